@@ -1,0 +1,26 @@
+// Text to bytes and back with the two coders that every runtime has; shared code has no platform types, so they are named here.
+
+interface PlatformCoders {
+  TextEncoder: new () => { encode(text: string): Uint8Array<ArrayBuffer> };
+  TextDecoder: new (label: 'utf-8', options: { fatal: boolean }) => { decode(bytes: Uint8Array): string };
+}
+
+const { TextEncoder, TextDecoder } = globalThis as unknown as PlatformCoders;
+const encoder = new TextEncoder();
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+export const encodeUtf8 = (text: string): Uint8Array<ArrayBuffer> => encoder.encode(text);
+
+/** Throws a TypeError for bytes that are not UTF-8. */
+export const decodeUtf8 = (bytes: Uint8Array): string => decoder.decode(bytes);
+
+/** One array with all of `parts` in order. */
+export function concatBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const joined = new Uint8Array(parts.reduce((total, part) => total + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    joined.set(part, offset);
+    offset += part.length;
+  }
+  return joined;
+}

@@ -1,0 +1,48 @@
+// Every counter of Earshot with its meaning. A name that is not here cannot be counted; /metrics and the docs are made from this list.
+
+export const COUNTERS = {
+  edge_requests_total: 'requests that the worker answered',
+  edge_reads_total: 'lists that listeners and services asked for',
+  edge_isolate_hits_total: 'lists served from the memory of the isolate',
+  edge_colo_hits_total: 'lists served from the cache of the data centre',
+  edge_tier_errors_total: 'times a cache tier threw and was passed over as a miss',
+  edge_origin_reads_total: 'keys that the worker asked an origin for',
+  edge_origin_calls_total: 'lists:read calls that the worker sent',
+  edge_origin_failures_total: 'lists:read calls that failed or did not answer in time',
+  edge_failovers_total: 'reads that went on to the next region after a failure',
+  edge_manifest_fetches_total: 'times the worker asked an origin for the manifest',
+  edge_manifest_failures_total: 'times no origin gave the manifest',
+  edge_popular_total: 'answers in which the popular list stood in',
+  edge_rejected_tokens_total: 'requests refused because of their token',
+  origin_reads_total: 'keys that this process was asked for',
+  origin_absent_total: 'keys that had no list in Bigtable',
+  origin_bigtable_calls_total: 'ReadRows calls sent to Bigtable',
+  origin_bigtable_failures_total: 'ReadRows calls that failed',
+  origin_manifest_polls_total: 'times the manifest row was read',
+  origin_manifest_failures_total: 'times the manifest row could not be read or was not valid',
+} as const satisfies Record<string, string>;
+
+export type CounterName = keyof typeof COUNTERS;
+
+export interface Counters {
+  add(name: CounterName, by?: number): void;
+  get(name: CounterName): number;
+  /** All counters, those at 0 too. */
+  snapshot(): Record<CounterName, number>;
+}
+
+export function createCounters(): Counters {
+  const values = new Map<CounterName, number>();
+  const get = (name: CounterName): number => values.get(name) ?? 0;
+  return {
+    add: (name, by = 1) => {
+      values.set(name, get(name) + by);
+    },
+    get,
+    snapshot: () =>
+      Object.fromEntries((Object.keys(COUNTERS) as CounterName[]).map((name) => [name, get(name)])) as Record<
+        CounterName,
+        number
+      >,
+  };
+}

@@ -1,0 +1,23 @@
+// A generation is the moment a batch of lists was computed: whole milliseconds since the epoch. It is the cell's timestamp in
+// Bigtable (there in microseconds) and ISO 8601 wherever a person reads it.
+
+/** The end of the year 9999, so that an ISO form always has four digits for the year. */
+const MAX_GENERATION = 253_402_300_799_999;
+
+export const isGeneration = (value: number): boolean =>
+  Number.isSafeInteger(value) && value > 0 && value <= MAX_GENERATION;
+
+/** `2026-11-22T03:00:00.000Z`. */
+export const formatGeneration = (generation: number): string => new Date(generation).toISOString();
+
+/** Takes milliseconds or an ISO 8601 moment with its zone; undefined for anything else. */
+export function parseGeneration(text: string): number | undefined {
+  const value = /^\d{1,15}$/.test(text) ? Number(text) : parseIso(text);
+  return isGeneration(value) ? value : undefined;
+}
+
+function parseIso(text: string): number {
+  return /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2}))?$/.test(text)
+    ? Date.parse(text)
+    : Number.NaN;
+}

@@ -1,0 +1,77 @@
+// The answer of `lists:read`: one frame per key, in the order of the keys. A frame is one header line of JSON, then the list's bytes
+// as they are stored, so that no hop parses a list.
+import { concatBytes, decodeUtf8, encodeUtf8 } from './bytes.ts';
+import type { ListValue } from './entry.ts';
+import { type ErrorCode, isErrorCode } from './errors.ts';
+
+export const LIST_FRAMES_TYPE = 'application/vnd.earshot.list-frames';
+/** The most keys that one `lists:read` takes. */
+export const MAX_KEYS_PER_READ = 200;
+
+/** What became of one key: a value, or why there is none to tell. */
+export type ListResult = ListValue | { readonly kind: 'error'; readonly code: ErrorCode };
+
+const NEWLINE = 0x0a;
+
+export function encodeListFrames(results: readonly ListResult[]): Uint8Array<ArrayBuffer> {
+  const parts: Uint8Array[] = [];
+  for (const result of results) {
+    parts.push(encodeUtf8(`${frameHeader(result)}\n`));
+    if (result.kind === 'list') parts.push(result.bytes);
+  }
+  return concatBytes(parts);
+}
+
+/**
+ * The results in `body`, lists as views of its memory. Throws an Error when the body is cut short, carries a header that is not one, or does
+ * not hold exactly `count` frames.
+ */
+export function decodeListFrames(body: Uint8Array, count: number): ListResult[] {
+  const results: ListResult[] = [];
+  let offset = 0;
+  while (offset < body.length) {
+    const newline = body.indexOf(NEWLINE, offset);
+    if (newline === -1) throw new Error(`expected a frame header at byte ${offset}, got no line`);
+    const header: unknown = JSON.parse(decodeUtf8(body.subarray(offset, newline)));
+    const listStart = newline + 1;
+    const { result, end } = readFrame(header, body, listStart);
+    results.push(result);
+    offset = end;
+  }
+  if (results.length !== count) throw new Error(`expected ${count} frames, got ${results.length}`);
+  return results;
+}
+
+function frameHeader(result: ListResult): string {
+  switch (result.kind) {
+    case 'list':
+      return `{"kind":"list","generation":${result.generation},"digest":"${result.digest}","bytes":${result.bytes.length}}`;
+    case 'absent':
+      return '{"kind":"absent"}';
+    case 'error':
+      return `{"kind":"error","code":"${result.code}"}`;
+  }
+}
+
+function readFrame(header: unknown, body: Uint8Array, listStart: number): { result: ListResult; end: number } {
+  const frame = (header ?? {}) as Record<string, unknown>;
+  if (frame.kind === 'absent') return { result: { kind: 'absent' }, end: listStart };
+  if (frame.kind === 'error' && typeof frame.code === 'string' && isErrorCode(frame.code)) {
+    return { result: { kind: 'error', code: frame.code }, end: listStart };
+  }
+  if (!isListHeader(frame)) throw new Error(`expected a frame header, got ${JSON.stringify(header)}`);
+  const { generation, digest, bytes } = frame;
+  const end = listStart + bytes;
+  if (end > body.length) throw new Error(`expected ${bytes} bytes of a list, got ${body.length - listStart}`);
+  return { result: { kind: 'list', generation, digest, bytes: body.subarray(listStart, end) }, end };
+}
+
+type ListHeader = { generation: number; digest: string; bytes: number };
+
+const isListHeader = (frame: Record<string, unknown>): frame is ListHeader =>
+  frame.kind === 'list' &&
+  Number.isSafeInteger(frame.generation) &&
+  typeof frame.digest === 'string' &&
+  /^[\w-]{1,64}$/.test(frame.digest) &&
+  Number.isSafeInteger(frame.bytes) &&
+  (frame.bytes as number) >= 0;

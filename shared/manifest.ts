@@ -1,0 +1,63 @@
+// The manifest says what is live: per surface its variants, their weights and generations, and which users were erased.
+// It is the one mutable document; whoever writes it does so by compare-and-set on `version`.
+import { z } from 'zod';
+import { isGeneration } from './generation.ts';
+import { NAME_GRAMMAR, NAME_PATTERN } from './ids.ts';
+
+/** Weights are basis points. */
+export const FULL_WEIGHT = 10_000;
+/** Six hours: lists under a generation never change, so this only bounds how long unused ones are held. */
+export const DEFAULT_LIST_TTL_SECONDS = 21_600;
+
+const name = z.string().regex(NAME_PATTERN, `expected ${NAME_GRAMMAR}`);
+const generation = z.number().refine(isGeneration, 'expected a generation in whole milliseconds since the epoch');
+const moment = z.int().nonnegative();
+
+const flip = z.strictObject({ startsAtMs: moment, durationMs: z.int().nonnegative() });
+
+const variant = z
+  .strictObject({
+    name,
+    weight: z.int().min(0).max(FULL_WEIGHT),
+    current: generation,
+    previous: generation.optional(),
+    flip: flip.optional(),
+  })
+  .refine((v) => v.flip === undefined || v.previous !== undefined, 'expected `previous` beside `flip`');
+
+const surface = z.strictObject({
+  salt: z.string().regex(/^[A-Za-z0-9._-]{1,64}$/, 'expected 1 to 64 of A-Z a-z 0-9 . _ -'),
+  listTtlSeconds: z.int().min(1).max(604_800),
+  variants: z
+    .array(variant)
+    .min(1)
+    .max(32)
+    .refine((all) => new Set(all.map((v) => v.name)).size === all.length, 'expected variant names to differ')
+    .refine((all) => all.some((v) => v.weight > 0), 'expected at least one variant with a weight above 0'),
+});
+
+export const manifestSchema = z.strictObject({
+  version: z.int().nonnegative(),
+  surfaces: z.record(name, surface),
+  erasures: z.array(z.strictObject({ userHash: z.string().regex(/^[0-9a-f]{16}$/), atMs: moment })),
+});
+
+export type Manifest = z.infer<typeof manifestSchema>;
+export type Surface = Manifest['surfaces'][string];
+export type Variant = Surface['variants'][number];
+
+/** What is live before anything was published. */
+export const EMPTY_MANIFEST: Manifest = { version: 0, surfaces: {}, erasures: [] };
+
+/** Parses a stored manifest; throws an Error that names each wrong field, what was expected and what came. */
+export function parseManifest(json: string): Manifest {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (cause) {
+    throw new Error(`expected the manifest to be JSON, got ${JSON.stringify(json.slice(0, 80))}`, { cause });
+  }
+  const result = manifestSchema.safeParse(value);
+  if (!result.success) throw new Error(`the manifest is not valid: ${z.prettifyError(result.error)}`);
+  return result.data;
+}

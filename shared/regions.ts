@@ -1,0 +1,42 @@
+// The regions that have an origin and a Bigtable cluster, and how far they are from a caller.
+import { z } from 'zod';
+import { NAME_GRAMMAR, NAME_PATTERN } from './ids.ts';
+
+/** Cloudflare's location hints for Durable Objects. */
+const LOCATION_HINTS = ['wnam', 'enam', 'sam', 'weur', 'eeur', 'apac', 'oc', 'afr', 'me'] as const;
+
+export const regionsSchema = z
+  .array(
+    z.strictObject({
+      name: z.string().regex(NAME_PATTERN, `expected ${NAME_GRAMMAR}`),
+      /** Base URL of the origin, without a path. */
+      origin: z.url({ protocol: /^https?$/ }),
+      locationHint: z.enum(LOCATION_HINTS),
+      latitude: z.number().min(-90).max(90),
+      longitude: z.number().min(-180).max(180),
+    }),
+  )
+  .min(1)
+  .refine((all) => new Set(all.map((region) => region.name)).size === all.length, 'expected region names to differ');
+
+export type Region = z.infer<typeof regionsSchema>[number];
+
+export interface Coordinates {
+  /** Degrees, -90 to 90. */
+  readonly latitude: number;
+  /** Degrees, -180 to 180. */
+  readonly longitude: number;
+}
+
+const EARTH_RADIUS_KM = 6371;
+const radians = (degrees: number): number => (degrees * Math.PI) / 180;
+
+/** Great-circle distance in km (haversine). */
+export function distanceKm(a: Coordinates, b: Coordinates): number {
+  const dLatitude = radians(b.latitude - a.latitude);
+  const dLongitude = radians(b.longitude - a.longitude);
+  const h =
+    Math.sin(dLatitude / 2) ** 2 +
+    Math.cos(radians(a.latitude)) * Math.cos(radians(b.latitude)) * Math.sin(dLongitude / 2) ** 2;
+  return 2 * EARTH_RADIUS_KM * Math.asin(Math.min(1, Math.sqrt(h)));
+}

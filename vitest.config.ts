@@ -1,0 +1,18 @@
+// The test projects that `npm test` runs. The conformance run against Google's emulator has its own configuration.
+import { cloudflareTest } from '@cloudflare/vitest-plugin';
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      { test: { name: 'contracts', include: ['test/contracts/**/*.test.ts'] } },
+      { test: { name: 'scenarios', include: ['test/scenarios/**/*.test.ts'] } },
+      { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 } },
+      {
+        plugins: [cloudflareTest({ wrangler: { configPath: './edge/wrangler.jsonc' } })],
+        test: { name: 'workerd', include: ['test/workerd/**/*.test.ts'] },
+      },
+    ],
+  },
+});
