@@ -30,6 +30,12 @@ export const systemClock: Clock = {
   },
 };
 
+/** Resolves after `delayMs` of `clock`'s time. */
+export const pause = (clock: Clock, delayMs: number): Promise<void> =>
+  new Promise((resolve) => {
+    clock.setTimeout(resolve, delayMs);
+  });
+
 /** A clock that stands still at `startMs` until `advance` is called. */
 export function createManualClock(startMs = 1_795_402_800_000): ManualClock {
   let nowMs = startMs;

@@ -1,5 +1,6 @@
 // How things are named in Bigtable and in caches. Rows are spread over tablets by a hash prefix, so that a file sorted by user
 // loads everywhere at once; a cached list's key holds its generation, so that it never goes out of date.
+import { formatGeneration } from './generation.ts';
 import { murmur3, unitHash } from './hash.ts';
 
 export const TABLES = { recommendations: 'recommendations', items: 'items', control: 'control' } as const;
@@ -24,6 +25,12 @@ export const makeListQualifier = (surface: string, variant: string): string => `
 /** `surface/variant/generation/user`; no two keys share one, because `/` is in none of the parts. */
 export const makeCacheKey = ({ surface, variant, generation, user }: ListKey): string =>
   `${surface}/${variant}/${generation}/${user}`;
+
+/** The row of the `control` table that says how far the load of a generation has come; in the order of the generations. */
+export const makeLoadRowKey = (surface: string, variant: string, generation: number): string =>
+  `${makeLoadRowKeyPrefix(surface, variant)}${formatGeneration(generation)}`;
+
+export const makeLoadRowKeyPrefix = (surface: string, variant: string): string => `load#${surface}/${variant}#`;
 
 /** How the manifest's erasures name a user: 16 hex digits. A collision costs one needless miss. */
 export const makeUserHash = (user: string): string =>

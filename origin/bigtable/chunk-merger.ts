@@ -1,0 +1,131 @@
+// Puts the chunks of a ReadRows stream together to rows, and refuses a stream that breaks the protocol rather than guess.
+// Source: the comments on ReadRowsResponse.CellChunk in google/bigtable/v2/bigtable.proto.
+
+export interface Cell {
+  readonly family: string;
+  readonly qualifier: Buffer;
+  readonly timestampMicros: number;
+  readonly labels: readonly string[];
+  readonly value: Buffer;
+}
+
+export interface Row {
+  readonly key: Buffer;
+  readonly cells: readonly Cell[];
+}
+
+/** A CellChunk as the generated client gives it. */
+export interface CellChunk {
+  readonly rowKey?: Uint8Array | string | null;
+  readonly familyName?: { readonly value?: string | null } | null;
+  readonly qualifier?: { readonly value?: Uint8Array | string | null } | null;
+  readonly timestampMicros?: number | string | { toString(): string } | null;
+  readonly labels?: readonly string[] | null;
+  readonly value?: Uint8Array | string | null;
+  readonly valueSize?: number | null;
+  readonly resetRow?: boolean | null;
+  readonly commitRow?: boolean | null;
+}
+
+export interface ChunkMerger {
+  /** Takes the next chunk; answers with a row when the chunk completes one. Throws an Error on a chunk that may not come here. */
+  push(chunk: CellChunk): Row | undefined;
+  /** To be called at the end of the stream. Throws an Error when a row was left unfinished. */
+  end(): void;
+}
+
+interface OpenCell extends Omit<Cell, 'value'> {
+  readonly parts: Buffer[];
+}
+
+interface OpenRow {
+  readonly key: Buffer;
+  readonly cells: Cell[];
+  family: string;
+  qualifier: Buffer;
+  cell: OpenCell | undefined;
+}
+
+export function createChunkMerger(): ChunkMerger {
+  let lastKey: Buffer | undefined;
+  let row: OpenRow | undefined;
+
+  function push(chunk: CellChunk): Row | undefined {
+    if (chunk.resetRow) {
+      assert(row !== undefined, 'a reset of a row that was not begun');
+      assert(!carriesData(chunk) && !chunk.commitRow, 'a reset that carries data');
+      row = undefined;
+      return undefined;
+    }
+    row = row === undefined ? beginRow(chunk, lastKey) : row;
+    if (row.cell === undefined) row.cell = beginCell(row, chunk);
+    else assert(!namesCell(chunk), 'a new cell inside the value of the one before');
+    row.cell.parts.push(toBuffer(chunk.value));
+    if (chunk.valueSize) {
+      assert(!chunk.commitRow, 'a commit inside the value of a cell');
+      return undefined;
+    }
+    const { parts, ...cell } = row.cell;
+    row.cells.push({ ...cell, value: parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts) });
+    row.cell = undefined;
+    if (!chunk.commitRow) return undefined;
+    const { key, cells } = row;
+    lastKey = key;
+    row = undefined;
+    return { key, cells };
+  }
+
+  return {
+    push,
+    end: () => assert(row === undefined, 'the end of the stream inside a row'),
+  };
+}
+
+function beginRow(chunk: CellChunk, lastKey: Buffer | undefined): OpenRow {
+  const key = toBuffer(chunk.rowKey);
+  assert(key.length > 0, 'a row without a key');
+  assert(lastKey === undefined || Buffer.compare(key, lastKey) > 0, 'a row key that is not after the one before');
+  const family = chunk.familyName?.value;
+  assert(typeof family === 'string', 'a row without a family');
+  const qualifier = chunk.qualifier?.value;
+  assert(qualifier !== undefined && qualifier !== null, 'a row without a qualifier');
+  return { key, cells: [], family, qualifier: toBuffer(qualifier), cell: undefined };
+}
+
+/** A chunk that names no family or qualifier goes on with those of the cell before. */
+function beginCell(row: OpenRow, chunk: CellChunk): OpenCell {
+  const key = toBuffer(chunk.rowKey);
+  assert(key.length === 0 || key.equals(row.key), 'another row before the one before was committed');
+  const qualifier = chunk.qualifier?.value;
+  if (typeof chunk.familyName?.value === 'string') {
+    assert(qualifier !== undefined && qualifier !== null, 'a new family without a qualifier');
+    row.family = chunk.familyName.value;
+  }
+  if (qualifier !== undefined && qualifier !== null) row.qualifier = toBuffer(qualifier);
+  return {
+    family: row.family,
+    qualifier: row.qualifier,
+    timestampMicros: Number(chunk.timestampMicros ?? 0),
+    labels: chunk.labels ?? [],
+    parts: [],
+  };
+}
+
+const namesCell = (chunk: CellChunk): boolean =>
+  toBuffer(chunk.rowKey).length > 0 || Boolean(chunk.familyName) || Boolean(chunk.qualifier);
+
+const carriesData = (chunk: CellChunk): boolean =>
+  namesCell(chunk) ||
+  Number(chunk.timestampMicros ?? 0) !== 0 ||
+  Boolean(chunk.labels?.length) ||
+  toBuffer(chunk.value).length > 0;
+
+function toBuffer(bytes: Uint8Array | string | null | undefined): Buffer {
+  if (bytes === null || bytes === undefined) return Buffer.alloc(0);
+  if (typeof bytes === 'string') return Buffer.from(bytes, 'base64');
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function assert(condition: boolean, what: string): asserts condition {
+  if (!condition) throw new Error(`expected a ReadRows stream that keeps to its protocol, got ${what}`);
+}

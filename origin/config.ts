@@ -1,0 +1,86 @@
+// The origin's configuration, read from the environment once at start. A wrong value ends the process with one line that names it.
+import { z } from 'zod';
+import { MIN_SECRET_BYTES } from '../shared/identity.ts';
+import { NAME_GRAMMAR, NAME_PATTERN } from '../shared/ids.ts';
+import { makeServeProfile } from './bigtable/app-profiles.ts';
+
+const wholeNumber = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, 'expected a whole number')
+    .transform(Number)
+    .refine((n) => n >= min && n <= max, `expected a whole number from ${min} to ${max}`);
+
+const environment = z.object({
+  /** Name of the region that this process serves. */
+  EARSHOT_REGION: z.string().regex(NAME_PATTERN, `expected ${NAME_GRAMMAR}`),
+  EARSHOT_PROJECT: z.string().min(1),
+  EARSHOT_INSTANCE: z.string().min(1),
+  /** Key of the tokens with which the edge calls, shared with it. */
+  EARSHOT_ORIGIN_SECRET: z
+    .string()
+    .refine((secret) => Buffer.byteLength(secret) >= MIN_SECRET_BYTES, `expected at least ${MIN_SECRET_BYTES} bytes`),
+  /** App profile of the reads. Default: `serve-` and the region. */
+  EARSHOT_APP_PROFILE: z.string().min(1).optional(),
+  BIGTABLE_EMULATOR_HOST: z.string().min(1).optional(),
+  /** Default: 127.0.0.1 */
+  HOST: z.string().min(1).default('127.0.0.1'),
+  /** 0 takes any free port. Default: 8080 */
+  PORT: wholeNumber(0, 65_535).default(8080),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  /** How often the manifest row is read, in ms. Default: 2000 */
+  EARSHOT_MANIFEST_POLL_MS: wholeNumber(10, 60_000).default(2000),
+  /** The most time that one read may take, in ms; a caller's own deadline makes it shorter. Default: 2000 */
+  EARSHOT_READ_TIMEOUT_MS: wholeNumber(1, 60_000).default(2000),
+  /** How long after SIGTERM new requests are still taken, so that load balancers see readyz first, in ms. Default: 5000 */
+  EARSHOT_DRAIN_DELAY_MS: wholeNumber(0, 60_000).default(5000),
+  /** How long the requests in flight may still take after that, in ms. Default: 10000 */
+  EARSHOT_DRAIN_TIMEOUT_MS: wholeNumber(0, 600_000).default(10_000),
+});
+
+export interface OriginConfig {
+  readonly region: string;
+  readonly bigtable: { readonly project: string; readonly instance: string; readonly emulatorHost: string | undefined };
+  readonly appProfile: string;
+  readonly originSecret: string;
+  readonly host: string;
+  readonly port: number;
+  readonly logLevel: string;
+  readonly manifestPollMs: number;
+  readonly readTimeoutMs: number;
+  readonly drainDelayMs: number;
+  readonly drainTimeoutMs: number;
+}
+
+/** Throws an Error with a line per wrong variable; secrets are never repeated in it. */
+export function readOriginConfig(env: Readonly<Record<string, string | undefined>>): OriginConfig {
+  const result = environment.safeParse(env);
+  if (!result.success) throw new Error(result.error.issues.map((issue) => describeIssue(issue, env)).join('\n'));
+  const values = result.data;
+  return {
+    region: values.EARSHOT_REGION,
+    bigtable: {
+      project: values.EARSHOT_PROJECT,
+      instance: values.EARSHOT_INSTANCE,
+      emulatorHost: values.BIGTABLE_EMULATOR_HOST,
+    },
+    appProfile: values.EARSHOT_APP_PROFILE ?? makeServeProfile(values.EARSHOT_REGION),
+    originSecret: values.EARSHOT_ORIGIN_SECRET,
+    host: values.HOST,
+    port: values.PORT,
+    logLevel: values.LOG_LEVEL,
+    manifestPollMs: values.EARSHOT_MANIFEST_POLL_MS,
+    readTimeoutMs: values.EARSHOT_READ_TIMEOUT_MS,
+    drainDelayMs: values.EARSHOT_DRAIN_DELAY_MS,
+    drainTimeoutMs: values.EARSHOT_DRAIN_TIMEOUT_MS,
+  };
+}
+
+function describeIssue({ path, message }: z.core.$ZodIssue, env: Readonly<Record<string, string | undefined>>): string {
+  const name = String(path[0]);
+  const value = env[name];
+  if (value === undefined) return `${name}: expected it to be set`;
+  return name.endsWith('_SECRET')
+    ? `${name}: ${message}, got ${Buffer.byteLength(value)} bytes`
+    : `${name}: ${message}, got ${JSON.stringify(value)}`;
+}

@@ -1,0 +1,34 @@
+// The entry of the origin service: configuration from the environment, logs to standard output, SIGTERM and SIGINT drain it.
+import { pino } from 'pino';
+import { systemClock } from '../shared/clock.ts';
+import { type OriginConfig, readOriginConfig } from './config.ts';
+import { startOrigin } from './server.ts';
+
+const EXIT_USAGE = 2;
+
+function readConfigOrExit(): OriginConfig {
+  try {
+    return readOriginConfig(process.env);
+  } catch (error) {
+    process.stderr.write(`earshot-origin: ${(error as Error).message}\n`);
+    process.exit(EXIT_USAGE);
+  }
+}
+
+const config = readConfigOrExit();
+const logger = pino({ level: config.logLevel, base: { service: 'earshot-origin', region: config.region } });
+
+function exitWith(error: unknown): never {
+  process.stderr.write(`earshot-origin: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+}
+
+const origin = await startOrigin(config, { clock: systemClock, logger }).catch(exitWith);
+let isLeaving = false;
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.on(signal, () => {
+    if (isLeaving) return;
+    isLeaving = true;
+    origin.drain().then(() => process.exit(0), exitWith);
+  });
+}
