@@ -1,0 +1,39 @@
+// Arguments that several commands take, with one message for each that is wrong.
+import { InvalidArgumentError, Option } from 'commander';
+import { parseGeneration } from '../shared/generation.ts';
+import { isName, NAME_GRAMMAR } from '../shared/ids.ts';
+import { FULL_WEIGHT } from '../shared/manifest.ts';
+
+export const surfaceOption = () => new Option('--surface <name>', 'surface, `home` for example').argParser(parseName);
+
+export const variantOption = () =>
+  new Option('--variant <name>', 'variant of the experiment, `control` for example').argParser(parseName);
+
+export const generationOption = (description: string) =>
+  new Option('--generation <moment>', `${description}; ISO 8601 or ms since the epoch`).argParser((text) => {
+    const generation = parseGeneration(text);
+    if (generation !== undefined) return generation;
+    throw new InvalidArgumentError('expected a moment like 2026-11-22T03:00:00Z, or milliseconds since the epoch.');
+  });
+
+export function parseName(text: string): string {
+  if (isName(text)) return text;
+  throw new InvalidArgumentError(`expected ${NAME_GRAMMAR}.`);
+}
+
+/** Basis points, or a percentage with its sign: `1000` and `10%` are the same. */
+export function parseWeight(text: string): number {
+  const percent = /^(\d+(?:\.\d+)?)%$/.exec(text)?.[1];
+  const weight = percent === undefined ? Number(/^\d+$/.test(text) ? text : Number.NaN) : Number(percent) * 100;
+  if (Number.isInteger(weight) && weight >= 0 && weight <= FULL_WEIGHT) return weight;
+  throw new InvalidArgumentError(`expected 0 to ${FULL_WEIGHT} basis points, or 0% to 100%.`);
+}
+
+const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** `90s`, `10m`, `6h`, `1d` in milliseconds. */
+export function parseDuration(text: string): number {
+  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  if (count !== undefined && unit !== undefined) return Number(count) * UNIT_MS[unit as keyof typeof UNIT_MS];
+  throw new InvalidArgumentError('expected a duration like 90s, 10m, 6h or 1d.');
+}

@@ -1,0 +1,80 @@
+// The lines of a file, gzipped or not, as a stream: memory stays at a chunk and the longest line, whatever the size of the file.
+import { isUtf8 } from 'node:buffer';
+import { createReadStream } from 'node:fs';
+import { pipeline, type Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+
+export interface Line {
+  /** 1 for the first. */
+  readonly number: number;
+  readonly text: string;
+  /** Why the line cannot be what it was in the file: too long, or not UTF-8. `text` is then only good for showing. */
+  readonly broken?: string;
+}
+
+/** A list of 100 items with the longest ids is below 20 kB; what is longer than this is no line of ours. */
+export const MAX_LINE_BYTES = 1024 * 1024;
+
+const NEWLINE = 0x0a;
+const SHOWN_BYTES = 1024;
+const CHUNK_BYTES = 256 * 1024;
+
+/**
+ * Yields the non-blank lines of `path` in groups, without their line ends. Calls `onBytes` with how many bytes of the file were taken.
+ * Throws what reading or unzipping throws, a file cut short included.
+ */
+export async function* readLines(path: string, onBytes: (bytes: number) => void): AsyncGenerator<Line[]> {
+  let number = 0;
+  let rest: Buffer[] = [];
+  let restBytes = 0;
+  let isSkipping = false;
+
+  function takeLine(end: Buffer): Line | undefined {
+    const bytes = rest.length === 0 ? end : Buffer.concat([...rest, end]);
+    const wasSkipping = isSkipping;
+    rest = [];
+    restBytes = 0;
+    isSkipping = false;
+    number++;
+    if (wasSkipping || bytes.length > MAX_LINE_BYTES) {
+      const text = bytes.toString('utf8', 0, SHOWN_BYTES);
+      return { number, text, broken: `expected a line of at most ${MAX_LINE_BYTES} bytes, got a longer one` };
+    }
+    const text = bytes.toString('utf8').trim();
+    if (text === '') return undefined;
+    return isUtf8(bytes) ? { number, text } : { number, text, broken: 'expected UTF-8, got other bytes' };
+  }
+
+  function keep(bytes: Buffer): void {
+    if (isSkipping) return;
+    rest.push(bytes);
+    restBytes += bytes.length;
+    if (restBytes <= MAX_LINE_BYTES) return;
+    isSkipping = true;
+    rest = [Buffer.from(Buffer.concat(rest).subarray(0, SHOWN_BYTES))];
+  }
+
+  for await (const chunk of openFile(path, onBytes)) {
+    const lines: Line[] = [];
+    let start = 0;
+    for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, start)) {
+      const line = takeLine(chunk.subarray(start, end));
+      if (line !== undefined) lines.push(line);
+      start = end + 1;
+    }
+    if (start < chunk.length) keep(chunk.subarray(start));
+    if (lines.length > 0) yield lines;
+  }
+  if (rest.length > 0) {
+    const last = takeLine(Buffer.alloc(0));
+    if (last !== undefined) yield [last];
+  }
+}
+
+function openFile(path: string, onBytes: (bytes: number) => void): Readable & AsyncIterable<Buffer> {
+  const file = createReadStream(path, { highWaterMark: CHUNK_BYTES });
+  file.on('data', (chunk) => onBytes(chunk.length));
+  if (!path.endsWith('.gz')) return file;
+  // `pipeline` hands an error of the file on to the one who reads the unzipped stream.
+  return pipeline(file, createGunzip({ chunkSize: CHUNK_BYTES }), () => undefined);
+}

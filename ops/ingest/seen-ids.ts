@@ -1,0 +1,68 @@
+// Which ids a file has had, and on which line: an open-addressing table of 64-bit hashes, 12 bytes a slot, so that a file of millions of
+// users is checked for duplicates in bounded memory. That two different ids share a hash has a chance of 1 in 200 000 in the largest file.
+import { murmur3 } from '../../shared/hash.ts';
+
+export interface SeenIds {
+  /** Remembers that `id` is on `line`; the line of an earlier one, if there was one. Throws an Error when the table is full. */
+  add(id: string, line: number): number | undefined;
+}
+
+/** 12.5 million ids need 200 MB. */
+export const MAX_IDS = Math.floor(2 ** 24 * 0.75);
+const INITIAL_SLOTS = 2 ** 12;
+const MAX_LOAD = 0.75;
+
+export function createSeenIds(maxIds = MAX_IDS): SeenIds {
+  let slots = allocate(INITIAL_SLOTS);
+  let count = 0;
+
+  function grow(): void {
+    const old = slots;
+    slots = allocate(old.lines.length * 2);
+    for (let i = 0; i < old.lines.length; i++) {
+      const line = old.lines[i] ?? 0;
+      if (line !== 0) insert(slots, old.high[i] ?? 0, old.low[i] ?? 0, line);
+    }
+  }
+
+  return {
+    add: (id, line) => {
+      if (count >= slots.lines.length * MAX_LOAD) {
+        if (count >= maxIds)
+          throw new Error(`expected at most ${maxIds} lines in a file; split it, one load takes many files`);
+        grow();
+      }
+      const earlier = insert(slots, murmur3(id, 0x51ed270b), murmur3(id, 0x3c6ef372), line);
+      if (earlier === undefined) count++;
+      return earlier;
+    },
+  };
+}
+
+interface Slots {
+  readonly high: Uint32Array;
+  readonly low: Uint32Array;
+  /** 0 marks a free slot. */
+  readonly lines: Uint32Array;
+}
+
+const allocate = (size: number): Slots => ({
+  high: new Uint32Array(size),
+  low: new Uint32Array(size),
+  lines: new Uint32Array(size),
+});
+
+/** Linear probing: the line already there for this hash, or undefined after the new one was put in. */
+function insert({ high, low, lines }: Slots, hashHigh: number, hashLow: number, line: number): number | undefined {
+  const mask = lines.length - 1;
+  for (let i = hashLow & mask; ; i = (i + 1) & mask) {
+    const found = lines[i] ?? 0;
+    if (found === 0) {
+      high[i] = hashHigh;
+      low[i] = hashLow;
+      lines[i] = line;
+      return undefined;
+    }
+    if (low[i] === hashLow && high[i] === hashHigh) return found;
+  }
+}

@@ -1,0 +1,54 @@
+// The `earshot` command. Exit codes: 0 done, 1 failed or done in part (the message says which), 2 called wrongly.
+import { Command, CommanderError } from 'commander';
+import packageJson from '../package.json' with { type: 'json' };
+import { makeIngestCommand } from './commands/ingest.ts';
+import { makeManifestCommand } from './commands/manifest.ts';
+import { makePublishCommand } from './commands/publish.ts';
+import { makeSchemaCommand } from './commands/schema.ts';
+import { makeTokenCommand } from './commands/token.ts';
+import { UsageError } from './usage-error.ts';
+
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 2;
+
+/** Runs one call of the command, `['publish', '--surface', 'home', ...]` for example; its exit code. */
+export async function runEarshot(args: readonly string[]): Promise<number> {
+  try {
+    await makeProgram().parseAsync(args, { from: 'user' });
+    return 0;
+  } catch (error) {
+    return report(error);
+  }
+}
+
+function makeProgram(): Command {
+  const program = new Command('earshot')
+    .description('Loads recommendations into Bigtable, makes them live, and looks after them.')
+    .version(packageJson.version)
+    .option('--project <id>', 'Google Cloud project (or EARSHOT_PROJECT)')
+    .option('--instance <id>', 'Bigtable instance (or EARSHOT_INSTANCE)');
+  for (const make of [
+    makeSchemaCommand,
+    makeIngestCommand,
+    makePublishCommand,
+    makeManifestCommand,
+    makeTokenCommand,
+  ]) {
+    program.addCommand(make());
+  }
+  throwInsteadOfExit(program);
+  return program;
+}
+
+/** Commander has told of its own errors already. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
+  process.stderr.write(`earshot: ${error instanceof Error ? error.message : String(error)}\n`);
+  return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILED;
+}
+
+/** Subcommands do not inherit these once they are made. */
+function throwInsteadOfExit(command: Command): void {
+  command.exitOverride().showHelpAfterError('(--help tells more)');
+  for (const child of command.commands) throwInsteadOfExit(child);
+}
