@@ -1,0 +1,61 @@
+// How each process of the local cloud is started: its entry, its environment, its arguments.
+import { writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Region } from '../shared/regions.ts';
+import type { Backend } from './backend.ts';
+import type { ChildSpec } from './children.ts';
+import type { Secrets } from './state.ts';
+import { DEV_LOCATIONS } from './topology.ts';
+
+const repository = join(import.meta.dirname, '..');
+
+export const bigtableService = (port: number): ChildSpec => ({
+  name: 'bigtable',
+  args: [join(repository, 'dev/bigtable/main.ts'), '--port', String(port)],
+  env: process.env,
+});
+
+export const originService = (backend: Backend, secrets: Secrets, { name, origin }: Region): ChildSpec => ({
+  name,
+  args: [join(repository, 'origin/main.ts')],
+  env: {
+    ...process.env,
+    EARSHOT_REGION: name,
+    EARSHOT_PROJECT: backend.project,
+    EARSHOT_INSTANCE: backend.instance,
+    BIGTABLE_EMULATOR_HOST: backend.emulatorHost,
+    EARSHOT_ORIGIN_SECRET: secrets.origin,
+    EARSHOT_DRAIN_DELAY_MS: '0',
+    HOST: '127.0.0.1',
+    PORT: new URL(origin).port,
+  },
+});
+
+/** Wrangler takes secrets from a file, so that they stand in no list of processes. */
+export function edgeService(
+  port: number,
+  stateDirectory: string,
+  secrets: Secrets,
+  regions: readonly Region[],
+): ChildSpec {
+  const envFile = resolve(stateDirectory, 'edge.env');
+  const variables = {
+    REGIONS: JSON.stringify(regions),
+    DEV_LOCATIONS: JSON.stringify(DEV_LOCATIONS),
+    TOKEN_SECRET: secrets.token,
+    ORIGIN_SECRET: secrets.origin,
+  };
+  const lines = Object.entries(variables).map(([name, value]) => `${name}='${value}'\n`);
+  writeFileSync(envFile, lines.join(''), { mode: 0o600 });
+  return {
+    name: 'edge',
+    args: [
+      ...[fileURLToPath(new URL('bin/wrangler.js', import.meta.resolve('wrangler/package.json'))), 'dev'],
+      ...['--config', join(repository, 'edge/wrangler.jsonc'), '--env-file', envFile],
+      ...['--ip', '127.0.0.1', '--port', String(port), '--inspector-port', '0'],
+      ...['--persist-to', resolve(stateDirectory, 'wrangler'), '--show-interactive-dev-session=false'],
+    ],
+    env: { ...process.env, WRANGLER_SEND_METRICS: 'false', CI: 'true' },
+  };
+}

@@ -1,0 +1,67 @@
+// `npm start`: runs the local cloud until Ctrl-C, or with --detach until `npm stop`. One clear line and a non-zero exit when it cannot.
+import { join } from 'node:path';
+import { systemClock } from '../shared/clock.ts';
+import { type ReadyMessage, startDetached } from './detach.ts';
+import { startLocalCloud } from './local-cloud.ts';
+import { parseStartOptions, type StartOptions } from './options.ts';
+import { clearState, findRunning, writePid } from './state.ts';
+import { describeCloud } from './welcome.ts';
+
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 2;
+
+class Interrupted extends Error {}
+
+process.exit(await main(process.argv.slice(2)));
+
+async function main(args: readonly string[]): Promise<number> {
+  let options: StartOptions | undefined;
+  try {
+    options = parseStartOptions(args);
+  } catch (error) {
+    return report(error, EXIT_USAGE);
+  }
+  if (options === undefined) return 0;
+  const pid = findRunning(options.stateDirectory);
+  if (pid !== undefined)
+    return report(new Error(`it runs already (process ${pid}); \`npm stop\` ends it`), EXIT_FAILED);
+  return options.detach ? startDetached(args, options.stateDirectory) : runUntilInterrupted(options);
+}
+
+async function runUntilInterrupted(options: StartOptions): Promise<number> {
+  const { stateDirectory } = options;
+  writePid(stateDirectory);
+  const interrupted = onSignal();
+  try {
+    const cloud = await startLocalCloud(options, { clock: systemClock, interrupted });
+    try {
+      const isDetached = process.send !== undefined;
+      const howToEnd = isDetached ? '`npm stop` ends it.' : 'Ctrl-C ends it.';
+      const welcome = await describeCloud(cloud, { howToEnd, logs: join(stateDirectory, 'logs') });
+      if (isDetached) process.send?.({ welcome } satisfies ReadyMessage);
+      else process.stdout.write(welcome);
+      return await Promise.race([cloud.failure, interrupted]);
+    } finally {
+      await cloud.stop();
+    }
+  } catch (error) {
+    return error instanceof Interrupted ? 0 : report(error, EXIT_FAILED);
+  } finally {
+    clearState(stateDirectory);
+  }
+}
+
+/** Rejects at the first signal that asks the process to end. */
+function onSignal(): Promise<never> {
+  const interrupted = new Promise<never>((_, reject) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => reject(new Interrupted()));
+  });
+  interrupted.catch(() => undefined);
+  return interrupted;
+}
+
+function report(error: unknown, exitCode: number): number {
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`npm start: ${message.replace(/^error: /, '')}\n`);
+  return exitCode;
+}
