@@ -10,7 +10,18 @@ export default defineConfig({
       { test: { name: 'scenarios', include: ['test/scenarios/**/*.test.ts'] } },
       { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 } },
       {
-        plugins: [cloudflareTest({ wrangler: { configPath: './edge/wrangler.jsonc' } })],
+        plugins: [
+          cloudflareTest({
+            wrangler: { configPath: './edge/wrangler.jsonc' },
+            // The secrets of test/workerd/support/tokens.ts; everything else comes from wrangler.jsonc, as in a deployment.
+            miniflare: {
+              bindings: {
+                TOKEN_SECRET: 'listener-secret-for-tests-only-0123456789',
+                ORIGIN_SECRET: 'origin-secret-for-tests-only-0123456789-',
+              },
+            },
+          }),
+        ],
         test: { name: 'workerd', include: ['test/workerd/**/*.test.ts'] },
       },
     ],

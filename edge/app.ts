@@ -1,0 +1,105 @@
+// The worker's HTTP surface: routes, who may use them, and how errors leave. Everything that takes a decision about a list is behind `deps`.
+import { OpenAPIHono } from '@hono/zod-openapi';
+import type { Context, MiddlewareHandler } from 'hono';
+import { EarshotError, problemOf, toEarshotError } from '../shared/errors.ts';
+import { DEFAULT_LIMIT } from '../shared/list.ts';
+import { missingScope } from './access-error.ts';
+import { type Call, readTraceparent } from './call.ts';
+import type { EdgeDeps } from './deps.ts';
+import type { Identity } from './identity.ts';
+import { ownRoute, serveOpenApi, userRoute } from './openapi.ts';
+import { placeOf } from './place.ts';
+import { respondWithProblem } from './problem.ts';
+import { respondWithList } from './respond.ts';
+import { createTimings, type Timings } from './server-timing.ts';
+import { orderRegions } from './upstream/region-order.ts';
+import { invalidRequest } from './validation.ts';
+
+type AppEnv = { Variables: { receivedAtMs: number; timings: Timings; identity: Identity } };
+
+interface Query {
+  readonly limit?: number | undefined;
+  readonly fallback?: 'popular' | 'none' | undefined;
+  readonly variant?: string | undefined;
+}
+
+export function createApp(deps: EdgeDeps): OpenAPIHono<AppEnv> {
+  const { config, clock, counters, log, identity, manifests, serveRead } = deps;
+  const app = new OpenAPIHono<AppEnv>({
+    defaultHook: (result) => {
+      if (!result.success) throw invalidRequest(result.error);
+    },
+  });
+
+  const identify: MiddlewareHandler<AppEnv> = async (c, next) => {
+    const timings = createTimings(clock);
+    c.set('receivedAtMs', clock.now());
+    c.set('timings', timings);
+    const waitUntil = (work: Promise<unknown>): void => c.executionCtx.waitUntil(work);
+    c.set('identity', await timings.time('token', () => identity.verify(c.req.header('authorization'), waitUntil)));
+    await next();
+  };
+
+  const openCall = (c: Context<AppEnv>): Call => ({
+    deadlineAtMs: c.get('receivedAtMs') + config.requestDeadlineMs,
+    regions: orderRegions(config.regions, placeOf(c.req.raw, config.devLocations)),
+    failedRegions: new Set(),
+    traceparent: readTraceparent(c.req.header('traceparent')),
+    timings: c.get('timings'),
+    waitUntil: (work) => c.executionCtx.waitUntil(work),
+  });
+
+  async function answerRead(c: Context<AppEnv>, user: string, surface: string, query: Query): Promise<Response> {
+    const { limit = DEFAULT_LIMIT, fallback = 'popular', variant } = query;
+    const { user: self, scopes } = c.get('identity');
+    if (user !== self && !scopes.has('recs:read:any')) throw missingScope('recs:read:any');
+    if (variant !== undefined && !scopes.has('recs:preview')) throw missingScope('recs:preview');
+    const call = openCall(c);
+    const read = { user, surface, fallback, variant };
+    const manifest = await call.timings.time('manifest', () => manifests.get(call));
+    const served = await serveRead(read, manifest, call);
+    const { deviceMaxAgeSeconds } = config;
+    const ifNoneMatch = c.req.header('if-none-match');
+    return respondWithList({ read, served, limit, ifNoneMatch, deviceMaxAgeSeconds, nowMs: clock.now(), call });
+  }
+
+  app.use('*', async (c, next) => {
+    counters.add('edge_requests_total');
+    await next();
+    c.res.headers.set('X-Content-Type-Options', 'nosniff');
+  });
+  app.openapi({ ...ownRoute, middleware: identify }, (c) =>
+    answerRead(c, c.get('identity').user, c.req.valid('param').surface, c.req.valid('query')),
+  );
+  app.openapi({ ...userRoute, middleware: identify }, (c) => {
+    const { user, surface } = c.req.valid('param');
+    return answerRead(c, user, surface, c.req.valid('query'));
+  });
+  app.get('/openapi.json', serveOpenApi(app));
+  app.get('/healthz', (c) => c.json({ status: 'ok' }, 200, { 'Cache-Control': 'no-store' }));
+
+  for (const path of [ownRoute.getRoutingPath(), userRoute.getRoutingPath(), '/openapi.json', '/healthz']) {
+    app.all(path, (c) => {
+      const error = new EarshotError('method_not_allowed', 'edge', `expected GET or HEAD, got ${c.req.method}`);
+      return respondWithProblem(error, { Allow: 'GET, HEAD' });
+    });
+  }
+  app.notFound((c) =>
+    respondWithProblem(new EarshotError('not_found', 'edge', `there is nothing at ${c.req.path.slice(0, 200)}`)),
+  );
+  app.onError((thrown, c) => {
+    const error = toEarshotError(thrown, 'edge');
+    const { status } = problemOf(error.code);
+    if (status >= 500) {
+      log.error('request_failed', {
+        status,
+        code: error.code,
+        source: error.source,
+        path: c.req.path,
+        message: error.message,
+      });
+    }
+    return respondWithProblem(error);
+  });
+  return app;
+}

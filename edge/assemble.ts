@@ -1,0 +1,32 @@
+// From the environment to what answers requests: the one place where the worker meets its platform.
+import { systemClock } from '../shared/clock.ts';
+import { createCounters } from '../shared/counters.ts';
+import { toEarshotError } from '../shared/errors.ts';
+import { createApp } from './app.ts';
+import { readConfig } from './config.ts';
+import { createDeps } from './deps.ts';
+import { consoleLog } from './log.ts';
+import { respondWithProblem } from './problem.ts';
+
+export type Answer = (request: Request, env: object, context: ExecutionContext) => Response | Promise<Response>;
+
+/** The app, or, since a worker cannot refuse to start, what answers every request with a 500 when the configuration is not valid. */
+export function assemble(env: object, keyOrigin: string): Answer {
+  try {
+    const app = createApp(
+      createDeps(readConfig(env), {
+        clock: systemClock,
+        counters: createCounters(),
+        log: consoleLog,
+        fetch: (url, init) => fetch(url, init),
+        openCache: () => caches.open('earshot'),
+        keyOrigin,
+      }),
+    );
+    return app.fetch;
+  } catch (thrown) {
+    const error = toEarshotError(thrown, 'edge');
+    consoleLog.error('configuration_invalid', { message: error.message });
+    return () => respondWithProblem(error);
+  }
+}

@@ -1,0 +1,50 @@
+// Cache-Status (RFC 9211): one member for each cache and region that was asked, from the one closest to the origin to the one closest to
+// the listener. Members are structured fields (RFC 9651): names are tokens, `detail` is a token, numbers are integers.
+import type { Entry } from '../shared/entry.ts';
+import type { Asked } from './tiers/chain.ts';
+import type { RegionAsked } from './upstream/read-lists.ts';
+
+export interface CacheTrail {
+  /** In the order in which they were asked. */
+  readonly tiers: readonly Asked[];
+  readonly regions: readonly RegionAsked[];
+  /** The entry that a tier gave, when one did. */
+  readonly entry?: Entry;
+  /** Whether the answer was given to the tiers above where it came from. */
+  readonly stored: boolean;
+  /** Says that this is about the list that stood in. */
+  readonly detail?: 'popular';
+}
+
+export const serializeCacheStatus = (trails: readonly CacheTrail[], nowMs: number): string =>
+  trails.flatMap((trail) => membersOf(trail, nowMs)).join(', ');
+
+function membersOf(trail: CacheTrail, nowMs: number): string[] {
+  const regions = trail.regions.map(({ region, status, detail }) =>
+    member(`origin-${region}`, [
+      'fwd=miss',
+      status === undefined ? '' : `fwd-status=${status}`,
+      withDetail(detail ?? trail.detail),
+    ]),
+  );
+  const tiers = trail.tiers
+    .toReversed()
+    .map(({ tier, outcome }) => member(tier, tierParameters(outcome, trail, nowMs)));
+  return [...regions, ...tiers];
+}
+
+function tierParameters(outcome: Asked['outcome'], { entry, stored, detail }: CacheTrail, nowMs: number): string[] {
+  if (outcome === 'hit' && entry !== undefined) {
+    const ttlSeconds = Math.floor((entry.freshUntilMs - nowMs) / 1000);
+    return ['hit', `ttl=${ttlSeconds}`, withDetail(entry.value.kind === 'absent' ? 'absent' : detail)];
+  }
+  return [
+    outcome === 'stale' ? 'fwd=stale' : 'fwd=miss',
+    stored ? 'stored' : '',
+    withDetail(outcome === 'error' ? 'error' : detail),
+  ];
+}
+
+const member = (name: string, parameters: readonly string[]): string =>
+  [name, ...parameters.filter(Boolean)].join('; ');
+const withDetail = (detail: string | undefined): string => (detail === undefined ? '' : `detail=${detail}`);

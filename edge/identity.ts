@@ -1,0 +1,91 @@
+// Who asks: the bearer token, verified, as a user and scopes. A verified token is remembered until it expires, so that a listener's next
+// read costs no signature check.
+import { errors, type JWTPayload, jwtVerify } from 'jose';
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../shared/clock.ts';
+import type { Counters } from '../shared/counters.ts';
+import { EarshotError } from '../shared/errors.ts';
+import { isScope, ORIGIN_AUDIENCE, type Scope } from '../shared/identity.ts';
+import { PUBLIC_ID_PATTERN } from '../shared/ids.ts';
+import { invalidToken, missingToken } from './access-error.ts';
+import type { VerificationKeys } from './token-keys.ts';
+
+export interface Identity {
+  readonly user: string;
+  readonly scopes: ReadonlySet<Scope>;
+}
+
+export interface IdentityVerifier {
+  /** Who sent `authorization`; throws an AccessError for a token that is missing or not valid. */
+  verify(authorization: string | undefined, waitUntil: (work: Promise<unknown>) => void): Promise<Identity>;
+}
+
+interface IdentityOptions {
+  readonly keys: VerificationKeys;
+  readonly audience: string;
+  readonly issuer: string | undefined;
+  readonly clock: Clock;
+  readonly counters: Counters;
+}
+
+const MAX_REMEMBERED_TOKENS = 2_000;
+const MAX_TOKEN_CHARACTERS = 8_192;
+/** How far the clocks of issuer and edge may differ. */
+const CLOCK_TOLERANCE_SECONDS = 5;
+
+export function createIdentityVerifier({ keys, audience, issuer, clock, counters }: IdentityOptions): IdentityVerifier {
+  const remembered = new LRUCache<string, Identity & { readonly expiresAtMs: number }>({ max: MAX_REMEMBERED_TOKENS });
+
+  async function verifyToken(token: string, waitUntil: (work: Promise<unknown>) => void): Promise<Identity> {
+    const known = remembered.get(token);
+    if (known !== undefined && clock.now() < known.expiresAtMs) return known;
+    if (token.length > MAX_TOKEN_CHARACTERS) throw invalidToken('the token is too long');
+    const payload = await readClaims(token, waitUntil);
+    const identity = { ...identityOf(payload), expiresAtMs: (payload.exp ?? 0) * 1000 };
+    remembered.set(token, identity);
+    return identity;
+  }
+
+  async function readClaims(token: string, waitUntil: (work: Promise<unknown>) => void): Promise<JWTPayload> {
+    try {
+      const { payload } = await jwtVerify(token, keys.resolver(waitUntil), {
+        algorithms: keys.algorithms,
+        audience,
+        ...(issuer === undefined ? {} : { issuer }),
+        requiredClaims: ['exp', 'sub'],
+        clockTolerance: CLOCK_TOLERANCE_SECONDS,
+        currentDate: new Date(clock.now()),
+      });
+      return payload;
+    } catch (error) {
+      if (error instanceof EarshotError) throw error;
+      throw invalidToken(
+        error instanceof errors.JWTExpired ? 'the token has expired' : 'the token is not valid',
+        error,
+      );
+    }
+  }
+
+  return {
+    verify: async (authorization, waitUntil) => {
+      try {
+        const token = /^Bearer +([\w.~+/-]+=*) *$/i.exec(authorization ?? '')?.[1];
+        if (token === undefined)
+          throw authorization === undefined ? missingToken() : invalidToken('the token is not valid');
+        return await verifyToken(token, waitUntil);
+      } catch (error) {
+        if (error instanceof EarshotError && error.code === 'unauthenticated')
+          counters.add('edge_rejected_tokens_total');
+        throw error;
+      }
+    },
+  };
+}
+
+function identityOf({ sub, aud, scope }: JWTPayload): Identity {
+  // A token made for origins opens nothing here, whatever other audience it names.
+  if ([aud].flat().includes(ORIGIN_AUDIENCE)) throw invalidToken('the token is not valid');
+  if (sub === undefined || !PUBLIC_ID_PATTERN.test(sub)) throw invalidToken('the token is not valid');
+  const scopes = typeof scope === 'string' ? scope.split(' ').filter(isScope) : [];
+  return { user: sub, scopes: new Set(scopes) };
+}

@@ -1,0 +1,126 @@
+// Which manifest is live: fresh for 5 s, served while one refresh runs up to 10 s, waited for beyond that, and kept for 24 h when no origin
+// can tell. Its version never goes backwards in an isolate: what a lagging region says is not taken.
+import type { Clock } from '../shared/clock.ts';
+import type { Counters } from '../shared/counters.ts';
+import { EarshotError } from '../shared/errors.ts';
+import { type Manifest, parseManifest } from '../shared/manifest.ts';
+import { type Call, remainingMs } from './call.ts';
+import type { Log } from './log.ts';
+import type { ManifestCache, StoredManifest } from './tiers/colo-manifest.ts';
+import type { OriginClient } from './upstream/origin-client.ts';
+import { withTimeout } from './wait.ts';
+
+const FRESH_MS = 5_000;
+const STALE_MS = 10_000;
+/** How long a manifest is kept that no region confirms. */
+export const KEEP_MS = 86_400_000;
+/** After a failure the origins are left alone for this long. */
+const RETRY_AFTER_MS = 1_000;
+/** For this long after a failure requests are served from what is held instead of waiting: while origins are down, hits stay fast. */
+const FAILING_MS = 10_000;
+/** A refresh older than this has lost the request that carried it; another may start. */
+const REFRESH_AGE_TIMEOUT_MS = 15_000;
+
+export interface ManifestStore {
+  /** The live manifest; throws `unavailable` when there is none to be had. */
+  get(call: Call): Promise<Manifest>;
+}
+
+interface ManifestStoreOptions {
+  readonly clock: Clock;
+  readonly counters: Counters;
+  readonly log: Log;
+  readonly client: OriginClient;
+  readonly cache: ManifestCache;
+}
+
+interface Held extends StoredManifest {
+  readonly manifest: Manifest;
+  /** When a region last had this version. */
+  readonly seenAtMs: number;
+}
+
+export function createManifestStore({ clock, counters, log, client, cache }: ManifestStoreOptions): ManifestStore {
+  let held: Held | undefined;
+  let failedAtMs = Number.NEGATIVE_INFINITY;
+  let refresh: { readonly done: Promise<void>; readonly startedAtMs: number } | undefined;
+
+  const ageMs = (): number => (held === undefined ? Number.POSITIVE_INFINITY : clock.now() - held.checkedAtMs);
+  const sinceFailureMs = (): number => clock.now() - failedAtMs;
+
+  /** Joins the refresh under way, or starts one. The request that starts it holds it with waitUntil, so it outlives that request's client. */
+  function startRefresh(call: Call): Promise<void> {
+    const startedAtMs = clock.now();
+    if (refresh !== undefined && startedAtMs - refresh.startedAtMs < REFRESH_AGE_TIMEOUT_MS) return refresh.done;
+    const done = runRefresh(call).finally(() => {
+      if (refresh?.done === done) refresh = undefined;
+    });
+    refresh = { done, startedAtMs };
+    call.waitUntil(done);
+    return done;
+  }
+
+  async function runRefresh(call: Call): Promise<void> {
+    const stored = await cache.get();
+    if (stored !== undefined && stored.checkedAtMs > (held?.checkedAtMs ?? Number.NEGATIVE_INFINITY)) take(stored);
+    if (ageMs() < FRESH_MS) return;
+    const outcome = await askRegions(call);
+    if (outcome === 'failed') {
+      failedAtMs = clock.now();
+      counters.add('edge_manifest_failures_total');
+      log.error('manifest_refresh_failed', { heldVersion: held?.manifest.version });
+      return;
+    }
+    failedAtMs = Number.NEGATIVE_INFINITY;
+    if (held !== undefined && outcome === 'current') call.waitUntil(cache.set(held));
+  }
+
+  /** `current`: a region gave or confirmed what is held now. `lagging`: every region that answered is behind it. */
+  async function askRegions(call: Call): Promise<'current' | 'lagging' | 'failed'> {
+    let isBehind = false;
+    for (const region of call.regions) {
+      if (remainingMs(call, clock) === 0) break;
+      const answer = await client.readManifest(region, held?.etag, call);
+      if (answer.kind === 'failed') continue;
+      const checkedAtMs = clock.now();
+      if (answer.value.kind === 'unchanged') {
+        if (held !== undefined) held = { ...held, checkedAtMs, seenAtMs: checkedAtMs };
+        return 'current';
+      }
+      const taken = take({ json: answer.value.json, etag: answer.value.etag, checkedAtMs });
+      if (taken === 'taken') return 'current';
+      if (taken === 'older') isBehind = true;
+    }
+    if (!isBehind || held === undefined) return 'failed';
+    held = { ...held, checkedAtMs: clock.now() };
+    return 'lagging';
+  }
+
+  function take(stored: StoredManifest): 'taken' | 'older' | 'invalid' {
+    try {
+      const manifest = parseManifest(stored.json);
+      // A store that was restored counts from a lower version: what no region has known for the whole time is let go of in the end.
+      const isKnown = (known: Held): boolean => clock.now() - known.seenAtMs < KEEP_MS;
+      if (held !== undefined && manifest.version < held.manifest.version && isKnown(held)) return 'older';
+      held = { ...stored, manifest, seenAtMs: stored.checkedAtMs };
+      return 'taken';
+    } catch (error) {
+      log.error('manifest_invalid', { message: error instanceof Error ? error.message : String(error) });
+      return 'invalid';
+    }
+  }
+
+  return {
+    get: async (call) => {
+      if (held !== undefined && ageMs() < FRESH_MS) return held.manifest;
+      const failing = sinceFailureMs() < FAILING_MS;
+      const mayWait = !(held !== undefined && (ageMs() < STALE_MS || (failing && ageMs() < KEEP_MS)));
+      if (sinceFailureMs() >= RETRY_AFTER_MS) {
+        const done = startRefresh(call);
+        if (mayWait) await withTimeout(clock, remainingMs(call, clock), () => done).catch(() => {});
+      }
+      if (held !== undefined && ageMs() < KEEP_MS) return held.manifest;
+      throw new EarshotError('unavailable', 'edge', 'no origin gave a manifest and none is kept');
+    },
+  };
+}

@@ -1,0 +1,72 @@
+// The contract of the public routes: what createRoute makes into both the validation and /openapi.json.
+import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
+import type { Context, Env } from 'hono';
+import { ownParamsSchema, problemSchema, querySchema, recommendationsSchema, userParamsSchema } from './schemas.ts';
+
+const problem = (description: string) => ({
+  description,
+  content: { 'application/problem+json': { schema: problemSchema } },
+});
+
+const answers = {
+  200: {
+    description: 'The list.',
+    headers: z.object({
+      ETag: z.string(),
+      'Cache-Control': z.string(),
+      'Cache-Status': z.string().openapi({ description: 'Every cache and region that was asked (RFC 9211).' }),
+      'Server-Timing': z.string(),
+    }),
+    content: { 'application/json': { schema: recommendationsSchema } },
+  },
+  304: { description: 'The caller has the list already (If-None-Match).' },
+  400: problem('A parameter is not valid.'),
+  401: problem('The bearer token is missing or not valid.'),
+  403: problem('The token does not allow this.'),
+  404: problem('There is no such surface or variant, or nothing for this user.'),
+  500: problem('Something went wrong.'),
+  503: problem('No region could be reached; try again.'),
+} as const;
+
+const shared = { method: 'get' as const, security: [{ bearer: [] }], responses: answers };
+
+export const ownRoute = createRoute({
+  ...shared,
+  path: '/v1/me/recommendations/{surface}',
+  operationId: 'getOwnRecommendations',
+  summary: "The recommendations of the token's own user",
+  request: { params: ownParamsSchema, query: querySchema },
+});
+
+export const userRoute = createRoute({
+  ...shared,
+  path: '/v1/users/{user}/recommendations/{surface}',
+  operationId: 'getUserRecommendations',
+  summary: 'The recommendations of a named user: the own one, or with the scope recs:read:any another',
+  request: { params: userParamsSchema, query: querySchema },
+});
+
+/** Serves the document of all routes registered on `app`, made at the first request. */
+export function serveOpenApi<E extends Env>(app: OpenAPIHono<E>): (c: Context) => Response {
+  app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
+    type: 'http',
+    scheme: 'bearer',
+    bearerFormat: 'JWT',
+  });
+  let json: string | undefined;
+  return () => {
+    json ??= JSON.stringify(
+      app.getOpenAPI31Document({
+        openapi: '3.1.0',
+        info: {
+          title: 'Earshot',
+          version: '1',
+          description: 'Personal recommendations from the edge nearest to the listener.',
+        },
+      }),
+    );
+    return new Response(json, {
+      headers: { 'Content-Type': 'application/json', 'Cache-Control': 'public, max-age=300' },
+    });
+  };
+}

@@ -1,0 +1,33 @@
+// Where the caller is: what Cloudflare says of the connection, or, in the local cloud only, the data centre that the caller names.
+import { EarshotError } from '../shared/errors.ts';
+import type { Coordinates } from '../shared/regions.ts';
+
+export const DEV_LOCATION_HEADER = 'Earshot-Dev-Location';
+
+/** Undefined when nothing says where the caller is. Throws `invalid_request` for a place that may not, or cannot, be named. */
+export function placeOf(
+  request: Request,
+  devLocations: Readonly<Record<string, Coordinates>> | undefined,
+): Coordinates | undefined {
+  const code = request.headers.get(DEV_LOCATION_HEADER);
+  return code === null ? coordinatesOf(request.cf) : devPlaceOf(code, devLocations);
+}
+
+function devPlaceOf(code: string, devLocations: Readonly<Record<string, Coordinates>> | undefined): Coordinates {
+  const refuse = (message: string) => new EarshotError('invalid_request', 'edge', message);
+  if (devLocations === undefined) throw refuse(`${DEV_LOCATION_HEADER} is refused outside the local cloud`);
+  const place = Object.hasOwn(devLocations, code) ? devLocations[code] : undefined;
+  if (place !== undefined) return place;
+  const known = Object.keys(devLocations).sort().join(', ');
+  throw refuse(`expected ${DEV_LOCATION_HEADER} to be one of ${known}, got ${JSON.stringify(code.slice(0, 40))}`);
+}
+
+function coordinatesOf(cf: Request['cf']): Coordinates | undefined {
+  const latitude = toNumber(cf?.latitude);
+  const longitude = toNumber(cf?.longitude);
+  return Math.abs(latitude) <= 90 && Math.abs(longitude) <= 180 ? { latitude, longitude } : undefined;
+}
+
+/** Cloudflare gives coordinates as text, and none at all for some networks. */
+const toNumber = (value: unknown): number =>
+  typeof value === 'string' && value.trim() !== '' ? Number(value) : Number.NaN;

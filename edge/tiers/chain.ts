@@ -1,0 +1,81 @@
+// The tiers in the order in which they are asked. A hit is promoted into the tiers above it; a tier that throws is passed over as a miss
+// and counted, never a request's error; an expired entry is never handed out.
+import type { Clock } from '../../shared/clock.ts';
+import type { CounterName, Counters } from '../../shared/counters.ts';
+import { type Entry, stateOf } from '../../shared/entry.ts';
+import type { Call } from '../call.ts';
+import type { Tier } from './tier.ts';
+
+/** What one tier said. */
+export interface Asked {
+  readonly tier: string;
+  readonly outcome: 'hit' | 'stale' | 'miss' | 'error';
+}
+
+/** `asked` holds the tiers that were asked, in that order. */
+export type Lookup =
+  | { readonly state: 'fresh'; readonly entry: Entry; readonly asked: readonly Asked[] }
+  | { readonly state: 'stale'; readonly entry: Entry; readonly asked: readonly Asked[] }
+  | { readonly state: 'missing'; readonly asked: readonly Asked[] };
+
+export interface TierChain {
+  lookup(key: string, call: Call): Promise<Lookup>;
+  /** Stores in every tier, in the background: the answer does not wait for it. */
+  store(key: string, entry: Entry, call: Call): void;
+}
+
+interface ChainOptions {
+  readonly tiers: readonly Tier[];
+  readonly clock: Clock;
+  readonly counters: Counters;
+}
+
+export function createTierChain({ tiers, clock, counters }: ChainOptions): TierChain {
+  async function ask(tier: Tier, key: string): Promise<{ asked: Asked; entry?: Entry }> {
+    try {
+      const entry = await tier.get(key);
+      const state = entry === undefined ? 'expired' : stateOf(entry, clock.now());
+      if (entry === undefined || state === 'expired') return { asked: { tier: tier.name, outcome: 'miss' } };
+      return { asked: { tier: tier.name, outcome: state === 'fresh' ? 'hit' : 'stale' }, entry };
+    } catch {
+      counters.add('edge_tier_errors_total');
+      return { asked: { tier: tier.name, outcome: 'error' } };
+    }
+  }
+
+  function storeIn(targets: readonly Tier[], key: string, entry: Entry, call: Call): void {
+    for (const tier of targets) {
+      call.waitUntil(tier.set(key, entry).catch(() => counters.add('edge_tier_errors_total')));
+    }
+  }
+
+  return {
+    lookup: async (key, call) => {
+      const asked: Asked[] = [];
+      let stale: Entry | undefined;
+      for (const [depth, tier] of tiers.entries()) {
+        const answer = await call.timings.time(tier.name, () => ask(tier, key));
+        asked.push(answer.asked);
+        if (answer.entry === undefined) continue;
+        if (answer.asked.outcome === 'hit') {
+          countHit(counters, tier.name);
+          storeIn(tiers.slice(0, depth), key, answer.entry, call);
+          return { state: 'fresh', entry: answer.entry, asked };
+        }
+        stale ??= answer.entry;
+      }
+      return stale === undefined ? { state: 'missing', asked } : { state: 'stale', entry: stale, asked };
+    },
+    store: (key, entry, call) => storeIn(tiers, key, entry, call),
+  };
+}
+
+const HIT_COUNTERS: Readonly<Record<string, CounterName>> = {
+  isolate: 'edge_isolate_hits_total',
+  colo: 'edge_colo_hits_total',
+};
+
+function countHit(counters: Counters, tier: string): void {
+  const name = HIT_COUNTERS[tier];
+  if (name !== undefined) counters.add(name);
+}

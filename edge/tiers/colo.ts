@@ -1,0 +1,82 @@
+// The Cache API of one data centre. A named cache, never `caches.default`, which the zone shares: what lies there under the worker's own
+// host could be served to anyone without passing the worker. The lifetime goes in max-age, because s-maxage changes what caches do with it.
+import type { Clock } from '../../shared/clock.ts';
+import type { Entry, ListValue } from '../../shared/entry.ts';
+import type { Tier } from './tier.ts';
+
+export interface ColoOptions {
+  readonly clock: Clock;
+  /** Opened for each use, because a Cache belongs to the request that opened it. */
+  readonly openCache: () => Promise<Cache>;
+  /** Scheme and host of the keys: the worker's own, as Cloudflare advises. */
+  readonly keyOrigin: string;
+}
+
+export const createColoTier = ({ clock, openCache, keyOrigin }: ColoOptions): Tier => ({
+  name: 'colo',
+  get: async (key) => {
+    const response = await (await openCache()).match(makeColoUrl(keyOrigin, key));
+    if (response === undefined) return undefined;
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    // Whatever a zone's settings do to cache keys, an entry of another key is never taken.
+    return response.headers.get('earshot-key') === key ? decodeEntry(response.headers, bytes) : undefined;
+  },
+  set: async (key, entry) => {
+    const lifetimeSeconds = Math.ceil((entry.staleUntilMs - clock.now()) / 1000);
+    if (lifetimeSeconds <= 0) return;
+    const headers = encodeHeaders(key, entry, lifetimeSeconds);
+    const body = entry.value.kind === 'list' ? entry.value.bytes : new Uint8Array();
+    await (await openCache()).put(makeColoUrl(keyOrigin, key), new Response(body, { headers }));
+  },
+  delete: async (key) => {
+    await (await openCache()).delete(makeColoUrl(keyOrigin, key));
+  },
+});
+
+/** The key as one path segment: `..` is a valid user id, and as a segment of its own a URL would swallow it and what stands before it. */
+const makeColoUrl = (keyOrigin: string, key: string): string =>
+  `${keyOrigin}/.earshot/lists/${encodeURIComponent(key)}`;
+
+function encodeHeaders(key: string, entry: Entry, lifetimeSeconds: number): Headers {
+  const headers = new Headers({
+    'content-type': 'application/octet-stream',
+    'cache-control': `max-age=${lifetimeSeconds}`,
+    'earshot-key': key,
+    'earshot-kind': entry.value.kind,
+    'earshot-stored-at': String(entry.storedAtMs),
+    'earshot-fresh-until': String(entry.freshUntilMs),
+    'earshot-stale-until': String(entry.staleUntilMs),
+  });
+  if (entry.value.kind === 'list') {
+    headers.set('earshot-generation', String(entry.value.generation));
+    headers.set('earshot-digest', entry.value.digest);
+  }
+  return headers;
+}
+
+function decodeEntry(headers: Headers, bytes: Uint8Array): Entry | undefined {
+  const number = (name: string): number => Number(headers.get(name) ?? Number.NaN);
+  const value = decodeValue(
+    headers.get('earshot-kind'),
+    number('earshot-generation'),
+    headers.get('earshot-digest'),
+    bytes,
+  );
+  const storedAtMs = number('earshot-stored-at');
+  const freshUntilMs = number('earshot-fresh-until');
+  const staleUntilMs = number('earshot-stale-until');
+  if (value === undefined || ![storedAtMs, freshUntilMs, staleUntilMs].every(Number.isFinite)) return undefined;
+  return { value, storedAtMs, freshUntilMs, staleUntilMs };
+}
+
+function decodeValue(
+  kind: string | null,
+  generation: number,
+  digest: string | null,
+  bytes: Uint8Array,
+): ListValue | undefined {
+  if (kind === 'absent') return { kind };
+  return kind === 'list' && Number.isFinite(generation) && digest !== null
+    ? { kind, bytes, generation, digest }
+    : undefined;
+}

@@ -1,0 +1,11 @@
+// One place where lists are cached. A tier only holds entries: what state an entry is in, and whether it may be served, is decided above it.
+import type { Entry } from '../../shared/entry.ts';
+
+export interface Tier {
+  /** As it appears in Cache-Status. */
+  readonly name: string;
+  /** The entry stored under `key` (keys.ts), whatever its state; undefined when there is none. */
+  get(key: string): Promise<Entry | undefined>;
+  set(key: string, entry: Entry): Promise<void>;
+  delete(key: string): Promise<void>;
+}

@@ -1,0 +1,134 @@
+// Calls to one origin. Whatever goes wrong comes back as a named failure of that region, so that whoever asked can go on to the next.
+import type { Clock } from '../../shared/clock.ts';
+import type { Counters } from '../../shared/counters.ts';
+import type { ListKey } from '../../shared/keys.ts';
+import { decodeListFrames, type ListResult } from '../../shared/list-frames.ts';
+import { DEADLINE_HEADER, LISTS_READ_PATH, MANIFEST_PATH } from '../../shared/lists-read.ts';
+import type { Region } from '../../shared/regions.ts';
+import { type Call, remainingMs } from '../call.ts';
+import type { Log } from '../log.ts';
+import { WaitTimeout, withTimeout } from '../wait.ts';
+
+export interface RegionFailure {
+  readonly reason: 'status' | 'timeout' | 'connection' | 'undecodable';
+  /** The HTTP status, when the origin answered at all. */
+  readonly status?: number;
+}
+
+export type OriginAnswer<T> =
+  | { readonly kind: 'answered'; readonly value: T }
+  | { readonly kind: 'failed'; readonly failure: RegionFailure };
+
+export type ManifestAnswer =
+  | { readonly kind: 'unchanged' }
+  | { readonly kind: 'manifest'; readonly json: string; readonly etag: string | undefined };
+
+export interface OriginClient {
+  /** One result per key, in the order of the keys. */
+  readLists(region: Region, keys: readonly ListKey[], call: Call): Promise<OriginAnswer<ListResult[]>>;
+  /** `etag` of the manifest that is already held, if one is. */
+  readManifest(region: Region, etag: string | undefined, call: Call): Promise<OriginAnswer<ManifestAnswer>>;
+}
+
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+
+interface OriginClientOptions {
+  readonly fetch: Fetch;
+  readonly clock: Clock;
+  readonly counters: Counters;
+  readonly log: Log;
+  readonly internalToken: () => Promise<string>;
+  /** Milliseconds that one call may take, its body included. */
+  readonly timeoutMs: number;
+}
+
+export function createOriginClient(options: OriginClientOptions): OriginClient {
+  const { fetch, clock, counters, log, internalToken } = options;
+
+  async function exchange<T>(
+    region: Region,
+    call: Call,
+    path: string,
+    init: RequestInit,
+    read: (response: Response) => Promise<T>,
+  ): Promise<OriginAnswer<T>> {
+    const timeoutMs = Math.min(options.timeoutMs, remainingMs(call, clock));
+    let status: number | undefined;
+    try {
+      const value = await withTimeout(clock, timeoutMs, async (signal) => {
+        const headers = await makeHeaders(call, timeoutMs, init.headers);
+        const response = await fetch(`${trimSlash(region.origin)}${path}`, {
+          ...init,
+          headers,
+          redirect: 'manual',
+          signal,
+        });
+        status = response.status;
+        return read(response);
+      });
+      return { kind: 'answered', value };
+    } catch (error) {
+      const failure = describeFailure(error, status);
+      log.warn('region_failed', {
+        region: region.name,
+        path,
+        reason: failure.reason,
+        status,
+        message: messageOf(error),
+      });
+      return { kind: 'failed', failure };
+    }
+  }
+
+  async function makeHeaders(call: Call, timeoutMs: number, own: HeadersInit | undefined): Promise<Headers> {
+    const headers = new Headers(own);
+    headers.set('authorization', `Bearer ${await internalToken()}`);
+    headers.set(DEADLINE_HEADER, String(Math.floor(timeoutMs)));
+    if (call.traceparent !== undefined) headers.set('traceparent', call.traceparent);
+    return headers;
+  }
+
+  return {
+    readLists: async (region, keys, call) => {
+      counters.add('edge_origin_calls_total');
+      counters.add('edge_origin_reads_total', keys.length);
+      const body = JSON.stringify({ keys });
+      const init = { method: 'POST', body, headers: { 'content-type': 'application/json' } };
+      const answer = await exchange(region, call, LISTS_READ_PATH, init, async (response) => {
+        await expectStatus(response, 200);
+        return decodeListFrames(new Uint8Array(await response.arrayBuffer()), keys.length);
+      });
+      if (answer.kind === 'failed') counters.add('edge_origin_failures_total');
+      return answer;
+    },
+    readManifest: (region, etag, call) => {
+      counters.add('edge_manifest_fetches_total');
+      const init = { method: 'GET', headers: etag === undefined ? {} : { 'if-none-match': etag } };
+      return exchange<ManifestAnswer>(region, call, MANIFEST_PATH, init, async (response) => {
+        if (etag !== undefined && response.status === 304) return { kind: 'unchanged' };
+        await expectStatus(response, 200);
+        return { kind: 'manifest', json: await response.text(), etag: response.headers.get('etag') ?? undefined };
+      });
+    },
+  };
+}
+
+class UnexpectedStatus extends Error {
+  override readonly name = 'UnexpectedStatus';
+}
+
+/** An answer that is not read must be let go of, or its connection stays taken. */
+async function expectStatus(response: Response, status: number): Promise<void> {
+  if (response.status === status) return;
+  await response.body?.cancel();
+  throw new UnexpectedStatus(`expected status ${status}, got ${response.status}`);
+}
+
+function describeFailure(error: unknown, status: number | undefined): RegionFailure {
+  if (error instanceof WaitTimeout) return { reason: 'timeout' };
+  if (status === undefined) return { reason: 'connection' };
+  return { reason: error instanceof UnexpectedStatus ? 'status' : 'undecodable', status };
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+const trimSlash = (url: string): string => url.replace(/\/+$/, '');

@@ -1,0 +1,173 @@
+// Which region is asked: the nearest first, the next when it fails, each once, and none beyond the deadline.
+import { beforeEach, describe, expect, test } from 'vitest';
+import { orderRegions } from '../../edge/upstream/region-order.ts';
+import failures from './region-failures.json';
+import { createHarness, type Harness } from './support/harness.ts';
+import { keyOf, makeList } from './support/lists.ts';
+import type { Behaviour } from './support/scripted-origins.ts';
+import { signToken } from './support/tokens.ts';
+
+const PATH = '/v1/me/recommendations/home';
+const LISTS = '/internal/v1/lists:read';
+const DEV_LOCATIONS = JSON.stringify({
+  NRT: { latitude: 35.76, longitude: 140.39 },
+  FRA: { latitude: 50.03, longitude: 8.57 },
+  IAD: { latitude: 38.95, longitude: -77.46 },
+});
+let edge: Harness;
+
+beforeEach(() => {
+  edge = createHarness();
+  edge.origins.put(keyOf('ann'), makeList('a'));
+});
+
+describe('the order of regions', () => {
+  test.each([
+    { place: 'Tokyo', cf: { latitude: '35.68', longitude: '139.76' }, first: 'asia' },
+    { place: 'Berlin', cf: { latitude: '52.52', longitude: '13.40' }, first: 'europe' },
+    { place: 'São Paulo', cf: { latitude: '-23.55', longitude: '-46.63' }, first: 'us' },
+    { place: 'Midway, across the date line', cf: { latitude: '28.21', longitude: '-177.38' }, first: 'asia' },
+    { place: 'an unknown place', cf: {}, first: 'asia' },
+    { place: 'a place that is none', cf: { latitude: '', longitude: 'x' }, first: 'asia' },
+    { place: 'a place off the map', cf: { latitude: '95', longitude: '10' }, first: 'asia' },
+  ])('from $place begins with $first', async ({ cf, first }) => {
+    await edge.get(PATH, { cf });
+    expect(edge.origins.listReads()).toEqual([first]);
+    expect(edge.origins.manifestReads()).toEqual([first]);
+  });
+
+  test('keeps the configured order among regions at one distance', () => {
+    const here = { latitude: 1, longitude: 1 };
+    const regions = ['x', 'y', 'z'].map((name) => ({
+      ...here,
+      name,
+      origin: `https://${name}.test`,
+      locationHint: 'me' as const,
+    }));
+    expect(orderRegions(regions, { latitude: 40, longitude: 40 }).map(({ name }) => name)).toEqual(['x', 'y', 'z']);
+  });
+});
+
+describe('a named place', () => {
+  beforeEach(() => {
+    edge = createHarness({ env: { DEV_LOCATIONS } });
+  });
+
+  test('stands in for the caller’s own, in the local cloud', async () => {
+    const cf = { latitude: '35.68', longitude: '139.76' };
+    await edge.get(PATH, { cf, headers: { 'Earshot-Dev-Location': 'FRA' } });
+    expect(edge.origins.listReads()[0]).toBe('europe');
+  });
+
+  test.each(['XXX', 'nrt', '', 'constructor'])('%j that is not known is refused, with those that are', async (code) => {
+    const response = await edge.get(PATH, { headers: { 'Earshot-Dev-Location': code } });
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({
+      detail: `expected Earshot-Dev-Location to be one of FRA, IAD, NRT, got ${JSON.stringify(code)}`,
+    });
+  });
+});
+
+describe('a region that fails', () => {
+  interface Failure {
+    readonly name: string;
+    readonly behaviour: Behaviour;
+    readonly member: string;
+    readonly reason?: string;
+  }
+
+  test.each(failures as Failure[])(
+    'because it $name is passed over for the next',
+    async ({ behaviour, member, reason }) => {
+      await edge.get(PATH, { sub: 'warms-the-manifest' });
+      edge.origins.behave(behaviour, { region: 'asia', path: LISTS });
+      const before = edge.origins.listReads().length;
+      const arrived = edge.origins.arrival('asia');
+      const answer = edge.get(PATH);
+      await arrived;
+      if (reason === 'timeout') edge.clock.advance(2_000);
+      const response = await answer;
+      expect(response.status).toBe(200);
+      expect(response.headers.get('cache-status')).toBe(
+        `${member}, origin-europe; fwd=miss; fwd-status=200, colo; fwd=miss; stored, isolate; fwd=miss; stored`,
+      );
+      expect(edge.origins.listReads().slice(before)).toEqual(['asia', 'europe']);
+      const call = edge.origins.calls.findLast(({ region }) => region === 'asia');
+      expect(call?.signal?.aborted).toBe(reason === 'timeout');
+      expect(edge.counters.get('edge_failovers_total')).toBe(1);
+      expect(edge.counters.get('edge_origin_failures_total')).toBe(reason === undefined ? 0 : 1);
+      expect(edge.logs.map(({ event, fields }) => [event, fields.region, fields.reason])).toEqual(
+        reason === undefined ? [] : [['region_failed', 'asia', reason]],
+      );
+    },
+  );
+
+  test('leaves no timer behind, and no token in the log', async () => {
+    edge.origins.behave(500, { region: 'asia' });
+    await edge.get(PATH);
+    expect(edge.clock.pending()).toBe(0);
+    expect(JSON.stringify(edge.logs)).not.toMatch(/Bearer|eyJ/);
+  });
+});
+
+describe('the deadline', () => {
+  test('ends a read whose regions all hang, and the next region gets only what is left of it', async () => {
+    await edge.get(PATH, { sub: 'warms-the-manifest' });
+    edge.origins.behave('hangs', { path: LISTS });
+    const from = edge.origins.calls.length;
+    let answer: Promise<Response> | undefined;
+    for (const [region, ms] of [
+      ['asia', 2_000],
+      ['europe', 2_000],
+      ['us', 1_000],
+    ] as const) {
+      const arrived = edge.origins.arrival(region);
+      answer ??= edge.get(`${PATH}?fallback=none`);
+      await arrived;
+      edge.clock.advance(ms);
+    }
+    expect((await answer)?.status).toBe(503);
+    const deadlines = edge.origins.calls.slice(from).map(({ headers }) => headers.get('earshot-deadline-ms'));
+    expect(deadlines).toEqual(['2000', '2000', '1000']);
+    expect(edge.clock.pending()).toBe(0);
+  });
+
+  test('that has passed lets no further region be asked', async () => {
+    edge = createHarness({ env: { REQUEST_DEADLINE_MS: '1500' } });
+    await edge.get(PATH, { sub: 'warms-the-manifest' });
+    edge.origins.behave('hangs', { path: LISTS });
+    const before = edge.origins.listReads().length;
+    const arrived = edge.origins.arrival('asia');
+    const answer = edge.get(PATH);
+    await arrived;
+    edge.clock.advance(1_500);
+    expect((await answer).status).toBe(503);
+    expect(edge.origins.listReads().slice(before)).toEqual(['asia']);
+  });
+});
+
+describe('an origin is told', () => {
+  test('the trace that the caller is in, when it is one', async () => {
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    await edge.get(PATH, { headers: { traceparent } });
+    await edge.get(PATH, { sub: 'bob', headers: { traceparent: 'x'.repeat(4000) } });
+    const traces = edge.origins.calls
+      .filter(({ path }) => path === LISTS)
+      .map(({ headers }) => headers.get('traceparent'));
+    expect([traces[0], traces[1]]).toEqual([traceparent, null]);
+  });
+
+  test('not by way of a redirect, which would show the token to another host', async () => {
+    await edge.get(PATH);
+    expect(edge.origins.calls.map(({ redirect }) => redirect)).toEqual(['manual', 'manual']);
+  });
+
+  test('nothing of the listener’s own headers, the token least of all', async () => {
+    const authorization = `Bearer ${await signToken({ nowMs: edge.clock.now() })}`;
+    await edge.get(PATH, { authorization, headers: { cookie: 'a=b', 'x-forwarded-for': '192.0.2.1' } });
+    for (const { headers } of edge.origins.calls) {
+      expect(headers.get('authorization')).not.toBe(authorization);
+      expect([...headers.keys()].filter((name) => ['cookie', 'x-forwarded-for'].includes(name))).toEqual([]);
+    }
+  });
+});

@@ -1,0 +1,48 @@
+// Lists and manifests for tests.
+import { encodeUtf8 } from '../../../shared/bytes.ts';
+import type { StoredList } from '../../../shared/entry.ts';
+import type { ListKey } from '../../../shared/keys.ts';
+import { encodeItem, ITEM_SEPARATOR } from '../../../shared/list.ts';
+import type { Manifest } from '../../../shared/manifest.ts';
+
+/** 2026-11-22T03:00:00.000Z */
+export const GENERATION = 1_795_316_400_000;
+
+/** The items `<label>:1` to `<label>:<count>`. */
+export function makeList(label: string, count = 100, generation = GENERATION): StoredList {
+  const items = Array.from({ length: count }, (_, i) => encodeItem(`${label}:${i + 1}`, String(1 - i / 1000)));
+  return { kind: 'list', bytes: encodeUtf8(items.join(ITEM_SEPARATOR)), generation, digest: `digest-${label}` };
+}
+
+export const makeManifest = (overrides: Partial<Manifest> = {}): Manifest => ({
+  version: 1,
+  surfaces: {
+    home: {
+      salt: 'home-1',
+      listTtlSeconds: 21_600,
+      variants: [
+        { name: 'control', weight: 10_000, current: GENERATION },
+        { name: 'knn', weight: 0, current: GENERATION },
+      ],
+    },
+    popular: {
+      salt: 'popular-1',
+      listTtlSeconds: 3_600,
+      variants: [{ name: 'chart', weight: 10_000, current: GENERATION }],
+    },
+  },
+  erasures: [],
+  ...overrides,
+});
+
+/** The key of `user` on `surface` under makeManifest. */
+export const keyOf = (
+  user: string,
+  surface = 'home',
+  variant = surface === 'popular' ? 'chart' : 'control',
+): ListKey => ({
+  surface,
+  variant,
+  generation: GENERATION,
+  user,
+});

@@ -1,0 +1,32 @@
+// Tokens for tests: good ones, and every way to be a bad one.
+import { SignJWT } from 'jose';
+import { encodeUtf8 } from '../../../shared/bytes.ts';
+import { LISTENER_AUDIENCE } from '../../../shared/identity.ts';
+
+export const TOKEN_SECRET = 'listener-secret-for-tests-only-0123456789';
+export const ORIGIN_SECRET = 'origin-secret-for-tests-only-0123456789-';
+
+export interface TokenOptions {
+  readonly sub?: string | null;
+  readonly scope?: string;
+  readonly audience?: string | string[];
+  readonly issuer?: string;
+  readonly secret?: string;
+  /** Seconds from `nowMs`; null for a token without an end. */
+  readonly expiresInSeconds?: number | null;
+  readonly nowMs: number;
+}
+
+export function signToken(options: TokenOptions): Promise<string> {
+  const { sub = 'ann', scope, audience = LISTENER_AUDIENCE, issuer, secret = TOKEN_SECRET, nowMs } = options;
+  const { expiresInSeconds = 600 } = options;
+  const issuedAt = Math.floor(nowMs / 1000);
+  const token = new SignJWT(scope === undefined ? {} : { scope })
+    .setProtectedHeader({ alg: 'HS256' })
+    .setAudience(audience)
+    .setIssuedAt(issuedAt);
+  if (sub !== null) token.setSubject(sub);
+  if (issuer !== undefined) token.setIssuer(issuer);
+  if (expiresInSeconds !== null) token.setExpirationTime(issuedAt + expiresInSeconds);
+  return token.sign(encodeUtf8(secret));
+}
