@@ -1,0 +1,101 @@
+// google.bigtable.v2.Bigtable: the calls that read and write rows.
+import type { UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { Clock } from '../../shared/clock.ts';
+import { type GONE, streaming, unary } from './calls.ts';
+import type { Faults, HeldCall } from './faults.ts';
+import { compileFilter } from './filters.ts';
+import type { Gate, Site } from './gate.ts';
+import { readableCells } from './gc.ts';
+import type * as m from './messages.ts';
+import { mutateRows } from './mutate-rows.ts';
+import { checkMutations, checkRowKey } from './mutation-checks.ts';
+import { resolveMutations } from './mutations.ts';
+import { checkInstanceName, splitName } from './names.ts';
+import { readModifyWrite } from './read-modify-write.ts';
+import { readRows } from './read-rows.ts';
+import { checkTransactions } from './routing.ts';
+import { toText } from './row.ts';
+import { sampleRowKeys } from './sample-row-keys.ts';
+import { invalidArgument, unimplemented } from './status.ts';
+import { rowsOf, type Table } from './table.ts';
+
+export function createDataService(gate: Gate, faults: Faults, clock: Clock): UntypedServiceImplementation {
+  /** Enters the cluster that a request on a table is routed to. */
+  function onTable<T>(
+    method: string,
+    request: { tableName: string; appProfileId: string },
+    call: HeldCall,
+    work: (site: Site, table: Table) => Promise<T> | T,
+  ): Promise<T | typeof GONE> {
+    const { tableName, appProfileId } = request;
+    const { instance: instanceName } = splitName(tableName, 'tables');
+    return gate({ method, instanceName, appProfileId, call }, (site) => work(site, site.instance.table(tableName)));
+  }
+
+  return {
+    readRows: streaming<m.ReadRowsRequest, m.ReadRowsResponse>((request, call) => {
+      if (request.authorizedViewName !== '') throw unimplemented('authorized views are not implemented');
+      if (request.materializedViewName !== '') throw unimplemented('materialized views are not implemented');
+      return onTable('ReadRows', request, call, ({ cluster, counters }, table) =>
+        readRows(table, cluster, clock.now(), counters, call),
+      );
+    }),
+
+    sampleRowKeys: streaming<m.SampleRowKeysRequest, m.SampleRowKeysResponse>((request, call) =>
+      onTable('SampleRowKeys', request, call, ({ cluster }, table) => {
+        for (const sample of sampleRowKeys(table, cluster)) call.write(sample);
+      }),
+    ),
+
+    mutateRow: unary<m.MutateRowRequest, object>((request, call) =>
+      onTable('MutateRow', request, call, ({ instance, cluster, counters }, table) => {
+        checkMutations(request.rowKey, request.mutations);
+        const mutations = resolveMutations(table, request.mutations, clock.now());
+        instance.commit(cluster, table, toText(request.rowKey), mutations);
+        counters.rowsWritten++;
+        return {};
+      }),
+    ),
+
+    mutateRows: streaming<m.MutateRowsRequest, m.MutateRowsResponse>((request, call) =>
+      onTable('MutateRows', request, call, (site, table) => {
+        const entryError = () => faults.entryError(site.cluster);
+        call.write(mutateRows(request, site, table, clock.now(), entryError));
+      }),
+    ),
+
+    checkAndMutateRow: unary<m.CheckAndMutateRowRequest, { predicateMatched: boolean }>((request, call) =>
+      onTable('CheckAndMutateRow', request, call, ({ instance, profile, cluster, counters }, table) => {
+        checkTransactions(profile);
+        const { rowKey, predicateFilter, trueMutations, falseMutations } = request;
+        checkRowKey(rowKey);
+        if (trueMutations.length + falseMutations.length === 0) throw invalidArgument('No mutations provided');
+        const [whenTrue, whenFalse] = [trueMutations, falseMutations].map((mutations) => {
+          if (mutations.length > 0) checkMutations(rowKey, mutations);
+          return resolveMutations(table, mutations, clock.now());
+        });
+        const key = toText(rowKey);
+        const cells = readableCells(rowsOf(table, cluster).get(key) ?? [], table.families, clock.now() * 1000);
+        const predicateMatched = compileFilter(predicateFilter, table)(key, cells).length > 0;
+        const chosen = (predicateMatched ? whenTrue : whenFalse) ?? [];
+        if (chosen.length > 0) {
+          instance.commit(cluster, table, key, chosen);
+          counters.rowsWritten++;
+        }
+        return { predicateMatched };
+      }),
+    ),
+
+    readModifyWriteRow: unary<m.ReadModifyWriteRowRequest, m.ReadModifyWriteRowResponse>((request, call) =>
+      onTable('ReadModifyWriteRow', request, call, (site, table) => {
+        checkTransactions(site.profile);
+        checkRowKey(request.rowKey);
+        return readModifyWrite(request, site, table, clock.now());
+      }),
+    ),
+
+    pingAndWarm: unary<m.PingAndWarmRequest, object>(({ name, appProfileId }, call) =>
+      gate({ method: 'PingAndWarm', instanceName: checkInstanceName(name), appProfileId, call }, () => ({})),
+    ),
+  };
+}

@@ -1,0 +1,46 @@
+// The wire protocol: Google's own .proto files, as the official client carries them, loaded into gRPC service definitions.
+// Field names are camelCase, int64 are numbers (microseconds since the epoch fit a double exactly), bytes are Buffers.
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import type { ServiceDefinition } from '@grpc/grpc-js';
+import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
+
+export interface Protocol {
+  data: ServiceDefinition;
+  tableAdmin: ServiceDefinition;
+  instanceAdmin: ServiceDefinition;
+  operations: ServiceDefinition;
+}
+
+/** Reads the .proto files from disk (about 100 ms), so once per server. */
+export function loadProtocol(): Protocol {
+  const definitions = loadSync(
+    [
+      'google/bigtable/v2/bigtable.proto',
+      'google/bigtable/admin/v2/bigtable_table_admin.proto',
+      'google/bigtable/admin/v2/bigtable_instance_admin.proto',
+      'google/longrunning/operations.proto',
+    ],
+    { includeDirs: protoDirectories(), longs: Number, enums: String, defaults: true, oneofs: true },
+  );
+  return {
+    data: service(definitions, 'google.bigtable.v2.Bigtable'),
+    tableAdmin: service(definitions, 'google.bigtable.admin.v2.BigtableTableAdmin'),
+    instanceAdmin: service(definitions, 'google.bigtable.admin.v2.BigtableInstanceAdmin'),
+    operations: service(definitions, 'google.longrunning.Operations'),
+  };
+}
+
+/** The client's protos lack Google's common ones (google/api, google/rpc); google-gax, beside it or within it, has them. */
+function protoDirectories(): string[] {
+  const client = createRequire(import.meta.url).resolve('@google-cloud/bigtable');
+  const gax = createRequire(client).resolve('google-gax');
+  return [join(dirname(client), '../protos'), join(dirname(gax), '../protos')];
+}
+
+function service(definitions: PackageDefinition, name: string): ServiceDefinition {
+  const found = definitions[name];
+  if (found === undefined || 'format' in found)
+    throw new Error(`expected ${name} to be a gRPC service of the loaded protos`);
+  return found as ServiceDefinition;
+}

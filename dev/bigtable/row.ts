@@ -1,0 +1,42 @@
+// A row as it is stored: never changed once made. A write makes a new row that shares all it did not touch, so a reader keeps a
+// consistent row for as long as it likes, and clusters that hold the same row hold the same object.
+
+export interface Cell {
+  readonly timestampMicros: number;
+  readonly value: Buffer;
+}
+
+export interface Column {
+  readonly family: string;
+  /** The qualifier's bytes as latin1, so that string order is byte order. */
+  readonly qualifier: string;
+  /** Newest first, one per timestamp, never empty. */
+  readonly cells: readonly Cell[];
+}
+
+/** Sorted by family, then qualifier; a row without columns is not stored at all. */
+export type Row = readonly Column[];
+
+/** One cell on its way out to a reader, through the filters. */
+export interface ReadCell {
+  readonly family: string;
+  readonly qualifier: string;
+  readonly timestampMicros: number;
+  readonly value: Buffer;
+  readonly labels?: readonly string[];
+}
+
+/** Order of cells in an answer: family, qualifier, newest first. */
+export function compareCells(a: ReadCell, b: ReadCell): number {
+  return (
+    compareText(a.family, b.family) || compareText(a.qualifier, b.qualifier) || b.timestampMicros - a.timestampMicros
+  );
+}
+
+export function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** Bytes to the string that sorts like them; and back. */
+export const toText = (bytes: Buffer): string => bytes.toString('latin1');
+export const toBytes = (text: string): Buffer => Buffer.from(text, 'latin1');

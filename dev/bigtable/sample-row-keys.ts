@@ -1,0 +1,16 @@
+// SampleRowKeys: the table's tablets are those it was created with. Offsets are estimates, as in Bigtable.
+import type { SampleRowKeysResponse } from './messages.ts';
+import { toBytes } from './row.ts';
+import { rowsOf, type Table } from './table.ts';
+
+const ESTIMATED_BYTES_PER_ROW = 256;
+
+export function sampleRowKeys(table: Table, cluster: string): SampleRowKeysResponse[] {
+  const bytes = rowsOf(table, cluster).size * ESTIMATED_BYTES_PER_ROW;
+  // The empty key stands for the end of the table, and comes last.
+  const ends = [...table.splits, ''];
+  return ends.map((end, index) => ({
+    rowKey: toBytes(end),
+    offsetBytes: Math.round((bytes * (index + 1)) / ends.length),
+  }));
+}

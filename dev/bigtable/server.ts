@@ -1,0 +1,182 @@
+// The embedded Bigtable: Google's gRPC API over rows in memory, in several clusters with replication, app-profile routing and
+// faults on request. For one machine and for tests; nothing of it outlives the process.
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { type Clock, systemClock } from '../../shared/clock.ts';
+import { type ControlServer, startControl } from './control.ts';
+import { ClusterCounters, type CountersSnapshot } from './counters.ts';
+import { createDataService } from './data-service.ts';
+import { type Fault, Faults, faultSchema } from './faults.ts';
+import { createGate } from './gate.ts';
+import { Instance } from './instance.ts';
+import { type ClusterSite, createInstanceAdminService } from './instance-admin-service.ts';
+import type { AppProfileMessage } from './messages.ts';
+import { Operations } from './operations.ts';
+import { cannotListen, checkPortIsFree } from './ports.ts';
+import { loadProtocol } from './protocol.ts';
+import type { ReplicationSettings } from './replication.ts';
+import { createTableAdminService } from './table-admin-service.ts';
+
+export interface BigtableOptions {
+  /** 0 takes any free port. Default: 0. */
+  port?: number;
+  /** Default: 127.0.0.1. */
+  host?: string;
+  /** In the order in which a multi-cluster profile tries them. Default: asia, europe, us. */
+  clusters?: readonly ClusterSite[];
+  /** From a commit in one cluster until it is applied in the others. 0 applies it before the commit is answered. Default: 0. */
+  replicationLagMs?: number;
+  /** Port of the HTTP control listener on 127.0.0.1; 0 takes any free port. Default: no listener. */
+  controlPort?: number;
+  /** Server timestamps, garbage collection by age, latency and lag follow it. Default: the system's. */
+  clock?: Clock;
+  /** 0 to below 1; decides which calls an injected error strikes. Default: Math.random. */
+  random?: () => number;
+}
+
+export interface ClusterState extends ClusterSite {
+  fault: Fault;
+  /** Whether it is cut off from the other clusters. */
+  isReplicationStopped: boolean;
+  /** Writes of other clusters that it has yet to apply. */
+  pendingWrites: number;
+  counters: CountersSnapshot;
+}
+
+export interface EmbeddedBigtable {
+  readonly port: number;
+  /** `host:port`, as BIGTABLE_EMULATOR_HOST wants it. */
+  readonly endpoint: string;
+  readonly controlPort: number | undefined;
+  clusters(): ClusterState[];
+  /** Replaces the cluster's fault; `{}` heals it. Throws for an unknown cluster or a malformed fault. */
+  setFault(cluster: string, fault: Fault): void;
+  replicationLagMs(): number;
+  setReplicationLag(lagMs: number): void;
+  /** Cuts the cluster off: it neither sends nor receives until it is resumed. */
+  stopReplication(cluster: string): void;
+  resumeReplication(cluster: string): void;
+  counters(cluster: string): CountersSnapshot;
+  resetCounters(): void;
+  close(): Promise<void>;
+}
+
+const DEFAULT_CLUSTERS: readonly ClusterSite[] = [
+  { name: 'asia', zone: 'asia-northeast1-a' },
+  { name: 'europe', zone: 'europe-west1-b' },
+  { name: 'us', zone: 'us-central1-b' },
+];
+
+/** Bigtable's own limit for a request. */
+const MAX_REQUEST_BYTES = 256 * 1024 * 1024;
+
+/** Rejects with one clear error when the port is taken. */
+export async function startBigtable(options: BigtableOptions = {}): Promise<EmbeddedBigtable> {
+  const { host = '127.0.0.1', clusters: sites = DEFAULT_CLUSTERS, clock = systemClock, random = Math.random } = options;
+  const [first, ...rest] = sites.map(({ name }) => name);
+  if (first === undefined) throw new Error('expected at least one cluster, got none');
+  const names: [string, ...string[]] = [first, ...rest];
+
+  const replication: ReplicationSettings = { lagMs: options.replicationLagMs ?? 0, stopped: new Set() };
+  const faults = new Faults(clock, random);
+  const counters = new Map(names.map((name) => [name, new ClusterCounters()]));
+  const countersOf = (cluster: string): ClusterCounters => {
+    const found = counters.get(cluster);
+    if (found === undefined) throw new Error(`expected a cluster (${names.join(', ')}), got '${cluster}'`);
+    return found;
+  };
+  const byName = new Map<string, Instance>();
+  const instances = (name: string): Instance => {
+    const instance = byName.get(name) ?? new Instance(name, names, replication, clock);
+    byName.set(name, instance);
+    return instance;
+  };
+  const reschedule = () => {
+    for (const instance of byName.values()) instance.replicator.reschedule();
+  };
+
+  const { server, port } = await listen(host, options.port ?? 0, (grpc) => {
+    const protocol = loadProtocol();
+    const serializeProfile = protocol.instanceAdmin.GetAppProfile?.responseSerialize as (
+      message: AppProfileMessage,
+    ) => Buffer;
+    const operations = new Operations(serializeProfile);
+    grpc.addService(protocol.data, createDataService(createGate(instances, faults, countersOf), faults, clock));
+    grpc.addService(protocol.tableAdmin, createTableAdminService(instances));
+    grpc.addService(
+      protocol.instanceAdmin,
+      createInstanceAdminService(instances, () => byName.values(), sites, operations),
+    );
+    grpc.addService(protocol.operations, operations.service());
+  });
+
+  let control: ControlServer | undefined;
+  const bigtable: EmbeddedBigtable = {
+    port,
+    endpoint: `${host}:${port}`,
+    get controlPort() {
+      return control?.port;
+    },
+    clusters: () =>
+      sites.map(({ name, zone }) => ({
+        name,
+        zone,
+        fault: faults.get(name),
+        isReplicationStopped: replication.stopped.has(name),
+        pendingWrites: [...byName.values()].reduce((sum, instance) => sum + instance.replicator.pendingTo(name), 0),
+        counters: countersOf(name).snapshot(),
+      })),
+    setFault: (cluster, fault) => {
+      countersOf(cluster);
+      faults.set(cluster, faultSchema.parse(fault));
+    },
+    replicationLagMs: () => replication.lagMs,
+    setReplicationLag: (lagMs) => {
+      replication.lagMs = lagMs;
+      reschedule();
+    },
+    stopReplication: (cluster) => {
+      countersOf(cluster);
+      replication.stopped.add(cluster);
+      reschedule();
+    },
+    resumeReplication: (cluster) => {
+      replication.stopped.delete(cluster);
+      reschedule();
+    },
+    counters: (cluster) => countersOf(cluster).snapshot(),
+    resetCounters: () => {
+      for (const ofCluster of counters.values()) ofCluster.reset();
+    },
+    close: async () => {
+      server.forceShutdown();
+      for (const instance of byName.values()) instance.replicator.close();
+      await control?.close();
+    },
+  };
+  if (options.controlPort !== undefined) {
+    control = await startControl(bigtable, options.controlPort).catch(async (error: unknown) => {
+      await bigtable.close();
+      throw error;
+    });
+  }
+  return bigtable;
+}
+
+async function listen(
+  host: string,
+  port: number,
+  addServices: (server: Server) => void,
+): Promise<{ server: Server; port: number }> {
+  await checkPortIsFree(host, port);
+  const server = new Server({
+    'grpc.max_receive_message_length': MAX_REQUEST_BYTES,
+    'grpc.max_send_message_length': -1,
+  });
+  addServices(server);
+  return new Promise((resolve, reject) => {
+    server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
+      if (error === null) resolve({ server, port: bound });
+      else reject(cannotListen(host, port, error));
+    });
+  });
+}

@@ -1,0 +1,119 @@
+// Faults of the embedded Bigtable: each strikes its own cluster and nothing else, and a caller who gives up leaves nothing behind.
+import { expect, test, vi } from 'vitest';
+import { createManualClock } from '../../../shared/clock.ts';
+import { codeOf, collect, INSTANCE_NAME, noRetry } from './clients.ts';
+import { CLUSTERS, type MutateRowsAnswer, setCell, startEmbedded, TABLE_NAME } from './embedded.ts';
+
+test('a cluster that is down answers UNAVAILABLE to every call, and the others answer as before', async () => {
+  const { bigtable, clients, write, values } = await startEmbedded();
+  bigtable.setFault('asia', { down: true });
+  expect(await codeOf(values('asia', 'k'))).toBe(14);
+  expect(await codeOf(write('asia', 'k', 'v'))).toBe(14);
+  expect(await codeOf(clients.data.pingAndWarm({ name: INSTANCE_NAME, appProfileId: 'asia' }, noRetry))).toBe(14);
+  await write('europe', 'k', 'v');
+  expect(await values('us', 'k')).toEqual(['v']);
+  bigtable.setFault('asia', {});
+  expect(await values('asia', 'k')).toEqual(['v']);
+});
+
+test('latency and jitter hold a call for as long as they say, and the work is done after it', async () => {
+  const clock = createManualClock();
+  const { bigtable, values, write } = await startEmbedded({ clock, random: () => 0.5 });
+  bigtable.setFault('asia', { latencyMs: 300, jitterMs: 100 });
+  let isAnswered = false;
+  const writing = write('asia', 'k', 'v').then(() => {
+    isAnswered = true;
+  });
+  await vi.waitFor(() => expect(clock.pending()).toBe(1));
+  clock.advance(349);
+  expect(await values('us', 'k')).toEqual([]);
+  expect(isAnswered).toBe(false);
+  clock.advance(1);
+  await writing;
+  expect(await values('us', 'k')).toEqual(['v']);
+});
+
+test('a share of calls fails with the code that is asked for', async () => {
+  const draws = [0.1, 0.9, 0.29, 0.3];
+  const { bigtable, values } = await startEmbedded({ random: () => draws.shift() ?? 1 });
+  bigtable.setFault('us', { errorShare: 0.3, errorCode: 'RESOURCE_EXHAUSTED' });
+  const codes = [];
+  for (let call = 0; call < 4; call++) codes.push(await codeOf(values('us', 'k')));
+  expect(codes).toEqual([8, 'no error', 8, 'no error']);
+  expect(bigtable.counters('us')).toMatchObject({ calls: { ReadRows: 4 }, failedCalls: { ReadRows: 2 } });
+});
+
+test('a share of a bulk write\u2019s entries fails while the call and the other entries succeed', async () => {
+  const draws = [0.9, 0.1, 0.9];
+  const { bigtable, clients, cells } = await startEmbedded({ random: () => draws.shift() ?? 1 });
+  bigtable.setFault('asia', { entryErrorShare: 0.5, errorCode: 'ABORTED', errorShare: 0 });
+  const entries = ['a', 'b', 'c'].map((key) => ({ rowKey: Buffer.from(key), mutations: [setCell(key)] }));
+  const [answer] = await collect<MutateRowsAnswer>(
+    clients.data.mutateRows({ tableName: TABLE_NAME, entries }, noRetry),
+  );
+  expect(answer?.entries.map(({ status }) => status.code)).toEqual([0, 10, 0]);
+  expect((await cells('asia')).map(({ key }) => key)).toEqual(['a', 'c']);
+});
+
+test('a black hole takes calls and never answers: the caller\u2019s deadline ends them, and nothing was written', async () => {
+  const clock = createManualClock();
+  const { bigtable, clients, values } = await startEmbedded({ clock });
+  bigtable.setFault('asia', { blackHole: true });
+  const request = { tableName: TABLE_NAME, rowKey: Buffer.from('k'), mutations: [setCell('v')] };
+  expect(await codeOf(clients.data.mutateRow(request, { ...noRetry, timeout: 100 }))).toBe(4);
+  expect(bigtable.counters('asia').calls).toEqual({ MutateRow: 1 });
+  expect(clock.pending()).toBe(0);
+  bigtable.setFault('asia', {});
+  expect(await values('asia', 'k')).toEqual([]);
+});
+
+test('a call given up while it is held leaves no timer, and its work is never done', async () => {
+  const clock = createManualClock();
+  const { bigtable, clients, values } = await startEmbedded({ clock });
+  bigtable.setFault('asia', { latencyMs: 1000 });
+  const request = { tableName: TABLE_NAME, rowKey: Buffer.from('k'), mutations: [setCell('v')] };
+  const writing = clients.data.mutateRow(request, { ...noRetry, timeout: 200 });
+  const reading = clients.data.readRows({ tableName: TABLE_NAME }, noRetry);
+  const cancelled = codeOf(collect(reading));
+  await vi.waitFor(() => expect(clock.pending()).toBe(2));
+  reading.cancel();
+  expect(await codeOf(writing)).toBe(4);
+  await cancelled;
+  await vi.waitFor(() => expect(clock.pending()).toBe(0));
+  clock.advance(10_000);
+  bigtable.setFault('asia', {});
+  expect(await values('asia', 'k')).toEqual([]);
+  expect(bigtable.counters('asia').rowsWritten).toBe(0);
+});
+
+test('a reader who leaves in the middle of a long scan stops it', async () => {
+  const { bigtable, clients } = await startEmbedded();
+  const value = 'x'.repeat(100_000);
+  const entries = Array.from({ length: 600 }, (_, index) => ({
+    rowKey: Buffer.from(`k${index}`),
+    mutations: [setCell(value)],
+  }));
+  for (let from = 0; from < entries.length; from += 100) {
+    const batch = { tableName: TABLE_NAME, entries: entries.slice(from, from + 100) };
+    await collect(clients.data.mutateRows(batch, noRetry));
+  }
+  const reading = clients.data.readRows({ tableName: TABLE_NAME }, noRetry);
+  await new Promise((resolve) => reading.once('data', resolve));
+  reading.cancel();
+  await codeOf(collect(reading));
+  await vi.waitFor(() => expect(bigtable.counters('asia').readRowsOwnTime.count).toBe(1));
+  const { rowsRead } = bigtable.counters('asia');
+  expect(rowsRead).toBeGreaterThan(0);
+  expect(rowsRead).toBeLessThan(600);
+});
+
+test('a malformed fault and a cluster that does not exist are refused', async () => {
+  const { bigtable } = await startEmbedded();
+  expect(() => bigtable.setFault('mars', { down: true })).toThrow("expected a cluster (asia, europe, us), got 'mars'");
+  expect(() => bigtable.setFault('us', { errorShare: 2 })).toThrow();
+  expect(CLUSTERS.map((name) => bigtable.clusters().find((cluster) => cluster.name === name)?.fault)).toEqual([
+    {},
+    {},
+    {},
+  ]);
+});
