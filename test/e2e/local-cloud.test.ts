@@ -1,0 +1,144 @@
+// `npm start` as ops meet it: what it prints works, it ends wholly, and what is wrong is one clear line.
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { findFreePorts, portArgs, runNode, spawnNode, startTestCloud } from '../support/local-cloud.ts';
+import { findProcesses } from '../support/processes.ts';
+
+let stateDirectory: string;
+beforeEach(() => {
+  stateDirectory = mkdtempSync(join(tmpdir(), 'earshot-test-'));
+});
+afterEach(() => rmSync(stateDirectory, { recursive: true, force: true }));
+
+const environment = () => ({ EARSHOT_STATE_DIR: stateDirectory });
+
+describe('npm start', () => {
+  test('prints a call that works, serves the sample, and leaves nothing behind when it is stopped', async () => {
+    const cloud = await startTestCloud();
+    try {
+      const [, token = '', url = ''] = /curl -i -H "Authorization: Bearer (\S+)" "(\S+)"/.exec(cloud.welcome) ?? [];
+      const response = await fetch(url, { headers: { Authorization: `Bearer ${token}` } });
+      expect(response.status).toBe(200);
+      const body = (await response.json()) as { user: string; source: string; items: unknown[] };
+      expect(body).toMatchObject({ user: 'listener:1', source: 'personal' });
+      expect(body.items).toHaveLength(5);
+      expect((await cloud.earshot('manifest', 'show')).stdout).toMatch(
+        /home, .*\n {2}control {3}90\.0 %.*\n {2}knn {7}10\.0 %/,
+      );
+      expect(await runNode(['dev/start.ts'], { EARSHOT_STATE_DIR: cloud.stateDirectory })).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/^npm start: it runs already \(process \d+\); `npm stop` ends it\n$/),
+      });
+      const processes = findProcesses(cloud.stateDirectory);
+      expect(processes.length).toBeGreaterThanOrEqual(6);
+      const secrets = JSON.parse(readFileSync(join(cloud.stateDirectory, 'secrets.json'), 'utf8')) as Record<
+        string,
+        string
+      >;
+      for (const secret of Object.values(secrets)) {
+        expect(processes.filter(({ command }) => command.includes(secret))).toEqual([]);
+      }
+    } finally {
+      expect(await cloud.stop()).toMatchObject({ code: 0, stdout: 'Stopped.\n' });
+    }
+    expect(findProcesses(cloud.stateDirectory)).toEqual([]);
+  });
+
+  test('ends every process at Ctrl-C, with exit code 0', async () => {
+    const ports = await findFreePorts();
+    const started = spawnNode(['dev/start.ts', ...portArgs(ports)], environment());
+    await started.printed('Ctrl-C ends it.');
+    started.child.kill('SIGINT');
+    expect(await started.exited).toBe(0);
+    expect(findProcesses(stateDirectory)).toEqual([]);
+  });
+
+  test('ends every process at Ctrl-C while it is still starting', async () => {
+    const ports = await findFreePorts();
+    const started = spawnNode(['dev/start.ts', ...portArgs(ports)], environment());
+    await started.printed('table recommendations');
+    started.child.kill('SIGINT');
+    expect(await started.exited).toBe(0);
+    expect(findProcesses(stateDirectory)).toEqual([]);
+  });
+
+  test.each(['bigtable/main.ts', 'origin/main.ts', 'wrangler'])(
+    'ends wholly, with one clear line, when %s dies',
+    async (victim) => {
+      const ports = await findFreePorts();
+      const started = spawnNode(['dev/start.ts', ...portArgs(ports)], environment());
+      await started.printed('Ctrl-C ends it.');
+      const [process_] = findProcesses(stateDirectory).filter(({ command }) => command.includes(victim));
+      process.kill(process_?.pid ?? 0, 'SIGKILL');
+      expect(await started.exited).toBe(1);
+      expect(started.output.stderr).toMatch(/^npm start: \w+ ended unexpectedly \(SIGKILL\): .*\n$/);
+      expect(findProcesses(stateDirectory)).toEqual([]);
+    },
+  );
+
+  test('names the port that is taken and what it was wanted for', async () => {
+    const ports = await findFreePorts();
+    const squatter = createServer().listen(ports.origins + 1, '127.0.0.1');
+    await once(squatter, 'listening');
+    try {
+      const { code, stderr } = await runNode(['dev/start.ts', ...portArgs(ports)], environment());
+      expect(code).toBe(1);
+      expect(stderr).toMatch(
+        new RegExp(
+          `^npm start: port ${ports.origins + 1} \\(the origin in europe, --origin-port\\) is taken.*EADDRINUSE.*\\n$`,
+        ),
+      );
+      expect(findProcesses(stateDirectory)).toEqual([]);
+    } finally {
+      squatter.close();
+    }
+  });
+
+  test.each<[what: string, args: (directory: string) => string[], code: number, line: RegExp]>([
+    [
+      'a directory that is not there',
+      (d) => ['--data', join(d, 'none')],
+      1,
+      /expected --data to be a directory .*ENOENT/,
+    ],
+    ['a directory without lists', (d) => ['--data', d], 1, /expected .* to hold files named surface\.variant\.ndjson/],
+    ['an unknown option', () => ['--nope'], 2, /unknown option '--nope'/],
+    ['a port that is none', () => ['--edge-port', '99999'], 2, /expected a port from 1 to 65533/],
+  ])('refuses %s in one clear line', async (_what, args, code, line) => {
+    const result = await runNode(['dev/start.ts', ...args(stateDirectory)], environment());
+    expect(result.code).toBe(code);
+    expect(result.stderr).toMatch(line);
+    expect(result.stderr.trim().split('\n')).toHaveLength(1);
+    expect(findProcesses(stateDirectory)).toEqual([]);
+  });
+
+  test('tells a detached start that failed from one that is ready', async () => {
+    const data = join(stateDirectory, 'data');
+    const result = await runNode(['dev/start.ts', '--detach', '--data', data], environment());
+    expect(result).toMatchObject({ code: 1, stderr: expect.stringContaining('expected --data to be a directory') });
+  });
+
+  test('does not serve a file in which no line is valid, and says so', async () => {
+    const ports = await findFreePorts();
+    writeFileSync(join(stateDirectory, 'home.control.ndjson'), 'not a list\n');
+    const { code, stderr } = await runNode(
+      ['dev/start.ts', ...portArgs(ports), '--data', stateDirectory],
+      environment(),
+    );
+    expect(code).toBe(1);
+    expect(stderr).toContain('home.control.ndjson:1: expected one JSON object, got not a list');
+    expect(findProcesses(stateDirectory)).toEqual([]);
+  });
+});
+
+test('npm stop says when nothing is running', async () => {
+  expect(await runNode(['dev/stop.ts'], environment())).toEqual({
+    code: 0,
+    stdout: 'Nothing is running.\n',
+    stderr: '',
+  });
+});

@@ -1,0 +1,176 @@
+// A day's real recommendations through all of Earshot: file, loader, Bigtable, origin, worker, and what comes out is what went in.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { formatCount } from '../../ops/format.ts';
+import { forEachConcurrently } from '../support/concurrency.ts';
+import { startTestCloud, type TestCloud } from '../support/local-cloud.ts';
+import { findProcesses } from '../support/processes.ts';
+import { describeWithRealData, realData } from '../support/real-data.ts';
+import { readItemsByUser } from '../support/recommendation-files.ts';
+
+interface Answer {
+  readonly user: string;
+  readonly variant: string;
+  readonly generation: string;
+  readonly source: string;
+  readonly items: { id: string; score: number }[];
+}
+
+const GEN1 = 'lastfm/gen1';
+
+describeWithRealData('recommendations for 1 892 listeners', GEN1, () => {
+  let cloud: TestCloud;
+  let service: string;
+
+  beforeAll(async () => {
+    cloud = await startTestCloud('--data', realData(GEN1));
+    service = await cloud.mintToken('service', 'recs:read:any', 'recs:preview');
+  });
+  afterAll(() => cloud?.stop());
+
+  const get = (path: string, headers: Record<string, string> = {}) =>
+    fetch(`${cloud.edgeUrl}${path}`, { headers: { Authorization: `Bearer ${service}`, ...headers } });
+  const read = (user: string, surface: string, query = '') =>
+    get(`/v1/users/${user}/recommendations/${surface}${query}`);
+  const file = (name: string) => readItemsByUser(realData(`${GEN1}/${name}.ndjson.gz`));
+  let nextUser = 100;
+  const everybody = () => [...file('rediscover.control').keys()];
+
+  test('all 5 660 lists and 17 632 items are loaded', () => {
+    const log = findLog(cloud);
+    const lists = [...log.matchAll(/: ([\d ]+) lists? from 1 file/g)].map(([, count = '']) =>
+      Number(count.replaceAll(' ', '')),
+    );
+    expect(lists.reduce((sum, count) => sum + count, 0)).toBe(5660);
+    expect(log).toContain(`${formatCount(17_632)} items from 1 file`);
+  });
+
+  test.each([1, 50, 100])(
+    'limit=%i gives the first items of the file, in its order and with its scores',
+    async (limit) => {
+      const expected = JSON.parse(file('home.control').get('lastfm:2') ?? '') as unknown[];
+      const token = await cloud.mintToken('lastfm:2');
+      const response = await get(`/v1/me/recommendations/home?limit=${limit}`, { Authorization: `Bearer ${token}` });
+      const answer = (await response.json()) as Answer;
+      expect(answer).toMatchObject({ user: 'lastfm:2', source: 'personal', variant: 'control' });
+      expect(answer.items).toEqual(expected.slice(0, limit));
+    },
+  );
+
+  test('a first read names the region that it came from, and the next is a hit', async () => {
+    const first = await read('lastfm:8', 'rediscover');
+    expect(first.headers.get('Cache-Status')).toMatch(
+      /^origin-(asia|europe|us); fwd=miss; fwd-status=200, colo; .*stored, isolate; .*stored$/,
+    );
+    const second = await read('lastfm:8', 'rediscover');
+    expect(second.headers.get('Cache-Status')).toMatch(/^isolate; hit; ttl=\d+$/);
+    expect(await second.text()).toBe(await first.text());
+  });
+
+  test.each([
+    ['NRT', 'asia'],
+    ['SYD', 'asia'],
+    ['LHR', 'europe'],
+    ['LOS', 'europe'],
+    ['SFO', 'us'],
+    ['GRU', 'us'],
+  ])('a caller at %s is served by %s', async (place, region) => {
+    const user = everybody()[nextUser++] ?? '';
+    const response = await get(`/v1/users/${user}/recommendations/rediscover`, { 'Earshot-Dev-Location': place });
+    expect(response.headers.get('Cache-Status')).toContain(`origin-${region}; fwd=miss; fwd-status=200`);
+    await response.text();
+  });
+
+  test('If-None-Match with the ETag of an answer gets 304 and no body', async () => {
+    const first = await read('lastfm:2', 'home');
+    const etag = first.headers.get('ETag') ?? '';
+    await first.text();
+    expect(etag).toMatch(/^"[^"]+"$/);
+    const second = await get('/v1/users/lastfm:2/recommendations/home', { 'If-None-Match': etag });
+    expect(second.status).toBe(304);
+    expect(await second.text()).toBe('');
+  });
+
+  test('an unknown user gets the popular list, and 404 with fallback=none', async () => {
+    const popular = (await (await read('lastfm:0', 'home', '?limit=100')).json()) as Answer;
+    expect(popular).toMatchObject({ user: 'lastfm:0', source: 'popular' });
+    expect(popular.items).toEqual(
+      (JSON.parse(file('popular.control').get('~popular') ?? '') as unknown[]).slice(0, 100),
+    );
+    const none = await read('lastfm:0', 'home', '?fallback=none');
+    expect(none.status).toBe(404);
+    expect(await none.json()).toMatchObject({ code: 'no_recommendations', status: 404 });
+  });
+
+  test.each(['control', 'knn'])('what every user gets on %s is the file byte for byte', async (variant) => {
+    const expected = file(`home.${variant}`);
+    const wrong: string[] = [];
+    await forEachConcurrently(everybody(), async (user) => {
+      const text = await (await read(user, 'home', `?limit=100&variant=${variant}`)).text();
+      const items = text.slice(text.indexOf('"items":') + '"items":'.length, -1);
+      const want = expected.get(user);
+      // Between two items the edge has a newline behind the comma; all other bytes are the file's.
+      const isRight = want === undefined ? text.includes('"source":"popular"') : items.replaceAll(',\n', ',') === want;
+      if (!isRight) wrong.push(user);
+    });
+    expect(wrong).toEqual([]);
+    expect(everybody().filter((user) => expected.has(user))).toHaveLength(expected.size);
+  });
+
+  test('the share of users on knn at weight 10 % is within sampling error', async () => {
+    let onKnn = 0;
+    const users = everybody();
+    await forEachConcurrently(users, async (user) => {
+      const answer = (await (await read(user, 'home', '?limit=1')).json()) as Answer;
+      if (answer.variant === 'knn') onKnn++;
+    });
+    const standardError = Math.sqrt((0.1 * 0.9) / users.length);
+    expect(Math.abs(onKnn / users.length - 0.1)).toBeLessThan(3 * standardError);
+  });
+
+  test('the next generation goes live for readers without a restart, and users without one keep the list they had', async () => {
+    const path = realData('lastfm/gen2/home.control.ndjson.gz');
+    const generation = new Date(
+      Date.parse(((await (await read('lastfm:2', 'home')).json()) as Answer).generation) + 1000,
+    ).toISOString();
+    const which = ['--surface', 'home', '--variant', 'control', '--generation', generation];
+    expect((await cloud.earshot('ingest', path, ...which)).code).toBe(0);
+    expect((await cloud.earshot('publish', ...which)).stdout).toContain('is live (version 5)');
+    const next = readItemsByUser(path);
+    await expect
+      .poll(
+        async () =>
+          ((await (await read('lastfm:2', 'home', '?variant=control&limit=100')).json()) as Answer).generation,
+        {
+          timeout: 20_000,
+        },
+      )
+      .toBe(generation);
+    const answer = (await (await read('lastfm:2', 'home', '?variant=control&limit=100')).json()) as Answer;
+    expect(answer.items).toEqual(JSON.parse(next.get('lastfm:2') ?? ''));
+  });
+
+  test('a region whose origin is gone is passed over for the next one', async () => {
+    const [europe] = findProcesses(`PORT=${cloud.ports.origins + 1}\0`).filter(({ command }) =>
+      command.includes('origin/main.ts'),
+    );
+    process.kill(europe?.pid ?? 0, 'SIGSTOP');
+    try {
+      const user = everybody().at(-1) ?? '';
+      const response = await get(`/v1/users/${user}/recommendations/rediscover`, { 'Earshot-Dev-Location': 'LHR' });
+      expect(response.status).toBe(200);
+      expect(response.headers.get('Cache-Status')).toMatch(
+        /origin-us; fwd=miss; fwd-status=200.*origin-europe; fwd=miss|origin-europe; fwd=miss.*origin-us; fwd=miss; fwd-status=200/,
+      );
+      await response.text();
+    } finally {
+      process.kill(europe?.pid ?? 0, 'SIGCONT');
+    }
+  });
+});
+
+/** What the load printed. */
+function findLog({ stateDirectory }: TestCloud): string {
+  return readFileSync(join(stateDirectory, 'start.log'), 'utf8');
+}

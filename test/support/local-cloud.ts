@@ -1,0 +1,148 @@
+// The local cloud as its users start it: `dev/start.ts` in a process of its own, on free ports, with a state directory that goes with it.
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+const repository = join(import.meta.dirname, '../..');
+
+export interface Ports {
+  readonly edge: number;
+  readonly origins: number;
+  readonly bigtable: number;
+}
+
+export interface CommandResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface TestCloud {
+  readonly ports: Ports;
+  readonly edgeUrl: string;
+  readonly stateDirectory: string;
+  /** What `npm start -- --detach` printed. */
+  readonly welcome: string;
+  /** Runs the `earshot` command against it. */
+  earshot(...args: string[]): Promise<CommandResult>;
+  mintToken(user: string, ...scopes: string[]): Promise<string>;
+  /** `npm stop`, and the state directory removed. */
+  stop(): Promise<CommandResult>;
+}
+
+/** Throws an Error with what the command printed when the cloud does not come up. */
+export async function startTestCloud(...args: string[]): Promise<TestCloud> {
+  const stateDirectory = mkdtempSync(join(tmpdir(), 'earshot-test-'));
+  const ports = await findFreePorts();
+  const run = (script: string, ...more: string[]) => runNode([script, ...more], { EARSHOT_STATE_DIR: stateDirectory });
+  const started = await run('dev/start.ts', '--detach', ...portArgs(ports), ...args);
+  if (started.code !== 0) {
+    rmSync(stateDirectory, { recursive: true, force: true });
+    throw new Error(`the local cloud did not start: ${started.stderr}`);
+  }
+  const earshot = (...more: string[]) => run('ops/earshot.ts', ...more);
+  return {
+    ports,
+    edgeUrl: `http://127.0.0.1:${ports.edge}`,
+    stateDirectory,
+    welcome: started.stdout,
+    earshot,
+    mintToken: async (user, ...scopes) => {
+      const { stdout } = await earshot('token', '--user', user, ...scopes.flatMap((scope) => ['--scope', scope]));
+      return stdout.trim();
+    },
+    stop: async () => {
+      const result = await run('dev/stop.ts');
+      rmSync(stateDirectory, { recursive: true, force: true });
+      return result;
+    },
+  };
+}
+
+export const portArgs = ({ edge, origins, bigtable }: Ports): string[] => [
+  ...['--edge-port', String(edge), '--origin-port', String(origins), '--bigtable-port', String(bigtable)],
+];
+
+/** Runs `node args...` in the repository without anything of this environment that names a Bigtable. */
+export async function runNode(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<CommandResult> {
+  try {
+    const options = { cwd: repository, env: { ...cleanEnvironment(), ...env }, maxBuffer: 64 * 1024 * 1024 };
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [...args], options);
+    return { code: 0, stdout, stderr };
+  } catch (error) {
+    const { code, stdout, stderr } = error as { code: number | string; stdout: string; stderr: string };
+    if (typeof code !== 'number') throw error;
+    return { code, stdout, stderr };
+  }
+}
+
+/** `node args...` running; its output is collected. */
+export function spawnNode(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  const child = spawn(process.execPath, [...args], { cwd: repository, env: { ...cleanEnvironment(), ...env } });
+  const output = { stdout: '', stderr: '' };
+  child.stdout.on('data', (chunk) => {
+    output.stdout += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    output.stderr += chunk;
+  });
+  return {
+    child,
+    output,
+    /** Resolves once standard output holds `text`; rejects when the process ends before. */
+    printed: (text: string): Promise<void> =>
+      new Promise((resolve, reject) => {
+        const check = () => {
+          if (output.stdout.includes(text)) resolve();
+        };
+        child.stdout.on('data', check);
+        child.once('exit', () =>
+          reject(new Error(`expected ${JSON.stringify(text)}, got ${output.stdout}${output.stderr}`)),
+        );
+        check();
+      }),
+    exited: once(child, 'exit').then(([code]) => code as number | null),
+  };
+}
+
+function cleanEnvironment(): Record<string, string | undefined> {
+  const { BIGTABLE_EMULATOR_HOST, EARSHOT_PROJECT, EARSHOT_INSTANCE, EARSHOT_CLUSTERS, ...rest } = process.env;
+  return rest;
+}
+
+/** Ports that were free a moment ago; the three of the origins stand in a row. */
+export async function findFreePorts(): Promise<Ports> {
+  for (let attempt = 0; attempt < 50; attempt++) {
+    const [edge, bigtable, origins] = [await freePort(), await freePort(), await freePort()];
+    if ((await isFree(origins + 1)) && (await isFree(origins + 2))) return { edge, bigtable, origins };
+  }
+  throw new Error('expected three free ports in a row, got none in 50 tries');
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer().listen(port, '127.0.0.1');
+  try {
+    await once(server, 'listening');
+  } catch {
+    return false;
+  }
+  server.close();
+  await once(server, 'close');
+  return true;
+}
