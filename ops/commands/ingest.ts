@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { APP_PROFILES } from '../../origin/bigtable/app-profiles.ts';
-import { createBulkWriter } from '../../origin/bigtable/bulk-writer.ts';
+import { type BulkWriterOptions, createBulkWriter } from '../../origin/bigtable/bulk-writer.ts';
 import type { BigtableConnection } from '../../origin/bigtable/connection.ts';
 import { type Load, type LoadReceipt, writeLoadReceipt } from '../../origin/bigtable/load-receipt.ts';
 import { systemClock } from '../../shared/clock.ts';
@@ -73,9 +73,14 @@ async function ingestLists(bigtable: BigtableConnection, files: readonly string[
     totalBytes,
     parse: (text): ParsedLine => {
       const { user, value } = parseListLine(text);
-      return { id: user, cell: { rowKey: makeRowKey(user), qualifier, timestampMs: generation, value } };
+      return { id: user, cell: { rowKey: makeRowKey(user), value } };
     },
-    writer: createWriter(bigtable, TABLES.recommendations, FAMILIES.lists),
+    writer: createWriter(bigtable, {
+      table: TABLES.recommendations,
+      family: FAMILIES.lists,
+      qualifier,
+      timestampMs: generation,
+    }),
     rejects,
     progress: createProgress({ label: qualifier, output: process.stderr, clock: systemClock }),
   });
@@ -102,9 +107,14 @@ async function ingestItems(bigtable: BigtableConnection, files: readonly string[
     totalBytes,
     parse: (text): ParsedLine => {
       const { id, value } = parseItemLine(text);
-      return { id, cell: { rowKey: makeRowKey(id), qualifier: JSON_QUALIFIER, timestampMs: startedAtMs, value } };
+      return { id, cell: { rowKey: makeRowKey(id), value } };
     },
-    writer: createWriter(bigtable, TABLES.items, FAMILIES.metadata),
+    writer: createWriter(bigtable, {
+      table: TABLES.items,
+      family: FAMILIES.metadata,
+      qualifier: JSON_QUALIFIER,
+      timestampMs: startedAtMs,
+    }),
     rejects,
     progress: createProgress({ label: 'items', output: process.stderr, clock: systemClock }),
   });
@@ -113,14 +123,10 @@ async function ingestItems(bigtable: BigtableConnection, files: readonly string[
   finishRejects(rejects);
 }
 
-const createWriter = (bigtable: BigtableConnection, table: string, family: string) =>
-  createBulkWriter(bigtable, {
-    table,
-    family,
-    appProfile: APP_PROFILES.ingest,
-    clock: systemClock,
-    random: Math.random,
-  });
+type Column = Pick<BulkWriterOptions, 'table' | 'family' | 'qualifier' | 'timestampMs'>;
+
+const createWriter = (bigtable: BigtableConnection, column: Column) =>
+  createBulkWriter(bigtable, { ...column, appProfile: APP_PROFILES.ingest, clock: systemClock, random: Math.random });
 
 const recordLoad = (bigtable: BigtableConnection, load: Load, receipt: LoadReceipt) =>
   writeLoadReceipt(bigtable, APP_PROFILES.control, load, receipt, systemClock.now());

@@ -8,9 +8,6 @@ import { NO_RETRY } from './read-rows.ts';
 
 export interface CellWrite {
   readonly rowKey: string;
-  readonly qualifier: string;
-  /** Milliseconds since the epoch. */
-  readonly timestampMs: number;
   readonly value: string;
 }
 
@@ -24,6 +21,9 @@ export interface BulkWriter {
 export interface BulkWriterOptions {
   readonly table: string;
   readonly family: string;
+  readonly qualifier: string;
+  /** Of every cell; milliseconds since the epoch. */
+  readonly timestampMs: number;
   readonly appProfile: string;
   readonly clock: Clock;
   /** In [0, 1), for the jitter of retries. */
@@ -45,6 +45,8 @@ const MAX_BACKOFF_MS = 10_000;
 
 export function createBulkWriter(bigtable: BigtableConnection, options: BulkWriterOptions): BulkWriter {
   const { table, family, appProfile, clock, random } = options;
+  const columnQualifier = Buffer.from(options.qualifier);
+  const timestampMicros = options.timestampMs * 1000;
   const { maxBatchEntries = 1000, maxBatchBytes = 4 * 1024 * 1024, maxInFlight = 4 } = options;
   const tableName = bigtable.tableName(table);
   const inFlight = new Set<Promise<void>>();
@@ -110,20 +112,11 @@ export function createBulkWriter(bigtable: BigtableConnection, options: BulkWrit
   }
 
   return {
-    write: ({ rowKey, qualifier, timestampMs, value }) => {
+    write: ({ rowKey, value }) => {
       const bytes = Buffer.from(value);
       batch.push({
         rowKey: Buffer.from(rowKey),
-        mutations: [
-          {
-            setCell: {
-              familyName: family,
-              columnQualifier: Buffer.from(qualifier),
-              timestampMicros: timestampMs * 1000,
-              value: bytes,
-            },
-          },
-        ],
+        mutations: [{ setCell: { familyName: family, columnQualifier, timestampMicros, value: bytes } }],
       });
       batchBytes += bytes.length;
       if (batch.length < maxBatchEntries && batchBytes < maxBatchBytes) return undefined;

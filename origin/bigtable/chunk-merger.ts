@@ -16,12 +16,12 @@ export interface Row {
 
 /** A CellChunk as the generated client gives it. */
 export interface CellChunk {
-  readonly rowKey?: Uint8Array | string | null;
+  readonly rowKey?: Uint8Array | null;
   readonly familyName?: { readonly value?: string | null } | null;
-  readonly qualifier?: { readonly value?: Uint8Array | string | null } | null;
+  readonly qualifier?: { readonly value?: Uint8Array | null } | null;
   readonly timestampMicros?: number | string | { toString(): string } | null;
   readonly labels?: readonly string[] | null;
-  readonly value?: Uint8Array | string | null;
+  readonly value?: Uint8Array | null;
   readonly valueSize?: number | null;
   readonly resetRow?: boolean | null;
   readonly commitRow?: boolean | null;
@@ -120,9 +120,8 @@ const carriesData = (chunk: CellChunk): boolean =>
   Boolean(chunk.labels?.length) ||
   toBuffer(chunk.value).length > 0;
 
-function toBuffer(bytes: Uint8Array | string | null | undefined): Buffer {
+function toBuffer(bytes: Uint8Array | null | undefined): Buffer {
   if (bytes === null || bytes === undefined) return Buffer.alloc(0);
-  if (typeof bytes === 'string') return Buffer.from(bytes, 'base64');
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 

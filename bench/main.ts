@@ -1,0 +1,24 @@
+// `npm run bench -- NAME [--json]`: side-by-side measurements. Each compares two things in pairs within one run, because the machine is never
+// quiet: the ratios are what counts.
+import { parseArgs } from 'node:util';
+import { type BenchResult, benchIngest } from './ingest.ts';
+
+const benches: Readonly<Record<string, () => Promise<BenchResult>>> = { ingest: benchIngest };
+
+const EXIT_USAGE = 2;
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'boolean', default: false } },
+});
+const [name = ''] = positionals;
+const bench = Object.hasOwn(benches, name) ? benches[name] : undefined;
+
+if (bench === undefined || positionals.length !== 1) {
+  process.stderr.write(
+    `expected npm run bench -- NAME [--json] with one of ${Object.keys(benches).join(', ')}, got ${positionals.join(' ') || 'no name'}\n`,
+  );
+  process.exitCode = EXIT_USAGE;
+} else {
+  const { report, figures } = await bench();
+  process.stdout.write(values.json ? `${JSON.stringify({ bench: name, ...figures })}\n` : `${report}\n`);
+}

@@ -1,0 +1,47 @@
+// What is measured runs in processes of its own, so that its memory and its core are its own.
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { LOCAL_INSTANCE, LOCAL_PROJECT } from '../../dev/topology.ts';
+
+export interface BenchBigtable {
+  /** For processes that shall use it. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly controlUrl: string;
+  stop(): Promise<void>;
+}
+
+/** An embedded Bigtable on free ports. */
+export async function startBigtable(): Promise<BenchBigtable> {
+  const entry = join(import.meta.dirname, '../../dev/bigtable/main.ts');
+  const child = spawn(process.execPath, [entry, '--port', '0', '--control-port', '0'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [line] = (await once(child.stdout, 'data')) as [Buffer];
+  const [, emulatorHost = '', controlUrl = ''] = /listening on (\S+), control on (\S+)/.exec(line.toString()) ?? [];
+  if (controlUrl === '') throw new Error(`expected Bigtable to say where it listens, got ${line.toString()}`);
+  return {
+    env: { BIGTABLE_EMULATOR_HOST: emulatorHost, EARSHOT_PROJECT: LOCAL_PROJECT, EARSHOT_INSTANCE: LOCAL_INSTANCE },
+    controlUrl,
+    stop: async () => {
+      child.kill('SIGTERM');
+      await once(child, 'exit');
+    },
+  };
+}
+
+/** Runs a script to its end; the JSON of the last line that it prints. Throws an Error when it fails. */
+export async function runToJson<T>(
+  script: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<T> {
+  const { stdout } = await promisify(execFile)(process.execPath, [script, ...args], {
+    env: { ...process.env, ...env },
+  });
+  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as T;
+}
+
+/** What this process has used at most, in MB (10^6 bytes). */
+export const peakMb = (): number => (process.resourceUsage().maxRSS * 1024) / 1e6;
