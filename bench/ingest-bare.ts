@@ -4,14 +4,12 @@ import { connectBigtable } from '../origin/bigtable/connection.ts';
 import { FAMILIES, makeListQualifier, makeRowKey, TABLES } from '../shared/keys.ts';
 import { ITEM_SEPARATOR } from '../shared/list.ts';
 import { makeItems, makeUser } from './support/lists-file.ts';
-import { peakMb } from './support/processes.ts';
 
 const BATCH = 1000;
 const IN_FLIGHT = 4;
 
 const count = Number(process.argv[2]);
 const { BIGTABLE_EMULATOR_HOST, EARSHOT_PROJECT = '', EARSHOT_INSTANCE = '' } = process.env;
-const startedAtMs = performance.now();
 const bigtable = connectBigtable({
   project: EARSHOT_PROJECT,
   instance: EARSHOT_INSTANCE,
@@ -45,4 +43,3 @@ async function loop(): Promise<void> {
 
 await Promise.all(Array.from({ length: IN_FLIGHT }, loop));
 await bigtable.close();
-process.stdout.write(`${JSON.stringify({ durationMs: performance.now() - startedAtMs, peakMb: peakMb() })}\n`);

@@ -2,9 +2,8 @@
 // own against one embedded Bigtable; then a million lists, with the loader's own memory, and how long Bigtable takes for a point read of them.
 import { join } from 'node:path';
 import { LOCAL_CLUSTERS } from '../dev/topology.ts';
-import { runEarshot } from '../ops/program.ts';
 import { writeListsFile } from './support/lists-file.ts';
-import { runToJson, startBigtable } from './support/processes.ts';
+import { lastJson, type Run, run, startBigtable } from './support/processes.ts';
 import { median } from './support/statistics.ts';
 
 export interface BenchResult {
@@ -18,11 +17,6 @@ const PAIRS = 5;
 const LISTS_PER_RUN = 100_000;
 const MANY_LISTS = 1_000_000;
 const POINT_READS = 10_000;
-
-interface Run {
-  readonly durationMs: number;
-  readonly peakMb: number;
-}
 
 interface PointReads {
   readonly meanMicros: number;
@@ -39,38 +33,35 @@ export async function benchIngest(): Promise<BenchResult> {
 }
 
 async function measure({ env, controlUrl }: Awaited<ReturnType<typeof startBigtable>>): Promise<BenchResult> {
-  Object.assign(process.env, env);
   const clusters = Object.entries(LOCAL_CLUSTERS).map((pair) => pair.join('='));
-  if ((await runEarshot(['schema', 'apply', '--clusters', clusters.join(',')])) !== 0)
-    throw new Error('the schema was not applied');
-  const run = (script: string, ...args: (string | number)[]) =>
-    runToJson<Run>(join(import.meta.dirname, script), args.map(String), env);
+  await run(earshot, ['schema', 'apply', '--clusters', clusters.join(',')], env);
+  const load = (file: string): Promise<Run> =>
+    run(earshot, ['ingest', file, '--surface', 'home', '--variant', 'control'], {
+      ...env,
+      NODE_OPTIONS: `--import=${new URL('support/print-peak.ts', import.meta.url)}`,
+    });
+  const bare = (): Promise<Run> => run(process.execPath, [script('ingest-bare.ts'), String(LISTS_PER_RUN)], env);
 
   const file = await writeListsFile(LISTS_PER_RUN);
   const ratios: number[] = [];
   for (let pair = 0; pair < PAIRS; pair++) {
-    const order = pair % 2 === 0 ? ['loader', 'bare'] : ['bare', 'loader'];
-    const took: Record<string, number> = {};
-    for (const which of order) {
-      const { durationMs } =
-        which === 'loader' ? await run('ingest-loader.ts', file) : await run('ingest-bare.ts', LISTS_PER_RUN);
-      took[which] = durationMs;
-    }
-    ratios.push((took.bare ?? 0) / (took.loader ?? 1));
+    const isLoaderFirst = pair % 2 === 0;
+    const first = await (isLoaderFirst ? load(file) : bare());
+    const second = await (isLoaderFirst ? bare() : load(file));
+    const ratio = first.durationMs / second.durationMs;
+    ratios.push(isLoaderFirst ? 1 / ratio : ratio);
   }
-  const many = await run('ingest-loader.ts', await writeListsFile(MANY_LISTS));
-  const points = await runToJson<PointReads>(
-    join(import.meta.dirname, 'ingest-point-reads.ts'),
-    [String(MANY_LISTS), String(POINT_READS), controlUrl],
-    env,
-  );
+  const many = await load(await writeListsFile(MANY_LISTS));
+  const { peakMb } = lastJson<{ peakMb: number }>(many);
+  const pointReads = [script('ingest-point-reads.ts'), String(MANY_LISTS), String(POINT_READS), controlUrl];
+  const points = lastJson<PointReads>(await run(process.execPath, pointReads, env));
 
   const ingestVsBare = median(ratios);
   const listsPerSecond = MANY_LISTS / (many.durationMs / 1000);
   const figures = {
     ingestVsBare: round(ingestVsBare, 3),
     listsPerSecond: Math.round(listsPerSecond),
-    peakMb: Math.round(many.peakMb),
+    peakMb: Math.round(peakMb),
     pointReadMeanMicros: round(points.meanMicros, 1),
     pointReadP99Micros: round(points.p99Micros, 1),
   };
@@ -82,5 +73,9 @@ async function measure({ env, controlUrl }: Awaited<ReturnType<typeof startBigta
   ];
   return { report: report.join('\n'), figures };
 }
+
+const script = (name: string): string => join(import.meta.dirname, name);
+/** Run as a command, with the flags of its first line. */
+const earshot = join(import.meta.dirname, '../ops/earshot.ts');
 
 const round = (value: number, digits: number): number => Number(value.toFixed(digits));

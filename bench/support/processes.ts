@@ -31,17 +31,19 @@ export async function startBigtable(): Promise<BenchBigtable> {
   };
 }
 
-/** Runs a script to its end; the JSON of the last line that it prints. Throws an Error when it fails. */
-export async function runToJson<T>(
-  script: string,
-  args: readonly string[],
-  env: Readonly<Record<string, string>>,
-): Promise<T> {
-  const { stdout } = await promisify(execFile)(process.execPath, [script, ...args], {
-    env: { ...process.env, ...env },
-  });
-  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as T;
+export interface Run {
+  /** From before the process was started until it had ended. */
+  readonly durationMs: number;
+  /** The lines that it printed. */
+  readonly lines: readonly string[];
 }
 
-/** What this process has used at most, in MB (10^6 bytes). */
-export const peakMb = (): number => (process.resourceUsage().maxRSS * 1024) / 1e6;
+/** Runs a command to its end. Throws an Error when it fails. */
+export async function run(file: string, args: readonly string[], env: Readonly<Record<string, string>>): Promise<Run> {
+  const startedAtMs = performance.now();
+  const { stdout } = await promisify(execFile)(file, [...args], { env: { ...process.env, ...env } });
+  return { durationMs: performance.now() - startedAtMs, lines: stdout.trim().split('\n') };
+}
+
+/** The JSON of the last line that a run printed. */
+export const lastJson = <T>({ lines }: Run): T => JSON.parse(lines.at(-1) ?? '') as T;
