@@ -39,6 +39,7 @@ export function createChildren(logDirectory: string, clock: Clock): Children {
   failure.catch(() => undefined);
 
   function start({ name, args, env }: ChildSpec): void {
+    if (isStopping) throw new Error(`expected to start ${name}, but all is being stopped`);
     mkdirSync(logDirectory, { recursive: true });
     const logFile = join(logDirectory, `${name}.log`);
     const log = openSync(logFile, 'w');

@@ -10,8 +10,9 @@ import { requireFreePorts } from './ports.ts';
 import { writeSample } from './sample.ts';
 import { bigtableService, edgeService, originService } from './services.ts';
 import { loadSecrets, writeLocalCloud } from './state.ts';
-import { makeRegions } from './topology.ts';
+import { makeRegions, WAN_PORT_OFFSET } from './topology.ts';
 import { acceptsConnections, answersOk, waitUntil } from './wait.ts';
+import { startWanProxy } from './wan-proxy.ts';
 
 export interface RunningCloud {
   readonly edgeUrl: string;
@@ -33,12 +34,16 @@ export async function startLocalCloud(
 ): Promise<RunningCloud> {
   const { ports, stateDirectory } = options;
   const regions = makeRegions(ports.origins);
+  const originPort = (i: number): number => ports.origins + i + (options.wan ? WAN_PORT_OFFSET : 0);
   const backend = chooseBackend(process.env, ports.bigtable);
   const data = await findData(options, backend);
   await requireFreePorts(
     new Map([
       [ports.edge, 'the worker, --edge-port'],
-      ...regions.map(({ name }, i): [number, string] => [ports.origins + i, `the origin in ${name}, --origin-port`]),
+      ...regions.flatMap(({ name }, i): [number, string][] => [
+        [ports.origins + i, `the way to ${name}, --origin-port`],
+        [originPort(i), `the origin in ${name}, --origin-port`],
+      ]),
       ...(backend.kind === 'embedded' ? [[ports.bigtable, 'Bigtable, --bigtable-port'] as const] : []),
     ]),
   );
@@ -51,7 +56,10 @@ export async function startLocalCloud(
     children.start(edgeService(ports.edge, stateDirectory, secrets, regions));
     if (backend.kind === 'embedded') await waitUntil('Bigtable', () => acceptsConnections(ports.bigtable), clock);
     if (data !== undefined) await loadData(backend, data, clock.now());
-    for (const region of regions) children.start(originService(backend, secrets, region));
+    for (const [i, region] of regions.entries()) {
+      children.start(originService(backend, secrets, region.name, originPort(i)));
+      if (options.wan) await startWanProxy(region, originPort(i), clock);
+    }
     for (const { name, origin } of regions)
       await waitUntil(`the origin in ${name}`, () => answersOk(`${origin}/readyz`), clock);
     await waitUntil('the worker', () => answersOk(`${edgeUrl}/healthz`), clock);
@@ -70,7 +78,7 @@ export async function startLocalCloud(
     tokenSecret: secrets.token,
     listener: data === undefined ? undefined : await findListener(data),
     parts: [
-      `edge      ${edgeUrl} (wrangler dev)`,
+      `edge      ${edgeUrl} (wrangler dev)${options.wan ? ', the way to the regions as long as it is' : ''}`,
       ...regions.map(({ name, origin }) => `origin    ${origin} ${name}`),
       `bigtable  ${describeBackend(backend)}`,
     ],

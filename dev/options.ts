@@ -7,6 +7,8 @@ export interface StartOptions {
   /** Directory with the data to load. Default: the built-in sample. */
   readonly data: string | undefined;
   readonly detach: boolean;
+  /** Whether calls to the regions take as long as they would over the distance. */
+  readonly wan: boolean;
   readonly ports: Ports;
   /** Where everything that is written goes. */
   readonly stateDirectory: string;
@@ -31,6 +33,7 @@ export function parseStartOptions(args: readonly string[]): StartOptions | undef
       'load surface.variant.ndjson[.gz] and items.ndjson[.gz] from here (default: a built-in sample)',
     )
     .option('--detach', 'return when all is ready; `npm stop` ends it')
+    .option('--wan', 'make the way to each region as long as it is from where the caller says it is')
     .option('--edge-port <port>', 'port of the worker', parsePort, DEFAULT_PORTS.edge)
     .option('--origin-port <port>', 'first of three ports in a row for the origins', parsePort, DEFAULT_PORTS.origins)
     .option('--bigtable-port <port>', 'port of the embedded Bigtable', parsePort, DEFAULT_PORTS.bigtable)
@@ -46,6 +49,7 @@ export function parseStartOptions(args: readonly string[]): StartOptions | undef
   const flags = command.opts<{
     data?: string;
     detach?: boolean;
+    wan?: boolean;
     edgePort: number;
     originPort: number;
     bigtablePort: number;
@@ -53,6 +57,7 @@ export function parseStartOptions(args: readonly string[]): StartOptions | undef
   return {
     data: flags.data,
     detach: flags.detach ?? false,
+    wan: flags.wan ?? false,
     ports: { edge: flags.edgePort, origins: flags.originPort, bigtable: flags.bigtablePort },
     stateDirectory: stateDirectory(),
   };

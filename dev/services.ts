@@ -1,5 +1,5 @@
 // How each process of the local cloud is started: its entry, its environment, its arguments.
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Region } from '../shared/regions.ts';
@@ -16,7 +16,7 @@ export const bigtableService = (port: number): ChildSpec => ({
   env: process.env,
 });
 
-export const originService = (backend: Backend, secrets: Secrets, { name, origin }: Region): ChildSpec => ({
+export const originService = (backend: Backend, secrets: Secrets, name: string, port: number): ChildSpec => ({
   name,
   args: [join(repository, 'origin/main.ts')],
   env: {
@@ -28,7 +28,7 @@ export const originService = (backend: Backend, secrets: Secrets, { name, origin
     EARSHOT_ORIGIN_SECRET: secrets.origin,
     EARSHOT_DRAIN_DELAY_MS: '0',
     HOST: '127.0.0.1',
-    PORT: new URL(origin).port,
+    PORT: String(port),
   },
 });
 
@@ -40,6 +40,9 @@ export function edgeService(
   regions: readonly Region[],
 ): ChildSpec {
   const envFile = resolve(stateDirectory, 'edge.env');
+  const persisted = resolve(stateDirectory, 'wrangler');
+  // What a data centre's cache kept of an earlier run is not of this one, whose manifest begins with version 1 again.
+  rmSync(persisted, { recursive: true, force: true });
   const variables = {
     REGIONS: JSON.stringify(regions),
     DEV_LOCATIONS: JSON.stringify(DEV_LOCATIONS),
@@ -54,7 +57,7 @@ export function edgeService(
       ...[fileURLToPath(new URL('bin/wrangler.js', import.meta.resolve('wrangler/package.json'))), 'dev'],
       ...['--config', join(repository, 'edge/wrangler.jsonc'), '--env-file', envFile],
       ...['--ip', '127.0.0.1', '--port', String(port), '--inspector-port', '0'],
-      ...['--persist-to', resolve(stateDirectory, 'wrangler'), '--show-interactive-dev-session=false'],
+      ...['--persist-to', persisted, '--show-interactive-dev-session=false'],
     ],
     env: { ...process.env, WRANGLER_SEND_METRICS: 'false', CI: 'true' },
   };

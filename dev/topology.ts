@@ -30,6 +30,12 @@ export const LOCAL_CLUSTERS: Readonly<Record<string, string>> = Object.fromEntri
   places.map(({ name }) => [name, name]),
 );
 
+/** Where a caller is who does not say: wrangler's own idea of this machine is Texas, too. */
+export const DEFAULT_DEV_LOCATION = 'DFW';
+
+/** With --wan the origins move this far up, behind what makes the way to them long. */
+export const WAN_PORT_OFFSET = 10;
+
 /** Where a caller can say it is, by the code of the airport beside the data centre. */
 export const DEV_LOCATIONS: Readonly<Record<string, Coordinates>> = {
   AMS: { latitude: 52.31, longitude: 4.76 },

@@ -3,6 +3,7 @@ import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context, MiddlewareHandler } from 'hono';
 import { EarshotError, problemOf, toEarshotError } from '../shared/errors.ts';
 import { DEFAULT_LIMIT } from '../shared/list.ts';
+import { DEV_LOCATION_HEADER } from '../shared/regions.ts';
 import { missingScope } from './access-error.ts';
 import { type Call, readTraceparent } from './call.ts';
 import type { EdgeDeps } from './deps.ts';
@@ -45,6 +46,7 @@ export function createApp(deps: EdgeDeps): OpenAPIHono<AppEnv> {
     regions: orderRegions(config.regions, placeOf(c.req.raw, config.devLocations)),
     failedRegions: new Set(),
     traceparent: readTraceparent(c.req.header('traceparent')),
+    devLocation: config.devLocations === undefined ? undefined : c.req.header(DEV_LOCATION_HEADER),
     timings: c.get('timings'),
     waitUntil: (work) => c.executionCtx.waitUntil(work),
   });

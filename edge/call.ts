@@ -13,6 +13,8 @@ export interface Call {
   readonly failedRegions: Set<string>;
   /** W3C trace context to hand on, if the caller sent a valid one. */
   readonly traceparent: string | undefined;
+  /** Where the caller says it is, in the local cloud only; handed on so that the way there can be made as long as it would be. */
+  readonly devLocation?: string | undefined;
   readonly timings: Timings;
   /** The one door for work that outlives the answer. */
   waitUntil(work: Promise<unknown>): void;

@@ -28,6 +28,9 @@ export interface Coordinates {
   readonly longitude: number;
 }
 
+/** Where a caller of the local cloud says it is, by the code of a data centre; refused anywhere else. */
+export const DEV_LOCATION_HEADER = 'Earshot-Dev-Location';
+
 const EARTH_RADIUS_KM = 6371;
 const radians = (degrees: number): number => (degrees * Math.PI) / 180;
 
@@ -40,3 +43,9 @@ export function distanceKm(a: Coordinates, b: Coordinates): number {
     Math.cos(radians(a.latitude)) * Math.cos(radians(b.latitude)) * Math.sin(dLongitude / 2) ** 2;
   return 2 * EARTH_RADIUS_KM * Math.asin(Math.min(1, Math.sqrt(h)));
 }
+
+const FIXED_MS = 5;
+const MS_PER_KM = 0.015;
+
+/** What a round trip over `km` takes as a rule: light in fibre needs 0.01 ms for a km and back, and cables do not run straight. */
+export const estimateRoundTripMs = (km: number): number => FIXED_MS + MS_PER_KM * km;

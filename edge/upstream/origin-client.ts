@@ -4,7 +4,7 @@ import type { Counters } from '../../shared/counters.ts';
 import type { ListKey } from '../../shared/keys.ts';
 import { decodeListFrames, type ListResult } from '../../shared/list-frames.ts';
 import { DEADLINE_HEADER, LISTS_READ_PATH, MANIFEST_PATH } from '../../shared/lists-read.ts';
-import type { Region } from '../../shared/regions.ts';
+import { DEV_LOCATION_HEADER, type Region } from '../../shared/regions.ts';
 import { type Call, remainingMs } from '../call.ts';
 import type { Log } from '../log.ts';
 import { WaitTimeout, withTimeout } from '../wait.ts';
@@ -85,6 +85,7 @@ export function createOriginClient(options: OriginClientOptions): OriginClient {
     headers.set('authorization', `Bearer ${await internalToken()}`);
     headers.set(DEADLINE_HEADER, String(Math.floor(timeoutMs)));
     if (call.traceparent !== undefined) headers.set('traceparent', call.traceparent);
+    if (call.devLocation !== undefined) headers.set(DEV_LOCATION_HEADER, call.devLocation);
     return headers;
   }
 
