@@ -1,6 +1,6 @@
 // The processes of the local cloud. Each is the leader of a process group of its own, so that ending it ends what it started, and one that
 // ends by itself is told of at once.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Clock, pause } from '../shared/clock.ts';
@@ -16,20 +16,22 @@ export interface Children {
   start(spec: ChildSpec): void;
   /** Rejects as soon as a child ends that was not stopped. */
   readonly failure: Promise<never>;
-  /** Ends all, last started first; whoever has not gone after `graceMs` is killed. Resolves when none is left. */
+  /** Ends all. Resolves when none is left. */
   stop(): Promise<void>;
 }
 
-interface Running {
-  readonly process: ChildProcess;
-  readonly exited: Promise<void>;
+interface ChildrenOptions {
+  readonly logDirectory: string;
+  readonly clock: Clock;
+  /** Told of each process id. */
+  readonly onStart: (pid: number) => void;
 }
 
 const GRACE_MS = 5000;
 const POLL_MS = 20;
 
-export function createChildren(logDirectory: string, clock: Clock): Children {
-  const running: Running[] = [];
+export function createChildren({ logDirectory, clock, onStart }: ChildrenOptions): Children {
+  const pids: number[] = [];
   let isStopping = false;
   let fail: (error: Error) => void = () => undefined;
   const failure = new Promise<never>((_, reject) => {
@@ -45,18 +47,14 @@ export function createChildren(logDirectory: string, clock: Clock): Children {
     const log = openSync(logFile, 'w');
     const child = spawn(process.execPath, args, { detached: true, stdio: ['ignore', log, log], env: { ...env } });
     closeSync(log);
-    const exited = new Promise<void>((resolve) => {
-      child.once('error', (error) => {
-        fail(new Error(`${name} could not be started: ${error.message}`));
-        resolve();
-      });
-      child.once('exit', (code, signal) => {
-        if (!isStopping)
-          fail(new Error(`${name} ended unexpectedly (${signal ?? `exit code ${code}`}): ${lastLine(logFile)}`));
-        resolve();
-      });
+    child.once('error', (error) => fail(new Error(`${name} could not be started: ${error.message}`)));
+    child.once('exit', (code, signal) => {
+      if (isStopping) return;
+      fail(new Error(`${name} ended unexpectedly (${signal ?? `exit code ${code}`}): ${lastLine(logFile)}`));
     });
-    running.push({ process: child, exited });
+    if (child.pid === undefined) return;
+    pids.push(child.pid);
+    onStart(child.pid);
   }
 
   return {
@@ -64,18 +62,16 @@ export function createChildren(logDirectory: string, clock: Clock): Children {
     failure,
     stop: async () => {
       isStopping = true;
-      await Promise.all(running.reverse().map((child) => end(child, clock)));
+      await Promise.all(pids.map((pid) => endGroup(pid, clock)));
     },
   };
 }
 
-async function end({ process: child, exited }: Running, clock: Clock): Promise<void> {
-  const { pid } = child;
-  if (pid === undefined) return;
+/** Ends a process group; whoever has not gone after GRACE_MS is killed. Resolves when none is left. */
+export async function endGroup(pid: number, clock: Clock): Promise<void> {
   signalGroup(pid, 'SIGTERM');
   const cancel = clock.setTimeout(() => signalGroup(pid, 'SIGKILL'), GRACE_MS);
-  await exited;
-  // What the child had started may outlive it for a moment; where nobody collects the dead, for ever.
+  // Where nobody collects the dead they stay for ever.
   const untilMs = clock.now() + 2 * GRACE_MS;
   while (signalGroup(pid, 0) && clock.now() < untilMs) await pause(clock, POLL_MS);
   cancel();

@@ -9,7 +9,7 @@ import type { StartOptions } from './options.ts';
 import { requireFreePorts } from './ports.ts';
 import { writeSample } from './sample.ts';
 import { bigtableService, edgeService, originService } from './services.ts';
-import { loadSecrets, writeLocalCloud } from './state.ts';
+import { loadSecrets, recordChild, writeLocalCloud } from './state.ts';
 import { makeRegions, WAN_PORT_OFFSET } from './topology.ts';
 import { acceptsConnections, answersOk, waitUntil } from './wait.ts';
 import { startWanProxy } from './wan-proxy.ts';
@@ -48,7 +48,11 @@ export async function startLocalCloud(
     ]),
   );
   const secrets = loadSecrets(stateDirectory);
-  const children = createChildren(join(stateDirectory, 'logs'), clock);
+  const children = createChildren({
+    logDirectory: join(stateDirectory, 'logs'),
+    clock,
+    onStart: (pid) => recordChild(stateDirectory, pid),
+  });
   const edgeUrl = `http://127.0.0.1:${ports.edge}`;
 
   async function startAll(): Promise<void> {

@@ -4,7 +4,7 @@ import { systemClock } from '../shared/clock.ts';
 import { type ReadyMessage, startDetached } from './detach.ts';
 import { startLocalCloud } from './local-cloud.ts';
 import { parseStartOptions, type StartOptions } from './options.ts';
-import { clearState, findRunning, writePid } from './state.ts';
+import { clearState, findRunning, recordLauncher } from './state.ts';
 import { describeCloud } from './welcome.ts';
 
 const EXIT_FAILED = 1;
@@ -22,15 +22,20 @@ async function main(args: readonly string[]): Promise<number> {
     return report(error, EXIT_USAGE);
   }
   if (options === undefined) return 0;
-  const pid = findRunning(options.stateDirectory);
-  if (pid !== undefined)
-    return report(new Error(`it runs already (process ${pid}); \`npm stop\` ends it`), EXIT_FAILED);
+  const { launcher, children } = findRunning(options.stateDirectory);
+  if (launcher !== undefined) {
+    return report(new Error(`it runs already (process ${launcher.pid}); \`npm stop\` ends it`), EXIT_FAILED);
+  }
+  if (children.length > 0) {
+    const left = children.map(({ pid }) => pid).join(', ');
+    return report(new Error(`processes of an earlier start are left (${left}); \`npm stop\` ends them`), EXIT_FAILED);
+  }
   return options.detach ? startDetached(args, options.stateDirectory) : runUntilInterrupted(options);
 }
 
 async function runUntilInterrupted(options: StartOptions): Promise<number> {
   const { stateDirectory } = options;
-  writePid(stateDirectory);
+  recordLauncher(stateDirectory);
   const interrupted = onSignal();
   try {
     const cloud = await startLocalCloud(options, { clock: systemClock, interrupted });

@@ -1,14 +1,18 @@
-// `npm stop`: ends the local cloud of this directory and returns when it is gone.
+// `npm stop`: ends the local cloud of this directory, what a killed one left included, and returns when it is gone.
 import { stateDirectory } from '../ops/settings.ts';
 import { systemClock } from '../shared/clock.ts';
-import { findRunning, isAlive } from './state.ts';
+import { endGroup } from './children.ts';
+import { isRunning } from './process-id.ts';
+import { clearState, findRunning } from './state.ts';
 import { waitUntil } from './wait.ts';
 
-const pid = findRunning(stateDirectory());
-if (pid === undefined) {
-  process.stdout.write('Nothing is running.\n');
+const directory = stateDirectory();
+const { launcher, children } = findRunning(directory);
+if (launcher !== undefined) {
+  process.kill(launcher.pid, 'SIGTERM');
+  await waitUntil(`the end of process ${launcher.pid}`, async () => !isRunning(launcher), systemClock);
 } else {
-  process.kill(pid, 'SIGTERM');
-  await waitUntil(`the end of process ${pid}`, async () => !isAlive(pid), systemClock);
-  process.stdout.write('Stopped.\n');
+  await Promise.all(children.map(({ pid }) => endGroup(pid, systemClock)));
+  clearState(directory);
 }
+process.stdout.write(launcher === undefined && children.length === 0 ? 'Nothing is running.\n' : 'Stopped.\n');

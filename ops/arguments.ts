@@ -21,12 +21,11 @@ export function parseName(text: string): string {
   throw new InvalidArgumentError(`expected ${NAME_GRAMMAR}.`);
 }
 
-/** Basis points, or a percentage with its sign: `1000` and `10%` are the same. */
+/** A whole number of basis points. */
 export function parseWeight(text: string): number {
-  const percent = /^(\d+(?:\.\d+)?)%$/.exec(text)?.[1];
-  const weight = percent === undefined ? Number(/^\d+$/.test(text) ? text : Number.NaN) : Number(percent) * 100;
-  if (Number.isInteger(weight) && weight >= 0 && weight <= FULL_WEIGHT) return weight;
-  throw new InvalidArgumentError(`expected 0 to ${FULL_WEIGHT} basis points, or 0% to 100%.`);
+  const weight = Number(text);
+  if (/^\d{1,5}$/.test(text) && weight <= FULL_WEIGHT) return weight;
+  throw new InvalidArgumentError(`expected a whole number from 0 to ${FULL_WEIGHT}.`);
 }
 
 const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;

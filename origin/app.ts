@@ -30,6 +30,12 @@ export function createApp(deps: OriginDeps): Hono {
   const { table, manifests, verifyCaller, readTimeoutMs, isDraining, counters, logger } = deps;
   const app = new Hono();
 
+  app.use(async (c, next) => {
+    await next();
+    // Else a caller's kept-alive connection outlives the listening socket: it brings new requests until the drain's end cuts them off.
+    if (isDraining()) c.header('Connection', 'close');
+  });
+
   app.get('/livez', (c) => c.json({ status: 'ok' }));
   app.get('/readyz', (c) => {
     if (isDraining()) return c.json({ status: 'draining' }, 503);
@@ -46,9 +52,11 @@ export function createApp(deps: OriginDeps): Hono {
   app.get(MANIFEST_PATH, (c) => {
     const manifest = manifests.latest();
     if (manifest === undefined) throw new EarshotError('unavailable', 'origin', 'no manifest was read yet');
-    const etag = `"${manifest.version}"`;
+    const { json, etag } = manifest;
     c.header('ETag', etag);
-    return c.req.header('if-none-match') === etag ? c.body(null, 304) : c.json(manifest);
+    return c.req.header('if-none-match') === etag
+      ? c.body(null, 304)
+      : c.body(json, 200, { 'Content-Type': 'application/json' });
   });
 
   const limitBody = bodyLimit({
@@ -70,7 +78,11 @@ export function createApp(deps: OriginDeps): Hono {
   app.onError((thrown, c) => {
     const error = toEarshotError(thrown, 'origin');
     const { status } = problemOf(error.code);
-    if (status >= 500) logger.error({ err: thrown, path: c.req.path, code: error.code }, 'request failed');
+    if (status >= 500)
+      logger.error(
+        { err: thrown, path: c.req.path, code: error.code, traceparent: c.req.header('traceparent') },
+        'request failed',
+      );
     return problem(error.code, status < 500 ? error.message : undefined);
   });
   return app;
@@ -80,7 +92,7 @@ export function createApp(deps: OriginDeps): Hono {
 function problem(code: ErrorCode, detail?: string): Response {
   const { status, title } = problemOf(code);
   return Response.json(
-    { type: 'about:blank', title, status, code, detail },
+    { type: `urn:earshot:problem:${code}`, title, status, code, detail },
     {
       status,
       headers: { 'Content-Type': 'application/problem+json' },

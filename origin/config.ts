@@ -22,7 +22,10 @@ const environment = z.object({
     .refine((secret) => Buffer.byteLength(secret) >= MIN_SECRET_BYTES, `expected at least ${MIN_SECRET_BYTES} bytes`),
   /** App profile of the reads. Default: `serve-` and the region. */
   EARSHOT_APP_PROFILE: z.string().min(1).optional(),
-  BIGTABLE_EMULATOR_HOST: z.string().min(1).optional(),
+  BIGTABLE_EMULATOR_HOST: z
+    .string()
+    .regex(/^\S+:\d{1,5}$/, 'expected host:port')
+    .optional(),
   /** Default: 127.0.0.1 */
   HOST: z.string().min(1).default('127.0.0.1'),
   /** 0 takes any free port. Default: 8080 */

@@ -1,18 +1,26 @@
-// Keeps the newest manifest at hand. Bigtable trouble or a manifest that is not valid leaves the last good one in place.
+// Keeps the newest manifest at hand, as the bytes that are stored. Bigtable trouble or a manifest that is not valid leaves the last good
+// one in place.
+import { hash } from 'node:crypto';
 import type { Clock } from '../shared/clock.ts';
 import type { Counters } from '../shared/counters.ts';
-import type { Manifest } from '../shared/manifest.ts';
+
+export interface PolledManifest {
+  readonly json: string;
+  /** Of the bytes, not of the version: after a restore the same version may be another manifest. */
+  readonly etag: string;
+}
 
 export interface ManifestPoller {
-  /** The newest manifest that was read; undefined until the first one was. */
-  latest(): Manifest | undefined;
+  /** What the last poll that succeeded has read; undefined until one did. */
+  latest(): PolledManifest | undefined;
   /** Reads the row now, then every `intervalMs` until `stop`. Resolves after the first attempt, whatever came of it. */
   start(): Promise<void>;
   stop(): void;
 }
 
 export interface ManifestPollerOptions {
-  readonly read: () => Promise<Manifest>;
+  /** The stored manifest, which has been found valid. */
+  readonly read: () => Promise<string>;
   readonly intervalMs: number;
   readonly clock: Clock;
   readonly counters: Counters;
@@ -21,16 +29,15 @@ export interface ManifestPollerOptions {
 
 export function createManifestPoller(options: ManifestPollerOptions): ManifestPoller {
   const { read, intervalMs, clock, counters, onError } = options;
-  let latest: Manifest | undefined;
+  let latest: PolledManifest | undefined;
   let cancelNext: (() => void) | undefined;
   let stopped = false;
 
   async function poll(): Promise<void> {
     counters.add('origin_manifest_polls_total');
     try {
-      const manifest = await read();
-      // A cluster that lags behind in replication may still show an older one.
-      if (latest === undefined || manifest.version >= latest.version) latest = manifest;
+      const json = await read();
+      latest = { json, etag: `"${hash('sha256', json, 'base64url').slice(0, ETAG_CHARS)}"` };
     } catch (error) {
       counters.add('origin_manifest_failures_total');
       onError(error);
@@ -47,3 +54,5 @@ export function createManifestPoller(options: ManifestPollerOptions): ManifestPo
     },
   };
 }
+
+const ETAG_CHARS = 22;

@@ -37,7 +37,10 @@ export async function startOrigin(
     },
   });
   const manifests = createManifestPoller({
-    read: async () => (await readManifest(bigtable, config.appProfile, config.readTimeoutMs)).manifest,
+    read: async () => {
+      const { manifest, cell } = await readManifest(bigtable, config.appProfile, config.readTimeoutMs);
+      return cell === undefined ? JSON.stringify(manifest) : cell.json.toString('utf8');
+    },
     intervalMs: config.manifestPollMs,
     clock,
     counters,
@@ -54,6 +57,7 @@ export async function startOrigin(
     logger,
   });
   const server = createAdaptorServer({ fetch: app.fetch }) as Server;
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.listen(config.port, config.host);
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
@@ -80,3 +84,6 @@ export async function startOrigin(
     },
   };
 }
+
+/** Longer than a load balancer keeps its connections (Google's: 600 s), or it would send a request into one that is just being closed. */
+const KEEP_ALIVE_MS = 620_000;

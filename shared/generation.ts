@@ -1,11 +1,13 @@
 // A generation is the moment a batch of lists was computed: whole milliseconds since the epoch. It is the cell's timestamp in
 // Bigtable (there in microseconds) and ISO 8601 wherever a person reads it.
 
+/** The year 2000: what is before it was meant in seconds. */
+export const MIN_GENERATION = 946_684_800_000;
 /** The end of the year 9999, so that an ISO form always has four digits for the year. */
-const MAX_GENERATION = 253_402_300_799_999;
+export const MAX_GENERATION = 253_402_300_799_999;
 
 export const isGeneration = (value: number): boolean =>
-  Number.isSafeInteger(value) && value > 0 && value <= MAX_GENERATION;
+  Number.isSafeInteger(value) && value >= MIN_GENERATION && value <= MAX_GENERATION;
 
 /** `2026-11-22T03:00:00.000Z`. */
 export const formatGeneration = (generation: number): string => new Date(generation).toISOString();

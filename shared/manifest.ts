@@ -1,5 +1,5 @@
-// The manifest says what is live: per surface its variants, their weights and generations, and which users were erased.
-// It is the one mutable document; whoever writes it does so by compare-and-set on `version`.
+// The manifest says what is live: per surface its variants, their weights and generations, and which users were erased. It is the one mutable
+// document, replaced by compare-and-set. Fields that are not known here are kept: a newer `earshot` may write what older readers pass over.
 import { z } from 'zod';
 import { isGeneration } from './generation.ts';
 import { NAME_GRAMMAR, NAME_PATTERN } from './ids.ts';
@@ -13,10 +13,10 @@ const name = z.string().regex(NAME_PATTERN, `expected ${NAME_GRAMMAR}`);
 const generation = z.number().refine(isGeneration, 'expected a generation in whole milliseconds since the epoch');
 const moment = z.int().nonnegative();
 
-const flip = z.strictObject({ startsAtMs: moment, durationMs: z.int().nonnegative() });
+const flip = z.looseObject({ startsAtMs: moment, durationMs: z.int().nonnegative() });
 
 const variant = z
-  .strictObject({
+  .looseObject({
     name,
     weight: z.int().min(0).max(FULL_WEIGHT),
     current: generation,
@@ -25,7 +25,7 @@ const variant = z
   })
   .refine((v) => v.flip === undefined || v.previous !== undefined, 'expected `previous` beside `flip`');
 
-const surface = z.strictObject({
+const surface = z.looseObject({
   salt: z.string().regex(/^[A-Za-z0-9._-]{1,64}$/, 'expected 1 to 64 of A-Z a-z 0-9 . _ -'),
   listTtlSeconds: z.int().min(1).max(604_800),
   variants: z
@@ -36,10 +36,10 @@ const surface = z.strictObject({
     .refine((all) => all.some((v) => v.weight > 0), 'expected at least one variant with a weight above 0'),
 });
 
-export const manifestSchema = z.strictObject({
+export const manifestSchema = z.looseObject({
   version: z.int().nonnegative(),
   surfaces: z.record(name, surface),
-  erasures: z.array(z.strictObject({ userHash: z.string().regex(/^[0-9a-f]{16}$/), atMs: moment })),
+  erasures: z.array(z.looseObject({ userHash: z.string().regex(/^[0-9a-f]{16}$/), atMs: moment })),
 });
 
 export type Manifest = z.infer<typeof manifestSchema>;

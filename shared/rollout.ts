@@ -1,5 +1,5 @@
 // Which variant and which generation a user is on: a pure function of manifest, user and time, so every edge decides alike.
-// Its results are pinned by the vectors in test/unit/shared/rollout-vectors.json; changing one moves listeners between variants.
+// Its results are pinned by the vectors in test/unit/shared/vectors.json; changing one moves listeners between variants.
 import { unitHash } from './hash.ts';
 import type { Surface, Variant } from './manifest.ts';
 

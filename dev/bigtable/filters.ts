@@ -12,8 +12,13 @@ export type CellFilter = (key: string, cells: readonly ReadCell[]) => readonly R
 const NO_CELLS: readonly ReadCell[] = [];
 const NO_BYTES = Buffer.alloc(0);
 
+/** What data.proto says of RowFilter: it must not exceed 20480 bytes serialized. Only the bytes of its values are counted here. */
+const MAX_FILTER_BYTES = 20_480;
+
 export function compileFilter(filter: RowFilter | null, table: Table): CellFilter {
   if (filter === null) return (_key, cells) => cells;
+  const bytes = valueBytes(filter);
+  if (bytes > MAX_FILTER_BYTES) throw invalidArgument(`row filter of ${bytes} bytes exceeds ${MAX_FILTER_BYTES}`);
   const compile = FILTERS[filter.filter ?? ''];
   if (compile === undefined) throw unimplemented(`row filter '${filter.filter ?? 'none'}' is not implemented`);
   return compile(filter, table);
@@ -156,4 +161,13 @@ function compileRange(
 function atLeastZero(field: string, value = 0): number {
   if (value < 0) throw invalidArgument(`Error in field '${field}' : expected at least 0, got ${value}`);
   return value;
+}
+
+function valueBytes(value: unknown): number {
+  if (Buffer.isBuffer(value)) return value.length;
+  if (typeof value === 'string') return Buffer.byteLength(value);
+  if (typeof value !== 'object' || value === null) return 0;
+  let bytes = 0;
+  for (const part of Object.values(value)) bytes += valueBytes(part);
+  return bytes;
 }

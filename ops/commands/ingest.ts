@@ -4,12 +4,14 @@ import { Command } from 'commander';
 import { APP_PROFILES } from '../../origin/bigtable/app-profiles.ts';
 import { type BulkWriterOptions, createBulkWriter } from '../../origin/bigtable/bulk-writer.ts';
 import type { BigtableConnection } from '../../origin/bigtable/connection.ts';
-import { type Load, type LoadReceipt, writeLoadReceipt } from '../../origin/bigtable/load-receipt.ts';
+import { type Load, type LoadReceipt, listLoads, writeLoadReceipt } from '../../origin/bigtable/load-receipt.ts';
+import { readManifest } from '../../origin/bigtable/manifest-row.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { formatGeneration } from '../../shared/generation.ts';
 import { FAMILIES, JSON_QUALIFIER, makeListQualifier, makeRowKey, TABLES } from '../../shared/keys.ts';
 import { generationOption, surfaceOption, variantOption } from '../arguments.ts';
 import { formatDuration, formatPlural } from '../format.ts';
+import { whyNotLoad } from '../ingest/check-generation.ts';
 import { parseItemLine } from '../ingest/item-line.ts';
 import { parseListLine } from '../ingest/list-line.ts';
 import { loadFiles, measureFiles, type ParsedLine } from '../ingest/load-files.ts';
@@ -18,12 +20,15 @@ import { createRejects, type Rejects } from '../ingest/rejects.ts';
 import { type ConnectionFlags, stateDirectory, withConnection } from '../settings.ts';
 import { UsageError } from '../usage-error.ts';
 
+const TIMEOUT_MS = 10_000;
+
 interface Flags extends ConnectionFlags {
   readonly surface?: string;
   readonly variant?: string;
   readonly generation?: number;
   readonly items?: boolean;
   readonly rejects?: string;
+  readonly force?: boolean;
 }
 
 const examples = `
@@ -31,7 +36,8 @@ A file of lists has one JSON object a line, each user once:
   {"user":"lastfm:2","items":[{"id":"artist:1001","score":1.0},{"id":"artist:51","score":0.9957}]}
 A file of items has one JSON object with an id a line:
   {"id":"artist:1","name":"MALICE MIZER","listeners":3}
-Files may be gzipped (.gz). A line that is not valid is not loaded: it is kept with its reason in the reject file, the
+Files may be gzipped (.gz), of up to 12.5 million lines each. A line that is not valid, or whose
+id the file has had before, is not loaded: it is kept with its reason in the reject file, the
 others are loaded, and the exit code is 1.
 
 Examples:
@@ -48,6 +54,7 @@ export const makeIngestCommand = (): Command =>
     .addOption(generationOption('when the lists were computed (default: now)'))
     .option('--items', 'the files hold items, not lists')
     .option('--rejects <file>', 'where lines that are not valid are kept (default: under .earshot/rejects)')
+    .option('--force', 'load even where it takes away lists that are live')
     .addHelpText('after', examples)
     .action(async (files: string[], _options: unknown, command: Command) => ingest(files, command.optsWithGlobals()));
 
@@ -63,11 +70,34 @@ async function ingestLists(bigtable: BigtableConnection, files: readonly string[
     throw new UsageError('expected --surface and --variant for lists, or --items for items');
   }
   const load: Load = { surface, variant, generation };
-  const qualifier = makeListQualifier(surface, variant);
-  const rejects = createRejectFile(flags.rejects, `${surface}.${variant}.${generation}`);
   const totalBytes = await measureFiles(files);
+  if (!flags.force) await requireHarmless(bigtable, load);
   await recordLoad(bigtable, load, { state: 'loading', lists: 0, rejected: 0 });
+  const rejects = createRejectFile(flags.rejects, `${surface}.${variant}.${generation}`);
+  try {
+    await writeLists(bigtable, { files, totalBytes, rejects }, load);
+  } catch (error) {
+    const again = `to load it again, give --generation ${formatGeneration(generation)}`;
+    throw new Error(`${(error as Error).message}; nothing of it can go live; ${again}`, { cause: error });
+  }
+  finishRejects(rejects);
+}
+
+interface Source {
+  readonly files: readonly string[];
+  readonly totalBytes: number;
+  readonly rejects: Rejects;
+}
+
+async function writeLists(
+  bigtable: BigtableConnection,
+  { files, totalBytes, rejects }: Source,
+  load: Load,
+): Promise<void> {
+  const { surface, variant, generation } = load;
+  const qualifier = makeListQualifier(surface, variant);
   const startedAtMs = systemClock.now();
+  const column = { table: TABLES.recommendations, family: FAMILIES.lists, qualifier, timestampMs: generation };
   const lists = await loadFiles({
     files,
     totalBytes,
@@ -75,24 +105,30 @@ async function ingestLists(bigtable: BigtableConnection, files: readonly string[
       const { user, value } = parseListLine(text);
       return { id: user, cell: { rowKey: makeRowKey(user), value } };
     },
-    writer: createWriter(bigtable, {
-      table: TABLES.recommendations,
-      family: FAMILIES.lists,
-      qualifier,
-      timestampMs: generation,
-    }),
+    writer: createWriter(bigtable, column),
     rejects,
     progress: createProgress({ label: qualifier, output: process.stderr, clock: systemClock }),
   });
-  if (lists === 0)
-    throw new Error(`expected at least one valid list; all ${rejects.count()} lines are in ${rejects.path}`);
+  requireSome(lists, 'list', rejects);
   await recordLoad(bigtable, load, { state: 'loaded', lists, rejected: rejects.count() });
   const moment = formatGeneration(generation);
   report(`${qualifier} ${moment}: ${formatPlural(lists, 'list')}`, files, startedAtMs);
   process.stdout.write(
     `To make it live: earshot publish --surface ${surface} --variant ${variant} --generation ${moment}\n`,
   );
-  finishRejects(rejects);
+}
+
+/** Throws an Error when the load would take away what listeners are being served. */
+async function requireHarmless(bigtable: BigtableConnection, load: Load): Promise<void> {
+  const { surface, variant, generation } = load;
+  const { manifest } = await readManifest(bigtable, APP_PROFILES.control, TIMEOUT_MS);
+  const reason = whyNotLoad({
+    generation,
+    loads: (await listLoads(bigtable, APP_PROFILES.control, load)).map((each) => each.generation),
+    live: manifest.surfaces[surface]?.variants.find(({ name }) => name === variant),
+    nowMs: systemClock.now(),
+  });
+  if (reason !== undefined) throw new Error(`${reason} (--force loads it all the same)`);
 }
 
 async function ingestItems(bigtable: BigtableConnection, files: readonly string[], flags: Flags): Promise<void> {

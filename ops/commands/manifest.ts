@@ -3,10 +3,7 @@ import { Command } from 'commander';
 import { APP_PROFILES } from '../../origin/bigtable/app-profiles.ts';
 import { readManifest } from '../../origin/bigtable/manifest-row.ts';
 import { systemClock } from '../../shared/clock.ts';
-import { formatGeneration } from '../../shared/generation.ts';
-import type { Surface, Variant } from '../../shared/manifest.ts';
-import { rampFraction } from '../../shared/rollout.ts';
-import { formatDuration } from '../format.ts';
+import { describeSurface } from '../describe-surface.ts';
 import { type ConnectionFlags, withConnection } from '../settings.ts';
 
 const TIMEOUT_MS = 10_000;
@@ -20,6 +17,7 @@ export const makeManifestCommand = (): Command =>
     new Command('show')
       .description('Shows which variants and generations each surface serves, and to what share of its listeners.')
       .option('--json', 'print the manifest as it is stored')
+      .addHelpText('after', '\nExample:\n  $ earshot manifest show --json')
       .action(async (_options: unknown, command: Command) => show(command.optsWithGlobals())),
   );
 
@@ -36,22 +34,8 @@ async function show(flags: Flags): Promise<void> {
     return;
   }
   process.stdout.write(`version ${manifest.version}, written ${new Date(cell.writtenAtMs).toISOString()}\n`);
-  for (const [name, surface] of Object.entries(manifest.surfaces)) process.stdout.write(describeSurface(name, surface));
-}
-
-function describeSurface(name: string, { salt, listTtlSeconds, variants }: Surface): string {
-  const total = variants.reduce((sum, { weight }) => sum + weight, 0);
-  const width = Math.max(...variants.map((variant) => variant.name.length));
-  const lines = variants.map((variant) => {
-    const share = `${((100 * variant.weight) / total).toFixed(1).padStart(5)} %`;
-    return `  ${variant.name.padEnd(width)}  ${share}  ${formatGeneration(variant.current)}${describeFlip(variant)}`;
-  });
-  return `${name}, salt ${salt}, lists kept ${formatDuration(listTtlSeconds * 1000)}\n${lines.join('\n')}\n`;
-}
-
-function describeFlip({ previous, flip }: Variant): string {
-  if (previous === undefined) return '';
-  const before = ` (before: ${formatGeneration(previous)}`;
-  if (flip === undefined) return `${before})`;
-  return `${before}, flip ${Math.floor(100 * rampFraction(flip, systemClock.now()))} % done)`;
+  const nowMs = systemClock.now();
+  for (const [name, surface] of Object.entries(manifest.surfaces)) {
+    process.stdout.write(describeSurface(name, surface, nowMs));
+  }
 }

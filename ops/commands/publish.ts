@@ -2,15 +2,19 @@
 import { Command } from 'commander';
 import { APP_PROFILES } from '../../origin/bigtable/app-profiles.ts';
 import type { BigtableConnection } from '../../origin/bigtable/connection.ts';
-import { type Load, listLoads, readLoadReceipt } from '../../origin/bigtable/load-receipt.ts';
+import { listLoads, type RecordedLoad } from '../../origin/bigtable/load-receipt.ts';
 import { readManifest, replaceManifest } from '../../origin/bigtable/manifest-row.ts';
 import { waitForReplication } from '../../origin/bigtable/replication.ts';
+import { LIST_VERSIONS } from '../../origin/bigtable/tables.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { formatGeneration } from '../../shared/generation.ts';
 import { TABLES } from '../../shared/keys.ts';
+import { type Manifest, manifestSchema } from '../../shared/manifest.ts';
 import { generationOption, parseDuration, parseWeight, surfaceOption, variantOption } from '../arguments.ts';
+import { describeSurface } from '../describe-surface.ts';
 import { formatPlural } from '../format.ts';
-import { type Publication, publishGeneration } from '../publish-generation.ts';
+import { newestKept } from '../ingest/check-generation.ts';
+import { canRamp, type Publication, publishGeneration, whyNotPublish } from '../publish-generation.ts';
 import { type ConnectionFlags, withConnection } from '../settings.ts';
 
 interface Flags extends ConnectionFlags {
@@ -21,6 +25,7 @@ interface Flags extends ConnectionFlags {
   readonly ramp?: number;
   readonly wait: number;
   readonly dryRun?: boolean;
+  readonly force?: boolean;
 }
 
 const examples = `
@@ -28,7 +33,7 @@ The edge takes a publication up within about 10 s. To see what is live: earshot 
 
 Examples:
   $ earshot publish --surface home --variant control
-  $ earshot publish --surface home --variant knn --weight 10% --generation 2026-11-22T03:00:00Z
+  $ earshot publish --surface home --variant knn --weight 1000 --generation 2026-11-22T03:00:00Z
   $ earshot publish --surface home --variant control --ramp 10m --dry-run`;
 
 export const makePublishCommand = (): Command =>
@@ -38,8 +43,8 @@ export const makePublishCommand = (): Command =>
     .addOption(variantOption().makeOptionMandatory())
     .addOption(generationOption('which generation (default: the newest that was loaded)'))
     .option(
-      '--weight <weight>',
-      'share of the listeners, 1000 or 10% (default: as it is; all for the first variant, none for a new one)',
+      '--weight <0..10000>',
+      "its share of the listeners is this over the sum of the surface's weights (default: as it is; 10000 for the first variant, 0 for a later one)",
       parseWeight,
     )
     .option(
@@ -48,6 +53,7 @@ export const makePublishCommand = (): Command =>
       parseDuration,
     )
     .option('--wait <duration>', 'how long to wait for the lists to reach every region', parseDuration, 600_000)
+    .option('--force', 'publish even while a flip of this variant goes on')
     .option('--dry-run', 'only say what would change')
     .addHelpText('after', examples)
     .action(async (_options: unknown, command: Command) => publish(command.optsWithGlobals()));
@@ -58,67 +64,71 @@ const MAX_ATTEMPTS = 5;
 async function publish(flags: Flags): Promise<void> {
   await withConnection(flags, async (bigtable) => {
     const { surface, variant, weight, ramp: rampMs } = flags;
-    const generation = flags.generation ?? (await newestLoad(bigtable, flags));
-    await requireLoaded(bigtable, { surface, variant, generation });
+    const loads = await listLoads(bigtable, APP_PROFILES.control, { surface, variant });
+    const { generation, rejected } = chooseLoad(loads, flags);
+    if (rejected > 0) process.stderr.write(`note: ${formatPlural(rejected, 'line')} of this load were rejected\n`);
     if (!flags.dryRun) {
       await waitForReplication(bigtable, TABLES.recommendations, { clock: systemClock, timeoutMs: flags.wait });
     }
-    await replace(bigtable, { surface, variant, generation, weight, rampMs }, flags.dryRun ?? false);
+    await replace(bigtable, { surface, variant, generation, weight, rampMs }, flags);
   });
 }
 
 /** Reads, changes and compares-and-sets until no other writer came in between. */
-async function replace(bigtable: BigtableConnection, publication: Publication, dryRun: boolean): Promise<void> {
+async function replace(bigtable: BigtableConnection, publication: Publication, flags: Flags): Promise<void> {
   const name = `${publication.surface}/${publication.variant} ${formatGeneration(publication.generation)}`;
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     const read = await readManifest(bigtable, APP_PROFILES.control, TIMEOUT_MS);
     const nowMs = systemClock.now();
+    const reason = flags.force ? undefined : whyNotPublish(read.manifest, publication, nowMs);
+    if (reason !== undefined) throw new Error(`${reason} (--force publishes all the same)`);
     const next = publishGeneration(read.manifest, publication, nowMs);
     if (next === read.manifest) {
       process.stdout.write(`${name} is live already; nothing changed (version ${next.version})\n`);
       return;
     }
-    if (dryRun) {
-      process.stdout.write(
-        `${name} would be live with version ${next.version}:\n${JSON.stringify(next.surfaces[publication.surface], null, 2)}\n`,
-      );
-      return;
+    requireValid(next);
+    const isDone =
+      flags.dryRun ||
+      (await replaceManifest(bigtable, APP_PROFILES.control, { read, next, nowMs, timeoutMs: TIMEOUT_MS }));
+    if (!isDone) continue;
+    if (publication.rampMs !== undefined && !canRamp(read.manifest, publication)) {
+      process.stderr.write('note: --ramp does nothing, because no other generation of this variant was live\n');
     }
-    if (await replaceManifest(bigtable, APP_PROFILES.control, { read, next, nowMs, timeoutMs: TIMEOUT_MS })) {
-      process.stdout.write(`${name} is live (version ${next.version})\n`);
-      return;
-    }
+    process.stdout.write(`${name} ${flags.dryRun ? 'would be' : 'is'} live (version ${next.version})\n`);
+    const surface = next.surfaces[publication.surface];
+    if (surface !== undefined) process.stdout.write(describeSurface(publication.surface, surface, nowMs));
+    return;
   }
   throw new Error(
     `the manifest was changed by others ${MAX_ATTEMPTS} times in a row; nothing was published, try again`,
   );
 }
 
-async function newestLoad(
-  bigtable: BigtableConnection,
-  { surface, variant }: Omit<Load, 'generation'>,
-): Promise<number> {
-  const newest = (await listLoads(bigtable, APP_PROFILES.control, { surface, variant })).at(-1);
-  if (newest !== undefined) return newest;
-  throw new Error(
-    `expected a generation of ${surface}/${variant} that was loaded, got none; load one with \`earshot ingest\``,
-  );
+/** Throws an Error for what no reader would take, so that a dry run tells of it too. */
+function requireValid(manifest: Manifest): void {
+  const issue = manifestSchema.safeParse(manifest).error?.issues[0];
+  if (issue !== undefined) throw new Error(`nothing was published: ${issue.path.join('.')}: ${issue.message}`);
 }
 
-async function requireLoaded(bigtable: BigtableConnection, load: Load): Promise<void> {
-  const receipt = await readLoadReceipt(bigtable, APP_PROFILES.control, load);
-  if (receipt?.state === 'loaded') {
-    if (receipt.rejected > 0)
-      process.stderr.write(`note: ${formatPlural(receipt.rejected, 'line')} of this load were rejected\n`);
-    return;
+/** The load that is to be published: the one asked for, or the newest that is whole. */
+function chooseLoad(loads: readonly RecordedLoad[], { surface, variant, generation }: Flags): RecordedLoad {
+  const whole = loads.filter(({ state }) => state === 'loaded');
+  const load = generation === undefined ? whole.at(-1) : loads.find((each) => each.generation === generation);
+  const expected = `expected a generation of ${surface}/${variant} that was loaded, got`;
+  if (load === undefined) {
+    const known = whole.length === 0 ? 'none was' : `known are ${whole.slice(-5).map(momentOf).join(', ')}`;
+    throw new Error(
+      generation === undefined
+        ? `${expected} none; load one with \`earshot ingest\``
+        : `${expected} ${formatGeneration(generation)}, which never was (${known})`,
+    );
   }
-  const { surface, variant, generation } = load;
-  const loaded = await listLoads(bigtable, APP_PROFILES.control, load);
-  const known = loaded.length === 0 ? 'none was' : `known are ${loaded.slice(-5).map(formatGeneration).join(', ')}`;
-  const what = `expected a generation of ${surface}/${variant} that was loaded, got ${formatGeneration(generation)}`;
-  throw new Error(
-    receipt === undefined
-      ? `${what}, which never was (${known})`
-      : `${what}, whose load began but did not finish; load it again`,
-  );
+  if (load.state !== 'loaded')
+    throw new Error(`${expected} ${momentOf(load)}, whose load did not finish; load it again`);
+  const kept = newestKept(loads.map((each) => each.generation));
+  if (kept.includes(load.generation)) return load;
+  throw new Error(`${expected} ${momentOf(load)}, which is no longer kept: only the newest ${LIST_VERSIONS} are`);
 }
+
+const momentOf = ({ generation }: RecordedLoad): string => formatGeneration(generation);

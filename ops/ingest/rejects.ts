@@ -1,6 +1,5 @@
 // The lines that were not loaded, kept with the reason so that they can be mended and loaded again. The file appears with the first one.
-import { once } from 'node:events';
-import { createWriteStream, mkdirSync, type WriteStream } from 'node:fs';
+import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 export interface Reject {
@@ -13,31 +12,35 @@ export interface Reject {
 export interface Rejects {
   readonly path: string;
   count(): number;
-  /** Waits while the file is slower than the rejects come. */
+  /** Throws an Error when it cannot be written. */
   add(reject: Reject): Promise<void>;
   close(): Promise<void>;
 }
 
 /** `onReject` hears of each. */
 export function createRejects(path: string, onReject: (reject: Reject) => void): Rejects {
-  let stream: WriteStream | undefined;
+  let file: FileHandle | undefined;
   let count = 0;
   return {
     path,
     count: () => count,
     add: async (reject) => {
-      if (stream === undefined) {
-        mkdirSync(dirname(path), { recursive: true });
-        stream = createWriteStream(path);
-      }
       count++;
       onReject(reject);
-      if (!stream.write(`${JSON.stringify(reject)}\n`)) await once(stream, 'drain');
+      try {
+        if (file === undefined) {
+          await mkdir(dirname(path), { recursive: true });
+          file = await open(path, 'w');
+        }
+        await file.write(`${JSON.stringify(reject)}\n`);
+      } catch (error) {
+        throw new Error(`expected --rejects to be a file that can be written: ${(error as Error).message}`, {
+          cause: error,
+        });
+      }
     },
     close: async () => {
-      if (stream === undefined) return;
-      stream.end();
-      await once(stream, 'close');
+      await file?.close();
     },
   };
 }

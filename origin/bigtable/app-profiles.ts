@@ -57,7 +57,7 @@ export async function applyProfile(
 ): Promise<SchemaChange> {
   const what = `app profile ${id}`;
   const name = `${bigtable.instanceName}/appProfiles/${id}`;
-  const options = { timeout: ADMIN_TIMEOUT_MS };
+  const options = { timeout: ADMIN_TIMEOUT_MS, retry: null };
   try {
     const existing = await findOrUndefined(bigtable.instanceAdmin.getAppProfile({ name }, options));
     if (existing === undefined) {

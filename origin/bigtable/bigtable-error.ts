@@ -13,12 +13,10 @@ const FAILED_PRECONDITION = 9;
 export const UNIMPLEMENTED = 12;
 const UNAUTHENTICATED = 16;
 
-const ABORTED = 10;
 export const UNAVAILABLE = 14;
 
 /** Whether the same call may succeed a little later. */
-export const isRetryable = (error: unknown): boolean =>
-  [DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED, UNAVAILABLE].includes(grpcCodeOf(error) ?? 0);
+export const isRetryable = (error: unknown): boolean => toTableError(error, 'a call').retryable;
 
 /** An error in the form that the client throws. */
 export const makeGrpcError = (code: number, message: string): Error => Object.assign(new Error(message), { code });
@@ -29,9 +27,12 @@ export function grpcCodeOf(error: unknown): number | undefined {
   return typeof code === 'number' ? code : undefined;
 }
 
+/** The client repeats the errors of all attempts behind that of the last one. */
+const ATTEMPTS_BEFORE = / *: Previous errors : \[[\s\S]*$/;
+
 export function toTableError(error: unknown, action: string): EarshotError {
   if (error instanceof EarshotError) return error;
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = (error instanceof Error ? error.message : String(error)).replace(ATTEMPTS_BEFORE, '');
   return new EarshotError(errorCodeOf(grpcCodeOf(error)), 'table', `${action} failed: ${reason}`, { cause: error });
 }
 

@@ -5,7 +5,7 @@ import { parseGeneration } from '../../shared/generation.ts';
 import { FAMILIES, JSON_QUALIFIER, makeLoadRowKey, makeLoadRowKeyPrefix, TABLES } from '../../shared/keys.ts';
 import { toTableError } from './bigtable-error.ts';
 import type { BigtableConnection } from './connection.ts';
-import { NO_RETRY, newestControlCell, readRows, rowsOf } from './read-rows.ts';
+import { newestControlCell, readRows } from './read-rows.ts';
 
 const receiptSchema = z.strictObject({
   /** `loading` until the last list is written; a load that died stays so. */
@@ -52,37 +52,24 @@ export async function writeLoadReceipt(
           },
         ],
       },
-      { timeout: TIMEOUT_MS, retryRequestOptions: NO_RETRY },
+      { timeout: TIMEOUT_MS },
     );
   } catch (error) {
     throw toTableError(error, 'recording the load');
   }
 }
 
-/** The receipt of one load; undefined when it never began. */
-export async function readLoadReceipt(
-  bigtable: BigtableConnection,
-  appProfile: string,
-  { surface, variant, generation }: Load,
-): Promise<LoadReceipt | undefined> {
-  const rows = rowsOf([makeLoadRowKey(surface, variant, generation)]);
-  const [row] = await readRows(bigtable, {
-    table: TABLES.control,
-    appProfile,
-    rows,
-    filter: newestControlCell,
-    timeoutMs: TIMEOUT_MS,
-  });
-  const json = row?.cells[0]?.value.toString('utf8');
-  return json === undefined ? undefined : receiptSchema.parse(JSON.parse(json));
+export interface RecordedLoad extends LoadReceipt {
+  /** Milliseconds since the epoch. */
+  readonly generation: number;
 }
 
-/** The generations of a variant whose load has begun, oldest first. */
+/** The loads of a variant that have begun, oldest generation first. */
 export async function listLoads(
   bigtable: BigtableConnection,
   appProfile: string,
   { surface, variant }: Omit<Load, 'generation'>,
-): Promise<number[]> {
+): Promise<RecordedLoad[]> {
   const prefix = makeLoadRowKeyPrefix(surface, variant);
   const rows = await readRows(bigtable, {
     table: TABLES.control,
@@ -91,5 +78,9 @@ export async function listLoads(
     filter: newestControlCell,
     timeoutMs: TIMEOUT_MS,
   });
-  return rows.map((row) => parseGeneration(row.key.toString('latin1').slice(prefix.length)) ?? Number.NaN);
+  return rows.flatMap(({ key, cells: [cell] }) => {
+    const generation = parseGeneration(key.toString('latin1').slice(prefix.length));
+    if (generation === undefined || cell === undefined) return [];
+    return [{ generation, ...receiptSchema.parse(JSON.parse(cell.value.toString('utf8'))) }];
+  });
 }

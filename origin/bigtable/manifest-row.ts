@@ -1,15 +1,15 @@
-// The manifest in Bigtable. It is only ever replaced by compare-and-set on the bytes that the writer had read, so that of two writers
+// The manifest in Bigtable. It is only ever replaced by compare-and-set on the cell that the writer had read, so that of two writers
 // one wins and the other is told. The newest cell is the manifest; the older ones are its history.
 
 import { FAMILIES, JSON_QUALIFIER, MANIFEST_ROW_KEY, TABLES } from '../../shared/keys.ts';
 import { EMPTY_MANIFEST, type Manifest, manifestSchema, parseManifest } from '../../shared/manifest.ts';
 import { toTableError } from './bigtable-error.ts';
 import type { BigtableConnection } from './connection.ts';
-import { NO_RETRY, newestControlCell, type RowFilter, readRows, rowsOf } from './read-rows.ts';
+import { newestControlCell, type RowFilter, readRows, rowsOf } from './read-rows.ts';
 
 export interface StoredManifest {
   readonly manifest: Manifest;
-  /** The stored bytes and their cell's timestamp; undefined before the first publication. */
+  /** Undefined before the first publication. */
   readonly cell: { readonly json: Buffer; readonly writtenAtMs: number } | undefined;
 }
 
@@ -60,19 +60,28 @@ export async function replaceManifest(
     rowKey: Buffer.from(MANIFEST_ROW_KEY),
     ...(read.cell === undefined
       ? { predicateFilter: newestControlCell, falseMutations: [write] }
-      : { predicateFilter: stillHolds(read.cell.json), trueMutations: [write] }),
+      : { predicateFilter: newestIsFrom(read.cell.writtenAtMs), trueMutations: [write] }),
   };
   try {
-    const [{ predicateMatched }] = await bigtable.data.checkAndMutateRow(request, {
-      timeout: timeoutMs,
-      retryRequestOptions: NO_RETRY,
-    });
+    // Not repeated by the client: a second attempt would lose against its own first.
+    const [{ predicateMatched }] = await bigtable.data.checkAndMutateRow(request, { timeout: timeoutMs, retry: null });
     return predicateMatched === (read.cell !== undefined);
   } catch (error) {
     throw toTableError(error, 'the compare-and-set of the manifest');
   }
 }
 
-const stillHolds = (json: Buffer): RowFilter => ({
-  chain: { filters: [newestControlCell, { valueRangeFilter: { startValueClosed: json, endValueClosed: json } }] },
+/** Timestamps only grow, so the cell's says which manifest it is; the manifest itself may be larger than a filter (20 480 bytes). */
+const newestIsFrom = (writtenAtMs: number): RowFilter => ({
+  chain: {
+    filters: [
+      newestControlCell,
+      {
+        timestampRangeFilter: {
+          startTimestampMicros: writtenAtMs * 1000,
+          endTimestampMicros: (writtenAtMs + 1) * 1000,
+        },
+      },
+    ],
+  },
 });

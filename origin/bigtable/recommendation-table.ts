@@ -1,6 +1,7 @@
 // The lists in Bigtable. A read asks for the newest cell at or before its generation, so a user who is missing from a new generation
 // keeps the list from the one before. One key's trouble stays its own: the result says per key what became of it.
 import { hash } from 'node:crypto';
+import { toEarshotError } from '../../shared/errors.ts';
 import { FAMILIES, type ListKey, makeListQualifier, makeRowKey, TABLES } from '../../shared/keys.ts';
 import type { ListResult } from '../../shared/list-frames.ts';
 import type { Row } from './chunk-merger.ts';
@@ -39,7 +40,7 @@ export function createRecommendationTable(
       for (const { key, index } of batch) results[index] = found.get(makeRowKey(key.user)) ?? { kind: 'absent' };
     } catch (error) {
       onError(error);
-      const code = (error as { code?: unknown }).code === 'deadline_exceeded' ? 'deadline_exceeded' : 'unavailable';
+      const { code } = toEarshotError(error, 'table');
       for (const { index } of batch) results[index] = { kind: 'error', code };
     }
   }

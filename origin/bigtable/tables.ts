@@ -13,8 +13,11 @@ interface TableSchema {
   readonly hashed: boolean;
 }
 
+/** How many versions of a list are kept: the live one, the one before, and the one that is being loaded. */
+export const LIST_VERSIONS = 3;
+
 export const wantedTables: readonly TableSchema[] = [
-  { table: TABLES.recommendations, family: FAMILIES.lists, versions: 3, hashed: true },
+  { table: TABLES.recommendations, family: FAMILIES.lists, versions: LIST_VERSIONS, hashed: true },
   { table: TABLES.items, family: FAMILIES.metadata, versions: 1, hashed: true },
   { table: TABLES.control, family: FAMILIES.control, versions: 20, hashed: false },
 ];
@@ -30,7 +33,8 @@ export async function applyTable(
   const { table, family, versions, hashed } = wanted;
   const what = `table ${table}, family ${family}, newest ${versions} version${versions === 1 ? '' : 's'}`;
   const gcRule = { maxNumVersions: versions };
-  const options = { timeout: ADMIN_TIMEOUT_MS };
+  // Applying again goes on from there; the client would repeat a look-up that nobody answers for over a minute.
+  const options = { timeout: ADMIN_TIMEOUT_MS, retry: null };
   try {
     const existing = await findOrUndefined(
       bigtable.tableAdmin.getTable({ name: bigtable.tableName(table), view: 'SCHEMA_VIEW' }, options),

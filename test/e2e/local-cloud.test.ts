@@ -135,6 +135,34 @@ describe('npm start', () => {
   });
 });
 
+test('npm stop ends what a killed start has left, and npm start says so before', async () => {
+  const ports = await findFreePorts();
+  const started = spawnNode(['dev/start.ts', ...portArgs(ports)], environment());
+  await started.printed('Ctrl-C ends it.');
+  started.child.kill('SIGKILL');
+  await started.exited;
+  expect(findProcesses(stateDirectory).length).toBeGreaterThan(0);
+  expect(await runNode(['dev/start.ts'], environment())).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(
+      /^npm start: processes of an earlier start are left \([\d, ]+\); `npm stop` ends them\n$/,
+    ),
+  });
+  expect(await runNode(['dev/stop.ts'], environment())).toMatchObject({ code: 0, stdout: 'Stopped.\n' });
+  expect(findProcesses(stateDirectory)).toEqual([]);
+});
+
+test('npm stop leaves a stranger alone who was given the number of a process that is gone', async () => {
+  const stranger = spawnNode(['-e', 'console.log("here"); setInterval(() => {}, 1000)']);
+  await stranger.printed('here');
+  const process_ = { pid: stranger.child.pid, startedAt: 'another time' };
+  writeFileSync(join(stateDirectory, 'processes.json'), JSON.stringify({ launcher: process_, children: [process_] }));
+  expect((await runNode(['dev/stop.ts'], environment())).stdout).toBe('Nothing is running.\n');
+  expect(stranger.child.exitCode).toBeNull();
+  expect(findProcesses('here')).not.toEqual([]);
+  stranger.child.kill();
+});
+
 test('npm stop says when nothing is running', async () => {
   expect(await runNode(['dev/stop.ts'], environment())).toEqual({
     code: 0,

@@ -52,6 +52,13 @@ test('a filter that is not implemented is refused by name, wherever it stands', 
   );
 });
 
+test('a filter above 20 480 bytes is refused, so that nobody comes to rely on one', async () => {
+  const { cells } = await startEmbedded();
+  const filter = (bytes: number) => ({ filter: { valueRangeFilter: { startValueClosed: Buffer.alloc(bytes) } } });
+  expect(await codeOf(cells('', filter(20_000)))).toBe('no error');
+  expect(await codeOf(cells('', filter(20_481)))).toBe(3);
+});
+
 test('regexes that RE2 refuses are refused, not read as JavaScript ones', async () => {
   const { cells } = await startEmbedded();
   for (const pattern of ['a(?=b)', '(a)\\1', 'a\\', '[[:alpha:]]', '\\p{L}']) {

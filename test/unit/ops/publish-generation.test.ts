@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { publishGeneration } from '../../../ops/publish-generation.ts';
+import { canRamp, publishGeneration, whyNotPublish } from '../../../ops/publish-generation.ts';
 import { EMPTY_MANIFEST, type Manifest, manifestSchema } from '../../../shared/manifest.ts';
 
 const NOW = 1_795_500_000_000;
@@ -67,5 +67,33 @@ describe('publishGeneration', () => {
     const before = structuredClone(first);
     publish(first, 'control', SECOND, { rampMs: 1 });
     expect(first).toEqual(before);
+  });
+});
+
+describe('whyNotPublish', () => {
+  const first = publish(EMPTY_MANIFEST, 'control', FIRST);
+  const ramping = publish(first, 'control', SECOND, { rampMs: 600_000 });
+  const publication = { surface: 'home', variant: 'control', generation: SECOND + 1 };
+
+  test('speaks against another generation while a flip goes on, and says until when', () => {
+    expect(whyNotPublish(ramping, publication, NOW + 599_999)).toBe(
+      'the flip to 2026-11-23T03:00:00.000Z goes on until 2026-11-24T06:10:00.000Z, and another would move everybody at once',
+    );
+  });
+
+  test.each([
+    ['after the flip', ramping, publication, NOW + 600_000],
+    ['where there was none', first, publication, NOW],
+    ['of the same generation with another weight', ramping, { ...publication, generation: SECOND }, NOW],
+    ['of another variant', ramping, { ...publication, variant: 'knn' }, NOW],
+    ['of a surface that is new', ramping, { ...publication, surface: 'radio' }, NOW],
+  ])('says nothing %s', (_when, manifest, what, nowMs) => {
+    expect(whyNotPublish(manifest, what, nowMs)).toBeUndefined();
+  });
+
+  test('a ramp means something only where another generation is live', () => {
+    expect(canRamp(first, publication)).toBe(true);
+    expect(canRamp(first, { ...publication, generation: FIRST })).toBe(false);
+    expect(canRamp(first, { ...publication, variant: 'knn' })).toBe(false);
   });
 });

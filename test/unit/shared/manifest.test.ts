@@ -39,16 +39,26 @@ describe('parseManifest', () => {
     expect(parseManifest(JSON.stringify(EMPTY_MANIFEST))).toEqual(EMPTY_MANIFEST);
   });
 
+  test.each(['extra', 'surfaces.home.extra', 'surfaces.home.variants.0.extra'])(
+    'keeps a field at %s that a newer writer may know',
+    (path) => {
+      expect(JSON.stringify(parseManifest(changed(path, 1)))).toContain('"extra":1');
+    },
+  );
+
   test.each<[what: string, json: string, named: RegExp]>([
     ['text that is no JSON', 'hello', /expected the manifest to be JSON, got "hello"/],
     ['no version', changed('version'), /version/],
     ['a fractional version', changed('version', 1.5), /version/],
-    ['an unknown field', changed('extra', 1), /extra/],
     ['a surface with a bad name', changed('surfaces.Home!', valid.surfaces.home), /Home!/],
     ['no variants', changed('surfaces.home.variants', []), /variants/],
     ['two variants of one name', changed('surfaces.home.variants.1.name', 'control'), /names to differ/],
     ['a weight above 10 000', changed('surfaces.home.variants.0.weight', 10_001), /weight/],
-    ['no weight above 0', changed('surfaces.home.variants', [{ name: 'a', weight: 0, current: 1 }]), /above 0/],
+    [
+      'no weight above 0',
+      changed('surfaces.home.variants', [{ name: 'a', weight: 0, current: 1_795_402_800_000 }]),
+      /above 0/,
+    ],
     ['a fractional generation', changed('surfaces.home.variants.0.current', 1.5), /current/],
     ['a flip with nothing to flip from', changed('surfaces.home.variants.0.previous'), /previous/],
     ['an erasure without its hash', changed('erasures.0.userHash', 'x'), /userHash/],
