@@ -5,9 +5,12 @@ import { EarshotError, problemOf, toEarshotError } from '../shared/errors.ts';
 import { DEFAULT_LIMIT } from '../shared/list.ts';
 import { DEV_LOCATION_HEADER } from '../shared/regions.ts';
 import { missingScope } from './access-error.ts';
-import { type Call, readTraceparent } from './call.ts';
+import { type Call, readTraceparent, traceIdOf } from './call.ts';
+import { allowOrigins } from './cors.ts';
+import { DEBUG_HEADER } from './debug.ts';
 import type { EdgeDeps } from './deps.ts';
 import type { Identity } from './identity.ts';
+import { describeError, stackOf } from './log.ts';
 import { ownRoute, serveOpenApi, userRoute } from './openapi.ts';
 import { placeOf } from './place.ts';
 import { respondWithProblem } from './problem.ts';
@@ -18,7 +21,8 @@ import { invalidRequest } from './validation.ts';
 
 type AppEnv = { Variables: { receivedAtMs: number; timings: Timings; identity: Identity } };
 
-interface Query {
+interface ReadOptions {
+  readonly debug: boolean;
   readonly limit?: number | undefined;
   readonly fallback?: 'popular' | 'none' | undefined;
   readonly variant?: string | undefined;
@@ -51,18 +55,25 @@ export function createApp(deps: EdgeDeps): OpenAPIHono<AppEnv> {
     waitUntil: (work) => c.executionCtx.waitUntil(work),
   });
 
-  async function answerRead(c: Context<AppEnv>, user: string, surface: string, query: Query): Promise<Response> {
-    const { limit = DEFAULT_LIMIT, fallback = 'popular', variant } = query;
+  async function answerRead(
+    c: Context<AppEnv>,
+    user: string,
+    surface: string,
+    options: ReadOptions,
+  ): Promise<Response> {
+    const { limit = DEFAULT_LIMIT, fallback = 'popular', variant, debug } = options;
     const { user: self, scopes } = c.get('identity');
     if (user !== self && !scopes.has('recs:read:any')) throw missingScope('recs:read:any');
     if (variant !== undefined && !scopes.has('recs:preview')) throw missingScope('recs:preview');
+    if (debug && !scopes.has('recs:debug')) throw missingScope('recs:debug');
     const call = openCall(c);
     const read = { user, surface, fallback, variant };
-    const manifest = await call.timings.time('manifest', () => manifests.get(call));
-    const served = await serveRead(read, manifest, call);
-    const { deviceMaxAgeSeconds } = config;
+    const live = await call.timings.time('manifest', () => manifests.get(call));
+    const served = await serveRead(read, live.manifest, call);
     const ifNoneMatch = c.req.header('if-none-match');
-    return respondWithList({ read, served, limit, ifNoneMatch, deviceMaxAgeSeconds, nowMs: clock.now(), call });
+    const nowMs = clock.now();
+    const { deviceMaxAgeSeconds } = config;
+    return respondWithList({ read, served, live, limit, ifNoneMatch, deviceMaxAgeSeconds, nowMs, debug, call });
   }
 
   app.use('*', async (c, next) => {
@@ -70,12 +81,16 @@ export function createApp(deps: EdgeDeps): OpenAPIHono<AppEnv> {
     await next();
     c.res.headers.set('X-Content-Type-Options', 'nosniff');
   });
-  app.openapi({ ...ownRoute, middleware: identify }, (c) =>
-    answerRead(c, c.get('identity').user, c.req.valid('param').surface, c.req.valid('query')),
-  );
+  if (config.corsOrigins.length > 0) app.use('*', allowOrigins(config.corsOrigins));
+  app.openapi({ ...ownRoute, middleware: identify }, (c) => {
+    const { surface } = c.req.valid('param');
+    const debug = c.req.valid('header')[DEBUG_HEADER] !== undefined;
+    return answerRead(c, c.get('identity').user, surface, { ...c.req.valid('query'), debug });
+  });
   app.openapi({ ...userRoute, middleware: identify }, (c) => {
     const { user, surface } = c.req.valid('param');
-    return answerRead(c, user, surface, c.req.valid('query'));
+    const debug = c.req.valid('header')[DEBUG_HEADER] !== undefined;
+    return answerRead(c, user, surface, { ...c.req.valid('query'), debug });
   });
   app.get('/openapi.json', serveOpenApi(app));
   app.get('/healthz', (c) => c.json({ status: 'ok' }, 200, { 'Cache-Control': 'no-store' }));
@@ -98,7 +113,9 @@ export function createApp(deps: EdgeDeps): OpenAPIHono<AppEnv> {
         code: error.code,
         source: error.source,
         path: c.req.path,
-        message: error.message,
+        traceId: traceIdOf(readTraceparent(c.req.header('traceparent'))),
+        ...describeError(error),
+        stack: stackOf(error),
       });
     }
     return respondWithProblem(error);

@@ -9,7 +9,7 @@ export interface Call {
   readonly deadlineAtMs: number;
   /** All regions, in the order in which this caller asks them. */
   readonly regions: readonly Region[];
-  /** Names of the regions that failed for this request as a whole; they are not asked again for it. */
+  /** Names of the regions that failed for this request as a whole; they are not asked for a list again in it. */
   readonly failedRegions: Set<string>;
   /** W3C trace context to hand on, if the caller sent a valid one. */
   readonly traceparent: string | undefined;
@@ -24,6 +24,21 @@ export interface Call {
 export const remainingMs = ({ deadlineAtMs }: Pick<Call, 'deadlineAtMs'>, clock: Clock): number =>
   Math.max(0, deadlineAtMs - clock.now());
 
-/** The caller's `traceparent` when it has the form of W3C Trace Context, section 3.2. */
+/**
+ * Milliseconds, at least 1, that one call to `region` may take: `maxMs`, or an even share of what is left of the deadline among it and the
+ * regions after it that may still be asked. So those that hang never use up the time of one that would answer.
+ */
+export function shareOfDeadlineMs(call: Call, region: Region, clock: Clock, maxMs: number): number {
+  const from = call.regions.findIndex(({ name }) => name === region.name);
+  const after = call.regions.slice(from + 1).filter(({ name }) => !call.failedRegions.has(name));
+  return Math.max(1, Math.floor(Math.min(maxMs, remainingMs(call, clock) / (1 + after.length))));
+}
+
+/** The caller's `traceparent` when it has the form of W3C Trace Context, section 3.2; ids of zeros alone are none. */
 export const readTraceparent = (header: string | undefined): string | undefined =>
-  header !== undefined && /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/.test(header) ? header : undefined;
+  header !== undefined && /^(?!ff)[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}$/.test(header)
+    ? header
+    : undefined;
+
+/** The part of a valid `traceparent` that all of a trace share, for log lines. */
+export const traceIdOf = (traceparent: string | undefined): string | undefined => traceparent?.slice(3, 35);

@@ -22,12 +22,14 @@ export interface EdgeConfig {
   readonly originSecret: string;
   /** Bytes of lists that one isolate holds, 0 to 100 MiB. Default: 32 MiB. */
   readonly isolateCacheBytes: number;
-  /** Milliseconds that one call to one origin may take, 1 to 30 000. Default: 2000. */
+  /** Milliseconds that one call to one origin may take at most, 1 to 30 000; less where other regions need the time (call.ts). Default: 2000. */
   readonly originTimeoutMs: number;
   /** Milliseconds that a request may take with all its failovers, 1 to 60 000. Default: 5000. */
   readonly requestDeadlineMs: number;
   /** Seconds that the listener's own device may keep an answer, 0 to 86 400. Default: 60. */
   readonly deviceMaxAgeSeconds: number;
+  /** Origins whose pages may read answers in a browser, separated by commas. Default: none, and no CORS at all. */
+  readonly corsOrigins: readonly string[];
   /** Places that `Earshot-Dev-Location` may name; undefined outside the local cloud. */
   readonly devLocations: Readonly<Record<string, Coordinates>> | undefined;
 }
@@ -55,6 +57,7 @@ export function readConfig(env: object): EdgeConfig {
     originTimeoutMs: vars.ORIGIN_TIMEOUT_MS,
     requestDeadlineMs: vars.REQUEST_DEADLINE_MS,
     deviceMaxAgeSeconds: vars.DEVICE_MAX_AGE_SECONDS,
+    corsOrigins: vars.CORS_ORIGINS,
     devLocations: vars.DEV_LOCATIONS,
   };
 }
@@ -75,6 +78,24 @@ const wholeNumber = (min: number, max: number, byDefault: number) => {
   const isInRange = (value: string) => /^\d{1,12}$/.test(value) && Number(value) >= min && Number(value) <= max;
   return z.string({ error }).refine(isInRange, { error }).transform(Number).default(byDefault);
 };
+
+const splitList = (value: string): string[] =>
+  value
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
+
+/** As a browser names it in `Origin`: a scheme, a host and no path. */
+const isOrigin = (value: string): boolean =>
+  /^https?:/.test(value) && URL.canParse(value) && new URL(value).origin === value;
+
+const origins = z
+  .string({ error: ({ input }) => `expected text, got ${got(input)}` })
+  .refine((value) => splitList(value).every(isOrigin), {
+    error: ({ input }) => `expected origins like https://player.example.com, separated by commas, got ${got(input)}`,
+  })
+  .transform(splitList)
+  .default([]);
 
 /** A variable that holds JSON text of what `schema` accepts. */
 const jsonOf = <T>(schema: z.ZodType<T>, what: string) =>
@@ -116,6 +137,7 @@ const envSchema = z
     ORIGIN_TIMEOUT_MS: wholeNumber(1, 30_000, 2000),
     REQUEST_DEADLINE_MS: wholeNumber(1, 60_000, 5000),
     DEVICE_MAX_AGE_SECONDS: wholeNumber(0, 86_400, 60),
+    CORS_ORIGINS: origins,
     DEV_LOCATIONS: jsonOf(devLocations, 'places by data-centre code').optional(),
   })
   .refine(({ TOKEN_SECRET, TOKEN_JWKS_URL }) => TOKEN_SECRET === undefined || TOKEN_JWKS_URL === undefined, {

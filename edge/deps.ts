@@ -52,14 +52,14 @@ export function createDeps(config: EdgeConfig, platform: Platform): EdgeDeps {
     clock,
     counters,
   });
-  const upstream = createUpstream({ client, clock, counters });
+  const upstream = createUpstream({ client, clock, counters, log });
   return {
     config,
     clock,
     counters,
     log,
     identity: createIdentityVerifier({
-      keys: createVerificationKeys(config.tokenKeys, { fetch, clock }),
+      keys: createVerificationKeys(config.tokenKeys, { fetch, clock, counters, log }),
       audience: config.tokenAudience,
       issuer: config.tokenIssuer,
       clock,
@@ -72,6 +72,6 @@ export function createDeps(config: EdgeConfig, platform: Platform): EdgeDeps {
       client,
       cache: createColoManifest({ ...platform, keepMs: KEEP_MS }),
     }),
-    serveRead: createLadder({ lists: createListReader({ tiers, upstream, clock }), clock, counters }),
+    serveRead: createLadder({ lists: createListReader({ tiers, upstream, clock, counters }), clock, counters }),
   };
 }

@@ -1,4 +1,4 @@
-// Who asks: the bearer token, verified, as a user and scopes. A verified token is remembered until it expires, so that a listener's next
+// Who asks: the bearer token, verified, as a user and scopes. A verified token is remembered for a while, so that a listener's next
 // read costs no signature check.
 import { errors, type JWTPayload, jwtVerify } from 'jose';
 import { LRUCache } from 'lru-cache';
@@ -15,6 +15,10 @@ export interface Identity {
   readonly scopes: ReadonlySet<Scope>;
 }
 
+interface Remembered extends Identity {
+  readonly untilMs: number;
+}
+
 export interface IdentityVerifier {
   /** Who sent `authorization`; throws an AccessError for a token that is missing or not valid. */
   verify(authorization: string | undefined, waitUntil: (work: Promise<unknown>) => void): Promise<Identity>;
@@ -29,19 +33,25 @@ interface IdentityOptions {
 }
 
 const MAX_REMEMBERED_TOKENS = 2_000;
+/**
+ * Beyond this a token is checked again, or one signed with a withdrawn key would work until its end. With the time that keys are kept
+ * (token-keys.ts) a withdrawn key works for at most 20 minutes.
+ */
+const REMEMBER_MS = 600_000;
 const MAX_TOKEN_CHARACTERS = 8_192;
 /** How far the clocks of issuer and edge may differ. */
 const CLOCK_TOLERANCE_SECONDS = 5;
 
 export function createIdentityVerifier({ keys, audience, issuer, clock, counters }: IdentityOptions): IdentityVerifier {
-  const remembered = new LRUCache<string, Identity & { readonly expiresAtMs: number }>({ max: MAX_REMEMBERED_TOKENS });
+  const remembered = new LRUCache<string, Remembered>({ max: MAX_REMEMBERED_TOKENS });
 
   async function verifyToken(token: string, waitUntil: (work: Promise<unknown>) => void): Promise<Identity> {
     const known = remembered.get(token);
-    if (known !== undefined && clock.now() < known.expiresAtMs) return known;
+    if (known !== undefined && clock.now() < known.untilMs) return known;
     if (token.length > MAX_TOKEN_CHARACTERS) throw invalidToken('the token is too long');
     const payload = await readClaims(token, waitUntil);
-    const identity = { ...identityOf(payload), expiresAtMs: (payload.exp ?? 0) * 1000 };
+    const untilMs = Math.min((payload.exp ?? 0) * 1000, clock.now() + REMEMBER_MS);
+    const identity = { ...identityOf(payload), untilMs };
     remembered.set(token, identity);
     return identity;
   }

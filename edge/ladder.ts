@@ -21,9 +21,11 @@ export interface Read {
 
 export interface Served {
   readonly list: StoredList;
-  /** The user's own arm, also when another list stands in. */
-  readonly variant: string;
+  /** The user's own key, with their variant, also when another list stands in. */
+  readonly own: ListKey;
   readonly source: 'personal' | 'popular';
+  /** Why the popular list stands in: the user has none, or what they have could not be reached. */
+  readonly standsInFor: 'absent' | 'unreachable' | undefined;
   /** When a cache stored the list; undefined when it comes from an origin. */
   readonly storedAtMs: number | undefined;
   readonly trails: readonly CacheTrail[];
@@ -55,9 +57,11 @@ export const createLadder =
       const result = await lists.read(key, ttlSeconds, call);
       trails.push(source === 'popular' ? { ...result.trail, detail: 'popular' } : result.trail);
       if (result.kind === 'list') {
-        if (source === 'popular') counters.add('edge_popular_total');
-        const variant = rungs[0].key.variant;
-        return { list: result.list, variant, source, storedAtMs: result.storedAtMs, trails };
+        const own = rungs[0].key;
+        const { list, storedAtMs } = result;
+        if (source === 'personal') return { list, own, source, standsInFor: undefined, storedAtMs, trails };
+        counters.add('edge_popular_total');
+        return { list, own, source, standsInFor: unreachable ? 'unreachable' : 'absent', storedAtMs, trails };
       }
       if (result.kind === 'unreachable') unreachable = true;
     }

@@ -7,7 +7,7 @@ import { type Manifest, parseManifest } from '../shared/manifest.ts';
 import { type Call, remainingMs } from './call.ts';
 import type { Log } from './log.ts';
 import type { ManifestCache, StoredManifest } from './tiers/colo-manifest.ts';
-import type { OriginClient } from './upstream/origin-client.ts';
+import { isRegionDown, type OriginClient } from './upstream/origin-client.ts';
 import { withTimeout } from './wait.ts';
 
 const FRESH_MS = 5_000;
@@ -22,8 +22,14 @@ const FAILING_MS = 10_000;
 const REFRESH_AGE_TIMEOUT_MS = 15_000;
 
 export interface ManifestStore {
-  /** The live manifest; throws `unavailable` when there is none to be had. */
-  get(call: Call): Promise<Manifest>;
+  /** The live manifest; throws `unavailable` when there is none to be had. Regions that were waited for in vain count as failed for `call`. */
+  get(call: Call): Promise<LiveManifest>;
+}
+
+export interface LiveManifest {
+  readonly manifest: Manifest;
+  /** When a region last confirmed that this is what is live. */
+  readonly checkedAtMs: number;
 }
 
 interface ManifestStoreOptions {
@@ -34,30 +40,37 @@ interface ManifestStoreOptions {
   readonly cache: ManifestCache;
 }
 
-interface Held extends StoredManifest {
-  readonly manifest: Manifest;
+interface Held extends StoredManifest, LiveManifest {
   /** When a region last had this version. */
   readonly seenAtMs: number;
+}
+
+interface Refresh {
+  readonly done: Promise<void>;
+  readonly startedAtMs: number;
+  /** Regions that are down, as far as it has asked. */
+  readonly failedRegions: ReadonlySet<string>;
 }
 
 export function createManifestStore({ clock, counters, log, client, cache }: ManifestStoreOptions): ManifestStore {
   let held: Held | undefined;
   let failedAtMs = Number.NEGATIVE_INFINITY;
-  let refresh: { readonly done: Promise<void>; readonly startedAtMs: number } | undefined;
+  let refresh: Refresh | undefined;
 
   const ageMs = (): number => (held === undefined ? Number.POSITIVE_INFINITY : clock.now() - held.checkedAtMs);
   const sinceFailureMs = (): number => clock.now() - failedAtMs;
 
   /** Joins the refresh under way, or starts one. The request that starts it holds it with waitUntil, so it outlives that request's client. */
-  function startRefresh(call: Call): Promise<void> {
+  function joinRefresh(call: Call): Refresh {
     const startedAtMs = clock.now();
-    if (refresh !== undefined && startedAtMs - refresh.startedAtMs < REFRESH_AGE_TIMEOUT_MS) return refresh.done;
-    const done = runRefresh(call).finally(() => {
+    if (refresh !== undefined && startedAtMs - refresh.startedAtMs < REFRESH_AGE_TIMEOUT_MS) return refresh;
+    const failedRegions = new Set<string>();
+    const done = runRefresh({ ...call, failedRegions }).finally(() => {
       if (refresh?.done === done) refresh = undefined;
     });
-    refresh = { done, startedAtMs };
+    refresh = { done, startedAtMs, failedRegions };
     call.waitUntil(done);
-    return done;
+    return refresh;
   }
 
   async function runRefresh(call: Call): Promise<void> {
@@ -81,7 +94,10 @@ export function createManifestStore({ clock, counters, log, client, cache }: Man
     for (const region of call.regions) {
       if (remainingMs(call, clock) === 0) break;
       const answer = await client.readManifest(region, held?.etag, call);
-      if (answer.kind === 'failed') continue;
+      if (answer.kind === 'failed') {
+        if (isRegionDown(answer.failure)) call.failedRegions.add(region.name);
+        continue;
+      }
       const checkedAtMs = clock.now();
       if (answer.value.kind === 'unchanged') {
         if (held !== undefined) held = { ...held, checkedAtMs, seenAtMs: checkedAtMs };
@@ -112,14 +128,20 @@ export function createManifestStore({ clock, counters, log, client, cache }: Man
 
   return {
     get: async (call) => {
-      if (held !== undefined && ageMs() < FRESH_MS) return held.manifest;
+      if (held !== undefined && ageMs() < FRESH_MS) return held;
       const failing = sinceFailureMs() < FAILING_MS;
       const mayWait = !(held !== undefined && (ageMs() < STALE_MS || (failing && ageMs() < KEEP_MS)));
       if (sinceFailureMs() >= RETRY_AFTER_MS) {
-        const done = startRefresh(call);
-        if (mayWait) await withTimeout(clock, remainingMs(call, clock), () => done).catch(() => {});
+        const { done, failedRegions } = joinRefresh(call);
+        if (mayWait) {
+          await withTimeout(clock, remainingMs(call, clock), () => done).catch(() => {});
+          // What this request has waited for once it does not wait for again, whichever request asked. But when all failed, the manifest may
+          // be what is wrong, and one of them may still have the list.
+          const isAll = failedRegions.size === call.regions.length;
+          for (const name of isAll ? [] : failedRegions) call.failedRegions.add(name);
+        }
       }
-      if (held !== undefined && ageMs() < KEEP_MS) return held.manifest;
+      if (held !== undefined && ageMs() < KEEP_MS) return held;
       throw new EarshotError('unavailable', 'edge', 'no origin gave a manifest and none is kept');
     },
   };

@@ -1,7 +1,15 @@
 // The contract of the public routes: what createRoute makes into both the validation and /openapi.json.
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context, Env } from 'hono';
-import { ownParamsSchema, problemSchema, querySchema, recommendationsSchema, userParamsSchema } from './schemas.ts';
+import { DECISION_HEADER, REGIONS_HEADER } from './debug.ts';
+import {
+  headersSchema,
+  ownParamsSchema,
+  problemSchema,
+  querySchema,
+  recommendationsSchema,
+  userParamsSchema,
+} from './schemas.ts';
 
 const problem = (description: string) => ({
   description,
@@ -16,6 +24,24 @@ const answers = {
       'Cache-Control': z.string(),
       'Cache-Status': z.string().openapi({ description: 'Every cache and region that was asked (RFC 9211).' }),
       'Server-Timing': z.string(),
+      Age: z.string().optional().openapi({
+        description:
+          'When a cache gave the list: the seconds since it was stored, or since a region confirmed that it is the live one, if that is later.',
+      }),
+      [REGIONS_HEADER]: z.string().optional().openapi({
+        description: 'With Earshot-Debug: the regions, in the order in which this caller asks them.',
+        example: 'asia, us, europe',
+      }),
+      [DECISION_HEADER]: z
+        .string()
+        .optional()
+        .openapi({
+          description:
+            'With Earshot-Debug: the version of the manifest; the variant, by its weight or as a preview; the generation asked for, by being ' +
+            'current or the one before it while a flip is ramped; whose list it is, and for what the popular one stands in.',
+          example:
+            'manifest=17, variant=control;by=weight, generation=1795402800000;by=current, source=popular;by=absent',
+        }),
     }),
     content: { 'application/json': { schema: recommendationsSchema } },
   },
@@ -35,7 +61,7 @@ export const ownRoute = createRoute({
   path: '/v1/me/recommendations/{surface}',
   operationId: 'getOwnRecommendations',
   summary: "The recommendations of the token's own user",
-  request: { params: ownParamsSchema, query: querySchema },
+  request: { params: ownParamsSchema, query: querySchema, headers: headersSchema },
 });
 
 export const userRoute = createRoute({
@@ -43,7 +69,7 @@ export const userRoute = createRoute({
   path: '/v1/users/{user}/recommendations/{surface}',
   operationId: 'getUserRecommendations',
   summary: 'The recommendations of a named user: the own one, or with the scope recs:read:any another',
-  request: { params: userParamsSchema, query: querySchema },
+  request: { params: userParamsSchema, query: querySchema, headers: headersSchema },
 });
 
 /** Serves the document of all routes registered on `app`, made at the first request. */

@@ -1,10 +1,12 @@
-// One list: from the nearest tier that holds it fresh, else from the regions, and then into the tiers. Absence is an answer too, and cached.
+// One list: from the nearest tier that holds it fresh, else from the regions, and then into the tiers, else, within its window, the stale one
+// (stale-if-error, RFC 5861, section 4). Absence is an answer too, and cached.
 import type { Clock } from '../shared/clock.ts';
-import type { Entry, ListValue, StoredList } from '../shared/entry.ts';
+import type { Counters } from '../shared/counters.ts';
+import { type Entry, type ListValue, type StoredList, stateOf } from '../shared/entry.ts';
 import { type ListKey, makeCacheKey } from '../shared/keys.ts';
 import type { CacheTrail } from './cache-status.ts';
 import type { Call } from './call.ts';
-import type { TierChain } from './tiers/chain.ts';
+import type { Asked, TierChain } from './tiers/chain.ts';
 import type { Upstream } from './upstream/read-lists.ts';
 
 export type ListRead =
@@ -23,31 +25,44 @@ const ABSENT_TTL_MS = 30_000;
 /** How much longer than fresh a list is kept, for the time when it cannot be had anew. */
 const STALE_WINDOW_MS = 86_400_000;
 
-export function createListReader({
-  tiers,
-  upstream,
-  clock,
-}: {
-  tiers: TierChain;
-  upstream: Upstream;
-  clock: Clock;
-}): ListReader {
+interface ListReaderOptions {
+  readonly tiers: TierChain;
+  readonly upstream: Upstream;
+  readonly clock: Clock;
+  readonly counters: Counters;
+}
+
+export function createListReader({ tiers, upstream, clock, counters }: ListReaderOptions): ListReader {
   return {
     read: async (key, ttlSeconds, call) => {
       const cacheKey = makeCacheKey(key);
       const lookup = await tiers.lookup(cacheKey, call);
       if (lookup.state === 'fresh') {
         const { entry, asked } = lookup;
-        return toRead(entry.value, { tiers: asked, regions: [], entry, stored: true }, entry.storedAtMs);
+        return toRead(entry.value, { key, tiers: asked, regions: [], entry, stored: true }, entry.storedAtMs);
       }
       const [read] = await upstream.readLists([key], call);
       const value = read?.value;
-      const trail = { tiers: lookup.asked, regions: read?.asked ?? [], stored: value !== undefined };
-      if (value === undefined) return { kind: 'unreachable', trail };
+      const trail = { key, tiers: lookup.asked, regions: read?.asked ?? [], stored: value !== undefined };
+      if (value === undefined) {
+        // Asking took time: what was stale then may have expired by now.
+        if (lookup.state !== 'stale' || stateOf(lookup.entry, clock.now()) === 'expired') {
+          return { kind: 'unreachable', trail };
+        }
+        const { entry, asked } = lookup;
+        counters.add('edge_stale_if_error_total');
+        return toRead(entry.value, { ...trail, tiers: serveStale(asked), entry }, entry.storedAtMs);
+      }
       tiers.store(cacheKey, makeEntry(value, ttlSeconds, clock.now()), call);
       return toRead(value, trail);
     },
   };
+}
+
+/** The first tier that held the list stale is the one that serves it. */
+function serveStale(asked: readonly Asked[]): Asked[] {
+  const server = asked.findIndex(({ outcome }) => outcome === 'stale');
+  return asked.map((each, i) => (i === server ? { ...each, outcome: 'stale-if-error' } : each));
 }
 
 const toRead = (value: ListValue, trail: CacheTrail, storedAtMs?: number): ListRead =>

@@ -2,6 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import { ID_GRAMMAR, NAME_GRAMMAR, NAME_PATTERN, PUBLIC_ID_PATTERN } from '../shared/ids.ts';
 import { DEFAULT_LIMIT, MAX_ITEMS } from '../shared/list.ts';
+import { DEBUG_HEADER, DECISION_HEADER, REGIONS_HEADER } from './debug.ts';
 
 const quote = (value: unknown): string => JSON.stringify(String(value).slice(0, 64));
 
@@ -39,6 +40,15 @@ const variant = patterned('variant', NAME_PATTERN, NAME_GRAMMAR).optional().open
 });
 
 export const querySchema = z.strictObject({ limit, fallback, variant });
+
+const debug = z
+  .enum(['1'], expected(DEBUG_HEADER, '"1"'))
+  .optional()
+  .openapi({
+    description: `Adds ${REGIONS_HEADER}, ${DECISION_HEADER} and the keys in Cache-Status; needs the scope recs:debug.`,
+  });
+
+export const headersSchema = z.object({ [DEBUG_HEADER]: debug });
 
 const surface = patterned('surface', NAME_PATTERN, NAME_GRAMMAR).openapi({ example: 'home' });
 const user = patterned('user', PUBLIC_ID_PATTERN, ID_GRAMMAR).openapi({ example: 'lastfm:2' });

@@ -2,8 +2,10 @@
 import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'jose';
 import { encodeUtf8 } from '../shared/bytes.ts';
 import type { Clock } from '../shared/clock.ts';
+import type { Counters } from '../shared/counters.ts';
 import { EarshotError } from '../shared/errors.ts';
 import type { TokenKeys } from './config.ts';
+import { describeError, type Log } from './log.ts';
 import type { Fetch } from './upstream/origin-client.ts';
 
 export interface VerificationKeys {
@@ -18,9 +20,16 @@ const REFRESH_AFTER_MS = 600_000;
 const KEEP_MS = 86_400_000;
 const FETCH_TIMEOUT_MS = 2_000;
 
+interface VerificationKeysOptions {
+  readonly fetch: Fetch;
+  readonly clock: Clock;
+  readonly counters: Counters;
+  readonly log: Log;
+}
+
 export function createVerificationKeys(
   keys: TokenKeys,
-  { fetch, clock }: { fetch: Fetch; clock: Clock },
+  { fetch, clock, counters, log }: VerificationKeysOptions,
 ): VerificationKeys {
   if (keys.mode === 'secret') {
     const key = encodeUtf8(keys.secret);
@@ -34,23 +43,27 @@ export function createVerificationKeys(
   });
   let refreshAtMs: number | undefined;
 
+  function noteFailure(error: unknown): void {
+    counters.add('edge_token_key_failures_total');
+    log.warn('token_keys_failed', describeError(error));
+  }
+
   return {
     algorithms: ['RS256', 'ES256', 'EdDSA'],
     resolver: (waitUntil) => async (header, token) => {
       if (refreshAtMs !== undefined && clock.now() >= refreshAtMs) {
         refreshAtMs = clock.now() + REFRESH_AFTER_MS;
-        waitUntil(remote.reload().catch(() => {}));
+        waitUntil(remote.reload().catch(noteFailure));
       }
       try {
         const key = await remote(header, token);
         refreshAtMs ??= clock.now() + REFRESH_AFTER_MS;
         return key;
       } catch (error) {
-        throw isProviderTrouble(error)
-          ? new EarshotError('unavailable', 'edge', 'the keys that tokens are checked with cannot be had', {
-              cause: error,
-            })
-          : error;
+        if (!isProviderTrouble(error)) throw error;
+        noteFailure(error);
+        const message = 'the keys that tokens are checked with cannot be had';
+        throw new EarshotError('unavailable', 'edge', message, { cause: error });
       }
     },
   };

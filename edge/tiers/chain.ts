@@ -6,10 +6,10 @@ import { type Entry, stateOf } from '../../shared/entry.ts';
 import type { Call } from '../call.ts';
 import type { Tier } from './tier.ts';
 
-/** What one tier said. */
+/** What one tier said, and `stale-if-error` when what it had was served because nothing better could be had. */
 export interface Asked {
   readonly tier: string;
-  readonly outcome: 'hit' | 'stale' | 'miss' | 'error';
+  readonly outcome: 'hit' | 'stale' | 'stale-if-error' | 'miss' | 'error';
 }
 
 /** `asked` holds the tiers that were asked, in that order. */

@@ -5,8 +5,8 @@ import type { ListKey } from '../../shared/keys.ts';
 import { decodeListFrames, type ListResult } from '../../shared/list-frames.ts';
 import { DEADLINE_HEADER, LISTS_READ_PATH, MANIFEST_PATH } from '../../shared/lists-read.ts';
 import { DEV_LOCATION_HEADER, type Region } from '../../shared/regions.ts';
-import { type Call, remainingMs } from '../call.ts';
-import type { Log } from '../log.ts';
+import { type Call, shareOfDeadlineMs, traceIdOf } from '../call.ts';
+import { describeError, type Log } from '../log.ts';
 import { WaitTimeout, withTimeout } from '../wait.ts';
 
 export interface RegionFailure {
@@ -14,6 +14,9 @@ export interface RegionFailure {
   /** The HTTP status, when the origin answered at all. */
   readonly status?: number;
 }
+
+/** Whether the region itself is at fault, so that it would fail for anything else too: it did not answer, or with a 5xx. */
+export const isRegionDown = ({ status }: RegionFailure): boolean => status === undefined || status >= 500;
 
 export type OriginAnswer<T> =
   | { readonly kind: 'answered'; readonly value: T }
@@ -38,7 +41,7 @@ interface OriginClientOptions {
   readonly counters: Counters;
   readonly log: Log;
   readonly internalToken: () => Promise<string>;
-  /** Milliseconds that one call may take, its body included. */
+  /** Milliseconds that one call may take at most, its body included. */
   readonly timeoutMs: number;
 }
 
@@ -52,7 +55,7 @@ export function createOriginClient(options: OriginClientOptions): OriginClient {
     init: RequestInit,
     read: (response: Response) => Promise<T>,
   ): Promise<OriginAnswer<T>> {
-    const timeoutMs = Math.min(options.timeoutMs, remainingMs(call, clock));
+    const timeoutMs = shareOfDeadlineMs(call, region, clock, options.timeoutMs);
     let status: number | undefined;
     try {
       const value = await withTimeout(clock, timeoutMs, async (signal) => {
@@ -74,7 +77,8 @@ export function createOriginClient(options: OriginClientOptions): OriginClient {
         path,
         reason: failure.reason,
         status,
-        message: messageOf(error),
+        traceId: traceIdOf(call.traceparent),
+        ...describeError(error),
       });
       return { kind: 'failed', failure };
     }
@@ -83,7 +87,7 @@ export function createOriginClient(options: OriginClientOptions): OriginClient {
   async function makeHeaders(call: Call, timeoutMs: number, own: HeadersInit | undefined): Promise<Headers> {
     const headers = new Headers(own);
     headers.set('authorization', `Bearer ${await internalToken()}`);
-    headers.set(DEADLINE_HEADER, String(Math.floor(timeoutMs)));
+    headers.set(DEADLINE_HEADER, String(timeoutMs));
     if (call.traceparent !== undefined) headers.set('traceparent', call.traceparent);
     if (call.devLocation !== undefined) headers.set(DEV_LOCATION_HEADER, call.devLocation);
     return headers;
@@ -131,5 +135,4 @@ function describeFailure(error: unknown, status: number | undefined): RegionFail
   return { reason: error instanceof UnexpectedStatus ? 'status' : 'undecodable', status };
 }
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 const trimSlash = (url: string): string => url.replace(/\/+$/, '');

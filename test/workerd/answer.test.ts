@@ -80,12 +80,31 @@ describe('If-None-Match', () => {
 });
 
 describe('the headers', () => {
+  const lifetimeOf = ({ headers }: Response) => [headers.get('cache-control'), headers.get('age')];
+
   test('let only the listener’s own device keep an answer, for as long from an old entry as from a new one', async () => {
-    const fresh = await edge.get(PATH);
+    expect(lifetimeOf(await edge.get(PATH))).toEqual(['private, max-age=60', null]);
     edge.clock.advance(300_000);
-    const cached = await edge.get(PATH);
-    expect(fresh.headers.get('cache-control')).toBe('private, max-age=60');
-    expect([cached.headers.get('cache-control'), cached.headers.get('age')]).toEqual(['private, max-age=360', '300']);
+    expect(lifetimeOf(await edge.get(PATH))).toEqual(['private, max-age=60', '0']);
+  });
+
+  test('count Age from when the list was stored, or from when a region last confirmed that it is live, if that is later', async () => {
+    await edge.get(PATH, { sub: 'short' });
+    edge.clock.advance(2_500);
+    await edge.get(PATH);
+    edge.clock.advance(2_000);
+    expect([lifetimeOf(await edge.get(PATH))[1], lifetimeOf(await edge.get(PATH, { sub: 'short' }))[1]]).toEqual([
+      '2',
+      '4',
+    ]);
+    edge.origins.behave('refuses');
+    edge.clock.advance(3_600_000);
+    expect(lifetimeOf(await edge.get(PATH))).toEqual(['private, max-age=60', '3602']);
+    edge.origins.behave('up');
+    edge.clock.advance(10_000);
+    await edge.get(PATH);
+    edge.clock.advance(1_000);
+    expect(lifetimeOf(await edge.get(PATH))[1]).toBe('1');
   });
 
   test('say how long each step took', async () => {

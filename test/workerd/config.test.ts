@@ -22,6 +22,7 @@ describe('a configuration', () => {
       originTimeoutMs: 2_000,
       requestDeadlineMs: 5_000,
       deviceMaxAgeSeconds: 60,
+      corsOrigins: [],
       devLocations: undefined,
     });
   });
@@ -37,6 +38,7 @@ describe('a configuration', () => {
       ORIGIN_TIMEOUT_MS: '1',
       REQUEST_DEADLINE_MS: '60000',
       DEVICE_MAX_AGE_SECONDS: '0',
+      CORS_ORIGINS: 'https://player.example.com, http://localhost:3000',
       DEV_LOCATIONS: '{"NRT":{"latitude":35.76,"longitude":140.39}}',
     });
     expect(config).toMatchObject({
@@ -47,6 +49,7 @@ describe('a configuration', () => {
       originTimeoutMs: 1,
       requestDeadlineMs: 60_000,
       deviceMaxAgeSeconds: 0,
+      corsOrigins: ['https://player.example.com', 'http://localhost:3000'],
       devLocations: { NRT: { latitude: 35.76, longitude: 140.39 } },
     });
   });

@@ -54,7 +54,7 @@ describe('a user without a list', () => {
     expect(response.headers.get('cache-status')).toBe(
       'isolate; hit; ttl=20; detail=absent, isolate; hit; ttl=21590; detail=popular',
     );
-    expect(response.headers.get('age')).toBe('10');
+    expect(response.headers.get('cache-control')).toBe('private, max-age=60');
   });
 
   test('gets 404 when there is nothing popular either', async () => {
@@ -130,7 +130,54 @@ describe('with every region down', () => {
   });
 });
 
-test('a user whose own list fails, though the regions answer, gets the popular list from the nearest of them', async () => {
+describe('with every table out of reach, though the origins answer', () => {
+  const tablesDown = (): void => edge.origins.behave('table-down');
+
+  test('no region is asked twice, whatever else could stand in', async () => {
+    tablesDown();
+    const response = await edge.get(PATH);
+    expect(response.status).toBe(503);
+    expect(edge.origins.listReads()).toEqual(['asia', 'europe', 'us']);
+  });
+
+  test('a cached popular list stands in', async () => {
+    edge.origins.put(keyOf('~popular'), popularHere);
+    await edge.get(PATH, { sub: 'nobody' });
+    tablesDown();
+    expect(await (await edge.get(PATH)).json()).toMatchObject({ user: 'ann', source: 'popular' });
+  });
+
+  test('but one, that one is asked for what stands in as well, and the others are not asked again', async () => {
+    edge.origins.put(keyOf('~popular', 'popular'), popularAnywhere);
+    for (const region of ['asia', 'us']) edge.origins.behave('table-down', { region });
+    expect(await (await edge.get(PATH, { sub: 'nobody' })).json()).toMatchObject({ source: 'popular' });
+    expect(edge.origins.listReads()).toEqual(['asia', 'europe', 'europe', 'europe']);
+  });
+});
+
+describe('a device', () => {
+  beforeEach(() => edge.origins.put(keyOf('~popular'), popularHere));
+
+  test('keeps the popular list for long when the user has none, and for 5 seconds when theirs is out of reach', async () => {
+    const absent = await edge.get(PATH, { sub: 'nobody' });
+    edge.origins.behave('refuses', { path: '/internal/v1/lists:read' });
+    const unreachable = await edge.get(PATH);
+    expect([absent, unreachable].map(({ headers }) => headers.get('cache-control'))).toEqual([
+      'private, max-age=60',
+      'private, max-age=5',
+    ]);
+  });
+
+  test('keeps it no longer than anything else', async () => {
+    edge = createHarness({ env: { DEVICE_MAX_AGE_SECONDS: '3' } });
+    edge.origins.put(keyOf('~popular'), popularHere);
+    await edge.get(PATH, { sub: 'nobody' });
+    edge.origins.behave('refuses', { path: '/internal/v1/lists:read' });
+    expect((await edge.get(PATH)).headers.get('cache-control')).toBe('private, max-age=3');
+  });
+});
+
+test('a user whose own list alone fails gets the popular list from the nearest region', async () => {
   edge.origins.behave('fails-listeners', { path: '/internal/v1/lists:read' });
   edge.origins.put(keyOf('~popular'), popularHere);
   const response = await edge.get(PATH);

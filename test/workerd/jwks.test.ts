@@ -96,6 +96,21 @@ test('a withdrawn key stops working once the keys were fetched again, which does
   expect(await read(await sign(key, 'ES256', 'ES256-0', 'bob'))).toBe(401);
 });
 
+test('a token is remembered for 10 minutes at most, so that a withdrawn key stops working for it too', async () => {
+  const key = await provider.addKey('ES256');
+  const token = await sign(key, 'ES256', 'ES256-0');
+  expect(await read(token)).toBe(200);
+  provider.published.length = 0;
+  await provider.addKey('ES256');
+  // The keys are fetched again beside this request, which still finds the old ones and is remembered once more.
+  edge.clock.advance(600_000);
+  expect(await read(token)).toBe(200);
+  edge.clock.advance(599_999);
+  expect(await read(token)).toBe(200);
+  edge.clock.advance(1);
+  expect(await read(token)).toBe(401);
+});
+
 test('keys that are known are used on while the provider is down', async () => {
   const key = await provider.addKey('ES256');
   await read(await sign(key, 'ES256', 'ES256-0'));
@@ -103,6 +118,10 @@ test('keys that are known are used on while the provider is down', async () => {
   edge.clock.advance(3_600_000);
   for (const sub of ['u1', 'u2', 'u3']) expect(await read(await sign(key, 'ES256', 'ES256-0', sub))).not.toBe(401);
   expect(provider.fetches).toBe(2);
+  expect(edge.counters.get('edge_token_key_failures_total')).toBe(1);
+  expect(edge.logs.filter(({ event }) => event === 'token_keys_failed')).toEqual([
+    { event: 'token_keys_failed', fields: { message: expect.stringContaining('200 OK') } },
+  ]);
 });
 
 test('with no keys to be had the answer is 503, because the token may be good', async () => {
@@ -111,4 +130,8 @@ test('with no keys to be had the answer is 503, because the token may be good', 
   const response = await edge.get(PATH, { authorization: `Bearer ${await sign(key, 'ES256', 'ES256-0')}` });
   expect([response.status, response.headers.get('retry-after')]).toEqual([503, '1']);
   expect(edge.counters.get('edge_rejected_tokens_total')).toBe(0);
+  expect(edge.counters.get('edge_token_key_failures_total')).toBe(1);
+  const failure = edge.logs.find(({ event }) => event === 'request_failed')?.fields;
+  expect(failure).toMatchObject({ status: 503, causes: expect.stringContaining('200 OK'), stack: expect.any(String) });
+  expect(JSON.stringify(edge.logs)).not.toContain('eyJ');
 });

@@ -1,10 +1,11 @@
 // Which manifest is live at the edge: how old it may be, who waits for a newer one, and what happens when there is none.
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { createHarness, type Harness } from './support/harness.ts';
 import { GENERATION, keyOf, makeList, makeManifest } from './support/lists.ts';
 
 const PATH = '/v1/me/recommendations/home';
 const MANIFEST = '/internal/v1/manifest';
+const LISTS = '/internal/v1/lists:read';
 let edge: Harness;
 
 /** A manifest whose only list for ann is under `version` as its generation's offset, so that an answer tells which one was live. */
@@ -97,6 +98,12 @@ describe('the manifest', () => {
   });
 });
 
+test('a manifest with fields that a later version wrote is taken', async () => {
+  edge.origins.publish({ ...manifestOf(1), version: 2, holidays: [] } as never);
+  expect(await versionOf(read())).toBe(1);
+  expect(edge.logs).toEqual([]);
+});
+
 describe('its version', () => {
   test('never goes backwards: a lagging region is passed over', async () => {
     publish(5);
@@ -130,6 +137,48 @@ describe('its version', () => {
     }
     edge.clock.advance(3_600_000);
     expect(await versionOf(read())).toBe(3);
+  });
+});
+
+describe('a region that fails on the manifest', () => {
+  test.each(['refuses', 500, 503] as const)(
+    'because it answers %j is not asked for the list of a request that waited',
+    async (behaviour) => {
+      edge.origins.behave(behaviour, { region: 'asia', path: MANIFEST });
+      expect((await read()).status).toBe(200);
+      expect(edge.origins.listReads()).toEqual(['europe']);
+    },
+  );
+
+  test.each(['garbles', 404] as const)('because it answers %j is asked, being up', async (behaviour) => {
+    edge.origins.behave(behaviour, { region: 'asia', path: MANIFEST });
+    await read();
+    expect(edge.origins.listReads()).toEqual(['asia']);
+  });
+
+  test('is asked for the list when all of them do, for then it may be the manifest that is wrong', async () => {
+    await read();
+    edge.origins.behave(503, { path: MANIFEST });
+    edge.clock.advance(10_000);
+    edge.origins.put({ ...keyOf('bob'), generation: GENERATION + 1 }, makeList('b', 1, GENERATION + 1));
+    expect(await (await edge.get(PATH, { sub: 'bob' })).json()).toMatchObject({ source: 'personal' });
+    expect(asked()).toEqual(['asia', 'asia', 'europe', 'us']);
+    expect(edge.origins.listReads()).toEqual(['asia', 'asia']);
+  });
+
+  test('is asked for the list of a request that did not wait for the manifest', async () => {
+    await read();
+    edge.origins.behave('refuses', { region: 'europe', path: MANIFEST });
+    edge.origins.behave('garbles', { region: 'asia', path: MANIFEST });
+    edge.origins.behave('hangs', { region: 'asia', path: LISTS });
+    edge.clock.advance(5_000);
+    const inAsia = edge.origins.arrival('asia');
+    const answer = edge.get(PATH, { sub: 'bob' });
+    await inAsia;
+    await vi.waitUntil(() => asked().length === 4 && edge.origins.listReads().length === 2);
+    edge.clock.advance(2_000);
+    await answer;
+    expect(edge.origins.listReads().slice(0, 3)).toEqual(['asia', 'asia', 'europe']);
   });
 });
 
@@ -230,8 +279,9 @@ test('a request that waits for a manifest gives up at its deadline', async () =>
   edge.origins.behave('hangs', { path: MANIFEST });
   let answer: Promise<Response> | undefined;
   for (const [region, ms] of [
-    ['asia', 2_000],
+    ['asia', 1_000],
     ['europe', 1_000],
+    ['us', 1_000],
   ] as const) {
     const arrived = edge.origins.arrival(region);
     answer ??= read();
@@ -239,6 +289,6 @@ test('a request that waits for a manifest gives up at its deadline', async () =>
     edge.clock.advance(ms);
   }
   expect((await answer)?.status).toBe(503);
-  expect(asked()).toEqual(['asia', 'europe']);
+  expect(asked()).toEqual(['asia', 'europe', 'us']);
   expect(edge.clock.pending()).toBe(0);
 });

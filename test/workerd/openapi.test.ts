@@ -67,6 +67,7 @@ test('its parameters are those that requests are held to', () => {
       ['limit', 'query', false],
       ['fallback', 'query', false],
       ['variant', 'query', false],
+      ['Earshot-Debug', 'header', false],
     ]),
   );
   const schemaOf = (name: string) => parameters.find((parameter) => parameter.name === name)?.schema;

@@ -5,6 +5,7 @@ import { keyOf, makeList } from './support/lists.ts';
 import { parseCacheStatus } from './support/structured-fields.ts';
 
 const PATH = '/v1/me/recommendations/home';
+const LISTS = '/internal/v1/lists:read';
 const HOUR_MS = 3_600_000;
 const COLD = 'origin-asia; fwd=miss; fwd-status=200, colo; fwd=miss; stored, isolate; fwd=miss; stored';
 let edge: Harness;
@@ -28,10 +29,10 @@ describe('a read', () => {
 
   test('that follows is served from the isolate, with its age', async () => {
     await edge.get(PATH);
-    edge.clock.advance(10_000);
+    edge.clock.advance(4_000);
     const response = await edge.get(PATH);
-    expect(cacheStatus(response)).toBe('isolate; hit; ttl=21590');
-    expect(response.headers.get('age')).toBe('10');
+    expect(cacheStatus(response)).toBe('isolate; hit; ttl=21596');
+    expect(response.headers.get('age')).toBe('4');
     expect(edge.origins.listReads()).toEqual(['asia']);
     expect(edge.counters.get('edge_isolate_hits_total')).toBe(1);
   });
@@ -39,10 +40,10 @@ describe('a read', () => {
   test('is served from the data centre once the isolate is gone, and is promoted', async () => {
     const first = await edge.get(PATH);
     edge.loseIsolate();
-    edge.clock.advance(5_000);
+    edge.clock.advance(4_999);
     const second = await edge.get(PATH);
     expect(cacheStatus(second)).toBe('colo; hit; ttl=21595, isolate; fwd=miss; stored');
-    expect(second.headers.get('age')).toBe('5');
+    expect(second.headers.get('age')).toBe('4');
     expect(await second.text()).toBe(await first.text());
     expect(second.headers.get('etag')).toBe(first.headers.get('etag'));
     expect(cacheStatus(await edge.get(PATH))).toBe('isolate; hit; ttl=21595');
@@ -58,6 +59,44 @@ describe('a read', () => {
     expect(cacheStatus(await edge.get(PATH))).toBe(
       'origin-asia; fwd=miss; fwd-status=200, colo; fwd=stale; stored, isolate; fwd=stale; stored',
     );
+  });
+
+  test('gets the stale list when no region gives it anew, from whichever cache, without storing it again', async () => {
+    await edge.get(PATH);
+    edge.origins.behave('refuses', { path: LISTS });
+    edge.clock.advance(6 * HOUR_MS + 30_000);
+    const regions = ['asia', 'europe', 'us'].map((name) => `origin-${name}; fwd=miss; detail=connection`).join(', ');
+    const response = await edge.get(`${PATH}?fallback=none`);
+    expect(response.status).toBe(200);
+    expect(cacheStatus(response)).toBe(`${regions}, colo; fwd=stale, isolate; hit; ttl=-30; detail=stale-if-error`);
+    expect(await response.json()).toMatchObject({ source: 'personal', items: Array(50).fill({}) });
+    expect(edge.counters.get('edge_stale_if_error_total')).toBe(1);
+    edge.loseIsolate();
+    const fromColo = `${regions}, colo; hit; ttl=-30; detail=stale-if-error, isolate; fwd=miss`;
+    expect([cacheStatus(await edge.get(PATH)), cacheStatus(await edge.get(PATH))]).toEqual([fromColo, fromColo]);
+  });
+
+  test('gets the stale list up to the last millisecond of its window, and then none', async () => {
+    await edge.get(PATH);
+    edge.origins.behave('refuses', { path: LISTS });
+    edge.clock.advance(30 * HOUR_MS - 1);
+    expect((await edge.get(PATH)).status).toBe(200);
+    edge.clock.advance(1);
+    expect((await edge.get(PATH)).status).toBe(503);
+    expect(edge.counters.get('edge_stale_if_error_total')).toBe(1);
+  });
+
+  test('does not get a list that expired while the regions were asked', async () => {
+    await edge.get(PATH);
+    edge.clock.advance(30 * HOUR_MS - 1_000);
+    await edge.get(PATH, { sub: 'warms-the-manifest' });
+    edge.origins.behave('refuses', { path: LISTS });
+    edge.origins.behave('hangs', { region: 'asia', path: LISTS });
+    const arrived = edge.origins.arrival('asia');
+    const answer = edge.get(PATH);
+    await arrived;
+    edge.clock.advance(2_000);
+    expect((await answer).status).toBe(503);
   });
 
   test('never gets an expired list, from whichever cache', async () => {
@@ -169,8 +208,8 @@ describe('a cache that is in trouble', () => {
 });
 
 test('Cache-Status is a list of structured fields in every case', async () => {
-  edge.origins.behave(503, { region: 'asia' });
-  edge.origins.behave('refuses', { region: 'europe' });
+  edge.origins.behave(503, { region: 'asia', path: LISTS });
+  edge.origins.behave('refuses', { region: 'europe', path: LISTS });
   edge.origins.put(keyOf('~popular'), makeList('p'));
   const responses = [await edge.get(PATH), await edge.get(PATH), await edge.get(PATH, { sub: 'nobody' })];
   expect(parseCacheStatus(cacheStatus(responses[0] as Response))).toEqual([

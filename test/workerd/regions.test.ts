@@ -74,11 +74,13 @@ describe('a region that fails', () => {
     readonly behaviour: Behaviour;
     readonly member: string;
     readonly reason?: string;
+    /** Default: region_failed. */
+    readonly event?: string;
   }
 
   test.each(failures as Failure[])(
     'because it $name is passed over for the next',
-    async ({ behaviour, member, reason }) => {
+    async ({ behaviour, member, reason, event = 'region_failed' }) => {
       await edge.get(PATH, { sub: 'warms-the-manifest' });
       edge.origins.behave(behaviour, { region: 'asia', path: LISTS });
       const before = edge.origins.listReads().length;
@@ -95,9 +97,11 @@ describe('a region that fails', () => {
       const call = edge.origins.calls.findLast(({ region }) => region === 'asia');
       expect(call?.signal?.aborted).toBe(reason === 'timeout');
       expect(edge.counters.get('edge_failovers_total')).toBe(1);
-      expect(edge.counters.get('edge_origin_failures_total')).toBe(reason === undefined ? 0 : 1);
+      expect(edge.counters.get('edge_origin_failures_total')).toBe(
+        reason === undefined || event === 'table_failed' ? 0 : 1,
+      );
       expect(edge.logs.map(({ event, fields }) => [event, fields.region, fields.reason])).toEqual(
-        reason === undefined ? [] : [['region_failed', 'asia', reason]],
+        reason === undefined ? [] : [[event, 'asia', reason]],
       );
     },
   );
@@ -111,15 +115,15 @@ describe('a region that fails', () => {
 });
 
 describe('the deadline', () => {
-  test('ends a read whose regions all hang, and the next region gets only what is left of it', async () => {
+  test('is shared by the regions that are left, so that each is asked, and ends a read in which all of them hang', async () => {
     await edge.get(PATH, { sub: 'warms-the-manifest' });
     edge.origins.behave('hangs', { path: LISTS });
     const from = edge.origins.calls.length;
     let answer: Promise<Response> | undefined;
     for (const [region, ms] of [
-      ['asia', 2_000],
-      ['europe', 2_000],
-      ['us', 1_000],
+      ['asia', 1_666],
+      ['europe', 1_667],
+      ['us', 1_667],
     ] as const) {
       const arrived = edge.origins.arrival(region);
       answer ??= edge.get(`${PATH}?fallback=none`);
@@ -128,8 +132,35 @@ describe('the deadline', () => {
     }
     expect((await answer)?.status).toBe(503);
     const deadlines = edge.origins.calls.slice(from).map(({ headers }) => headers.get('earshot-deadline-ms'));
-    expect(deadlines).toEqual(['2000', '2000', '1000']);
+    expect(deadlines).toEqual(['1666', '1667', '1667']);
     expect(edge.clock.pending()).toBe(0);
+  });
+
+  test('gives a region no more than ORIGIN_TIMEOUT_MS, however much is left', async () => {
+    edge.origins.behave('refuses', { region: 'asia', path: LISTS });
+    await edge.get(PATH);
+    const deadlines = edge.origins.calls.map(({ headers }) => headers.get('earshot-deadline-ms'));
+    expect(deadlines).toEqual(['1666', '1666', '2000']);
+  });
+
+  test('still lets the one healthy region answer an isolate that has nothing yet, and every request that waits with it', async () => {
+    edge.origins.put(keyOf('bob'), makeList('b'));
+    for (const region of ['asia', 'europe']) edge.origins.behave('hangs', { region });
+    const startedAtMs = edge.clock.now();
+    const inAsia = edge.origins.arrival('asia');
+    const answers = ['ann', 'bob'].map((sub) => edge.get(PATH, { sub }));
+    await inAsia;
+    const inEurope = edge.origins.arrival('europe');
+    edge.clock.advance(1_666);
+    await inEurope;
+    edge.clock.advance(1_667);
+    for (const response of await Promise.all(answers)) {
+      expect(response.status).toBe(200);
+      expect(await response.json()).toMatchObject({ source: 'personal' });
+    }
+    expect(edge.clock.now() - startedAtMs).toBe(3_333);
+    expect(edge.origins.manifestReads()).toEqual(['asia', 'europe', 'us']);
+    expect(edge.origins.listReads()).toEqual(['us', 'us']);
   });
 
   test('that has passed lets no further region be asked', async () => {

@@ -5,8 +5,20 @@ import { encodeListFrames, LIST_FRAMES_TYPE, type ListResult } from '../../../sh
 import { LISTS_READ_PATH, MANIFEST_PATH } from '../../../shared/lists-read.ts';
 import type { Manifest } from '../../../shared/manifest.ts';
 
-/** How a region answers: as it should, with a status, not at all (`hangs-on`: deaf to its abort signal too), with bytes that mean nothing, or with failures for real users only. */
-export type Behaviour = 'up' | number | 'refuses' | 'hangs' | 'hangs-on' | 'garbles' | 'cuts' | 'fails-listeners';
+/**
+ * How a region answers: as it should, with a status, not at all (`hangs-on`: deaf to its abort signal too), with bytes that mean nothing, with
+ * failures for real users only, or, its table being out of reach, with failures for every key.
+ */
+export type Behaviour =
+  | 'up'
+  | number
+  | 'refuses'
+  | 'hangs'
+  | 'hangs-on'
+  | 'garbles'
+  | 'cuts'
+  | 'fails-listeners'
+  | 'table-down';
 
 export interface OriginCall {
   readonly region: string;
@@ -58,9 +70,11 @@ export function createScriptedOrigins(manifest: Manifest): ScriptedOrigins {
     if (behaviour === 'cuts') return new Response(answerLists(keys, stored).slice(0, -1));
     if (behaviour === 'fails-listeners') {
       return new Response(
-        answerLists(keys, (key) => (key.user.startsWith('~') ? stored(key) : { kind: 'error', code: 'overloaded' })),
+        answerLists(keys, (key) => (key.user.startsWith('~') ? stored(key) : { kind: 'error', code: 'internal' })),
       );
     }
+    if (behaviour === 'table-down')
+      return new Response(answerLists(keys, () => ({ kind: 'error', code: 'unavailable' })));
     if (behaviour === 'hangs-on') return new Promise(() => {});
     return new Promise((_, reject) => init.signal?.addEventListener('abort', () => reject(init.signal?.reason)));
   }
@@ -75,7 +89,8 @@ export function createScriptedOrigins(manifest: Manifest): ScriptedOrigins {
       calls.push({ region, path: pathname, headers, keys, redirect: init.redirect, signal: init.signal });
       waiting.get(region)?.();
       const behaviour = behaviours.get(`${region} ${pathname}`) ?? 'up';
-      if (behaviour !== 'up') return misbehave(behaviour, keys, init);
+      const isRead = pathname === LISTS_READ_PATH;
+      if (behaviour !== 'up' && (isRead || behaviour !== 'table-down')) return misbehave(behaviour, keys, init);
       if (pathname === MANIFEST_PATH) return readManifest(region, headers);
       return new Response(answerLists(keys, stored), { headers: { 'content-type': LIST_FRAMES_TYPE } });
     },

@@ -1,4 +1,5 @@
-// A strict reader for the part of RFC 9651 that Cache-Status uses: a list of tokens with parameters. Throws for anything else.
+// A strict reader for the part of RFC 9651 that Cache-Status uses: a list of tokens with parameters, whose strings hold no separator of the
+// list. Throws for anything else.
 
 export interface Member {
   readonly name: string;
@@ -21,6 +22,7 @@ function parseParameter(text: string): [string, string | number | boolean] {
   if (!KEY.test(key) || rest.length > 0) throw new Error(`expected a parameter, got ${JSON.stringify(text)}`);
   if (value === undefined) return [key, true];
   if (/^-?\d{1,15}$/.test(value)) return [key, Number(value)];
+  if (/^"[^"\\]*"$/.test(value)) return [key, value.slice(1, -1)];
   if (!TOKEN.test(value)) throw new Error(`expected a bare item, got ${JSON.stringify(value)}`);
   return [key, value];
 }

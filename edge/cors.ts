@@ -1,0 +1,17 @@
+// Players that run in a browser, on pages of the origins that were configured (Fetch, section 3.3). No cookie is ever taken, so credentials
+// in that sense are not allowed; tokens come in Authorization, which a page has to set itself.
+import type { MiddlewareHandler } from 'hono';
+import { cors } from 'hono/cors';
+import { DEBUG_HEADER } from './debug.ts';
+
+/** How long a browser may remember what a preflight said; Chromium remembers it no longer. */
+const PREFLIGHT_MAX_AGE_SECONDS = 7_200;
+
+export const allowOrigins = (origins: readonly string[]): MiddlewareHandler =>
+  cors({
+    origin: [...origins],
+    allowMethods: ['GET', 'HEAD'],
+    allowHeaders: ['Authorization', 'If-None-Match', 'traceparent', DEBUG_HEADER],
+    exposeHeaders: ['ETag', 'Cache-Status', 'Server-Timing', 'Age'],
+    maxAge: PREFLIGHT_MAX_AGE_SECONDS,
+  });

@@ -1,2 +1,0 @@
-// Stands in for zod's index of translations in the bundle (the alias in wrangler.jsonc): Earshot writes its own messages.
-export {};
