@@ -1,0 +1,120 @@
+// An instance of the embedded Bigtable for one test, reached as the origin and the `earshot` command reach theirs. It ends with the test.
+import { onTestFinished } from 'vitest';
+import { type BigtableOptions, type EmbeddedBigtable, startBigtable } from '../../../dev/bigtable/server.ts';
+import { type BigtableAddress, type BigtableConnection, connectBigtable } from '../../../origin/bigtable/connection.ts';
+import { applySchema } from '../../../origin/bigtable/schema.ts';
+import {
+  FAMILIES,
+  JSON_QUALIFIER,
+  type ListKey,
+  MANIFEST_ROW_KEY,
+  makeListQualifier,
+  makeRowKey,
+  TABLES,
+} from '../../../shared/keys.ts';
+import type { Manifest } from '../../../shared/manifest.ts';
+
+export const CLUSTERS = { asia: 'asia', europe: 'europe', us: 'us' } as const;
+export const REGIONS = ['asia', 'europe', 'us'] as const;
+
+/** Generations, oldest first; long ago, because a load from the future is refused whatever clock this machine has. */
+export const MONDAY: number = 1_704_078_000_000;
+export const TUESDAY: number = 1_704_164_400_000;
+export const WEDNESDAY: number = 1_704_250_800_000;
+
+/** Longer than any call takes here, so that only a test about deadlines meets one. */
+export const TIMEOUT_MS = 10_000;
+
+export interface TestInstance {
+  readonly server: EmbeddedBigtable;
+  readonly address: BigtableAddress;
+  readonly bigtable: BigtableConnection;
+}
+
+/** Without tables or profiles. */
+export async function startEmptyInstance(options: BigtableOptions = {}): Promise<TestInstance> {
+  const server = await startBigtable(options);
+  const address = { project: 'contract', instance: 'recs', emulatorHost: server.endpoint };
+  const bigtable = connectBigtable(address);
+  onTestFinished(async () => {
+    await bigtable.close();
+    await server.close();
+  });
+  return { server, address, bigtable };
+}
+
+/** With Earshot's schema, and counters that begin after it. */
+export async function startInstance(options: BigtableOptions = {}): Promise<TestInstance> {
+  const instance = await startEmptyInstance(options);
+  await applySchema(instance.bigtable, { clusters: CLUSTERS, dryRun: false }, () => undefined);
+  instance.server.resetCounters();
+  return instance;
+}
+
+export interface CellToWrite {
+  readonly table: string;
+  readonly rowKey: string;
+  readonly family: string;
+  readonly qualifier: string;
+  readonly atMs: number;
+  readonly value: string | Buffer;
+  /** Default: `ingest` */
+  readonly appProfile?: string;
+}
+
+export async function writeCell(
+  bigtable: BigtableConnection,
+  { table, rowKey, family, qualifier, atMs, value, appProfile = 'ingest' }: CellToWrite,
+): Promise<void> {
+  const setCell = {
+    familyName: family,
+    columnQualifier: Buffer.from(qualifier),
+    timestampMicros: atMs * 1000,
+    value: Buffer.from(value),
+  };
+  const row = { tableName: bigtable.tableName(table), appProfileId: appProfile, rowKey: Buffer.from(rowKey) };
+  await bigtable.data.mutateRow({ ...row, mutations: [{ setCell }] }, { timeout: TIMEOUT_MS });
+}
+
+export const writeList = (
+  bigtable: BigtableConnection,
+  { surface, variant, generation, user }: ListKey,
+  value: string | Buffer,
+): Promise<void> =>
+  writeCell(bigtable, {
+    table: TABLES.recommendations,
+    rowKey: makeRowKey(user),
+    family: FAMILIES.lists,
+    qualifier: makeListQualifier(surface, variant),
+    atMs: generation,
+    value,
+  });
+
+/** The manifest row as somebody with `cbt` could write it. */
+export const writeManifestCell = (
+  bigtable: BigtableConnection,
+  json: string,
+  atMs: number,
+  appProfile = 'control',
+): Promise<void> =>
+  writeCell(bigtable, {
+    table: TABLES.control,
+    rowKey: MANIFEST_ROW_KEY,
+    family: FAMILIES.control,
+    qualifier: JSON_QUALIFIER,
+    atMs,
+    value: json,
+    appProfile,
+  });
+
+export const manifestOf = (version: number): Manifest => ({
+  version,
+  surfaces: {
+    home: {
+      salt: 'home-1',
+      listTtlSeconds: 21_600,
+      variants: [{ name: 'control', weight: 10_000, current: MONDAY }],
+    },
+  },
+  erasures: [],
+});

@@ -1,0 +1,81 @@
+// The origin as a process: what it says when it cannot start, and how it ends.
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { expect, test } from 'vitest';
+import { runNode, spawnNode } from '../../support/local-cloud.ts';
+import { startInstance } from './instance.ts';
+import { SECRET } from './running-origin.ts';
+
+const environment = {
+  EARSHOT_REGION: 'asia',
+  EARSHOT_PROJECT: 'contract',
+  EARSHOT_INSTANCE: 'recs',
+  EARSHOT_ORIGIN_SECRET: SECRET,
+  EARSHOT_DRAIN_DELAY_MS: '0',
+  HOST: '127.0.0.1',
+  PORT: '0',
+};
+const linesOf = (text: string) => text.trimEnd().split('\n');
+
+test('a wrong configuration ends it with exit code 2 and a line for each wrong variable, without any secret', async () => {
+  const wrong = {
+    EARSHOT_REGION: 'Asia',
+    EARSHOT_ORIGIN_SECRET: 'too-short-a-secret',
+    PORT: '99999',
+    LOG_LEVEL: 'all',
+  };
+  const { code, stdout, stderr } = await runNode(['origin/main.ts'], {
+    ...wrong,
+    EARSHOT_PROJECT: 'contract',
+    BIGTABLE_EMULATOR_HOST: 'localhost',
+  });
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(linesOf(stderr)).toEqual([
+    'earshot-origin: EARSHOT_REGION: expected a lower-case letter, then up to 31 of a-z 0-9 -, got "Asia"',
+    'EARSHOT_INSTANCE: expected it to be set',
+    'EARSHOT_ORIGIN_SECRET: expected at least 32 bytes, got 18 bytes',
+    'BIGTABLE_EMULATOR_HOST: expected host:port, got "localhost"',
+    'PORT: expected a whole number from 0 to 65535, got "99999"',
+    expect.stringMatching(/^LOG_LEVEL: .*"fatal".*, got "all"$/),
+  ]);
+  expect(stderr).not.toContain('too-short-a-secret');
+});
+
+test.each(['SIGTERM', 'SIGINT'] as const)('%s drains it, and it ends with exit code 0', async (signal) => {
+  const { server } = await startInstance();
+  const running = spawnNode(['origin/main.ts'], { ...environment, BIGTABLE_EMULATOR_HOST: server.endpoint });
+  await running.printed('"msg":"listening"');
+  const [, url = ''] = /"url":"([^"]+)"/.exec(running.output.stdout) ?? [];
+  expect((await fetch(`${url}/readyz`)).status).toBe(200);
+  running.child.kill(signal);
+  expect(await running.exited).toBe(0);
+  expect(running.output.stdout).toContain('"msg":"drained"');
+  expect(running.output.stderr).toBe('');
+  expect(running.output.stdout).not.toContain(SECRET);
+});
+
+test('a Bigtable that cannot be reached does not keep it from starting, and the log says why it is not ready', async () => {
+  const running = spawnNode(['origin/main.ts'], { ...environment, BIGTABLE_EMULATOR_HOST: '127.0.0.1:1' });
+  await running.printed('"msg":"listening"');
+  expect(running.output.stdout).toMatch(/"msg":"the manifest could not be read".*/);
+  expect(running.output.stdout).toContain('ECONNREFUSED 127.0.0.1:1');
+  running.child.kill('SIGTERM');
+  expect(await running.exited).toBe(0);
+});
+
+test('a port that is taken is one clear line and exit code 1', async () => {
+  const squatter = createServer().listen(0, '127.0.0.1');
+  await once(squatter, 'listening');
+  const { port } = squatter.address() as { port: number };
+  try {
+    const { code, stderr } = await runNode(['origin/main.ts'], {
+      ...environment,
+      PORT: String(port),
+      BIGTABLE_EMULATOR_HOST: '127.0.0.1:1',
+    });
+    expect(code).toBe(1);
+    expect(linesOf(stderr)).toEqual([expect.stringMatching(`^earshot-origin: .*EADDRINUSE.*${port}`)]);
+  } finally {
+    squatter.close();
+  }
+});

@@ -1,0 +1,93 @@
+// An origin for one test: the real one, on a free port, before an embedded Bigtable. Its clock stands still until it is moved; it is drained
+// when the test is over.
+import { SignJWT } from 'jose';
+import { pino } from 'pino';
+import { expect, onTestFinished } from 'vitest';
+import type { BigtableAddress } from '../../../origin/bigtable/connection.ts';
+import { type OriginConfig, readOriginConfig } from '../../../origin/config.ts';
+import { type Origin, startOrigin } from '../../../origin/server.ts';
+import { createManualClock, type ManualClock } from '../../../shared/clock.ts';
+import { ORIGIN_AUDIENCE } from '../../../shared/identity.ts';
+import { LISTS_READ_PATH, MANIFEST_PATH } from '../../../shared/lists-read.ts';
+import type { TestInstance } from './instance.ts';
+import { eventually } from './waiting.ts';
+
+export const SECRET = 'origin-secret-for-tests-only-0123456789-';
+
+export interface RunningOrigin {
+  readonly origin: Origin;
+  readonly clock: ManualClock;
+  /** Without a token. */
+  get(path: string, headers?: Record<string, string>): Promise<Response>;
+  /** With the edge's token, as `manifest`. */
+  readLists(keys: readonly object[], headers?: Record<string, string>): Promise<Response>;
+  manifest(headers?: Record<string, string>): Promise<Response>;
+  /** Lets the manifest be read once more. */
+  poll(): Promise<void>;
+}
+
+export const originConfig = ({ project, instance, emulatorHost = '' }: BigtableAddress): OriginConfig =>
+  readOriginConfig({
+    EARSHOT_REGION: 'asia',
+    EARSHOT_PROJECT: project,
+    EARSHOT_INSTANCE: instance,
+    EARSHOT_ORIGIN_SECRET: SECRET,
+    BIGTABLE_EMULATOR_HOST: emulatorHost,
+    PORT: '0',
+  });
+
+export async function runOrigin(
+  { address }: Pick<TestInstance, 'address'>,
+  changes: Partial<OriginConfig> = {},
+): Promise<RunningOrigin> {
+  const clock = createManualClock();
+  const config: OriginConfig = { ...originConfig(address), ...changes };
+  const origin = await startOrigin(config, { clock, logger: pino({ level: 'silent' }) });
+  let drained: Promise<void> | undefined;
+  const running = { ...origin, drain: () => (drained ??= origin.drain()) };
+  onTestFinished(async () => {
+    const draining = running.drain();
+    clock.advance(config.drainDelayMs);
+    await new Promise(setImmediate);
+    clock.advance(config.drainTimeoutMs);
+    await draining;
+  });
+  const authorized = { authorization: `Bearer ${await mintOriginToken(clock)}` };
+  const get = (path: string, headers: Record<string, string> = {}) => fetch(`${origin.url}${path}`, { headers });
+  return {
+    origin: running,
+    clock,
+    get,
+    manifest: (headers) => get(MANIFEST_PATH, { ...authorized, ...headers }),
+    readLists: (keys, headers) =>
+      fetch(`${origin.url}${LISTS_READ_PATH}`, {
+        method: 'POST',
+        body: JSON.stringify({ keys }),
+        headers: { ...authorized, ...headers },
+      }),
+    poll: async () => {
+      clock.advance(config.manifestPollMs);
+      await eventually(() => expect(clock.pending()).toBeGreaterThan(0));
+    },
+  };
+}
+
+export interface TokenChanges {
+  readonly audience?: string;
+  readonly secret?: string;
+  /** Default: 300 */
+  readonly lifetimeSeconds?: number;
+}
+
+/** What the edge sends. */
+export function mintOriginToken(
+  clock: ManualClock,
+  { audience = ORIGIN_AUDIENCE, secret = SECRET, lifetimeSeconds = 300 }: TokenChanges = {},
+): Promise<string> {
+  const nowSeconds = Math.floor(clock.now() / 1000);
+  return new SignJWT()
+    .setProtectedHeader({ alg: 'HS256' })
+    .setAudience(audience)
+    .setExpirationTime(nowSeconds + lifetimeSeconds)
+    .sign(Buffer.from(secret));
+}

@@ -1,0 +1,540 @@
+// The `earshot` command as ops use it, each call a process of its own: what it does, and that a call which fails says why once and leaves
+// what is live as it was.
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { jwtVerify } from 'jose';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type BigtableOptions, type EmbeddedBigtable, startBigtable } from '../../dev/bigtable/server.ts';
+import { type BigtableConnection, connectBigtable } from '../../origin/bigtable/connection.ts';
+import { listLoads, writeLoadReceipt } from '../../origin/bigtable/load-receipt.ts';
+import { readManifest, replaceManifest } from '../../origin/bigtable/manifest-row.ts';
+import { createRecommendationTable } from '../../origin/bigtable/recommendation-table.ts';
+import { applySchema } from '../../origin/bigtable/schema.ts';
+import { createManualClock } from '../../shared/clock.ts';
+import { formatGeneration } from '../../shared/generation.ts';
+import { CLUSTERS, MONDAY, manifestOf, REGIONS, TIMEOUT_MS, TUESDAY, WEDNESDAY } from '../contracts/origin/instance.ts';
+import { eventually } from '../contracts/origin/waiting.ts';
+import { type CommandResult, runNode, spawnNode } from '../support/local-cloud.ts';
+import usage from './earshot-usage.json' with { type: 'json' };
+
+const TOKEN_SECRET = 'listener-secret-for-tests-only-0123456789';
+const COMMAND = 'ops/earshot.ts';
+const clusters = Object.entries(CLUSTERS)
+  .map((pair) => pair.join('='))
+  .join(',');
+const home = (variant = 'control') => ['--surface', 'home', '--variant', variant];
+
+let root: string;
+let shared: EmbeddedBigtable;
+const closers: (() => Promise<unknown>)[] = [];
+
+beforeAll(async () => {
+  root = mkdtempSync(join(tmpdir(), 'earshot-command-'));
+  shared = await startServer();
+});
+afterAll(async () => {
+  for (const close of closers.reverse()) await close();
+  rmSync(root, { recursive: true, force: true });
+});
+
+async function startServer(options: BigtableOptions = {}): Promise<EmbeddedBigtable> {
+  const server = await startBigtable(options);
+  closers.push(() => server.close());
+  return server;
+}
+
+let instances = 0;
+
+/** An instance of its own, and the command pointed at it from an empty directory. */
+function makeEmptyInstance(server = shared) {
+  const instance = `recs-${++instances}`;
+  const directory = join(root, instance);
+  mkdirSync(directory);
+  const bigtable = connectBigtable({ project: 'e2e', instance, emulatorHost: server.endpoint });
+  closers.push(() => bigtable.close());
+  const env = {
+    EARSHOT_PROJECT: 'e2e',
+    EARSHOT_INSTANCE: instance,
+    BIGTABLE_EMULATOR_HOST: server.endpoint,
+    EARSHOT_STATE_DIR: join(directory, 'state'),
+    // The same modules are loaded a hundred times over: compiled once, a call takes a quarter less.
+    NODE_COMPILE_CACHE: join(root, 'compiled'),
+  };
+  return {
+    bigtable,
+    directory,
+    env,
+    earshot: (...args: string[]) => runNode([COMMAND, ...args], env),
+    /** The path of a new file. */
+    file: (name: string, content: string | Buffer) => {
+      writeFileSync(join(directory, name), content);
+      return join(directory, name);
+    },
+    /** The manifest with the bytes and the time of its cell: the same twice means that nobody wrote in between. */
+    live: () => readManifest(bigtable, 'control', TIMEOUT_MS),
+    receipt: async (generation: number) => {
+      const loads = await listLoads(bigtable, 'control', { surface: 'home', variant: 'control' });
+      return loads.find((load) => load.generation === generation);
+    },
+  };
+}
+
+async function makeInstance(server = shared) {
+  const instance = makeEmptyInstance(server);
+  await applySchema(instance.bigtable, { clusters: CLUSTERS, dryRun: false }, () => undefined);
+  return instance;
+}
+
+/** With home/control of Monday loaded and live. */
+async function makeLiveInstance(server = shared) {
+  const instance = await makeInstance(server);
+  const { bigtable, live } = instance;
+  const load = { surface: 'home', variant: 'control', generation: MONDAY };
+  await writeLoadReceipt(bigtable, 'control', load, { state: 'loaded', lists: 1, rejected: 0 }, MONDAY);
+  await replaceManifest(bigtable, 'control', {
+    read: await live(),
+    next: manifestOf(1),
+    nowMs: MONDAY,
+    timeoutMs: TIMEOUT_MS,
+  });
+  return instance;
+}
+
+const itemsOf = (user: string) => `{"id":"artist:1","score":1.0},{"id":"for:${user}","score":0.5}`;
+const line = (user: string) => `{"user":"${user}","items":[${itemsOf(user)}]}`;
+const lines = (from: number, count: number) =>
+  Array.from({ length: count }, (_, i) => `${line(`u:${from + i}`)}\n`).join('');
+
+/** What home/control has for the users in a region, as text; the word for what is no list. */
+async function read(bigtable: BigtableConnection, generation: number, users: readonly string[], region = 'us') {
+  const options = { appProfile: `serve-${region}`, onCall: () => undefined, onError: () => undefined };
+  const keys = users.map((user) => ({ surface: 'home', variant: 'control', generation, user }));
+  const results = await createRecommendationTable(bigtable, options).readLists(keys, TIMEOUT_MS);
+  return results.map((result) => (result.kind === 'list' ? Buffer.from(result.bytes).toString() : result.kind));
+}
+
+/** The one message of a call that failed. Whoever called wrongly is also told where help is. */
+function messageOf({ code, stderr }: CommandResult): { code: number; message: string } {
+  const messages = stderr.split('\n').filter((each) => /^(earshot|error): /.test(each));
+  expect(messages, stderr).toHaveLength(1);
+  expect(stderr).not.toMatch(/^ +at .*:\d+/m);
+  return { code, message: messages[0] ?? '' };
+}
+
+describe.concurrent('a Bigtable that cannot be reached', () => {
+  test.each([
+    ['manifest show', ['manifest', 'show']],
+    ['publish', ['publish', ...home()]],
+    ['schema apply', ['schema', 'apply', '--clusters', 'asia=asia']],
+    ['ingest', ['ingest', 'FILE', ...home()]],
+    ['ingest of items', ['ingest', 'FILE', '--items']],
+  ])('is one message and exit code 1 for %s', async (_what, args) => {
+    const { env, file } = makeEmptyInstance();
+    const path = file('lists.ndjson', '{"id":"artist:1"}\n');
+    const command = [COMMAND, ...args.map((arg) => (arg === 'FILE' ? path : arg))];
+    const result = await runNode(command, { ...env, BIGTABLE_EMULATOR_HOST: '127.0.0.1:1' });
+    expect(messageOf(result)).toEqual({
+      code: 1,
+      message: expect.stringMatching(/failed: .*ECONNREFUSED 127\.0\.0\.1:1/),
+    });
+    expect(result.stderr).not.toContain('Previous errors');
+    expect(result.stdout).toBe('');
+  });
+});
+
+describe.concurrent('a day of ops', () => {
+  test('the schema is shown, applied and left alone', async () => {
+    const { bigtable, earshot } = makeEmptyInstance();
+    const apply = ['schema', 'apply', '--clusters', clusters];
+    const shown = await earshot(...apply, '--dry-run');
+    expect(shown).toMatchObject({ code: 0, stderr: '' });
+    expect(shown.stdout).toContain('table recommendations, family l, newest 3 versions: would be created\n');
+    const [tables] = await bigtable.tableAdmin.listTables({ parent: bigtable.instanceName }, { timeout: TIMEOUT_MS });
+    expect(tables).toEqual([]);
+    const outcomes = async () =>
+      (await earshot(...apply)).stdout
+        .trim()
+        .split('\n')
+        .map((each) => each.split(': ')[1]);
+    expect(await outcomes()).toEqual([...Array(9).fill('created'), 'updated']);
+    expect(await outcomes()).toEqual(Array(10).fill('unchanged'));
+  });
+
+  test('lists are loaded from plain and gzipped files, made live, moved on over a ramp, and shown', async () => {
+    const { bigtable, earshot, file, live } = await makeInstance();
+    expect((await earshot('manifest', 'show')).stdout).toBe('Nothing is published yet.\n');
+    const files = [
+      file('a.ndjson', lines(1, 2)),
+      file('b.ndjson.gz', gzipSync(lines(3, 2000))),
+      file('c.ndjson', `\n${line('~popular')}\r\n\n`),
+    ];
+    const loaded = await earshot('ingest', ...files, ...home(), '--generation', formatGeneration(MONDAY));
+    expect(loaded).toMatchObject({ code: 0, stdout: expect.stringContaining('2 003 lists from 3 files') });
+    const stored = (user: string) => itemsOf(user).replace('},{', '},\n{');
+    const users = ['u:1', 'u:2', 'u:3', 'u:2002', '~popular'];
+    expect(await read(bigtable, MONDAY, users)).toEqual(users.map(stored));
+    expect((await live()).cell).toBeUndefined();
+
+    const publish =
+      /earshot (publish --surface home --variant control --generation \S+)/.exec(loaded.stdout)?.[1] ?? '';
+    const shown = await earshot(...publish.split(' '), '--dry-run');
+    expect(shown).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('would be live (version 1)\nhome, salt home-1'),
+    });
+    expect((await live()).cell).toBeUndefined();
+    expect(await earshot(...publish.split(' '))).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining(`home/control ${formatGeneration(MONDAY)} is live (version 1)\n`),
+    });
+    expect((await live()).manifest).toEqual(manifestOf(1));
+    const after = await live();
+    expect((await earshot(...publish.split(' '))).stdout).toContain('is live already; nothing changed (version 1)');
+    expect(await live()).toEqual(after);
+
+    await earshot('ingest', file('d.ndjson', lines(1, 1)), ...home(), '--generation', String(TUESDAY));
+    expect(await earshot('publish', ...home(), '--ramp', '10m')).toMatchObject({ code: 0 });
+    const { manifest, cell } = await live();
+    expect(manifest.surfaces.home?.variants).toEqual([
+      {
+        name: 'control',
+        weight: 10_000,
+        current: TUESDAY,
+        previous: MONDAY,
+        flip: { startsAtMs: cell?.writtenAtMs, durationMs: 600_000 },
+      },
+    ]);
+    const show = await earshot('manifest', 'show', '--json');
+    expect([show.code, JSON.parse(show.stdout)]).toEqual([0, manifest]);
+    expect((await earshot('manifest', 'show')).stdout).toMatch(
+      /^version 2, written .*Z\nhome, salt home-1, .*\n {2}control {2}100\.0 % {2}2024-.*\(before: 2024-.*, flip \d+ % done\)\n$/,
+    );
+  });
+
+  test('two variants published at once are both live: neither writer undoes the other', async () => {
+    const { bigtable, earshot, live } = await makeLiveInstance();
+    for (const variant of ['knn', 'als']) {
+      const load = { surface: 'home', variant, generation: MONDAY };
+      await writeLoadReceipt(bigtable, 'control', load, { state: 'loaded', lists: 1, rejected: 0 }, MONDAY);
+    }
+    const results = await Promise.all([
+      earshot('publish', ...home('knn'), '--weight', '1000'),
+      earshot('publish', ...home('als'), '--weight', '500'),
+    ]);
+    expect(results.map(({ code }) => code)).toEqual([0, 0]);
+    const { version, surfaces } = (await live()).manifest;
+    expect(version).toBe(3);
+    const weights = surfaces.home?.variants.map(({ name, weight }) => [name, weight]) ?? [];
+    expect(Object.fromEntries(weights)).toEqual({ control: 10_000, knn: 1000, als: 500 });
+  });
+
+  test('items are loaded as they stand', async () => {
+    const { bigtable, earshot, file } = await makeInstance();
+    const item = '{"id":"artist:1", "name":"MALICE MIZER","listeners":3}';
+    expect(await earshot('ingest', '--items', file('items.ndjson', `${item}\n`))).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('1 item from 1 file'),
+    });
+    const tableName = bigtable.tableName('items');
+    const chunks: string[] = [];
+    for await (const { chunks: all } of bigtable.data.readRows({ tableName }, { timeout: TIMEOUT_MS })) {
+      for (const { value } of all) chunks.push(String(value));
+    }
+    expect(chunks).toEqual([item]);
+  });
+
+  test('a token names its user, its scopes, its audience and its end, and is signed with the secret', async () => {
+    const { env } = makeEmptyInstance();
+    const args = [
+      'token',
+      '--user',
+      'lastfm:2',
+      '--scope',
+      'recs:debug',
+      '--scope',
+      'recs:preview',
+      '--expires',
+      '10m',
+    ];
+    const { code, stdout } = await runNode([COMMAND, ...args], { ...env, EARSHOT_TOKEN_SECRET: TOKEN_SECRET });
+    expect(code).toBe(0);
+    const { payload } = await jwtVerify(stdout.trim(), Buffer.from(TOKEN_SECRET));
+    expect(payload).toMatchObject({ sub: 'lastfm:2', aud: 'earshot', scope: 'recs:debug recs:preview' });
+    expect((payload.exp ?? 0) - (payload.iat ?? 0)).toBe(600);
+  });
+});
+
+test.concurrent('every command explains itself, and every one that does something has an example', async () => {
+  const explained: string[] = [];
+  const explain = async (...path: string[]): Promise<void> => {
+    const { code, stdout, stderr } = await runNode([COMMAND, ...path, '--help']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toContain(`Usage: ${['earshot', ...path].join(' ')} `);
+    const [, commands = ''] = stdout.split('\nCommands:\n');
+    const names = [...commands.matchAll(/^ {2}([a-z]+)/gm)].flatMap(([, name]) =>
+      name === 'help' ? [] : (name ?? []),
+    );
+    if (names.length === 0) {
+      explained.push(path.join(' '));
+      expect(stdout, path.join(' ')).toMatch(/\$ .*earshot /);
+    }
+    await Promise.all(names.map((name) => explain(...path, name)));
+  };
+  await explain();
+  expect(explained).toEqual(expect.arrayContaining(['schema apply', 'ingest', 'publish', 'manifest show', 'token']));
+});
+
+describe.concurrent('called wrongly', () => {
+  test.each(usage)('`$call` is one message and exit code 2, and nothing is changed', async ({ call, message }) => {
+    const { earshot, file, live, receipt } = await makeLiveInstance();
+    const before = await live();
+    const path = file('lists.ndjson', lines(1, 1));
+    const result = await earshot(...call.split(' ').map((arg) => (arg === 'FILE' ? path : arg)));
+    expect(messageOf(result)).toEqual({ code: 2, message: expect.stringContaining(message) });
+    expect(result.stdout).toBe('');
+    expect(await live()).toEqual(before);
+    expect(await receipt(MONDAY)).toMatchObject({ state: 'loaded' });
+  });
+
+  test.each([
+    ['nothing', {}, []],
+    ['a project alone', { EARSHOT_PROJECT: 'e2e' }, []],
+    ['an instance alone', {}, ['--instance', 'recs']],
+  ])(
+    'with %s to say which instance is meant, it says what to give',
+    async (_what, env: Record<string, string>, args) => {
+      const result = await runNode([COMMAND, ...args, 'manifest', 'show'], {
+        ...env,
+        EARSHOT_STATE_DIR: join(root, 'none'),
+      });
+      expect(messageOf(result)).toEqual({
+        code: 2,
+        message: expect.stringMatching(/expected to know the Bigtable instance: give --project and --instance/),
+      });
+    },
+  );
+
+  test('a secret that is too short is refused and not repeated', async () => {
+    const env = { EARSHOT_TOKEN_SECRET: 'too-short-a-secret', EARSHOT_STATE_DIR: join(root, 'none') };
+    const result = await runNode([COMMAND, 'token', '--user', 'u:1'], env);
+    expect(messageOf(result)).toEqual({ code: 2, message: expect.stringContaining('at least 32 bytes, got 18') });
+    expect(result.stdout + result.stderr).not.toContain('too-short-a-secret');
+  });
+});
+
+describe.concurrent('a load with a fault in it', () => {
+  const tuesday = ['--generation', String(TUESDAY)];
+
+  test('loads the other lines, names each bad one by file and line, and keeps it with its reason', async () => {
+    const { bigtable, directory, earshot, file, live, receipt } = await makeLiveInstance();
+    const before = await live();
+    const bad = [
+      '{"user":"u:2"',
+      '{"user":"u:3","items":[]}',
+      '{"user":"~else","items":[{"id":"a","score":1}]}',
+      line('u:1'),
+    ];
+    const path = file('mixed.ndjson', `${[line('u:1'), ...bad, line('u:9')].join('\n')}\n`);
+    const rejects = join(directory, 'rejects.ndjson');
+    const result = await earshot('ingest', path, ...home(), ...tuesday, '--rejects', rejects);
+    expect(messageOf(result)).toEqual({
+      code: 1,
+      message: expect.stringMatching(/4 lines not loaded, kept .*rejects\.ndjson; the others are loaded/),
+    });
+    for (const number of [2, 3, 4, 5]) expect(result.stderr).toContain(`mixed.ndjson:${number}: expected`.slice(0, 16));
+    expect(
+      readFileSync(rejects, 'utf8')
+        .trimEnd()
+        .split('\n')
+        .map((each) => JSON.parse(each)),
+    ).toEqual(
+      bad.map((text, i) => ({ file: 'mixed.ndjson', line: i + 2, reason: expect.stringMatching(/expected/), text })),
+    );
+    expect(result.stderr).toContain('mixed.ndjson:5: expected each id once in a file, got u:1 again after line 1');
+    expect(await receipt(TUESDAY)).toEqual({ generation: TUESDAY, state: 'loaded', lists: 2, rejected: 4 });
+    expect((await read(bigtable, TUESDAY, ['u:1', 'u:2', 'u:3', 'u:9'])).map((text) => text.length > 6)).toEqual([
+      true,
+      false,
+      false,
+      true,
+    ]);
+    expect(await live()).toEqual(before);
+    expect(await earshot('publish', ...home(), ...tuesday)).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining('4 lines of this load were rejected'),
+    });
+  });
+
+  test('takes the same user in two files', async () => {
+    const { earshot, file, receipt } = await makeInstance();
+    const files = [file('a.ndjson', lines(1, 2)), file('b.ndjson', lines(2, 2))];
+    expect(await earshot('ingest', ...files, ...home(), ...tuesday)).toMatchObject({ code: 0, stderr: '' });
+    expect(await receipt(TUESDAY)).toEqual({ generation: TUESDAY, state: 'loaded', lists: 4, rejected: 0 });
+  });
+
+  const gzipped = gzipSync(lines(1, 5000));
+  test.each<[what: string, name: string, content: string | Buffer, message: RegExp]>([
+    ['an empty file', 'empty.ndjson', '', /empty\.ndjson: expected at least one line, got an empty file/],
+    ['a file of blank lines', 'blank.ndjson', '\n \n', /blank\.ndjson: expected at least one line/],
+    [
+      'a gzip cut short',
+      'cut.gz',
+      gzipped.subarray(0, gzipped.length - 20),
+      /cut\.gz: expected a whole gzip file, got unex/,
+    ],
+    [
+      'a gzip that is none',
+      'plain.gz',
+      lines(1, 1),
+      /plain\.gz: expected a whole gzip file, got incorrect header check/,
+    ],
+    ['all lines bad', 'bad.ndjson', 'x\ny\n', /expected at least one valid list/],
+  ])('with %s ends with exit code 1 and stays unfinished', async (_what, name, content, message) => {
+    const { earshot, file, live, receipt } = await makeLiveInstance();
+    const before = await live();
+    const files = [...(name === 'bad.ndjson' ? [] : [file('good.ndjson', lines(1, 3))]), file(name, content)];
+    expect(messageOf(await earshot('ingest', ...files, ...home(), ...tuesday))).toEqual({
+      code: 1,
+      message: expect.stringMatching(message),
+    });
+    expect(await receipt(TUESDAY)).toMatchObject({ state: 'loading' });
+    expect(await live()).toEqual(before);
+  });
+
+  test.each([
+    ['missing', 'nothing.ndjson'],
+    ['a directory', '.'],
+  ])('of which a file is %s begins nothing: what was loaded before can still be published', async (_what, name) => {
+    const { bigtable, directory, earshot, file, live, receipt } = await makeLiveInstance();
+    const load = { surface: 'home', variant: 'control', generation: TUESDAY };
+    await writeLoadReceipt(bigtable, 'control', load, { state: 'loaded', lists: 1, rejected: 0 }, TUESDAY);
+    const before = await live();
+    const files = [file('good.ndjson', lines(1, 3)), join(directory, name)];
+    const result = await earshot('ingest', ...files, ...home(), ...tuesday);
+    expect(messageOf(result)).toEqual({ code: 1, message: expect.stringMatching(/expected .* to be a readable file/) });
+    expect(await receipt(TUESDAY)).toEqual({ generation: TUESDAY, state: 'loaded', lists: 1, rejected: 0 });
+    expect(await read(bigtable, WEDNESDAY, ['u:1'])).toEqual(['absent']);
+    expect(await live()).toEqual(before);
+    expect(await earshot('publish', ...home(), ...tuesday)).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  test.each([
+    ['in the future', '2199-01-01T00:00:00Z', /lies in the future/],
+    ['of lists that are live', String(MONDAY), /is live or was before, and lists under a generation never change/],
+  ])('is not begun for a generation %s, unless it is forced', async (_what, generation, message) => {
+    const { bigtable, earshot, file, live, receipt } = await makeLiveInstance();
+    const before = await live();
+    const load = ['ingest', file('lists.ndjson', lines(1, 1)), ...home(), '--generation', generation];
+    expect(messageOf(await earshot(...load))).toEqual({ code: 1, message: expect.stringMatching(message) });
+    expect(await receipt(MONDAY)).toMatchObject({ lists: 1 });
+    expect(await read(bigtable, WEDNESDAY, ['u:1'])).toEqual(['absent']);
+    expect(await live()).toEqual(before);
+    expect(await earshot(...load, '--force')).toMatchObject({ code: 0, stderr: '' });
+  });
+});
+
+describe.concurrent('a publication that may not be', () => {
+  test.each<[what: string, args: string[], message: RegExp]>([
+    [
+      'a generation never loaded',
+      [...home(), '--generation', String(TUESDAY)],
+      /expected a generation of home\/control that was loaded, got 2024-.*Z, which never was \(known are 2024-/,
+    ],
+    [
+      'a surface that nobody knows',
+      ['--surface', 'hime', '--variant', 'control'],
+      /of hime\/control that was loaded, got none/,
+    ],
+    ['a variant that nobody knows', home('contrl'), /of home\/contrl that was loaded, got none/],
+    [
+      'nobody left on the surface',
+      [...home(), '--weight', '0'],
+      /surfaces\.home\.variants: expected at least one variant/,
+    ],
+    [
+      'the same as a dry run',
+      [...home(), '--weight', '0', '--dry-run'],
+      /expected at least one variant with a weight above 0/,
+    ],
+    ['an instance without tables', [...home(), '--instance', 'nobody'], /ReadRows from control failed: 5 NOT_FOUND: /],
+  ])('because of %s is one message and exit code 1, and what is live stays', async (_what, args, message) => {
+    const { earshot, live } = await makeLiveInstance();
+    const before = await live();
+    const result = await earshot('publish', ...args);
+    expect(messageOf(result)).toEqual({ code: 1, message: expect.stringMatching(message) });
+    expect(result.stdout).toBe('');
+    expect(await live()).toEqual(before);
+    expect(JSON.parse((await earshot('manifest', 'show', '--json')).stdout)).toEqual(before.manifest);
+  });
+});
+
+test.concurrent('a load that was killed can be told from one that was not, and is loaded again', async () => {
+  const clock = createManualClock();
+  const server = await startServer({ clock });
+  const { bigtable, earshot, env, file, live, receipt } = await makeLiveInstance(server);
+  const before = await live();
+  const load = ['ingest', file('lists.ndjson', lines(1, 6000)), ...home(), '--generation', String(TUESDAY)];
+  const callsBefore = server.counters('asia').calls.MutateRow ?? 0;
+  server.setFault('asia', { latencyMs: 1000 });
+  const loader = spawnNode([COMMAND, ...load], env);
+  const called = (method: string, calls: number) =>
+    eventually(() => {
+      const seen = server.counters('asia').calls;
+      if (clock.pending() > 0 && seen.MutateRows === undefined) clock.advance(1000);
+      expect(seen[method] ?? 0).toBeGreaterThanOrEqual(calls);
+    });
+  // 1. Everything until the first batches of lists is answered. 2. Four batches are out. 3. They are answered, and a fifth is out.
+  await called('MutateRow', callsBefore + 1);
+  await called('MutateRows', 4);
+  clock.advance(1000);
+  await called('MutateRows', 5);
+  loader.child.kill('SIGKILL');
+  expect(await loader.exited).toBeNull();
+  server.setFault('asia', {});
+
+  expect(await read(bigtable, TUESDAY, ['u:1', 'u:6000'])).toEqual([expect.stringContaining('for:u:1'), 'absent']);
+  expect(await receipt(TUESDAY)).toMatchObject({ state: 'loading' });
+  expect(messageOf(await earshot('publish', ...home(), '--generation', String(TUESDAY)))).toEqual({
+    code: 1,
+    message: expect.stringMatching(/got 2024-.*, whose load did not finish; load it again/),
+  });
+  expect(await earshot('publish', ...home())).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/nothing changed/),
+  });
+  expect(await live()).toEqual(before);
+
+  expect(await earshot(...load)).toMatchObject({ code: 0, stdout: expect.stringContaining('6 000 lists') });
+  expect(await earshot('publish', ...home())).toMatchObject({ code: 0 });
+  expect((await live()).manifest.surfaces.home?.variants[0]?.current).toBe(TUESDAY);
+});
+
+test.concurrent('no region sees a publication before its lists: publish waits until they are everywhere, or gives up', async () => {
+  const server = await startServer();
+  const { bigtable, earshot, env, file, live } = await makeLiveInstance(server);
+  server.stopReplication('us');
+  const generation = ['--generation', String(TUESDAY)];
+  await earshot('ingest', file('lists.ndjson', lines(1, 10)), ...home(), ...generation);
+  const before = await live();
+  expect(await read(bigtable, TUESDAY, ['u:1'], 'us')).toEqual(['absent']);
+
+  const patient = spawnNode([COMMAND, 'publish', ...home(), ...generation, '--wait', '10m'], env);
+  const asksForLoads = server.counters('asia').calls.ReadRows ?? 0;
+  await eventually(() => expect(server.counters('asia').calls.ReadRows).toBeGreaterThan(asksForLoads));
+  const impatient = await earshot('publish', ...home(), ...generation, '--wait', '1s');
+  expect(messageOf(impatient)).toEqual({
+    code: 1,
+    message: expect.stringMatching(/table recommendations has not reached every cluster within 1000 ms/),
+  });
+  expect(patient.child.exitCode).toBeNull();
+  expect(await live()).toEqual(before);
+
+  server.resumeReplication('us');
+  expect(await patient.exited).toBe(0);
+  expect((await live()).manifest.surfaces.home?.variants[0]?.current).toBe(TUESDAY);
+  for (const region of REGIONS) {
+    expect(await read(bigtable, TUESDAY, ['u:1'], region)).toEqual([expect.stringContaining('for:u:1')]);
+  }
+});

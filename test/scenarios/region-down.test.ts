@@ -1,0 +1,33 @@
+// One cluster in trouble is that region's trouble alone, and it is said per key.
+import { expect, test } from 'vitest';
+import { MONDAY, manifestOf, writeList } from '../contracts/origin/instance.ts';
+import { MANIFEST_POLL_MS, startThreeRegions } from './three-regions.ts';
+
+const key = { surface: 'home', variant: 'control', generation: MONDAY, user: 'ada' };
+
+test('a cluster that is down fails its own region at once and no other, and heals by itself', async () => {
+  const { server, bigtable, read } = await startThreeRegions();
+  await writeList(bigtable, key, 'monday');
+  server.setFault('europe', { down: true });
+  server.resetCounters();
+  expect(await Promise.all([read('asia', key), read('europe', key), read('us', key)])).toEqual([
+    'monday',
+    'unavailable',
+    'monday',
+  ]);
+  expect(server.counters('europe').calls).toEqual({ ReadRows: 1 });
+  server.setFault('europe', {});
+  await expect.poll(() => read('europe', key)).toBe('monday');
+});
+
+test('an origin whose cluster is down keeps the manifest that it has', async () => {
+  const { server, clock, origins, publish, manifestVersion } = await startThreeRegions();
+  await publish(manifestOf(1));
+  clock.advance(MANIFEST_POLL_MS);
+  await expect.poll(() => manifestVersion('europe')).toBe(1);
+  server.setFault('europe', { down: true });
+  clock.advance(MANIFEST_POLL_MS);
+  await expect.poll(() => origins.europe.counters.get('origin_manifest_failures_total')).toBe(1);
+  expect(await manifestVersion('europe')).toBe(1);
+  expect((await fetch(`${origins.europe.url}/readyz`)).status).toBe(200);
+});

@@ -1,0 +1,97 @@
+// Three regions in one process: the embedded Bigtable with a cluster each, and the real origin beside each, asked over HTTP as the edge asks it.
+import { SignJWT } from 'jose';
+import { pino } from 'pino';
+import { onTestFinished } from 'vitest';
+import type { EmbeddedBigtable } from '../../dev/bigtable/server.ts';
+import type { BigtableConnection } from '../../origin/bigtable/connection.ts';
+import { readManifest, replaceManifest } from '../../origin/bigtable/manifest-row.ts';
+import { type Origin, startOrigin } from '../../origin/server.ts';
+import { decodeUtf8 } from '../../shared/bytes.ts';
+import { createManualClock, type ManualClock } from '../../shared/clock.ts';
+import { ORIGIN_AUDIENCE } from '../../shared/identity.ts';
+import type { ListKey } from '../../shared/keys.ts';
+import { decodeListFrames, type ListResult } from '../../shared/list-frames.ts';
+import { LISTS_READ_PATH, MANIFEST_PATH } from '../../shared/lists-read.ts';
+import type { Manifest } from '../../shared/manifest.ts';
+import { REGIONS, startInstance, TIMEOUT_MS } from '../contracts/origin/instance.ts';
+
+export type RegionName = (typeof REGIONS)[number];
+
+export interface ThreeRegions {
+  readonly server: EmbeddedBigtable;
+  readonly bigtable: BigtableConnection;
+  /** The origins'; the manifest is polled when it is moved on. */
+  readonly clock: ManualClock;
+  readonly origins: Readonly<Record<RegionName, Origin>>;
+  /** What the region's origin answers for one key: the list's text, `absent`, or the code of the error. */
+  read(region: RegionName, key: ListKey): Promise<string>;
+  /** The version of the manifest that the region's origin has. */
+  manifestVersion(region: RegionName): Promise<number>;
+  publish(manifest: Manifest): Promise<void>;
+}
+
+export const MANIFEST_POLL_MS = 2000;
+const SECRET = 'origin-secret-of-the-scenarios-0123456789';
+
+export async function startThreeRegions(): Promise<ThreeRegions> {
+  const { server, bigtable, address } = await startInstance();
+  const clock = createManualClock();
+  const start = (region: RegionName): Promise<Origin> =>
+    startOrigin(
+      {
+        region,
+        bigtable: { ...address, emulatorHost: address.emulatorHost },
+        appProfile: `serve-${region}`,
+        originSecret: SECRET,
+        host: '127.0.0.1',
+        port: 0,
+        logLevel: 'silent',
+        manifestPollMs: MANIFEST_POLL_MS,
+        readTimeoutMs: TIMEOUT_MS,
+        drainDelayMs: 0,
+        drainTimeoutMs: TIMEOUT_MS,
+      },
+      { clock, logger: pino({ level: 'silent' }) },
+    );
+  const origins = { asia: await start('asia'), europe: await start('europe'), us: await start('us') };
+  onTestFinished(async () => {
+    await Promise.all(REGIONS.map((region) => drainNow(origins[region], clock)));
+  });
+  const token = await new SignJWT({})
+    .setProtectedHeader({ alg: 'HS256' })
+    .setAudience(ORIGIN_AUDIENCE)
+    .setExpirationTime(new Date(clock.now() + 86_400_000))
+    .sign(Buffer.from(SECRET));
+  const call = (region: RegionName, path: string, init: RequestInit = {}) =>
+    fetch(`${origins[region].url}${path}`, { ...init, headers: { Authorization: `Bearer ${token}` } });
+
+  return {
+    server,
+    bigtable,
+    clock,
+    origins,
+    read: async (region, key) => {
+      const response = await call(region, LISTS_READ_PATH, { method: 'POST', body: JSON.stringify({ keys: [key] }) });
+      const [result] = decodeListFrames(new Uint8Array(await response.arrayBuffer()), 1);
+      return describeResult(result);
+    },
+    manifestVersion: async (region) => ((await (await call(region, MANIFEST_PATH)).json()) as Manifest).version,
+    publish: async (next) => {
+      const read = await readManifest(bigtable, 'control', TIMEOUT_MS);
+      await replaceManifest(bigtable, 'control', { read, next, nowMs: clock.now(), timeoutMs: TIMEOUT_MS });
+    },
+  };
+}
+
+function describeResult(result: ListResult | undefined): string {
+  if (result === undefined) return 'nothing';
+  if (result.kind === 'list') return decodeUtf8(result.bytes);
+  return result.kind === 'absent' ? 'absent' : result.code;
+}
+
+/** A drain waits for its delay on a clock that stands still. */
+async function drainNow(origin: Origin, clock: ManualClock): Promise<void> {
+  const drained = origin.drain();
+  clock.advance(0);
+  await drained;
+}

@@ -1,0 +1,84 @@
+import { expect, test } from 'vitest';
+import { readOriginConfig } from '../../../origin/config.ts';
+import cases from './config-cases.json' with { type: 'json' };
+
+const SECRET = '01234567890123456789012345678901';
+const needed = {
+  EARSHOT_REGION: 'europe',
+  EARSHOT_PROJECT: 'music',
+  EARSHOT_INSTANCE: 'recs',
+  EARSHOT_ORIGIN_SECRET: SECRET,
+};
+
+test('what is needed is enough, and the rest has its defaults', () => {
+  expect(readOriginConfig(needed)).toEqual({
+    region: 'europe',
+    bigtable: { project: 'music', instance: 'recs', emulatorHost: undefined },
+    appProfile: 'serve-europe',
+    originSecret: SECRET,
+    host: '127.0.0.1',
+    port: 8080,
+    logLevel: 'info',
+    manifestPollMs: 2000,
+    readTimeoutMs: 2000,
+    drainDelayMs: 5000,
+    drainTimeoutMs: 10_000,
+  });
+});
+
+test('what is given is taken', () => {
+  const given = {
+    ...needed,
+    EARSHOT_APP_PROFILE: 'serve-any',
+    BIGTABLE_EMULATOR_HOST: '127.0.0.1:8086',
+    HOST: '0.0.0.0',
+    PORT: '0',
+    LOG_LEVEL: 'warn',
+    EARSHOT_MANIFEST_POLL_MS: '10',
+    EARSHOT_READ_TIMEOUT_MS: '1',
+    EARSHOT_DRAIN_DELAY_MS: '0',
+    EARSHOT_DRAIN_TIMEOUT_MS: '600000',
+    PATH: '/bin',
+  };
+  expect(readOriginConfig(given)).toEqual({
+    region: 'europe',
+    bigtable: { project: 'music', instance: 'recs', emulatorHost: '127.0.0.1:8086' },
+    appProfile: 'serve-any',
+    originSecret: SECRET,
+    host: '0.0.0.0',
+    port: 0,
+    logLevel: 'warn',
+    manifestPollMs: 10,
+    readTimeoutMs: 1,
+    drainDelayMs: 0,
+    drainTimeoutMs: 600_000,
+  });
+});
+
+test.each(cases)('$name=$value is refused with one line', ({ name, value, message }) => {
+  expect(() => readOriginConfig({ ...needed, [name]: value ?? undefined })).toThrow(new Error(message));
+});
+
+test('every wrong variable has its line, and no line repeats a secret', () => {
+  const secret = 'almost-a-secret';
+  const wrong = { EARSHOT_REGION: '1', EARSHOT_ORIGIN_SECRET: secret, PORT: 'x', LOG_LEVEL: 'loud' };
+  expect.assertions(2);
+  try {
+    readOriginConfig(wrong);
+  } catch (error) {
+    const { message } = error as Error;
+    expect(message.split('\n').map((line) => line.split(':')[0])).toEqual([
+      'EARSHOT_REGION',
+      'EARSHOT_PROJECT',
+      'EARSHOT_INSTANCE',
+      'EARSHOT_ORIGIN_SECRET',
+      'PORT',
+      'LOG_LEVEL',
+    ]);
+    expect(message).not.toContain(secret);
+  }
+});
+
+test('a secret is measured in bytes, not in characters', () => {
+  expect(readOriginConfig({ ...needed, EARSHOT_ORIGIN_SECRET: 'é'.repeat(16) }).originSecret).toHaveLength(16);
+});
