@@ -36,13 +36,12 @@ function membersOf(trail: CacheTrail, nowMs: number): string[] {
       withDetail(detail ?? trail.detail),
     ]),
   );
-  const tiers = trail.tiers
-    .toReversed()
-    .map(({ tier, outcome }) => member(tier, tierParameters(outcome, trail, nowMs)));
+  const tiers = trail.tiers.toReversed().map((asked) => member(asked.tier, tierParameters(asked, trail, nowMs)));
   return [...regions, ...tiers];
 }
 
-function tierParameters(outcome: Asked['outcome'], { entry, stored, detail }: CacheTrail, nowMs: number): string[] {
+function tierParameters(asked: Asked, { entry, stored, detail }: CacheTrail, nowMs: number): string[] {
+  const { outcome, isCollapsed } = asked;
   const isStale = outcome === 'stale-if-error';
   if ((outcome === 'hit' || isStale) && entry !== undefined) {
     // Below 0 for what is stale (RFC 9211, section 2.4).
@@ -56,6 +55,7 @@ function tierParameters(outcome: Asked['outcome'], { entry, stored, detail }: Ca
   return [
     outcome === 'stale' ? 'fwd=stale' : 'fwd=miss',
     stored ? 'stored' : '',
+    isCollapsed ? 'collapsed' : '',
     withDetail(outcome === 'error' ? 'error' : detail),
   ];
 }

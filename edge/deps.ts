@@ -72,6 +72,10 @@ export function createDeps(config: EdgeConfig, platform: Platform): EdgeDeps {
       client,
       cache: createColoManifest({ ...platform, keepMs: KEEP_MS }),
     }),
-    serveRead: createLadder({ lists: createListReader({ tiers, upstream, clock, counters }), clock, counters }),
+    serveRead: createLadder({
+      lists: createListReader({ tiers, upstream, clock, counters, flightAgeMs: config.requestDeadlineMs }),
+      clock,
+      counters,
+    }),
   };
 }

@@ -5,6 +5,7 @@ export const COUNTERS = {
   edge_reads_total: 'lists that listeners and services asked for',
   edge_isolate_hits_total: 'lists served from the memory of the isolate',
   edge_colo_hits_total: 'lists served from the cache of the data centre',
+  edge_collapsed_total: 'lists served from the load of another request',
   edge_tier_errors_total: 'times a cache tier threw and was passed over as a miss',
   edge_origin_reads_total: 'keys that the worker asked an origin for',
   edge_origin_calls_total: 'lists:read calls that the worker sent',

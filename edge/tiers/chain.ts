@@ -10,6 +10,8 @@ import type { Tier } from './tier.ts';
 export interface Asked {
   readonly tier: string;
   readonly outcome: 'hit' | 'stale' | 'stale-if-error' | 'miss' | 'error';
+  /** Whether the request waited here for the load of another. */
+  readonly isCollapsed?: boolean;
 }
 
 /** `asked` holds the tiers that were asked, in that order. */
@@ -19,13 +21,16 @@ export type Lookup =
   | { readonly state: 'missing'; readonly asked: readonly Asked[] };
 
 export interface TierChain {
-  lookup(key: string, call: Call): Promise<Lookup>;
+  /** Asks the first tier alone, which costs no I/O. */
+  lookupNearest(key: string, call: Call): Promise<Lookup>;
+  /** Asks the other tiers; before them the first once more, because somebody may have filled it since. */
+  lookupRest(key: string, call: Call): Promise<Lookup>;
   /** Stores in every tier, in the background: the answer does not wait for it. */
   store(key: string, entry: Entry, call: Call): void;
 }
 
 interface ChainOptions {
-  readonly tiers: readonly Tier[];
+  readonly tiers: readonly [Tier, ...Tier[]];
   readonly clock: Clock;
   readonly counters: Counters;
 }
@@ -49,22 +54,38 @@ export function createTierChain({ tiers, clock, counters }: ChainOptions): TierC
     }
   }
 
-  return {
-    lookup: async (key, call) => {
-      const asked: Asked[] = [];
-      let stale: Entry | undefined;
-      for (const [depth, tier] of tiers.entries()) {
-        const answer = await call.timings.time(tier.name, () => ask(tier, key));
-        asked.push(answer.asked);
-        if (answer.entry === undefined) continue;
-        if (answer.asked.outcome === 'hit') {
-          countHit(counters, tier.name);
-          storeIn(tiers.slice(0, depth), key, answer.entry, call);
-          return { state: 'fresh', entry: answer.entry, asked };
-        }
-        stale ??= answer.entry;
+  async function lookupIn(range: readonly Tier[], key: string, call: Call): Promise<Lookup> {
+    const asked: Asked[] = [];
+    let stale: Entry | undefined;
+    for (const tier of range) {
+      const answer = await call.timings.time(tier.name, () => ask(tier, key));
+      asked.push(answer.asked);
+      if (answer.entry === undefined) continue;
+      if (answer.asked.outcome === 'hit') {
+        countHit(counters, tier.name);
+        storeIn(tiers.slice(0, tiers.indexOf(tier)), key, answer.entry, call);
+        return { state: 'fresh', entry: answer.entry, asked };
       }
-      return stale === undefined ? { state: 'missing', asked } : { state: 'stale', entry: stale, asked };
+      stale ??= answer.entry;
+    }
+    return stale === undefined ? { state: 'missing', asked } : { state: 'stale', entry: stale, asked };
+  }
+
+  const [nearest, ...rest] = tiers;
+
+  return {
+    lookupNearest: (key, call) => lookupIn([nearest], key, call),
+    lookupRest: async (key, call) => {
+      const again = await ask(nearest, key);
+      if (again.entry !== undefined && again.asked.outcome === 'hit') {
+        countHit(counters, nearest.name);
+        return { state: 'fresh', entry: again.entry, asked: [again.asked] };
+      }
+      const lookup = await lookupIn(rest, key, call);
+      const asked = [again.asked, ...lookup.asked];
+      // What the nearest holds is what it was given last, so of two stale ones it has the newer.
+      if (lookup.state === 'fresh' || again.entry === undefined) return { ...lookup, asked };
+      return { state: 'stale', entry: again.entry, asked };
     },
     store: (key, entry, call) => storeIn(tiers, key, entry, call),
   };

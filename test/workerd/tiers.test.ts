@@ -110,9 +110,11 @@ describe('the chain', () => {
     waitUntil: (work) => context.waitUntil(work),
   });
 
-  async function lookup(tiers: readonly Tier[]) {
+  async function lookup(tiers: readonly [Tier, ...Tier[]]) {
     const context = createExecutionContext();
-    const result = await createTierChain({ tiers, clock, counters }).lookup('key', callOf(context));
+    const chain = createTierChain({ tiers, clock, counters });
+    const near = await chain.lookupNearest('key', callOf(context));
+    const result = near.state === 'fresh' ? near : await chain.lookupRest('key', callOf(context));
     await waitOnExecutionContext(context);
     return result;
   }
@@ -178,6 +180,19 @@ describe('the chain', () => {
       state: 'fresh',
       asked: [{ outcome: 'error' }, { outcome: 'hit' }],
     });
-    expect(counters.get('edge_tier_errors_total') - before).toBe(2);
+    // Asked first, asked again with the others, and given what they had.
+    expect(counters.get('edge_tier_errors_total') - before).toBe(3);
+  });
+
+  test('looks into the nearest tier again before it asks the others', async () => {
+    const context = createExecutionContext();
+    const chain = createTierChain({ tiers: [upper, broken], clock, counters });
+    expect(await chain.lookupNearest('key', callOf(context))).toMatchObject({ state: 'missing' });
+    await upper.set('key', entryFor(1_000));
+    expect(await chain.lookupRest('key', callOf(context))).toMatchObject({
+      state: 'fresh',
+      asked: [{ tier: 'isolate', outcome: 'hit' }],
+    });
+    await waitOnExecutionContext(context);
   });
 });

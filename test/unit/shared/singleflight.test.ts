@@ -1,0 +1,154 @@
+import { describe, expect, test } from 'vitest';
+import { createManualClock } from '../../../shared/clock.ts';
+import { createSingleflight, FollowerTimeout } from '../../../shared/singleflight.ts';
+
+/** A load that a test ends by hand. */
+function createLoads() {
+  const open: { resolve(value: string): void; reject(error: Error): void }[] = [];
+  const load = () => new Promise<string>((resolve, reject) => void open.push({ resolve, reject }));
+  return { load, open, count: () => open.length };
+}
+
+function setUp(isFailure?: (value: string) => boolean) {
+  const clock = createManualClock();
+  const loads = createLoads();
+  const kept: Promise<unknown>[] = [];
+  const flights = createSingleflight<string>({
+    clock,
+    ageTimeoutMs: 5000,
+    ...(isFailure === undefined ? {} : { isFailure }),
+  });
+  const ask = (key = 'k', waitTimeoutMs = 1000) =>
+    flights.run(key, { load: loads.load, waitTimeoutMs, keepAlive: (load) => void kept.push(load) });
+  return { clock, loads, kept, flights, ask };
+}
+
+/** Lets everything run that waits for nothing but its turn. */
+const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+describe('a flight', () => {
+  test('of one key asked by 10 000 at once loads once and gives all the same', async () => {
+    const { ask, loads, flights, clock } = setUp();
+    const asked = Array.from({ length: 10_000 }, () => ask());
+    await settle();
+    expect(loads.count()).toBe(1);
+    loads.open[0]?.resolve('v');
+    const shared = await Promise.all(asked);
+    expect(shared.map(({ value }) => value)).toEqual(Array(10_000).fill('v'));
+    expect(shared.filter(({ isCollapsed }) => !isCollapsed)).toHaveLength(1);
+    expect([flights.size(), clock.pending()]).toEqual([0, 0]);
+  });
+
+  test('of one key does not hold up another', async () => {
+    const { ask, loads } = setUp();
+    const [a, b] = [ask('a'), ask('b')];
+    loads.open[1]?.resolve('of b');
+    expect((await b).value).toBe('of b');
+    loads.open[0]?.resolve('of a');
+    expect((await a).value).toBe('of a');
+  });
+
+  test('that is over is not joined: the next one loads anew', async () => {
+    const { ask, loads } = setUp();
+    const first = ask();
+    loads.open[0]?.resolve('old');
+    await first;
+    const second = ask();
+    loads.open[1]?.resolve('new');
+    expect(await second).toEqual({ value: 'new', isCollapsed: false });
+  });
+
+  test('goes on for its followers, and is kept alive, when its leader has gone', async () => {
+    const { ask, loads, kept } = setUp();
+    void ask();
+    const follower = ask();
+    expect(kept).toHaveLength(1);
+    loads.open[0]?.resolve('v');
+    expect(await follower).toEqual({ value: 'v', isCollapsed: true });
+  });
+
+  test('is left by a follower whose time is up, and only by that one', async () => {
+    const { ask, clock, loads } = setUp();
+    const leader = ask();
+    const hasty = ask('k', 100);
+    const patient = ask('k', 2000);
+    const left = expect(hasty).rejects.toThrow(FollowerTimeout);
+    await settle();
+    clock.advance(100);
+    await left;
+    loads.open[0]?.resolve('v');
+    expect([(await leader).value, (await patient).value]).toEqual(['v', 'v']);
+    expect(loads.count()).toBe(1);
+    expect(clock.pending()).toBe(0);
+  });
+
+  test('that fails lets one follower take over, and the others follow that one', async () => {
+    const { ask, loads } = setUp();
+    const leader = ask();
+    const followers = Array.from({ length: 100 }, () => ask());
+    const failed = expect(leader).rejects.toThrow('first');
+    loads.open[0]?.reject(new Error('first'));
+    await failed;
+    await settle();
+    expect(loads.count()).toBe(2);
+    loads.open[1]?.resolve('v');
+    const shared = await Promise.all(followers);
+    expect(shared.map(({ value }) => value)).toEqual(Array(100).fill('v'));
+    expect(shared.filter(({ isCollapsed }) => !isCollapsed)).toHaveLength(1);
+  });
+
+  test('that fails twice fails for all who wait, without a third load', async () => {
+    const { ask, loads, flights } = setUp();
+    const all = Promise.allSettled(Array.from({ length: 100 }, () => ask()));
+    loads.open[0]?.reject(new Error('first'));
+    await settle();
+    loads.open[1]?.reject(new Error('second'));
+    const reasons = (await all).map((each) => (each.status === 'rejected' ? (each.reason as Error).message : 'none'));
+    expect(reasons.filter((reason) => reason === 'first')).toHaveLength(1);
+    expect(reasons.filter((reason) => reason === 'second')).toHaveLength(99);
+    expect([loads.count(), flights.size()]).toEqual([2, 0]);
+  });
+
+  test('whose value is a failure is tried once more for its followers, who then have to take it', async () => {
+    const { ask, loads } = setUp((value) => value === 'unreachable');
+    const all = Promise.all(Array.from({ length: 3 }, () => ask()));
+    loads.open[0]?.resolve('unreachable');
+    await settle();
+    expect(loads.count()).toBe(2);
+    loads.open[1]?.resolve('unreachable');
+    expect((await all).map(({ value }) => value)).toEqual(['unreachable', 'unreachable', 'unreachable']);
+    expect(loads.count()).toBe(2);
+  });
+
+  test('a follower that takes over has waited before, and waits no longer than it said in all', async () => {
+    const { ask, clock, loads } = setUp();
+    void ask().catch(() => undefined);
+    void ask();
+    const last = ask('k', 1000);
+    const left = expect(last).rejects.toThrow(FollowerTimeout);
+    await settle();
+    clock.advance(600);
+    loads.open[0]?.reject(new Error('first'));
+    await settle();
+    clock.advance(399);
+    await settle();
+    clock.advance(1);
+    await left;
+    loads.open[1]?.resolve('v');
+  });
+
+  test('that has been under way for too long is not joined any more', async () => {
+    const { ask, clock, loads } = setUp();
+    const stuck = ask();
+    clock.advance(4999);
+    const joined = ask();
+    expect(loads.count()).toBe(1);
+    clock.advance(1);
+    const fresh = ask();
+    expect(loads.count()).toBe(2);
+    loads.open[1]?.resolve('new');
+    expect(await fresh).toEqual({ value: 'new', isCollapsed: false });
+    loads.open[0]?.resolve('old');
+    expect([(await stuck).value, (await joined).value]).toEqual(['old', 'old']);
+  });
+});
