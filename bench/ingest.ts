@@ -4,14 +4,8 @@ import { join } from 'node:path';
 import { LOCAL_CLUSTERS } from '../dev/topology.ts';
 import { writeListsFile } from './support/lists-file.ts';
 import { lastJson, type Run, run, startBigtable } from './support/processes.ts';
+import type { BenchResult } from './support/result.ts';
 import { median } from './support/statistics.ts';
-
-export interface BenchResult {
-  /** For people. */
-  readonly report: string;
-  /** For machines, by name. */
-  readonly figures: Readonly<Record<string, number>>;
-}
 
 const PAIRS = 5;
 const LISTS_PER_RUN = 100_000;

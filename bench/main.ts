@@ -1,10 +1,13 @@
 // `npm run bench -- NAME [--json]`: side-by-side measurements. Each compares two things in pairs within one run, because the machine is never
 // quiet: the ratios are what counts.
 import { parseArgs } from 'node:util';
-import { type BenchResult, benchIngest } from './ingest.ts';
+import { benchIngest } from './ingest.ts';
+import type { BenchResult } from './support/result.ts';
+import { benchTraces } from './traces.ts';
 
-const benches: Readonly<Record<string, () => Promise<BenchResult>>> = { ingest: benchIngest };
+const benches: Readonly<Record<string, () => Promise<BenchResult>>> = { ingest: benchIngest, traces: benchTraces };
 
+const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -19,6 +22,11 @@ if (bench === undefined || positionals.length !== 1) {
   );
   process.exitCode = EXIT_USAGE;
 } else {
-  const { report, figures } = await bench();
-  process.stdout.write(values.json ? `${JSON.stringify({ bench: name, ...figures })}\n` : `${report}\n`);
+  try {
+    const { report, figures } = await bench();
+    process.stdout.write(values.json ? `${JSON.stringify({ bench: name, ...figures })}\n` : `${report}\n`);
+  } catch (error) {
+    process.stderr.write(`bench ${name}: ${(error as Error).message}\n`);
+    process.exitCode = EXIT_FAILED;
+  }
 }

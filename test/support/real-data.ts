@@ -1,12 +1,9 @@
-// Real inputs that lie beside the repository and are no part of it. A test that needs them says that it was skipped where they are absent.
+// A test that needs real inputs, which are no part of the repository, says that it was skipped where they are absent.
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe } from 'vitest';
+import { realData } from '../../bench/support/real-data.ts';
 
-const directory = join(import.meta.dirname, '../../../shared/data');
-
-/** The path of a real input, whether it is there or not. */
-export const realData = (path: string): string => join(directory, path);
+export { realData };
 
 /** A `describe` that is skipped, with the reason in its name, where `path` is absent. */
 export function describeWithRealData(name: string, path: string, body: () => void): void {

@@ -14,7 +14,7 @@ const allowed: Record<Layer, readonly Layer[]> = {
   origin: ['shared'],
   ops: ['shared', 'origin'],
   dev: ['shared', 'origin', 'ops'],
-  bench: ['shared', 'origin', 'ops', 'dev', 'edge', 'test'],
+  bench: ['shared', 'origin', 'ops', 'dev', 'edge'],
   test: ['shared', 'origin', 'ops', 'dev', 'edge', 'bench'],
 };
 

@@ -1,0 +1,29 @@
+// A tier with what is behind it, counted: a read that the tier cannot answer is a miss, which is read below and then kept.
+import type { Tier } from '../../edge/tiers/tier.ts';
+import { TRACE_ENTRY } from './sized-tier.ts';
+
+export interface ReadThrough {
+  readonly reads: number;
+  readonly misses: number;
+  read(key: string): Promise<void>;
+}
+
+export function createReadThrough(tier: Tier, below?: ReadThrough): ReadThrough {
+  let reads = 0;
+  let misses = 0;
+  return {
+    get reads() {
+      return reads;
+    },
+    get misses() {
+      return misses;
+    },
+    read: async (key) => {
+      reads++;
+      if ((await tier.get(key)) !== undefined) return;
+      misses++;
+      if (below !== undefined) await below.read(key);
+      await tier.set(key, TRACE_ENTRY);
+    },
+  };
+}

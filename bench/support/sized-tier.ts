@@ -1,0 +1,41 @@
+// Isolate tiers that hold an exact number of entries. The tier is bounded by bytes, so every entry that is replayed has the same size.
+import { createIsolateTier } from '../../edge/tiers/isolate.ts';
+import type { Tier } from '../../edge/tiers/tier.ts';
+import type { Entry } from '../../shared/entry.ts';
+
+/** What every key of a trace leads to. */
+export const TRACE_ENTRY: Entry = {
+  value: { kind: 'absent' },
+  storedAtMs: 0,
+  freshUntilMs: Number.MAX_SAFE_INTEGER,
+  staleUntilMs: Number.MAX_SAFE_INTEGER,
+};
+
+const MAX_ENTRY_BYTES = 2 ** 20;
+
+/** Stands for a recorded int32: two UTF-16 units, so that all keys are of one length. Formatting digits would take longer than the tier. */
+export const makeTraceKey = (key: number): string => String.fromCharCode(key >>> 16, key & 0xffff);
+
+/** An isolate tier that holds `count` entries of a trace and no more. */
+export async function createTierOf(count: number): Promise<Tier> {
+  return createIsolateTier({ maxBytes: count * (await findEntryBytes()) });
+}
+
+/** What the tier itself counts for an entry: the smallest bound in which it keeps one. Throws an Error beyond `MAX_ENTRY_BYTES`. */
+async function findEntryBytes(): Promise<number> {
+  if (!(await isKeptWithin(MAX_ENTRY_BYTES)))
+    throw new Error(`expected an entry to take ${MAX_ENTRY_BYTES} bytes at most`);
+  let [tooFew, enough] = [0, MAX_ENTRY_BYTES];
+  while (enough - tooFew > 1) {
+    const middle = Math.floor((tooFew + enough) / 2);
+    if (await isKeptWithin(middle)) enough = middle;
+    else tooFew = middle;
+  }
+  return enough;
+}
+
+async function isKeptWithin(maxBytes: number): Promise<boolean> {
+  const tier = createIsolateTier({ maxBytes });
+  await tier.set(makeTraceKey(0), TRACE_ENTRY);
+  return (await tier.get(makeTraceKey(0))) !== undefined;
+}
