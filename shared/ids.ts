@@ -1,8 +1,6 @@
 // The grammar of every name that reaches a key. `#` and `/` are outside it, so no id can forge a row key, a qualifier or a cache key.
 
-/** 1 to 128 bytes; a leading `~` is reserved for pseudo-users. */
-export const ID_PATTERN = /^[A-Za-z0-9._~:@-]{1,128}$/;
-/** An id that a listener or an item can have: ID_PATTERN without the reserved leading `~`. */
+/** What a listener or an item can be called: 1 to 128 bytes; a leading `~` is reserved for pseudo-users. */
 export const PUBLIC_ID_PATTERN = /^[A-Za-z0-9._:@-][A-Za-z0-9._~:@-]{0,127}$/;
 /** Surfaces and variants: 1 to 32 characters. */
 export const NAME_PATTERN = /^[a-z][a-z0-9-]{0,31}$/;
