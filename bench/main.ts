@@ -2,10 +2,15 @@
 // quiet: the ratios are what counts.
 import { parseArgs } from 'node:util';
 import { benchIngest } from './ingest.ts';
+import { benchParse } from './parse.ts';
 import type { BenchResult } from './support/result.ts';
 import { benchTraces } from './traces.ts';
 
-const benches: Readonly<Record<string, () => Promise<BenchResult>>> = { ingest: benchIngest, traces: benchTraces };
+const benches: Readonly<Record<string, () => Promise<BenchResult>>> = {
+  ingest: benchIngest,
+  parse: benchParse,
+  traces: benchTraces,
+};
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;

@@ -17,7 +17,7 @@ export interface ReadRowsCall {
   readonly timeoutMs: number;
 }
 
-/** The client would go on for 7 s more behind a caller who has left (retry-request's own default); who retries is decided above. */
+/** The client would go on for seconds behind a caller who has left (retry-request's own default); who retries is decided above. */
 export const NO_RETRY = { retries: 0, noResponseRetries: 0 } as const;
 
 /** Throws an EarshotError of source `table`. */
