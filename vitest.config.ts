@@ -22,9 +22,14 @@ export default defineConfig({
       {
         plugins: [
           cloudflareTest({
+            main: './test/workerd/support/main.ts',
             wrangler: { configPath: './edge/wrangler.jsonc' },
             // The secrets of test/workerd/support/tokens.ts; everything else comes from wrangler.jsonc, as in a deployment.
             miniflare: {
+              durableObjects: {
+                REGION_CACHE: { className: 'RegionCache', useSQLite: true },
+                HARNESS_REGION_CACHE: { className: 'HarnessRegionCache', useSQLite: true },
+              },
               bindings: {
                 TOKEN_SECRET: 'listener-secret-for-tests-only-0123456789',
                 ORIGIN_SECRET: 'origin-secret-for-tests-only-0123456789-',

@@ -29,7 +29,7 @@ interface ReadOptions {
 }
 
 export function createApp(deps: EdgeDeps): OpenAPIHono<AppEnv> {
-  const { config, clock, counters, log, identity, manifests, serveRead } = deps;
+  const { config, clock, counters, log, identity, manifests, serveReads } = deps;
   const app = new OpenAPIHono<AppEnv>({
     defaultHook: (result) => {
       if (!result.success) throw invalidRequest(result.error);
@@ -69,7 +69,9 @@ export function createApp(deps: EdgeDeps): OpenAPIHono<AppEnv> {
     const call = openCall(c);
     const read = { user, surface, fallback, variant };
     const live = await call.timings.time('manifest', () => manifests.get(call));
-    const served = await serveRead(read, live.manifest, call);
+    const [served] = await serveReads([read], live.manifest, call);
+    if (served === undefined) throw new Error('expected an outcome for every read; ladder.ts sees to it');
+    if (served instanceof EarshotError) throw served;
     const ifNoneMatch = c.req.header('if-none-match');
     const nowMs = clock.now();
     const { deviceMaxAgeSeconds } = config;

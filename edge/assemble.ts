@@ -7,6 +7,8 @@ import { readConfig } from './config.ts';
 import { createDeps } from './deps.ts';
 import { consoleLog } from './log.ts';
 import { respondWithProblem } from './problem.ts';
+import type { RegionCache } from './region/region-cache.ts';
+import type { FindObject } from './region/region-objects.ts';
 
 export type Answer = (request: Request, env: object, context: ExecutionContext) => Response | Promise<Response>;
 
@@ -16,11 +18,13 @@ export function assemble(env: object, keyOrigin: string): Answer {
     const app = createApp(
       createDeps(readConfig(env), {
         clock: systemClock,
+        random: () => Math.random(),
         counters: createCounters(),
         log: consoleLog,
         fetch: (url, init) => fetch(url, init),
         openCache: () => caches.open('earshot'),
         keyOrigin,
+        findObject: findObjectIn(env),
       }),
     );
     return app.fetch;
@@ -29,4 +33,10 @@ export function assemble(env: object, keyOrigin: string): Answer {
     consoleLog.error('configuration_invalid', { message: error.message });
     return () => respondWithProblem(error);
   }
+}
+
+function findObjectIn(env: object): FindObject | undefined {
+  const { REGION_CACHE: namespace } = env as { REGION_CACHE?: DurableObjectNamespace<RegionCache> };
+  if (namespace === undefined) return undefined;
+  return (name, locationHint) => namespace.getByName(name, { locationHint });
 }

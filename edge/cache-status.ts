@@ -4,7 +4,7 @@ import type { Entry } from '../shared/entry.ts';
 import type { ListKey } from '../shared/keys.ts';
 import { serializeKey } from './debug.ts';
 import type { Asked } from './tiers/chain.ts';
-import type { RegionAsked } from './upstream/read-lists.ts';
+import type { RegionAsked } from './upstream/region-reader.ts';
 
 export interface CacheTrail {
   readonly key: ListKey;
@@ -29,34 +29,38 @@ export const serializeCacheStatus = (trails: readonly CacheTrail[], nowMs: numbe
     .join(', ');
 
 function membersOf(trail: CacheTrail, nowMs: number): string[] {
-  const regions = trail.regions.map(({ region, status, detail }) =>
-    member(`origin-${region}`, [
-      'fwd=miss',
-      status === undefined ? '' : `fwd-status=${status}`,
-      withDetail(detail ?? trail.detail),
-    ]),
-  );
+  const regions = trail.regions.flatMap((asked) => regionMembersOf(asked, trail, nowMs));
   const tiers = trail.tiers.toReversed().map((asked) => member(asked.tier, tierParameters(asked, trail, nowMs)));
   return [...regions, ...tiers];
 }
 
-function tierParameters(asked: Asked, { entry, stored, detail }: CacheTrail, nowMs: number): string[] {
-  const { outcome, isCollapsed } = asked;
-  const isStale = outcome === 'stale-if-error';
-  if ((outcome === 'hit' || isStale) && entry !== undefined) {
-    // Below 0 for what is stale (RFC 9211, section 2.4).
-    const ttlSeconds = Math.floor((entry.freshUntilMs - nowMs) / 1000);
-    return [
-      'hit',
-      `ttl=${ttlSeconds}`,
-      withDetail(isStale ? outcome : entry.value.kind === 'absent' ? 'absent' : detail),
-    ];
+/** The region's origin, then its object, which is closer to the listener. */
+function regionMembersOf({ region, object, origin }: RegionAsked, trail: CacheTrail, nowMs: number): string[] {
+  const members: string[] = [];
+  if (origin !== undefined) {
+    const { status, detail } = origin;
+    const forwarded = status === undefined ? '' : `fwd-status=${status}`;
+    members.push(member(`origin-${region}`, ['fwd=miss', forwarded, withDetail(detail ?? trail.detail)]));
   }
+  if (object !== undefined) members.push(member(`region-${region}`, tierParameters(object, trail, nowMs)));
+  return members;
+}
+
+const FORWARDED = { miss: 'fwd=miss', error: 'fwd=miss', stale: 'fwd=stale', bypass: 'fwd=bypass' } as const;
+
+function tierParameters(asked: Omit<Asked, 'tier'>, { entry, stored, detail }: CacheTrail, nowMs: number): string[] {
+  const { outcome, isCollapsed, detail: ownDetail } = asked;
+  if (outcome === 'hit' || outcome === 'stale-while-revalidate' || outcome === 'stale-if-error') {
+    // Below 0 for what is stale (RFC 9211, section 2.4).
+    const ttl = entry === undefined ? '' : `ttl=${Math.floor((entry.freshUntilMs - nowMs) / 1000)}`;
+    return ['hit', ttl, withDetail(outcome === 'hit' ? (entry?.value.kind === 'absent' ? 'absent' : detail) : outcome)];
+  }
+  const isStored = stored && outcome !== 'bypass';
   return [
-    outcome === 'stale' ? 'fwd=stale' : 'fwd=miss',
-    stored ? 'stored' : '',
+    FORWARDED[outcome],
+    isStored ? 'stored' : '',
     isCollapsed ? 'collapsed' : '',
-    withDetail(outcome === 'error' ? 'error' : detail),
+    withDetail(ownDetail ?? (outcome === 'error' ? 'error' : detail)),
   ];
 }
 

@@ -2,7 +2,7 @@
 // Nothing in here may be kept beyond the request; objects that live as long as the isolate take it as an argument.
 import type { Clock } from '../shared/clock.ts';
 import type { Region } from '../shared/regions.ts';
-import type { Timings } from './server-timing.ts';
+import { createTimings, type Timings } from './server-timing.ts';
 
 export interface Call {
   /** When the request must have its answer. */
@@ -19,6 +19,13 @@ export interface Call {
   /** The one door for work that outlives the answer. */
   waitUntil(work: Promise<unknown>): void;
 }
+
+/** `call` for work that goes on behind its answer: what that meets with is not to be seen in the answer. */
+export const detach = (call: Call, clock: Clock): Call => ({
+  ...call,
+  failedRegions: new Set(call.failedRegions),
+  timings: createTimings(clock),
+});
 
 /** Milliseconds until the deadline, never below 0. */
 export const remainingMs = ({ deadlineAtMs }: Pick<Call, 'deadlineAtMs'>, clock: Clock): number =>

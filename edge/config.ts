@@ -22,6 +22,12 @@ export interface EdgeConfig {
   readonly originSecret: string;
   /** Bytes of lists that one isolate holds, 0 to 100 MiB. Default: 32 MiB. */
   readonly isolateCacheBytes: number;
+  /** `off`: the worker asks origins itself, and cold lists are coalesced within an isolate only. Default: `on`. */
+  readonly regionTier: 'on' | 'off';
+  /** Durable Objects that share the users of one region, 1 to 256. More or fewer of them move few users. Default: 8. */
+  readonly regionShards: number;
+  /** Bytes of lists that one such object holds, 0 to 100 MiB; several may share an isolate. Default: 8 MiB. */
+  readonly regionCacheBytes: number;
   /** Milliseconds that one call to one origin may take at most, 1 to 30 000; less where other regions need the time (call.ts). Default: 2000. */
   readonly originTimeoutMs: number;
   /** Milliseconds that a request may take with all its failovers, 1 to 60 000. Default: 5000. */
@@ -54,6 +60,9 @@ export function readConfig(env: object): EdgeConfig {
     tokenIssuer: vars.TOKEN_ISSUER,
     originSecret: vars.ORIGIN_SECRET,
     isolateCacheBytes: vars.ISOLATE_CACHE_BYTES,
+    regionTier: vars.REGION_TIER,
+    regionShards: vars.REGION_SHARDS,
+    regionCacheBytes: vars.REGION_CACHE_BYTES,
     originTimeoutMs: vars.ORIGIN_TIMEOUT_MS,
     requestDeadlineMs: vars.REQUEST_DEADLINE_MS,
     deviceMaxAgeSeconds: vars.DEVICE_MAX_AGE_SECONDS,
@@ -134,6 +143,9 @@ const envSchema = z
     TOKEN_ISSUER: text.optional(),
     ORIGIN_SECRET: secret,
     ISOLATE_CACHE_BYTES: wholeNumber(0, 104_857_600, 33_554_432),
+    REGION_TIER: z.enum(['on', 'off'], { error: ({ input }) => `expected on or off, got ${got(input)}` }).default('on'),
+    REGION_SHARDS: wholeNumber(1, 256, 8),
+    REGION_CACHE_BYTES: wholeNumber(0, 104_857_600, 8_388_608),
     ORIGIN_TIMEOUT_MS: wholeNumber(1, 30_000, 2000),
     REQUEST_DEADLINE_MS: wholeNumber(1, 60_000, 5000),
     DEVICE_MAX_AGE_SECONDS: wholeNumber(0, 86_400, 60),

@@ -1,30 +1,43 @@
-// Everything that lives as long as the isolate, built once from the configuration and the platform.
+// Everything that lives as long as the isolate, or as a region's object, built once from the configuration and the platform.
 import type { Clock } from '../shared/clock.ts';
-import type { Counters } from '../shared/counters.ts';
+import type { CounterSide, Counters } from '../shared/counters.ts';
+import { whyFenced } from '../shared/fence.ts';
+import type { Random } from '../shared/lifetime.ts';
 import type { EdgeConfig } from './config.ts';
 import { createIdentityVerifier, type IdentityVerifier } from './identity.ts';
-import { createLadder, type ServeRead } from './ladder.ts';
+import { createLadder, type ServeReads } from './ladder.ts';
+import { createListReader } from './list-reader.ts';
 import type { Log } from './log.ts';
 import { createManifestStore, KEEP_MS, type ManifestStore } from './manifest-store.ts';
-import { createListReader } from './read-list.ts';
+import { createRegionLists, type ReadRegion } from './region/region-lists.ts';
+import { createRegionObjects, type FindObject } from './region/region-objects.ts';
 import { createTierChain } from './tiers/chain.ts';
 import { createColoTier } from './tiers/colo.ts';
 import { createColoManifest } from './tiers/colo-manifest.ts';
-import { createIsolateTier } from './tiers/isolate.ts';
+import { createMemoryTier } from './tiers/memory.ts';
 import { createVerificationKeys } from './token-keys.ts';
 import { createInternalToken } from './upstream/internal-token.ts';
-import { createOriginClient, type Fetch } from './upstream/origin-client.ts';
-import { createUpstream } from './upstream/read-lists.ts';
+import { createOriginClient, type Fetch, type OriginClient } from './upstream/origin-client.ts';
+import { createOriginLists } from './upstream/origin-lists.ts';
+import type { RegionReader } from './upstream/region-reader.ts';
+import { createRegions } from './upstream/regions.ts';
 
-/** What the worker needs of the runtime, so that tests can stand in for it. */
+/** What is needed of the runtime, so that tests can stand in for it. */
 export interface Platform {
   readonly clock: Clock;
+  readonly random: Random;
   readonly counters: Counters;
   readonly log: Log;
   readonly fetch: Fetch;
+}
+
+/** What the worker needs beside it. */
+export interface WorkerPlatform extends Platform {
   readonly openCache: () => Promise<Cache>;
   /** Scheme and host under which things are kept in the data centre's cache. */
   readonly keyOrigin: string;
+  /** Undefined where the worker has no objects to go to. */
+  readonly findObject: FindObject | undefined;
 }
 
 export interface EdgeDeps {
@@ -34,25 +47,28 @@ export interface EdgeDeps {
   readonly log: Log;
   readonly identity: IdentityVerifier;
   readonly manifests: ManifestStore;
-  readonly serveRead: ServeRead;
+  readonly serveReads: ServeReads;
 }
 
-export function createDeps(config: EdgeConfig, platform: Platform): EdgeDeps {
-  const { clock, counters, log, fetch } = platform;
-  const client = createOriginClient({
-    fetch,
+export function createDeps(config: EdgeConfig, platform: WorkerPlatform): EdgeDeps {
+  const { clock, random, counters, log, fetch } = platform;
+  const client = createClient(config, platform, 'edge');
+  const cache = createColoManifest({ ...platform, keepMs: KEEP_MS });
+  const manifests = createManifestStore({ clock, counters, log, client, cache });
+  const nearest = createMemoryTier({ name: 'isolate', maxBytes: config.isolateCacheBytes });
+  const lists = createListReader({
+    tiers: createTierChain({ nearest, others: [createColoTier(platform)], clock, counters, side: 'edge' }),
+    source: createRegions({ reader: createRegionReader(config, client, platform), clock, counters }),
     clock,
+    random,
     counters,
-    log,
-    internalToken: createInternalToken({ secret: config.originSecret, clock }),
-    timeoutMs: config.originTimeoutMs,
+    side: 'edge',
+    isFenced: (key, startedAtMs) => {
+      const manifest = manifests.peek();
+      return manifest !== undefined && whyFenced(manifest, key, startedAtMs, clock.now()) !== undefined;
+    },
+    flightAgeMs: config.requestDeadlineMs,
   });
-  const tiers = createTierChain({
-    tiers: [createIsolateTier({ maxBytes: config.isolateCacheBytes }), createColoTier(platform)],
-    clock,
-    counters,
-  });
-  const upstream = createUpstream({ client, clock, counters, log });
   return {
     config,
     clock,
@@ -65,17 +81,47 @@ export function createDeps(config: EdgeConfig, platform: Platform): EdgeDeps {
       clock,
       counters,
     }),
-    manifests: createManifestStore({
-      clock,
-      counters,
-      log,
-      client,
-      cache: createColoManifest({ ...platform, keepMs: KEEP_MS }),
-    }),
-    serveRead: createLadder({
-      lists: createListReader({ tiers, upstream, clock, counters, flightAgeMs: config.requestDeadlineMs }),
-      clock,
-      counters,
-    }),
+    manifests,
+    serveReads: createLadder({ lists, clock, counters }),
   };
 }
+
+/** Of the object of one shard of `region`. Throws an Error when the configuration has no region of that name. */
+export function createReadRegion(config: EdgeConfig, region: string, platform: Platform): ReadRegion {
+  const found = config.regions.find(({ name }) => name === region);
+  if (found === undefined) throw new Error(`expected one of the configured regions, got "${region}"`);
+  const { clock, random, counters, log } = platform;
+  const client = createClient(config, platform, 'region');
+  return createRegionLists({
+    region: found,
+    memory: createMemoryTier({ name: 'region', maxBytes: config.regionCacheBytes }),
+    origin: createOriginLists({ client, clock, random, log }),
+    clock,
+    random,
+    counters,
+    flightAgeMs: config.originTimeoutMs,
+  });
+}
+
+function createRegionReader(config: EdgeConfig, client: OriginClient, platform: WorkerPlatform): RegionReader {
+  const { clock, random, counters, log, findObject } = platform;
+  const origin = createOriginLists({ client, clock, random, log });
+  if (config.regionTier === 'off') return origin;
+  if (findObject === undefined) {
+    log.error('region_tier_missing', { expected: 'a Durable Object binding REGION_CACHE, or REGION_TIER=off' });
+    return origin;
+  }
+  const { regionShards: shards, originTimeoutMs: timeoutMs } = config;
+  return createRegionObjects({ find: findObject, shards, origin, clock, counters, log, timeoutMs });
+}
+
+const createClient = (config: EdgeConfig, { fetch, clock, counters, log }: Platform, side: CounterSide): OriginClient =>
+  createOriginClient({
+    fetch,
+    clock,
+    counters,
+    side,
+    log,
+    internalToken: createInternalToken({ secret: config.originSecret, clock }),
+    timeoutMs: config.originTimeoutMs,
+  });

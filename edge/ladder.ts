@@ -3,13 +3,15 @@ import type { Clock } from '../shared/clock.ts';
 import type { Counters } from '../shared/counters.ts';
 import type { StoredList } from '../shared/entry.ts';
 import { EarshotError } from '../shared/errors.ts';
+import { erasedAtMs } from '../shared/fence.ts';
 import { POPULAR_SURFACE, POPULAR_USER } from '../shared/ids.ts';
 import { type ListKey, makeCacheKey } from '../shared/keys.ts';
 import type { Manifest, Surface } from '../shared/manifest.ts';
 import { chooseGeneration, chooseList } from '../shared/rollout.ts';
 import type { CacheTrail } from './cache-status.ts';
 import type { Call } from './call.ts';
-import type { ListReader } from './read-list.ts';
+import type { ListRead, ListReader } from './list-reader.ts';
+import type { ListRequest } from './upstream/region-reader.ts';
 
 export interface Read {
   readonly user: string;
@@ -31,85 +33,140 @@ export interface Served {
   readonly trails: readonly CacheTrail[];
 }
 
+/** One outcome per read, in their order: what is served, or `unknown_surface`, `unknown_variant`, `no_recommendations` or `unavailable`. */
+export type ServeReads = (
+  reads: readonly Read[],
+  manifest: Manifest,
+  call: Call,
+) => Promise<readonly (Served | EarshotError)[]>;
+
 interface LadderOptions {
   readonly lists: ListReader;
   readonly clock: Clock;
   readonly counters: Counters;
 }
 
-interface Rung {
-  readonly key: ListKey;
-  readonly ttlSeconds: number;
+interface Rung extends ListRequest {
   readonly source: 'personal' | 'popular';
 }
 
-/** Throws `unknown_surface`, `unknown_variant`, `no_recommendations` or `unavailable`. */
-export type ServeRead = (read: Read, manifest: Manifest, call: Call) => Promise<Served>;
-
-export const createLadder =
-  ({ lists, clock, counters }: LadderOptions): ServeRead =>
-  async (read, manifest, call) => {
-    counters.add('edge_reads_total');
-    const rungs = makeRungs(read, manifest, clock.now());
-    const trails: CacheTrail[] = [];
-    let unreachable = false;
-    for (const { key, ttlSeconds, source } of rungs) {
-      const result = await lists.read(key, ttlSeconds, call);
-      trails.push(source === 'popular' ? { ...result.trail, detail: 'popular' } : result.trail);
-      if (result.kind === 'list') {
-        const own = rungs[0].key;
-        const { list, storedAtMs } = result;
-        if (source === 'personal') return { list, own, source, standsInFor: undefined, storedAtMs, trails };
-        counters.add('edge_popular_total');
-        return { list, own, source, standsInFor: unreachable ? 'unreachable' : 'absent', storedAtMs, trails };
-      }
-      if (result.kind === 'unreachable') unreachable = true;
-    }
-    throw unreachable
-      ? new EarshotError('unavailable', 'origin', `no region gave a list for ${makeCacheKey(rungs[0].key)}`)
-      : new EarshotError(
-          'no_recommendations',
-          'edge',
-          `expected a list for "${read.user}" on "${read.surface}", got none`,
-        );
-  };
-
-function makeRungs(read: Read, { surfaces }: Manifest, nowMs: number): [Rung, ...Rung[]] {
-  const surface = Object.hasOwn(surfaces, read.surface) ? surfaces[read.surface] : undefined;
-  if (surface === undefined) throw new EarshotError('unknown_surface', 'edge', `there is no surface "${read.surface}"`);
-  const own = chooseOwn(surface, read, nowMs);
-  const personal: Rung = {
-    key: { surface: read.surface, user: read.user, ...own },
-    ttlSeconds: surface.listTtlSeconds,
-    source: 'personal',
-  };
-  if (read.fallback === 'none') return [personal];
-  const popularHere: Rung = { ...personal, key: { ...personal.key, user: POPULAR_USER }, source: 'popular' };
-  const popularAnywhere = makePopularRung(surfaces, nowMs);
-  const isAnother =
-    popularAnywhere !== undefined && makeCacheKey(popularAnywhere.key) !== makeCacheKey(popularHere.key);
-  return isAnother ? [personal, popularHere, popularAnywhere] : [personal, popularHere];
+/** One read on its way down the ladder. */
+interface Climb {
+  readonly read: Read;
+  readonly own: Rung;
+  readonly trails: CacheTrail[];
+  rung: Rung | undefined;
+  isUnreachable: boolean;
+  outcome: Served | EarshotError | undefined;
 }
 
-function chooseOwn(surface: Surface, read: Read, nowMs: number): { variant: string; generation: number } {
+export function createLadder({ lists, clock, counters }: LadderOptions): ServeReads {
+  function begin(read: Read, manifest: Manifest): Climb | EarshotError {
+    const own = makeOwnRung(read, manifest, clock.now());
+    if (own instanceof EarshotError) return own;
+    return { read, own, trails: [], rung: own, isUnreachable: false, outcome: undefined };
+  }
+
+  /** Takes what a rung gave: the list, or the step to the next rung. */
+  function take(climb: Climb, rung: Rung, result: ListRead, manifest: Manifest): void {
+    climb.trails.push(rung.source === 'popular' ? { ...result.trail, detail: 'popular' } : result.trail);
+    if (result.kind === 'entry' && result.entry.value.kind === 'list') {
+      climb.outcome = serve(climb, rung, result.entry.value, result.isFromCache ? result.entry.storedAtMs : undefined);
+      return;
+    }
+    if (result.kind === 'unreachable') climb.isUnreachable = true;
+    climb.rung = nextRung(climb, rung, manifest, clock.now());
+    if (climb.rung === undefined) climb.outcome = giveUp(climb);
+  }
+
+  function serve(climb: Climb, { source }: Rung, list: StoredList, storedAtMs: number | undefined): Served {
+    const { own, trails, isUnreachable } = climb;
+    if (source === 'personal') return { list, own: own.key, source, standsInFor: undefined, storedAtMs, trails };
+    counters.add('edge_popular_total');
+    const standsInFor = isUnreachable ? 'unreachable' : 'absent';
+    return { list, own: own.key, source, standsInFor, storedAtMs, trails };
+  }
+
+  return async (reads, manifest, call) => {
+    counters.add('edge_reads_total', reads.length);
+    const climbs = reads.map((read) => begin(read, manifest));
+    const started = climbs.filter((climb): climb is Climb => !(climb instanceof EarshotError));
+    for (let open = started; open.length > 0; open = open.filter(({ outcome }) => outcome === undefined)) {
+      const rungs = open.map(({ rung }) => rung as Rung);
+      const results = await lists.read(rungs, call);
+      for (const [i, climb] of open.entries()) take(climb, rungs[i] as Rung, results[i] as ListRead, manifest);
+    }
+    return climbs.map((climb) => (climb instanceof EarshotError ? climb : (climb.outcome as Served | EarshotError)));
+  };
+}
+
+function giveUp({ read, own, isUnreachable }: Climb): EarshotError {
+  return isUnreachable
+    ? new EarshotError('unavailable', 'origin', `no region gave a list for ${makeCacheKey(own.key)}`)
+    : new EarshotError(
+        'no_recommendations',
+        'edge',
+        `expected a list for "${read.user}" on "${read.surface}", got none`,
+      );
+}
+
+function makeOwnRung(read: Read, manifest: Manifest, nowMs: number): Rung | EarshotError {
+  const surface = surfaceOf(manifest, read.surface);
+  if (surface === undefined)
+    return new EarshotError('unknown_surface', 'edge', `there is no surface "${read.surface}"`);
+  const choice = chooseOwn(surface, read, nowMs);
+  if (choice instanceof EarshotError) return choice;
+  return {
+    key: { surface: read.surface, user: read.user, ...choice },
+    ttlSeconds: surface.listTtlSeconds,
+    notBeforeMs: erasedAtMs(manifest, read.user),
+    source: 'personal',
+  };
+}
+
+function chooseOwn(
+  surface: Surface,
+  read: Read,
+  nowMs: number,
+): { variant: string; generation: number } | EarshotError {
   if (read.variant === undefined) {
     const { variant, generation } = chooseList(surface, read.user, nowMs);
     return { variant: variant.name, generation };
   }
   const variant = surface.variants.find(({ name }) => name === read.variant);
   if (variant === undefined) {
-    throw new EarshotError('unknown_variant', 'edge', `there is no variant "${read.variant}" on "${read.surface}"`);
+    return new EarshotError('unknown_variant', 'edge', `there is no variant "${read.variant}" on "${read.surface}"`);
   }
   return { variant: variant.name, generation: chooseGeneration(variant, read.user, nowMs) };
 }
 
-function makePopularRung(surfaces: Manifest['surfaces'], nowMs: number): Rung | undefined {
-  const surface = Object.hasOwn(surfaces, POPULAR_SURFACE) ? surfaces[POPULAR_SURFACE] : undefined;
+/** After the user's own list the popular one of the surface, under the user's own variant, and after that the one for all surfaces. */
+function nextRung({ read, own }: Climb, rung: Rung, manifest: Manifest, nowMs: number): Rung | undefined {
+  if (read.fallback === 'none') return undefined;
+  const here: Rung = {
+    ...own,
+    key: { ...own.key, user: POPULAR_USER },
+    notBeforeMs: erasedAtMs(manifest, POPULAR_USER),
+    source: 'popular',
+  };
+  if (rung.source === 'personal') return here;
+  const anywhere = makePopularRung(manifest, nowMs);
+  const isAsked = (each: Rung): boolean =>
+    anywhere !== undefined && makeCacheKey(each.key) === makeCacheKey(anywhere.key);
+  return isAsked(rung) || isAsked(here) ? undefined : anywhere;
+}
+
+function makePopularRung(manifest: Manifest, nowMs: number): Rung | undefined {
+  const surface = surfaceOf(manifest, POPULAR_SURFACE);
   if (surface === undefined) return undefined;
   const { variant, generation } = chooseList(surface, POPULAR_USER, nowMs);
   return {
     key: { surface: POPULAR_SURFACE, variant: variant.name, generation, user: POPULAR_USER },
     ttlSeconds: surface.listTtlSeconds,
+    notBeforeMs: erasedAtMs(manifest, POPULAR_USER),
     source: 'popular',
   };
 }
+
+const surfaceOf = ({ surfaces }: Manifest, name: string): Surface | undefined =>
+  Object.hasOwn(surfaces, name) ? surfaces[name] : undefined;

@@ -24,6 +24,8 @@ const REFRESH_AGE_TIMEOUT_MS = 15_000;
 export interface ManifestStore {
   /** The live manifest; throws `unavailable` when there is none to be had. Regions that were waited for in vain count as failed for `call`. */
   get(call: Call): Promise<LiveManifest>;
+  /** The manifest that is held, however old, if one is. */
+  peek(): Manifest | undefined;
 }
 
 export interface LiveManifest {
@@ -127,6 +129,7 @@ export function createManifestStore({ clock, counters, log, client, cache }: Man
   }
 
   return {
+    peek: () => held?.manifest,
     get: async (call) => {
       if (held !== undefined && ageMs() < FRESH_MS) return held;
       const failing = sinceFailureMs() < FAILING_MS;

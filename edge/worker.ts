@@ -4,6 +4,8 @@ import { type Answer, assemble } from './assemble.ts';
 
 let answer: Answer | undefined;
 
+export { RegionCache } from './region/region-cache.ts';
+
 export default {
   fetch: (request, env: object, context) => {
     answer ??= assemble(env, new URL(request.url).origin);

@@ -6,17 +6,38 @@ export const COUNTERS = {
   edge_isolate_hits_total: 'lists served from the memory of the isolate',
   edge_colo_hits_total: 'lists served from the cache of the data centre',
   edge_collapsed_total: 'lists served from the load of another request',
+  edge_revalidated_total: 'lists served stale while they were refreshed',
+  edge_stale_if_error_total: 'lists served stale because no region gave them anew',
+  edge_refreshes_total:
+    'loads begun for a list that was served meanwhile, because it was stale or, by chance, soon would be',
+  edge_refresh_failures_total: 'such loads that brought nothing',
+  edge_fenced_total: 'loads not stored, because an erasure, a flip or a later load had overtaken them',
   edge_tier_errors_total: 'times a cache tier threw and was passed over as a miss',
+  edge_region_calls_total: 'calls that the worker sent to objects of regions',
+  edge_region_failures_total: 'calls to objects of regions that failed, were shed or did not answer in time',
+  edge_region_bypasses_total: 'keys read without the object of their region, because it failed now or shortly before',
   edge_origin_reads_total: 'keys that the worker asked an origin for',
   edge_origin_calls_total: 'lists:read calls that the worker sent',
   edge_origin_failures_total: 'lists:read calls that failed or did not answer in time',
   edge_failovers_total: 'reads that went on to the next region after a failure',
   edge_manifest_fetches_total: 'times the worker asked an origin for the manifest',
   edge_manifest_failures_total: 'times no origin gave the manifest',
-  edge_stale_if_error_total: 'lists served stale because no region gave them anew',
   edge_popular_total: 'answers in which the popular list stood in',
   edge_rejected_tokens_total: 'requests refused because of their token',
   edge_token_key_failures_total: 'times the keys that tokens are checked with could not be fetched',
+  region_reads_total: 'keys that objects of regions were asked for',
+  region_hits_total: 'lists served from the memory of the object',
+  region_collapsed_total: 'keys answered from the load of another',
+  region_revalidated_total: 'lists given stale while they were refreshed',
+  region_stale_if_error_total: 'lists given stale because the origin did not give them anew',
+  region_refreshes_total: 'loads begun for a list that was given meanwhile',
+  region_refresh_failures_total: 'such loads that brought nothing',
+  region_fenced_total: 'loads not stored, because a later load had overtaken them',
+  region_shed_total: 'keys refused because too many were waiting',
+  region_tier_errors_total: 'times the memory of an object threw and was passed over as a miss',
+  region_origin_reads_total: 'keys that objects asked their origin for',
+  region_origin_calls_total: 'lists:read calls that objects sent',
+  region_origin_failures_total: 'lists:read calls of objects that failed or did not answer in time',
   origin_reads_total: 'keys that this process was asked for',
   origin_absent_total: 'keys that had no list in Bigtable',
   origin_bigtable_calls_total: 'ReadRows calls sent to Bigtable',
@@ -26,6 +47,9 @@ export const COUNTERS = {
 } as const satisfies Record<string, string>;
 
 export type CounterName = keyof typeof COUNTERS;
+
+/** Who counts, where the same code runs in the worker and in a region's object. */
+export type CounterSide = 'edge' | 'region';
 
 export interface Counters {
   add(name: CounterName, by?: number): void;

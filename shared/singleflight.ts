@@ -13,10 +13,12 @@ export interface Shared<T> {
 }
 
 export interface Flight<T> {
-  /** Called by the leader only. */
-  readonly load: () => Promise<T>;
+  /** Called by the leader only. `isCurrent` tells, at any time, whether no later load of the key has taken the place of this one. */
+  readonly load: (isCurrent: () => boolean) => Promise<T>;
   /** How long a follower waits before it leaves; the flight goes on. */
   readonly waitTimeoutMs: number;
+  /** A load that began before this moment is not joined: it may have seen what has changed since. Default: any is joined. */
+  readonly notBeforeMs?: number;
   /** Keeps the load going when the one who asked for it has gone. */
   readonly keepAlive: (load: Promise<unknown>) => void;
 }
@@ -27,6 +29,8 @@ export interface Singleflight<T> {
    * FollowerTimeout for a follower whose time is up.
    */
   run(key: string, flight: Flight<T>): Promise<Shared<T>>;
+  /** Whether a load of `key` is under way that began at `notBeforeMs` or later and would be joined. */
+  has(key: string, notBeforeMs?: number): boolean;
   /** How many loads are under way. */
   size(): number;
 }
@@ -48,6 +52,7 @@ interface Attempt<T> {
   readonly startedAtMs: number;
   /** 1, or 2 for the one that follows a failure. */
   readonly number: number;
+  readonly overtake: () => void;
 }
 
 const MAX_ATTEMPTS = 2;
@@ -56,11 +61,24 @@ export function createSingleflight<T>(options: SingleflightOptions<T>): Singlefl
   const { clock, ageTimeoutMs, isFailure = () => false } = options;
   const attempts = new Map<string, Attempt<T>>();
 
+  function findJoinable(key: string, notBeforeMs: number): Attempt<T> | undefined {
+    const attempt = attempts.get(key);
+    if (attempt === undefined || attempt.startedAtMs < notBeforeMs) return undefined;
+    return clock.now() - attempt.startedAtMs < ageTimeoutMs ? attempt : undefined;
+  }
+
   function lead(key: string, { load, keepAlive }: Flight<T>, number: number): Promise<T> {
-    const outcome = load().finally(() => {
+    // Whatever of this key is still under way was not to be joined, so it is not to be kept either.
+    attempts.get(key)?.overtake();
+    let isCurrent = true;
+    const startedAtMs = clock.now();
+    const outcome = load(() => isCurrent).finally(() => {
       if (attempts.get(key) === attempt) attempts.delete(key);
     });
-    const attempt: Attempt<T> = { outcome, startedAtMs: clock.now(), number };
+    const overtake = (): void => {
+      isCurrent = false;
+    };
+    const attempt: Attempt<T> = { outcome, startedAtMs, number, overtake };
     attempts.set(key, attempt);
     keepAlive(outcome.catch(() => undefined));
     return outcome;
@@ -97,14 +115,14 @@ export function createSingleflight<T>(options: SingleflightOptions<T>): Singlefl
       const untilMs = clock.now() + flight.waitTimeoutMs;
       let failed = 0;
       while (true) {
-        const attempt = attempts.get(key);
-        const isJoinable = attempt !== undefined && clock.now() - attempt.startedAtMs < ageTimeoutMs;
-        if (!isJoinable) return { value: await lead(key, flight, failed + 1), isCollapsed: false };
+        const attempt = findJoinable(key, flight.notBeforeMs ?? 0);
+        if (attempt === undefined) return { value: await lead(key, flight, failed + 1), isCollapsed: false };
         const followed = await follow(attempt, untilMs);
         if (followed !== 'failed') return { ...followed, isCollapsed: true };
         failed = attempt.number;
       }
     },
+    has: (key, notBeforeMs = 0) => findJoinable(key, notBeforeMs) !== undefined,
     size: () => attempts.size,
   };
 }

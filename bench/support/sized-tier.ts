@@ -1,5 +1,5 @@
 // Isolate tiers that hold an exact number of entries. The tier is bounded by bytes, so every entry that is replayed has the same size.
-import { createIsolateTier } from '../../edge/tiers/isolate.ts';
+import { createMemoryTier } from '../../edge/tiers/memory.ts';
 import type { Tier } from '../../edge/tiers/tier.ts';
 import type { Entry } from '../../shared/entry.ts';
 
@@ -7,7 +7,9 @@ import type { Entry } from '../../shared/entry.ts';
 export const TRACE_ENTRY: Entry = {
   value: { kind: 'absent' },
   storedAtMs: 0,
+  loadMs: 0,
   freshUntilMs: Number.MAX_SAFE_INTEGER,
+  revalidateUntilMs: Number.MAX_SAFE_INTEGER,
   staleUntilMs: Number.MAX_SAFE_INTEGER,
 };
 
@@ -18,7 +20,7 @@ export const makeTraceKey = (key: number): string => String.fromCharCode(key >>>
 
 /** An isolate tier that holds `count` entries of a trace and no more. */
 export async function createTierOf(count: number): Promise<Tier> {
-  return createIsolateTier({ maxBytes: count * (await findEntryBytes()) });
+  return createMemoryTier({ name: 'isolate', maxBytes: count * (await findEntryBytes()) });
 }
 
 /** What the tier itself counts for an entry: the smallest bound in which it keeps one. Throws an Error beyond `MAX_ENTRY_BYTES`. */
@@ -35,7 +37,7 @@ async function findEntryBytes(): Promise<number> {
 }
 
 async function isKeptWithin(maxBytes: number): Promise<boolean> {
-  const tier = createIsolateTier({ maxBytes });
+  const tier = createMemoryTier({ name: 'isolate', maxBytes });
   await tier.set(makeTraceKey(0), TRACE_ENTRY);
   return (await tier.get(makeTraceKey(0))) !== undefined;
 }

@@ -1,91 +1,93 @@
 // The tiers in the order in which they are asked. A hit is promoted into the tiers above it; a tier that throws is passed over as a miss
-// and counted, never a request's error; an expired entry is never handed out.
+// and counted, never a request's error; an expired entry, or one from before the moment that the reader names, is never handed out.
 import type { Clock } from '../../shared/clock.ts';
-import type { CounterName, Counters } from '../../shared/counters.ts';
+import type { CounterName, CounterSide, Counters } from '../../shared/counters.ts';
 import { type Entry, stateOf } from '../../shared/entry.ts';
 import type { Call } from '../call.ts';
-import type { Tier } from './tier.ts';
+import type { MemoryTier, Tier } from './tier.ts';
 
-/** What one tier said, and `stale-if-error` when what it had was served because nothing better could be had. */
+/** What one tier said; how an entry that was not fresh came to be served after all; `bypass` when it was not asked for once. */
 export interface Asked {
   readonly tier: string;
-  readonly outcome: 'hit' | 'stale' | 'stale-if-error' | 'miss' | 'error';
+  readonly outcome: 'hit' | 'stale' | 'stale-while-revalidate' | 'stale-if-error' | 'miss' | 'error' | 'bypass';
   /** Whether the request waited here for the load of another. */
   readonly isCollapsed?: boolean;
+  readonly detail?: string;
 }
 
 /** `asked` holds the tiers that were asked, in that order. */
 export type Lookup =
-  | { readonly state: 'fresh'; readonly entry: Entry; readonly asked: readonly Asked[] }
-  | { readonly state: 'stale'; readonly entry: Entry; readonly asked: readonly Asked[] }
+  | { readonly state: 'fresh' | 'stale'; readonly entry: Entry; readonly asked: readonly Asked[] }
   | { readonly state: 'missing'; readonly asked: readonly Asked[] };
 
 export interface TierChain {
   /** Asks the first tier alone, which costs no I/O. */
-  lookupNearest(key: string, call: Call): Promise<Lookup>;
+  lookupNearest(key: string, notBeforeMs: number): Lookup;
   /** Asks the other tiers; before them the first once more, because somebody may have filled it since. */
-  lookupRest(key: string, call: Call): Promise<Lookup>;
+  lookupRest(key: string, notBeforeMs: number, call: Call): Promise<Lookup>;
   /** Stores in every tier, in the background: the answer does not wait for it. */
   store(key: string, entry: Entry, call: Call): void;
 }
 
 interface ChainOptions {
-  readonly tiers: readonly [Tier, ...Tier[]];
+  readonly nearest: MemoryTier;
+  readonly others: readonly Tier[];
   readonly clock: Clock;
   readonly counters: Counters;
+  readonly side: CounterSide;
 }
 
-export function createTierChain({ tiers, clock, counters }: ChainOptions): TierChain {
-  async function ask(tier: Tier, key: string): Promise<{ asked: Asked; entry?: Entry }> {
+export function createTierChain({ nearest, others, clock, counters, side }: ChainOptions): TierChain {
+  const tiers = [nearest, ...others];
+  const countError = (): void => counters.add(`${side}_tier_errors_total`);
+
+  function judge(tier: Tier, entry: Entry | undefined, notBeforeMs: number): { asked: Asked; entry?: Entry } {
+    const isUsable = entry !== undefined && entry.storedAtMs >= notBeforeMs;
+    const state = isUsable ? stateOf(entry, clock.now()) : 'expired';
+    if (entry === undefined || state === 'expired') return { asked: { tier: tier.name, outcome: 'miss' } };
+    return { asked: { tier: tier.name, outcome: state === 'fresh' ? 'hit' : 'stale' }, entry };
+  }
+
+  async function ask(tier: Tier, key: string, notBeforeMs: number): Promise<{ asked: Asked; entry?: Entry }> {
     try {
-      const entry = await tier.get(key);
-      const state = entry === undefined ? 'expired' : stateOf(entry, clock.now());
-      if (entry === undefined || state === 'expired') return { asked: { tier: tier.name, outcome: 'miss' } };
-      return { asked: { tier: tier.name, outcome: state === 'fresh' ? 'hit' : 'stale' }, entry };
+      return judge(tier, await tier.get(key), notBeforeMs);
     } catch {
-      counters.add('edge_tier_errors_total');
+      countError();
       return { asked: { tier: tier.name, outcome: 'error' } };
     }
   }
 
   function storeIn(targets: readonly Tier[], key: string, entry: Entry, call: Call): void {
-    for (const tier of targets) {
-      call.waitUntil(tier.set(key, entry).catch(() => counters.add('edge_tier_errors_total')));
-    }
+    for (const tier of targets) call.waitUntil(tier.set(key, entry).catch(countError));
   }
 
-  async function lookupIn(range: readonly Tier[], key: string, call: Call): Promise<Lookup> {
-    const asked: Asked[] = [];
-    let stale: Entry | undefined;
-    for (const tier of range) {
-      const answer = await call.timings.time(tier.name, () => ask(tier, key));
-      asked.push(answer.asked);
-      if (answer.entry === undefined) continue;
-      if (answer.asked.outcome === 'hit') {
-        countHit(counters, tier.name);
-        storeIn(tiers.slice(0, tiers.indexOf(tier)), key, answer.entry, call);
-        return { state: 'fresh', entry: answer.entry, asked };
-      }
-      stale ??= answer.entry;
-    }
-    return stale === undefined ? { state: 'missing', asked } : { state: 'stale', entry: stale, asked };
+  function lookupNearest(key: string, notBeforeMs: number): Lookup {
+    const { asked, entry } = judge(nearest, nearest.peek(key), notBeforeMs);
+    if (entry === undefined) return { state: 'missing', asked: [asked] };
+    if (asked.outcome === 'stale') return { state: 'stale', entry, asked: [asked] };
+    countHit(nearest, counters);
+    return { state: 'fresh', entry, asked: [asked] };
   }
-
-  const [nearest, ...rest] = tiers;
 
   return {
-    lookupNearest: (key, call) => lookupIn([nearest], key, call),
-    lookupRest: async (key, call) => {
-      const again = await ask(nearest, key);
-      if (again.entry !== undefined && again.asked.outcome === 'hit') {
-        countHit(counters, nearest.name);
-        return { state: 'fresh', entry: again.entry, asked: [again.asked] };
+    lookupNearest,
+    lookupRest: async (key, notBeforeMs, call) => {
+      const again = lookupNearest(key, notBeforeMs);
+      if (again.state === 'fresh') return again;
+      const asked = [...again.asked];
+      let newest = again.state === 'stale' ? again.entry : undefined;
+      for (const tier of others) {
+        const answer = await call.timings.time(tier.name, () => ask(tier, key, notBeforeMs));
+        asked.push(answer.asked);
+        const { entry } = answer;
+        if (entry === undefined || (newest !== undefined && newest.storedAtMs > entry.storedAtMs)) continue;
+        newest = entry;
+        storeIn(tiers.slice(0, tiers.indexOf(tier)), key, entry, call);
+        if (answer.asked.outcome !== 'hit') continue;
+        countHit(tier, counters);
+        return { state: 'fresh', entry, asked };
       }
-      const lookup = await lookupIn(rest, key, call);
-      const asked = [again.asked, ...lookup.asked];
-      // What the nearest holds is what it was given last, so of two stale ones it has the newer.
-      if (lookup.state === 'fresh' || again.entry === undefined) return { ...lookup, asked };
-      return { state: 'stale', entry: again.entry, asked };
+      return newest === undefined ? { state: 'missing', asked } : { state: 'stale', entry: newest, asked };
     },
     store: (key, entry, call) => storeIn(tiers, key, entry, call),
   };
@@ -94,9 +96,10 @@ export function createTierChain({ tiers, clock, counters }: ChainOptions): TierC
 const HIT_COUNTERS: Readonly<Record<string, CounterName>> = {
   isolate: 'edge_isolate_hits_total',
   colo: 'edge_colo_hits_total',
+  region: 'region_hits_total',
 };
 
-function countHit(counters: Counters, tier: string): void {
-  const name = HIT_COUNTERS[tier];
-  if (name !== undefined) counters.add(name);
+function countHit({ name }: Tier, counters: Counters): void {
+  const counter = HIT_COUNTERS[name];
+  if (counter !== undefined) counters.add(counter);
 }

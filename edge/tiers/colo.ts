@@ -44,7 +44,9 @@ function encodeHeaders(key: string, entry: Entry, lifetimeSeconds: number): Head
     'earshot-key': key,
     'earshot-kind': entry.value.kind,
     'earshot-stored-at': String(entry.storedAtMs),
+    'earshot-load-ms': String(entry.loadMs),
     'earshot-fresh-until': String(entry.freshUntilMs),
+    'earshot-revalidate-until': String(entry.revalidateUntilMs),
     'earshot-stale-until': String(entry.staleUntilMs),
   });
   if (entry.value.kind === 'list') {
@@ -62,11 +64,14 @@ function decodeEntry(headers: Headers, bytes: Uint8Array): Entry | undefined {
     headers.get('earshot-digest'),
     bytes,
   );
-  const storedAtMs = number('earshot-stored-at');
-  const freshUntilMs = number('earshot-fresh-until');
-  const staleUntilMs = number('earshot-stale-until');
-  if (value === undefined || ![storedAtMs, freshUntilMs, staleUntilMs].every(Number.isFinite)) return undefined;
-  return { value, storedAtMs, freshUntilMs, staleUntilMs };
+  const times = {
+    storedAtMs: number('earshot-stored-at'),
+    loadMs: number('earshot-load-ms'),
+    freshUntilMs: number('earshot-fresh-until'),
+    revalidateUntilMs: number('earshot-revalidate-until'),
+    staleUntilMs: number('earshot-stale-until'),
+  };
+  return value === undefined || !Object.values(times).every(Number.isFinite) ? undefined : { value, ...times };
 }
 
 function decodeValue(

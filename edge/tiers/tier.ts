@@ -9,3 +9,9 @@ export interface Tier {
   set(key: string, entry: Entry): Promise<void>;
   delete(key: string): Promise<void>;
 }
+
+/** A tier that can tell without waiting. */
+export interface MemoryTier extends Tier {
+  /** As `get`, at once. */
+  peek(key: string): Entry | undefined;
+}

@@ -1,6 +1,6 @@
 // Calls to one origin. Whatever goes wrong comes back as a named failure of that region, so that whoever asked can go on to the next.
 import type { Clock } from '../../shared/clock.ts';
-import type { Counters } from '../../shared/counters.ts';
+import type { CounterSide, Counters } from '../../shared/counters.ts';
 import type { ListKey } from '../../shared/keys.ts';
 import { decodeListFrames, type ListResult } from '../../shared/list-frames.ts';
 import { DEADLINE_HEADER, LISTS_READ_PATH, MANIFEST_PATH } from '../../shared/lists-read.ts';
@@ -39,6 +39,7 @@ interface OriginClientOptions {
   readonly fetch: Fetch;
   readonly clock: Clock;
   readonly counters: Counters;
+  readonly side: CounterSide;
   readonly log: Log;
   readonly internalToken: () => Promise<string>;
   /** Milliseconds that one call may take at most, its body included. */
@@ -46,7 +47,7 @@ interface OriginClientOptions {
 }
 
 export function createOriginClient(options: OriginClientOptions): OriginClient {
-  const { fetch, clock, counters, log, internalToken } = options;
+  const { fetch, clock, counters, side, log, internalToken } = options;
 
   async function exchange<T>(
     region: Region,
@@ -95,15 +96,15 @@ export function createOriginClient(options: OriginClientOptions): OriginClient {
 
   return {
     readLists: async (region, keys, call) => {
-      counters.add('edge_origin_calls_total');
-      counters.add('edge_origin_reads_total', keys.length);
+      counters.add(`${side}_origin_calls_total`);
+      counters.add(`${side}_origin_reads_total`, keys.length);
       const body = JSON.stringify({ keys });
       const init = { method: 'POST', body, headers: { 'content-type': 'application/json' } };
       const answer = await exchange(region, call, LISTS_READ_PATH, init, async (response) => {
         await expectStatus(response, 200);
         return decodeListFrames(new Uint8Array(await response.arrayBuffer()), keys.length);
       });
-      if (answer.kind === 'failed') counters.add('edge_origin_failures_total');
+      if (answer.kind === 'failed') counters.add(`${side}_origin_failures_total`);
       return answer;
     },
     readManifest: (region, etag, call) => {

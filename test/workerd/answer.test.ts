@@ -112,11 +112,10 @@ describe('the headers', () => {
     expect(steps(await edge.get(PATH))).toEqual([
       'token;dur=0',
       'manifest;dur=0',
-      'isolate;dur=0',
       'colo;dur=0',
       'origin;desc="asia";dur=0',
     ]);
-    expect(steps(await edge.get(PATH))).toEqual(['token;dur=0', 'manifest;dur=0', 'isolate;dur=0']);
+    expect(steps(await edge.get(PATH))).toEqual(['token;dur=0', 'manifest;dur=0']);
   });
 
   test('forbid sniffing, on answers and on problems', async () => {

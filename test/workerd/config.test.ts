@@ -12,13 +12,17 @@ afterEach(() => {
 
 describe('a configuration', () => {
   test('needs no more than regions and secrets; the rest has defaults', () => {
-    expect(readConfig(TEST_ENV)).toEqual({
+    const { REGION_TIER: _, ...needed } = TEST_ENV;
+    expect(readConfig(needed)).toEqual({
       regions: TEST_REGIONS,
       tokenKeys: { mode: 'secret', secret: TEST_ENV.TOKEN_SECRET },
       tokenAudience: 'earshot',
       tokenIssuer: undefined,
       originSecret: TEST_ENV.ORIGIN_SECRET,
       isolateCacheBytes: 33_554_432,
+      regionTier: 'on',
+      regionShards: 8,
+      regionCacheBytes: 8_388_608,
       originTimeoutMs: 2_000,
       requestDeadlineMs: 5_000,
       deviceMaxAgeSeconds: 60,

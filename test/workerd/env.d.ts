@@ -6,7 +6,7 @@ declare global {
   }
   namespace Cloudflare {
     interface GlobalProps {
-      mainModule: typeof import('../../edge/worker.ts');
+      mainModule: typeof import('./support/main.ts');
     }
   }
 }

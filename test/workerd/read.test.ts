@@ -51,31 +51,6 @@ describe('a read', () => {
     expect(edge.counters.get('edge_colo_hits_total')).toBe(1);
   });
 
-  test('of a list that is no longer fresh goes to the origin, up to the last millisecond', async () => {
-    await edge.get(PATH);
-    edge.clock.advance(6 * HOUR_MS - 1);
-    expect(cacheStatus(await edge.get(PATH))).toBe('isolate; hit; ttl=0');
-    edge.clock.advance(1);
-    expect(cacheStatus(await edge.get(PATH))).toBe(
-      'origin-asia; fwd=miss; fwd-status=200, colo; fwd=stale; stored, isolate; fwd=stale; stored',
-    );
-  });
-
-  test('gets the stale list when no region gives it anew, from whichever cache, without storing it again', async () => {
-    await edge.get(PATH);
-    edge.origins.behave('refuses', { path: LISTS });
-    edge.clock.advance(6 * HOUR_MS + 30_000);
-    const regions = ['asia', 'europe', 'us'].map((name) => `origin-${name}; fwd=miss; detail=connection`).join(', ');
-    const response = await edge.get(`${PATH}?fallback=none`);
-    expect(response.status).toBe(200);
-    expect(cacheStatus(response)).toBe(`${regions}, colo; fwd=stale, isolate; hit; ttl=-30; detail=stale-if-error`);
-    expect(await response.json()).toMatchObject({ source: 'personal', items: Array(50).fill({}) });
-    expect(edge.counters.get('edge_stale_if_error_total')).toBe(1);
-    edge.loseIsolate();
-    const fromColo = `${regions}, colo; hit; ttl=-30; detail=stale-if-error, isolate; fwd=miss`;
-    expect([cacheStatus(await edge.get(PATH)), cacheStatus(await edge.get(PATH))]).toEqual([fromColo, fromColo]);
-  });
-
   test('gets the stale list up to the last millisecond of its window, and then none', async () => {
     await edge.get(PATH);
     edge.origins.behave('refuses', { path: LISTS });

@@ -15,7 +15,9 @@ export function tierContract(name: string, make: () => { tier: Tier; nowMs: numb
     const entryOf = (value: Entry['value']): Entry => ({
       value,
       storedAtMs: nowMs,
+      loadMs: 12,
       freshUntilMs: nowMs + 60_000,
+      revalidateUntilMs: nowMs + 90_000,
       staleUntilMs: nowMs + 120_000,
     });
 

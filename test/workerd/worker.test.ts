@@ -33,12 +33,12 @@ test('a burst of strangers on a fresh isolate asks for one manifest, and each ge
   expect(origins.manifestReads()).toHaveLength(1);
 });
 
-test('a second read comes from the isolate', async () => {
+test('a first read goes through the object of its region, a second comes from the isolate', async () => {
   origins.put(keyOf('ann'), makeList('a'));
   const first = await get('/v1/me/recommendations/home');
   const second = await get('/v1/me/recommendations/home');
   expect(first.headers.get('cache-status')).toMatch(
-    /^origin-[a-z]+; fwd=miss; fwd-status=200, colo; fwd=miss; stored, isolate; fwd=miss; stored$/,
+    /^origin-([a-z]+); fwd=miss; fwd-status=200, region-\1; fwd=miss; stored, colo; fwd=miss; stored, isolate; fwd=miss; stored$/,
   );
   expect(second.headers.get('cache-status')).toMatch(/^isolate; hit; ttl=\d+$/);
   expect(await second.text()).toBe(await first.text());

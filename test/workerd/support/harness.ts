@@ -4,8 +4,10 @@ import { createApp } from '../../../edge/app.ts';
 import { type EdgeConfig, readConfig } from '../../../edge/config.ts';
 import { createDeps } from '../../../edge/deps.ts';
 import type { LogFields } from '../../../edge/log.ts';
+import type { FindObject } from '../../../edge/region/region-objects.ts';
 import { createManualClock, type ManualClock } from '../../../shared/clock.ts';
 import { type Counters, createCounters } from '../../../shared/counters.ts';
+import { registerRegionCaches } from './harness-region-cache.ts';
 import { makeManifest } from './lists.ts';
 import { createScriptedOrigins, type ScriptedOrigins } from './scripted-origins.ts';
 import { ORIGIN_SECRET, signToken, TOKEN_SECRET, type TokenOptions } from './tokens.ts';
@@ -16,7 +18,8 @@ export const TEST_REGIONS = [
   { name: 'us', origin: 'https://us.test', locationHint: 'enam', latitude: 41.26, longitude: -95.86 },
 ];
 
-export const TEST_ENV = { REGIONS: JSON.stringify(TEST_REGIONS), TOKEN_SECRET, ORIGIN_SECRET };
+/** Without objects of regions: what they add has tests of its own. */
+export const TEST_ENV = { REGIONS: JSON.stringify(TEST_REGIONS), TOKEN_SECRET, ORIGIN_SECRET, REGION_TIER: 'off' };
 
 export interface GetOptions extends Partial<TokenOptions> {
   /** Instead of a signed token; null for no token at all. */
@@ -26,17 +29,23 @@ export interface GetOptions extends Partial<TokenOptions> {
   readonly cf?: { latitude?: string; longitude?: string };
 }
 
-export interface Harness {
+/** One isolate of the worker. */
+export interface Isolate {
+  /** Answers, and waits for the work that the request left in the background. */
+  get(path: string, options?: GetOptions): Promise<Response>;
+  /** Answers; the background work may go on. */
+  send(path: string, options?: GetOptions): Promise<Response>;
+}
+
+export interface Harness extends Isolate {
   readonly clock: ManualClock;
   readonly counters: Counters;
   readonly origins: ScriptedOrigins;
   readonly logs: { event: string; fields: LogFields }[];
   readonly config: EdgeConfig;
   readonly keyOrigin: string;
-  /** Answers, and waits for the work that the request left in the background. */
-  get(path: string, options?: GetOptions): Promise<Response>;
-  /** Answers; the background work may go on. */
-  send(path: string, options?: GetOptions): Promise<Response>;
+  /** A further isolate, in a data centre of its own; clock, origins and objects of regions are the same. */
+  addIsolate(): Isolate;
   /** Forgets everything that lives in the isolate; the data centre's cache stays. */
   loseIsolate(): void;
 }
@@ -47,6 +56,10 @@ interface HarnessOptions {
   readonly fetch?: (url: string, init: RequestInit) => Promise<Response>;
   /** Of another harness, to be its neighbour in one data centre. Default: one of its own. */
   readonly keyOrigin?: string;
+  /** 0 to 1, what chance says. Default: always 0, so that lifetimes are whole and nothing is refreshed early. */
+  readonly random?: () => number;
+  /** How objects of regions are found. Default: REGION_CACHE's, with the harness's clock and origins, when REGION_TIER is on. */
+  readonly findObject?: (found: FindObject) => FindObject | undefined;
 }
 
 let harnesses = 0;
@@ -56,6 +69,8 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     env = {},
     openCache = () => caches.open('test'),
     fetch,
+    random = () => 0,
+    findObject = (found) => found,
     keyOrigin = `https://edge-${harnesses++}.test`,
   } = options;
   const clock = createManualClock();
@@ -66,28 +81,37 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     logs.push({ event, fields });
   };
   const config = readConfig({ ...TEST_ENV, ...env });
-  const build = () =>
-    createApp(
-      createDeps(config, {
-        clock,
-        counters,
-        log: { warn: keep, error: keep },
-        fetch: fetch ?? origins.fetch,
-        openCache,
-        keyOrigin,
-      }),
-    );
-  let app = build();
+  const log = { warn: keep, error: keep };
+  const platform = { clock, random, counters, log, fetch: fetch ?? origins.fetch };
+  const objects = findObject(registerRegionCaches(`harness-${harnesses++}`, { config, platform }));
+  const build = (colo: string) =>
+    createApp(createDeps(config, { ...platform, openCache, keyOrigin: colo, findObject: objects }));
+  let app = build(keyOrigin);
 
-  async function send(path: string, options: GetOptions, context: ExecutionContext): Promise<Response> {
+  async function send(
+    path: string,
+    options: GetOptions,
+    context: ExecutionContext,
+    isolate: typeof app,
+  ): Promise<Response> {
     const { authorization, headers: own = {}, method = 'GET', cf, ...token } = options;
     const headers = new Headers(own);
     const bearer =
       authorization === undefined ? `Bearer ${await signToken({ nowMs: clock.now(), ...token })}` : authorization;
     if (bearer !== null) headers.set('authorization', bearer);
     const request = new Request(`${keyOrigin}${path}`, { method, headers, ...(cf === undefined ? {} : { cf }) });
-    return app.fetch(request, {}, context);
+    return isolate.fetch(request, {}, context);
   }
+
+  const isolateOf = (isolate: () => typeof app): Isolate => ({
+    get: async (path, options = {}) => {
+      const context = createExecutionContext();
+      const response = await send(path, options, context, isolate());
+      await waitOnExecutionContext(context);
+      return response;
+    },
+    send: (path, options = {}) => send(path, options, createExecutionContext(), isolate()),
+  });
 
   return {
     clock,
@@ -96,15 +120,13 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     logs,
     config,
     keyOrigin,
-    get: async (path, options = {}) => {
-      const context = createExecutionContext();
-      const response = await send(path, options, context);
-      await waitOnExecutionContext(context);
-      return response;
+    ...isolateOf(() => app),
+    addIsolate: () => {
+      const added = build(`https://edge-${harnesses++}.test`);
+      return isolateOf(() => added);
     },
-    send: (path, options = {}) => send(path, options, createExecutionContext()),
     loseIsolate: () => {
-      app = build();
+      app = build(keyOrigin);
     },
   };
 }

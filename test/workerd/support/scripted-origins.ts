@@ -6,11 +6,12 @@ import { LISTS_READ_PATH, MANIFEST_PATH } from '../../../shared/lists-read.ts';
 import type { Manifest } from '../../../shared/manifest.ts';
 
 /**
- * How a region answers: as it should, with a status, not at all (`hangs-on`: deaf to its abort signal too), with bytes that mean nothing, with
- * failures for real users only, or, its table being out of reach, with failures for every key.
+ * How a region answers: as it should, as it should but not before `release`, with a status, not at all (`hangs-on`: deaf to its abort signal
+ * too), with bytes that mean nothing, with failures for real users only, or, its table being out of reach, with failures for every key.
  */
 export type Behaviour =
   | 'up'
+  | 'slow'
   | number
   | 'refuses'
   | 'hangs'
@@ -34,6 +35,8 @@ export interface ScriptedOrigins {
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
   /** Makes `region` (or all) behave so, for list reads, manifests, or both. */
   behave(behaviour: Behaviour, options?: { region?: string; path?: string }): void;
+  /** Lets go of the answers of the slow: they hold what was there when they were asked for. */
+  release(): void;
   publish(manifest: Manifest, region?: string): void;
   put(key: ListKey, list: StoredList): void;
   /** Settles at the next call to `region`. */
@@ -51,6 +54,7 @@ export function createScriptedOrigins(manifest: Manifest): ScriptedOrigins {
   const manifests = new Map<string, Manifest>(REGION_NAMES.map((name) => [name, manifest]));
   const lists = new Map<string, StoredList>();
   const waiting = new Map<string, () => void>();
+  let held: (() => void)[] = [];
 
   const answerLists = (keys: readonly ListKey[], result: (key: ListKey) => ListResult): Uint8Array<ArrayBuffer> =>
     encodeListFrames(keys.map(result));
@@ -75,6 +79,10 @@ export function createScriptedOrigins(manifest: Manifest): ScriptedOrigins {
     }
     if (behaviour === 'table-down')
       return new Response(answerLists(keys, () => ({ kind: 'error', code: 'unavailable' })));
+    if (behaviour === 'slow') {
+      const answer = new Response(answerLists(keys, stored));
+      return new Promise((resolve) => held.push(() => resolve(answer)));
+    }
     if (behaviour === 'hangs-on') return new Promise(() => {});
     return new Promise((_, reject) => init.signal?.addEventListener('abort', () => reject(init.signal?.reason)));
   }
@@ -100,6 +108,11 @@ export function createScriptedOrigins(manifest: Manifest): ScriptedOrigins {
           behaviours.set(`${name} ${each}`, behaviour);
         }
       }
+    },
+    release: () => {
+      const released = held;
+      held = [];
+      for (const answer of released) answer();
     },
     publish: (next, region) => {
       for (const name of region === undefined ? REGION_NAMES : [region]) manifests.set(name, next);

@@ -1,0 +1,77 @@
+// What a region's object does: the lists that it holds in memory, one load of a key for all who ask, and misses that leave for the origin
+// together. It knows no manifest: who asks names the generation, and the moment before which nothing will do.
+import type { Clock } from '../../shared/clock.ts';
+import type { Counters } from '../../shared/counters.ts';
+import type { Random } from '../../shared/lifetime.ts';
+import type { Region } from '../../shared/regions.ts';
+import type { Call } from '../call.ts';
+import { createListReader, type ListRead } from '../list-reader.ts';
+import { createTimings } from '../server-timing.ts';
+import { createTierChain } from '../tiers/chain.ts';
+import type { MemoryTier } from '../tiers/tier.ts';
+import type { RegionReader } from '../upstream/region-reader.ts';
+import { createBatcher } from './batcher.ts';
+import type { RegionAnswer, RegionCall, RegionRead } from './protocol.ts';
+
+export type ReadRegion = (call: RegionCall, waitUntil: (work: Promise<unknown>) => void) => Promise<RegionAnswer>;
+
+interface RegionListsOptions {
+  readonly region: Region;
+  readonly memory: MemoryTier;
+  readonly origin: RegionReader;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly counters: Counters;
+  /** From when on a load is not waited for any more, in milliseconds. */
+  readonly flightAgeMs: number;
+}
+
+/** With more misses waiting than this an object refuses: some ten calls' worth, which callers would wait for in vain. */
+export const MAX_WAITING = 2_000;
+
+export function createRegionLists(options: RegionListsOptions): ReadRegion {
+  const { region, memory, origin, clock, random, counters, flightAgeMs } = options;
+  const batcher = createBatcher({ region, origin, clock });
+  const lists = createListReader({
+    tiers: createTierChain({ nearest: memory, others: [], clock, counters, side: 'region' }),
+    source: batcher,
+    clock,
+    random,
+    counters,
+    side: 'region',
+    // Who asks knows the manifest; a later load of the key, by one who knows better, is all that is told here.
+    isFenced: () => false,
+    flightAgeMs,
+  });
+
+  return async ({ deadlineMs, traceparent, devLocation, reads }, waitUntil) => {
+    counters.add('region_reads_total', reads.length);
+    if (batcher.waiting() + reads.length > MAX_WAITING) {
+      counters.add('region_shed_total', reads.length);
+      return { kind: 'overloaded' };
+    }
+    const call: Call = {
+      deadlineAtMs: clock.now() + deadlineMs,
+      regions: [region],
+      failedRegions: new Set(),
+      traceparent,
+      devLocation,
+      timings: createTimings(clock),
+      waitUntil,
+    };
+    return { kind: 'reads', reads: (await lists.read(reads, call)).map(toRegionRead) };
+  };
+}
+
+function toRegionRead(read: ListRead): RegionRead {
+  const { tiers, regions } = read.trail;
+  const { tier: _, ...object } = tiers[0] ?? { tier: '', outcome: 'miss' };
+  const origin = regions[0]?.origin;
+  return {
+    isFromCache: read.kind === 'entry' && read.isFromCache,
+    object,
+    ...(origin === undefined ? {} : { origin }),
+    ...(read.kind === 'entry' ? { entry: read.entry } : {}),
+    ...(read.failure === undefined ? {} : { failure: read.failure }),
+  };
+}

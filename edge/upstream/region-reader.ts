@@ -1,0 +1,45 @@
+// What is read from one region, and what came of it: the same whether the region's object or its origin is asked.
+import type { Entry } from '../../shared/entry.ts';
+import type { ListKey } from '../../shared/keys.ts';
+import type { Region } from '../../shared/regions.ts';
+import type { Call } from '../call.ts';
+import type { Asked } from '../tiers/chain.ts';
+
+export interface ListRequest {
+  readonly key: ListKey;
+  /** How long the list is fresh at most, from its surface in the manifest. */
+  readonly ttlSeconds: number;
+  /** Entries from before this moment are misses, and loads that began before it are not joined. 0: any will do. */
+  readonly notBeforeMs: number;
+}
+
+/** What one region said of one key. */
+export interface RegionAsked {
+  readonly region: string;
+  /** Its object, when that was asked. */
+  readonly object?: Omit<Asked, 'tier'>;
+  /** Its origin, when that was asked: the status it gave, or why it gave none. */
+  readonly origin?: { readonly status?: number; readonly detail?: string };
+}
+
+export type Loaded =
+  | {
+      readonly kind: 'entry';
+      readonly entry: Entry;
+      /** Whether the entry had been stored before it was asked for. */
+      readonly isFromCache: boolean;
+      readonly asked: readonly RegionAsked[];
+    }
+  | {
+      readonly kind: 'failed';
+      /** Whether the region as a whole is at fault, so that it would fail for any other key too. */
+      readonly isRegionAtFault: boolean;
+      /** What the region still holds, for when no other region has better. */
+      readonly stale?: Entry;
+      readonly asked: readonly RegionAsked[];
+    };
+
+export interface RegionReader {
+  /** One outcome per request, in their order; `[]` only for none. Never rejects. */
+  read(region: Region, requests: readonly ListRequest[], call: Call): Promise<Loaded[]>;
+}

@@ -1,0 +1,46 @@
+// How long an entry lives, and when to refresh it before its time. Lifetimes carry jitter, so that what was loaded together does not expire
+// together; a hot key is refreshed early by chance, so that its end is never a herd.
+import { type Entry, type ListValue, ownBytes } from './entry.ts';
+
+/** A number from 0 to 1, 1 excluded, uniform. */
+export type Random = () => number;
+
+/** A user who has no list yet gets one with the next load: "none" is not believed for long. */
+export const ABSENT_TTL_MS = 30_000;
+/** How long beyond fresh a list is served while it is refreshed: as long as it was fresh, and at most this. */
+export const MAX_REVALIDATE_WINDOW_MS = 3_600_000;
+/** How long beyond fresh a list is kept for the time when it cannot be had anew. */
+export const STALE_WINDOW_MS = 86_400_000;
+/** As long for the knowledge that there is no list, which a load may have made wrong meanwhile. */
+export const ABSENT_STALE_WINDOW_MS = 600_000;
+/** The share of a lifetime that jitter may take off; it never adds. */
+export const JITTER = 0.1;
+
+/** `value` as it is stored: loaded by a call that began at `storedAtMs` and took `loadMs`; `ttlSeconds` is how long a list is fresh at most. */
+export function makeEntry(
+  value: ListValue,
+  ttlSeconds: number,
+  { storedAtMs, loadMs }: Pick<Entry, 'storedAtMs' | 'loadMs'>,
+  random: Random,
+): Entry {
+  const isAbsent = value.kind === 'absent';
+  const ttlMs = isAbsent ? Math.min(ABSENT_TTL_MS, ttlSeconds * 1000) : ttlSeconds * 1000;
+  const freshUntilMs = storedAtMs + Math.ceil(ttlMs * (1 - JITTER * random()));
+  return {
+    value: ownBytes(value),
+    storedAtMs,
+    loadMs,
+    freshUntilMs,
+    // Where a list may have come meanwhile, it is worth waiting for.
+    revalidateUntilMs: freshUntilMs + (isAbsent ? 0 : Math.min(ttlMs, MAX_REVALIDATE_WINDOW_MS)),
+    staleUntilMs: freshUntilMs + (isAbsent ? ABSENT_STALE_WINDOW_MS : STALE_WINDOW_MS),
+  };
+}
+
+/**
+ * Whether a fresh entry should be refreshed now: XFetch with beta 1. The nearer its end and the longer it takes to get, the likelier; of many who
+ * ask at the same time, about one does it. Source: A. Vattani, F. Chierichetti, K. Lowenstein, "Optimal Probabilistic Cache Stampede
+ * Prevention", VLDB 2015.
+ */
+export const shouldRefreshEarly = ({ loadMs, freshUntilMs }: Entry, nowMs: number, random: Random): boolean =>
+  nowMs - loadMs * Math.log(1 - random()) >= freshUntilMs;

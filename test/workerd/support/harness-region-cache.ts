@@ -1,0 +1,37 @@
+// A region's object, a real one that is called over RPC, on the clock and the scripted origins of the harness that asks it.
+import { DurableObject, env } from 'cloudflare:workers';
+import type { EdgeConfig } from '../../../edge/config.ts';
+import { createReadRegion, type Platform } from '../../../edge/deps.ts';
+import type { RegionAnswer, RegionCall } from '../../../edge/region/protocol.ts';
+import type { ReadRegion } from '../../../edge/region/region-lists.ts';
+import type { FindObject } from '../../../edge/region/region-objects.ts';
+
+interface Registered {
+  readonly config: EdgeConfig;
+  readonly platform: Platform;
+}
+
+const harnesses = new Map<string, Registered>();
+
+export class HarnessRegionCache extends DurableObject<object> {
+  #read: ReadRegion | undefined;
+
+  async readFor(harness: string, call: RegionCall): Promise<RegionAnswer> {
+    const registered = harnesses.get(harness);
+    if (registered === undefined) throw new Error(`expected a harness that is registered, got ${harness}`);
+    this.#read ??= createReadRegion(registered.config, call.region, registered.platform);
+    return this.#read(call, (work) => this.ctx.waitUntil(work));
+  }
+}
+
+/** Objects of a harness's own, which live as long as the test file. */
+export function registerRegionCaches(harness: string, registered: Registered): FindObject {
+  harnesses.set(harness, registered);
+  const { HARNESS_REGION_CACHE: namespace } = env as {
+    HARNESS_REGION_CACHE: DurableObjectNamespace<HarnessRegionCache>;
+  };
+  return (name, locationHint) => {
+    const stub = namespace.getByName(`${harness}/${name}`, { locationHint });
+    return { read: (call) => stub.readFor(harness, call) as Promise<RegionAnswer> };
+  };
+}
