@@ -29,7 +29,7 @@ interface RegionObjectsOptions {
 /** An object that failed is left alone for this long. */
 export const BYPASS_MS = 2_000;
 /** Of its time a call gives this share to the object, so that its answer, which may be a failure, still comes back in time. */
-const OBJECT_SHARE = 0.9;
+const OBJECT_SHARE = 0.8;
 
 interface Part {
   readonly request: ListRequest;

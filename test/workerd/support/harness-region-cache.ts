@@ -5,6 +5,8 @@ import { createReadRegion, type Platform } from '../../../edge/deps.ts';
 import type { RegionAnswer, RegionCall } from '../../../edge/region/protocol.ts';
 import type { ReadRegion } from '../../../edge/region/region-lists.ts';
 import type { FindObject } from '../../../edge/region/region-objects.ts';
+import type { Clock } from '../../../shared/clock.ts';
+import { turnUntil } from './turns.ts';
 
 interface Registered {
   readonly config: EdgeConfig;
@@ -19,10 +21,29 @@ export class HarnessRegionCache extends DurableObject<object> {
   async readFor(harness: string, call: RegionCall): Promise<RegionAnswer> {
     const registered = harnesses.get(harness);
     if (registered === undefined) throw new Error(`expected a harness that is registered, got ${harness}`);
-    this.#read ??= createReadRegion(registered.config, call.region, registered.platform);
+    const { config, platform } = registered;
+    this.#read ??= createReadRegion(config, call.region, { ...platform, clock: ownTimers(platform.clock) });
     return this.#read(call, (work) => this.ctx.waitUntil(work));
   }
 }
+
+/** Timers of `clock` that go off in the context of the object that set them. */
+const ownTimers = (clock: Clock): Clock => ({
+  now: () => clock.now(),
+  setTimeout: (fn, delayMs) => {
+    const dueAtMs = clock.now() + delayMs;
+    let isCancelled = false;
+    void turnUntil(() => isCancelled || clock.now() >= dueAtMs).then(
+      () => {
+        if (!isCancelled) fn();
+      },
+      () => {},
+    );
+    return () => {
+      isCancelled = true;
+    };
+  },
+});
 
 /** Objects of a harness's own, which live as long as the test file. */
 export function registerRegionCaches(harness: string, registered: Registered): FindObject {

@@ -26,6 +26,7 @@ export interface GetOptions extends Partial<TokenOptions> {
   readonly authorization?: string | null;
   readonly headers?: Readonly<Record<string, string>>;
   readonly method?: string;
+  readonly signal?: AbortSignal;
   readonly cf?: { latitude?: string; longitude?: string };
 }
 
@@ -94,12 +95,17 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     context: ExecutionContext,
     isolate: typeof app,
   ): Promise<Response> {
-    const { authorization, headers: own = {}, method = 'GET', cf, ...token } = options;
+    const { authorization, headers: own = {}, method = 'GET', signal = null, cf, ...token } = options;
     const headers = new Headers(own);
     const bearer =
       authorization === undefined ? `Bearer ${await signToken({ nowMs: clock.now(), ...token })}` : authorization;
     if (bearer !== null) headers.set('authorization', bearer);
-    const request = new Request(`${keyOrigin}${path}`, { method, headers, ...(cf === undefined ? {} : { cf }) });
+    const request = new Request(`${keyOrigin}${path}`, {
+      method,
+      headers,
+      signal,
+      ...(cf === undefined ? {} : { cf }),
+    });
     return isolate.fetch(request, {}, context);
   }
 

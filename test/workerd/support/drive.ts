@@ -1,0 +1,24 @@
+// Work that waits on a manual clock, brought to its end.
+import type { ManualClock } from '../../../shared/clock.ts';
+
+/** Moves the clock on by `stepMs` at a time, with `eachStep` before, until `work` has come to its end; how long that took on the clock. */
+export async function drive<T>(
+  clock: ManualClock,
+  work: Promise<T>,
+  stepMs = 20,
+  eachStep = (): void => {},
+): Promise<{ value: T; tookMs: number }> {
+  const startedAtMs = clock.now();
+  let isDone = false;
+  const done = work.finally(() => {
+    isDone = true;
+  });
+  for (let steps = 0; !isDone && steps < 2_000; steps++) {
+    // What goes over RPC takes a few turns of the event loop.
+    for (let turns = 0; turns < 4 && !isDone; turns++) await scheduler.wait(1);
+    if (isDone) break;
+    eachStep();
+    clock.advance(stepMs);
+  }
+  return { value: await done, tookMs: clock.now() - startedAtMs };
+}
