@@ -1,16 +1,21 @@
 // The worker's HTTP surface: routes, who may use them, and how errors leave. Everything that takes a decision about a list is behind `deps`.
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context, MiddlewareHandler } from 'hono';
-import { EarshotError, problemOf, toEarshotError } from '../shared/errors.ts';
+import { EarshotError, toEarshotError } from '../shared/errors.ts';
 import { DEFAULT_LIMIT } from '../shared/list.ts';
 import { DEV_LOCATION_HEADER } from '../shared/regions.ts';
-import { missingScope } from './access-error.ts';
+import { checkAccess } from './access.ts';
+import { answerBatch } from './batch.ts';
+import { BATCH_TYPE } from './batch-body.ts';
+import { batchRoute, QUERY_PATH } from './batch-route.ts';
+import { serializeCacheStatus } from './cache-status.ts';
 import { type Call, readTraceparent, traceIdOf } from './call.ts';
 import { allowOrigins } from './cors.ts';
 import { DEBUG_HEADER } from './debug.ts';
 import type { EdgeDeps } from './deps.ts';
 import type { Identity } from './identity.ts';
-import { describeError, stackOf } from './log.ts';
+import { ReadError } from './ladder.ts';
+import { logFailure } from './log.ts';
 import { ownRoute, serveOpenApi, userRoute } from './openapi.ts';
 import { placeOf } from './place.ts';
 import { respondWithProblem } from './problem.ts';
@@ -62,12 +67,9 @@ export function createApp(deps: EdgeDeps): OpenAPIHono<AppEnv> {
     options: ReadOptions,
   ): Promise<Response> {
     const { limit = DEFAULT_LIMIT, fallback = 'popular', variant, debug } = options;
-    const { user: self, scopes } = c.get('identity');
-    if (user !== self && !scopes.has('recs:read:any')) throw missingScope('recs:read:any');
-    if (variant !== undefined && !scopes.has('recs:preview')) throw missingScope('recs:preview');
-    if (debug && !scopes.has('recs:debug')) throw missingScope('recs:debug');
-    const call = openCall(c);
     const read = { user, surface, fallback, variant };
+    checkAccess(c.get('identity'), [read], debug);
+    const call = openCall(c);
     const live = await call.timings.time('manifest', () => manifests.get(call));
     const [served] = await serveReads([read], live.manifest, call);
     if (served === undefined) throw new Error('expected an outcome for every read; ladder.ts sees to it');
@@ -94,13 +96,29 @@ export function createApp(deps: EdgeDeps): OpenAPIHono<AppEnv> {
     const debug = c.req.valid('header')[DEBUG_HEADER] !== undefined;
     return answerRead(c, user, surface, { ...c.req.valid('query'), debug });
   });
+  app.openAPIRegistry.registerPath(batchRoute);
+  app.use(QUERY_PATH, async (c, next) => {
+    await next();
+    c.res.headers.set('Accept-Query', BATCH_TYPE);
+  });
+  const batch = (c: Context<AppEnv>) => answerBatch(deps, c.req.raw, c.get('identity'), openCall(c));
+  app.on('QUERY', QUERY_PATH, identify, batch);
+  app.post(batchRoute.getRoutingPath(), identify, batch);
   app.get('/openapi.json', serveOpenApi(app));
   app.get('/healthz', (c) => c.json({ status: 'ok' }, 200, { 'Cache-Control': 'no-store' }));
 
-  for (const path of [ownRoute.getRoutingPath(), userRoute.getRoutingPath(), '/openapi.json', '/healthz']) {
+  const allowed = {
+    [ownRoute.getRoutingPath()]: ['GET', 'HEAD'],
+    [userRoute.getRoutingPath()]: ['GET', 'HEAD'],
+    [QUERY_PATH]: ['QUERY'],
+    [batchRoute.getRoutingPath()]: ['POST'],
+    '/openapi.json': ['GET', 'HEAD'],
+    '/healthz': ['GET', 'HEAD'],
+  };
+  for (const [path, methods] of Object.entries(allowed)) {
     app.all(path, (c) => {
-      const error = new EarshotError('method_not_allowed', 'edge', `expected GET or HEAD, got ${c.req.method}`);
-      return respondWithProblem(error, { Allow: 'GET, HEAD' });
+      const message = `expected ${methods.join(' or ')}, got ${c.req.method}`;
+      return respondWithProblem(new EarshotError('method_not_allowed', 'edge', message), { Allow: methods.join(', ') });
     });
   }
   app.notFound((c) =>
@@ -108,19 +126,11 @@ export function createApp(deps: EdgeDeps): OpenAPIHono<AppEnv> {
   );
   app.onError((thrown, c) => {
     const error = toEarshotError(thrown, 'edge');
-    const { status } = problemOf(error.code);
-    if (status >= 500) {
-      log.error('request_failed', {
-        status,
-        code: error.code,
-        source: error.source,
-        path: c.req.path,
-        traceId: traceIdOf(readTraceparent(c.req.header('traceparent'))),
-        ...describeError(error),
-        stack: stackOf(error),
-      });
-    }
-    return respondWithProblem(error);
+    const traceId = traceIdOf(readTraceparent(c.req.header('traceparent')));
+    logFailure(log, 'request_failed', error, { path: c.req.path, traceId });
+    const trails = error instanceof ReadError ? error.trails : [];
+    const status = trails.length === 0 ? {} : { 'Cache-Status': serializeCacheStatus(trails, clock.now(), false) };
+    return respondWithProblem(error, status);
   });
   return app;
 }

@@ -11,7 +11,7 @@ export interface CacheTrail {
   /** In the order in which they were asked. */
   readonly tiers: readonly Asked[];
   readonly regions: readonly RegionAsked[];
-  /** The entry that a tier gave, when one did. */
+  /** The entry that was served, when one was. */
   readonly entry?: Entry;
   /** Whether the answer was given to the tiers above where it came from. */
   readonly stored: boolean;
@@ -19,51 +19,76 @@ export interface CacheTrail {
   readonly detail?: 'popular';
 }
 
+/** What one cache or region was to one read. */
+export interface Member {
+  readonly name: string;
+  /** Whether the read was served from what it held. */
+  readonly isHit: boolean;
+  /** Whether the read got an answer there. */
+  readonly isAnswer: boolean;
+  /** Why it was not served there, and what became of the answer: `fwd`, `fwd-status`, `stored`, `collapsed`. */
+  readonly flags: readonly string[];
+  /** What else is true of this read alone: `ttl`, `detail`. */
+  readonly about: readonly string[];
+}
+
 /** `withKeys` shows what each member was asked for, which is for those who may see it. */
 export const serializeCacheStatus = (trails: readonly CacheTrail[], nowMs: number, withKeys: boolean): string =>
   trails
     .flatMap((trail) => {
-      const members = membersOf(trail, nowMs);
-      return withKeys ? members.map((each) => `${each}; ${serializeKey(trail.key)}`) : members;
+      const key = withKeys ? [serializeKey(trail.key)] : [];
+      return membersOf(trail, nowMs).map(({ name, isHit, flags, about }) =>
+        serializeMember(name, [isHit ? 'hit' : '', ...flags, ...about, ...key]),
+      );
     })
     .join(', ');
 
-function membersOf(trail: CacheTrail, nowMs: number): string[] {
-  const regions = trail.regions.flatMap((asked) => regionMembersOf(asked, trail, nowMs));
-  const tiers = trail.tiers.toReversed().map((asked) => member(asked.tier, tierParameters(asked, trail, nowMs)));
-  return [...regions, ...tiers];
-}
+export const serializeMember = (name: string, parameters: readonly string[]): string =>
+  [name, ...parameters.filter(Boolean)].join('; ');
 
-/** The region's origin, then its object, which is closer to the listener. */
-function regionMembersOf({ region, object, origin }: RegionAsked, trail: CacheTrail, nowMs: number): string[] {
-  const members: string[] = [];
+/** From the one closest to the origin. */
+export const membersOf = (trail: CacheTrail, nowMs: number): Member[] => [
+  ...trail.regions.flatMap((asked) => regionMembersOf(asked, trail, nowMs)),
+  ...trail.tiers.toReversed().map((asked) => cacheMember(asked.tier, asked, trail, nowMs)),
+];
+
+export const originName = (region: string): string => `origin-${region}`;
+export const objectName = (region: string): string => `region-${region}`;
+
+/** The region's origin, which is no cache and so never a hit, and its object, which is closer to the listener. */
+function regionMembersOf({ region, object, origin }: RegionAsked, trail: CacheTrail, nowMs: number): Member[] {
+  const members: Member[] = [];
   if (origin !== undefined) {
     const { status, detail } = origin;
-    const forwarded = status === undefined ? '' : `fwd-status=${status}`;
-    members.push(member(`origin-${region}`, ['fwd=miss', forwarded, withDetail(detail ?? trail.detail)]));
+    const isAnswer = detail === undefined && (status === 200 || status === 404);
+    const flags = ['fwd=miss', status === undefined ? '' : `fwd-status=${status}`];
+    members.push({
+      name: originName(region),
+      isHit: false,
+      isAnswer,
+      flags,
+      about: [withDetail(detail ?? trail.detail)],
+    });
   }
-  if (object !== undefined) members.push(member(`region-${region}`, tierParameters(object, trail, nowMs)));
+  if (object !== undefined) members.push(cacheMember(objectName(region), object, trail, nowMs));
   return members;
 }
 
 const FORWARDED = { miss: 'fwd=miss', error: 'fwd=miss', stale: 'fwd=stale', bypass: 'fwd=bypass' } as const;
 
-function tierParameters(asked: Omit<Asked, 'tier'>, { entry, stored, detail }: CacheTrail, nowMs: number): string[] {
+function cacheMember(name: string, asked: Omit<Asked, 'tier'>, trail: CacheTrail, nowMs: number): Member {
   const { outcome, isCollapsed, detail: ownDetail } = asked;
+  const { entry, stored, detail } = trail;
   if (outcome === 'hit' || outcome === 'stale-while-revalidate' || outcome === 'stale-if-error') {
     // Below 0 for what is stale (RFC 9211, section 2.4).
     const ttl = entry === undefined ? '' : `ttl=${Math.floor((entry.freshUntilMs - nowMs) / 1000)}`;
-    return ['hit', ttl, withDetail(outcome === 'hit' ? (entry?.value.kind === 'absent' ? 'absent' : detail) : outcome)];
+    const why = outcome === 'hit' ? (entry?.value.kind === 'absent' ? 'absent' : detail) : outcome;
+    return { name, isHit: true, isAnswer: true, flags: [], about: [ttl, withDetail(why)] };
   }
   const isStored = stored && outcome !== 'bypass';
-  return [
-    FORWARDED[outcome],
-    isStored ? 'stored' : '',
-    isCollapsed ? 'collapsed' : '',
-    withDetail(ownDetail ?? (outcome === 'error' ? 'error' : detail)),
-  ];
+  const flags = [FORWARDED[outcome], isStored ? 'stored' : '', isCollapsed ? 'collapsed' : ''];
+  const why = ownDetail ?? (outcome === 'error' ? 'error' : detail);
+  return { name, isHit: false, isAnswer: false, flags, about: [withDetail(why)] };
 }
 
-const member = (name: string, parameters: readonly string[]): string =>
-  [name, ...parameters.filter(Boolean)].join('; ');
 const withDetail = (detail: string | undefined): string => (detail === undefined ? '' : `detail=${detail}`);

@@ -10,8 +10,8 @@ const PREFLIGHT_MAX_AGE_SECONDS = 7_200;
 export const allowOrigins = (origins: readonly string[]): MiddlewareHandler =>
   cors({
     origin: [...origins],
-    allowMethods: ['GET', 'HEAD'],
-    allowHeaders: ['Authorization', 'If-None-Match', 'traceparent', DEBUG_HEADER],
+    allowMethods: ['GET', 'HEAD', 'POST', 'QUERY'],
+    allowHeaders: ['Authorization', 'Content-Type', 'If-None-Match', 'traceparent', DEBUG_HEADER],
     exposeHeaders: ['ETag', 'Cache-Status', 'Server-Timing', 'Age'],
     maxAge: PREFLIGHT_MAX_AGE_SECONDS,
   });

@@ -11,11 +11,17 @@ export const DECISION_HEADER = 'Earshot-Decision';
 
 /** `read` under `manifest` in `call` became `served`. */
 export function addDebugHeaders(headers: Headers, read: Read, served: Served, manifest: Manifest, call: Call): void {
-  headers.set(REGIONS_HEADER, call.regions.map(({ name }) => name).join(', '));
+  headers.set(REGIONS_HEADER, serializeRegions(call));
   headers.set(DECISION_HEADER, serializeDecision(read, served, manifest));
 }
 
-function serializeDecision(read: Read, { own, source, standsInFor }: Served, { version, surfaces }: Manifest): string {
+export const serializeRegions = ({ regions }: Call): string => regions.map(({ name }) => name).join(', ');
+
+export function serializeDecision(
+  read: Read,
+  { own, source, standsInFor }: Served,
+  { version, surfaces }: Manifest,
+): string {
   const variant = surfaces[own.surface]?.variants.find(({ name }) => name === own.variant);
   return [
     `manifest=${version}`,

@@ -33,6 +33,16 @@ export interface Served {
   readonly trails: readonly CacheTrail[];
 }
 
+/** Why there is nothing to serve, with what was asked. */
+export class ReadError extends EarshotError {
+  readonly trails: readonly CacheTrail[];
+
+  constructor(code: 'no_recommendations' | 'unavailable', message: string, trails: readonly CacheTrail[]) {
+    super(code, code === 'unavailable' ? 'origin' : 'edge', message);
+    this.trails = trails;
+  }
+}
+
 /** One outcome per read, in their order: what is served, or `unknown_surface`, `unknown_variant`, `no_recommendations` or `unavailable`. */
 export type ServeReads = (
   reads: readonly Read[],
@@ -100,14 +110,10 @@ export function createLadder({ lists, clock, counters }: LadderOptions): ServeRe
   };
 }
 
-function giveUp({ read, own, isUnreachable }: Climb): EarshotError {
+function giveUp({ read, own, isUnreachable, trails }: Climb): ReadError {
   return isUnreachable
-    ? new EarshotError('unavailable', 'origin', `no region gave a list for ${makeCacheKey(own.key)}`)
-    : new EarshotError(
-        'no_recommendations',
-        'edge',
-        `expected a list for "${read.user}" on "${read.surface}", got none`,
-      );
+    ? new ReadError('unavailable', `no region gave a list for ${makeCacheKey(own.key)}`, trails)
+    : new ReadError('no_recommendations', `expected a list for "${read.user}" on "${read.surface}", got none`, trails);
 }
 
 function makeOwnRung(read: Read, manifest: Manifest, nowMs: number): Rung | EarshotError {

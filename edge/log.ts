@@ -1,4 +1,5 @@
 // Structured log lines: one JSON object a line, with the name of what happened. Never a token, a secret or a list.
+import { type EarshotError, problemOf } from '../shared/errors.ts';
 
 export type LogFields = Readonly<Record<string, string | number | undefined>>;
 
@@ -11,6 +12,14 @@ export const consoleLog: Log = {
   warn: (event, fields) => console.warn(JSON.stringify({ level: 'warn', event, ...fields })),
   error: (event, fields) => console.error(JSON.stringify({ level: 'error', event, ...fields })),
 };
+
+/** Logs `error` as `event` when the fault is not the caller's: those are told what was wrong, and nobody else needs to know. */
+export function logFailure(log: Log, event: string, error: EarshotError, fields: LogFields): void {
+  const { status } = problemOf(error.code);
+  if (status < 500) return;
+  const { code, source } = error;
+  log.error(event, { status, code, source, ...fields, ...describeError(error), stack: stackOf(error) });
+}
 
 /** More are not followed: a chain may be a ring. */
 const MAX_CAUSES = 5;

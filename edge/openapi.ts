@@ -1,4 +1,4 @@
-// The contract of the public routes: what createRoute makes into both the validation and /openapi.json.
+// The contract of the public routes: what createRoute makes into both the validation and /openapi.json. That of batches is in batch-route.ts.
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context, Env } from 'hono';
 import { DECISION_HEADER, REGIONS_HEADER } from './debug.ts';
@@ -11,12 +11,12 @@ import {
   userParamsSchema,
 } from './schemas.ts';
 
-const problem = (description: string) => ({
+export const problem = (description: string) => ({
   description,
   content: { 'application/problem+json': { schema: problemSchema } },
 });
 
-const answers = {
+export const answers = {
   200: {
     description: 'The list.',
     headers: z.object({

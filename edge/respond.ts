@@ -1,9 +1,9 @@
 // The answer to a read, composed around the stored bytes of the list: they are cut, never parsed.
 import { concatBytes, encodeUtf8 } from '../shared/bytes.ts';
-import { formatGeneration } from '../shared/generation.ts';
 import { cutList } from '../shared/list.ts';
 import { serializeCacheStatus } from './cache-status.ts';
 import type { Call } from './call.ts';
+import { closeList, describeList, openList } from './compose.ts';
 import { isNotModified, makeEtag } from './conditional.ts';
 import { addDebugHeaders } from './debug.ts';
 import type { Read, Served } from './ladder.ts';
@@ -26,23 +26,17 @@ interface ReadAnswer {
 /** How long a device may keep a list that stands in while regions fail, so that the listener's own is back soon after they are. */
 const UNREACHABLE_MAX_AGE_SECONDS = 5;
 
-const SUFFIX = encodeUtf8(']}');
+const SUFFIX = encodeUtf8(closeList);
 
 /** 200 with the list, or 304 when the caller has it. */
 export function respondWithList(answer: ReadAnswer): Response {
   const { served, limit } = answer;
-  const prefix = makePrefix(answer.read, served);
+  const prefix = openList(describeList(answer.read, served));
   const etag = makeEtag(served.list.digest, prefix, limit);
   const headers = makeHeaders(answer, etag);
   if (isNotModified(answer.ifNoneMatch, etag)) return new Response(null, { status: 304, headers });
   headers.set('Content-Type', 'application/json');
   return new Response(concatBytes([encodeUtf8(prefix), cutList(served.list.bytes, limit), SUFFIX]), { headers });
-}
-
-/** ASCII, because every part of it is. */
-function makePrefix({ user, surface }: Read, { own: { variant }, source, list }: Served): string {
-  const about = { user, surface, variant, generation: formatGeneration(list.generation), source };
-  return `${JSON.stringify(about).slice(0, -1)},"items":[`;
 }
 
 function makeHeaders(answer: ReadAnswer, etag: string): Headers {

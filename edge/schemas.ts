@@ -1,45 +1,44 @@
-// The schemas of the public API: the same ones validate requests and make the OpenAPI document.
+// The schemas of the public API: the same ones validate requests and make the OpenAPI document. Those of batches are in batch-schemas.ts.
 import { z } from '@hono/zod-openapi';
 import { ID_GRAMMAR, NAME_GRAMMAR, NAME_PATTERN, PUBLIC_ID_PATTERN } from '../shared/ids.ts';
 import { DEFAULT_LIMIT, MAX_ITEMS } from '../shared/list.ts';
 import { DEBUG_HEADER, DECISION_HEADER, REGIONS_HEADER } from './debug.ts';
+import { expected, expectedOnce, patterned, type Refusal } from './expected.ts';
 
-const quote = (value: unknown): string => JSON.stringify(String(value).slice(0, 64));
+export const limitRange = {
+  type: 'integer',
+  minimum: 1,
+  maximum: MAX_ITEMS,
+  default: DEFAULT_LIMIT,
+  description: 'The most items to answer with.',
+} as const;
+export const LIMIT_GRAMMAR = `a whole number from 1 to ${MAX_ITEMS}`;
 
-const expected = (name: string, what: string) => ({
-  error: ({ input }: { input?: unknown }) =>
-    Array.isArray(input)
-      ? `expected ${name} once, got it ${input.length} times`
-      : `expected ${name} to be ${what}, got ${quote(input)}`,
-});
-
-const patterned = (name: string, pattern: RegExp, grammar: string) =>
-  z.string(expected(name, grammar)).regex(pattern, expected(name, grammar));
-
-const limitRule = expected('limit', `a whole number from 1 to ${MAX_ITEMS}`);
-const limit = z
-  .string(limitRule)
-  .regex(/^([1-9]\d?|100)$/, limitRule)
-  .transform(Number)
-  .optional()
-  .openapi({
-    type: 'integer',
-    minimum: 1,
-    maximum: MAX_ITEMS,
-    default: DEFAULT_LIMIT,
-    description: 'The most items to answer with.',
+/** Of a query when `refuse` is expectedOnce, of a JSON object when it is expected. */
+export const makeFallback = (refuse: (name: string, what: string) => Refusal) =>
+  z.enum(['popular', 'none'], refuse('fallback', '"popular" or "none"')).optional().openapi({
+    default: 'popular',
+    description: 'What stands in when the user has no list: the popular list, or nothing (404).',
   });
 
-const fallback = z.enum(['popular', 'none'], expected('fallback', '"popular" or "none"')).optional().openapi({
-  default: 'popular',
-  description: 'What stands in when the user has no list: the popular list, or nothing (404).',
-});
+/** As makeFallback. */
+export const makeVariant = (refuse: (name: string, what: string) => Refusal) =>
+  patterned(NAME_PATTERN, refuse('variant', NAME_GRAMMAR)).optional().openapi({
+    description: 'Reads this variant instead of the one that the rollout gives; needs the scope recs:preview.',
+  });
 
-const variant = patterned('variant', NAME_PATTERN, NAME_GRAMMAR).optional().openapi({
-  description: 'Reads this variant instead of the one that the rollout gives; needs the scope recs:preview.',
-});
+const limitOnce = expectedOnce('limit', LIMIT_GRAMMAR);
 
-export const querySchema = z.strictObject({ limit, fallback, variant });
+export const querySchema = z.strictObject({
+  limit: z
+    .string(limitOnce)
+    .regex(/^([1-9]\d?|100)$/, limitOnce)
+    .transform(Number)
+    .optional()
+    .openapi(limitRange),
+  fallback: makeFallback(expectedOnce),
+  variant: makeVariant(expectedOnce),
+});
 
 const debug = z
   .enum(['1'], expected(DEBUG_HEADER, '"1"'))
@@ -50,8 +49,8 @@ const debug = z
 
 export const headersSchema = z.object({ [DEBUG_HEADER]: debug });
 
-const surface = patterned('surface', NAME_PATTERN, NAME_GRAMMAR).openapi({ example: 'home' });
-const user = patterned('user', PUBLIC_ID_PATTERN, ID_GRAMMAR).openapi({ example: 'lastfm:2' });
+export const surface = patterned(NAME_PATTERN, expected('surface', NAME_GRAMMAR)).openapi({ example: 'home' });
+export const user = patterned(PUBLIC_ID_PATTERN, expected('user', ID_GRAMMAR)).openapi({ example: 'lastfm:2' });
 
 export const ownParamsSchema = z.object({ surface });
 export const userParamsSchema = z.object({ user, surface });

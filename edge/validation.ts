@@ -2,10 +2,14 @@
 import type { z } from '@hono/zod-openapi';
 import { EarshotError } from '../shared/errors.ts';
 
-export const invalidRequest = (error: z.core.$ZodError): EarshotError =>
-  new EarshotError('invalid_request', 'edge', error.issues.map(describeIssue).join('; '));
+/** `part` is what a part of the request is called: a parameter, or a member of an object. */
+export function invalidRequest(error: z.core.$ZodError, part: 'parameter' | 'member' = 'parameter'): EarshotError {
+  // Of a number that is wrong in two ways zod says both, in the same words.
+  const reasons = new Set(error.issues.map((issue) => describeIssue(issue, part)));
+  return new EarshotError('invalid_request', 'edge', [...reasons].join('; '));
+}
 
-const describeIssue = (issue: z.core.$ZodIssue): string =>
+const describeIssue = (issue: z.core.$ZodIssue, part: string): string =>
   issue.code === 'unrecognized_keys'
-    ? `unknown parameter ${issue.keys.map((key) => JSON.stringify(key.slice(0, 64))).join(', ')}`
+    ? `unknown ${part} ${issue.keys.map((key) => JSON.stringify(key.slice(0, 64))).join(', ')}`
     : issue.message;

@@ -6,6 +6,7 @@ export {
   enum,
   int,
   iso,
+  literal,
   looseObject,
   NEVER,
   number,
@@ -14,6 +15,7 @@ export {
   record,
   strictObject,
   string,
+  union,
   url,
   ZodType,
 } from 'zod/v4';

@@ -1,6 +1,7 @@
 // The contract that is published is the one that is kept.
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import * as z from 'zod';
+import { POST_PATH, readBatch, sendBatch } from './support/batches.ts';
 import { createHarness, type Harness } from './support/harness.ts';
 import { keyOf, makeList } from './support/lists.ts';
 
@@ -43,6 +44,7 @@ test('it is an OpenAPI 3.1 document with the public routes and no other', () => 
   expect(Object.keys(document.paths)).toEqual([
     '/v1/me/recommendations/{surface}',
     '/v1/users/{user}/recommendations/{surface}',
+    '/v1/recommendations:batch',
   ]);
   expect(document.components.securitySchemes).toEqual({
     bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
@@ -91,4 +93,50 @@ test.each([
   expect(response.status).toBe(status);
   expect(componentOf('Problem').safeParse(await response.json()).error).toBeUndefined();
   expect(Object.keys(operationOf('/v1/me/recommendations/{surface}').responses)).toContain(String(status));
+});
+
+describe('a batch', () => {
+  const reads = [
+    { user: 'ann', surface: 'home', limit: 3, fallback: 'none' },
+    { user: 'ann', surface: 'radio' },
+    { user: 'ann', surface: 'home', offset: 1 },
+  ];
+
+  test('has a body that fits its schema, and what does not fit is refused in its place', async () => {
+    const readSchema = componentOf('Read');
+    expect(reads.map((read) => readSchema.safeParse(read).success)).toEqual([true, true, false]);
+    expect((await readBatch(edge, reads)).map(({ problem }) => problem?.code)).toEqual([
+      undefined,
+      'unknown_surface',
+      'invalid_request',
+    ]);
+    expect(document.components.schemas.Batch).toMatchObject({
+      required: ['reads'],
+      properties: { reads: { minItems: 1, maxItems: 100 } },
+    });
+  });
+
+  test('has an answer that fits its schema', async () => {
+    const [list, problem] = await readBatch(edge, reads);
+    expect(document.components.schemas.BatchList).toMatchObject({
+      allOf: [{ $ref: '#/components/schemas/Recommendations' }, { required: ['status'] }],
+    });
+    const { status, ...recommendations } = list ?? {};
+    expect(status).toBe(200);
+    expect(componentOf('Recommendations').safeParse(recommendations).error).toBeUndefined();
+    expect(componentOf('Problem').safeParse(problem?.problem).error).toBeUndefined();
+  });
+
+  test.each([
+    [{}, 400],
+    [{ authorization: null }, 401],
+    [{ scope: '' }, 403],
+    [{ headers: { 'content-length': '99999' } }, 413],
+    [{ headers: { 'content-type': 'text/plain' } }, 415],
+  ])('sent with %j gets a status that is announced', async (options, status) => {
+    const response = await sendBatch(edge, status === 403 ? reads : [], options);
+    expect(response.status).toBe(status);
+    expect(componentOf('Problem').safeParse(await response.json()).error).toBeUndefined();
+    expect(Object.keys(document.paths[POST_PATH]?.post?.responses ?? {})).toContain(String(status));
+  });
 });

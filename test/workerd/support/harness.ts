@@ -26,6 +26,7 @@ export interface GetOptions extends Partial<TokenOptions> {
   readonly authorization?: string | null;
   readonly headers?: Readonly<Record<string, string>>;
   readonly method?: string;
+  readonly body?: BodyInit;
   readonly signal?: AbortSignal;
   readonly cf?: { latitude?: string; longitude?: string };
 }
@@ -95,7 +96,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     context: ExecutionContext,
     isolate: typeof app,
   ): Promise<Response> {
-    const { authorization, headers: own = {}, method = 'GET', signal = null, cf, ...token } = options;
+    const { authorization, headers: own = {}, method = 'GET', body = null, signal = null, cf, ...token } = options;
     const headers = new Headers(own);
     const bearer =
       authorization === undefined ? `Bearer ${await signToken({ nowMs: clock.now(), ...token })}` : authorization;
@@ -103,6 +104,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     const request = new Request(`${keyOrigin}${path}`, {
       method,
       headers,
+      body,
       signal,
       ...(cf === undefined ? {} : { cf }),
     });
