@@ -1,8 +1,9 @@
-// The isolate tier under real requests: recorded keys, replayed in order through a tier of exactly as many entries as the published LRU hit
-// ratios were taken with. The traces hold no times: nothing expires, and one read ends before the next begins, so that none collapse.
+// The tiers under real requests: recorded keys, replayed in order through an isolate tier of exactly as many entries as the published LRU hit
+// ratios were taken with, and through isolates, the objects of a region and an origin, to see how few reads of Bigtable are left.
 import { formatCount } from '../ops/format.ts';
 import { createReadThrough, type ReadThrough } from './support/read-through.ts';
 import { realData } from './support/real-data.ts';
+import { createRegionReplay, type RegionReplay } from './support/region-replay.ts';
 import type { BenchResult } from './support/result.ts';
 import { createTierOf, makeTraceKey } from './support/sized-tier.ts';
 import { readTrace } from './support/trace.ts';
@@ -18,18 +19,22 @@ export const TRACES = {
   web07: { name: 'web07', published: { entries: 16_384, hitPercent: 72.45 } },
 } as const satisfies Record<string, Trace>;
 
-/** The shared tier's model: so many isolates take turns, in front of one LRU of so many times an isolate's entries. */
+/** The region: so many isolates take turns, in front of objects that hold so many times an isolate's entries together. */
 const ISOLATES = 4;
-const SHARED_TIMES = 8;
+const SHARDS = 8;
+const REGION_TIMES = 8;
+/** The traces hold no times: this many reads that follow each other are taken as asked at once. */
+const AT_ONCE = 64;
+/** As many of a trace's reads go through the region: the ratios have settled by then. */
+const MAX_REGION_READS = 1_000_000;
 
 export async function benchTraces(): Promise<BenchResult> {
   const results: BenchResult[] = [];
   for (const [id, trace] of Object.entries(TRACES)) results.push(await measure(id, trace));
   const report = [
-    'real requests, replayed in order through the isolate tier; nothing expires and no reads collapse, because the traces hold no times',
+    'real requests, replayed through the code that is deployed; nothing expires, because the traces hold no times',
     ...results.map(({ report }) => report),
-    `(the shared tier is a model: an LRU with ${SHARED_TIMES} times an isolate's entries, behind ${ISOLATES} isolates that each get every ${ISOLATES}th read;`,
-    ' it stands for a tier of a region, and is not the one that Earshot has)',
+    `(region: ${SHARDS} objects, with ${REGION_TIMES} times an isolate's entries together, behind ${ISOLATES} isolates that each get every ${ISOLATES}th read, ${AT_ONCE} reads at once)`,
   ];
   return { report: report.join('\n'), figures: Object.assign({}, ...results.map(({ figures }) => figures)) };
 }
@@ -47,35 +52,51 @@ export const hitPercent = ({ reads, misses }: Pick<ReadThrough, 'reads' | 'misse
 async function measure(id: string, trace: Trace): Promise<BenchResult> {
   const { entries, hitPercent: publishedPercent } = trace.published;
   const alone = await replayAlone(trace);
-  const { isolateLoads, sharedLoads } = await replayShared(trace);
-
+  const { reads, regionReads, rows, originCalls, bigtableCalls } = await replayRegion(trace);
   const figures = {
     [`${id}HitPercent`]: round(hitPercent(alone), 2),
-    [`${id}ReadsPerLoad`]: round(alone.reads / alone.misses, 2),
-    [`${id}ReadsPerLoadOf${ISOLATES}`]: round(alone.reads / isolateLoads, 2),
-    [`${id}ReadsPerLoadShared`]: round(alone.reads / sharedLoads, 2),
+    [`${id}ReadsPerIsolateLoad`]: round(reads / regionReads, 2),
+    [`${id}ReadsPerRow`]: round(reads / rows, 2),
+    [`${id}RowsPerOriginCall`]: round(rows / originCalls, 2),
+    [`${id}ReadsPerBigtableCall`]: round(reads / bigtableCalls, 2),
   };
-  const [hits, fanIn, isolatesFanIn, sharedFanIn] = Object.values(figures) as [number, number, number, number];
-  const neverEvicts =
-    sharedLoads <= SHARED_TIMES * entries ? '; it holds every key, so these are first reads only' : '';
+  const [hits, perLoad, perRow, rowsPerCall, perCall] = Object.values(figures) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
   const report = [
-    `${trace.name}: ${formatCount(alone.reads)} reads`,
-    `  one isolate of ${formatCount(entries)} entries: ${hits.toFixed(2)} % hits (published: ${publishedPercent} %), ${fanIn.toFixed(2)} reads per load`,
-    `  ${ISOLATES} isolates of as many entries each, no shared tier: ${isolatesFanIn.toFixed(2)} reads per load`,
-    `  the same with a shared tier of ${formatCount(SHARED_TIMES * entries)} entries: ${sharedFanIn.toFixed(2)} reads per load${neverEvicts}`,
+    `${trace.name}: ${formatCount(alone.reads)} reads through one isolate of ${formatCount(entries)} entries: ${hits.toFixed(2)} % hits (published: ${publishedPercent} %)`,
+    `  ${formatCount(reads)} reads through ${ISOLATES} isolates: ${formatCount(regionReads)} reach the region, one in ${perLoad.toFixed(2)}`,
+    `  the region's objects: ${formatCount(rows)} rows are read, one for ${perRow.toFixed(2)} reads`,
+    `  the origin: ${formatCount(originCalls)} calls of ${rowsPerCall.toFixed(2)} rows, ${formatCount(bigtableCalls)} ReadRows calls, one for ${perCall.toFixed(2)} reads`,
   ];
   return { report: report.join('\n'), figures };
 }
 
-/** How many loads isolates that take turns need, and how many of those are left behind a tier that they share. */
-async function replayShared(trace: Trace): Promise<{ isolateLoads: number; sharedLoads: number }> {
+/** What of a trace's reads isolates that take turns ask their region for, and the region its origin. */
+export async function replayRegion(trace: Trace, maxReads = MAX_REGION_READS): Promise<RegionReplay['counted']> {
   const { entries } = trace.published;
-  const shared = createReadThrough(await createTierOf(SHARED_TIMES * entries));
-  const makeIsolate = async (): Promise<ReadThrough> => createReadThrough(await createTierOf(entries), shared);
-  const isolates = await Promise.all(Array.from({ length: ISOLATES }, makeIsolate));
-  let next = 0;
-  await forEachKey(trace, async (key) => isolates[next++ % ISOLATES]?.read(key));
-  return { isolateLoads: shared.reads, sharedLoads: shared.misses };
+  const replay = await createRegionReplay({
+    isolates: ISOLATES,
+    entriesPerIsolate: entries,
+    shards: SHARDS,
+    regionEntries: REGION_TIMES * entries,
+  });
+  let together: number[] = [];
+  for await (const keys of readTrace(realData(`traces/${trace.name}.trace.xz`))) {
+    for (const key of keys) {
+      together.push(key);
+      if (together.length < AT_ONCE) continue;
+      await replay.read(together);
+      together = [];
+    }
+    if (replay.counted.reads >= maxReads) break;
+  }
+  await replay.read(together);
+  return replay.counted;
 }
 
 async function forEachKey({ name }: Trace, read: (key: string) => Promise<void>): Promise<void> {

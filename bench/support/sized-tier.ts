@@ -23,21 +23,21 @@ export async function createTierOf(count: number): Promise<Tier> {
   return createMemoryTier({ name: 'isolate', maxBytes: count * (await findEntryBytes()) });
 }
 
-/** What the tier itself counts for an entry: the smallest bound in which it keeps one. Throws an Error beyond `MAX_ENTRY_BYTES`. */
-async function findEntryBytes(): Promise<number> {
-  if (!(await isKeptWithin(MAX_ENTRY_BYTES)))
+/** What the tier itself counts for an entry under `key`: the smallest bound in which it keeps one. Throws an Error beyond `MAX_ENTRY_BYTES`. */
+export async function findEntryBytes(key = makeTraceKey(0)): Promise<number> {
+  if (!(await isKeptWithin(MAX_ENTRY_BYTES, key)))
     throw new Error(`expected an entry to take ${MAX_ENTRY_BYTES} bytes at most`);
   let [tooFew, enough] = [0, MAX_ENTRY_BYTES];
   while (enough - tooFew > 1) {
     const middle = Math.floor((tooFew + enough) / 2);
-    if (await isKeptWithin(middle)) enough = middle;
+    if (await isKeptWithin(middle, key)) enough = middle;
     else tooFew = middle;
   }
   return enough;
 }
 
-async function isKeptWithin(maxBytes: number): Promise<boolean> {
+async function isKeptWithin(maxBytes: number, key: string): Promise<boolean> {
   const tier = createMemoryTier({ name: 'isolate', maxBytes });
-  await tier.set(makeTraceKey(0), TRACE_ENTRY);
-  return (await tier.get(makeTraceKey(0))) !== undefined;
+  await tier.set(key, TRACE_ENTRY);
+  return (await tier.get(key)) !== undefined;
 }

@@ -22,7 +22,8 @@ export interface RecommendationTableOptions {
   readonly onCall: () => void;
 }
 
-const MAX_KEYS_PER_CALL = 100;
+/** More keys in one ReadRows call grow worse than linearly; they go in several, in parallel. */
+export const MAX_KEYS_PER_CALL = 100;
 
 export function createRecommendationTable(
   bigtable: BigtableConnection,
