@@ -85,7 +85,7 @@ function cacheMember(name: string, asked: Omit<Asked, 'tier'>, trail: CacheTrail
     const why = outcome === 'hit' ? (entry?.value.kind === 'absent' ? 'absent' : detail) : outcome;
     return { name, isHit: true, isAnswer: true, flags: [], about: [ttl, withDetail(why)] };
   }
-  const isStored = stored && outcome !== 'bypass';
+  const isStored = asked.isStored ?? (stored && outcome !== 'bypass');
   const flags = [FORWARDED[outcome], isStored ? 'stored' : '', isCollapsed ? 'collapsed' : ''];
   const why = ownDetail ?? (outcome === 'error' ? 'error' : detail);
   return { name, isHit: false, isAnswer: false, flags, about: [withDetail(why)] };

@@ -15,6 +15,7 @@ import { createTierChain } from './tiers/chain.ts';
 import { createColoTier } from './tiers/colo.ts';
 import { createColoManifest } from './tiers/colo-manifest.ts';
 import { createMemoryTier } from './tiers/memory.ts';
+import type { MemoryTier } from './tiers/tier.ts';
 import { createVerificationKeys } from './token-keys.ts';
 import { createInternalToken } from './upstream/internal-token.ts';
 import { createOriginClient, type Fetch, type OriginClient } from './upstream/origin-client.ts';
@@ -86,15 +87,23 @@ export function createDeps(config: EdgeConfig, platform: WorkerPlatform): EdgeDe
   };
 }
 
+export const createRegionMemory = ({ regionCacheBytes }: EdgeConfig): MemoryTier =>
+  createMemoryTier({ name: 'region', maxBytes: regionCacheBytes });
+
 /** Of the object of one shard of `region`. Throws an Error when the configuration has no region of that name. */
-export function createReadRegion(config: EdgeConfig, region: string, platform: Platform): ReadRegion {
+export function createReadRegion(
+  config: EdgeConfig,
+  region: string,
+  memory: MemoryTier,
+  platform: Platform,
+): ReadRegion {
   const found = config.regions.find(({ name }) => name === region);
   if (found === undefined) throw new Error(`expected one of the configured regions, got "${region}"`);
   const { clock, random, counters, log } = platform;
   const client = createClient(config, platform, 'region');
   return createRegionLists({
     region: found,
-    memory: createMemoryTier({ name: 'region', maxBytes: config.regionCacheBytes }),
+    memory,
     origin: createOriginLists({ client, clock, random, log }),
     clock,
     random,

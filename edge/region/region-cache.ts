@@ -4,17 +4,20 @@ import { DurableObject } from 'cloudflare:workers';
 import { systemClock } from '../../shared/clock.ts';
 import { createCounters } from '../../shared/counters.ts';
 import { readConfig } from '../config.ts';
-import { createReadRegion } from '../deps.ts';
+import { createReadRegion, createRegionMemory } from '../deps.ts';
 import { consoleLog } from '../log.ts';
 import type { RegionAnswer, RegionCall, RegionObject } from './protocol.ts';
 import type { ReadRegion } from './region-lists.ts';
 
 export class RegionCache extends DurableObject<object> implements RegionObject {
+  // Throws when the configuration is not valid: every call is rejected then, and the callers go on without the object.
+  readonly #config = readConfig(this.env);
+  readonly memory = createRegionMemory(this.#config);
   #read: ReadRegion | undefined;
 
-  /** Rejects when the configuration is not valid, or names no such region; the caller then goes on without the object. */
+  /** Rejects when the configuration names no such region. */
   async read(call: RegionCall): Promise<RegionAnswer> {
-    this.#read ??= createReadRegion(readConfig(this.env), call.region, {
+    this.#read ??= createReadRegion(this.#config, call.region, this.memory, {
       clock: systemClock,
       random: () => Math.random(),
       counters: createCounters(),

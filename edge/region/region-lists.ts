@@ -69,7 +69,7 @@ function toRegionRead(read: ListRead): RegionRead {
   const origin = regions[0]?.origin;
   return {
     isFromCache: read.kind === 'entry' && read.isFromCache,
-    object,
+    object: { ...object, isStored: read.trail.stored },
     ...(origin === undefined ? {} : { origin }),
     ...(read.kind === 'entry' ? { entry: read.entry } : {}),
     ...(read.failure === undefined ? {} : { failure: read.failure }),

@@ -12,6 +12,8 @@ export interface Asked {
   readonly outcome: 'hit' | 'stale' | 'stale-while-revalidate' | 'stale-if-error' | 'miss' | 'error' | 'bypass';
   /** Whether the request waited here for the load of another. */
   readonly isCollapsed?: boolean;
+  /** Whether it keeps what it forwarded the read for. Default: whether the reader of the tiers does. */
+  readonly isStored?: boolean;
   readonly detail?: string;
 }
 

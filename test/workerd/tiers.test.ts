@@ -1,7 +1,9 @@
 // The tiers: the contract on each of them, what is particular to one, and the chain above them.
-import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test';
+import { createExecutionContext, runInDurableObject, waitOnExecutionContext } from 'cloudflare:test';
+import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Call } from '../../edge/call.ts';
+import type { RegionCache } from '../../edge/region/region-cache.ts';
 import { createTimings } from '../../edge/server-timing.ts';
 import { createTierChain } from '../../edge/tiers/chain.ts';
 import { createColoTier } from '../../edge/tiers/colo.ts';
@@ -23,6 +25,21 @@ tierContract('isolate', () => ({
   nowMs: clock.now(),
 }));
 tierContract('colo', () => ({ tier: makeColo(), nowMs: clock.now() }));
+tierContract('region', () => ({ tier: makeRegion(), nowMs: clock.now() }));
+
+/** The memory of an object of its own, in the object. */
+function makeRegion(): Tier {
+  const { REGION_CACHE: namespace } = env as { REGION_CACHE: DurableObjectNamespace<RegionCache> };
+  const stub = namespace.getByName(`contract-${hosts++}`);
+  const inObject = <T>(use: (tier: Tier) => Promise<T>): Promise<T> =>
+    runInDurableObject(stub, (object: RegionCache) => use(object.memory));
+  return {
+    name: 'region',
+    get: (key) => inObject((tier) => tier.get(key)),
+    set: (key, entry) => inObject((tier) => tier.set(key, entry)),
+    delete: (key) => inObject((tier) => tier.delete(key)),
+  };
+}
 
 const entryFor = (ms: number, label = 'a', count = 10): Entry => ({
   value: makeList(label, count),

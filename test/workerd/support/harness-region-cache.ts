@@ -1,7 +1,7 @@
 // A region's object, a real one that is called over RPC, on the clock and the scripted origins of the harness that asks it.
 import { DurableObject, env } from 'cloudflare:workers';
 import type { EdgeConfig } from '../../../edge/config.ts';
-import { createReadRegion, type Platform } from '../../../edge/deps.ts';
+import { createReadRegion, createRegionMemory, type Platform } from '../../../edge/deps.ts';
 import type { RegionAnswer, RegionCall } from '../../../edge/region/protocol.ts';
 import type { ReadRegion } from '../../../edge/region/region-lists.ts';
 import type { FindObject } from '../../../edge/region/region-objects.ts';
@@ -22,7 +22,8 @@ export class HarnessRegionCache extends DurableObject<object> {
     const registered = harnesses.get(harness);
     if (registered === undefined) throw new Error(`expected a harness that is registered, got ${harness}`);
     const { config, platform } = registered;
-    this.#read ??= createReadRegion(config, call.region, { ...platform, clock: ownTimers(platform.clock) });
+    const ownPlatform = { ...platform, clock: ownTimers(platform.clock) };
+    this.#read ??= createReadRegion(config, call.region, createRegionMemory(config), ownPlatform);
     return this.#read(call, (work) => this.ctx.waitUntil(work));
   }
 }
