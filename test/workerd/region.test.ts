@@ -284,6 +284,30 @@ test('what the object stored before a user was erased is not given, and what it 
   expect(callsFor('ann')).toHaveLength(2);
 });
 
+test('what an erasure overtook in the object is given to those who waited for it, and not stored', async () => {
+  const isolate = await warmIsolate();
+  edge.clock.advance(1_000);
+  edge.origins.behave('slow', { path: LISTS });
+  const arrived = edge.origins.arrival('asia');
+  const before = ask(isolate, 'ann');
+  await arrived;
+  edge.clock.advance(100);
+  edge.origins.publish(
+    makeManifest({ version: 2, erasures: [{ userHash: makeUserHash('ann'), atMs: edge.clock.now() }] }),
+  );
+  const readsBefore = edge.counters.get('region_reads_total');
+  const after = ask(edge.addIsolate(), 'ann');
+  await turnUntil(() => edge.counters.get('region_reads_total') > readsBefore);
+  edge.origins.behave('up');
+  edge.origins.put(keyOf('ann'), makeList('after'));
+  edge.origins.release();
+  expect(await (await before).text()).toContain('"a:1"');
+  expect(await (await after).text()).toContain('"after:1"');
+  expect(edge.counters.get('region_fenced_total')).toBe(1);
+  expect((await read(edge.addIsolate())).body).toContain('"after:1"');
+  expect(callsFor('ann')).toHaveLength(2);
+});
+
 test('all origins gone for 60 seconds: no list that was seen is refused, whatever the isolates and data centres have lost', async () => {
   const users = Array.from({ length: 20 }, (_, i) => `u${i}`);
   for (const user of users.slice(0, 15)) edge.origins.put(keyOf(user), makeList(user, 2));

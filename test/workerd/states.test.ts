@@ -78,6 +78,7 @@ describe('a stale list', () => {
     expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([200]));
     expect(listReads() - before).toBe(1);
     expect(edge.counters.get('edge_revalidated_total')).toBe(1_000);
+    expect(edge.counters.get('edge_refreshes_total')).toBe(1);
   });
 
   test('of the data centre is served by an isolate that has none, refreshed once, and kept in both', async () => {
