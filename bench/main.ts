@@ -1,12 +1,14 @@
 // `npm run bench -- NAME [--json]`: side-by-side measurements. Each compares two things in pairs within one run, because the machine is never
 // quiet: the ratios are what counts.
 import { parseArgs } from 'node:util';
+import { benchEdge } from './edge.ts';
 import { benchIngest } from './ingest.ts';
 import { benchParse } from './parse.ts';
 import type { BenchResult } from './support/result.ts';
 import { benchTraces } from './traces.ts';
 
 const benches: Readonly<Record<string, () => Promise<BenchResult>>> = {
+  edge: benchEdge,
   ingest: benchIngest,
   parse: benchParse,
   traces: benchTraces,

@@ -1,0 +1,83 @@
+// An origin that has a list for everybody, made from the user's name: 50 items, about 2 KB. It counts what it is asked, so that a hit can be
+// told from what only looks like one.
+import { hash } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { json } from 'node:stream/consumers';
+import { encodeUtf8 } from '../../shared/bytes.ts';
+import type { StoredList } from '../../shared/entry.ts';
+import { murmur3 } from '../../shared/hash.ts';
+import type { ListKey } from '../../shared/keys.ts';
+import { DEFAULT_LIMIT, encodeItem, ITEM_SEPARATOR } from '../../shared/list.ts';
+import { encodeListFrames, LIST_FRAMES_TYPE } from '../../shared/list-frames.ts';
+import { LISTS_READ_PATH, MANIFEST_PATH } from '../../shared/lists-read.ts';
+import { DEFAULT_LIST_TTL_SECONDS, FULL_WEIGHT, type Manifest } from '../../shared/manifest.ts';
+
+const GENERATION = Date.UTC(2026, 10, 22, 3);
+const DIGEST_CHARS = 16;
+
+const MANIFEST: Manifest = {
+  version: 1,
+  surfaces: {
+    home: {
+      salt: 'home-1',
+      listTtlSeconds: DEFAULT_LIST_TTL_SECONDS,
+      variants: [
+        { name: 'control', weight: FULL_WEIGHT * 0.9, current: GENERATION },
+        { name: 'knn', weight: FULL_WEIGHT * 0.1, current: GENERATION },
+      ],
+    },
+  },
+  erasures: [],
+};
+
+export interface ListOrigin {
+  readonly url: string;
+  /** Keys that it was asked for so far. */
+  readonly reads: number;
+  stop(): Promise<void>;
+}
+
+/** Listens on a free port of this machine. */
+export async function startListOrigin(): Promise<ListOrigin> {
+  let reads = 0;
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.url === MANIFEST_PATH) {
+      const etag = `"${MANIFEST.version}"`;
+      const isHeld = request.headers['if-none-match'] === etag;
+      response.writeHead(isHeld ? 304 : 200, { etag, 'content-type': 'application/json' });
+      response.end(isHeld ? undefined : JSON.stringify(MANIFEST));
+      return;
+    }
+    if (request.url !== LISTS_READ_PATH) throw new Error(`expected ${LISTS_READ_PATH}, got ${request.url}`);
+    const { keys } = (await json(request)) as { keys: readonly ListKey[] };
+    reads += keys.length;
+    response.writeHead(200, { 'content-type': LIST_FRAMES_TYPE }).end(encodeListFrames(keys.map(makeList)));
+  }
+
+  const server = createServer((request, response) => {
+    answer(request, response).catch(() => response.writeHead(500).end());
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    get reads() {
+      return reads;
+    },
+    stop: async () => {
+      server.close();
+      server.closeAllConnections();
+      await once(server, 'close');
+    },
+  };
+}
+
+function makeList({ user, generation }: ListKey): StoredList {
+  const items = Array.from({ length: DEFAULT_LIMIT }, (_, i) =>
+    encodeItem(`track:${1_000_000 + (murmur3(user, i) % 1_000_000)}`, String(1 - i / 1000)),
+  );
+  const bytes = encodeUtf8(items.join(ITEM_SEPARATOR));
+  return { kind: 'list', bytes, generation, digest: hash('sha256', bytes, 'base64url').slice(0, DIGEST_CHARS) };
+}

@@ -1,0 +1,86 @@
+// `workerd serve` with one worker on a free port of this machine. The worker reaches private addresses only, so nothing leaves the machine.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { basename, dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import type { WorkerBundle } from './worker-bundle.ts';
+
+/** The one that wrangler itself runs workers in; its package has no types. */
+const { default: workerdPath } = createRequire(import.meta.resolve('wrangler/package.json'))('workerd') as {
+  default: string;
+};
+const READY_TIMEOUT_MS = 10_000;
+
+export interface Workerd {
+  readonly pid: number;
+  readonly port: number;
+  /** Of the inspector; undefined unless it was asked for. */
+  readonly inspectorPort: number | undefined;
+  stop(): Promise<void>;
+}
+
+interface WorkerdOptions {
+  readonly bundle: WorkerBundle;
+  /** Text variables of the worker. */
+  readonly bindings: Readonly<Record<string, string>>;
+  /** Default: no inspector, which costs time. */
+  readonly withInspector?: boolean;
+}
+
+/** Resolves once it listens; the worker itself starts with its first request or before. */
+export async function startWorkerd({ bundle, bindings, withInspector = false }: WorkerdOptions): Promise<Workerd> {
+  const config = join(dirname(bundle.path), 'workerd.capnp');
+  writeFileSync(config, makeConfig(bundle, bindings), { mode: 0o600 });
+  const inspector = withInspector ? ['--inspector-addr', '127.0.0.1:0'] : [];
+  const child = spawn(workerdPath, ['serve', ...inspector, '--control-fd', '3', config], {
+    stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
+  });
+  const stop = async (): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  };
+  try {
+    const ports = await readPorts(child, withInspector ? ['http', 'inspector'] : ['http']);
+    return { pid: child.pid ?? 0, port: ports.get('http') ?? 0, inspectorPort: ports.get('inspector'), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** What it says on its control pipe: one JSON object a line, for each socket that listens. */
+async function readPorts(child: ChildProcess, wanted: readonly string[]): Promise<Map<string, number>> {
+  const ports = new Map<string, number>();
+  const lines = createInterface({ input: child.stdio[3] as Readable, signal: AbortSignal.timeout(READY_TIMEOUT_MS) });
+  for await (const line of lines) {
+    const { event, socket, port } = JSON.parse(line) as { event: string; socket?: string; port?: number };
+    if (port !== undefined) ports.set(event === 'listen-inspector' ? 'inspector' : (socket ?? ''), port);
+    if (wanted.every((name) => ports.has(name))) return ports;
+  }
+  throw new Error(
+    `expected workerd to listen within ${READY_TIMEOUT_MS} ms, got ${[...ports.keys()].join(', ') || 'nothing'}`,
+  );
+}
+
+/** Text in Cap'n Proto is escaped as in C, of which JSON's escapes are a part for what stands in bindings. */
+const makeConfig = ({ path, compatibilityDate }: WorkerBundle, bindings: Readonly<Record<string, string>>): string =>
+  `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [
+    (name = "main", worker = (
+      modules = [(name = "worker.js", esModule = embed ${JSON.stringify(basename(path))})],
+      compatibilityDate = ${JSON.stringify(compatibilityDate)},
+      bindings = [${Object.entries(bindings)
+        .map(([name, text]) => `(name = ${JSON.stringify(name)}, text = ${JSON.stringify(text)})`)
+        .join(', ')}],
+      globalOutbound = "machine",
+    )),
+    (name = "machine", network = (allow = ["private"])),
+  ],
+  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
+);
+`;
