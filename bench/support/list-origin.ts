@@ -39,8 +39,13 @@ export interface ListOrigin {
   stop(): Promise<void>;
 }
 
+interface ListOriginOptions {
+  /** Awaited before lists are answered. */
+  readonly beforeLists?: () => Promise<void>;
+}
+
 /** Listens on a free port of this machine. */
-export async function startListOrigin(): Promise<ListOrigin> {
+export async function startListOrigin({ beforeLists }: ListOriginOptions = {}): Promise<ListOrigin> {
   let reads = 0;
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -54,6 +59,7 @@ export async function startListOrigin(): Promise<ListOrigin> {
     if (request.url !== LISTS_READ_PATH) throw new Error(`expected ${LISTS_READ_PATH}, got ${request.url}`);
     const { keys } = (await json(request)) as { keys: readonly ListKey[] };
     reads += keys.length;
+    await beforeLists?.();
     response.writeHead(200, { 'content-type': LIST_FRAMES_TYPE }).end(encodeListFrames(keys.map(makeList)));
   }
 

@@ -26,14 +26,21 @@ interface WorkerdOptions {
   readonly bundle: WorkerBundle;
   /** Text variables of the worker. */
   readonly bindings: Readonly<Record<string, string>>;
+  /** Durable Object classes of the worker, by the names of their bindings. Default: none. */
+  readonly objects?: Readonly<Record<string, string>>;
   /** Default: no inspector, which costs time. */
   readonly withInspector?: boolean;
 }
 
 /** Resolves once it listens; the worker itself starts with its first request or before. */
-export async function startWorkerd({ bundle, bindings, withInspector = false }: WorkerdOptions): Promise<Workerd> {
+export async function startWorkerd({
+  bundle,
+  bindings,
+  objects = {},
+  withInspector = false,
+}: WorkerdOptions): Promise<Workerd> {
   const config = join(dirname(bundle.path), 'workerd.capnp');
-  writeFileSync(config, makeConfig(bundle, bindings), { mode: 0o600 });
+  writeFileSync(config, makeConfig(bundle, bindings, objects), { mode: 0o600 });
   const inspector = withInspector ? ['--inspector-addr', '127.0.0.1:0'] : [];
   const child = spawn(workerdPath, ['serve', ...inspector, '--control-fd', '3', config], {
     stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
@@ -67,16 +74,30 @@ async function readPorts(child: ChildProcess, wanted: readonly string[]): Promis
 }
 
 /** Text in Cap'n Proto is escaped as in C, of which JSON's escapes are a part for what stands in bindings. */
-const makeConfig = ({ path, compatibilityDate }: WorkerBundle, bindings: Readonly<Record<string, string>>): string =>
-  `using Workerd = import "/workerd/workerd.capnp";
+function makeConfig(
+  { path, compatibilityDate }: WorkerBundle,
+  texts: Readonly<Record<string, string>>,
+  objects: Readonly<Record<string, string>>,
+): string {
+  const quote = JSON.stringify;
+  const bindings = [
+    ...Object.entries(texts).map(([name, text]) => `(name = ${quote(name)}, text = ${quote(text)})`),
+    ...Object.entries(objects).map(
+      ([name, className]) => `(name = ${quote(name)}, durableObjectNamespace = ${quote(className)})`,
+    ),
+  ];
+  const namespaces = Object.values(objects).map(
+    (className) => `(className = ${quote(className)}, uniqueKey = ${quote(className)}, enableSql = true)`,
+  );
+  return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
     (name = "main", worker = (
-      modules = [(name = "worker.js", esModule = embed ${JSON.stringify(basename(path))})],
-      compatibilityDate = ${JSON.stringify(compatibilityDate)},
-      bindings = [${Object.entries(bindings)
-        .map(([name, text]) => `(name = ${JSON.stringify(name)}, text = ${JSON.stringify(text)})`)
-        .join(', ')}],
+      modules = [(name = "worker.js", esModule = embed ${quote(basename(path))})],
+      compatibilityDate = ${quote(compatibilityDate)},
+      bindings = [${bindings.join(', ')}],
+      durableObjectNamespaces = [${namespaces.join(', ')}],
+      durableObjectStorage = (inMemory = void),
       globalOutbound = "machine",
     )),
     (name = "machine", network = (allow = ["private"])),
@@ -84,3 +105,4 @@ const config :Workerd.Config = (
   sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
 );
 `;
+}

@@ -1,0 +1,130 @@
+// The worker as it is deployed, bundled by wrangler, in workerd with its Durable Objects, over HTTP and in real time.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createBatchAsks, makeListAsks, TOKEN_SECRET } from '../../bench/support/edge-asks.ts';
+import { type Ask, createHttpLoad } from '../../bench/support/http-load.ts';
+import { type ListOrigin, startListOrigin } from '../../bench/support/list-origin.ts';
+import { bundleEdge } from '../../bench/support/worker-bundle.ts';
+import { startWorkerd, type Workerd } from '../../bench/support/workerd.ts';
+
+const PLACES = {
+  NRT: { region: 'asia', locationHint: 'apac', latitude: 35.76, longitude: 140.39 },
+  LHR: { region: 'europe', locationHint: 'weur', latitude: 51.47, longitude: -0.45 },
+  ORD: { region: 'us', locationHint: 'enam', latitude: 41.98, longitude: -87.9 },
+} as const;
+const CONNECTIONS = 120;
+
+let origins: ListOrigin[];
+let workerd: Workerd;
+let directory: string;
+/** Lists are answered when it has resolved. */
+let gate: PromiseWithResolvers<void>;
+let arrived: PromiseWithResolvers<void>;
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'earshot-test-'));
+  gate = Promise.withResolvers();
+  arrived = Promise.withResolvers();
+  const beforeLists = async (): Promise<void> => {
+    arrived.resolve();
+    await gate.promise;
+  };
+  origins = await Promise.all(Object.keys(PLACES).map(() => startListOrigin({ beforeLists })));
+  const places = Object.entries(PLACES);
+  const regions = places.map(([, { region: name, ...place }], i) => ({ name, origin: origins[i]?.url, ...place }));
+  const locations = places.map(([code, { latitude, longitude }]) => [code, { latitude, longitude }]);
+  const bundle = await bundleEdge(directory);
+  const bindings = {
+    ...bundle.vars,
+    REGIONS: JSON.stringify(regions),
+    DEV_LOCATIONS: JSON.stringify(Object.fromEntries(locations)),
+    TOKEN_SECRET,
+    ORIGIN_SECRET: 'origin-secret-for-tests-only-0123456789-',
+  };
+  workerd = await startWorkerd({ bundle, bindings, objects: { REGION_CACHE: 'RegionCache' } });
+});
+
+afterEach(async () => {
+  await workerd.stop();
+  await Promise.all(origins.map((origin) => origin.stop()));
+  rmSync(directory, { recursive: true, force: true });
+});
+
+async function askFor(user: string, place: keyof typeof PLACES = 'NRT'): Promise<Ask> {
+  const [{ path, headers }] = (await makeListAsks([user])) as [Ask];
+  return { path, headers: { ...headers, 'earshot-dev-location': place } };
+}
+const send = ({ path, headers }: Ask, signal?: AbortSignal) =>
+  fetch(`http://127.0.0.1:${workerd.port}${path}`, { headers: { ...headers }, signal: signal ?? null });
+const reads = () => origins.map((origin) => origin.reads);
+
+test('a cold list whose only asker hangs up is loaded to its end, once, and is there for the next', async () => {
+  const gone = new AbortController();
+  const ask = await askFor('ann');
+  const given = send(ask, gone.signal);
+  await arrived.promise;
+  gone.abort();
+  await expect(given).rejects.toThrow('aborted');
+  gate.resolve();
+  const next = await send(ask);
+  expect(next.status).toBe(200);
+  expect(await next.json()).toMatchObject({ user: 'ann', source: 'personal', items: Array(50).fill({}) });
+  expect(reads()).toEqual([1, 0, 0]);
+});
+
+test('those who wait behind one who hangs up get the list', async () => {
+  const gone = new AbortController();
+  const ask = await askFor('ann');
+  const leader = send(ask, gone.signal);
+  await arrived.promise;
+  const followers = Promise.all(Array.from({ length: 20 }, () => send(ask)));
+  gone.abort();
+  await expect(leader).rejects.toThrow('aborted');
+  gate.resolve();
+  const bodies = await Promise.all((await followers).map((response) => response.text()));
+  expect(new Set(bodies).size).toBe(1);
+  expect(bodies[0]).toContain('"user":"ann"');
+  expect(reads()).toEqual([1, 0, 0]);
+});
+
+test('10 000 cold reads of one list, over real connections from three places, are one read where they meet in one isolate', {
+  timeout: 60_000,
+}, async () => {
+  const asks = await Promise.all((Object.keys(PLACES) as (keyof typeof PLACES)[]).map((place) => askFor('ann', place)));
+  const load = createHttpLoad(workerd.port, CONNECTIONS);
+  const bodies = new Set<string>();
+  const done = load.run(
+    10_000,
+    (i) => asks[i % asks.length] as Ask,
+    ({ status, body }) => {
+      expect(status).toBe(200);
+      bodies.add(body.toString());
+    },
+  );
+  await arrived.promise;
+  gate.resolve();
+  await done;
+  load.close();
+  expect(bodies.size).toBe(1);
+  expect([...bodies][0]).toContain('"user":"ann"');
+  expect(reads().reduce((sum, each) => sum + each, 0)).toBe(1);
+});
+
+test('a batch of 100 cold lists goes through the objects of the region, and each user gets their own', async () => {
+  gate.resolve();
+  const users = Array.from({ length: 100 }, (_, i) => `u${i}`);
+  const { path, headers, body } = (await createBatchAsks())(users);
+  const response = await fetch(`http://127.0.0.1:${workerd.port}${path}`, {
+    method: 'POST',
+    headers: { ...headers, 'earshot-dev-location': 'NRT' },
+    body: body ?? null,
+  });
+  const { results } = (await response.json()) as { results: { status: number; user: string }[] };
+  expect(results.map(({ status, user }) => [status, user])).toEqual(users.map((user) => [200, user]));
+  expect(reads()).toEqual([100, 0, 0]);
+  expect(response.headers.get('cache-status')).toMatch(
+    /^origin-asia; fwd=miss; fwd-status=200; detail="100\/100", region-asia; fwd=miss; stored; detail="0\/100", /,
+  );
+});
