@@ -73,7 +73,6 @@ describe('a cold list', () => {
 
   describe('asked by 10 000 clients of 15 isolates in three regions', () => {
     const regions = ['asia', 'europe', 'us'] as const;
-    const timeout = 30_000;
 
     /** The answers, in no order of importance, and how often each region's origin was asked. */
     async function askAll(user: string) {
@@ -96,7 +95,7 @@ describe('a cold list', () => {
       expect(JSON.parse(answers[0]?.body ?? '')).toMatchObject({ user: 'ann', items: Array(50).fill({}) });
     };
 
-    test('reaches the origin once per region, and every client gets the right bytes', { timeout }, async () => {
+    test('reaches the origin once per region, and every client gets the right bytes', async () => {
       const { isolates, answers } = await askAll('ann');
       expectAllToHave(await answers);
       expect(callsByRegion('ann')).toEqual([1, 1, 1]);
@@ -104,24 +103,20 @@ describe('a cold list', () => {
       expect(edge.counters.get('edge_collapsed_total')).toBe(10_000 - isolates.length);
     });
 
-    test('and that does not exist, once per region too', { timeout }, async () => {
+    test('and that does not exist, once per region too', async () => {
       const { answers } = await askAll('stranger');
       expect(new Set((await answers).map(({ status }) => status))).toEqual(new Set([404]));
       expect(callsByRegion('stranger')).toEqual([1, 1, 1]);
     });
 
-    test('whose first load fails in every region reaches them once more, and nobody goes without', {
-      timeout,
-    }, async () => {
+    test('whose first load fails in every region reaches them once more, and nobody goes without', async () => {
       edge.origins.put(keyOf('nobody'), makeList('n'));
       const { answers } = await askAllBehaving('slow-fails');
       expectAllToHave((await drive(edge.clock, answers, 20, () => edge.origins.release())).value);
       expectOneMore();
     });
 
-    test('whose first load hangs in every region reaches them once more, and nobody goes without', {
-      timeout,
-    }, async () => {
+    test('whose first load hangs in every region reaches them once more, and nobody goes without', async () => {
       const { answers } = await askAllBehaving('hangs');
       expectAllToHave((await drive(edge.clock, answers)).value);
       expectOneMore();
