@@ -1,9 +1,9 @@
 // The worker's HTTP surface: routes, who may use them, and how errors leave. Everything that takes a decision about a list is behind `deps`.
 import { OpenAPIHono } from '@hono/zod-openapi';
-import type { Context, MiddlewareHandler } from 'hono';
+import { type Context, Hono } from 'hono';
 import { EarshotError, toEarshotError } from '../shared/errors.ts';
 import { DEFAULT_LIMIT } from '../shared/list.ts';
-import { DEV_LOCATION_HEADER } from '../shared/regions.ts';
+import { DEV_LOCATION_HEADER, type Region } from '../shared/regions.ts';
 import { checkAccess } from './access.ts';
 import { answerBatch } from './batch.ts';
 import { BATCH_TYPE } from './batch-body.ts';
@@ -13,18 +13,25 @@ import { type Call, readTraceparent, traceIdOf } from './call.ts';
 import { allowOrigins } from './cors.ts';
 import { DEBUG_HEADER } from './debug.ts';
 import type { EdgeDeps } from './deps.ts';
+import { EVERY_ANSWER } from './every-answer.ts';
 import type { Identity } from './identity.ts';
-import { ReadError } from './ladder.ts';
+import { type Read, ReadError, type Served } from './ladder.ts';
 import { logFailure } from './log.ts';
+import type { LiveManifest } from './manifest-store.ts';
 import { ownRoute, serveOpenApi, userRoute } from './openapi.ts';
 import { placeOf } from './place.ts';
 import { respondWithProblem } from './problem.ts';
 import { respondWithList } from './respond.ts';
 import { createTimings, type Timings } from './server-timing.ts';
 import { orderRegions } from './upstream/region-order.ts';
-import { invalidRequest } from './validation.ts';
+import { createRequestReader } from './validation.ts';
 
-type AppEnv = { Variables: { receivedAtMs: number; timings: Timings; identity: Identity } };
+/** Who asks, and since when. */
+interface Caller {
+  readonly receivedAtMs: number;
+  readonly timings: Timings;
+  readonly identity: Identity;
+}
 
 interface ReadOptions {
   readonly debug: boolean;
@@ -33,79 +40,114 @@ interface ReadOptions {
   readonly variant?: string | undefined;
 }
 
-export function createApp(deps: EdgeDeps): OpenAPIHono<AppEnv> {
-  const { config, clock, counters, log, identity, manifests, serveReads } = deps;
-  const app = new OpenAPIHono<AppEnv>({
-    defaultHook: (result) => {
-      if (!result.success) throw invalidRequest(result.error);
-    },
-  });
+export function createApp(deps: EdgeDeps): OpenAPIHono {
+  const { config, clock, counters, log, identity, manifests, serveHeld, serveReads } = deps;
+  const app = new OpenAPIHono();
 
-  const identify: MiddlewareHandler<AppEnv> = async (c, next) => {
+  /** Calls `answer` at once for a caller who is remembered: what does not wait costs half as much. */
+  function withCaller<T>(c: Context, answer: (caller: Caller) => T | Promise<T>): T | Promise<T> {
     const timings = createTimings(clock);
-    c.set('receivedAtMs', clock.now());
-    c.set('timings', timings);
+    const receivedAtMs = clock.now();
+    const authorization = c.req.header('authorization');
+    const known = identity.recall(authorization);
+    if (known !== undefined) {
+      timings.note('token');
+      return answer({ receivedAtMs, timings, identity: known });
+    }
     const waitUntil = (work: Promise<unknown>): void => c.executionCtx.waitUntil(work);
-    c.set('identity', await timings.time('token', () => identity.verify(c.req.header('authorization'), waitUntil)));
-    await next();
-  };
+    return timings
+      .time('token', () => identity.verify(authorization, waitUntil))
+      .then((verified) => answer({ receivedAtMs, timings, identity: verified }));
+  }
 
-  const openCall = (c: Context<AppEnv>): Call => ({
-    deadlineAtMs: c.get('receivedAtMs') + config.requestDeadlineMs,
-    regions: orderRegions(config.regions, placeOf(c.req.raw, config.devLocations)),
-    failedRegions: new Set(),
-    traceparent: readTraceparent(c.req.header('traceparent')),
-    devLocation: config.devLocations === undefined ? undefined : c.req.header(DEV_LOCATION_HEADER),
-    timings: c.get('timings'),
-    waitUntil: (work) => c.executionCtx.waitUntil(work),
-  });
+  function openCall(c: Context, { receivedAtMs, timings }: Caller): Call {
+    return {
+      deadlineAtMs: receivedAtMs + config.requestDeadlineMs,
+      regions: orderRegions(config.regions, placeOf(c.req.raw, config.devLocations)),
+      failedRegions: new Set(),
+      traceparent: readTraceparent(c.req.header('traceparent')),
+      devLocation: config.devLocations === undefined ? undefined : c.req.header(DEV_LOCATION_HEADER),
+      timings,
+      waitUntil: (work) => c.executionCtx.waitUntil(work),
+    };
+  }
 
-  async function answerRead(
-    c: Context<AppEnv>,
+  function answerRead(
+    c: Context,
+    caller: Caller,
     user: string,
     surface: string,
     options: ReadOptions,
-  ): Promise<Response> {
+  ): Response | Promise<Response> {
     const { limit = DEFAULT_LIMIT, fallback = 'popular', variant, debug } = options;
     const read = { user, surface, fallback, variant };
-    checkAccess(c.get('identity'), [read], debug);
-    const call = openCall(c);
+    checkAccess(caller.identity, [read], debug);
+    const { timings } = caller;
+    const respond = (served: Served, live: LiveManifest, regions: readonly Region[]): Response =>
+      respondWithList({
+        read,
+        served,
+        live,
+        limit,
+        ifNoneMatch: c.req.header('if-none-match'),
+        deviceMaxAgeSeconds: config.deviceMaxAgeSeconds,
+        nowMs: clock.now(),
+        debug,
+        timings,
+        regions,
+      });
+
+    const fresh = debug || c.req.header(DEV_LOCATION_HEADER) !== undefined ? undefined : manifests.getFresh();
+    const held = fresh === undefined ? undefined : serveHeld(read, fresh.manifest, () => openCall(c, caller));
+    if (fresh !== undefined && held !== undefined) {
+      timings.note('manifest');
+      return respond(held, fresh, config.regions);
+    }
+    return waitForRead(c, caller, read, respond);
+  }
+
+  async function waitForRead(
+    c: Context,
+    caller: Caller,
+    read: Read,
+    respond: (served: Served, live: LiveManifest, regions: readonly Region[]) => Response,
+  ): Promise<Response> {
+    const call = openCall(c, caller);
     const live = await call.timings.time('manifest', () => manifests.get(call));
     const [served] = await serveReads([read], live.manifest, call);
     if (served === undefined) throw new Error('expected an outcome for every read; ladder.ts sees to it');
     if (served instanceof EarshotError) throw served;
-    const ifNoneMatch = c.req.header('if-none-match');
-    const nowMs = clock.now();
-    const { deviceMaxAgeSeconds } = config;
-    return respondWithList({ read, served, live, limit, ifNoneMatch, deviceMaxAgeSeconds, nowMs, debug, call });
+    return respond(served, live, call.regions);
   }
 
-  app.use('*', async (c, next) => {
-    counters.add('edge_requests_total');
-    await next();
-    c.res.headers.set('X-Content-Type-Options', 'nosniff');
-  });
   if (config.corsOrigins.length > 0) app.use('*', allowOrigins(config.corsOrigins));
-  app.openapi({ ...ownRoute, middleware: identify }, (c) => {
-    const { surface } = c.req.valid('param');
-    const debug = c.req.valid('header')[DEBUG_HEADER] !== undefined;
-    return answerRead(c, c.get('identity').user, surface, { ...c.req.valid('query'), debug });
-  });
-  app.openapi({ ...userRoute, middleware: identify }, (c) => {
-    const { user, surface } = c.req.valid('param');
-    const debug = c.req.valid('header')[DEBUG_HEADER] !== undefined;
-    return answerRead(c, user, surface, { ...c.req.valid('query'), debug });
-  });
-  app.openAPIRegistry.registerPath(batchRoute);
+  for (const route of [ownRoute, userRoute, batchRoute]) app.openAPIRegistry.registerPath(route);
+  const readOwn = createRequestReader(ownRoute.request);
+  app.get(ownRoute.getRoutingPath(), (c) =>
+    withCaller(c, (caller) => {
+      const { query, params, headers } = readOwn(c.req);
+      const debug = headers[DEBUG_HEADER] !== undefined;
+      return answerRead(c, caller, caller.identity.user, params.surface, { ...query, debug });
+    }),
+  );
+  const readUser = createRequestReader(userRoute.request);
+  app.get(userRoute.getRoutingPath(), (c) =>
+    withCaller(c, (caller) => {
+      const { query, params, headers } = readUser(c.req);
+      const debug = headers[DEBUG_HEADER] !== undefined;
+      return answerRead(c, caller, params.user, params.surface, { ...query, debug });
+    }),
+  );
   app.use(QUERY_PATH, async (c, next) => {
     await next();
     c.res.headers.set('Accept-Query', BATCH_TYPE);
   });
-  const batch = (c: Context<AppEnv>) => answerBatch(deps, c.req.raw, c.get('identity'), openCall(c));
-  app.on('QUERY', QUERY_PATH, identify, batch);
-  app.post(batchRoute.getRoutingPath(), identify, batch);
+  const batch = (c: Context): Promise<Response> | Response =>
+    withCaller(c, (caller) => answerBatch(deps, c.req.raw, caller.identity, openCall(c, caller)));
+  app.on('QUERY', QUERY_PATH, batch);
+  app.post(batchRoute.getRoutingPath(), batch);
   app.get('/openapi.json', serveOpenApi(app));
-  app.get('/healthz', (c) => c.json({ status: 'ok' }, 200, { 'Cache-Control': 'no-store' }));
+  app.get('/healthz', (c) => c.json({ status: 'ok' }, 200, { ...EVERY_ANSWER, 'Cache-Control': 'no-store' }));
 
   const allowed = {
     [ownRoute.getRoutingPath()]: ['GET', 'HEAD'],
@@ -115,15 +157,18 @@ export function createApp(deps: EdgeDeps): OpenAPIHono<AppEnv> {
     '/openapi.json': ['GET', 'HEAD'],
     '/healthz': ['GET', 'HEAD'],
   };
+  // Asked only when no route took the request: a handler for all methods of a path would stand in the way of those that are allowed.
+  const otherMethods = new Hono();
   for (const [path, methods] of Object.entries(allowed)) {
-    app.all(path, (c) => {
+    otherMethods.all(path, (c) => {
       const message = `expected ${methods.join(' or ')}, got ${c.req.method}`;
       return respondWithProblem(new EarshotError('method_not_allowed', 'edge', message), { Allow: methods.join(', ') });
     });
   }
-  app.notFound((c) =>
+  otherMethods.notFound((c) =>
     respondWithProblem(new EarshotError('not_found', 'edge', `there is nothing at ${c.req.path.slice(0, 200)}`)),
   );
+  app.notFound((c) => otherMethods.fetch(c.req.raw));
   app.onError((thrown, c) => {
     const error = toEarshotError(thrown, 'edge');
     const traceId = traceIdOf(readTraceparent(c.req.header('traceparent')));
@@ -132,5 +177,11 @@ export function createApp(deps: EdgeDeps): OpenAPIHono<AppEnv> {
     const status = trails.length === 0 ? {} : { 'Cache-Status': serializeCacheStatus(trails, clock.now(), false) };
     return respondWithProblem(error, status);
   });
+  // Counted here and not by a middleware, which every request would wait for.
+  const { fetch } = app;
+  app.fetch = (request, ...rest) => {
+    counters.add('edge_requests_total');
+    return fetch(request, ...rest);
+  };
   return app;
 }

@@ -33,7 +33,20 @@ export interface Member {
 }
 
 /** `withKeys` shows what each member was asked for, which is for those who may see it. */
-export const serializeCacheStatus = (trails: readonly CacheTrail[], nowMs: number, withKeys: boolean): string =>
+export function serializeCacheStatus(trails: readonly CacheTrail[], nowMs: number, withKeys: boolean): string {
+  return (withKeys ? undefined : serializePlainHit(trails, nowMs)) ?? serializeTrails(trails, nowMs, withKeys);
+}
+
+/** By far the most frequent: one tier was asked, and had the list. The same text as below, without what leads to it. */
+function serializePlainHit([trail, ...others]: readonly CacheTrail[], nowMs: number): string | undefined {
+  const asked = trail?.tiers[0];
+  const isPlain =
+    others.length === 0 && trail?.tiers.length === 1 && trail.regions.length === 0 && trail.detail === undefined;
+  if (!isPlain || asked?.outcome !== 'hit' || trail.entry?.value.kind !== 'list') return undefined;
+  return `${asked.tier}; hit; ttl=${Math.floor((trail.entry.freshUntilMs - nowMs) / 1000)}`;
+}
+
+const serializeTrails = (trails: readonly CacheTrail[], nowMs: number, withKeys: boolean): string =>
   trails
     .flatMap((trail) => {
       const key = withKeys ? [serializeKey(trail.key)] : [];

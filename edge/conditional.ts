@@ -6,11 +6,10 @@ import { murmur3 } from '../shared/hash.ts';
  * comes with the list, so nothing hashes its bytes.
  */
 export function makeEtag(digest: string, prefix: string, limit: number): string {
-  const hash = [murmur3(prefix, 0x3c6ef372), murmur3(prefix, 0xa54ff53a)].map((part) =>
-    part.toString(16).padStart(8, '0'),
-  );
-  return `"${digest}-${hash.join('')}-${limit}"`;
+  return `"${digest}-${toHex(murmur3(prefix, 0x3c6ef372))}${toHex(murmur3(prefix, 0xa54ff53a))}-${limit}"`;
 }
+
+const toHex = (part: number): string => part.toString(16).padStart(8, '0');
 
 /** Whether the caller already has the representation that `etag` names: weak comparison, as If-None-Match asks for. */
 export function isNotModified(ifNoneMatch: string | undefined, etag: string): boolean {

@@ -3,15 +3,22 @@
 import type { MiddlewareHandler } from 'hono';
 import { cors } from 'hono/cors';
 import { DEBUG_HEADER } from './debug.ts';
+import { EVERY_ANSWER } from './every-answer.ts';
 
 /** How long a browser may remember what a preflight said; Chromium remembers it no longer. */
 const PREFLIGHT_MAX_AGE_SECONDS = 7_200;
 
-export const allowOrigins = (origins: readonly string[]): MiddlewareHandler =>
-  cors({
+export function allowOrigins(origins: readonly string[]): MiddlewareHandler {
+  const allow = cors({
     origin: [...origins],
     allowMethods: ['GET', 'HEAD', 'POST', 'QUERY'],
     allowHeaders: ['Authorization', 'Content-Type', 'If-None-Match', 'traceparent', DEBUG_HEADER],
     exposeHeaders: ['ETag', 'Cache-Status', 'Server-Timing', 'Age'],
     maxAge: PREFLIGHT_MAX_AGE_SECONDS,
   });
+  return (c, next) => {
+    // A preflight is answered by the middleware itself, which knows nothing of them.
+    if (c.req.method === 'OPTIONS') for (const [name, value] of Object.entries(EVERY_ANSWER)) c.header(name, value);
+    return allow(c, next);
+  };
+}

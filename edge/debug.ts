@@ -2,6 +2,7 @@
 // decisions that led to this list. Structured fields (RFC 9651): a list of tokens, and a dictionary.
 import { makeCacheKey } from '../shared/keys.ts';
 import type { Manifest } from '../shared/manifest.ts';
+import type { Region } from '../shared/regions.ts';
 import type { Call } from './call.ts';
 import type { Read, Served } from './ladder.ts';
 
@@ -10,12 +11,18 @@ export const REGIONS_HEADER = 'Earshot-Regions';
 export const DECISION_HEADER = 'Earshot-Decision';
 
 /** `read` under `manifest` in `call` became `served`. */
-export function addDebugHeaders(headers: Headers, read: Read, served: Served, manifest: Manifest, call: Call): void {
-  headers.set(REGIONS_HEADER, serializeRegions(call));
-  headers.set(DECISION_HEADER, serializeDecision(read, served, manifest));
-}
+export const makeDebugHeaders = (
+  read: Read,
+  served: Served,
+  manifest: Manifest,
+  regions: readonly Region[],
+): Record<string, string> => ({
+  [REGIONS_HEADER]: serializeRegions({ regions }),
+  [DECISION_HEADER]: serializeDecision(read, served, manifest),
+});
 
-export const serializeRegions = ({ regions }: Call): string => regions.map(({ name }) => name).join(', ');
+export const serializeRegions = ({ regions }: Pick<Call, 'regions'>): string =>
+  regions.map(({ name }) => name).join(', ');
 
 export function serializeDecision(
   read: Read,

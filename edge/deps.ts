@@ -5,7 +5,7 @@ import { whyFenced } from '../shared/fence.ts';
 import type { Random } from '../shared/lifetime.ts';
 import type { EdgeConfig } from './config.ts';
 import { createIdentityVerifier, type IdentityVerifier } from './identity.ts';
-import { createLadder, type ServeReads } from './ladder.ts';
+import { createLadder, type ServeHeld, type ServeReads } from './ladder.ts';
 import { createListReader } from './list-reader.ts';
 import type { Log } from './log.ts';
 import { createManifestStore, KEEP_MS, type ManifestStore } from './manifest-store.ts';
@@ -49,6 +49,7 @@ export interface EdgeDeps {
   readonly identity: IdentityVerifier;
   readonly manifests: ManifestStore;
   readonly serveReads: ServeReads;
+  readonly serveHeld: ServeHeld;
 }
 
 export function createDeps(config: EdgeConfig, platform: WorkerPlatform): EdgeDeps {
@@ -83,7 +84,7 @@ export function createDeps(config: EdgeConfig, platform: WorkerPlatform): EdgeDe
       counters,
     }),
     manifests,
-    serveReads: createLadder({ lists, clock, counters }),
+    ...createLadder({ lists, clock, counters }),
   };
 }
 

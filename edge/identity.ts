@@ -20,6 +20,8 @@ interface Remembered extends Identity {
 }
 
 export interface IdentityVerifier {
+  /** Who sent `authorization`, if that was verified not long ago. */
+  recall(authorization: string | undefined): Identity | undefined;
   /** Who sent `authorization`; throws an AccessError for a token that is missing or not valid. */
   verify(authorization: string | undefined, waitUntil: (work: Promise<unknown>) => void): Promise<Identity>;
 }
@@ -45,14 +47,16 @@ const CLOCK_TOLERANCE_SECONDS = 5;
 export function createIdentityVerifier({ keys, audience, issuer, clock, counters }: IdentityOptions): IdentityVerifier {
   const remembered = new LRUCache<string, Remembered>({ max: MAX_REMEMBERED_TOKENS });
 
-  async function verifyToken(token: string, waitUntil: (work: Promise<unknown>) => void): Promise<Identity> {
-    const known = remembered.get(token);
-    if (known !== undefined && clock.now() < known.untilMs) return known;
+  async function verifyToken(
+    authorization: string,
+    token: string,
+    waitUntil: (work: Promise<unknown>) => void,
+  ): Promise<Identity> {
     if (token.length > MAX_TOKEN_CHARACTERS) throw invalidToken('the token is too long');
     const payload = await readClaims(token, waitUntil);
     const untilMs = Math.min((payload.exp ?? 0) * 1000, clock.now() + REMEMBER_MS);
     const identity = { ...identityOf(payload), untilMs };
-    remembered.set(token, identity);
+    remembered.set(authorization, identity);
     return identity;
   }
 
@@ -76,13 +80,19 @@ export function createIdentityVerifier({ keys, audience, issuer, clock, counters
     }
   }
 
+  function recall(authorization: string | undefined): Identity | undefined {
+    const known = authorization === undefined ? undefined : remembered.get(authorization);
+    return known !== undefined && clock.now() < known.untilMs ? known : undefined;
+  }
+
   return {
+    recall,
     verify: async (authorization, waitUntil) => {
       try {
-        const token = /^Bearer +([\w.~+/-]+=*) *$/i.exec(authorization ?? '')?.[1];
-        if (token === undefined)
-          throw authorization === undefined ? missingToken() : invalidToken('the token is not valid');
-        return await verifyToken(token, waitUntil);
+        if (authorization === undefined) throw missingToken();
+        const token = /^Bearer +([\w.~+/-]+=*) *$/i.exec(authorization)?.[1];
+        if (token === undefined) throw invalidToken('the token is not valid');
+        return recall(authorization) ?? (await verifyToken(authorization, token, waitUntil));
       } catch (error) {
         if (error instanceof EarshotError && error.code === 'unauthenticated')
           counters.add('edge_rejected_tokens_total');

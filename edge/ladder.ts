@@ -50,6 +50,14 @@ export type ServeReads = (
   call: Call,
 ) => Promise<readonly (Served | EarshotError)[]>;
 
+/** What one read is served with when the nearest tier has the user's own list fresh; nothing is waited for, and `open` seldom called. */
+export type ServeHeld = (read: Read, manifest: Manifest, open: () => Call) => Served | undefined;
+
+export interface Ladder {
+  readonly serveReads: ServeReads;
+  readonly serveHeld: ServeHeld;
+}
+
 interface LadderOptions {
   readonly lists: ListReader;
   readonly clock: Clock;
@@ -70,7 +78,7 @@ interface Climb {
   outcome: Served | EarshotError | undefined;
 }
 
-export function createLadder({ lists, clock, counters }: LadderOptions): ServeReads {
+export function createLadder({ lists, clock, counters }: LadderOptions): Ladder {
   function begin(read: Read, manifest: Manifest): Climb | EarshotError {
     const own = makeOwnRung(read, manifest, clock.now());
     if (own instanceof EarshotError) return own;
@@ -97,7 +105,17 @@ export function createLadder({ lists, clock, counters }: LadderOptions): ServeRe
     return { list, own: own.key, source, standsInFor, storedAtMs, trails };
   }
 
-  return async (reads, manifest, call) => {
+  const serveHeld: ServeHeld = (read, manifest, open) => {
+    const own = makeOwnRung(read, manifest, clock.now());
+    if (own instanceof EarshotError) return undefined;
+    const held = lists.readHeld(own, open);
+    if (held?.kind !== 'entry' || held.entry.value.kind !== 'list') return undefined;
+    counters.add('edge_reads_total');
+    const { storedAtMs, value: list } = held.entry;
+    return { list, own: own.key, source: 'personal', standsInFor: undefined, storedAtMs, trails: [held.trail] };
+  };
+
+  const serveReads: ServeReads = async (reads, manifest, call) => {
     counters.add('edge_reads_total', reads.length);
     const climbs = reads.map((read) => begin(read, manifest));
     const started = climbs.filter((climb): climb is Climb => !(climb instanceof EarshotError));
@@ -108,6 +126,7 @@ export function createLadder({ lists, clock, counters }: LadderOptions): ServeRe
     }
     return climbs.map((climb) => (climb instanceof EarshotError ? climb : (climb.outcome as Served | EarshotError)));
   };
+  return { serveReads, serveHeld };
 }
 
 function giveUp({ read, own, isUnreachable, trails }: Climb): ReadError {

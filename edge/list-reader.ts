@@ -43,6 +43,8 @@ export interface ListSource {
 }
 
 export interface ListReader {
+  /** What the nearest tier holds fresh, at once; `open` is called only when a refresh is due. */
+  readHeld(request: ListRequest, open: () => Call): ListRead | undefined;
   /** One read per request, in their order. What no tier has leaves for the source in one call, except what others are loading already. */
   read(requests: readonly ListRequest[], call: Call): Promise<ListRead[]>;
 }
@@ -147,6 +149,10 @@ export function createListReader(options: ListReaderOptions): ListReader {
   function refreshWhenDue(request: ListRequest, entry: Entry, call: Call): void {
     const nowMs = clock.now();
     if (stateOf(entry, nowMs) === 'fresh' && !shouldRefreshEarly(entry, nowMs, random)) return;
+    refresh(request, entry, call);
+  }
+
+  function refresh(request: ListRequest, entry: Entry, call: Call): void {
     const cacheKey = makeCacheKey(request.key);
     if (flights.has(cacheKey, request.notBeforeMs) || !mayAsk(cacheKey)) return;
     counters.add(`${side}_refreshes_total`);
@@ -221,6 +227,18 @@ export function createListReader(options: ListReaderOptions): ListReader {
   }
 
   return {
+    readHeld: (request, open) => {
+      const near = tiers.lookupNearest(makeCacheKey(request.key), request.notBeforeMs);
+      if (near.state !== 'fresh') return undefined;
+      const { entry, asked } = near;
+      if (shouldRefreshEarly(entry, clock.now(), random)) refresh(request, entry, open());
+      return {
+        kind: 'entry',
+        entry,
+        isFromCache: true,
+        trail: { key: request.key, tiers: asked, regions: [], entry, stored: true },
+      };
+    },
     read: (requests, call) => {
       const group = createLoadGroup((loads: readonly Load[]) => loadAll(loads, call));
       const reads = requests.map((request) => readOne(request, call, group));

@@ -22,6 +22,8 @@ const FAILING_MS = 10_000;
 const REFRESH_AGE_TIMEOUT_MS = 15_000;
 
 export interface ManifestStore {
+  /** The live manifest, if a region confirmed it within the last 5 s. */
+  getFresh(): LiveManifest | undefined;
   /** The live manifest; throws `unavailable` when there is none to be had. Regions that were waited for in vain count as failed for `call`. */
   get(call: Call): Promise<LiveManifest>;
   /** The manifest that is held, however old, if one is. */
@@ -128,24 +130,28 @@ export function createManifestStore({ clock, counters, log, client, cache }: Man
     }
   }
 
+  const getFresh = (): LiveManifest | undefined => (held !== undefined && ageMs() < FRESH_MS ? held : undefined);
+
+  async function waitFor(call: Call): Promise<LiveManifest> {
+    const failing = sinceFailureMs() < FAILING_MS;
+    const mayWait = !(held !== undefined && (ageMs() < STALE_MS || (failing && ageMs() < KEEP_MS)));
+    if (sinceFailureMs() >= RETRY_AFTER_MS) {
+      const { done, failedRegions } = joinRefresh(call);
+      if (mayWait) {
+        await withTimeout(clock, remainingMs(call, clock), () => done).catch(() => {});
+        // What this request has waited for once it does not wait for again, whichever request asked. But when all failed, the manifest may
+        // be what is wrong, and one of them may still have the list.
+        const isAll = failedRegions.size === call.regions.length;
+        for (const name of isAll ? [] : failedRegions) call.failedRegions.add(name);
+      }
+    }
+    if (held !== undefined && ageMs() < KEEP_MS) return held;
+    throw new EarshotError('unavailable', 'edge', 'no origin gave a manifest and none is kept');
+  }
+
   return {
     peek: () => held?.manifest,
-    get: async (call) => {
-      if (held !== undefined && ageMs() < FRESH_MS) return held;
-      const failing = sinceFailureMs() < FAILING_MS;
-      const mayWait = !(held !== undefined && (ageMs() < STALE_MS || (failing && ageMs() < KEEP_MS)));
-      if (sinceFailureMs() >= RETRY_AFTER_MS) {
-        const { done, failedRegions } = joinRefresh(call);
-        if (mayWait) {
-          await withTimeout(clock, remainingMs(call, clock), () => done).catch(() => {});
-          // What this request has waited for once it does not wait for again, whichever request asked. But when all failed, the manifest may
-          // be what is wrong, and one of them may still have the list.
-          const isAll = failedRegions.size === call.regions.length;
-          for (const name of isAll ? [] : failedRegions) call.failedRegions.add(name);
-        }
-      }
-      if (held !== undefined && ageMs() < KEEP_MS) return held;
-      throw new EarshotError('unavailable', 'edge', 'no origin gave a manifest and none is kept');
-    },
+    getFresh,
+    get: async (call) => getFresh() ?? waitFor(call),
   };
 }

@@ -2,6 +2,7 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context, Env } from 'hono';
 import { DECISION_HEADER, REGIONS_HEADER } from './debug.ts';
+import { EVERY_ANSWER } from './every-answer.ts';
 import {
   headersSchema,
   ownParamsSchema,
@@ -92,7 +93,7 @@ export function serveOpenApi<E extends Env>(app: OpenAPIHono<E>): (c: Context) =
       }),
     );
     return new Response(json, {
-      headers: { 'Content-Type': 'application/json', 'Cache-Control': 'public, max-age=300' },
+      headers: { ...EVERY_ANSWER, 'Content-Type': 'application/json', 'Cache-Control': 'public, max-age=300' },
     });
   };
 }

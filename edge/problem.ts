@@ -1,6 +1,7 @@
 // Errors on the wire: problem details (RFC 9457) with a stable code. What went wrong inside goes to the log, never to the caller.
 import { type EarshotError, problemOf } from '../shared/errors.ts';
 import { AccessError } from './access-error.ts';
+import { EVERY_ANSWER } from './every-answer.ts';
 import { MediaTypeError } from './media-type-error.ts';
 
 const RETRY_AFTER_SECONDS = '1';
@@ -27,6 +28,7 @@ export function respondWithProblem(error: EarshotError, headers: Readonly<Record
   return new Response(JSON.stringify(problem), {
     status: problem.status,
     headers: {
+      ...EVERY_ANSWER,
       'Content-Type': 'application/problem+json',
       'Cache-Control': 'no-store',
       ...(error.retryable ? { 'Retry-After': RETRY_AFTER_SECONDS } : {}),

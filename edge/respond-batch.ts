@@ -8,6 +8,7 @@ import { type CacheTrail, serializeCacheStatus } from './cache-status.ts';
 import type { Call } from './call.ts';
 import { closeList, describeList, openList } from './compose.ts';
 import { REGIONS_HEADER, serializeDecision, serializeRegions } from './debug.ts';
+import { EVERY_ANSWER } from './every-answer.ts';
 import { type Read, ReadError, type Served } from './ladder.ts';
 import { makeProblem } from './problem.ts';
 
@@ -70,6 +71,7 @@ function trailsOf(result: BatchResult): readonly CacheTrail[] {
 
 function makeHeaders({ results, debug, call }: BatchAnswer): Headers {
   const headers = new Headers({
+    ...EVERY_ANSWER,
     'Content-Type': 'application/json',
     // It holds lists of many users, for a service that has a store of its own if it wants one: no cache on the way has any business with it.
     'Cache-Control': 'no-store',

@@ -1,13 +1,15 @@
 // The answer to a read, composed around the stored bytes of the list: they are cut, never parsed.
-import { concatBytes, encodeUtf8 } from '../shared/bytes.ts';
+import { surroundBytes } from '../shared/bytes.ts';
 import { cutList } from '../shared/list.ts';
+import type { Region } from '../shared/regions.ts';
 import { serializeCacheStatus } from './cache-status.ts';
-import type { Call } from './call.ts';
 import { closeList, describeList, openList } from './compose.ts';
 import { isNotModified, makeEtag } from './conditional.ts';
-import { addDebugHeaders } from './debug.ts';
+import { makeDebugHeaders } from './debug.ts';
+import { EVERY_ANSWER } from './every-answer.ts';
 import type { Read, Served } from './ladder.ts';
 import type { LiveManifest } from './manifest-store.ts';
+import type { Timings } from './server-timing.ts';
 
 interface ReadAnswer {
   readonly read: Read;
@@ -20,13 +22,13 @@ interface ReadAnswer {
   readonly nowMs: number;
   /** Whether to add what only debuggers may see. */
   readonly debug: boolean;
-  readonly call: Call;
+  readonly timings: Timings;
+  /** In the order in which the caller asks them. */
+  readonly regions: readonly Region[];
 }
 
 /** How long a device may keep a list that stands in while regions fail, so that the listener's own is back soon after they are. */
 const UNREACHABLE_MAX_AGE_SECONDS = 5;
-
-const SUFFIX = encodeUtf8(closeList);
 
 /** 200 with the list, or 304 when the caller has it. */
 export function respondWithList(answer: ReadAnswer): Response {
@@ -35,21 +37,23 @@ export function respondWithList(answer: ReadAnswer): Response {
   const etag = makeEtag(served.list.digest, prefix, limit);
   const headers = makeHeaders(answer, etag);
   if (isNotModified(answer.ifNoneMatch, etag)) return new Response(null, { status: 304, headers });
-  headers.set('Content-Type', 'application/json');
-  return new Response(concatBytes([encodeUtf8(prefix), cutList(served.list.bytes, limit), SUFFIX]), { headers });
+  headers['Content-Type'] = 'application/json';
+  return new Response(surroundBytes(prefix, cutList(served.list.bytes, limit), closeList), { headers });
 }
 
-function makeHeaders(answer: ReadAnswer, etag: string): Headers {
-  const { read, served, live, nowMs, debug, call } = answer;
-  const headers = new Headers({
+function makeHeaders(answer: ReadAnswer, etag: string): Record<string, string> {
+  const { read, served, live, nowMs, debug, timings, regions } = answer;
+  // A plain record until the answer is made of it: a Headers object would be copied then.
+  const headers: Record<string, string> = {
+    ...EVERY_ANSWER,
     ETag: etag,
     'Cache-Control': `private, max-age=${maxAgeSecondsOf(answer)}`,
     Vary: 'Authorization',
     'Cache-Status': serializeCacheStatus(served.trails, nowMs, debug),
-    'Server-Timing': call.timings.serialize(),
-  });
-  if (served.storedAtMs !== undefined) headers.set('Age', String(ageSecondsOf(served.storedAtMs, answer)));
-  if (debug) addDebugHeaders(headers, read, served, live.manifest, call);
+    'Server-Timing': timings.serialize(),
+  };
+  if (served.storedAtMs !== undefined) headers.Age = String(ageSecondsOf(served.storedAtMs, answer));
+  if (debug) Object.assign(headers, makeDebugHeaders(read, served, live.manifest, regions));
   return headers;
 }
 

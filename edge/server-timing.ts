@@ -5,7 +5,9 @@ import type { Clock } from '../shared/clock.ts';
 
 export interface Timings {
   /** Runs `step` and notes how long it took under `name`; `description` must be a name (ids.ts). */
-  time<T>(name: string, step: () => Promise<T>, description?: string): Promise<T>;
+  time<T>(name: string, step: () => T | Promise<T>, description?: string): Promise<T>;
+  /** Notes a step that was over at once, because what it is there for was known. */
+  note(name: string): void;
   /** The header's value: one entry per name and description, in the order in which they began. */
   serialize(): string;
 }
@@ -32,6 +34,7 @@ export function createTimings(clock: Clock): Timings {
   }
 
   return {
+    note: (name) => end(begin(name)),
     time: async (name, run, description) => {
       const step = begin(description === undefined ? name : `${name};desc="${description}"`);
       try {

@@ -1,7 +1,10 @@
 // Text to bytes and back with the two coders that every runtime has; shared code has no platform types, so they are named here.
 
 interface PlatformCoders {
-  TextEncoder: new () => { encode(text: string): Uint8Array<ArrayBuffer> };
+  TextEncoder: new () => {
+    encode(text: string): Uint8Array<ArrayBuffer>;
+    encodeInto(text: string, target: Uint8Array): unknown;
+  };
   TextDecoder: new (label: 'utf-8', options: { fatal: boolean }) => { decode(bytes: Uint8Array): string };
 }
 
@@ -13,6 +16,15 @@ export const encodeUtf8 = (text: string): Uint8Array<ArrayBuffer> => encoder.enc
 
 /** Throws a TypeError for bytes that are not UTF-8. */
 export const decodeUtf8 = (bytes: Uint8Array): string => decoder.decode(bytes);
+
+/** `before`, `bytes` and `after` in one array; the texts must be ASCII. */
+export function surroundBytes(before: string, bytes: Uint8Array, after: string): Uint8Array<ArrayBuffer> {
+  const all = new Uint8Array(before.length + bytes.length + after.length);
+  encoder.encodeInto(before, all);
+  all.set(bytes, before.length);
+  for (let i = 0; i < after.length; i++) all[before.length + bytes.length + i] = after.charCodeAt(i);
+  return all;
+}
 
 /** One array with all of `parts` in order. */
 export function concatBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {

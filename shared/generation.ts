@@ -9,8 +9,13 @@ export const MAX_GENERATION = 253_402_300_799_999;
 export const isGeneration = (value: number): boolean =>
   Number.isSafeInteger(value) && value >= MIN_GENERATION && value <= MAX_GENERATION;
 
-/** `2026-11-22T03:00:00.000Z`. */
-export const formatGeneration = (generation: number): string => new Date(generation).toISOString();
+/** `2026-11-22T03:00:00.000Z`. The last one is remembered, because few generations are live at a time. */
+export function formatGeneration(generation: number): string {
+  if (generation !== last.generation) last = { generation, text: new Date(generation).toISOString() };
+  return last.text;
+}
+
+let last = { generation: Number.NaN, text: '' };
 
 /** Takes milliseconds or an ISO 8601 moment with its zone; undefined for anything else. */
 export function parseGeneration(text: string): number | undefined {

@@ -291,7 +291,11 @@ describe('an error that nobody foresaw', () => {
       {
         clock: edge.clock,
         log: { warn: () => {}, error: (event, fields) => edge.logs.push({ event, fields }) },
-        manifests: { get: async () => ({ manifest: makeManifest(), checkedAtMs: 0 }), peek: () => makeManifest() },
+        manifests: {
+          get: async () => ({ manifest: makeManifest(), checkedAtMs: 0 }),
+          getFresh: () => undefined,
+          peek: () => makeManifest(),
+        },
         serveReads: serve,
       },
       new Request(`https://edge.test${POST_PATH}`, {
