@@ -2,6 +2,7 @@
 import { systemClock } from '../shared/clock.ts';
 import { createCounters } from '../shared/counters.ts';
 import { toEarshotError } from '../shared/errors.ts';
+import { systemRandom } from '../shared/random.ts';
 import { createApp } from './app.ts';
 import { readConfig } from './config.ts';
 import { createDeps } from './deps.ts';
@@ -18,7 +19,7 @@ export function assemble(env: object, keyOrigin: string): Answer {
     const app = createApp(
       createDeps(readConfig(env), {
         clock: systemClock,
-        random: () => Math.random(),
+        random: systemRandom,
         counters: createCounters(),
         log: consoleLog,
         fetch: (url, init) => fetch(url, init),

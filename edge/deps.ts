@@ -2,7 +2,7 @@
 import type { Clock } from '../shared/clock.ts';
 import type { CounterSide, Counters } from '../shared/counters.ts';
 import { whyFenced } from '../shared/fence.ts';
-import type { Random } from '../shared/lifetime.ts';
+import type { Random } from '../shared/random.ts';
 import type { EdgeConfig } from './config.ts';
 import { createIdentityVerifier, type IdentityVerifier } from './identity.ts';
 import { createLadder, type ServeHeld, type ServeReads } from './ladder.ts';

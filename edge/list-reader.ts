@@ -14,7 +14,8 @@ import type { Clock } from '../shared/clock.ts';
 import type { CounterSide, Counters } from '../shared/counters.ts';
 import { type Entry, stateOf, withinRevalidation } from '../shared/entry.ts';
 import { type ListKey, makeCacheKey } from '../shared/keys.ts';
-import { type Random, shouldRefreshEarly } from '../shared/lifetime.ts';
+import { shouldRefreshEarly } from '../shared/lifetime.ts';
+import type { Random } from '../shared/random.ts';
 import { createSingleflight, FollowerTimeout } from '../shared/singleflight.ts';
 import type { CacheTrail } from './cache-status.ts';
 import { type Call, detach, remainingMs } from './call.ts';
@@ -43,7 +44,7 @@ export interface ListSource {
 }
 
 export interface ListReader {
-  /** What the nearest tier holds fresh, at once; `open` is called only when a refresh is due. */
+  /** The list that the nearest tier holds fresh, at once; `open` is called only when a refresh is due. */
   readHeld(request: ListRequest, open: () => Call): ListRead | undefined;
   /** One read per request, in their order. What no tier has leaves for the source in one call, except what others are loading already. */
   read(requests: readonly ListRequest[], call: Call): Promise<ListRead[]>;
@@ -228,15 +229,20 @@ export function createListReader(options: ListReaderOptions): ListReader {
 
   return {
     readHeld: (request, open) => {
-      const near = tiers.lookupNearest(makeCacheKey(request.key), request.notBeforeMs);
-      if (near.state !== 'fresh') return undefined;
-      const { entry, asked } = near;
+      const entry = tiers.takeFreshList(makeCacheKey(request.key), request.notBeforeMs);
+      if (entry === undefined) return undefined;
       if (shouldRefreshEarly(entry, clock.now(), random)) refresh(request, entry, open());
       return {
         kind: 'entry',
         entry,
         isFromCache: true,
-        trail: { key: request.key, tiers: asked, regions: [], entry, stored: true },
+        trail: {
+          key: request.key,
+          tiers: [{ tier: tiers.nearestName, outcome: 'hit' }],
+          regions: [],
+          entry,
+          stored: true,
+        },
       };
     },
     read: (requests, call) => {

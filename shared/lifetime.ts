@@ -1,9 +1,7 @@
 // How long an entry lives, and when to refresh it before its time. Lifetimes carry jitter, so that what was loaded together does not expire
 // together; a hot key is refreshed early by chance, so that its end is never a herd.
 import { type Entry, type ListValue, ownBytes } from './entry.ts';
-
-/** A number from 0 to 1, 1 excluded, uniform. */
-export type Random = () => number;
+import type { Random } from './random.ts';
 
 /** A user who has no list yet gets one with the next load: "none" is not believed for long. */
 export const ABSENT_TTL_MS = 30_000;

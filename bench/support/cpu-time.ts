@@ -15,10 +15,3 @@ export function cpuTimeMs(pid: number): number {
     .map(Number);
   return ticks.reduce((sum, each) => sum + each, 0) * TICK_MS;
 }
-
-/** Resident bytes of a process. */
-export function residentBytes(pid: number): number {
-  const [, kib] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
-  if (kib === undefined) throw new Error(`expected process ${pid} to have resident memory, got none`);
-  return Number(kib) * 1024;
-}

@@ -67,7 +67,7 @@ export async function createEdgeRig(cleanup: Cleanup): Promise<EdgeRig> {
   const answers = Object.fromEntries(users.map((user, i) => [user, bodies[i]?.toString() ?? '']));
   return {
     bundle,
-    isolateCacheBytes: Number(bundle.vars.ISOLATE_CACHE_BYTES),
+    isolateCacheBytes: readBytes(bundle),
     origin,
     users,
     asks,
@@ -86,6 +86,12 @@ async function readBodies(edge: Served, asks: readonly Ask[]): Promise<Buffer[]>
   }
   await edge.stop();
   return bodies;
+}
+
+function readBytes({ vars }: WorkerBundle): number {
+  const bytes = Number(vars.ISOLATE_CACHE_BYTES);
+  if (!(bytes > 0)) throw new Error(`expected ISOLATE_CACHE_BYTES to be configured, got ${vars.ISOLATE_CACHE_BYTES}`);
+  return bytes;
 }
 
 const makeRegions = (origin: string): string =>

@@ -3,6 +3,7 @@
 import { DurableObject } from 'cloudflare:workers';
 import { systemClock } from '../../shared/clock.ts';
 import { createCounters } from '../../shared/counters.ts';
+import { systemRandom } from '../../shared/random.ts';
 import { readConfig } from '../config.ts';
 import { createReadRegion, createRegionMemory } from '../deps.ts';
 import { consoleLog } from '../log.ts';
@@ -19,7 +20,7 @@ export class RegionCache extends DurableObject<object> implements RegionObject {
   async read(call: RegionCall): Promise<RegionAnswer> {
     this.#read ??= createReadRegion(this.#config, call.region, this.memory, {
       clock: systemClock,
-      random: () => Math.random(),
+      random: systemRandom,
       counters: createCounters(),
       log: consoleLog,
       fetch: (url, init) => fetch(url, init),

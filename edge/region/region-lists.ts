@@ -2,7 +2,7 @@
 // together. It knows no manifest: who asks names the generation, and the moment before which nothing will do.
 import type { Clock } from '../../shared/clock.ts';
 import type { Counters } from '../../shared/counters.ts';
-import type { Random } from '../../shared/lifetime.ts';
+import type { Random } from '../../shared/random.ts';
 import type { Region } from '../../shared/regions.ts';
 import type { Call } from '../call.ts';
 import { createListReader, type ListRead } from '../list-reader.ts';

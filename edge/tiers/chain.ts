@@ -23,6 +23,9 @@ export type Lookup =
   | { readonly state: 'missing'; readonly asked: readonly Asked[] };
 
 export interface TierChain {
+  readonly nearestName: string;
+  /** The list that the first tier holds fresh; of anything else nothing is counted, because it is looked up again. */
+  takeFreshList(key: string, notBeforeMs: number): Entry | undefined;
   /** Asks the first tier alone, which costs no I/O. */
   lookupNearest(key: string, notBeforeMs: number): Lookup;
   /** Asks the other tiers; before them the first once more, because somebody may have filled it since. */
@@ -72,6 +75,13 @@ export function createTierChain({ nearest, others, clock, counters, side }: Chai
   }
 
   return {
+    nearestName: nearest.name,
+    takeFreshList: (key, notBeforeMs) => {
+      const { asked, entry } = judge(nearest, nearest.peek(key), notBeforeMs);
+      if (entry?.value.kind !== 'list' || asked.outcome !== 'hit') return undefined;
+      countHit(nearest, counters);
+      return entry;
+    },
     lookupNearest,
     lookupRest: async (key, notBeforeMs, call) => {
       const again = lookupNearest(key, notBeforeMs);

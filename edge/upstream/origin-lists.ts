@@ -2,8 +2,9 @@
 // what changed while it was under way may or may not be in it.
 import type { Clock } from '../../shared/clock.ts';
 import { problemOf } from '../../shared/errors.ts';
-import { makeEntry, type Random } from '../../shared/lifetime.ts';
+import { makeEntry } from '../../shared/lifetime.ts';
 import type { ListResult } from '../../shared/list-frames.ts';
+import type { Random } from '../../shared/random.ts';
 import { traceIdOf } from '../call.ts';
 import type { Log } from '../log.ts';
 import type { OriginClient, RegionFailure } from './origin-client.ts';

@@ -220,6 +220,12 @@ describe('absence', () => {
     expect(listReads()).toBe(2);
   });
 
+  test('is a hit of the isolate once for each read', async () => {
+    for (let i = 0; i < 3; i++) await readNobody();
+    expect(edge.counters.get('edge_isolate_hits_total')).toBe(2);
+    expect(edge.counters.get('edge_reads_total')).toBe(3);
+  });
+
   test('is believed for ten minutes more when no region can tell', async () => {
     expect(await readNobody()).toBe(404);
     edge.origins.behave('refuses', { path: LISTS });

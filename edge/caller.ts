@@ -1,0 +1,51 @@
+// Who asks, and what of theirs the rest of a request needs.
+import type { Context } from 'hono';
+import { DEV_LOCATION_HEADER } from '../shared/regions.ts';
+import { type Call, readTraceparent } from './call.ts';
+import type { EdgeDeps } from './deps.ts';
+import type { Identity } from './identity.ts';
+import { placeOf } from './place.ts';
+import { createTimings, type Timings } from './server-timing.ts';
+import { orderRegions } from './upstream/region-order.ts';
+
+export interface Caller {
+  readonly receivedAtMs: number;
+  readonly timings: Timings;
+  readonly identity: Identity;
+}
+
+type CallerDeps = Pick<EdgeDeps, 'clock' | 'config' | 'identity'>;
+
+/**
+ * What `answer` gives for the caller. It is called at once for one who is remembered, because what waits for nothing costs half as much. Throws,
+ * or rejects with, an AccessError for a token that is missing or not valid.
+ */
+export function withCaller<T>(
+  { clock, identity }: CallerDeps,
+  c: Context,
+  answer: (caller: Caller) => T | Promise<T>,
+): T | Promise<T> {
+  const timings = createTimings(clock);
+  const receivedAtMs = clock.now();
+  const authorization = c.req.header('authorization');
+  const known = identity.recall(authorization);
+  if (known !== undefined) {
+    timings.note('token');
+    return answer({ receivedAtMs, timings, identity: known });
+  }
+  const waitUntil = (work: Promise<unknown>): void => c.executionCtx.waitUntil(work);
+  return timings
+    .time('token', () => identity.verify(authorization, waitUntil))
+    .then((verified) => answer({ receivedAtMs, timings, identity: verified }));
+}
+
+/** Throws `invalid_request` for a place that may not, or cannot, be named. */
+export const openCall = ({ config }: CallerDeps, c: Context, { receivedAtMs, timings }: Caller): Call => ({
+  deadlineAtMs: receivedAtMs + config.requestDeadlineMs,
+  regions: orderRegions(config.regions, placeOf(c.req.raw, config.devLocations)),
+  failedRegions: new Set(),
+  traceparent: readTraceparent(c.req.header('traceparent')),
+  devLocation: config.devLocations === undefined ? undefined : c.req.header(DEV_LOCATION_HEADER),
+  timings,
+  waitUntil: (work) => c.executionCtx.waitUntil(work),
+});

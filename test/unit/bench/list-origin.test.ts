@@ -1,0 +1,33 @@
+// The origin of the bench speaks the contract that the worker reads with, and counts every key.
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type ListOrigin, startListOrigin } from '../../../bench/support/list-origin.ts';
+import { decodeListFrames } from '../../../shared/list-frames.ts';
+import { LISTS_READ_PATH, listsReadSchema, MANIFEST_PATH } from '../../../shared/lists-read.ts';
+import { parseManifest } from '../../../shared/manifest.ts';
+
+let origin: ListOrigin;
+beforeAll(async () => {
+  origin = await startListOrigin();
+});
+afterAll(() => origin.stop());
+
+test('its manifest is valid, and not sent again to who has it', async () => {
+  const first = await fetch(`${origin.url}${MANIFEST_PATH}`);
+  expect(parseManifest(await first.text()).surfaces).toHaveProperty('home');
+  const headers = { 'if-none-match': first.headers.get('etag') ?? '' };
+  expect((await fetch(`${origin.url}${MANIFEST_PATH}`, { headers })).status).toBe(304);
+});
+
+test('everybody has a list of their own of 50 items and about 2 KB, and every key is counted', async () => {
+  const key = (user: string) => ({ surface: 'home', variant: 'control', generation: Date.UTC(2026, 10, 22), user });
+  const body = listsReadSchema.parse({ keys: ['ann', 'bob', 'ann'].map(key) });
+  const response = await fetch(`${origin.url}${LISTS_READ_PATH}`, { method: 'POST', body: JSON.stringify(body) });
+  const lists = decodeListFrames(new Uint8Array(await response.arrayBuffer()), 3).map((result) =>
+    result.kind === 'list' ? Buffer.from(result.bytes).toString() : '',
+  );
+  expect(lists[0]).toBe(lists[2]);
+  expect(lists[0]).not.toBe(lists[1]);
+  expect(JSON.parse(`[${lists[0]}]`)).toHaveLength(50);
+  expect(lists[0]?.length).toBeGreaterThan(1_800);
+  expect(origin.reads).toBe(3);
+});
