@@ -1,5 +1,5 @@
 // The answer to a batch: a result per read, composed around the stored bytes of its list as respond.ts does for one.
-import { concatBytes, encodeUtf8 } from '../shared/bytes.ts';
+import { interleaveBytes } from '../shared/bytes.ts';
 import { EarshotError } from '../shared/errors.ts';
 import { cutList } from '../shared/list.ts';
 import type { Manifest } from '../shared/manifest.ts';
@@ -33,9 +33,10 @@ interface BatchAnswer {
 export const respondWithBatch = (answer: BatchAnswer): Response =>
   new Response(composeBody(answer), { headers: makeHeaders(answer) });
 
-/** Text is gathered up to the next list, so that a batch of n lists is 2n + 1 pieces. */
 function composeBody(answer: BatchAnswer): Uint8Array {
-  const pieces: Uint8Array[] = [];
+  /** What stands before each of the lists. */
+  const texts: string[] = [];
+  const lists: Uint8Array[] = [];
   let text = '{"results":[';
   for (const [i, result] of answer.results.entries()) {
     if (i > 0) text += ',';
@@ -46,10 +47,11 @@ function composeBody(answer: BatchAnswer): Uint8Array {
     }
     const { read, served } = result;
     text += openList({ status: 200, ...describeList(read, served), ...describeDecision(read, served, answer) });
-    pieces.push(encodeUtf8(text), cutList(served.list.bytes, read.limit));
+    texts.push(text);
+    lists.push(cutList(served.list.bytes, read.limit));
     text = closeList;
   }
-  return concatBytes([...pieces, encodeUtf8(`${text}]}`)]);
+  return interleaveBytes([...texts, `${text}]}`], lists);
 }
 
 function describeDecision(read: Read, served: Served, answer: BatchAnswer): object {

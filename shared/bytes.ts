@@ -26,6 +26,28 @@ export function surroundBytes(before: string, bytes: Uint8Array, after: string):
   return all;
 }
 
+/** `texts[0]`, `parts[0]`, `texts[1]` and so on in one array; there is one text more than parts. All text is encoded in one go. */
+export function interleaveBytes(texts: readonly string[], parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const text = texts.join('');
+  const encoded = encoder.encode(text);
+  // In ASCII a character is a byte, so that each text can be found again in what all of them became.
+  const isAscii = encoded.length === text.length;
+  const lengths = texts.map((each) => (isAscii ? each.length : encoder.encode(each).length));
+  const all = new Uint8Array(encoded.length + parts.reduce((total, part) => total + part.length, 0));
+  let from = 0;
+  let offset = 0;
+  for (const [i, length] of lengths.entries()) {
+    all.set(encoded.subarray(from, from + length), offset);
+    from += length;
+    offset += length;
+    const part = parts[i];
+    if (part === undefined) break;
+    all.set(part, offset);
+    offset += part.length;
+  }
+  return all;
+}
+
 /** One array with all of `parts` in order. */
 export function concatBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const joined = new Uint8Array(parts.reduce((total, part) => total + part.length, 0));
