@@ -53,8 +53,30 @@ export interface EdgeDeps {
 }
 
 export function createDeps(config: EdgeConfig, platform: WorkerPlatform): EdgeDeps {
-  const { clock, random, counters, log, fetch } = platform;
-  const client = createClient(config, platform, 'edge');
+  const { clock, counters, log, fetch } = platform;
+  return {
+    config,
+    clock,
+    counters,
+    log,
+    identity: createIdentityVerifier({
+      keys: createVerificationKeys(config.tokenKeys, { fetch, clock, counters, log }),
+      audience: config.tokenAudience,
+      issuer: config.tokenIssuer,
+      clock,
+      counters,
+    }),
+    ...createReads(config, platform, createClient(config, platform, 'edge')),
+  };
+}
+
+/** What reads lists, for whoever may: the manifest, and the ladder over the tiers and the regions. */
+export function createReads(
+  config: EdgeConfig,
+  platform: WorkerPlatform,
+  client: OriginClient,
+): Pick<EdgeDeps, 'manifests' | 'serveReads' | 'serveHeld'> {
+  const { clock, random, counters, log } = platform;
   const cache = createColoManifest({ ...platform, keepMs: KEEP_MS });
   const manifests = createManifestStore({ clock, counters, log, client, cache });
   const nearest = createMemoryTier({ name: 'isolate', maxBytes: config.isolateCacheBytes });
@@ -71,21 +93,7 @@ export function createDeps(config: EdgeConfig, platform: WorkerPlatform): EdgeDe
     },
     flightAgeMs: config.requestDeadlineMs,
   });
-  return {
-    config,
-    clock,
-    counters,
-    log,
-    identity: createIdentityVerifier({
-      keys: createVerificationKeys(config.tokenKeys, { fetch, clock, counters, log }),
-      audience: config.tokenAudience,
-      issuer: config.tokenIssuer,
-      clock,
-      counters,
-    }),
-    manifests,
-    ...createLadder({ lists, clock, counters }),
-  };
+  return { manifests, ...createLadder({ lists, clock, counters }) };
 }
 
 export const createRegionMemory = ({ regionCacheBytes }: EdgeConfig): MemoryTier =>
@@ -97,11 +105,11 @@ export function createReadRegion(
   region: string,
   memory: MemoryTier,
   platform: Platform,
+  client = createClient(config, platform, 'region'),
 ): ReadRegion {
   const found = config.regions.find(({ name }) => name === region);
   if (found === undefined) throw new Error(`expected one of the configured regions, got "${region}"`);
   const { clock, random, counters, log } = platform;
-  const client = createClient(config, platform, 'region');
   return createRegionLists({
     region: found,
     memory,

@@ -78,7 +78,8 @@ interface Load {
 
 export function createListReader(options: ListReaderOptions): ListReader {
   const { tiers, source, clock, random, counters, side, isFenced, flightAgeMs } = options;
-  const retryAtMs = new LRUCache<string, number>({ max: MAX_FAILURES_KEPT });
+  // `max` instead would set room for all of them aside at once: a millisecond of every isolate and object that starts.
+  const retryAtMs = new LRUCache<string, number>({ maxSize: MAX_FAILURES_KEPT, sizeCalculation: () => 1 });
   const flights = createSingleflight<ListRead>({
     clock,
     ageTimeoutMs: flightAgeMs,
@@ -102,6 +103,8 @@ export function createListReader(options: ListReaderOptions): ListReader {
         load: (isCurrent) => group.add({ request, isRefresh: false, isCurrent }),
         waitTimeoutMs: remainingMs(call, clock) * FOLLOWER_SHARE,
         notBeforeMs: request.notBeforeMs,
+        // Who leads may not know of an erasure yet, and be content with what a cache held before it.
+        accepts: (read) => read.kind !== 'entry' || read.entry.storedAtMs >= request.notBeforeMs,
         keepAlive: (work) => call.waitUntil(work),
       });
       if (isCollapsed) return collapse(value, near.asked);

@@ -1,8 +1,9 @@
 // Which loads have been overtaken by the manifest. A load that began before its user was erased, or whose generation is no longer the one its
-// user is on, may still answer those who waited for it, but is not stored: what is stored after an erasure must not be from before it.
+// readers are on, may still answer those who waited for it, but is not stored: what is stored after an erasure must not be from before it.
+import { POPULAR_USER } from './ids.ts';
 import { type ListKey, makeUserHash } from './keys.ts';
 import type { Manifest } from './manifest.ts';
-import { chooseGeneration } from './rollout.ts';
+import { chooseGeneration, isGenerationServed } from './rollout.ts';
 
 const indexes = new WeakMap<Manifest, ReadonlyMap<string, number>>();
 
@@ -22,7 +23,13 @@ export function whyFenced(
   if (startedAtMs < erasedAtMs(manifest, user)) return 'erased';
   const variants = Object.hasOwn(manifest.surfaces, surface) ? manifest.surfaces[surface]?.variants : undefined;
   const live = variants?.find(({ name }) => name === variant);
-  return live !== undefined && chooseGeneration(live, user, nowMs) === generation ? undefined : 'superseded';
+  if (live === undefined) return 'superseded';
+  // The popular list is read by users on either side of a ramp, whichever side its own name would be on.
+  const isRead =
+    user === POPULAR_USER
+      ? isGenerationServed(live, generation, nowMs)
+      : chooseGeneration(live, user, nowMs) === generation;
+  return isRead ? undefined : 'superseded';
 }
 
 /** The latest erasure of each user hash, made once for a manifest. */

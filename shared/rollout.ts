@@ -40,6 +40,12 @@ export function chooseGeneration({ current, previous, flip }: Variant, user: str
   return unitHash(`${current}/${user}`) < rampFraction(flip, nowMs) ? current : previous;
 }
 
+/** Whether anybody is on `generation` at `nowMs`: while a flip runs, there are users on either side of it. */
+export function isGenerationServed({ current, previous, flip }: Variant, generation: number, nowMs: number): boolean {
+  const share = flip === undefined || previous === undefined ? 1 : rampFraction(flip, nowMs);
+  return (generation === current && share > 0) || (generation === previous && share < 1);
+}
+
 /** How far a flip has come: 0 before it starts, 1 once it is over. */
 export function rampFraction({ startsAtMs, durationMs }: NonNullable<Variant['flip']>, nowMs: number): number {
   if (nowMs < startsAtMs) return 0;

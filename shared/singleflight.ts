@@ -19,6 +19,8 @@ export interface Flight<T> {
   readonly waitTimeoutMs: number;
   /** A load that began before this moment is not joined: it may have seen what has changed since. Default: any is joined. */
   readonly notBeforeMs?: number;
+  /** Whether what was loaded for another will do; if not, it is as if nothing had been loaded. Default: it will. */
+  readonly accepts?: (value: T) => boolean;
   /** Keeps the load going when the one who asked for it has gone. */
   readonly keepAlive: (load: Promise<unknown>) => void;
 }
@@ -113,13 +115,14 @@ export function createSingleflight<T>(options: SingleflightOptions<T>): Singlefl
   return {
     run: async (key, flight) => {
       const untilMs = clock.now() + flight.waitTimeoutMs;
+      const { notBeforeMs = 0, accepts = () => true } = flight;
       let failed = 0;
       while (true) {
-        const attempt = findJoinable(key, flight.notBeforeMs ?? 0);
+        const attempt = findJoinable(key, notBeforeMs);
         if (attempt === undefined) return { value: await lead(key, flight, failed + 1), isCollapsed: false };
         const followed = await follow(attempt, untilMs);
-        if (followed !== 'failed') return { ...followed, isCollapsed: true };
-        failed = attempt.number;
+        if (followed === 'failed') failed = attempt.number;
+        else if (accepts(followed.value)) return { ...followed, isCollapsed: true };
       }
     },
     has: (key, notBeforeMs = 0) => findJoinable(key, notBeforeMs) !== undefined,

@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Variant } from '../../../shared/manifest.ts';
-import { chooseGeneration, chooseList, chooseVariant, rampFraction } from '../../../shared/rollout.ts';
+import {
+  chooseGeneration,
+  chooseList,
+  chooseVariant,
+  isGenerationServed,
+  rampFraction,
+} from '../../../shared/rollout.ts';
 
 const GENERATION = 1_795_402_800_000;
 const users = Array.from({ length: 20_000 }, (_, i) => `lastfm:${i}`);
@@ -98,4 +104,25 @@ describe('chooseGeneration', () => {
 test('a flip without duration is over the moment it starts', () => {
   expect(rampFraction({ startsAtMs: 5, durationMs: 0 }, 4)).toBe(0);
   expect(rampFraction({ startsAtMs: 5, durationMs: 0 }, 5)).toBe(1);
+});
+
+describe('isGenerationServed', () => {
+  const variant: Variant = { name: 'a', weight: 1, current: GENERATION, previous: GENERATION - 1000 };
+  const served = (each: Variant, nowMs: number) =>
+    [each.current, each.previous ?? 0, 1].map((generation) => isGenerationServed(each, generation, nowMs));
+
+  test('is so for the current one alone when no flip runs', () => {
+    expect(served(variant, 0)).toEqual([true, false, false]);
+  });
+
+  test('is so for whichever somebody is on while one does', () => {
+    const flipped = { ...variant, flip: { startsAtMs: 100, durationMs: 100 } };
+    expect(served(flipped, 100)).toEqual([false, true, false]);
+    expect(served(flipped, 150)).toEqual([true, true, false]);
+    expect(served(flipped, 200)).toEqual([true, false, false]);
+    for (const nowMs of [99, 100, 101, 150, 199, 200]) {
+      const chosen = new Set(users.slice(0, 2_000).map((user) => chooseGeneration(flipped, user, nowMs)));
+      for (const generation of chosen) expect(isGenerationServed(flipped, generation, nowMs)).toBe(true);
+    }
+  });
 });

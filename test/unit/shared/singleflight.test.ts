@@ -152,3 +152,98 @@ describe('a flight', () => {
     expect([(await stuck).value, (await joined).value]).toEqual(['old', 'old']);
   });
 });
+
+describe('one who demands what is from a moment on', () => {
+  type Demand = { notBeforeMs?: number; accepts?: (value: string) => boolean };
+
+  /** As `setUp`, with demands; says of each load whether it is current. */
+  function setUpDemands() {
+    const { clock, loads, flights } = setUp();
+    const areCurrent: (() => boolean)[] = [];
+    const ask = (demand: Demand = {}) =>
+      flights.run('k', {
+        load: (isCurrent) => {
+          areCurrent.push(isCurrent);
+          return loads.load();
+        },
+        waitTimeoutMs: 1000,
+        keepAlive: () => {},
+        ...demand,
+      });
+    return { clock, loads, flights, ask, current: () => areCurrent.map((isCurrent) => isCurrent()) };
+  }
+
+  test('joins a load that began then or later, and no earlier one', async () => {
+    const { clock, loads, ask } = setUpDemands();
+    const first = ask();
+    const nowMs = clock.now();
+    clock.advance(10);
+    const joined = ask({ notBeforeMs: nowMs });
+    const apart = ask({ notBeforeMs: nowMs + 1 });
+    expect(loads.count()).toBe(2);
+    loads.open[1]?.resolve('new');
+    expect(await apart).toEqual({ value: 'new', isCollapsed: false });
+    loads.open[0]?.resolve('old');
+    expect([await first, await joined]).toEqual([
+      { value: 'old', isCollapsed: false },
+      { value: 'old', isCollapsed: true },
+    ]);
+  });
+
+  test('overtakes the load that will not do, and that is told so; others join the later one from then on', async () => {
+    const { clock, loads, ask, current, flights } = setUpDemands();
+    const first = ask();
+    clock.advance(10);
+    const second = ask({ notBeforeMs: clock.now() });
+    expect(current()).toEqual([false, true]);
+    const third = ask();
+    expect(loads.count()).toBe(2);
+    loads.open[0]?.resolve('old');
+    await first;
+    expect([flights.size(), current()]).toEqual([1, [false, true]]);
+    loads.open[1]?.resolve('new');
+    expect([(await second).value, (await third).value]).toEqual(['new', 'new']);
+    expect(flights.size()).toBe(0);
+  });
+
+  test('does not take from another what it does not accept, and loads in its turn, once for all who do not', async () => {
+    const { loads, ask } = setUpDemands();
+    const accepts = (value: string) => value === 'new';
+    const leader = ask();
+    const content = ask();
+    const demanding = [ask({ accepts }), ask({ accepts }), ask({ accepts })];
+    loads.open[0]?.resolve('old');
+    expect([(await leader).value, (await content).value]).toEqual(['old', 'old']);
+    await settle();
+    expect(loads.count()).toBe(2);
+    loads.open[1]?.resolve('new');
+    const shared = await Promise.all(demanding);
+    expect(shared.map(({ value }) => value)).toEqual(['new', 'new', 'new']);
+    expect(shared.filter(({ isCollapsed }) => !isCollapsed)).toHaveLength(1);
+  });
+
+  test('takes what it loaded itself, whatever that is', async () => {
+    const { loads, ask } = setUpDemands();
+    const own = ask({ accepts: () => false });
+    loads.open[0]?.resolve('v');
+    expect(await own).toEqual({ value: 'v', isCollapsed: false });
+  });
+});
+
+describe('has', () => {
+  test('tells of a load that would be joined: under way, not too old, and not from before what is demanded', async () => {
+    const { ask, clock, loads, flights } = setUp();
+    expect(flights.has('k')).toBe(false);
+    const startedAtMs = clock.now();
+    const load = ask();
+    expect([flights.has('k'), flights.has('other')]).toEqual([true, false]);
+    expect([flights.has('k', startedAtMs), flights.has('k', startedAtMs + 1)]).toEqual([true, false]);
+    clock.advance(4999);
+    expect(flights.has('k')).toBe(true);
+    clock.advance(1);
+    expect(flights.has('k')).toBe(false);
+    loads.open[0]?.resolve('v');
+    await load;
+    expect(flights.has('k')).toBe(false);
+  });
+});

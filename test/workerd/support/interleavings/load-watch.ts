@@ -1,0 +1,85 @@
+// Which loads are under way, and when each was last begun: of one key one at a time from one isolate or object, and not again before its time,
+// as long as nothing is wrong. What a region's object stores is not from before what those who asked it knew.
+import type { RegionCall } from '../../../../edge/region/protocol.ts';
+import type { MemoryTier } from '../../../../edge/tiers/tier.ts';
+import type { Clock } from '../../../../shared/clock.ts';
+import { type Entry, stateOf } from '../../../../shared/entry.ts';
+import { type ListKey, makeCacheKey } from '../../../../shared/keys.ts';
+import { type Cloud, nameOf } from './cloud.ts';
+import { Violation } from './oracle.ts';
+import type { Watcher } from './origins.ts';
+import type { Setting } from './setting.ts';
+
+export interface LoadWatch extends Watcher {
+  onObjectArrival(owner: string, call: RegionCall, memory: MemoryTier): void;
+  onObjectStore(owner: string, key: string, entry: Entry): void;
+}
+
+interface LoadWatchOptions {
+  readonly setting: Setting;
+  readonly cloud: Cloud;
+  readonly clock: Clock;
+  readonly guard: (judge: () => void) => void;
+}
+
+/** Of the shortest lifetime, that of absence, what jitter and early refreshes leave in any case. */
+const SHORTEST_REST_MS = 20_000;
+
+export function createLoadWatch({ setting, cloud, clock, guard }: LoadWatchOptions): LoadWatch {
+  const isHealthy = setting.trouble === 'none';
+  const underWay = new Map<string, number>();
+  const begunAtMs = new Map<string, number>();
+  /** For each object and key, what those who had to wait demanded at most. */
+  const demandedAtMs = new Map<string, number>();
+  const isErased = (user: string): boolean => cloud.erasures.some((erasure) => erasure.user === user);
+
+  function judgeLoad(owner: string, id: string, key: ListKey): void {
+    if (isErased(key.user)) return;
+    const nowMs = clock.now();
+    if ((underWay.get(id) ?? 0) > 0) throw new Violation(`${owner} loads ${JSON.stringify(key)} twice at once`);
+    const before = begunAtMs.get(id);
+    if (before === undefined || !setting.isRoomy || !owner.startsWith('object')) return;
+    if (nowMs - before < SHORTEST_REST_MS && (demandedAtMs.get(`${owner} ${makeCacheKey(key)}`) ?? 0) < before)
+      throw new Violation(`${owner} loads ${JSON.stringify(key)} again after ${nowMs - before} ms`);
+  }
+
+  return {
+    begin: (owner, _, keys) => {
+      if (!isHealthy) return;
+      for (const key of keys) {
+        const id = `${owner} ${nameOf(key)}`;
+        guard(() => judgeLoad(owner, id, key));
+        underWay.set(id, (underWay.get(id) ?? 0) + 1);
+        begunAtMs.set(id, clock.now());
+      }
+    },
+    end: (owner, _, keys) => {
+      if (!isHealthy) return;
+      for (const key of keys) {
+        const id = `${owner} ${nameOf(key)}`;
+        underWay.set(id, (underWay.get(id) ?? 0) - 1);
+      }
+    },
+    onObjectArrival: (owner, { reads }, memory) => {
+      for (const { key, notBeforeMs } of reads) {
+        if (notBeforeMs === 0) continue;
+        const held = memory.peek(makeCacheKey(key));
+        const isContent =
+          held !== undefined && held.storedAtMs >= notBeforeMs && stateOf(held, clock.now()) !== 'expired';
+        const id = `${owner} ${makeCacheKey(key)}`;
+        // What is loaded from now on is as new as can be, whatever is demanded.
+        const demanded = Math.min(notBeforeMs, clock.now());
+        if (!isContent) demandedAtMs.set(id, Math.max(demanded, demandedAtMs.get(id) ?? 0));
+      }
+    },
+    onObjectStore: (owner, key, { storedAtMs }) => {
+      const demanded = demandedAtMs.get(`${owner} ${key}`) ?? 0;
+      guard(() => {
+        if (storedAtMs < demanded)
+          throw new Violation(
+            `${owner} stores ${key}, loaded at ${storedAtMs}, and was told that ${demanded} is the earliest`,
+          );
+      });
+    },
+  };
+}

@@ -1,0 +1,78 @@
+// What the worker uses of the platform, without I/O behind it: promises of the real ones settle at turns of the event loop, which costs a
+// millisecond each and leaves their order to chance that no seed holds. Everything here settles among the microtasks.
+
+type Body = Uint8Array | string | null;
+type HeadersOf = PlainHeaders | Readonly<Record<string, string>> | undefined;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+export class PlainHeaders {
+  readonly #values = new Map<string, string>();
+
+  constructor(init?: HeadersOf) {
+    if (init instanceof PlainHeaders) for (const [name, value] of init.#values) this.#values.set(name, value);
+    else if (init !== undefined) for (const name in init) this.set(name, init[name] as string);
+  }
+
+  get(name: string): string | null {
+    return this.#values.get(name.toLowerCase()) ?? null;
+  }
+
+  set(name: string, value: string): void {
+    this.#values.set(name.toLowerCase(), value);
+  }
+}
+
+export class PlainResponse {
+  readonly status: number;
+  readonly headers: PlainHeaders;
+  readonly body = null;
+  readonly #bytes: Uint8Array;
+
+  constructor(body: Body, { status = 200, headers }: { status?: number; headers?: HeadersOf } = {}) {
+    this.status = status;
+    this.headers = new PlainHeaders(headers);
+    // As a real one does, it keeps what it was given then.
+    this.#bytes = typeof body === 'string' ? encoder.encode(body) : (body?.slice() ?? new Uint8Array());
+  }
+
+  async arrayBuffer(): Promise<ArrayBuffer> {
+    return this.#bytes.slice().buffer as ArrayBuffer;
+  }
+
+  async text(): Promise<string> {
+    return decoder.decode(this.#bytes);
+  }
+
+  clone(): PlainResponse {
+    return new PlainResponse(this.#bytes, { status: this.status, headers: this.headers });
+  }
+}
+
+class PlainAbortSignal {
+  aborted = false;
+  reason: unknown;
+  readonly listeners: (() => void)[] = [];
+
+  addEventListener(_: 'abort', listener: () => void): void {
+    this.listeners.push(listener);
+  }
+}
+
+export class PlainAbortController {
+  readonly signal = new PlainAbortSignal();
+
+  abort(reason: unknown): void {
+    if (this.signal.aborted) return;
+    this.signal.aborted = true;
+    this.signal.reason = reason;
+    for (const listener of this.signal.listeners) listener();
+  }
+}
+
+export const PLAIN_GLOBALS = {
+  Headers: PlainHeaders,
+  Response: PlainResponse,
+  AbortController: PlainAbortController,
+} as const;
