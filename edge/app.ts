@@ -2,23 +2,23 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { toEarshotError } from '../shared/errors.ts';
-import { answerBatch } from './batch.ts';
-import { BATCH_TYPE } from './batch-body.ts';
-import { batchRoute, QUERY_PATH } from './batch-route.ts';
-import { serializeCacheStatus } from './cache-status.ts';
 import { readTraceparent, traceIdOf } from './call.ts';
-import { openCall, withCaller } from './caller.ts';
-import { allowOrigins } from './cors.ts';
-import { DEBUG_HEADER } from './debug.ts';
 import type { EdgeDeps } from './deps.ts';
-import { EVERY_ANSWER } from './every-answer.ts';
-import { ReadError } from './ladder.ts';
+import { openCall, withCaller } from './identity/caller.ts';
+import { ReadError } from './lists/ladder.ts';
 import { logFailure } from './log.ts';
-import { ownRoute, serveOpenApi, userRoute } from './openapi.ts';
-import { createOtherMethods } from './other-methods.ts';
-import { respondWithProblem } from './problem.ts';
-import { answerRead } from './read.ts';
-import { createRequestReader } from './validation.ts';
+import { serializeCacheStatus } from './respond/cache-status.ts';
+import { DEBUG_HEADER } from './respond/debug.ts';
+import { EVERY_ANSWER } from './respond/every-answer.ts';
+import { respondWithProblem } from './respond/problem.ts';
+import { answerBatch } from './routes/batch.ts';
+import { BATCH_TYPE } from './routes/batch-body.ts';
+import { batchRoute, QUERY_PATH } from './routes/batch-route.ts';
+import { allowOrigins } from './routes/cors.ts';
+import { ownRoute, serveOpenApi, userRoute } from './routes/openapi.ts';
+import { createOtherMethods } from './routes/other-methods.ts';
+import { answerRead } from './routes/read.ts';
+import { createRequestReader } from './routes/validation.ts';
 
 export function createApp(deps: EdgeDeps): OpenAPIHono {
   const { config, clock, counters, log } = deps;

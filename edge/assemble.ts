@@ -7,9 +7,9 @@ import { createApp } from './app.ts';
 import { readConfig } from './config.ts';
 import { createDeps } from './deps.ts';
 import { consoleLog } from './log.ts';
-import { respondWithProblem } from './problem.ts';
 import type { RegionCache } from './region/region-cache.ts';
 import type { FindObject } from './region/region-objects.ts';
+import { respondWithProblem } from './respond/problem.ts';
 
 export type Answer = (request: Request, env: object, context: ExecutionContext) => Response | Promise<Response>;
 

@@ -2,7 +2,7 @@
 // Nothing in here may be kept beyond the request; objects that live as long as the isolate take it as an argument.
 import type { Clock } from '../shared/clock.ts';
 import type { Region } from '../shared/regions.ts';
-import { createTimings, type Timings } from './server-timing.ts';
+import { createTimings, type Timings } from './respond/server-timing.ts';
 
 export interface Call {
   /** When the request must have its answer. */

@@ -1,10 +1,10 @@
 // Isolates in front of the objects of one region, all of them the code that is deployed, and an origin that only counts what it is asked for.
 // Time stands still: nothing expires.
 import type { Call } from '../../edge/call.ts';
-import { createListReader } from '../../edge/list-reader.ts';
+import { createListReader } from '../../edge/lists/list-reader.ts';
 import { createRegionLists, type ReadRegion } from '../../edge/region/region-lists.ts';
 import { createRegionObjects } from '../../edge/region/region-objects.ts';
-import { createTimings } from '../../edge/server-timing.ts';
+import { createTimings } from '../../edge/respond/server-timing.ts';
 import { createTierChain } from '../../edge/tiers/chain.ts';
 import { createMemoryTier } from '../../edge/tiers/memory.ts';
 import type { ListRequest, RegionReader } from '../../edge/upstream/region-reader.ts';

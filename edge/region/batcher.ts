@@ -4,7 +4,7 @@ import type { Clock } from '../../shared/clock.ts';
 import { MAX_KEYS_PER_READ } from '../../shared/list-frames.ts';
 import type { Region } from '../../shared/regions.ts';
 import { type Call, remainingMs } from '../call.ts';
-import type { ListSource } from '../list-reader.ts';
+import type { ListSource } from '../lists/list-reader.ts';
 import type { ListRequest, Loaded, RegionReader } from '../upstream/region-reader.ts';
 
 export interface Batcher extends ListSource {

@@ -4,7 +4,7 @@ import type { Clock } from '../../shared/clock.ts';
 import type { Counters } from '../../shared/counters.ts';
 import type { Entry } from '../../shared/entry.ts';
 import { type Call, remainingMs } from '../call.ts';
-import type { ListSource } from '../list-reader.ts';
+import type { ListSource } from '../lists/list-reader.ts';
 import type { ListRequest, Loaded, RegionAsked, RegionReader } from './region-reader.ts';
 
 interface RegionsOptions {

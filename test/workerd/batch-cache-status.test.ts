@@ -1,7 +1,7 @@
 // Cache-Status of a batch: what is said of a cache or region is true of every read that asked it.
 import { describe, expect, test } from 'vitest';
-import { serializeBatchCacheStatus } from '../../edge/batch-cache-status.ts';
-import type { CacheTrail } from '../../edge/cache-status.ts';
+import { serializeBatchCacheStatus } from '../../edge/respond/batch-cache-status.ts';
+import type { CacheTrail } from '../../edge/respond/cache-status.ts';
 import type { Asked } from '../../edge/tiers/chain.ts';
 import type { RegionAsked } from '../../edge/upstream/region-reader.ts';
 import { keyOf } from './support/lists.ts';

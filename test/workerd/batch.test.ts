@@ -1,8 +1,8 @@
 // Many reads in one request: each is answered as it would be alone, in its place, whatever becomes of its neighbours.
 import { beforeEach, describe, expect, test } from 'vitest';
-import { answerBatch } from '../../edge/batch.ts';
-import type { Served, ServeReads } from '../../edge/ladder.ts';
-import { createTimings } from '../../edge/server-timing.ts';
+import type { Served, ServeReads } from '../../edge/lists/ladder.ts';
+import { createTimings } from '../../edge/respond/server-timing.ts';
+import { answerBatch } from '../../edge/routes/batch.ts';
 import { createManualClock } from '../../shared/clock.ts';
 import { toEarshotError } from '../../shared/errors.ts';
 import { batchOptions, POST_PATH, QUERY_PATH, readBatch, readsOf, resultsOf, sendBatch } from './support/batches.ts';

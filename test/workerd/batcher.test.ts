@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Call } from '../../edge/call.ts';
 import { type Batcher, createBatcher, MAX_CALLS, MAX_LINGER_MS } from '../../edge/region/batcher.ts';
-import { createTimings } from '../../edge/server-timing.ts';
+import { createTimings } from '../../edge/respond/server-timing.ts';
 import type { ListRequest, Loaded } from '../../edge/upstream/region-reader.ts';
 import { createManualClock, type ManualClock } from '../../shared/clock.ts';
 import { makeEntry } from '../../shared/lifetime.ts';

@@ -1,6 +1,6 @@
 // Server-Timing: the time of each step, and of a step that runs many times at once.
 import { expect, test } from 'vitest';
-import { createTimings } from '../../edge/server-timing.ts';
+import { createTimings } from '../../edge/respond/server-timing.ts';
 import { createManualClock } from '../../shared/clock.ts';
 
 const open = () => {

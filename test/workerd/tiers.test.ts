@@ -4,7 +4,7 @@ import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Call } from '../../edge/call.ts';
 import type { RegionCache } from '../../edge/region/region-cache.ts';
-import { createTimings } from '../../edge/server-timing.ts';
+import { createTimings } from '../../edge/respond/server-timing.ts';
 import { createTierChain } from '../../edge/tiers/chain.ts';
 import { createColoTier } from '../../edge/tiers/colo.ts';
 import { createMemoryTier } from '../../edge/tiers/memory.ts';

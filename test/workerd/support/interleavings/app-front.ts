@@ -1,7 +1,7 @@
 // Reads as HTTP requests to the worker's app, and its answers as what the oracle judges: status, headers and body have to agree.
 import { createApp } from '../../../../edge/app.ts';
 import type { EdgeDeps } from '../../../../edge/deps.ts';
-import type { Read } from '../../../../edge/ladder.ts';
+import type { Read } from '../../../../edge/lists/ladder.ts';
 import { encodeUtf8 } from '../../../../shared/bytes.ts';
 import type { ErrorCode } from '../../../../shared/errors.ts';
 import { parseGeneration } from '../../../../shared/generation.ts';

@@ -3,9 +3,9 @@
 import type { Call } from '../../../../edge/call.ts';
 import type { EdgeConfig } from '../../../../edge/config.ts';
 import { createReads, type EdgeDeps, type Platform } from '../../../../edge/deps.ts';
-import type { Read, Served } from '../../../../edge/ladder.ts';
+import type { Read, Served } from '../../../../edge/lists/ladder.ts';
 import type { FindObject } from '../../../../edge/region/region-objects.ts';
-import { createTimings } from '../../../../edge/server-timing.ts';
+import { createTimings } from '../../../../edge/respond/server-timing.ts';
 import type { OriginClient } from '../../../../edge/upstream/origin-client.ts';
 import { orderRegions } from '../../../../edge/upstream/region-order.ts';
 import { EarshotError } from '../../../../shared/errors.ts';

@@ -1,6 +1,6 @@
 // What every answer is held against. It knows what was read from the tables and when, what the manifests said, and who was erased; of the code
 // that is tested it uses nothing.
-import type { Read } from '../../../../edge/ladder.ts';
+import type { Read } from '../../../../edge/lists/ladder.ts';
 import { EarshotError } from '../../../../shared/errors.ts';
 import { POPULAR_SURFACE, POPULAR_USER } from '../../../../shared/ids.ts';
 import type { ListKey } from '../../../../shared/keys.ts';
@@ -44,7 +44,7 @@ export interface Asking {
   readonly to: number;
 }
 
-/** As documented: docs of Entry (shared/entry.ts), of lifetimes (shared/lifetime.ts) and of the manifest (edge/manifest-store.ts). */
+/** As documented: docs of Entry (shared/entry.ts), of lifetimes (shared/lifetime.ts) and of the manifest (edge/lists/manifest-store.ts). */
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
 const ABSENT_MS = 30_000;

@@ -1,5 +1,5 @@
 // What happens in a run, one number an act: whoever drops a number from a script drops that act and changes no other.
-import type { Read } from '../../../../edge/ladder.ts';
+import type { Read } from '../../../../edge/lists/ladder.ts';
 import { POPULAR_USER } from '../../../../shared/ids.ts';
 import type { Manifest, Surface, Variant } from '../../../../shared/manifest.ts';
 import { type Chance, createChance } from './chance.ts';

@@ -1,7 +1,7 @@
 // One run: three regions with their objects, isolates of the worker in two data centres, and a script of reads and of everything that happens
 // meanwhile. The code is that of the worker; what it asks for comes when chance says. Every answer and every store is held against the oracle.
 import type { EdgeConfig } from '../../../../edge/config.ts';
-import type { Read } from '../../../../edge/ladder.ts';
+import type { Read } from '../../../../edge/lists/ladder.ts';
 import { createOriginClient, type OriginClient } from '../../../../edge/upstream/origin-client.ts';
 import type { CounterSide, Counters } from '../../../../shared/counters.ts';
 import { POPULAR_USER } from '../../../../shared/ids.ts';

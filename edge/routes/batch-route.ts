@@ -1,8 +1,8 @@
 // The contract of batches. OpenAPI 3.1 knows no method QUERY, so the document tells of it where it tells of POST.
 import { createRoute, z } from '@hono/zod-openapi';
+import { REGIONS_HEADER } from '../respond/debug.ts';
 import { BATCH_TYPE, MAX_BATCH_BYTES, MAX_BATCH_READS } from './batch-body.ts';
 import { batchAnswerSchema, batchSchema } from './batch-schemas.ts';
-import { REGIONS_HEADER } from './debug.ts';
 import { answers, problem } from './openapi.ts';
 import { headersSchema } from './schemas.ts';
 

@@ -1,16 +1,16 @@
 // Many reads in one request: QUERY /v1/recommendations and POST /v1/recommendations:batch. A read that cannot be answered has a problem in its
 // place and never fails its neighbours; only what is wrong with the request as a whole refuses all of it.
-import { EarshotError } from '../shared/errors.ts';
-import { DEFAULT_LIMIT } from '../shared/list.ts';
-import { checkAccess } from './access.ts';
+import { EarshotError } from '../../shared/errors.ts';
+import { DEFAULT_LIMIT } from '../../shared/list.ts';
+import { type Call, traceIdOf } from '../call.ts';
+import type { EdgeDeps } from '../deps.ts';
+import { checkAccess } from '../identity/access.ts';
+import type { Identity } from '../identity/identity.ts';
+import { type Log, logFailure } from '../log.ts';
+import { type BatchRead, type BatchResult, respondWithBatch } from '../respond/batch.ts';
+import { DEBUG_HEADER } from '../respond/debug.ts';
 import { readBatchBody } from './batch-body.ts';
 import { readSchema } from './batch-schemas.ts';
-import { type Call, traceIdOf } from './call.ts';
-import { DEBUG_HEADER } from './debug.ts';
-import type { EdgeDeps } from './deps.ts';
-import type { Identity } from './identity.ts';
-import { type Log, logFailure } from './log.ts';
-import { type BatchRead, type BatchResult, respondWithBatch } from './respond-batch.ts';
 import { headersSchema } from './schemas.ts';
 import { invalidRequest } from './validation.ts';
 

@@ -1,15 +1,15 @@
 // One list by GET. What the isolate has fresh, manifest and list, is answered at once; nearly all requests are such, and cost half as much as one
 // that waits. Everything else, debugging included, takes the whole way.
 import type { Context } from 'hono';
-import { EarshotError } from '../shared/errors.ts';
-import { DEFAULT_LIMIT } from '../shared/list.ts';
-import { DEV_LOCATION_HEADER, type Region } from '../shared/regions.ts';
-import { checkAccess } from './access.ts';
-import { type Caller, openCall } from './caller.ts';
-import type { EdgeDeps } from './deps.ts';
-import type { Read, Served } from './ladder.ts';
-import type { LiveManifest } from './manifest-store.ts';
-import { respondWithList } from './respond.ts';
+import { EarshotError } from '../../shared/errors.ts';
+import { DEFAULT_LIMIT } from '../../shared/list.ts';
+import { DEV_LOCATION_HEADER, type Region } from '../../shared/regions.ts';
+import type { EdgeDeps } from '../deps.ts';
+import { checkAccess } from '../identity/access.ts';
+import { type Caller, openCall } from '../identity/caller.ts';
+import type { Read, Served } from '../lists/ladder.ts';
+import type { LiveManifest } from '../lists/manifest-store.ts';
+import { respondWithList } from '../respond/list.ts';
 
 export interface ReadOptions {
   readonly debug: boolean;

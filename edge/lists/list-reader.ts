@@ -10,18 +10,18 @@
 // What is overtaken is not stored. As a race: (1) a load begins; (2) its user is erased, or moved to another generation; (3) the load ends
 // with what was true at (1). Those who asked before (2) get it, and nobody else.
 import { LRUCache } from 'lru-cache';
-import type { Clock } from '../shared/clock.ts';
-import type { CounterSide, Counters } from '../shared/counters.ts';
-import { type Entry, stateOf, withinRevalidation } from '../shared/entry.ts';
-import { type ListKey, makeCacheKey } from '../shared/keys.ts';
-import { shouldRefreshEarly } from '../shared/lifetime.ts';
-import type { Random } from '../shared/random.ts';
-import { createSingleflight, FollowerTimeout } from '../shared/singleflight.ts';
-import type { CacheTrail } from './cache-status.ts';
-import { type Call, detach, remainingMs } from './call.ts';
+import type { Clock } from '../../shared/clock.ts';
+import type { CounterSide, Counters } from '../../shared/counters.ts';
+import { type Entry, stateOf, withinRevalidation } from '../../shared/entry.ts';
+import { type ListKey, makeCacheKey } from '../../shared/keys.ts';
+import { shouldRefreshEarly } from '../../shared/lifetime.ts';
+import type { Random } from '../../shared/random.ts';
+import { createSingleflight, FollowerTimeout } from '../../shared/singleflight.ts';
+import { type Call, detach, remainingMs } from '../call.ts';
+import type { CacheTrail } from '../respond/cache-status.ts';
+import type { Asked, Lookup, TierChain } from '../tiers/chain.ts';
+import type { ListRequest, Loaded } from '../upstream/region-reader.ts';
 import { createLoadGroup, type LoadGroup } from './load-group.ts';
-import type { Asked, Lookup, TierChain } from './tiers/chain.ts';
-import type { ListRequest, Loaded } from './upstream/region-reader.ts';
 
 export type ListRead =
   | {

@@ -1,9 +1,9 @@
 // The schemas of batches: one read is validated by the schema that the OpenAPI document is made from. The list around the reads is checked in
 // batch-body.ts, because a schema of the whole would refuse all reads for one.
 import { z } from '@hono/zod-openapi';
-import { MAX_ITEMS } from '../shared/list.ts';
+import { MAX_ITEMS } from '../../shared/list.ts';
+import { DECISION_HEADER } from '../respond/debug.ts';
 import { MAX_BATCH_READS } from './batch-body.ts';
-import { DECISION_HEADER } from './debug.ts';
 import { expected } from './expected.ts';
 import {
   LIMIT_GRAMMAR,

@@ -1,6 +1,6 @@
 // Where the caller is: what Cloudflare says of the connection, or, in the local cloud only, the data centre that the caller names.
-import { EarshotError } from '../shared/errors.ts';
-import { type Coordinates, DEV_LOCATION_HEADER } from '../shared/regions.ts';
+import { EarshotError } from '../../shared/errors.ts';
+import { type Coordinates, DEV_LOCATION_HEADER } from '../../shared/regions.ts';
 
 /** Undefined when nothing says where the caller is. Throws `invalid_request` for a place that may not, or cannot, be named. */
 export function placeOf(

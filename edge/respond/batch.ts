@@ -1,15 +1,15 @@
-// The answer to a batch: a result per read, composed around the stored bytes of its list as respond.ts does for one.
-import { interleaveBytes } from '../shared/bytes.ts';
-import { EarshotError } from '../shared/errors.ts';
-import { cutList } from '../shared/list.ts';
-import type { Manifest } from '../shared/manifest.ts';
+// The answer to a batch: a result per read, composed around the stored bytes of its list as list.ts does for one.
+import { interleaveBytes } from '../../shared/bytes.ts';
+import { EarshotError } from '../../shared/errors.ts';
+import { cutList } from '../../shared/list.ts';
+import type { Manifest } from '../../shared/manifest.ts';
+import type { Call } from '../call.ts';
+import { type Read, ReadError, type Served } from '../lists/ladder.ts';
 import { serializeBatchCacheStatus } from './batch-cache-status.ts';
 import { type CacheTrail, serializeCacheStatus } from './cache-status.ts';
-import type { Call } from './call.ts';
 import { closeList, describeList, openList } from './compose.ts';
 import { REGIONS_HEADER, serializeDecision, serializeRegions } from './debug.ts';
 import { EVERY_ANSWER } from './every-answer.ts';
-import { type Read, ReadError, type Served } from './ladder.ts';
 import { makeProblem } from './problem.ts';
 
 export interface BatchRead extends Read {

@@ -1,8 +1,8 @@
 // The contract of the public routes: what createRoute makes into both the validation and /openapi.json. That of batches is in batch-route.ts.
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context, Env } from 'hono';
-import { DECISION_HEADER, REGIONS_HEADER } from './debug.ts';
-import { EVERY_ANSWER } from './every-answer.ts';
+import { DECISION_HEADER, REGIONS_HEADER } from '../respond/debug.ts';
+import { EVERY_ANSWER } from '../respond/every-answer.ts';
 import {
   headersSchema,
   ownParamsSchema,

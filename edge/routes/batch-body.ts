@@ -1,6 +1,6 @@
 // The body of a batch: bytes from outside, held to a media type, a size and a form before anything in it is looked at.
-import { concatBytes, decodeUtf8 } from '../shared/bytes.ts';
-import { EarshotError } from '../shared/errors.ts';
+import { concatBytes, decodeUtf8 } from '../../shared/bytes.ts';
+import { EarshotError } from '../../shared/errors.ts';
 import { describeValue } from './describe-value.ts';
 import { MediaTypeError } from './media-type-error.ts';
 

@@ -1,17 +1,17 @@
 // What a listener gets: their own list, else the popular list of the surface, else the one for all surfaces, else a reason why nothing.
-import type { Clock } from '../shared/clock.ts';
-import type { Counters } from '../shared/counters.ts';
-import type { StoredList } from '../shared/entry.ts';
-import { EarshotError } from '../shared/errors.ts';
-import { erasedAtMs } from '../shared/fence.ts';
-import { POPULAR_SURFACE, POPULAR_USER } from '../shared/ids.ts';
-import { type ListKey, makeCacheKey } from '../shared/keys.ts';
-import type { Manifest, Surface } from '../shared/manifest.ts';
-import { chooseGeneration, chooseList } from '../shared/rollout.ts';
-import type { CacheTrail } from './cache-status.ts';
-import type { Call } from './call.ts';
+import type { Clock } from '../../shared/clock.ts';
+import type { Counters } from '../../shared/counters.ts';
+import type { StoredList } from '../../shared/entry.ts';
+import { EarshotError } from '../../shared/errors.ts';
+import { erasedAtMs } from '../../shared/fence.ts';
+import { POPULAR_SURFACE, POPULAR_USER } from '../../shared/ids.ts';
+import { type ListKey, makeCacheKey } from '../../shared/keys.ts';
+import type { Manifest, Surface } from '../../shared/manifest.ts';
+import { chooseGeneration, chooseList } from '../../shared/rollout.ts';
+import type { Call } from '../call.ts';
+import type { CacheTrail } from '../respond/cache-status.ts';
+import type { ListRequest } from '../upstream/region-reader.ts';
 import type { ListRead, ListReader } from './list-reader.ts';
-import type { ListRequest } from './upstream/region-reader.ts';
 
 export interface Read {
   readonly user: string;

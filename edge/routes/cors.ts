@@ -2,8 +2,8 @@
 // in that sense are not allowed; tokens come in Authorization, which a page has to set itself.
 import type { MiddlewareHandler } from 'hono';
 import { cors } from 'hono/cors';
-import { DEBUG_HEADER } from './debug.ts';
-import { EVERY_ANSWER } from './every-answer.ts';
+import { DEBUG_HEADER } from '../respond/debug.ts';
+import { EVERY_ANSWER } from '../respond/every-answer.ts';
 
 /** How long a browser may remember what a preflight said; Chromium remembers it no longer. */
 const PREFLIGHT_MAX_AGE_SECONDS = 7_200;

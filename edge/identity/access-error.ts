@@ -1,6 +1,6 @@
 // A request that was refused for who sent it, with the challenge that RFC 6750, section 3, wants in the answer.
-import { EarshotError, type ErrorCode } from '../shared/errors.ts';
-import type { Scope } from '../shared/identity.ts';
+import { EarshotError, type ErrorCode } from '../../shared/errors.ts';
+import type { Scope } from '../../shared/identity.ts';
 
 const REALM = 'Bearer realm="earshot"';
 

@@ -1,12 +1,12 @@
 // Who asks, and what of theirs the rest of a request needs.
 import type { Context } from 'hono';
-import { DEV_LOCATION_HEADER } from '../shared/regions.ts';
-import { type Call, readTraceparent } from './call.ts';
-import type { EdgeDeps } from './deps.ts';
+import { DEV_LOCATION_HEADER } from '../../shared/regions.ts';
+import { type Call, readTraceparent } from '../call.ts';
+import type { EdgeDeps } from '../deps.ts';
+import { createTimings, type Timings } from '../respond/server-timing.ts';
+import { placeOf } from '../routes/place.ts';
+import { orderRegions } from '../upstream/region-order.ts';
 import type { Identity } from './identity.ts';
-import { placeOf } from './place.ts';
-import { createTimings, type Timings } from './server-timing.ts';
-import { orderRegions } from './upstream/region-order.ts';
 
 export interface Caller {
   readonly receivedAtMs: number;

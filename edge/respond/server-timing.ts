@@ -1,7 +1,7 @@
 // Server-Timing (W3C): how long each step of one request took. A step that many reads of a batch take at once is one entry: the time during
 // which it was under way for any of them. Worker clocks advance only at I/O, so steps of pure computing show 0 in production; nothing may be
 // decided from these numbers.
-import type { Clock } from '../shared/clock.ts';
+import type { Clock } from '../../shared/clock.ts';
 
 export interface Timings {
   /** Runs `step` and notes how long it took under `name`; `description` must be a name (ids.ts). */

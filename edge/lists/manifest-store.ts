@@ -1,14 +1,14 @@
 // Which manifest is live: fresh for 5 s, served while one refresh runs up to 10 s, waited for beyond that, and kept for 24 h when no origin
 // can tell. Its version never goes backwards in an isolate: what a lagging region says is not taken.
-import type { Clock } from '../shared/clock.ts';
-import type { Counters } from '../shared/counters.ts';
-import { EarshotError } from '../shared/errors.ts';
-import { type Manifest, parseManifest } from '../shared/manifest.ts';
-import { type Call, remainingMs } from './call.ts';
-import type { Log } from './log.ts';
-import type { ManifestCache, StoredManifest } from './tiers/colo-manifest.ts';
-import { isRegionDown, type OriginClient } from './upstream/origin-client.ts';
-import { withTimeout } from './wait.ts';
+import type { Clock } from '../../shared/clock.ts';
+import type { Counters } from '../../shared/counters.ts';
+import { EarshotError } from '../../shared/errors.ts';
+import { type Manifest, parseManifest } from '../../shared/manifest.ts';
+import { type Call, remainingMs } from '../call.ts';
+import type { Log } from '../log.ts';
+import type { ManifestCache, StoredManifest } from '../tiers/colo-manifest.ts';
+import { isRegionDown, type OriginClient } from '../upstream/origin-client.ts';
+import { withTimeout } from '../wait.ts';
 
 const FRESH_MS = 5_000;
 const STALE_MS = 10_000;
