@@ -17,13 +17,21 @@ export const problem = (description: string) => ({
   content: { 'application/problem+json': { schema: problemSchema } },
 });
 
+const cacheStatus = z.string().openapi({ description: 'Every cache and region that was asked (RFC 9211).' });
+
+/** Of a read that asked for a list and found none. */
+const problemOfRead = (description: string) => ({
+  ...problem(description),
+  headers: z.object({ 'Cache-Status': cacheStatus.optional() }),
+});
+
 export const answers = {
   200: {
     description: 'The list.',
     headers: z.object({
       ETag: z.string(),
       'Cache-Control': z.string(),
-      'Cache-Status': z.string().openapi({ description: 'Every cache and region that was asked (RFC 9211).' }),
+      'Cache-Status': cacheStatus,
       'Server-Timing': z.string(),
       Age: z.string().optional().openapi({
         description:
@@ -50,9 +58,9 @@ export const answers = {
   400: problem('A parameter is not valid.'),
   401: problem('The bearer token is missing or not valid.'),
   403: problem('The token does not allow this.'),
-  404: problem('There is no such surface or variant, or nothing for this user.'),
+  404: problemOfRead('There is no such surface or variant, or nothing for this user.'),
   500: problem('Something went wrong.'),
-  503: problem('No region could be reached; try again.'),
+  503: problemOfRead('No region could be reached; try again.'),
 } as const;
 
 const shared = { method: 'get' as const, security: [{ bearer: [] }], responses: answers };

@@ -12,6 +12,24 @@ beforeEach(() => {
   edge = createHarness();
 });
 
+describe('an error', () => {
+  test('says what was asked: 404 from an origin and then from a cache, 503 from every region', async () => {
+    const path = `${PATH}?fallback=none`;
+    const read = async (sub: string) => {
+      const { status, headers } = await edge.get(path, { sub });
+      return [status, headers.get('cache-status')];
+    };
+    expect(await read('nobody')).toEqual([
+      404,
+      'origin-asia; fwd=miss; fwd-status=404, colo; fwd=miss; stored, isolate; fwd=miss; stored',
+    ]);
+    expect(await read('nobody')).toEqual([404, 'isolate; hit; ttl=30; detail=absent']);
+    edge.origins.behave(503, { path: '/internal/v1/lists:read' });
+    const regions = ['asia', 'europe', 'us'].map((region) => `origin-${region}; fwd=miss; fwd-status=503`);
+    expect(await read('ann')).toEqual([503, `${regions.join(', ')}, colo; fwd=miss, isolate; fwd=miss`]);
+  });
+});
+
 describe('a user without a list', () => {
   test('gets the popular list of the surface, under their own name and arm, with that list’s generation', async () => {
     edge.origins.put(keyOf('~popular'), popularHere);
