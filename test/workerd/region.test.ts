@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import type { RegionAnswer, RegionObject } from '../../edge/region/protocol.ts';
 import { BYPASS_MS } from '../../edge/region/region-objects.ts';
 import { makeUserHash } from '../../shared/keys.ts';
+import { batchOptions, POST_PATH, readsOf } from './support/batches.ts';
 import { drive } from './support/drive.ts';
 import { createHarness, type Harness, type Isolate } from './support/harness.ts';
 import { keyOf, makeList, makeManifest } from './support/lists.ts';
@@ -179,6 +180,30 @@ describe('distinct cold lists', () => {
     const calls = listCalls().slice(before);
     expect(calls.length).toBeLessThanOrEqual(20);
     expect(calls.flatMap(({ keys }) => keys)).toHaveLength(1_000);
+  });
+
+  test('of a batch leave in one call for each shard that holds one of their users, and what is held does not leave', async () => {
+    const users = Array.from({ length: 100 }, (_, i) => `u${i}`);
+    for (const user of users) edge.origins.put(keyOf(user), makeList(user, 2));
+    const isolate = await warmIsolate();
+    for (const user of users.slice(0, 10)) await read(isolate, user);
+    const [callsBefore, readsBefore] = [listCalls().length, edge.counters.get('region_reads_total')];
+    const shardsBefore = edge.counters.get('edge_region_calls_total');
+    const body = JSON.stringify({ reads: readsOf(users) });
+    const response = await isolate.get(POST_PATH, { ...batchOptions(body), authorization });
+    const { results } = (await response.json()) as { results: { status: number; user: string; items: object[] }[] };
+    expect(results.map(({ user, items }) => [user, items])).toEqual(
+      users.map((user) => [
+        user,
+        [
+          { id: `${user}:1`, score: 1 },
+          { id: `${user}:2`, score: 0.999 },
+        ],
+      ]),
+    );
+    expect(edge.counters.get('region_reads_total') - readsBefore).toBe(90);
+    expect(edge.counters.get('edge_region_calls_total') - shardsBefore).toBeLessThanOrEqual(8);
+    expect(listCalls().length - callsBefore).toBeLessThanOrEqual(8);
   });
 
   test('that come while a call is out leave together when it returns; the first leaves at once', async () => {
