@@ -92,10 +92,12 @@ export function createTierChain({ nearest, others, clock, counters, side }: Chai
         const answer = await call.timings.time(tier.name, () => ask(tier, key, notBeforeMs));
         asked.push(answer.asked);
         const { entry } = answer;
-        if (entry === undefined || (newest !== undefined && newest.storedAtMs > entry.storedAtMs)) continue;
+        if (entry === undefined) continue;
+        const isFresh = answer.asked.outcome === 'hit';
+        if (!isFresh && newest !== undefined && newest.storedAtMs > entry.storedAtMs) continue;
         newest = entry;
         storeIn(tiers.slice(0, tiers.indexOf(tier)), key, entry, call);
-        if (answer.asked.outcome !== 'hit') continue;
+        if (!isFresh) continue;
         countHit(tier, counters);
         return { state: 'fresh', entry, asked };
       }

@@ -1,5 +1,5 @@
 // Lists in memory, bounded by bytes: an isolate's own, and those of a region's object. It holds plain data only, because I/O objects may not
-// cross requests, and never lets an older entry take the place of a newer one.
+// cross requests, and never lets an older entry take the place of a newer one that is fresh for as long.
 import { LRUCache } from 'lru-cache';
 import { type Entry, ownBytes } from '../../shared/entry.ts';
 import type { MemoryTier } from './tier.ts';
@@ -25,7 +25,8 @@ export function createMemoryTier({ name, maxBytes }: MemoryOptions): MemoryTier 
     get: async (key) => cache.get(key),
     set: async (key, entry) => {
       const held = cache.peek(key);
-      if (held !== undefined && held.storedAtMs > entry.storedAtMs) return;
+      // Jitter may have ended the newer one first; the older one would be fetched again and again then, and never kept.
+      if (held !== undefined && held.storedAtMs > entry.storedAtMs && held.freshUntilMs >= entry.freshUntilMs) return;
       cache.set(key, { ...entry, value: ownBytes(entry.value) });
     },
     delete: async (key) => {

@@ -295,6 +295,39 @@ describe('an erased user', () => {
     expect((await read()).body).toContain('"after:1"');
   });
 
+  test('does not get, from a load that began after but for one who did not know, what a cache has held from before', async () => {
+    const gate = Promise.withResolvers<void>();
+    let isGated = false;
+    edge = createHarness({
+      openCache: async () => {
+        const cache = await caches.open('test');
+        const match = async (url: string) => {
+          const response = await cache.match(url);
+          if (isGated && url.endsWith(encodeURIComponent('/ann'))) await gate.promise;
+          return response;
+        };
+        return { match, put: (url: string, response: Response) => cache.put(url, response) } as Cache;
+      },
+    });
+    edge.origins.put(keyOf('ann'), makeList('a'));
+    await read();
+    edge.loseIsolate();
+    edge.clock.advance(AGED_MS);
+    erase(2);
+    edge.origins.put(keyOf('ann'), makeList('after'));
+    isGated = true;
+    const unaware = edge.send(PATH);
+    await scheduler.wait(0);
+    edge.clock.advance(LATER_MS);
+    await edge.get(PATH, { sub: 'learns-of-it' });
+    const aware = edge.send(PATH);
+    await scheduler.wait(0);
+    gate.resolve();
+    expect(await (await unaware).text()).toContain('"a:1"');
+    expect(await (await aware).text()).toContain('"after:1"');
+    expect((await read()).body).toContain('"after:1"');
+  });
+
   test('is not stored by a load that the erasure overtook, when nobody else has asked since', async () => {
     await edge.get(PATH, { sub: 'warms-the-manifest' });
     edge.clock.advance(AGED_MS);

@@ -126,6 +126,15 @@ describe('memory', () => {
     await tier.set('key', { ...entryFor(1_000, 'older'), storedAtMs: newer.storedAtMs - 1 });
     expect(tier.peek('key')).toEqual(newer);
   });
+
+  test('lets an older entry take the place of a newer one that jitter ends first', async () => {
+    const tier = createMemoryTier({ name: 'isolate', maxBytes: 10_000 });
+    const newer = entryFor(1_000, 'newer');
+    const older = { ...entryFor(1_100, 'older'), storedAtMs: newer.storedAtMs - 1 };
+    await tier.set('key', newer);
+    await tier.set('key', older);
+    expect(tier.peek('key')).toEqual(older);
+  });
 });
 
 describe('the chain', () => {
@@ -188,6 +197,15 @@ describe('the chain', () => {
     await upper.set('key', { ...entryFor(1_000, 'stale'), freshUntilMs: clock.now() });
     await lower.set('key', entryFor(1_000, 'fresh'));
     expect(await lookup([lower])).toMatchObject({ state: 'fresh', entry: { value: { digest: 'digest-fresh' } } });
+  });
+
+  test('prefers a fresh entry below to a stale one above that is newer, and keeps it above from then on', async () => {
+    const stale = { ...entryFor(1_000, 'stale'), freshUntilMs: clock.now() };
+    const fresh = { ...entryFor(1_000, 'fresh'), storedAtMs: stale.storedAtMs - 1 };
+    await upper.set('key', stale);
+    await lower.set('key', fresh);
+    expect(await lookup([lower])).toMatchObject({ state: 'fresh', entry: { value: { digest: 'digest-fresh' } } });
+    expect(await upper.get('key')).toEqual(fresh);
   });
 
   test('prefers the newer of two stale entries', async () => {
