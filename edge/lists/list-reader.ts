@@ -210,7 +210,8 @@ export function createListReader(options: ListReaderOptions): ListReader {
     if (loaded === undefined) throw new Error('expected an outcome for every request; the source must give one');
     const cacheKey = makeCacheKey(request.key);
     if (loaded.kind === 'failed') {
-      retryAtMs.set(cacheKey, clock.now() + RETRY_AFTER_MS);
+      // With no time left nobody was asked, and the next one may have more.
+      if (loaded.asked.length > 0) retryAtMs.set(cacheKey, clock.now() + RETRY_AFTER_MS);
       const left = isRefresh ? lookup : withStale(lookup, loaded.stale);
       return serveIfError(request, left, { isRegionAtFault: loaded.isRegionAtFault }, loaded.asked);
     }

@@ -1,10 +1,11 @@
-// The tiers in the order in which they are asked. A hit is promoted into the tiers above it; a tier that throws is passed over as a miss
+// The tiers in the order in which they are asked. A hit is promoted into the tiers above it; a tier that throws or hangs is passed over as a miss
 // and counted, never a request's error; an expired entry, or one from before the moment that the reader names, is never handed out.
 import type { Clock } from '../../shared/clock.ts';
 import type { CounterName, CounterSide, Counters } from '../../shared/counters.ts';
 import { type Entry, stateOf } from '../../shared/entry.ts';
 import type { Call } from '../call.ts';
-import type { MemoryTier, Tier } from './tier.ts';
+import { withTimeout } from '../wait.ts';
+import { type MemoryTier, TIER_TIMEOUT_MS, type Tier } from './tier.ts';
 
 /** What one tier said; how an entry that was not fresh came to be served after all; `bypass` when it was not asked for once. */
 export interface Asked {
@@ -55,7 +56,8 @@ export function createTierChain({ nearest, others, clock, counters, side }: Chai
 
   async function ask(tier: Tier, key: string, notBeforeMs: number): Promise<{ asked: Asked; entry?: Entry }> {
     try {
-      return judge(tier, await tier.get(key), notBeforeMs);
+      const entry = await withTimeout(clock, TIER_TIMEOUT_MS, () => tier.get(key));
+      return judge(tier, entry, notBeforeMs);
     } catch {
       countError();
       return { asked: { tier: tier.name, outcome: 'error' } };

@@ -1,7 +1,9 @@
 // The manifest in the Cache API of the data centre, so that a fresh isolate starts from what its neighbours know.
 // Trouble here is a miss and a counter: the origins can always be asked.
 import type { Counters } from '../../shared/counters.ts';
+import { withTimeout } from '../wait.ts';
 import type { ColoOptions } from './colo.ts';
+import { TIER_TIMEOUT_MS } from './tier.ts';
 
 /** A manifest as it came, and when an origin last confirmed it. */
 export interface StoredManifest {
@@ -58,5 +60,8 @@ export function createColoManifest({
     await (await openCache()).put(url, new Response(json, { headers }));
   }
 
-  return { get: () => get().catch(countError), set: (stored) => set(stored).catch(countError) };
+  return {
+    get: () => withTimeout(clock, TIER_TIMEOUT_MS, get).catch(countError),
+    set: (stored) => set(stored).catch(countError),
+  };
 }

@@ -1,6 +1,9 @@
 // One place where lists are cached. A tier only holds entries: what state an entry is in, and whether it may be served, is decided above it.
 import type { Entry } from '../../shared/entry.ts';
 
+/** A cache that takes longer, in milliseconds, is no help: its region is about as near. */
+export const TIER_TIMEOUT_MS = 250;
+
 export interface Tier {
   /** As it appears in Cache-Status. */
   readonly name: string;

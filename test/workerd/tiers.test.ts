@@ -12,6 +12,7 @@ import type { MemoryTier, Tier } from '../../edge/tiers/tier.ts';
 import { createManualClock } from '../../shared/clock.ts';
 import { createCounters } from '../../shared/counters.ts';
 import type { Entry } from '../../shared/entry.ts';
+import { drive } from './support/drive.ts';
 import { makeList } from './support/lists.ts';
 import { tierContract } from './tier-contract.ts';
 
@@ -254,6 +255,16 @@ describe('the chain', () => {
     });
     // Asked, and given what the one below it had.
     expect(counters.get('edge_tier_errors_total') - before).toBe(2);
+  });
+
+  test('passes over a tier that does not answer, in a quarter of a second', async () => {
+    const hangs: Tier = { ...lower, name: 'hangs', get: () => new Promise(() => {}) };
+    await lower.set('key', entryFor(60_000));
+    const before = counters.get('edge_tier_errors_total');
+    const { value, tookMs } = await drive(clock, lookup([hangs, lower]), 10);
+    expect(value).toMatchObject({ state: 'fresh', asked: [{}, { outcome: 'error' }, { outcome: 'hit' }] });
+    expect(tookMs).toBeLessThanOrEqual(260);
+    expect(counters.get('edge_tier_errors_total') - before).toBe(1);
   });
 
   test('looks into the nearest tier again before it asks the others', async () => {
