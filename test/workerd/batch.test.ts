@@ -1,4 +1,5 @@
 // Many reads in one request: each is answered as it would be alone, in its place, whatever becomes of its neighbours.
+// Long, because it is the whole of one interface.
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Served, ServeReads } from '../../edge/lists/ladder.ts';
 import { createTimings } from '../../edge/respond/server-timing.ts';

@@ -1,5 +1,6 @@
 // One read from end to end: which caches are asked in which order, what they keep, and for how long.
 import { beforeEach, describe, expect, test } from 'vitest';
+import { drive } from './support/drive.ts';
 import { createHarness, type Harness } from './support/harness.ts';
 import { keyOf, makeList } from './support/lists.ts';
 import { parseCacheStatus } from './support/structured-fields.ts';
@@ -201,4 +202,15 @@ test('Cache-Status is a list of structured fields in every case', async () => {
     name: 'isolate',
     params: { fwd: 'miss', stored: true, detail: 'popular' },
   });
+});
+
+test('a cache of the data centre that hangs holds up neither the manifest nor the lists for long', async () => {
+  const hanging = createHarness({ openCache: () => new Promise(() => {}) });
+  hanging.origins.put(keyOf('ann'), makeList('a'));
+  const { value, tookMs } = await drive(hanging.clock, hanging.send('/v1/me/recommendations/home'), 10);
+  expect(value.status).toBe(200);
+  expect(value.headers.get('cache-status')).toMatch(
+    /^origin-asia; fwd=miss; fwd-status=200, colo; fwd=miss; .*detail=error/,
+  );
+  expect(tookMs).toBeLessThanOrEqual(520);
 });

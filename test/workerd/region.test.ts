@@ -1,4 +1,5 @@
 // The region tier: real Durable Objects, called over RPC, on the harness's clock and in front of its scripted origins.
+// Long, because the isolates in three places, and what is counted of them, serve all of it.
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { RegionAnswer, RegionObject } from '../../edge/region/protocol.ts';
 import { BYPASS_MS } from '../../edge/region/region-objects.ts';
