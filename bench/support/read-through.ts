@@ -1,4 +1,4 @@
-// A tier with what is behind it, counted: a read that the tier cannot answer is a miss, which is read below and then kept.
+// A tier with what is behind it, counted: a read that the tier cannot answer is a miss, and then kept.
 import type { Tier } from '../../edge/tiers/tier.ts';
 import { TRACE_ENTRY } from './sized-tier.ts';
 
@@ -8,7 +8,7 @@ export interface ReadThrough {
   read(key: string): Promise<void>;
 }
 
-export function createReadThrough(tier: Tier, below?: ReadThrough): ReadThrough {
+export function createReadThrough(tier: Tier): ReadThrough {
   let reads = 0;
   let misses = 0;
   return {
@@ -22,7 +22,6 @@ export function createReadThrough(tier: Tier, below?: ReadThrough): ReadThrough 
       reads++;
       if ((await tier.get(key)) !== undefined) return;
       misses++;
-      if (below !== undefined) await below.read(key);
       await tier.set(key, TRACE_ENTRY);
     },
   };

@@ -109,7 +109,7 @@ export function createLadder({ lists, clock, counters }: LadderOptions): Ladder 
     const own = makeOwnRung(read, manifest, clock.now());
     if (own instanceof EarshotError) return undefined;
     const held = lists.readHeld(own, open);
-    if (held?.kind !== 'entry' || held.entry.value.kind !== 'list') return undefined;
+    if (held === undefined) return undefined;
     counters.add('edge_reads_total');
     const { storedAtMs, value: list } = held.entry;
     return { list, own: own.key, source: 'personal', standsInFor: undefined, storedAtMs, trails: [held.trail] };

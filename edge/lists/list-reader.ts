@@ -19,7 +19,7 @@ import type { Random } from '../../shared/random.ts';
 import { createSingleflight, FollowerTimeout } from '../../shared/singleflight.ts';
 import { type Call, detach, remainingMs } from '../call.ts';
 import type { CacheTrail } from '../respond/cache-status.ts';
-import type { Asked, Lookup, TierChain } from '../tiers/chain.ts';
+import type { Asked, ListEntry, Lookup, TierChain } from '../tiers/chain.ts';
 import type { ListRequest, Loaded } from '../upstream/region-reader.ts';
 import { createLoadGroup, type LoadGroup } from './load-group.ts';
 
@@ -43,9 +43,14 @@ export interface ListSource {
   load(requests: readonly ListRequest[], call: Call): Promise<Loaded[]>;
 }
 
+export interface HeldList {
+  readonly entry: ListEntry;
+  readonly trail: CacheTrail;
+}
+
 export interface ListReader {
   /** The list that the nearest tier holds fresh, at once; `open` is called only when a refresh is due. */
-  readHeld(request: ListRequest, open: () => Call): ListRead | undefined;
+  readHeld(request: ListRequest, open: () => Call): HeldList | undefined;
   /** One read per request, in their order. What no tier has leaves for the source in one call, except what others are loading already. */
   read(requests: readonly ListRequest[], call: Call): Promise<ListRead[]>;
 }
@@ -237,9 +242,7 @@ export function createListReader(options: ListReaderOptions): ListReader {
       if (entry === undefined) return undefined;
       if (shouldRefreshEarly(entry, clock.now(), random)) refresh(request, entry, open());
       return {
-        kind: 'entry',
         entry,
-        isFromCache: true,
         trail: {
           key: request.key,
           tiers: [{ tier: tiers.nearestName, outcome: 'hit' }],

@@ -10,7 +10,7 @@ export interface RegionCall {
   readonly deadlineMs: number;
   readonly traceparent: string | undefined;
   readonly devLocation: string | undefined;
-  /** 1 to MAX_KEYS_PER_CALL. */
+  /** At least one, all of users of the object's shard. */
   readonly reads: readonly ListRequest[];
 }
 

@@ -2,6 +2,8 @@
 // together. It knows no manifest: who asks names the generation, and the moment before which nothing will do.
 import type { Clock } from '../../shared/clock.ts';
 import type { Counters } from '../../shared/counters.ts';
+import { stateOf } from '../../shared/entry.ts';
+import { makeCacheKey } from '../../shared/keys.ts';
 import type { Random } from '../../shared/random.ts';
 import type { Region } from '../../shared/regions.ts';
 import type { Call } from '../call.ts';
@@ -9,7 +11,7 @@ import { createListReader, type ListRead } from '../lists/list-reader.ts';
 import { createTimings } from '../respond/server-timing.ts';
 import { createTierChain } from '../tiers/chain.ts';
 import type { MemoryTier } from '../tiers/tier.ts';
-import type { RegionReader } from '../upstream/region-reader.ts';
+import type { ListRequest, RegionReader } from '../upstream/region-reader.ts';
 import { createBatcher } from './batcher.ts';
 import type { RegionAnswer, RegionCall, RegionRead } from './protocol.ts';
 
@@ -44,9 +46,15 @@ export function createRegionLists(options: RegionListsOptions): ReadRegion {
     flightAgeMs,
   });
 
+  function isHeld({ key, notBeforeMs }: ListRequest): boolean {
+    const entry = memory.peek(makeCacheKey(key));
+    return entry !== undefined && entry.storedAtMs >= notBeforeMs && stateOf(entry, clock.now()) === 'fresh';
+  }
+
   return async ({ deadlineMs, traceparent, devLocation, reads }, waitUntil) => {
     counters.add('region_reads_total', reads.length);
-    if (batcher.waiting() + reads.length > MAX_WAITING) {
+    // What is held costs the origin nothing, however much waits for it.
+    if (batcher.waiting() + reads.length > MAX_WAITING && !reads.every(isHeld)) {
       counters.add('region_shed_total', reads.length);
       return { kind: 'overloaded' };
     }

@@ -2,7 +2,7 @@
 // and counted, never a request's error; an expired entry, or one from before the moment that the reader names, is never handed out.
 import type { Clock } from '../../shared/clock.ts';
 import type { CounterName, CounterSide, Counters } from '../../shared/counters.ts';
-import { type Entry, stateOf } from '../../shared/entry.ts';
+import { type Entry, type StoredList, stateOf } from '../../shared/entry.ts';
 import type { Call } from '../call.ts';
 import { withTimeout } from '../wait.ts';
 import { type MemoryTier, TIER_TIMEOUT_MS, type Tier } from './tier.ts';
@@ -23,10 +23,14 @@ export type Lookup =
   | { readonly state: 'fresh' | 'stale'; readonly entry: Entry; readonly asked: readonly Asked[] }
   | { readonly state: 'missing'; readonly asked: readonly Asked[] };
 
+export interface ListEntry extends Entry {
+  readonly value: StoredList;
+}
+
 export interface TierChain {
   readonly nearestName: string;
   /** The list that the first tier holds fresh; of anything else nothing is counted, because it is looked up again. */
-  takeFreshList(key: string, notBeforeMs: number): Entry | undefined;
+  takeFreshList(key: string, notBeforeMs: number): ListEntry | undefined;
   /** Asks the first tier alone, which costs no I/O. */
   lookupNearest(key: string, notBeforeMs: number): Lookup;
   /** Asks the other tiers; before them the first once more, because somebody may have filled it since. */
@@ -80,7 +84,7 @@ export function createTierChain({ nearest, others, clock, counters, side }: Chai
     nearestName: nearest.name,
     takeFreshList: (key, notBeforeMs) => {
       const { asked, entry } = judge(nearest, nearest.peek(key), notBeforeMs);
-      if (entry?.value.kind !== 'list' || asked.outcome !== 'hit') return undefined;
+      if (entry === undefined || !isList(entry) || asked.outcome !== 'hit') return undefined;
       countHit(nearest, counters);
       return entry;
     },
@@ -108,6 +112,8 @@ export function createTierChain({ nearest, others, clock, counters, side }: Chai
     store: (key, entry, call) => storeIn(tiers, key, entry, call),
   };
 }
+
+const isList = (entry: Entry): entry is ListEntry => entry.value.kind === 'list';
 
 const HIT_COUNTERS: Readonly<Record<string, CounterName>> = {
   isolate: 'edge_isolate_hits_total',

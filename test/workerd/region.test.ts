@@ -247,6 +247,31 @@ describe('distinct cold lists', () => {
   });
 });
 
+test('an object that has too many waiting refuses what it does not hold, which is read without it, and gives what it holds', async () => {
+  await setUp(createHarness({ env: { ...ON, REGION_SHARDS: '1' } }));
+  const users = Array.from({ length: 40 * 100 }, (_, i) => `u${i}`);
+  for (const user of users) edge.origins.put(keyOf(user), makeList(user, 1));
+  await read(edge.addIsolate());
+  const isolate = await warmIsolate();
+  edge.origins.behave('slow', { path: LISTS });
+  const batches = Array.from({ length: 40 }, (_, i) =>
+    JSON.stringify({ reads: readsOf(users.slice(i * 100, i * 100 + 100)) }),
+  );
+  const answers = Promise.all(batches.map((body) => isolate.send(POST_PATH, { ...batchOptions(body), authorization })));
+  await turnUntil(() => edge.counters.get('region_shed_total') > 0);
+  const held = await ask(edge.addIsolate(), 'ann');
+  expect(held.headers.get('cache-status')).toMatch(/^region-asia; hit/);
+  edge.origins.behave('up');
+  edge.origins.release();
+  const results = (await Promise.all((await answers).map((response) => response.json()))) as {
+    results: { status: number; user: string }[];
+  }[];
+  expect(results.flatMap((batch) => batch.results.map(({ status, user }) => `${status} ${user}`))).toEqual(
+    users.map((user) => `200 ${user}`),
+  );
+  expect(edge.counters.get('edge_region_bypasses_total')).toBeGreaterThan(0);
+});
+
 describe('a load in the object', () => {
   test('goes on when the one who asked for it has given up, and is there for the next', async () => {
     const isolate = await warmIsolate();

@@ -19,10 +19,8 @@ test('every int32 has a key of its own, of one length', () => {
   expect(new Set(keys.map((key) => key.length))).toEqual(new Set([2]));
 });
 
-test('a read is a miss once and a hit after, and only misses are read below', async () => {
-  const below = createReadThrough(await createTierOf(8));
-  const above = createReadThrough(await createTierOf(1), below);
-  for (const key of ['aa', 'aa', 'bb', 'aa']) await above.read(key);
-  expect([above.reads, above.misses]).toEqual([4, 3]);
-  expect([below.reads, below.misses]).toEqual([3, 2]);
+test('a read is a miss once and a hit after, until its entry has made room for another', async () => {
+  const tier = createReadThrough(await createTierOf(1));
+  for (const key of ['aa', 'aa', 'bb', 'aa']) await tier.read(key);
+  expect([tier.reads, tier.misses]).toEqual([4, 3]);
 });
