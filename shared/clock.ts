@@ -4,6 +4,8 @@
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
+  /** Milliseconds with their fractions from some moment on: never goes back, for how long things take. */
+  monotonicNow(): number;
   /** Runs `fn` once after `delayMs` and returns the function that cancels it. */
   setTimeout(fn: () => void, delayMs: number): () => void;
 }
@@ -18,12 +20,14 @@ export interface ManualClock extends Clock {
 interface PlatformTimers {
   setTimeout(fn: () => void, delayMs: number): unknown;
   clearTimeout(timer: unknown): void;
+  readonly performance: { now(): number };
 }
 
 const platform = globalThis as unknown as PlatformTimers;
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  monotonicNow: () => platform.performance.now(),
   setTimeout: (fn, delayMs) => {
     const timer = platform.setTimeout(fn, delayMs);
     return () => platform.clearTimeout(timer);
@@ -56,6 +60,7 @@ export function createManualClock(startMs = 1_795_402_800_000): ManualClock {
 
   return {
     now: () => nowMs,
+    monotonicNow: () => nowMs,
     setTimeout: (fn, delayMs) => {
       const id = nextId++;
       timers.set(id, { dueAtMs: nowMs + Math.max(0, delayMs), fn });

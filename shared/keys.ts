@@ -14,6 +14,8 @@ export interface ListKey {
   /** Milliseconds since the epoch. */
   readonly generation: number;
   readonly user: string;
+  /** The list with what is known of each of its items: another answer than the list alone, under a key of its own. */
+  readonly expand?: 'items' | undefined;
 }
 
 /** `hhhh#id`: 4 hex digits of the id's hash, then the id. */
@@ -22,9 +24,11 @@ export const makeRowKey = (id: string): string => `${(murmur3(id) & 0xffff).toSt
 /** `surface/variant`. */
 export const makeListQualifier = (surface: string, variant: string): string => `${surface}/${variant}`;
 
-/** `surface/variant/generation/user`; no two keys share one, because `/` is in none of the parts. */
-export const makeCacheKey = ({ surface, variant, generation, user }: ListKey): string =>
-  `${surface}/${variant}/${generation}/${user}`;
+/** `surface/variant/generation/user`, and `/items` when expanded; no two keys share one, because `/` is in none of the parts. */
+export const makeCacheKey = ({ surface, variant, generation, user, expand }: ListKey): string =>
+  expand === undefined
+    ? `${surface}/${variant}/${generation}/${user}`
+    : `${surface}/${variant}/${generation}/${user}/${expand}`;
 
 /** The row of the `control` table that says how far the load of a generation has come; in the order of the generations. */
 export const makeLoadRowKey = (surface: string, variant: string, generation: number): string =>

@@ -9,7 +9,14 @@ export const LIST_FRAMES_TYPE = 'application/vnd.earshot.list-frames';
 export const MAX_KEYS_PER_READ = 200;
 
 /** What became of one key: a value, or why there is none to tell. */
-export type ListResult = ListValue | { readonly kind: 'error'; readonly code: ErrorCode };
+export type ListResult = AgedValue | { readonly kind: 'error'; readonly code: ErrorCode };
+
+export type AgedValue = ListValue & {
+  /** How long ago the call that read it from the table began, in milliseconds. Default: 0, it was read for this answer. */
+  readonly ageMs?: number;
+  /** The same of the oldest item of an expanded list. Default: 0 */
+  readonly itemsAgeMs?: number;
+};
 
 const NEWLINE = 0x0a;
 
@@ -45,17 +52,21 @@ export function decodeListFrames(body: Uint8Array, count: number): ListResult[] 
 function frameHeader(result: ListResult): string {
   switch (result.kind) {
     case 'list':
-      return `{"kind":"list","generation":${result.generation},"digest":"${result.digest}","bytes":${result.bytes.length}}`;
+      return `{"kind":"list","generation":${result.generation},"digest":"${result.digest}","bytes":${result.bytes.length}${agesOf(result)}}`;
     case 'absent':
-      return '{"kind":"absent"}';
+      return `{"kind":"absent"${agesOf(result)}}`;
     case 'error':
       return `{"kind":"error","code":"${result.code}"}`;
   }
 }
 
+const agesOf = ({ ageMs = 0, itemsAgeMs = 0 }: AgedValue): string =>
+  (ageMs > 0 ? `,"ageMs":${ageMs}` : '') + (itemsAgeMs > 0 ? `,"itemsAgeMs":${itemsAgeMs}` : '');
+
 function readFrame(header: unknown, body: Uint8Array, listStart: number): { result: ListResult; end: number } {
   const frame = (header ?? {}) as Record<string, unknown>;
-  if (frame.kind === 'absent') return { result: { kind: 'absent' }, end: listStart };
+  if (frame.kind === 'absent' && hasAges(frame))
+    return { result: { kind: 'absent', ...pickAges(frame) }, end: listStart };
   if (frame.kind === 'error' && typeof frame.code === 'string' && isErrorCode(frame.code)) {
     return { result: { kind: 'error', code: frame.code }, end: listStart };
   }
@@ -63,15 +74,37 @@ function readFrame(header: unknown, body: Uint8Array, listStart: number): { resu
   const { generation, digest, bytes } = frame;
   const end = listStart + bytes;
   if (end > body.length) throw new Error(`expected ${bytes} bytes of a list, got ${body.length - listStart}`);
-  return { result: { kind: 'list', generation, digest, bytes: body.subarray(listStart, end) }, end };
+  const list = { kind: 'list', generation, digest, bytes: body.subarray(listStart, end) } as const;
+  return { result: { ...list, ...pickAges(frame) }, end };
 }
 
-type ListHeader = { generation: number; digest: string; bytes: number };
+interface Ages {
+  readonly ageMs?: number;
+  readonly itemsAgeMs?: number;
+}
 
-const isListHeader = (frame: Record<string, unknown>): frame is ListHeader =>
+interface ListHeader extends Ages {
+  readonly generation: number;
+  readonly digest: string;
+  readonly bytes: number;
+}
+
+const isAge = (value: unknown): boolean =>
+  value === undefined || (Number.isSafeInteger(value) && (value as number) > 0);
+
+const hasAges = (frame: Record<string, unknown>): frame is Record<string, unknown> & Ages =>
+  isAge(frame.ageMs) && isAge(frame.itemsAgeMs);
+
+const pickAges = ({ ageMs, itemsAgeMs }: Ages): Ages => ({
+  ...(ageMs === undefined ? {} : { ageMs }),
+  ...(itemsAgeMs === undefined ? {} : { itemsAgeMs }),
+});
+
+const isListHeader = (frame: Record<string, unknown>): frame is Record<string, unknown> & ListHeader =>
   frame.kind === 'list' &&
   Number.isSafeInteger(frame.generation) &&
   typeof frame.digest === 'string' &&
   /^[\w-]{1,64}$/.test(frame.digest) &&
   Number.isSafeInteger(frame.bytes) &&
-  (frame.bytes as number) >= 0;
+  (frame.bytes as number) >= 0 &&
+  hasAges(frame);

@@ -6,7 +6,10 @@ import { makeCacheKey, makeInitialSplits, makeLoadRowKey, makeRowKey } from '../
 const name = fc.stringMatching(/^[a-z][a-z0-9-]{0,31}$/);
 const id = fc.stringMatching(/^[A-Za-z0-9._~:@-]{1,128}$/);
 const generation = fc.integer({ min: 1, max: 253_402_300_799_999 });
-const key = fc.record({ surface: name, variant: name, generation, user: id });
+const key = fc.record(
+  { surface: name, variant: name, generation, user: id, expand: fc.constant('items' as const) },
+  { requiredKeys: ['surface', 'variant', 'generation', 'user'] },
+);
 
 describe('ids', () => {
   test.each(['a', 'lastfm:2', 'A.b_c~d:e@f-g', 'x'.repeat(128)])('%s is an id', (text) => {

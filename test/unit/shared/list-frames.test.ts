@@ -3,15 +3,21 @@ import { describe, expect, test } from 'vitest';
 import { concatBytes, encodeUtf8 } from '../../../shared/bytes.ts';
 import { decodeListFrames, encodeListFrames, type ListResult } from '../../../shared/list-frames.ts';
 
+const ages = { ageMs: fc.integer({ min: 1, max: 1e9 }), itemsAgeMs: fc.integer({ min: 1, max: 1e9 }) };
+
 const result: fc.Arbitrary<ListResult> = fc.oneof(
-  fc.record({
-    kind: fc.constant('list' as const),
-    // Any bytes, newlines and braces too: the length alone says where a list ends.
-    bytes: fc.uint8Array({ maxLength: 300 }),
-    generation: fc.integer({ min: 1, max: 253_402_300_799_999 }),
-    digest: fc.stringMatching(/^[\w-]{16}$/),
-  }),
-  fc.constant({ kind: 'absent' as const }),
+  fc.record(
+    {
+      kind: fc.constant('list' as const),
+      // Any bytes, newlines and braces too: the length alone says where a list ends.
+      bytes: fc.uint8Array({ maxLength: 300 }),
+      generation: fc.integer({ min: 1, max: 253_402_300_799_999 }),
+      digest: fc.stringMatching(/^[\w-]{16}$/),
+      ...ages,
+    },
+    { requiredKeys: ['kind', 'bytes', 'generation', 'digest'] },
+  ),
+  fc.record({ kind: fc.constant('absent' as const), ...ages }, { requiredKeys: ['kind'] }),
   fc
     .constantFrom('unavailable' as const, 'deadline_exceeded' as const)
     .map((code) => ({ kind: 'error' as const, code })),
@@ -44,6 +50,8 @@ describe('list frames', () => {
     ['an unknown code', '{"kind":"error","code":"nope"}\n'],
     ['a negative length', '{"kind":"list","generation":1,"digest":"d","bytes":-1}\n'],
     ['a length that is no number', '{"kind":"list","generation":1,"digest":"d","bytes":"5"}\n12345'],
+    ['an age that is no number', '{"kind":"list","generation":1,"digest":"d","bytes":0,"ageMs":"5"}\n'],
+    ['an age below 0', '{"kind":"absent","ageMs":-5}\n'],
     ['a digest that could end a header', '{"kind":"list","generation":1,"digest":"a\\"b","bytes":0}\n'],
     ['one frame too many', '{"kind":"absent"}\n{"kind":"absent"}\n'],
   ])('are refused with %s', (_what, text) => {

@@ -31,6 +31,7 @@ export class HarnessRegionCache extends DurableObject<object> {
 /** Timers of `clock` that go off in the context of the object that set them. */
 const ownTimers = (clock: Clock): Clock => ({
   now: () => clock.now(),
+  monotonicNow: () => clock.monotonicNow(),
   setTimeout: (fn, delayMs) => {
     const dueAtMs = clock.now() + delayMs;
     let isCancelled = false;

@@ -107,6 +107,7 @@ export function createTimeline({ chance, startMs, drain, inspect, tell }: Timeli
   return {
     clock: {
       now: () => nowMs,
+      monotonicNow: () => nowMs,
       setTimeout: (run, delayMs) => {
         const event = { label: undefined, dueAtMs: nowMs + Math.max(0, Math.ceil(delayMs)), isTimer: true, run };
         events.push(event);
