@@ -1,5 +1,4 @@
 // `node bench/ingest-point-reads.ts ROWS READS CONTROL_URL`: reads single rows out of ROWS by random; prints the server's own time for them.
-import { connectBigtable } from '../origin/bigtable/connection.ts';
 import { createRecommendationTable } from '../origin/bigtable/recommendation-table.ts';
 import { unitHash } from '../shared/hash.ts';
 import { makeUser } from './support/lists-file.ts';
@@ -10,18 +9,14 @@ const IN_FLIGHT = 8;
 const [rows, reads] = process.argv.slice(2, 4).map(Number) as [number, number];
 const controlUrl = process.argv[4] ?? '';
 const { BIGTABLE_EMULATOR_HOST, EARSHOT_PROJECT = '', EARSHOT_INSTANCE = '' } = process.env;
-const bigtable = connectBigtable({
-  project: EARSHOT_PROJECT,
-  instance: EARSHOT_INSTANCE,
-  emulatorHost: BIGTABLE_EMULATOR_HOST,
-});
-const table = createRecommendationTable(bigtable, {
+const table = createRecommendationTable({
+  address: { project: EARSHOT_PROJECT, instance: EARSHOT_INSTANCE, emulatorHost: BIGTABLE_EMULATOR_HOST },
   appProfile: `serve-${REGION}`,
-  onCall: () => undefined,
   onError: (error) => {
     throw error;
   },
 });
+await table.warm();
 const generation = Date.now();
 let next = 0;
 
@@ -34,7 +29,7 @@ async function loop(): Promise<void> {
 }
 
 await Promise.all(Array.from({ length: IN_FLIGHT }, loop));
-await bigtable.close();
+await table.close();
 const state = (await (await fetch(`${controlUrl}/clusters`)).json()) as {
   clusters: { name: string; counters: { readRowsOwnTime: { meanMicros: number; p99Micros: number } } }[];
 };

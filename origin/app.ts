@@ -3,22 +3,28 @@ import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import type { Clock } from '../shared/clock.ts';
 import type { Counters } from '../shared/counters.ts';
 import { EarshotError, type ErrorCode, problemOf, toEarshotError } from '../shared/errors.ts';
 import { encodeListFrames, LIST_FRAMES_TYPE } from '../shared/list-frames.ts';
 import { DEADLINE_HEADER, LISTS_READ_PATH, listsReadSchema, MANIFEST_PATH } from '../shared/lists-read.ts';
-import type { RecommendationTable } from './bigtable/recommendation-table.ts';
 import type { VerifyCaller } from './identity.ts';
+import type { ExpandLists } from './items/expanded-lists.ts';
+import type { ListReader } from './lists/list-reader.ts';
 import type { ManifestPoller } from './manifest-poller.ts';
 
 export interface OriginDeps {
-  readonly table: RecommendationTable;
+  readonly lists: Pick<ListReader, 'read'>;
+  readonly expandLists: ExpandLists;
   readonly manifests: Pick<ManifestPoller, 'latest'>;
   readonly verifyCaller: VerifyCaller;
   /** The most time that one read may take, in ms. */
   readonly readTimeoutMs: number;
+  /** Whether the connections to Bigtable are open and primed. */
+  readonly isWarm: () => boolean;
   /** Whether the process is on its way out. */
   readonly isDraining: () => boolean;
+  readonly clock: Clock;
   readonly counters: Counters;
   readonly logger: Logger;
 }
@@ -27,7 +33,7 @@ export interface OriginDeps {
 const MAX_BODY_BYTES = 128 * 1024;
 
 export function createApp(deps: OriginDeps): Hono {
-  const { table, manifests, verifyCaller, readTimeoutMs, isDraining, counters, logger } = deps;
+  const { lists, expandLists, manifests, verifyCaller, readTimeoutMs, isDraining, clock, counters, logger } = deps;
   const app = new Hono();
 
   app.use(async (c, next) => {
@@ -39,6 +45,7 @@ export function createApp(deps: OriginDeps): Hono {
   app.get('/livez', (c) => c.json({ status: 'ok' }));
   app.get('/readyz', (c) => {
     if (isDraining()) return c.json({ status: 'draining' }, 503);
+    if (!deps.isWarm()) return c.json({ status: 'connecting to Bigtable' }, 503);
     return manifests.latest() === undefined
       ? c.json({ status: 'waiting for the manifest' }, 503)
       : c.json({ status: 'ok' });
@@ -69,7 +76,9 @@ export function createApp(deps: OriginDeps): Hono {
     const timeoutMs = Math.min(readTimeoutMs, parseDeadline(c.req.header(DEADLINE_HEADER)) ?? readTimeoutMs);
     const { keys } = parseBody(await c.req.text());
     counters.add('origin_reads_total', keys.length);
-    const results = await table.readLists(keys, timeoutMs);
+    const startedAtMs = clock.monotonicNow();
+    const read = await lists.read(keys, timeoutMs);
+    const results = await expandLists(keys, read, Math.max(1, timeoutMs - (clock.monotonicNow() - startedAtMs)));
     counters.add('origin_absent_total', results.filter((result) => result.kind === 'absent').length);
     return c.body(encodeListFrames(results), 200, { 'Content-Type': LIST_FRAMES_TYPE });
   });

@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import { MIN_SECRET_BYTES } from '../shared/identity.ts';
 import { NAME_GRAMMAR, NAME_PATTERN } from '../shared/ids.ts';
-import { makeServeProfile } from './bigtable/app-profiles.ts';
+import { APP_PROFILES, makeServeProfile } from './bigtable/app-profiles.ts';
+import { DEFAULT_CALLS_PER_LANE, DEFAULT_CHANNELS } from './bigtable/recommendation-table.ts';
 
 const wholeNumber = (min: number, max: number) =>
   z
@@ -22,6 +23,12 @@ const environment = z.object({
     .refine((secret) => Buffer.byteLength(secret) >= MIN_SECRET_BYTES, `expected at least ${MIN_SECRET_BYTES} bytes`),
   /** App profile of the reads. Default: `serve-` and the region. */
   EARSHOT_APP_PROFILE: z.string().min(1).optional(),
+  /** App profile of the second call for what takes unusually long; `off` for none. Default: serve-any */
+  EARSHOT_HEDGE_APP_PROFILE: z.string().min(1).default(APP_PROFILES.any),
+  /** Connections to Bigtable. Default: 2 */
+  EARSHOT_BIGTABLE_CHANNELS: wholeNumber(1, 32).default(DEFAULT_CHANNELS),
+  /** ReadRows calls of one surface, variant and generation that may be out at once. Default: 4 */
+  EARSHOT_BIGTABLE_CALLS: wholeNumber(1, 100).default(DEFAULT_CALLS_PER_LANE),
   BIGTABLE_EMULATOR_HOST: z
     .string()
     .regex(/^\S+:\d{1,5}$/, 'expected host:port')
@@ -35,6 +42,10 @@ const environment = z.object({
   EARSHOT_MANIFEST_POLL_MS: wholeNumber(10, 60_000).default(2000),
   /** The most time that one read may take, in ms; a caller's own deadline makes it shorter. Default: 2000 */
   EARSHOT_READ_TIMEOUT_MS: wholeNumber(1, 60_000).default(2000),
+  /** Memory for lists, in bytes; 0 keeps none. Default: 268435456 (256 MiB) */
+  EARSHOT_LIST_CACHE_BYTES: wholeNumber(0, 1_099_511_627_776).default(268_435_456),
+  /** Memory for items, in bytes; 0 keeps none. Default: 67108864 (64 MiB) */
+  EARSHOT_ITEM_CACHE_BYTES: wholeNumber(0, 1_099_511_627_776).default(67_108_864),
   /** How long after SIGTERM new requests are still taken, so that load balancers see readyz first, in ms. Default: 5000 */
   EARSHOT_DRAIN_DELAY_MS: wholeNumber(0, 60_000).default(5000),
   /** How long the requests in flight may still take after that, in ms. Default: 10000 */
@@ -45,12 +56,18 @@ export interface OriginConfig {
   readonly region: string;
   readonly bigtable: { readonly project: string; readonly instance: string; readonly emulatorHost: string | undefined };
   readonly appProfile: string;
+  /** Undefined: nothing is hedged. */
+  readonly hedgeProfile: string | undefined;
+  readonly channels: number;
+  readonly callsPerLane: number;
   readonly originSecret: string;
   readonly host: string;
   readonly port: number;
   readonly logLevel: string;
   readonly manifestPollMs: number;
   readonly readTimeoutMs: number;
+  readonly listCacheBytes: number;
+  readonly itemCacheBytes: number;
   readonly drainDelayMs: number;
   readonly drainTimeoutMs: number;
 }
@@ -68,12 +85,17 @@ export function readOriginConfig(env: Readonly<Record<string, string | undefined
       emulatorHost: values.BIGTABLE_EMULATOR_HOST,
     },
     appProfile: values.EARSHOT_APP_PROFILE ?? makeServeProfile(values.EARSHOT_REGION),
+    hedgeProfile: values.EARSHOT_HEDGE_APP_PROFILE === 'off' ? undefined : values.EARSHOT_HEDGE_APP_PROFILE,
+    channels: values.EARSHOT_BIGTABLE_CHANNELS,
+    callsPerLane: values.EARSHOT_BIGTABLE_CALLS,
     originSecret: values.EARSHOT_ORIGIN_SECRET,
     host: values.HOST,
     port: values.PORT,
     logLevel: values.LOG_LEVEL,
     manifestPollMs: values.EARSHOT_MANIFEST_POLL_MS,
     readTimeoutMs: values.EARSHOT_READ_TIMEOUT_MS,
+    listCacheBytes: values.EARSHOT_LIST_CACHE_BYTES,
+    itemCacheBytes: values.EARSHOT_ITEM_CACHE_BYTES,
     drainDelayMs: values.EARSHOT_DRAIN_DELAY_MS,
     drainTimeoutMs: values.EARSHOT_DRAIN_TIMEOUT_MS,
   };

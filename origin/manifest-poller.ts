@@ -3,8 +3,10 @@
 import { hash } from 'node:crypto';
 import type { Clock } from '../shared/clock.ts';
 import type { Counters } from '../shared/counters.ts';
+import type { Manifest } from '../shared/manifest.ts';
 
 export interface PolledManifest {
+  readonly manifest: Manifest;
   readonly json: string;
   /** Of the bytes, not of the version: after a restore the same version may be another manifest. */
   readonly etag: string;
@@ -19,8 +21,8 @@ export interface ManifestPoller {
 }
 
 export interface ManifestPollerOptions {
-  /** The stored manifest, which has been found valid. */
-  readonly read: () => Promise<string>;
+  /** The stored manifest, which has been found valid, and its bytes. */
+  readonly read: () => Promise<Pick<PolledManifest, 'manifest' | 'json'>>;
   readonly intervalMs: number;
   readonly clock: Clock;
   readonly counters: Counters;
@@ -36,8 +38,8 @@ export function createManifestPoller(options: ManifestPollerOptions): ManifestPo
   async function poll(): Promise<void> {
     counters.add('origin_manifest_polls_total');
     try {
-      const json = await read();
-      latest = { json, etag: `"${hash('sha256', json, 'base64url').slice(0, ETAG_CHARS)}"` };
+      const { manifest, json } = await read();
+      latest = { manifest, json, etag: `"${hash('sha256', json, 'base64url').slice(0, ETAG_CHARS)}"` };
     } catch (error) {
       counters.add('origin_manifest_failures_total');
       onError(error);

@@ -6,12 +6,18 @@ import { createAdaptorServer } from '@hono/node-server';
 import type { Logger } from 'pino';
 import { type Clock, pause } from '../shared/clock.ts';
 import { type Counters, createCounters } from '../shared/counters.ts';
+import { EMPTY_MANIFEST } from '../shared/manifest.ts';
 import { createApp } from './app.ts';
 import { connectBigtable } from './bigtable/connection.ts';
 import { readManifest } from './bigtable/manifest-row.ts';
-import { createRecommendationTable } from './bigtable/recommendation-table.ts';
+import type { CallObserver } from './bigtable/reads/key-read.ts';
+import { createRecommendationTable, type RecommendationTable } from './bigtable/recommendation-table.ts';
 import type { OriginConfig } from './config.ts';
 import { createCallerVerifier } from './identity.ts';
+import { createExpandLists } from './items/expanded-lists.ts';
+import { createItemReader } from './items/item-reader.ts';
+import { createListMemory } from './lists/list-memory.ts';
+import { createListReader, type Guard } from './lists/list-reader.ts';
 import { createManifestPoller } from './manifest-poller.ts';
 
 export interface Origin {
@@ -28,31 +34,54 @@ export async function startOrigin(
 ): Promise<Origin> {
   const counters = createCounters();
   const bigtable = connectBigtable(config.bigtable);
-  const table = createRecommendationTable(bigtable, {
+  const table = createRecommendationTable({
+    address: config.bigtable,
     appProfile: config.appProfile,
-    onCall: () => counters.add('origin_bigtable_calls_total'),
-    onError: (err) => {
-      counters.add('origin_bigtable_failures_total');
-      logger.warn({ err }, 'lists could not be read');
-    },
+    hedgeProfile: config.hedgeProfile,
+    channels: config.channels,
+    callsPerLane: config.callsPerLane,
+    clock,
+    observerOf: () => observeCalls(counters),
+    onError: (err) => logger.warn({ err }, 'a read of Bigtable was given up'),
   });
   const manifests = createManifestPoller({
     read: async () => {
       const { manifest, cell } = await readManifest(bigtable, config.appProfile, config.readTimeoutMs);
-      return cell === undefined ? JSON.stringify(manifest) : cell.json.toString('utf8');
+      return { manifest, json: cell === undefined ? JSON.stringify(manifest) : cell.json.toString('utf8') };
     },
     intervalMs: config.manifestPollMs,
     clock,
     counters,
     onError: (err) => logger.warn({ err }, 'the manifest could not be read'),
   });
+  const guard: Guard = (ask, work) => work(ask.timeoutMs);
+  const lists = createListReader({
+    memory: createListMemory(config.listCacheBytes),
+    table,
+    guard,
+    manifest: () => manifests.latest()?.manifest ?? EMPTY_MANIFEST,
+    clock,
+    counters,
+    flightAgeMs: config.readTimeoutMs,
+  });
+  const items = createItemReader({
+    maxBytes: config.itemCacheBytes,
+    table,
+    guard,
+    clock,
+    counters,
+    flightAgeMs: config.readTimeoutMs,
+  });
   let draining = false;
   const app = createApp({
-    table,
+    lists,
+    expandLists: createExpandLists({ items, clock }),
     manifests,
+    isWarm: table.isWarm,
     verifyCaller: createCallerVerifier(config.originSecret, clock),
     readTimeoutMs: config.readTimeoutMs,
     isDraining: () => draining,
+    clock,
     counters,
     logger,
   });
@@ -62,7 +91,8 @@ export async function startOrigin(
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const url = `http://${config.host}:${port}`;
-  await manifests.start();
+  const warming = keepWarming(table, clock, logger, () => draining);
+  await Promise.all([manifests.start(), warming]);
   logger.info({ region: config.region, url, appProfile: config.appProfile }, 'listening');
 
   return {
@@ -79,11 +109,45 @@ export async function startOrigin(
       await closed;
       cancel();
       manifests.stop();
-      await bigtable.close();
+      await Promise.all([bigtable.close(), table.close()]);
       logger.info('drained');
     },
   };
 }
+
+/** Resolves after the first attempt; those that fail are repeated until one does not. */
+async function keepWarming(
+  table: RecommendationTable,
+  clock: Clock,
+  logger: Logger,
+  isOver: () => boolean,
+): Promise<void> {
+  try {
+    await table.warm();
+  } catch (err) {
+    logger.warn({ err }, 'the connections to Bigtable could not be primed');
+    clock.setTimeout(() => {
+      if (!isOver()) void keepWarming(table, clock, logger, isOver);
+    }, WARM_AGAIN_MS);
+  }
+}
+
+const WARM_AGAIN_MS = 1_000;
+
+const observeCalls = (counters: Counters): CallObserver => ({
+  onCall: (keys) => {
+    counters.add('origin_bigtable_calls_total');
+    counters.add('origin_bigtable_keys_total', keys);
+  },
+  onCallEnd: ({ error }) => {
+    if (error !== undefined) counters.add('origin_bigtable_failures_total');
+  },
+  onRetry: () => counters.add('origin_retries_total'),
+  onHedge: (outcome) => {
+    counters.add(outcome === 'denied' ? 'origin_hedges_denied_total' : 'origin_hedges_total');
+    if (outcome === 'won') counters.add('origin_hedges_won_total');
+  },
+});
 
 /** Longer than a load balancer keeps its connections (Google's: 600 s), or it would send a request into one that is just being closed. */
 const KEEP_ALIVE_MS = 620_000;

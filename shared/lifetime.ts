@@ -11,6 +11,8 @@ export const MAX_REVALIDATE_WINDOW_MS = 3_600_000;
 export const STALE_WINDOW_MS = 86_400_000;
 /** As long for the knowledge that there is no list, which a load may have made wrong meanwhile. */
 export const ABSENT_STALE_WINDOW_MS = 600_000;
+/** How long what is known of an item is fresh, in an origin's memory and in an expanded list together. */
+export const ITEM_TTL_MS = 300_000;
 /** The share of a lifetime that jitter may take off; it never adds. */
 export const JITTER = 0.1;
 

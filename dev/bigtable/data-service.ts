@@ -37,7 +37,7 @@ export function createDataService(gate: Gate, faults: Faults, clock: Clock): Unt
       if (request.authorizedViewName !== '') throw unimplemented('authorized views are not implemented');
       if (request.materializedViewName !== '') throw unimplemented('materialized views are not implemented');
       return onTable('ReadRows', request, call, ({ cluster, counters }, table) =>
-        readRows(table, cluster, clock.now(), counters, call),
+        readRows(table, cluster, clock.now(), counters, call, faults.cutError(cluster)),
       );
     }),
 

@@ -8,8 +8,10 @@ const errorCodes = Object.keys(status).filter((name) => name !== 'OK' && Number.
 const share = z.number().min(0).max(1);
 
 export const faultSchema = z.strictObject({
-  /** Added to every call, in milliseconds. Default: 0. */
+  /** Added to calls, in milliseconds. Default: 0. */
   latencyMs: z.number().min(0).max(600_000).optional(),
+  /** Share of calls that latency and jitter are added to, 0 to 1. Default: 1. */
+  latencyShare: share.optional(),
   /** Up to this much more, evenly spread, in milliseconds. Default: 0. */
   jitterMs: z.number().min(0).max(600_000).optional(),
   /** The gRPC status of injected errors. Default: UNAVAILABLE. */
@@ -18,6 +20,8 @@ export const faultSchema = z.strictObject({
   errorShare: share.optional(),
   /** Share of MutateRows entries that fail while the call and the other entries succeed, 0 to 1. Default: 0. */
   entryErrorShare: share.optional(),
+  /** Share of ReadRows calls that break off inside a row with the error, 0 to 1. Default: 0. */
+  cutShare: share.optional(),
   /** Every call fails at once as UNAVAILABLE, and multi-cluster profiles go elsewhere. Default: false. */
   down: z.boolean().optional(),
   /** Calls are taken and never answered, until the caller gives up. Default: false. */
@@ -63,16 +67,29 @@ export class Faults {
     const fault = this.get(cluster);
     if (fault.down) throw unavailable(`cluster '${cluster}' is down`);
     if (fault.blackHole) return this.#hold(call, undefined);
-    const delayMs = (fault.latencyMs ?? 0) + (fault.jitterMs ? fault.jitterMs * this.#random() : 0);
+    const delayMs = this.#isDelayed(fault)
+      ? (fault.latencyMs ?? 0) + (fault.jitterMs ? fault.jitterMs * this.#random() : 0)
+      : 0;
     if (delayMs > 0 && !(await this.#hold(call, delayMs))) return false;
     if (this.#strikes(fault.errorShare ?? (fault.errorCode === undefined ? 0 : 1))) throw injected(fault);
     return true;
+  }
+
+  /** The error with which a ReadRows call breaks off, when it is its turn to. */
+  cutError(cluster: string): StatusError | undefined {
+    const fault = this.get(cluster);
+    return this.#strikes(fault.cutShare ?? 0) ? injected(fault) : undefined;
   }
 
   /** The error of one MutateRows entry, when it is that entry's turn to fail. */
   entryError(cluster: string): StatusError | undefined {
     const fault = this.get(cluster);
     return this.#strikes(fault.entryErrorShare ?? 0) ? injected(fault) : undefined;
+  }
+
+  /** No chance is drawn where there is nothing to decide. */
+  #isDelayed({ latencyShare }: Fault): boolean {
+    return latencyShare === undefined || this.#strikes(latencyShare);
   }
 
   #strikes(shareOfCalls: number): boolean {

@@ -12,7 +12,7 @@ import type { CellChunk, ReadRowsRequest, ReadRowsResponse } from './messages.ts
 import type { Row } from './row.ts';
 import { isOnlyKey, parseRowSet } from './row-set.ts';
 import { Scan } from './scan.ts';
-import { invalidArgument } from './status.ts';
+import { invalidArgument, type StatusError } from './status.ts';
 import { rowsOf, type Table } from './table.ts';
 
 const MAX_BATCH_BYTES = 512 * 1024;
@@ -24,6 +24,8 @@ export async function readRows(
   nowMs: number,
   counters: ClusterCounters,
   call: ServerWritableStream<ReadRowsRequest, ReadRowsResponse>,
+  /** With which the call breaks off inside a row, if it has any. */
+  cutError?: StatusError,
 ): Promise<void> {
   const { request } = call;
   if (request.rowsLimit < 0) throw invalidArgument("Error in field 'rows_limit' : must not be negative");
@@ -76,7 +78,15 @@ export async function readRows(
       if (!scan.done) await pause(flush());
     }
   }
+  if (cutError !== undefined) chunks = breakOff(chunks);
   flush();
   counters.keysAsked += request.rows?.rowKeys.length ?? 0;
   counters.readRowsTook((ownMs + performance.now() - startedAtMs) * 1e6);
+  if (cutError !== undefined) throw cutError;
+}
+
+/** The first half, ending inside a row. */
+function breakOff(chunks: readonly CellChunk[]): CellChunk[] {
+  const kept = chunks.slice(0, Math.floor(chunks.length / 2) + 1);
+  return kept.map((chunk, i) => (i === kept.length - 1 ? { ...chunk, commitRow: false } : chunk));
 }

@@ -15,13 +15,13 @@ import type { CounterSide, Counters } from '../../shared/counters.ts';
 import { type Entry, stateOf, withinRevalidation } from '../../shared/entry.ts';
 import { type ListKey, makeCacheKey } from '../../shared/keys.ts';
 import { shouldRefreshEarly } from '../../shared/lifetime.ts';
+import { createLoadGroup, type LoadGroup } from '../../shared/load-group.ts';
 import type { Random } from '../../shared/random.ts';
 import { createSingleflight, FollowerTimeout } from '../../shared/singleflight.ts';
 import { type Call, detach, remainingMs } from '../call.ts';
 import type { CacheTrail } from '../respond/cache-status.ts';
 import type { Asked, ListEntry, Lookup, TierChain } from '../tiers/chain.ts';
 import type { ListRequest, Loaded } from '../upstream/region-reader.ts';
-import { createLoadGroup, type LoadGroup } from './load-group.ts';
 
 export type ListRead =
   | {

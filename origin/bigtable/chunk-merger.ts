@@ -19,7 +19,7 @@ export interface CellChunk {
   readonly rowKey?: Uint8Array | null;
   readonly familyName?: { readonly value?: string | null } | null;
   readonly qualifier?: { readonly value?: Uint8Array | null } | null;
-  readonly timestampMicros?: number | string | { toString(): string } | null;
+  readonly timestampMicros?: Int64;
   readonly labels?: readonly string[] | null;
   readonly value?: Uint8Array | null;
   readonly valueSize?: number | null;
@@ -27,11 +27,19 @@ export interface CellChunk {
   readonly commitRow?: boolean | null;
 }
 
+/** An int64 as one or the other decoder gives it; microseconds since the epoch fit a number exactly. */
+type Int64 = number | string | { toNumber(): number } | null | undefined;
+
 export interface ChunkMerger {
   /** Takes the next chunk; answers with a row when the chunk completes one. Throws an Error on a chunk that may not come here. */
   push(chunk: CellChunk): Row | undefined;
-  /** To be called at the end of the stream. Throws an Error when a row was left unfinished. */
+  /** To be called at the end of the stream. Throws an UnfinishedRow when a row was left so. */
   end(): void;
+}
+
+/** The stream ended inside a row, as one does that was cut off. */
+export class UnfinishedRow extends Error {
+  override readonly name = 'UnfinishedRow';
 }
 
 interface OpenCell extends Omit<Cell, 'value'> {
@@ -77,7 +85,10 @@ export function createChunkMerger(): ChunkMerger {
 
   return {
     push,
-    end: () => assert(row === undefined, 'the end of the stream inside a row'),
+    end: () => {
+      if (row !== undefined)
+        throw new UnfinishedRow('expected a row to be committed, got the end of the stream inside it');
+    },
   };
 }
 
@@ -105,7 +116,7 @@ function beginCell(row: OpenRow, chunk: CellChunk): OpenCell {
   return {
     family: row.family,
     qualifier: row.qualifier,
-    timestampMicros: Number(chunk.timestampMicros ?? 0),
+    timestampMicros: toNumber(chunk.timestampMicros),
     labels: chunk.labels ?? [],
     parts: [],
   };
@@ -116,9 +127,12 @@ const namesCell = (chunk: CellChunk): boolean =>
 
 const carriesData = (chunk: CellChunk): boolean =>
   namesCell(chunk) ||
-  Number(chunk.timestampMicros ?? 0) !== 0 ||
+  toNumber(chunk.timestampMicros) !== 0 ||
   Boolean(chunk.labels?.length) ||
   toBuffer(chunk.value).length > 0;
+
+const toNumber = (value: Int64): number =>
+  typeof value === 'object' && value !== null ? value.toNumber() : Number(value ?? 0);
 
 function toBuffer(bytes: Uint8Array | null | undefined): Buffer {
   if (bytes === null || bytes === undefined) return Buffer.alloc(0);

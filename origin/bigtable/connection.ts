@@ -27,16 +27,20 @@ export interface BigtableConnection {
 /** Cells may be 10 MB and a row 100 MB; gRPC's own limit of 4 MB would refuse them. */
 const MAX_MESSAGE_BYTES = 256 * 1024 * 1024;
 
-export function connectBigtable({ project, instance, emulatorHost }: BigtableAddress): BigtableConnection {
-  const options = {
-    projectId: project,
-    'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
-    'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
-    // As Google's own client has them: a connection that died without a word is found out in seconds, not in minutes.
-    'grpc.keepalive_time_ms': 30_000,
-    'grpc.keepalive_timeout_ms': 10_000,
-    ...(emulatorHost === undefined ? {} : emulatorOptions(emulatorHost)),
-  };
+/** Of every client that speaks to Bigtable. */
+export const clientOptions = ({ project, emulatorHost }: BigtableAddress) => ({
+  projectId: project,
+  'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+  'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
+  // As Google's own client has them: a connection that died without a word is found out in seconds, not in minutes.
+  'grpc.keepalive_time_ms': 30_000,
+  'grpc.keepalive_timeout_ms': 10_000,
+  ...(emulatorHost === undefined ? {} : emulatorOptions(emulatorHost)),
+});
+
+export function connectBigtable(address: BigtableAddress): BigtableConnection {
+  const { project, instance } = address;
+  const options = clientOptions(address);
   const data = new v2.BigtableClient(options);
   const tableAdmin = new v2.BigtableTableAdminClient(options);
   const instanceAdmin = new v2.BigtableInstanceAdminClient(options);

@@ -1,107 +1,224 @@
-// The lists in Bigtable. A read asks for the newest cell at or before its generation, so a user who is missing from a new generation
-// keeps the list from the one before. One key's trouble stays its own: the result says per key what became of it.
+// What is stored in Bigtable, as the origin reads it: lists, and what is known of items. Behind it is all that makes reading Bigtable fast and
+// safe. A read of a list asks for the newest cell at or before its generation, so a user who is missing from a new generation keeps the list
+// from the one before. One key's trouble stays its own: the result says per key what became of it.
 import { hash } from 'node:crypto';
-import { toEarshotError } from '../../shared/errors.ts';
-import { FAMILIES, type ListKey, makeListQualifier, makeRowKey, TABLES } from '../../shared/keys.ts';
-import type { ListResult } from '../../shared/list-frames.ts';
+import { type Clock, systemClock } from '../../shared/clock.ts';
+import type { ListValue } from '../../shared/entry.ts';
+import { EarshotError, type ErrorCode } from '../../shared/errors.ts';
+import { FAMILIES, JSON_QUALIFIER, type ListKey, makeListQualifier, makeRowKey, TABLES } from '../../shared/keys.ts';
+import { type Random, systemRandom } from '../../shared/random.ts';
 import type { Row } from './chunk-merger.ts';
-import type { BigtableConnection } from './connection.ts';
-import { type RowFilter, readRows, rowsOf } from './read-rows.ts';
+import type { BigtableAddress } from './connection.ts';
+import type { RowFilter } from './read-rows.ts';
+import { createReadChannels } from './reads/channels.ts';
+import { createExtraReadsBudget } from './reads/extra-reads-budget.ts';
+import { createHedgeDelay } from './reads/hedge-delay.ts';
+import type { CallObserver } from './reads/key-read.ts';
+import { createReadQueue, type Lane } from './reads/read-queue.ts';
+
+export type ReadFailure = { readonly kind: 'error'; readonly code: ErrorCode };
+
+export type ItemValue = { readonly kind: 'item'; readonly bytes: Uint8Array } | { readonly kind: 'absent' };
 
 export interface RecommendationTable {
-  /** One result per key, in order. Never rejects: what failed is an `error` result. */
-  readLists(keys: readonly ListKey[], timeoutMs: number): Promise<ListResult[]>;
+  /** One result per key, in order; bytes are views of larger memory. Never rejects: what failed is an `error` result. */
+  readLists(keys: readonly ListKey[], timeoutMs: number): Promise<(ListValue | ReadFailure)[]>;
+  /** One result per item id, as `readLists`. An item is one JSON object. */
+  readItems(ids: readonly string[], timeoutMs: number): Promise<(ItemValue | ReadFailure)[]>;
+  /** Rows that wait for a call. */
+  waiting(): number;
+  /** Opens the connections and primes them. Rejects with an EarshotError of source `table`; may be called again then. */
+  warm(): Promise<void>;
+  /** Whether all connections were primed: reads before that fail, or wait for a connection. */
+  isWarm(): boolean;
+  close(): Promise<void>;
 }
 
 export interface RecommendationTableOptions {
+  readonly address: BigtableAddress;
   /** Routes the reads, `serve-europe` for example. */
   readonly appProfile: string;
-  /** Told of every call that failed, with what it was about. */
+  /** Routes the second call for what takes too long; undefined for none. */
+  readonly hedgeProfile?: string | undefined;
+  /** Connections to Bigtable. Default: 2 */
+  readonly channels?: number;
+  /** Calls of one surface, variant and generation that may be out at once. Default: 4 */
+  readonly callsPerLane?: number;
+  /** Hedges and retries together, as a share of the keys read. Default: 0.05 */
+  readonly extraReadsShare?: number;
+  /** Default: the system's. */
+  readonly clock?: Clock;
+  /** Default: the system's. */
+  readonly random?: Random;
+  /** Default: setImmediate */
+  readonly defer?: (run: () => void) => void;
+  /** Of the calls on one table. Default: nobody. */
+  readonly observerOf?: (table: string) => CallObserver;
+  /** Told of every read that was given up, and of connections that could not be opened, with what it was about. */
   readonly onError: (error: unknown) => void;
-  /** Told of every ReadRows call. */
-  readonly onCall: () => void;
 }
 
 /** More keys in one ReadRows call grow worse than linearly; they go in several, in parallel. */
 export const MAX_KEYS_PER_CALL = 100;
+export const DEFAULT_CHANNELS = 2;
+export const DEFAULT_CALLS_PER_LANE = 4;
+export const DEFAULT_EXTRA_READS_SHARE = 0.05;
+/** What a broken connection may cost at once: all that was out on it is read again. */
+const EXTRA_READS_RESERVE = 400;
+const MAX_RETRIES = 3;
 
-export function createRecommendationTable(
-  bigtable: BigtableConnection,
-  { appProfile, onError, onCall }: RecommendationTableOptions,
-): RecommendationTable {
-  async function readBatch(batch: readonly IndexedKey[], timeoutMs: number, results: ListResult[]): Promise<void> {
-    const [first] = batch;
-    if (first === undefined) return;
-    onCall();
-    const rows = rowsOf([...new Set(batch.map(({ key }) => makeRowKey(key.user)))]);
-    const filter = newestListAtOrBefore(first.key);
-    try {
-      const read = await readRows(bigtable, { table: TABLES.recommendations, appProfile, rows, filter, timeoutMs });
-      const found = new Map(read.map((row) => [row.key.toString('latin1'), toResult(row)]));
-      for (const { key, index } of batch) results[index] = found.get(makeRowKey(key.user)) ?? { kind: 'absent' };
-    } catch (error) {
-      onError(error);
-      const { code } = toEarshotError(error, 'table');
-      for (const { index } of batch) results[index] = { kind: 'error', code };
-    }
+interface Ask {
+  readonly lane: Lane;
+  readonly rowKey: string;
+}
+
+export function createRecommendationTable(options: RecommendationTableOptions): RecommendationTable {
+  const { address, appProfile, hedgeProfile, clock = systemClock, random = systemRandom, onError } = options;
+  const channels = createReadChannels({
+    address,
+    appProfiles: hedgeProfile === undefined ? [appProfile] : [appProfile, hedgeProfile],
+    count: options.channels ?? DEFAULT_CHANNELS,
+    clock,
+    random,
+    onError,
+  });
+  const tableName = (table: string): string =>
+    `projects/${address.project}/instances/${address.instance}/tables/${table}`;
+  const budget = createExtraReadsBudget({
+    share: options.extraReadsShare ?? DEFAULT_EXTRA_READS_SHARE,
+    reserve: EXTRA_READS_RESERVE,
+  });
+  const createQueue = (table: string) =>
+    createReadQueue({
+      channels,
+      appProfile,
+      hedgeProfile,
+      hedgeDelay: createHedgeDelay(),
+      budget,
+      maxRetries: MAX_RETRIES,
+      maxKeysPerCall: MAX_KEYS_PER_CALL,
+      callsPerLane: options.callsPerLane ?? DEFAULT_CALLS_PER_LANE,
+      clock,
+      random,
+      defer: options.defer ?? setImmediate,
+      observer: options.observerOf?.(table) ?? NO_OBSERVER,
+    });
+  const queues = { lists: createQueue(TABLES.recommendations), items: createQueue(TABLES.items) };
+  const itemsLane: Lane = { name: 'items', tableName: tableName(TABLES.items), filter: newestItem };
+
+  function listsLane(key: ListKey): Lane {
+    const name = `${key.surface}/${key.variant}/${key.generation}`;
+    return { name, tableName: tableName(TABLES.recommendations), filter: newestListAtOrBefore(key) };
+  }
+
+  /** One result per ask, in order, all of them at the latest when the time is up. */
+  function readAll<T>(
+    queue: (typeof queues)['lists'],
+    asks: readonly Ask[],
+    timeoutMs: number,
+    toResult: (row: Row | undefined) => T,
+  ): Promise<(T | ReadFailure)[]> {
+    if (asks.length === 0) return Promise.resolve([]);
+    return new Promise((resolve) => {
+      const results: (T | ReadFailure)[] = new Array(asks.length);
+      const leave: (() => void)[] = [];
+      const deadlineAtMs = clock.monotonicNow() + timeoutMs;
+      let open = asks.length;
+      let failure: unknown;
+      const put = (i: number, result: T | ReadFailure): void => {
+        results[i] = result;
+        if (--open > 0) return;
+        cancelTimer();
+        if (failure !== undefined) onError(failure);
+        resolve(results);
+      };
+      const cancelTimer = clock.setTimeout(() => {
+        for (const each of leave) each();
+        for (let i = 0; i < asks.length; i++) if (results[i] === undefined) put(i, TOO_LATE);
+      }, timeoutMs);
+      for (const [i, { lane, rowKey }] of asks.entries()) {
+        leave.push(
+          queue.read(lane, rowKey, {
+            deadlineAtMs,
+            settle: (row) => put(i, toResult(row)),
+            fail: (error) => {
+              failure ??= error;
+              put(i, { kind: 'error', code: error.code });
+            },
+          }),
+        );
+      }
+    });
   }
 
   return {
-    readLists: async (keys, timeoutMs) => {
-      const results: ListResult[] = new Array(keys.length);
-      await Promise.all(groupByFilter(keys).map((batch) => readBatch(batch, timeoutMs, results)));
-      return results;
+    readLists: (keys, timeoutMs) => {
+      const lanes = new Map<string, Lane>();
+      const asks = keys.map((key) => {
+        const name = `${key.surface}/${key.variant}/${key.generation}`;
+        const lane = lanes.get(name) ?? listsLane(key);
+        lanes.set(name, lane);
+        return { lane, rowKey: makeRowKey(key.user) };
+      });
+      return readAll(queues.lists, asks, timeoutMs, toList);
     },
+    readItems: (ids, timeoutMs) =>
+      readAll(
+        queues.items,
+        ids.map((id) => ({ lane: itemsLane, rowKey: makeRowKey(id) })),
+        timeoutMs,
+        toItem,
+      ),
+    warm: channels.warm,
+    isWarm: channels.isWarm,
+    close: async () => {
+      const closed = new EarshotError('unavailable', 'table', 'the connections to Bigtable are closed');
+      queues.lists.close(closed);
+      queues.items.close(closed);
+      await channels.close();
+    },
+    waiting: () => queues.lists.waiting() + queues.items.waiting(),
   };
 }
 
-interface IndexedKey {
-  readonly key: ListKey;
-  readonly index: number;
-}
+const NO_OBSERVER: CallObserver = { onCall: () => {}, onCallEnd: () => {}, onRetry: () => {}, onHedge: () => {} };
 
-/** Keys that one ReadRows call can take together: same surface, variant and generation, at most MAX_KEYS_PER_CALL. */
-function groupByFilter(keys: readonly ListKey[]): IndexedKey[][] {
-  const groups = new Map<string, IndexedKey[][]>();
-  keys.forEach((key, index) => {
-    const name = `${key.surface}/${key.variant}/${key.generation}`;
-    const batches = groups.get(name) ?? [];
-    groups.set(name, batches);
-    const last = batches.at(-1);
-    if (last === undefined || last.length === MAX_KEYS_PER_CALL) batches.push([{ key, index }]);
-    else last.push({ key, index });
-  });
-  return [...groups.values()].flat();
-}
+const TOO_LATE: ReadFailure = { kind: 'error', code: 'deadline_exceeded' };
 
 function newestListAtOrBefore({ surface, variant, generation }: ListKey): RowFilter {
   const qualifier = Buffer.from(makeListQualifier(surface, variant));
+  return newestCell(FAMILIES.lists, qualifier, { endTimestampMicros: (generation + 1) * 1000 });
+}
+
+const newestItem: RowFilter = newestCell(FAMILIES.metadata, Buffer.from(JSON_QUALIFIER));
+
+function newestCell(familyName: string, qualifier: Buffer, within?: { endTimestampMicros: number }): RowFilter {
+  const column = { columnRangeFilter: { familyName, startQualifierClosed: qualifier, endQualifierClosed: qualifier } };
+  const newest = { cellsPerColumnLimitFilter: 1 };
   return {
-    chain: {
-      filters: [
-        {
-          columnRangeFilter: {
-            familyName: FAMILIES.lists,
-            startQualifierClosed: qualifier,
-            endQualifierClosed: qualifier,
-          },
-        },
-        { timestampRangeFilter: { endTimestampMicros: (generation + 1) * 1000 } },
-        { cellsPerColumnLimitFilter: 1 },
-      ],
-    },
+    chain: { filters: within === undefined ? [column, newest] : [column, { timestampRangeFilter: within }, newest] },
   };
 }
 
-function toResult({ cells: [cell] }: Row): ListResult {
-  if (cell === undefined) return { kind: 'absent' };
+function toList(row: Row | undefined): ListValue {
+  const cell = row?.cells[0];
+  if (cell === undefined) return ABSENT;
   return {
     kind: 'list',
     bytes: cell.value,
     generation: cell.timestampMicros / 1000,
-    digest: hash('sha256', cell.value, 'base64url').slice(0, DIGEST_CHARS),
+    digest: makeDigest(cell.value),
   };
 }
 
-/** 96 bits: two lists of one user with the same digest are not to be expected in the life of the universe. */
+function toItem(row: Row | undefined): ItemValue {
+  const cell = row?.cells[0];
+  return cell === undefined ? ABSENT : { kind: 'item', bytes: cell.value };
+}
+
+const ABSENT = { kind: 'absent' } as const;
+
+/** Names bytes: 96 bits, so two lists of one user with the same digest are not to be expected in the life of the universe. */
+export const makeDigest = (bytes: Uint8Array): string => hash('sha256', bytes, 'base64url').slice(0, DIGEST_CHARS);
+
 const DIGEST_CHARS = 16;

@@ -7,7 +7,7 @@ import { gzipSync } from 'node:zlib';
 import { jwtVerify } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type BigtableOptions, type EmbeddedBigtable, startBigtable } from '../../dev/bigtable/server.ts';
-import { type BigtableConnection, connectBigtable } from '../../origin/bigtable/connection.ts';
+import { type BigtableAddress, connectBigtable } from '../../origin/bigtable/connection.ts';
 import { listLoads, writeLoadReceipt } from '../../origin/bigtable/load-receipt.ts';
 import { readManifest, replaceManifest } from '../../origin/bigtable/manifest-row.ts';
 import { createRecommendationTable } from '../../origin/bigtable/recommendation-table.ts';
@@ -52,7 +52,8 @@ function makeEmptyInstance(server = shared) {
   const instance = `recs-${++instances}`;
   const directory = join(root, instance);
   mkdirSync(directory);
-  const bigtable = connectBigtable({ project: 'e2e', instance, emulatorHost: server.endpoint });
+  const address: BigtableAddress = { project: 'e2e', instance, emulatorHost: server.endpoint };
+  const bigtable = connectBigtable(address);
   closers.push(() => bigtable.close());
   const env = {
     EARSHOT_PROJECT: 'e2e',
@@ -63,6 +64,7 @@ function makeEmptyInstance(server = shared) {
     NODE_COMPILE_CACHE: join(root, 'compiled'),
   };
   return {
+    address,
     bigtable,
     directory,
     env,
@@ -108,10 +110,11 @@ const lines = (from: number, count: number) =>
   Array.from({ length: count }, (_, i) => `${line(`u:${from + i}`)}\n`).join('');
 
 /** What home/control has for the users in a region, as text; the word for what is no list. */
-async function read(bigtable: BigtableConnection, generation: number, users: readonly string[], region = 'us') {
-  const options = { appProfile: `serve-${region}`, onCall: () => undefined, onError: () => undefined };
+async function read(address: BigtableAddress, generation: number, users: readonly string[], region = 'us') {
   const keys = users.map((user) => ({ surface: 'home', variant: 'control', generation, user }));
-  const results = await createRecommendationTable(bigtable, options).readLists(keys, TIMEOUT_MS);
+  const table = createRecommendationTable({ address, appProfile: `serve-${region}`, onError: () => undefined });
+  await table.warm();
+  const results = await table.readLists(keys, TIMEOUT_MS).finally(() => table.close());
   return results.map((result) => (result.kind === 'list' ? Buffer.from(result.bytes).toString() : result.kind));
 }
 
@@ -163,7 +166,7 @@ describe.concurrent('a day of ops', () => {
   });
 
   test('lists are loaded from plain and gzipped files, made live, moved on over a ramp, and shown', async () => {
-    const { bigtable, earshot, file, live } = await makeInstance();
+    const { address, earshot, file, live } = await makeInstance();
     expect((await earshot('manifest', 'show')).stdout).toBe('Nothing is published yet.\n');
     const files = [
       file('a.ndjson', lines(1, 2)),
@@ -174,7 +177,7 @@ describe.concurrent('a day of ops', () => {
     expect(loaded).toMatchObject({ code: 0, stdout: expect.stringContaining('2 003 lists from 3 files') });
     const stored = (user: string) => itemsOf(user).replace('},{', '},\n{');
     const users = ['u:1', 'u:2', 'u:3', 'u:2002', '~popular'];
-    expect(await read(bigtable, MONDAY, users)).toEqual(users.map(stored));
+    expect(await read(address, MONDAY, users)).toEqual(users.map(stored));
     expect((await live()).cell).toBeUndefined();
 
     const publish =
@@ -328,7 +331,7 @@ describe.concurrent('a load with a fault in it', () => {
   const tuesday = ['--generation', String(TUESDAY)];
 
   test('loads the other lines, names each bad one by file and line, and keeps it with its reason', async () => {
-    const { bigtable, directory, earshot, file, live, receipt } = await makeLiveInstance();
+    const { address, directory, earshot, file, live, receipt } = await makeLiveInstance();
     const before = await live();
     const bad = [
       '{"user":"u:2"',
@@ -354,7 +357,7 @@ describe.concurrent('a load with a fault in it', () => {
     );
     expect(result.stderr).toContain('mixed.ndjson:5: expected each id once in a file, got u:1 again after line 1');
     expect(await receipt(TUESDAY)).toEqual({ generation: TUESDAY, state: 'loaded', lists: 2, rejected: 4 });
-    expect((await read(bigtable, TUESDAY, ['u:1', 'u:2', 'u:3', 'u:9'])).map((text) => text.length > 6)).toEqual([
+    expect((await read(address, TUESDAY, ['u:1', 'u:2', 'u:3', 'u:9'])).map((text) => text.length > 6)).toEqual([
       true,
       false,
       false,
@@ -407,7 +410,7 @@ describe.concurrent('a load with a fault in it', () => {
     ['missing', 'nothing.ndjson'],
     ['a directory', '.'],
   ])('of which a file is %s begins nothing: what was loaded before can still be published', async (_what, name) => {
-    const { bigtable, directory, earshot, file, live, receipt } = await makeLiveInstance();
+    const { address, bigtable, directory, earshot, file, live, receipt } = await makeLiveInstance();
     const load = { surface: 'home', variant: 'control', generation: TUESDAY };
     await writeLoadReceipt(bigtable, 'control', load, { state: 'loaded', lists: 1, rejected: 0 }, TUESDAY);
     const before = await live();
@@ -415,7 +418,7 @@ describe.concurrent('a load with a fault in it', () => {
     const result = await earshot('ingest', ...files, ...home(), ...tuesday);
     expect(messageOf(result)).toEqual({ code: 1, message: expect.stringMatching(/expected .* to be a readable file/) });
     expect(await receipt(TUESDAY)).toEqual({ generation: TUESDAY, state: 'loaded', lists: 1, rejected: 0 });
-    expect(await read(bigtable, WEDNESDAY, ['u:1'])).toEqual(['absent']);
+    expect(await read(address, WEDNESDAY, ['u:1'])).toEqual(['absent']);
     expect(await live()).toEqual(before);
     expect(await earshot('publish', ...home(), ...tuesday)).toMatchObject({ code: 0, stderr: '' });
   });
@@ -424,12 +427,12 @@ describe.concurrent('a load with a fault in it', () => {
     ['in the future', '2199-01-01T00:00:00Z', /lies in the future/],
     ['of lists that are live', String(MONDAY), /is live or was before, and lists under a generation never change/],
   ])('is not begun for a generation %s, unless it is forced', async (_what, generation, message) => {
-    const { bigtable, earshot, file, live, receipt } = await makeLiveInstance();
+    const { address, earshot, file, live, receipt } = await makeLiveInstance();
     const before = await live();
     const load = ['ingest', file('lists.ndjson', lines(1, 1)), ...home(), '--generation', generation];
     expect(messageOf(await earshot(...load))).toEqual({ code: 1, message: expect.stringMatching(message) });
     expect(await receipt(MONDAY)).toMatchObject({ lists: 1 });
-    expect(await read(bigtable, WEDNESDAY, ['u:1'])).toEqual(['absent']);
+    expect(await read(address, WEDNESDAY, ['u:1'])).toEqual(['absent']);
     expect(await live()).toEqual(before);
     expect(await earshot(...load, '--force')).toMatchObject({ code: 0, stderr: '' });
   });
@@ -473,7 +476,7 @@ describe.concurrent('a publication that may not be', () => {
 test.concurrent('a load that was killed can be told from one that was not, and is loaded again', async () => {
   const clock = createManualClock();
   const server = await startServer({ clock });
-  const { bigtable, earshot, env, file, live, receipt } = await makeLiveInstance(server);
+  const { address, earshot, env, file, live, receipt } = await makeLiveInstance(server);
   const before = await live();
   const load = ['ingest', file('lists.ndjson', lines(1, 6000)), ...home(), '--generation', String(TUESDAY)];
   const callsBefore = server.counters('asia').calls.MutateRow ?? 0;
@@ -494,7 +497,7 @@ test.concurrent('a load that was killed can be told from one that was not, and i
   expect(await loader.exited).toBeNull();
   server.setFault('asia', {});
 
-  expect(await read(bigtable, TUESDAY, ['u:1', 'u:6000'])).toEqual([expect.stringContaining('for:u:1'), 'absent']);
+  expect(await read(address, TUESDAY, ['u:1', 'u:6000'])).toEqual([expect.stringContaining('for:u:1'), 'absent']);
   expect(await receipt(TUESDAY)).toMatchObject({ state: 'loading' });
   expect(messageOf(await earshot('publish', ...home(), '--generation', String(TUESDAY)))).toEqual({
     code: 1,
@@ -513,12 +516,12 @@ test.concurrent('a load that was killed can be told from one that was not, and i
 
 test.concurrent('no region sees a publication before its lists: publish waits until they are everywhere, or gives up', async () => {
   const server = await startServer();
-  const { bigtable, earshot, env, file, live } = await makeLiveInstance(server);
+  const { address, earshot, env, file, live } = await makeLiveInstance(server);
   server.stopReplication('us');
   const generation = ['--generation', String(TUESDAY)];
   await earshot('ingest', file('lists.ndjson', lines(1, 10)), ...home(), ...generation);
   const before = await live();
-  expect(await read(bigtable, TUESDAY, ['u:1'], 'us')).toEqual(['absent']);
+  expect(await read(address, TUESDAY, ['u:1'], 'us')).toEqual(['absent']);
 
   const patient = spawnNode([COMMAND, 'publish', ...home(), ...generation, '--wait', '10m'], env);
   const asksForLoads = server.counters('asia').calls.ReadRows ?? 0;
@@ -535,6 +538,6 @@ test.concurrent('no region sees a publication before its lists: publish waits un
   expect(await patient.exited).toBe(0);
   expect((await live()).manifest.surfaces.home?.variants[0]?.current).toBe(TUESDAY);
   for (const region of REGIONS) {
-    expect(await read(bigtable, TUESDAY, ['u:1'], region)).toEqual([expect.stringContaining('for:u:1')]);
+    expect(await read(address, TUESDAY, ['u:1'], region)).toEqual([expect.stringContaining('for:u:1')]);
   }
 });

@@ -14,6 +14,7 @@ import { decodeListFrames, type ListResult } from '../../shared/list-frames.ts';
 import { LISTS_READ_PATH, MANIFEST_PATH } from '../../shared/lists-read.ts';
 import type { Manifest } from '../../shared/manifest.ts';
 import { REGIONS, startInstance, TIMEOUT_MS } from '../contracts/origin/instance.ts';
+import { originConfig } from '../contracts/origin/running-origin.ts';
 
 export type RegionName = (typeof REGIONS)[number];
 
@@ -39,13 +40,10 @@ export async function startThreeRegions(): Promise<ThreeRegions> {
   const start = (region: RegionName): Promise<Origin> =>
     startOrigin(
       {
+        ...originConfig(address),
         region,
-        bigtable: { ...address, emulatorHost: address.emulatorHost },
         appProfile: `serve-${region}`,
         originSecret: SECRET,
-        host: '127.0.0.1',
-        port: 0,
-        logLevel: 'silent',
         manifestPollMs: MANIFEST_POLL_MS,
         readTimeoutMs: TIMEOUT_MS,
         drainDelayMs: 0,

@@ -66,8 +66,11 @@ export async function runOrigin(
         headers: { ...authorized, ...headers },
       }),
     poll: async () => {
+      const polls = () => origin.counters.get('origin_manifest_polls_total');
+      const before = polls();
+      const waiting = clock.pending();
       clock.advance(config.manifestPollMs);
-      await eventually(() => expect(clock.pending()).toBeGreaterThan(0));
+      await eventually(() => expect([polls() > before, clock.pending() >= waiting]).toEqual([true, true]));
     },
   };
 }

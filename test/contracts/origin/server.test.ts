@@ -15,7 +15,7 @@ import { decodeListFrames } from '../../../shared/list-frames.ts';
 import { LISTS_READ_PATH, MANIFEST_PATH } from '../../../shared/lists-read.ts';
 import { CLUSTERS, MONDAY, manifestOf, startInstance, writeList, writeManifestCell } from './instance.ts';
 import { mintOriginToken, originConfig, runOrigin, SECRET } from './running-origin.ts';
-import { eventually } from './waiting.ts';
+import { eventually, settleWith } from './waiting.ts';
 
 const NOW = 1_795_500_000_000;
 const key = (user: string): ListKey => ({ surface: 'home', variant: 'control', generation: MONDAY, user });
@@ -56,13 +56,13 @@ describe('lists:read', () => {
 
   test('answers an error per key while Bigtable is down, and lists again once it is up', async () => {
     const instance = await startInstance();
-    const { origin, readLists } = await runOrigin(instance);
+    const { clock, origin, readLists } = await runOrigin(instance);
     instance.server.setFault('asia', { down: true });
-    const response = await readLists([key('u:1'), key('u:2')]);
+    const response = await settleWith(clock, readLists([key('u:1'), key('u:2')]), 1);
     expect(response.status).toBe(200);
     const failed = { kind: 'error', code: 'unavailable' };
     expect(await framesOf(response, 2)).toEqual([failed, failed]);
-    expect(origin.counters.get('origin_bigtable_failures_total')).toBe(1);
+    expect(origin.counters.snapshot()).toMatchObject({ origin_bigtable_failures_total: 4, origin_retries_total: 3 });
     instance.server.setFault('asia', {});
     expect(await framesOf(await readLists([key('u:1')]), 1)).toEqual([{ kind: 'absent' }]);
   });
@@ -72,9 +72,13 @@ describe('lists:read', () => {
     ['its own bound when the caller has more time', { readTimeoutMs: 40 }, '60000'],
   ])('gives a Bigtable that does not answer no more than %s', async (_whose, config, deadline) => {
     const instance = await startInstance();
-    const { readLists } = await runOrigin(instance, config);
+    const { clock, readLists } = await runOrigin(instance, config);
     instance.server.setFault('asia', { blackHole: true });
-    const response = await readLists([key('u:1')], { 'earshot-deadline-ms': deadline });
+    instance.server.resetCounters();
+    const reading = readLists([key('u:1')], { 'earshot-deadline-ms': deadline });
+    await eventually(() => expect(instance.server.counters('asia').calls).toEqual({ ReadRows: 1 }));
+    clock.advance(40);
+    const response = await reading;
     expect(await framesOf(response, 1)).toEqual([{ kind: 'error', code: 'deadline_exceeded' }]);
   });
 
@@ -234,7 +238,7 @@ describe('the manifest', () => {
 });
 
 describe('readiness', () => {
-  test('waits for a manifest, which an instance without publications has too, and liveness does not', async () => {
+  test('waits for primed connections and a manifest, which an instance without publications has too, and liveness does not', async () => {
     const instance = await startInstance();
     instance.server.setFault('asia', { down: true });
     const { get, manifest, poll } = await runOrigin(instance);
@@ -242,7 +246,8 @@ describe('readiness', () => {
     expect([(await get('/readyz')).status, (await manifest()).status]).toEqual([503, 503]);
     instance.server.setFault('asia', {});
     await poll();
-    expect([(await get('/readyz')).status, (await manifest()).status]).toEqual([200, 200]);
+    await eventually(async () => expect(await (await get('/readyz')).json()).toEqual({ status: 'ok' }));
+    expect((await manifest()).status).toBe(200);
   });
 
   test('outlives a Bigtable that goes away', async () => {
@@ -296,7 +301,7 @@ describe('a drain', () => {
   test('answers the request in flight, takes no new connection, and is over with the last answer', async () => {
     const serverClock = createManualClock();
     const instance = await startInstance({ clock: serverClock });
-    const { clock, origin, readLists } = await runOrigin(instance, { drainDelayMs: 5000 });
+    const { clock, origin, readLists } = await runOrigin(instance, { drainDelayMs: 5000, readTimeoutMs: 60_000 });
     await writeList(instance.bigtable, key('u:1'), 'the list');
     instance.server.setFault('asia', { latencyMs: 1000 });
     const reading = readLists([key('u:1')]);

@@ -3,9 +3,11 @@ import { describe, expect, test } from 'vitest';
 import { createManifestPoller } from '../../../origin/manifest-poller.ts';
 import { createManualClock } from '../../../shared/clock.ts';
 import { createCounters } from '../../../shared/counters.ts';
+import { EMPTY_MANIFEST, parseManifest } from '../../../shared/manifest.ts';
 
 const INTERVAL_MS = 2000;
-const manifestOf = (version: number): string => JSON.stringify({ version });
+const manifestOf = (version: number): string => JSON.stringify({ ...EMPTY_MANIFEST, version });
+const parsed = async (json: Promise<string>) => ({ manifest: parseManifest(await json), json: await json });
 
 /** A row that is what `answer` says whenever it is read. */
 function setUp(answer: () => Promise<string>) {
@@ -16,7 +18,7 @@ function setUp(answer: () => Promise<string>) {
   const poller = createManifestPoller({
     read: () => {
       reads++;
-      return answer();
+      return parsed(answer());
     },
     intervalMs: INTERVAL_MS,
     clock,

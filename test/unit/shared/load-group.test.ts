@@ -1,6 +1,6 @@
 // Loads that are asked for one by one and begin together.
 import { expect, test } from 'vitest';
-import { createLoadGroup } from '../../edge/lists/load-group.ts';
+import { createLoadGroup } from '../../../shared/load-group.ts';
 
 function setUp(
   loadAll = async (loads: readonly string[]): Promise<readonly string[]> => loads.map((load) => `${load}!`),

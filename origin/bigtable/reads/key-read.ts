@@ -1,0 +1,221 @@
+// Reads some keys of a table under one filter, through whatever breaks on the way. Each key is answered as soon as it is known: its row came,
+// or the stream has gone past where it would be. What is repeated after a failure, or sent a second time because the first takes too long
+// (a hedge), are only the keys still missing.
+//
+// Hedging, as a race: (1) the call has not ended after the time in which 95 of 100 do; (2) the missing keys are asked for through another app
+// profile, which may lead to another cluster; (3) of each key the first answer counts; (4) with the last key both calls are over, and
+// the slower is cancelled. Source: J. Dean, L. A. Barroso, "The Tail at Scale", CACM 2013.
+import type { Clock } from '../../../shared/clock.ts';
+import type { EarshotError } from '../../../shared/errors.ts';
+import type { Random } from '../../../shared/random.ts';
+import type { Row } from '../chunk-merger.ts';
+import type { RowFilter } from '../read-rows.ts';
+import type { ReadChannels } from './channels.ts';
+import type { ExtraReadsBudget } from './extra-reads-budget.ts';
+import type { HedgeDelay } from './hedge-delay.ts';
+import { openRowStream, type RowStream } from './row-stream.ts';
+
+export interface KeyReadAsk {
+  /** `projects/P/instances/I/tables/T`. */
+  readonly tableName: string;
+  readonly filter: RowFilter;
+  /** In the order of their bytes, none twice, ASCII. */
+  readonly keys: readonly string[];
+  /** On the monotonic clock. */
+  readonly deadlineAtMs: number;
+}
+
+export interface KeyReadEvents {
+  /** Of each key once, unless `onFailed` comes before. Undefined: there is no such row, or nothing in it passed the filter. */
+  onKey(key: string, row: Row | undefined): void;
+  /** The keys that were still missing when it was given up. */
+  onFailed(keys: readonly string[], error: EarshotError): void;
+  /** It takes longer than calls do, and should not hold up others. At most once, and not after it is over. */
+  onSlow(): void;
+  /** Last of all. */
+  onOver(): void;
+}
+
+/** Told what the reads of the table cost, beyond what their askers hear. */
+export interface CallObserver {
+  /** A ReadRows call was sent for so many keys. */
+  onCall(keys: number): void;
+  /** It has ended by itself, or was cancelled because its keys were known. */
+  onCallEnd(call: { readonly keys: number; readonly latencyMs: number; readonly error?: EarshotError }): void;
+  /** The rest of a call that failed was sent once more. */
+  onRetry(): void;
+  /** What became of a hedge: it brought the last key, it did not, or there was no budget for it. */
+  onHedge(outcome: 'won' | 'lost' | 'denied'): void;
+}
+
+export interface KeyReadDeps {
+  readonly channels: ReadChannels;
+  readonly appProfile: string;
+  /** Undefined: nothing is hedged. */
+  readonly hedgeProfile: string | undefined;
+  readonly hedgeDelay: HedgeDelay;
+  readonly budget: ExtraReadsBudget;
+  /** So often in a row a call is repeated that brings nothing. */
+  readonly maxRetries: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly observer: CallObserver;
+}
+
+/** The first wait is up to this long, in milliseconds; each further one up to twice as long. */
+const BACKOFF_MS = 10;
+
+interface Attempt {
+  readonly isHedge: boolean;
+  readonly keys: readonly string[];
+  readonly startedAtMs: number;
+  /** Keys before this one are known. */
+  cursor: number;
+  hasProgressed: boolean;
+  stream: RowStream | undefined;
+}
+
+export interface KeyRead {
+  /** Nobody waits any more: the calls are ended at the server too, and nothing more is told but `onOver`. */
+  cancel(): void;
+}
+
+export function startKeyRead(deps: KeyReadDeps, ask: KeyReadAsk, events: KeyReadEvents): KeyRead {
+  const { channels, hedgeDelay, budget, clock, random, observer } = deps;
+  const missing = new Set(ask.keys);
+  const attempts = new Set<Attempt>();
+  let failuresInARow = 0;
+  let cancelTimer = (): void => {};
+  let isSlow = false;
+  let isOver = false;
+  let wasHedged = false;
+  let denials = 0;
+
+  function start(isHedge: boolean): void {
+    const keys = [...missing];
+    const attempt: Attempt = {
+      isHedge,
+      keys,
+      startedAtMs: clock.monotonicNow(),
+      cursor: 0,
+      hasProgressed: false,
+      stream: undefined,
+    };
+    attempts.add(attempt);
+    observer.onCall(keys.length);
+    const appProfileId = isHedge ? deps.hedgeProfile : deps.appProfile;
+    const request = {
+      tableName: ask.tableName,
+      appProfileId: appProfileId ?? null,
+      rows: { rowKeys: keys.map((key) => Buffer.from(key, 'latin1')) },
+      filter: ask.filter,
+    };
+    attempt.stream = openRowStream(channels, request, Math.max(1, ask.deadlineAtMs - attempt.startedAtMs), {
+      onRow: (row) => take(attempt, row.key.toString('latin1'), row),
+      onScanned: (key) => take(attempt, key, undefined),
+      onEnd: (error) => (error === undefined ? complete(attempt) : fail(attempt, error)),
+    });
+  }
+
+  /** All keys up to `key` are known now: this one to have `row`, or none, those before it to have none. Rows that nobody asked for are passed over. */
+  function take(attempt: Attempt, key: string, row: Row | undefined): void {
+    attempt.hasProgressed = true;
+    for (; attempt.cursor < attempt.keys.length && !isOver; attempt.cursor++) {
+      const next = attempt.keys[attempt.cursor] as string;
+      if (next > key) return;
+      settle(attempt, next, next === key ? row : undefined);
+    }
+  }
+
+  function complete(attempt: Attempt): void {
+    if (isOver) return;
+    observe(attempt);
+    for (const key of attempt.keys.slice(attempt.cursor)) {
+      if (isOver) return;
+      settle(attempt, key, undefined);
+    }
+  }
+
+  function settle(attempt: Attempt, key: string, row: Row | undefined): void {
+    if (!missing.delete(key)) return;
+    events.onKey(key, row);
+    if (missing.size > 0 || isOver) return;
+    if (wasHedged) observer.onHedge(attempt.isHedge ? 'won' : 'lost');
+    over(attempt);
+  }
+
+  function fail(attempt: Attempt, error: EarshotError): void {
+    if (isOver) return;
+    observe(attempt, error);
+    // The other one may still bring what is missing.
+    if (attempts.size > 0) return;
+    failuresInARow = attempt.hasProgressed ? 1 : failuresInARow + 1;
+    const backoffMs = random() * BACKOFF_MS * 2 ** (failuresInARow - 1);
+    const isInTime = clock.monotonicNow() + backoffMs < ask.deadlineAtMs;
+    const mayPass =
+      error.retryable && error.code !== 'overloaded' && failuresInARow <= deps.maxRetries && !channels.isClosed();
+    if (!mayPass || !isInTime || !budget.spend(missing.size)) {
+      giveUp(error);
+      return;
+    }
+    observer.onRetry();
+    cancelTimer();
+    cancelTimer = clock.setTimeout(() => {
+      start(false);
+      watch();
+    }, backoffMs);
+  }
+
+  function giveUp(error: EarshotError): void {
+    if (wasHedged) observer.onHedge('lost');
+    events.onFailed([...missing], error);
+    over();
+  }
+
+  /** After the time that calls take at most, mostly: lets others go ahead, and asks a second time if that may be. */
+  function watch(): void {
+    cancelTimer();
+    cancelTimer = clock.setTimeout(
+      () => {
+        if (!isSlow) {
+          isSlow = true;
+          events.onSlow();
+        }
+        if (deps.hedgeProfile === undefined || wasHedged || !hedgeDelay.isMeasured(ask.keys.length)) return;
+        if (budget.spend(missing.size)) {
+          wasHedged = true;
+          start(true);
+        } else {
+          if (denials++ === 0) observer.onHedge('denied');
+          watch();
+        }
+      },
+      hedgeDelay.delayMs(ask.keys.length, budget.level()) * 2 ** denials,
+    );
+  }
+
+  function observe(attempt: Attempt, error?: EarshotError): void {
+    const latencyMs = clock.monotonicNow() - attempt.startedAtMs;
+    const { keys, isHedge } = attempt;
+    if (!isHedge && error === undefined) hedgeDelay.observe(keys.length, latencyMs);
+    observer.onCallEnd({ keys: keys.length, latencyMs, ...(error === undefined ? {} : { error }) });
+    attempts.delete(attempt);
+  }
+
+  /** The attempt that brought the last key ends by itself; the others are cancelled. */
+  function over(winner?: Attempt): void {
+    if (isOver) return;
+    isOver = true;
+    cancelTimer();
+    for (const attempt of attempts) {
+      if (attempt !== winner) attempt.stream?.cancel();
+      observe(attempt);
+    }
+    events.onOver();
+  }
+
+  budget.earn(ask.keys.length);
+  start(false);
+  watch();
+  return { cancel: () => over() };
+}

@@ -1,0 +1,44 @@
+// How long calls take, of late: counts in buckets that grow by a tenth, halved again and again so that old ones fade.
+
+export interface LatencyHistogram {
+  observe(latencyMs: number): void;
+  /** The latency that the given share (0 to 1) of calls stays within, to a tenth of it; undefined before enough were seen. */
+  quantile(share: number): number | undefined;
+}
+
+const SMALLEST_MS = 0.05;
+const GROWTH = 1.1;
+/** Up to 120 seconds. */
+const BUCKETS = 155;
+/** With fewer the 95th of a hundred is chance. */
+const MIN_SAMPLES = 100;
+/** After so many samples all counts are halved. */
+const HALF_LIFE_SAMPLES = 2_000;
+
+export function createLatencyHistogram(): LatencyHistogram {
+  const counts = new Float64Array(BUCKETS);
+  let total = 0;
+  let untilHalved = HALF_LIFE_SAMPLES;
+
+  return {
+    observe: (latencyMs) => {
+      const bucket = Math.ceil(Math.log(Math.max(latencyMs, SMALLEST_MS) / SMALLEST_MS) / Math.log(GROWTH));
+      const at = Math.min(bucket, BUCKETS - 1);
+      counts[at] = (counts[at] ?? 0) + 1;
+      total++;
+      if (--untilHalved > 0) return;
+      untilHalved = HALF_LIFE_SAMPLES;
+      for (let i = 0; i < BUCKETS; i++) counts[i] = (counts[i] ?? 0) / 2;
+      total /= 2;
+    },
+    quantile: (share) => {
+      if (total < MIN_SAMPLES) return undefined;
+      let left = total * share;
+      for (let i = 0; i < BUCKETS; i++) {
+        left -= counts[i] ?? 0;
+        if (left <= 0) return SMALLEST_MS * GROWTH ** i;
+      }
+      return SMALLEST_MS * GROWTH ** (BUCKETS - 1);
+    },
+  };
+}

@@ -1,0 +1,88 @@
+// One ReadRows call: its rows as they come, and how it ended. It repeats nothing; that is decided above it.
+
+import { EarshotError } from '../../../shared/errors.ts';
+import { toTableError } from '../bigtable-error.ts';
+import { type CellChunk, createChunkMerger, type Row, UnfinishedRow } from '../chunk-merger.ts';
+import type { ReadChannels, ReadRowsRequest, ReadRowsResponse } from './channels.ts';
+
+export interface RowStream {
+  /** Ends the call at the server too. Nothing is heard of it any more. */
+  cancel(): void;
+}
+
+export interface RowStreamEvents {
+  onRow(row: Row): void;
+  /** Whatever was asked for up to and including this key, and has not come, is not there. */
+  onScanned(rowKey: string): void;
+  /** Once. Undefined: all rows that are there have come. An EarshotError of source `table` else. */
+  onEnd(error: EarshotError | undefined): void;
+}
+
+export function openRowStream(
+  channels: ReadChannels,
+  request: ReadRowsRequest,
+  timeoutMs: number,
+  events: RowStreamEvents,
+): RowStream {
+  const merger = createChunkMerger();
+  let isOver = false;
+  const stream = channels.readRows(request, timeoutMs);
+  if (stream === undefined) {
+    queueMicrotask(() => end(new EarshotError('unavailable', 'table', 'ReadRows failed: no connection is open yet')));
+    return {
+      cancel: () => {
+        isOver = true;
+      },
+    };
+  }
+
+  function end(error: EarshotError | undefined): void {
+    if (isOver) return;
+    isOver = true;
+    events.onEnd(error);
+  }
+
+  function take({ chunks, lastScannedRowKey }: ReadRowsResponse): void {
+    for (const chunk of chunks) {
+      const row = merger.push(chunk as CellChunk);
+      if (row !== undefined) events.onRow(row);
+      if (isOver) return;
+    }
+    if (lastScannedRowKey.length > 0) events.onScanned(Buffer.from(lastScannedRowKey).toString('latin1'));
+  }
+
+  stream.on('data', (response: ReadRowsResponse) => {
+    if (isOver) return;
+    try {
+      take(response);
+    } catch (error) {
+      end(brokenProtocol(error));
+      stream.cancel();
+    }
+  });
+  stream.on('end', () => {
+    try {
+      if (!isOver) merger.end();
+      end(undefined);
+    } catch (error) {
+      end(brokenProtocol(error));
+    }
+  });
+  // Heard of after `cancel` too: an error that nobody listens for would end the process.
+  stream.on('error', (error) => end(toTableError(error, 'ReadRows')));
+
+  return {
+    cancel: () => {
+      isOver = true;
+      stream.cancel();
+    },
+  };
+}
+
+/** A stream that just stops inside a row was cut off on its way; one that says what it may not is not to be trusted again. */
+function brokenProtocol(error: unknown): EarshotError {
+  const message = `ReadRows failed: ${(error as Error).message}`;
+  return new EarshotError(error instanceof UnfinishedRow ? 'unavailable' : 'internal', 'table', message, {
+    cause: error,
+  });
+}

@@ -1,0 +1,138 @@
+// What is known of items, from memory: few items are in many lists, so nearly all are hot. Fresh for ITEM_TTL_MS; after that served for as long
+// again while one refresh runs, and longer when the table gives nothing. Items that are not known are remembered too.
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../../shared/clock.ts';
+import type { Counters } from '../../shared/counters.ts';
+import { ITEM_TTL_MS } from '../../shared/lifetime.ts';
+import { createLoadGroup } from '../../shared/load-group.ts';
+import { createSingleflight } from '../../shared/singleflight.ts';
+import type { ReadFailure, RecommendationTable } from '../bigtable/recommendation-table.ts';
+import type { Guard } from '../lists/list-reader.ts';
+
+export interface Item {
+  /** One JSON object in one line; undefined: there is no such item. */
+  readonly json: Uint8Array | undefined;
+  /** When the call that read it began. */
+  readonly storedAtMs: number;
+}
+
+export interface ItemReader {
+  /** The items of `ids` by id; those that could not be read are not in it. Never rejects. */
+  read(ids: Iterable<string>, timeoutMs: number): Promise<ReadonlyMap<string, Item>>;
+  readonly bytes: number;
+  readonly entries: number;
+}
+
+export interface ItemReaderOptions {
+  /** Of ids, items and bookkeeping, in bytes. */
+  readonly maxBytes: number;
+  readonly table: Pick<RecommendationTable, 'readItems'>;
+  readonly guard: Guard;
+  readonly clock: Clock;
+  readonly counters: Counters;
+  readonly flightAgeMs: number;
+}
+
+const ENTRY_OVERHEAD_BYTES = 640;
+/** How much older than fresh an item may be and still be served at once, while it is read anew. */
+const REVALIDATE_WINDOW_MS = ITEM_TTL_MS;
+/** How long it stands in when the table cannot be read. */
+const STALE_WINDOW_MS = 86_400_000;
+
+type Loaded = Item | ReadFailure;
+
+export function createItemReader(options: ItemReaderOptions): ItemReader {
+  const { maxBytes, table, guard, clock, counters, flightAgeMs } = options;
+  const cache = new LRUCache<string, Item>({
+    maxSize: Math.max(1, maxBytes),
+    sizeCalculation: ({ json }, id) => ENTRY_OVERHEAD_BYTES + id.length + (json?.byteLength ?? 0),
+  });
+  const flights = createSingleflight<Loaded>({ clock, ageTimeoutMs: flightAgeMs, isFailure: isFailed });
+
+  async function load(
+    ids: readonly string[],
+    isBackground: boolean,
+    timeoutMs: number,
+  ): Promise<ReadonlyMap<string, Item>> {
+    const group = createLoadGroup((each: readonly string[]) => loadFromTable(each, isBackground, timeoutMs));
+    const found = new Map<string, Item>();
+    const loads = ids.map(async (id) => {
+      const item = await loadOne(id, () => group.add(id), timeoutMs);
+      if (item !== undefined) found.set(id, item);
+    });
+    group.start();
+    await Promise.all(loads);
+    return found;
+  }
+
+  async function loadOne(id: string, add: () => Promise<Loaded>, timeoutMs: number): Promise<Item | undefined> {
+    try {
+      const { value } = await flights.run(id, {
+        load: async () => {
+          const loaded = await add();
+          if (!isFailed(loaded)) cache.set(id, loaded);
+          return loaded;
+        },
+        waitTimeoutMs: timeoutMs,
+        keepAlive: () => {},
+      });
+      return isFailed(value) ? undefined : value;
+    } catch {
+      return undefined;
+    }
+  }
+
+  async function loadFromTable(ids: readonly string[], isBackground: boolean, timeoutMs: number): Promise<Loaded[]> {
+    const storedAtMs = clock.now();
+    try {
+      const values = await guard({ isBackground, weight: ids.length, timeoutMs }, (leftMs) =>
+        table.readItems(ids, leftMs),
+      );
+      return values.map((value) => {
+        if (value.kind === 'error') return value;
+        return { json: value.kind === 'item' ? toOneLine(value.bytes) : undefined, storedAtMs };
+      });
+    } catch {
+      return ids.map(() => ({ kind: 'error', code: 'overloaded' }));
+    }
+  }
+
+  return {
+    read: async (ids, timeoutMs) => {
+      const nowMs = clock.now();
+      const found = new Map<string, Item>();
+      const missing: string[] = [];
+      const due: string[] = [];
+      for (const id of new Set(ids)) {
+        const held = cache.get(id);
+        const ageMs = held === undefined ? Number.POSITIVE_INFINITY : nowMs - held.storedAtMs;
+        if (held !== undefined && ageMs < ITEM_TTL_MS + STALE_WINDOW_MS) found.set(id, held);
+        if (ageMs >= ITEM_TTL_MS + REVALIDATE_WINDOW_MS) missing.push(id);
+        else if (ageMs >= ITEM_TTL_MS && !flights.has(id)) due.push(id);
+      }
+      counters.add('origin_item_reads_total', found.size + missing.length);
+      counters.add('origin_item_misses_total', missing.length);
+      if (due.length > 0) void load(due, true, timeoutMs);
+      if (missing.length > 0) for (const [id, item] of await load(missing, false, timeoutMs)) found.set(id, item);
+      return found;
+    },
+    get bytes() {
+      return cache.calculatedSize;
+    },
+    get entries() {
+      return cache.size;
+    },
+  };
+}
+
+const isFailed = (loaded: Loaded): loaded is ReadFailure => 'kind' in loaded;
+
+const NEWLINE = 0x0a;
+const SPACE = 0x20;
+
+/** In memory of its own. In JSON a newline is only ever white space, but in a list it ends an item. */
+function toOneLine(json: Uint8Array): Uint8Array {
+  const line = new Uint8Array(json);
+  for (let i = line.indexOf(NEWLINE); i !== -1; i = line.indexOf(NEWLINE, i + 1)) line[i] = SPACE;
+  return line;
+}

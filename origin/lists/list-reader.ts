@@ -1,0 +1,157 @@
+// Lists as the edge asks for them: from memory when that will do, else from the table, of one key one load for all who ask while it is under
+// way. What is served from memory carries its age, and whoever asks may say how old it may be: after an erasure, or for a refresh, an
+// answer from before will not do, and it is the asker who knows.
+import type { Clock } from '../../shared/clock.ts';
+import type { Counters } from '../../shared/counters.ts';
+import type { ListValue } from '../../shared/entry.ts';
+import { toEarshotError } from '../../shared/errors.ts';
+import { erasedAtMs } from '../../shared/fence.ts';
+import { makeCacheKey } from '../../shared/keys.ts';
+import { ABSENT_TTL_MS } from '../../shared/lifetime.ts';
+import type { ListResult } from '../../shared/list-frames.ts';
+import type { ListAsk } from '../../shared/lists-read.ts';
+import { createLoadGroup, type LoadGroup } from '../../shared/load-group.ts';
+import type { Manifest } from '../../shared/manifest.ts';
+import { createSingleflight, FollowerTimeout } from '../../shared/singleflight.ts';
+import type { ReadFailure, RecommendationTable } from '../bigtable/recommendation-table.ts';
+import type { HeldList, ListMemory } from './list-memory.ts';
+
+/** Lets `work` begin when there is room for it, with the time that is left then; rejects with an EarshotError when there will not be in time. */
+export type Guard = <T>(
+  ask: { readonly isBackground: boolean; readonly weight: number; readonly timeoutMs: number },
+  work: (leftMs: number) => Promise<T>,
+) => Promise<T>;
+
+export interface ListReader {
+  /** One result per ask, in their order: the list alone, expanded or not. Never rejects: what failed is an `error` result. */
+  read(asks: readonly ListAsk[], timeoutMs: number): Promise<ListResult[]>;
+  /** Loads under way. */
+  flights(): number;
+}
+
+export interface ListReaderOptions {
+  readonly memory: ListMemory;
+  readonly table: Pick<RecommendationTable, 'readLists'>;
+  readonly guard: Guard;
+  /** The newest one that this process knows. */
+  readonly manifest: () => Manifest;
+  readonly clock: Clock;
+  readonly counters: Counters;
+  /** From when on a load is not joined any more, in milliseconds: the most that a request may take. */
+  readonly flightAgeMs: number;
+}
+
+/** Lists under a generation do not change; this bounds what it costs should one do so all the same. */
+export const MAX_LIST_AGE_MS = 3_600_000;
+
+type Loaded = HeldList | ReadFailure;
+
+interface Missing {
+  readonly ask: ListAsk;
+  readonly cacheKey: string;
+  readonly index: number;
+}
+
+export function createListReader(options: ListReaderOptions): ListReader {
+  const { memory, table, guard, manifest, clock, counters, flightAgeMs } = options;
+  const flights = createSingleflight<Loaded>({ clock, ageTimeoutMs: flightAgeMs, isFailure: isFailed });
+
+  function isServable({ value, storedAtMs }: HeldList, { user, surface, maxAgeMs }: ListAsk, nowMs: number): boolean {
+    const ageMs = nowMs - storedAtMs;
+    if (maxAgeMs !== undefined && ageMs > maxAgeMs) return false;
+    const { surfaces } = manifest();
+    const ttlSeconds = Object.hasOwn(surfaces, surface) ? surfaces[surface]?.listTtlSeconds : undefined;
+    const ttlMs = Math.min(MAX_LIST_AGE_MS, (ttlSeconds ?? 0) * 1000);
+    if (ageMs >= (value.kind === 'absent' ? Math.min(ABSENT_TTL_MS, ttlMs) : ttlMs)) return false;
+    return storedAtMs >= erasedAtMs(manifest(), user);
+  }
+
+  async function loadMissing(
+    missing: readonly Missing[],
+    results: ListResult[],
+    arrivedAtMs: number,
+    timeoutMs: number,
+  ): Promise<ListResult[]> {
+    const groups = { foreground: openGroup(false, timeoutMs), background: openGroup(true, timeoutMs) };
+    const loads = missing.map(async ({ ask, cacheKey, index }) => {
+      const group = ask.isBackground ? groups.background : groups.foreground;
+      results[index] = toResult(await loadOne(ask, cacheKey, group, arrivedAtMs, timeoutMs), arrivedAtMs);
+    });
+    groups.foreground.start();
+    groups.background.start();
+    await Promise.all(loads);
+    return results;
+  }
+
+  async function loadOne(
+    ask: ListAsk,
+    cacheKey: string,
+    group: LoadGroup<ListAsk, Loaded>,
+    arrivedAtMs: number,
+    timeoutMs: number,
+  ): Promise<Loaded> {
+    try {
+      const { value, isCollapsed } = await flights.run(cacheKey, {
+        load: async (isCurrent) => {
+          const loaded = await group.add(ask);
+          if (!isFailed(loaded) && isCurrent()) memory.set(cacheKey, loaded);
+          return loaded;
+        },
+        waitTimeoutMs: timeoutMs,
+        ...(ask.maxAgeMs === undefined ? {} : { notBeforeMs: arrivedAtMs - ask.maxAgeMs }),
+        keepAlive: () => {},
+      });
+      if (isCollapsed) counters.add('origin_collapsed_total');
+      return value;
+    } catch (error) {
+      return { kind: 'error', code: error instanceof FollowerTimeout ? 'deadline_exceeded' : 'internal' };
+    }
+  }
+
+  const openGroup = (isBackground: boolean, timeoutMs: number): LoadGroup<ListAsk, Loaded> =>
+    createLoadGroup((asks) => loadFromTable(asks, isBackground, timeoutMs));
+
+  async function loadFromTable(asks: readonly ListAsk[], isBackground: boolean, timeoutMs: number): Promise<Loaded[]> {
+    const storedAtMs = clock.now();
+    try {
+      const values = await guard({ isBackground, weight: asks.length, timeoutMs }, (leftMs) =>
+        table.readLists(asks, leftMs),
+      );
+      return values.map((value) => (value.kind === 'error' ? value : { value, storedAtMs }));
+    } catch (error) {
+      const { code } = toEarshotError(error, 'origin');
+      return asks.map(() => ({ kind: 'error', code }));
+    }
+  }
+
+  return {
+    read: async (asks, timeoutMs) => {
+      const nowMs = clock.now();
+      const results: ListResult[] = new Array(asks.length);
+      const missing: Missing[] = [];
+      for (const [index, ask] of asks.entries()) {
+        const cacheKey = makeCacheKey(ask.expand === undefined ? ask : { ...ask, expand: undefined });
+        const held = memory.get(cacheKey);
+        if (held !== undefined && isServable(held, ask, nowMs)) results[index] = toResult(held, nowMs);
+        else missing.push({ ask, cacheKey, index });
+      }
+      counters.add('origin_memory_hits_total', asks.length - missing.length);
+      return missing.length === 0 ? results : loadMissing(missing, results, nowMs, timeoutMs);
+    },
+    flights: () => flights.size(),
+  };
+}
+
+const isFailed = (loaded: Loaded): loaded is ReadFailure => 'kind' in loaded;
+
+/** Ages count from the arrival of the request: what was read for it, or after it came, has none. */
+function toResult(loaded: Loaded, arrivedAtMs: number): ListResult {
+  if (isFailed(loaded)) return loaded;
+  const ageMs = arrivedAtMs - loaded.storedAtMs;
+  return ageMs > 0 ? withAge(loaded.value, ageMs) : loaded.value;
+}
+
+const withAge = (value: ListValue, ageMs: number): ListResult =>
+  value.kind === 'absent'
+    ? { kind: 'absent', ageMs }
+    : { kind: 'list', bytes: value.bytes, generation: value.generation, digest: value.digest, ageMs };
