@@ -3,6 +3,7 @@
 // imports this file: code says `zod`, and bundle.test.ts refuses a member that is missing here.
 export {
   array,
+  boolean,
   enum,
   int,
   iso,

@@ -11,21 +11,37 @@ export const MAX_REVALIDATE_WINDOW_MS = 3_600_000;
 export const STALE_WINDOW_MS = 86_400_000;
 /** As long for the knowledge that there is no list, which a load may have made wrong meanwhile. */
 export const ABSENT_STALE_WINDOW_MS = 600_000;
-/** How long what is known of an item is fresh, in an origin's memory and in an expanded list together. */
+/**
+ * How long what is known of an item is fresh, in an origin's memory and in an expanded list together: a list under a generation never changes,
+ * what is known of its items does.
+ */
 export const ITEM_TTL_MS = 300_000;
 /** The share of a lifetime that jitter may take off; it never adds. */
 export const JITTER = 0.1;
 
-/** `value` as it is stored: loaded by a call that began at `storedAtMs` and took `loadMs`; `ttlSeconds` is how long a list is fresh at most. */
+interface EntryTimes extends Pick<Entry, 'storedAtMs' | 'loadMs'> {
+  /** The `storedAtMs` of the oldest item of an expanded list. Default: the list is not expanded. */
+  readonly itemsStoredAtMs?: number | undefined;
+}
+
+/**
+ * `value` as it is stored: read by a call that began at `storedAtMs`, got in `loadMs`; `ttlSeconds` is how long a list is fresh at most. What comes
+ * from an origin's memory may be stale already.
+ */
 export function makeEntry(
   value: ListValue,
   ttlSeconds: number,
-  { storedAtMs, loadMs }: Pick<Entry, 'storedAtMs' | 'loadMs'>,
+  { storedAtMs, loadMs, itemsStoredAtMs }: EntryTimes,
   random: Random,
 ): Entry {
   const isAbsent = value.kind === 'absent';
-  const ttlMs = isAbsent ? Math.min(ABSENT_TTL_MS, ttlSeconds * 1000) : ttlSeconds * 1000;
-  const freshUntilMs = storedAtMs + Math.ceil(ttlMs * (1 - JITTER * random()));
+  const itemsAtMs = isAbsent ? undefined : itemsStoredAtMs;
+  const listTtlMs = isAbsent ? Math.min(ABSENT_TTL_MS, ttlSeconds * 1000) : ttlSeconds * 1000;
+  const ttlMs = itemsAtMs === undefined ? listTtlMs : Math.min(listTtlMs, ITEM_TTL_MS);
+  const share = 1 - JITTER * random();
+  const listUntilMs = storedAtMs + Math.ceil(listTtlMs * share);
+  const freshUntilMs =
+    itemsAtMs === undefined ? listUntilMs : Math.min(listUntilMs, itemsAtMs + Math.ceil(ITEM_TTL_MS * share));
   return {
     value: ownBytes(value),
     storedAtMs,

@@ -1,4 +1,5 @@
-// What a listener gets: their own list, else the popular list of the surface, else the one for all surfaces, else a reason why nothing.
+// What a listener gets: their own list, else the popular list of the surface, else the one for all surfaces, else a reason why nothing. Whoever
+// asks for what is known of the items gets it with each of them; when their own list cannot be reached with it, the list alone comes first.
 import type { Clock } from '../../shared/clock.ts';
 import type { Counters } from '../../shared/counters.ts';
 import type { StoredList } from '../../shared/entry.ts';
@@ -19,6 +20,8 @@ export interface Read {
   readonly fallback: 'popular' | 'none';
   /** Chosen by a previewer instead of by the rollout. */
   readonly variant: string | undefined;
+  /** Whether to give each item with what is known of it. Default: the list alone. */
+  readonly expand?: ListKey['expand'];
 }
 
 export interface Served {
@@ -26,9 +29,9 @@ export interface Served {
   /** The user's own key, with their variant, also when another list stands in. */
   readonly own: ListKey;
   readonly source: 'personal' | 'popular';
-  /** Why the popular list stands in: the user has none, or what they have could not be reached. */
+  /** Why another list than what was asked for stands in: the user has none, or it could not be reached. */
   readonly standsInFor: 'absent' | 'unreachable' | undefined;
-  /** When a cache stored the list; undefined when it comes from an origin. */
+  /** When a cache stored the list; undefined when it was read for this answer. */
   readonly storedAtMs: number | undefined;
   readonly trails: readonly CacheTrail[];
 }
@@ -87,20 +90,23 @@ export function createLadder({ lists, clock, counters }: LadderOptions): Ladder 
 
   /** Takes what a rung gave: the list, or the step to the next rung. */
   function take(climb: Climb, rung: Rung, result: ListRead, manifest: Manifest): void {
-    climb.trails.push(rung.source === 'popular' ? { ...result.trail, detail: 'popular' } : result.trail);
+    const detail = standInOf(climb, rung);
+    climb.trails.push(detail === undefined ? result.trail : { ...result.trail, detail });
     if (result.kind === 'entry' && result.entry.value.kind === 'list') {
       climb.outcome = serve(climb, rung, result.entry.value, result.isFromCache ? result.entry.storedAtMs : undefined);
       return;
     }
-    if (result.kind === 'unreachable') climb.isUnreachable = true;
-    climb.rung = nextRung(climb, rung, manifest, clock.now());
+    const isUnreachable = result.kind === 'unreachable';
+    climb.isUnreachable ||= isUnreachable;
+    climb.rung = nextRung(climb, rung, isUnreachable, manifest, clock.now());
     if (climb.rung === undefined) climb.outcome = giveUp(climb);
   }
 
-  function serve(climb: Climb, { source }: Rung, list: StoredList, storedAtMs: number | undefined): Served {
+  function serve(climb: Climb, rung: Rung, list: StoredList, storedAtMs: number | undefined): Served {
     const { own, trails, isUnreachable } = climb;
-    if (source === 'personal') return { list, own: own.key, source, standsInFor: undefined, storedAtMs, trails };
-    counters.add('edge_popular_total');
+    const { source } = rung;
+    if (rung === own) return { list, own: own.key, source, standsInFor: undefined, storedAtMs, trails };
+    if (source === 'popular') counters.add('edge_popular_total');
     const standsInFor = isUnreachable ? 'unreachable' : 'absent';
     return { list, own: own.key, source, standsInFor, storedAtMs, trails };
   }
@@ -129,6 +135,12 @@ export function createLadder({ lists, clock, counters }: LadderOptions): Ladder 
   return { serveReads, serveHeld };
 }
 
+/** Which list `rung` is about, when it is not what was asked for. */
+function standInOf({ own }: Climb, rung: Rung): CacheTrail['detail'] {
+  if (rung.source === 'popular') return 'popular';
+  return rung === own ? undefined : 'plain';
+}
+
 function giveUp({ read, own, isUnreachable, trails }: Climb): ReadError {
   return isUnreachable
     ? new ReadError('unavailable', `no region gave a list for ${makeCacheKey(own.key)}`, trails)
@@ -142,7 +154,7 @@ function makeOwnRung(read: Read, manifest: Manifest, nowMs: number): Rung | Ears
   const choice = chooseOwn(surface, read, nowMs);
   if (choice instanceof EarshotError) return choice;
   return {
-    key: { surface: read.surface, user: read.user, ...choice },
+    key: { surface: read.surface, user: read.user, ...choice, expand: read.expand },
     ttlSeconds: surface.listTtlSeconds,
     notBeforeMs: erasedAtMs(manifest, read.user),
     source: 'personal',
@@ -165,8 +177,21 @@ function chooseOwn(
   return { variant: variant.name, generation: chooseGeneration(variant, read.user, nowMs) };
 }
 
-/** After the user's own list the popular one of the surface, under the user's own variant, and after that the one for all surfaces. */
-function nextRung({ read, own }: Climb, rung: Rung, manifest: Manifest, nowMs: number): Rung | undefined {
+/**
+ * After the user's own list the popular one of the surface, under the user's own variant, and after that the one for all surfaces; all of them
+ * expanded when the read is. Before them the user's own list alone, when it cannot be reached expanded: it may be held, or its items be what is
+ * out of reach.
+ */
+function nextRung(
+  { read, own }: Climb,
+  rung: Rung,
+  isUnreachable: boolean,
+  manifest: Manifest,
+  nowMs: number,
+): Rung | undefined {
+  if (rung === own && isUnreachable && read.expand !== undefined) {
+    return { ...own, key: { ...own.key, expand: undefined } };
+  }
   if (read.fallback === 'none') return undefined;
   const here: Rung = {
     ...own,
@@ -175,18 +200,18 @@ function nextRung({ read, own }: Climb, rung: Rung, manifest: Manifest, nowMs: n
     source: 'popular',
   };
   if (rung.source === 'personal') return here;
-  const anywhere = makePopularRung(manifest, nowMs);
+  const anywhere = makePopularRung(read, manifest, nowMs);
   const isAsked = (each: Rung): boolean =>
     anywhere !== undefined && makeCacheKey(each.key) === makeCacheKey(anywhere.key);
   return isAsked(rung) || isAsked(here) ? undefined : anywhere;
 }
 
-function makePopularRung(manifest: Manifest, nowMs: number): Rung | undefined {
+function makePopularRung({ expand }: Read, manifest: Manifest, nowMs: number): Rung | undefined {
   const surface = surfaceOf(manifest, POPULAR_SURFACE);
   if (surface === undefined) return undefined;
   const { variant, generation } = chooseList(surface, POPULAR_USER, nowMs);
   return {
-    key: { surface: POPULAR_SURFACE, variant: variant.name, generation, user: POPULAR_USER },
+    key: { surface: POPULAR_SURFACE, variant: variant.name, generation, user: POPULAR_USER, expand },
     ttlSeconds: surface.listTtlSeconds,
     notBeforeMs: erasedAtMs(manifest, POPULAR_USER),
     source: 'popular',

@@ -21,7 +21,7 @@ import { createSingleflight, FollowerTimeout } from '../../shared/singleflight.t
 import { type Call, detach, remainingMs } from '../call.ts';
 import type { CacheTrail } from '../respond/cache-status.ts';
 import type { Asked, ListEntry, Lookup, TierChain } from '../tiers/chain.ts';
-import type { ListRequest, Loaded } from '../upstream/region-reader.ts';
+import type { ListRequest, Loaded, LoadFailure } from '../upstream/region-reader.ts';
 
 export type ListRead =
   | {
@@ -34,8 +34,6 @@ export type ListRead =
       readonly trail: CacheTrail;
     }
   | { readonly kind: 'unreachable'; readonly failure: LoadFailure; readonly trail: CacheTrail };
-
-export type LoadFailure = Pick<Extract<Loaded, { kind: 'failed' }>, 'isRegionAtFault'>;
 
 /** Where lists come from when no tier has them. */
 export interface ListSource {
@@ -74,6 +72,12 @@ const FOLLOWER_SHARE = 0.8;
 const RETRY_AFTER_MS = 1_000;
 const MAX_FAILURES_KEPT = 10_000;
 
+/** From when on a key that failed may be asked for again; when it was shed, that holds for those alone for whom nobody waits. */
+interface Retry {
+  readonly atMs: number;
+  readonly isShed: boolean;
+}
+
 interface Load {
   readonly request: ListRequest;
   /** For one who is served already, and content with nothing that is stale. */
@@ -84,7 +88,7 @@ interface Load {
 export function createListReader(options: ListReaderOptions): ListReader {
   const { tiers, source, clock, random, counters, side, isFenced, flightAgeMs } = options;
   // `max` instead would set room for all of them aside at once: a millisecond of every isolate and object that starts.
-  const retryAtMs = new LRUCache<string, number>({ maxSize: MAX_FAILURES_KEPT, sizeCalculation: () => 1 });
+  const retries = new LRUCache<string, Retry>({ maxSize: MAX_FAILURES_KEPT, sizeCalculation: () => 1 });
   const flights = createSingleflight<ListRead>({
     clock,
     ageTimeoutMs: flightAgeMs,
@@ -92,9 +96,15 @@ export function createListReader(options: ListReaderOptions): ListReader {
     isFailure: ({ kind }) => kind === 'unreachable',
   });
 
-  const mayAsk = (cacheKey: string): boolean => clock.now() >= (retryAtMs.get(cacheKey) ?? 0);
+  /** Why the source is not asked for the key now; undefined when it may be. */
+  function whyNotAsk(cacheKey: string, isBackground: boolean): LoadFailure | undefined {
+    const retry = retries.get(cacheKey);
+    if (retry === undefined || clock.now() >= retry.atMs || (retry.isShed && !isBackground)) return undefined;
+    return { isRegionAtFault: !retry.isShed, isShed: retry.isShed };
+  }
 
   async function readOne(request: ListRequest, call: Call, group: LoadGroup<Load, ListRead>): Promise<ListRead> {
+    const { isBackground = false } = request;
     const cacheKey = makeCacheKey(request.key);
     const near = tiers.lookupNearest(cacheKey, request.notBeforeMs);
     const held = serveHeld(request, near, false);
@@ -102,14 +112,18 @@ export function createListReader(options: ListReaderOptions): ListReader {
       refreshWhenDue(request, held.entry, call);
       return held;
     }
-    if (near.state === 'stale' && !mayAsk(cacheKey)) return serveIfError(request, near, { isRegionAtFault: true });
+    const failure = near.state === 'stale' ? whyNotAsk(cacheKey, isBackground) : undefined;
+    if (failure !== undefined) return serveIfError(request, near, failure);
     try {
       const { value, isCollapsed } = await flights.run(cacheKey, {
         load: (isCurrent) => group.add({ request, isRefresh: false, isCurrent }),
         waitTimeoutMs: remainingMs(call, clock) * FOLLOWER_SHARE,
         notBeforeMs: request.notBeforeMs,
-        // Who leads may not know of an erasure yet, and be content with what a cache held before it.
-        accepts: (read) => read.kind !== 'entry' || read.entry.storedAtMs >= request.notBeforeMs,
+        // Who leads may not know of an erasure yet, and be content with what a cache held before it. Nor is what was shed for one who did not
+        // wait the answer to one who does.
+        accepts: (read) =>
+          (read.kind !== 'entry' || read.entry.storedAtMs >= request.notBeforeMs) &&
+          (isBackground || read.failure?.isShed !== true),
         keepAlive: (work) => call.waitUntil(work),
       });
       if (isCollapsed) return collapse(value, near.asked);
@@ -163,9 +177,10 @@ export function createListReader(options: ListReaderOptions): ListReader {
 
   function refresh(request: ListRequest, entry: Entry, call: Call): void {
     const cacheKey = makeCacheKey(request.key);
-    if (flights.has(cacheKey, request.notBeforeMs) || !mayAsk(cacheKey)) return;
+    if (flights.has(cacheKey, request.notBeforeMs) || whyNotAsk(cacheKey, true) !== undefined) return;
     counters.add(`${side}_refreshes_total`);
-    const newer = { ...request, notBeforeMs: Math.max(request.notBeforeMs, entry.storedAtMs + 1) };
+    const notBeforeMs = Math.max(request.notBeforeMs, entry.storedAtMs + 1);
+    const newer: ListRequest = { ...request, notBeforeMs, isBackground: true };
     const refreshed = flights.run(cacheKey, {
       load: (isCurrent) => loadAlone({ request: newer, isRefresh: true, isCurrent }, detach(call, clock)),
       waitTimeoutMs: remainingMs(call, clock),
@@ -215,12 +230,13 @@ export function createListReader(options: ListReaderOptions): ListReader {
     if (loaded === undefined) throw new Error('expected an outcome for every request; the source must give one');
     const cacheKey = makeCacheKey(request.key);
     if (loaded.kind === 'failed') {
+      const { isRegionAtFault, isShed = false, asked, stale } = loaded;
       // With no time left nobody was asked, and the next one may have more.
-      if (loaded.asked.length > 0) retryAtMs.set(cacheKey, clock.now() + RETRY_AFTER_MS);
-      const left = isRefresh ? lookup : withStale(lookup, loaded.stale);
-      return serveIfError(request, left, { isRegionAtFault: loaded.isRegionAtFault }, loaded.asked);
+      if (asked.length > 0) retries.set(cacheKey, { atMs: clock.now() + RETRY_AFTER_MS, isShed });
+      const left = isRefresh ? lookup : withStale(lookup, stale);
+      return serveIfError(request, left, { isRegionAtFault, isShed }, asked);
     }
-    retryAtMs.delete(cacheKey);
+    retries.delete(cacheKey);
     const entry = { ...loaded.entry, loadMs: Math.max(0, clock.now() - startedAtMs) };
     const stored = isCurrent() && !isFenced(request.key, entry.storedAtMs);
     if (stored) tiers.store(cacheKey, entry, call);

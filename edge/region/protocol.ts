@@ -1,7 +1,7 @@
 // What the worker and a region's object say to each other: plain data, which RPC copies, lists as bytes.
 import type { Entry } from '../../shared/entry.ts';
 import type { Asked } from '../tiers/chain.ts';
-import type { ListRequest, RegionAsked } from '../upstream/region-reader.ts';
+import type { ListRequest, LoadFailure, RegionAsked } from '../upstream/region-reader.ts';
 
 export interface RegionCall {
   /** The region's name: an object does not know its own. */
@@ -18,7 +18,7 @@ export interface RegionCall {
 export interface RegionRead {
   readonly entry?: Entry;
   /** There when the origin gave nothing; `entry` is stale then. */
-  readonly failure?: { readonly isRegionAtFault: boolean };
+  readonly failure?: LoadFailure;
   readonly isFromCache: boolean;
   readonly object: Omit<Asked, 'tier'>;
   readonly origin?: RegionAsked['origin'];

@@ -108,8 +108,8 @@ export function createRegionObjects(options: RegionObjectsOptions): RegionReader
 function toLoaded(region: string, { entry, failure, isFromCache, object, origin }: RegionRead): Loaded {
   const asked = [{ region, object, ...(origin === undefined ? {} : { origin }) }];
   if (entry !== undefined && failure === undefined) return { kind: 'entry', entry, isFromCache, asked };
-  const isRegionAtFault = failure?.isRegionAtFault ?? true;
-  return { kind: 'failed', isRegionAtFault, asked, ...(entry === undefined ? {} : { stale: entry }) };
+  const why = failure ?? { isRegionAtFault: true };
+  return { kind: 'failed', ...why, asked, ...(entry === undefined ? {} : { stale: entry }) };
 }
 
 const withBypass = (loaded: Loaded, why: string): Loaded => ({

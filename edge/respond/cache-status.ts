@@ -15,8 +15,8 @@ export interface CacheTrail {
   readonly entry?: Entry;
   /** Whether the answer was given to the tiers above where it came from. */
   readonly stored: boolean;
-  /** Says that this is about the list that stood in. */
-  readonly detail?: 'popular';
+  /** Says that this is about a list that stood in: the popular one, or the user's own without what is known of its items. */
+  readonly detail?: 'popular' | 'plain' | undefined;
 }
 
 /** What one cache or region was to one read. */
@@ -68,7 +68,7 @@ export const membersOf = (trail: CacheTrail, nowMs: number): Member[] => [
 export const originName = (region: string): string => `origin-${region}`;
 export const objectName = (region: string): string => `region-${region}`;
 
-/** The region's origin, which is no cache and so never a hit, and its object, which is closer to the listener. */
+/** The region's origin, of whose own memory nothing is told here, and its object, which is closer to the listener. */
 function regionMembersOf({ region, object, origin }: RegionAsked, trail: CacheTrail, nowMs: number): Member[] {
   const members: Member[] = [];
   if (origin !== undefined) {

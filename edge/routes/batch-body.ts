@@ -6,7 +6,7 @@ import { MediaTypeError } from './media-type-error.ts';
 
 export const BATCH_TYPE = 'application/json';
 export const MAX_BATCH_READS = 100;
-/** 100 reads with the longest of everything are below 27 KB; the rest is for those who indent. */
+/** 100 reads with the longest of everything are below 29 KB; the rest is for those who indent. */
 export const MAX_BATCH_BYTES = 65_536;
 
 /** What `reads` holds, 1 to MAX_BATCH_READS values of any kind. Throws `unsupported_media_type`, `payload_too_large` or `invalid_request`. */

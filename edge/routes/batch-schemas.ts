@@ -8,6 +8,7 @@ import { expected } from './expected.ts';
 import {
   LIMIT_GRAMMAR,
   limitRange,
+  makeExpand,
   makeFallback,
   makeVariant,
   problemSchema,
@@ -27,6 +28,7 @@ export const readSchema = z
       limit: z.int(limit).min(1, limit).max(MAX_ITEMS, limit).optional().openapi(limitRange),
       fallback: makeFallback(expected),
       variant: makeVariant(expected),
+      expand: makeExpand(expected),
     },
     expected('the read', 'an object'),
   )

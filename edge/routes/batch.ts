@@ -44,8 +44,8 @@ function readDebug(headers: Headers): boolean {
 function checkRead(value: unknown): BatchRead | EarshotError {
   const parsed = readSchema.safeParse(value);
   if (!parsed.success) return invalidRequest(parsed.error, 'member');
-  const { user, surface, limit = DEFAULT_LIMIT, fallback = 'popular', variant } = parsed.data;
-  return { user, surface, limit, fallback, variant };
+  const { user, surface, limit = DEFAULT_LIMIT, fallback = 'popular', variant, expand } = parsed.data;
+  return { user, surface, limit, fallback, variant, expand };
 }
 
 /** `outcomes` are those of the reads that are no errors, in their order. */

@@ -47,7 +47,7 @@ export const answers = {
         .openapi({
           description:
             'With Earshot-Debug: the version of the manifest; the variant, by its weight or as a preview; the generation asked for, by being ' +
-            'current or the one before it while a flip is ramped; whose list it is, and for what the popular one stands in.',
+            'current or the one before it while a flip is ramped; whose list it is, and for what another stands in.',
           example:
             'manifest=17, variant=control;by=weight, generation=1795402800000;by=current, source=popular;by=absent',
         }),

@@ -16,6 +16,7 @@ export interface ReadOptions {
   readonly limit?: number | undefined;
   readonly fallback?: 'popular' | 'none' | undefined;
   readonly variant?: string | undefined;
+  readonly expand?: Read['expand'];
 }
 
 /** Throws, or rejects with, an AccessError, `invalid_request`, or what serveReads and the manifest store give instead of a list. */
@@ -28,9 +29,9 @@ export function answerRead(
   options: ReadOptions,
 ): Response | Promise<Response> {
   const { config, clock, manifests, serveHeld } = deps;
-  const { limit = DEFAULT_LIMIT, fallback = 'popular', variant, debug } = options;
+  const { limit = DEFAULT_LIMIT, fallback = 'popular', variant, expand, debug } = options;
   const { timings } = caller;
-  const read = { user, surface, fallback, variant };
+  const read = { user, surface, fallback, variant, expand };
   checkAccess(caller.identity, [read], debug);
   const respond = (served: Served, live: LiveManifest, regions: readonly Region[]): Response =>
     respondWithList({

@@ -27,6 +27,13 @@ export const makeVariant = (refuse: (name: string, what: string) => Refusal) =>
     description: 'Reads this variant instead of the one that the rollout gives; needs the scope recs:preview.',
   });
 
+/** As makeFallback. */
+export const makeExpand = (refuse: (name: string, what: string) => Refusal) =>
+  z.enum(['items'], refuse('expand', '"items"')).optional().openapi({
+    description:
+      'Adds to each item what is known of it, as metadata. When the list cannot be reached with it, it is answered without: no item has metadata then.',
+  });
+
 const limitOnce = expectedOnce('limit', LIMIT_GRAMMAR);
 
 export const querySchema = z.strictObject({
@@ -38,6 +45,7 @@ export const querySchema = z.strictObject({
     .openapi(limitRange),
   fallback: makeFallback(expectedOnce),
   variant: makeVariant(expectedOnce),
+  expand: makeExpand(expectedOnce),
 });
 
 const debug = z
@@ -55,6 +63,15 @@ export const user = patterned(PUBLIC_ID_PATTERN, expected('user', ID_GRAMMAR)).o
 export const ownParamsSchema = z.object({ surface });
 export const userParamsSchema = z.object({ user, surface });
 
+const itemSchema = z.object({
+  id: z.string().regex(PUBLIC_ID_PATTERN),
+  score: z.number(),
+  metadata: z
+    .looseObject({})
+    .optional()
+    .openapi({ description: 'With expand=items: what is known of the item. Not there when nothing is.' }),
+});
+
 export const recommendationsSchema = z
   .object({
     user: z.string().regex(PUBLIC_ID_PATTERN),
@@ -64,10 +81,7 @@ export const recommendationsSchema = z
     source: z
       .enum(['personal', 'popular'])
       .openapi({ description: "The user's own list, or the popular one that stands in." }),
-    items: z
-      .array(z.object({ id: z.string().regex(PUBLIC_ID_PATTERN), score: z.number() }))
-      .max(MAX_ITEMS)
-      .openapi({ description: 'The best first.' }),
+    items: z.array(itemSchema).max(MAX_ITEMS).openapi({ description: 'The best first.' }),
   })
   .openapi('Recommendations');
 

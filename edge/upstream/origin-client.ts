@@ -1,9 +1,8 @@
 // Calls to one origin. Whatever goes wrong comes back as a named failure of that region, so that whoever asked can go on to the next.
 import type { Clock } from '../../shared/clock.ts';
 import type { CounterSide, Counters } from '../../shared/counters.ts';
-import type { ListKey } from '../../shared/keys.ts';
 import { decodeListFrames, type ListResult } from '../../shared/list-frames.ts';
-import { DEADLINE_HEADER, LISTS_READ_PATH, MANIFEST_PATH } from '../../shared/lists-read.ts';
+import { DEADLINE_HEADER, LISTS_READ_PATH, type ListAsk, MANIFEST_PATH } from '../../shared/lists-read.ts';
 import { DEV_LOCATION_HEADER, type Region } from '../../shared/regions.ts';
 import { type Call, shareOfDeadlineMs, traceIdOf } from '../call.ts';
 import { describeError, type Log } from '../log.ts';
@@ -28,7 +27,7 @@ export type ManifestAnswer =
 
 export interface OriginClient {
   /** One result per key, in the order of the keys. */
-  readLists(region: Region, keys: readonly ListKey[], call: Call): Promise<OriginAnswer<ListResult[]>>;
+  readLists(region: Region, keys: readonly ListAsk[], call: Call): Promise<OriginAnswer<ListResult[]>>;
   /** `etag` of the manifest that is already held, if one is. */
   readManifest(region: Region, etag: string | undefined, call: Call): Promise<OriginAnswer<ManifestAnswer>>;
 }

@@ -1,9 +1,10 @@
-// Lists from the origin of one region, as entries that can be stored. An entry is as old as the call that brought it is at its beginning:
-// what changed while it was under way may or may not be in it.
+// Lists from the origin of one region, as entries that can be stored. An entry is as old as the call that brought it is at its beginning, and
+// older by as much as the origin says: what changed since then may or may not be in it.
 import type { Clock } from '../../shared/clock.ts';
-import { problemOf } from '../../shared/errors.ts';
+import { type ErrorCode, problemOf } from '../../shared/errors.ts';
 import { makeEntry } from '../../shared/lifetime.ts';
-import type { ListResult } from '../../shared/list-frames.ts';
+import type { AgedValue, ListResult } from '../../shared/list-frames.ts';
+import type { ListAsk } from '../../shared/lists-read.ts';
 import type { Random } from '../../shared/random.ts';
 import { traceIdOf } from '../call.ts';
 import type { Log } from '../log.ts';
@@ -20,43 +21,89 @@ interface OriginListsOptions {
 export function createOriginLists({ client, clock, random, log }: OriginListsOptions): RegionReader {
   function toLoaded(
     region: string,
-    { ttlSeconds }: ListRequest,
+    request: ListRequest,
+    { maxAgeMs = Number.POSITIVE_INFINITY }: ListAsk,
     result: ListResult | undefined,
-    storedAtMs: number,
+    calledAtMs: number,
   ): Loaded {
     if (result === undefined) throw new Error('expected a result for every key; list-frames.ts sees to it');
-    if (result.kind === 'error') {
-      const { status, retryable } = problemOf(result.code);
-      // An error of another kind is about the key, and the next key may be read there.
-      return { kind: 'failed', isRegionAtFault: retryable, asked: [{ region, origin: { status } }] };
-    }
-    const entry = makeEntry(result, ttlSeconds, { storedAtMs, loadMs: clock.now() - storedAtMs }, random);
+    if (result.kind === 'error') return toFailed(region, request, result.code);
+    const loadMs = clock.now() - calledAtMs;
     const status = result.kind === 'list' ? 200 : 404;
-    return { kind: 'entry', entry, isFromCache: false, asked: [{ region, origin: { status } }] };
+    const { ageMs = 0 } = result;
+    // It may have told the age at its answer, and what it read for this call is as old as the call at most. What is older even so may be from
+    // before an erasure: it is not given to those who know of that, nor taken for a refresh. Another key may be read there.
+    if (ageMs > maxAgeMs + loadMs) {
+      return { kind: 'failed', isRegionAtFault: false, asked: [{ region, origin: { status, detail: OUTDATED } }] };
+    }
+    const entry = toEntry(request, result, calledAtMs, loadMs);
+    return { kind: 'entry', entry, isFromCache: ageMs > 0, asked: [{ region, origin: { status } }] };
+  }
+
+  function toEntry({ key, ttlSeconds }: ListRequest, aged: AgedValue, calledAtMs: number, loadMs: number) {
+    const { ageMs = 0, itemsAgeMs = 0, ...value } = aged;
+    const itemsStoredAtMs = key.expand === undefined ? undefined : calledAtMs - itemsAgeMs;
+    return makeEntry(value, ttlSeconds, { storedAtMs: calledAtMs - ageMs, loadMs, itemsStoredAtMs }, random);
   }
 
   return {
     read: async (region, requests, call) => {
-      const storedAtMs = clock.now();
-      const keys = requests.map(({ key }) => key);
-      const answer = await call.timings.time('origin', () => client.readLists(region, keys, call), region.name);
+      const calledAtMs = clock.now();
+      const asks = requests.map((request) => toAsk(request, calledAtMs));
+      const answer = await call.timings.time('origin', () => client.readLists(region, asks, call), region.name);
       if (answer.kind === 'failed') {
         const asked = [{ region: region.name, origin: describeFailure(answer.failure) }];
-        return requests.map(() => ({ kind: 'failed', isRegionAtFault: true, asked }));
+        return requests.map(({ isBackground }) =>
+          isBackground === true && answer.failure.status === problemOf('overloaded').status
+            ? { kind: 'failed', isRegionAtFault: false, isShed: true, asked }
+            : { kind: 'failed', isRegionAtFault: true, asked },
+        );
       }
-      const reason = tableFailureOf(answer.value);
+      const results = answer.value;
+      const reason = tableFailureOf(requests, results);
       if (reason !== undefined)
         log.warn('table_failed', { region: region.name, reason, traceId: traceIdOf(call.traceparent) });
-      return requests.map((request, i) => toLoaded(region.name, request, answer.value[i], storedAtMs));
+      const loaded = requests.map((request, i) =>
+        toLoaded(region.name, request, asks[i] as ListAsk, results[i], calledAtMs),
+      );
+      const keys = loaded.filter(isOutdated).length;
+      if (keys > 0) log.warn('lists_outdated', { region: region.name, keys, traceId: traceIdOf(call.traceparent) });
+      return loaded;
     },
   };
 }
 
+const OUTDATED = 'outdated';
+
+const isOutdated = ({ asked }: Loaded): boolean => asked[0]?.origin?.detail === OUTDATED;
+
+/** An age instead of the moment, because clocks differ: on its way the answer only gets older, so what is young enough on arrival there is so here. */
+const toAsk = ({ key, notBeforeMs, isBackground = false }: ListRequest, nowMs: number): ListAsk => ({
+  ...key,
+  ...(notBeforeMs > 0 ? { maxAgeMs: Math.max(0, nowMs - notBeforeMs) } : {}),
+  ...(isBackground ? { isBackground } : {}),
+});
+
+function toFailed(region: string, request: ListRequest, code: ErrorCode): Loaded {
+  const { status, retryable } = problemOf(code);
+  const asked = [{ region, origin: { status } }];
+  if (isShed(request, code)) return { kind: 'failed', isRegionAtFault: false, isShed: true, asked };
+  // An error of another kind is about the key, and the next key may be read there. So may the list alone, when it is its items that are out of
+  // reach; but where there is too much to do, it would only be more.
+  const isOfItems = request.key.expand !== undefined && code !== 'overloaded';
+  return { kind: 'failed', isRegionAtFault: retryable && !isOfItems, asked };
+}
+
+const isShed = ({ isBackground = false }: ListRequest, code: ErrorCode): boolean =>
+  isBackground && code === 'overloaded';
+
 /** The code of the first result when every one of them is an error that passes in time, which is how an origin tells that its table is out of reach. */
-function tableFailureOf(results: readonly ListResult[]): string | undefined {
-  const codes = results.map((result) =>
-    result.kind === 'error' && problemOf(result.code).retryable ? result.code : undefined,
-  );
+function tableFailureOf(requests: readonly ListRequest[], results: readonly ListResult[]): ErrorCode | undefined {
+  const codes = requests.map((request, i) => {
+    const result = results[i];
+    if (result?.kind !== 'error' || isShed(request, result.code)) return undefined;
+    return problemOf(result.code).retryable ? result.code : undefined;
+  });
   return codes.includes(undefined) ? undefined : codes[0];
 }
 

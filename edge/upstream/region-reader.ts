@@ -11,6 +11,8 @@ export interface ListRequest {
   readonly ttlSeconds: number;
   /** Entries from before this moment are misses, and loads that began before it are not joined. 0: any will do. */
   readonly notBeforeMs: number;
+  /** Nobody waits for it: a refresh. An origin that has too much to do sheds it before all else. Default: false. */
+  readonly isBackground?: boolean;
 }
 
 /** What one region said of one key. */
@@ -26,7 +28,7 @@ export type Loaded =
   | {
       readonly kind: 'entry';
       readonly entry: Entry;
-      /** Whether the entry had been stored before it was asked for. */
+      /** Whether the entry had been stored before it was asked for, be it in the memory of an origin. */
       readonly isFromCache: boolean;
       readonly asked: readonly RegionAsked[];
     }
@@ -34,10 +36,15 @@ export type Loaded =
       readonly kind: 'failed';
       /** Whether the region as a whole is at fault, so that it would fail for any other key too. */
       readonly isRegionAtFault: boolean;
+      /** Whether the origin shed it because nobody waits for it, which says nothing of reads that somebody waits for. Default: false. */
+      readonly isShed?: boolean;
       /** What the region still holds, for when no other region has better. */
       readonly stale?: Entry;
       readonly asked: readonly RegionAsked[];
     };
+
+/** Why a key could not be had. */
+export type LoadFailure = Pick<Extract<Loaded, { kind: 'failed' }>, 'isRegionAtFault' | 'isShed'>;
 
 export interface RegionReader {
   /** One outcome per request, in their order; `[]` only for none. Never rejects. */

@@ -1,5 +1,6 @@
 // Lists from the regions: the caller's nearest first, the next one for what failed, each at most once, and nothing past the deadline. A
-// region that failed as a whole is asked for no other list in the same request: a request costs each region that is down one call.
+// region that failed as a whole is asked for no other list in the same request: a request costs each region that is down one call. What a region
+// sheds because nobody waits for it is not taken to the next one, which would have the load of both then.
 import type { Clock } from '../../shared/clock.ts';
 import type { Counters } from '../../shared/counters.ts';
 import type { Entry } from '../../shared/entry.ts';
@@ -19,6 +20,7 @@ interface Progress {
   readonly asked: RegionAsked[];
   loaded: Extract<Loaded, { kind: 'entry' }> | undefined;
   isRegionAtFault: boolean;
+  isShed: boolean;
   stale: Entry | undefined;
 }
 
@@ -26,10 +28,17 @@ export function createRegions({ reader, clock, counters }: RegionsOptions): List
   return {
     load: async (requests, call) => {
       const all = requests.map(
-        (request): Progress => ({ request, asked: [], loaded: undefined, isRegionAtFault: true, stale: undefined }),
+        (request): Progress => ({
+          request,
+          asked: [],
+          loaded: undefined,
+          isRegionAtFault: true,
+          isShed: false,
+          stale: undefined,
+        }),
       );
       for (const region of call.regions) {
-        const open = all.filter(({ loaded }) => loaded === undefined);
+        const open = all.filter(({ loaded, isShed }) => loaded === undefined && !isShed);
         if (open.length === 0 || remainingMs(call, clock) === 0) break;
         if (call.failedRegions.has(region.name)) continue;
         counters.add('edge_failovers_total', open.filter(({ asked }) => asked.length > 0).length);
@@ -57,6 +66,7 @@ function note(progress: Progress, answer: Loaded | undefined): void {
   if (answer.kind === 'entry') progress.loaded = answer;
   else {
     progress.isRegionAtFault &&= answer.isRegionAtFault;
+    progress.isShed = answer.isShed ?? false;
     progress.stale = newerOf(progress.stale, answer.stale);
   }
 }
@@ -64,7 +74,7 @@ function note(progress: Progress, answer: Loaded | undefined): void {
 const newerOf = (a: Entry | undefined, b: Entry | undefined): Entry | undefined =>
   a === undefined || (b !== undefined && b.storedAtMs > a.storedAtMs) ? b : a;
 
-const toLoaded = ({ loaded, asked, isRegionAtFault, stale }: Progress): Loaded =>
+const toLoaded = ({ loaded, asked, isRegionAtFault, isShed, stale }: Progress): Loaded =>
   loaded === undefined
-    ? { kind: 'failed', isRegionAtFault, asked, ...(stale === undefined ? {} : { stale }) }
+    ? { kind: 'failed', isRegionAtFault, isShed, asked, ...(stale === undefined ? {} : { stale }) }
     : { ...loaded, asked };

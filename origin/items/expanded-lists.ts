@@ -41,9 +41,9 @@ function expand(
   arrivedAtMs: number,
 ): ListResult {
   const bytes = expandList(list.bytes, (id) => known.get(id)?.json);
-  // What could not be read may be there in a moment: such an answer is not to be kept for long.
+  // What could not be read now, or not anew, may be there in a moment: such an answer is at the end of its time already.
   const isWhole = ids.every((id) => known.has(id));
   const oldestMs = Math.min(arrivedAtMs, ...ids.map((id) => known.get(id)?.storedAtMs ?? arrivedAtMs));
-  const itemsAgeMs = isWhole ? arrivedAtMs - oldestMs : ITEM_TTL_MS;
+  const itemsAgeMs = isWhole ? Math.min(arrivedAtMs - oldestMs, ITEM_TTL_MS) : ITEM_TTL_MS;
   return { ...list, bytes, digest: makeDigest(bytes), ...(itemsAgeMs > 0 ? { itemsAgeMs } : {}) };
 }

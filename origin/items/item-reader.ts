@@ -1,5 +1,6 @@
-// What is known of items, from memory: few items are in many lists, so nearly all are hot. Fresh for ITEM_TTL_MS; after that served for as long
-// again while one refresh runs, and longer when the table gives nothing. Items that are not known are remembered too.
+// What is known of items, from memory: few items are in many lists, so nearly all are hot. Read anew in the background from half of ITEM_TTL_MS
+// on, so that a list that is expanded with them is not stale as soon as it arrives; waited for after all of it, and served older only when
+// the table gives nothing. That an item is not known is remembered too.
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../shared/clock.ts';
 import type { Counters } from '../../shared/counters.ts';
@@ -34,8 +35,8 @@ export interface ItemReaderOptions {
 }
 
 const ENTRY_OVERHEAD_BYTES = 640;
-/** How much older than fresh an item may be and still be served at once, while it is read anew. */
-const REVALIDATE_WINDOW_MS = ITEM_TTL_MS;
+/** From this age on an item is read anew while it is served. */
+const REFRESH_AGE_MS = ITEM_TTL_MS / 2;
 /** How long it stands in when the table cannot be read. */
 const STALE_WINDOW_MS = 86_400_000;
 
@@ -107,8 +108,8 @@ export function createItemReader(options: ItemReaderOptions): ItemReader {
         const held = cache.get(id);
         const ageMs = held === undefined ? Number.POSITIVE_INFINITY : nowMs - held.storedAtMs;
         if (held !== undefined && ageMs < ITEM_TTL_MS + STALE_WINDOW_MS) found.set(id, held);
-        if (ageMs >= ITEM_TTL_MS + REVALIDATE_WINDOW_MS) missing.push(id);
-        else if (ageMs >= ITEM_TTL_MS && !flights.has(id)) due.push(id);
+        if (ageMs >= ITEM_TTL_MS) missing.push(id);
+        else if (ageMs >= REFRESH_AGE_MS && !flights.has(id)) due.push(id);
       }
       counters.add('origin_item_reads_total', found.size + missing.length);
       counters.add('origin_item_misses_total', missing.length);

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { POST_PATH, readBatch, sendBatch } from './support/batches.ts';
 import { createHarness, type Harness } from './support/harness.ts';
-import { keyOf, makeList } from './support/lists.ts';
+import { expandedKeyOf, keyOf, makeExpandedList, makeList } from './support/lists.ts';
 
 type JsonSchema = Parameters<typeof z.fromJSONSchema>[0];
 
@@ -26,6 +26,7 @@ let document: Document;
 beforeAll(async () => {
   edge = createHarness();
   edge.origins.put(keyOf('ann'), makeList('a'));
+  edge.origins.put(expandedKeyOf('ann'), makeExpandedList('a'));
   document = await (await edge.get('/openapi.json', { authorization: null })).json();
 });
 
@@ -69,12 +70,14 @@ test('its parameters are those that requests are held to', () => {
       ['limit', 'query', false],
       ['fallback', 'query', false],
       ['variant', 'query', false],
+      ['expand', 'query', false],
       ['Earshot-Debug', 'header', false],
     ]),
   );
   const schemaOf = (name: string) => parameters.find((parameter) => parameter.name === name)?.schema;
   expect(schemaOf('limit')).toMatchObject({ type: 'integer', minimum: 1, maximum: 100, default: 50 });
   expect(schemaOf('fallback')).toMatchObject({ enum: ['popular', 'none'], default: 'popular' });
+  expect(schemaOf('expand')).toMatchObject({ enum: ['items'] });
   expect(schemaOf('user')).toMatchObject({ pattern: '^[A-Za-z0-9._:@-][A-Za-z0-9._~:@-]{0,127}$' });
 });
 
@@ -82,6 +85,14 @@ test('a real answer fits its schema', async () => {
   const body: unknown = await (await edge.get('/v1/me/recommendations/home')).json();
   expect(componentOf('Recommendations').safeParse(body).error).toBeUndefined();
   expect(componentOf('Recommendations').safeParse({ ...(body as object), source: 'guess' }).success).toBe(false);
+});
+
+test('a real answer that is expanded fits it too: what is known of an item is an object, of any members', async () => {
+  const schema = componentOf('Recommendations');
+  const body = (await (await edge.get('/v1/me/recommendations/home?expand=items')).json()) as { items: object[] };
+  expect(body.items[0]).toHaveProperty('metadata');
+  expect(schema.safeParse(body).error).toBeUndefined();
+  expect(schema.safeParse({ ...body, items: [{ ...body.items[0], metadata: 'title' }] }).success).toBe(false);
 });
 
 test.each([
@@ -97,7 +108,7 @@ test.each([
 
 describe('a batch', () => {
   const reads = [
-    { user: 'ann', surface: 'home', limit: 3, fallback: 'none' },
+    { user: 'ann', surface: 'home', limit: 3, fallback: 'none', expand: 'items' },
     { user: 'ann', surface: 'radio' },
     { user: 'ann', surface: 'home', offset: 1 },
   ];

@@ -4,6 +4,7 @@ import type { Entry, ListValue } from '../../../shared/entry.ts';
 import {
   ABSENT_STALE_WINDOW_MS,
   ABSENT_TTL_MS,
+  ITEM_TTL_MS,
   JITTER,
   MAX_REVALIDATE_WINDOW_MS,
   makeEntry,
@@ -40,6 +41,21 @@ describe('an entry', () => {
     const window = { revalidate: 0, stale: ABSENT_STALE_WINDOW_MS };
     expect(timesOf(makeEntry(ABSENT, 21_600, times, whole))).toEqual({ fresh: ABSENT_TTL_MS, ...window });
     expect(timesOf(makeEntry(ABSENT, 5, times, whole))).toEqual({ fresh: 5_000, ...window });
+  });
+
+  test('of an expanded list is fresh no longer than its oldest item or than the list, and revalidated for as long at most', () => {
+    const fromItems = (agoMs: number, ttlSeconds: number) =>
+      timesOf(makeEntry(LIST, ttlSeconds, { ...times, itemsStoredAtMs: STORED_AT_MS - agoMs }, whole));
+    const window = { revalidate: ITEM_TTL_MS, stale: STALE_WINDOW_MS };
+    expect(fromItems(0, 21_600)).toEqual({ fresh: ITEM_TTL_MS, ...window });
+    expect(fromItems(120_000, 21_600)).toEqual({ fresh: ITEM_TTL_MS - 120_000, ...window });
+    expect(fromItems(-600_000, 700)).toEqual({ fresh: 700_000, ...window });
+    expect(fromItems(0, 60)).toEqual({ fresh: 60_000, revalidate: 60_000, stale: STALE_WINDOW_MS });
+  });
+
+  test('of absence has no items, whatever is said of them', () => {
+    const entry = makeEntry(ABSENT, 21_600, { ...times, itemsStoredAtMs: 0 }, whole);
+    expect(timesOf(entry)).toEqual({ fresh: ABSENT_TTL_MS, revalidate: 0, stale: ABSENT_STALE_WINDOW_MS });
   });
 
   test('says when its load began and how long it took', () => {

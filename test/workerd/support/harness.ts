@@ -77,7 +77,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
   } = options;
   const clock = createManualClock();
   const counters = createCounters();
-  const origins = createScriptedOrigins(makeManifest());
+  const origins = createScriptedOrigins(makeManifest(), clock);
   const logs: Harness['logs'] = [];
   const keep = (event: string, fields: LogFields): void => {
     logs.push({ event, fields });

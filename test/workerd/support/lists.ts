@@ -14,6 +14,15 @@ export function makeList(label: string, count = 100, generation = GENERATION): S
   return { kind: 'list', bytes: encodeUtf8(items.join(ITEM_SEPARATOR)), generation, digest: `digest-${label}` };
 }
 
+/** As makeList, with what is known of every item but the second. */
+export function makeExpandedList(label: string, count = 100, generation = GENERATION): StoredList {
+  const items = Array.from({ length: count }, (_, i) => {
+    const item = encodeItem(`${label}:${i + 1}`, String(1 - i / 1000));
+    return i === 1 ? item : `${item.slice(0, -1)},"metadata":{"title":"${label} no. ${i + 1}"}}`;
+  });
+  return { kind: 'list', bytes: encodeUtf8(items.join(ITEM_SEPARATOR)), generation, digest: `expanded-${label}` };
+}
+
 export const makeManifest = (overrides: Partial<Manifest> = {}): Manifest => ({
   version: 1,
   surfaces: {
@@ -46,3 +55,6 @@ export const keyOf = (
   generation: GENERATION,
   user,
 });
+
+/** As keyOf, for the list with what is known of its items. */
+export const expandedKeyOf = (...of: Parameters<typeof keyOf>): ListKey => ({ ...keyOf(...of), expand: 'items' });

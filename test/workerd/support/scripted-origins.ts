@@ -1,15 +1,15 @@
 // Origins that behave as a test says, behind the same `fetch` that the worker calls. They keep what they were asked.
-import type { StoredList } from '../../../shared/entry.ts';
+import { type Clock, systemClock } from '../../../shared/clock.ts';
 import { type ListKey, makeCacheKey } from '../../../shared/keys.ts';
-import { encodeListFrames, LIST_FRAMES_TYPE, type ListResult } from '../../../shared/list-frames.ts';
-import { LISTS_READ_PATH, MANIFEST_PATH } from '../../../shared/lists-read.ts';
+import { type AgedValue, encodeListFrames, LIST_FRAMES_TYPE, type ListResult } from '../../../shared/list-frames.ts';
+import { LISTS_READ_PATH, type ListAsk, MANIFEST_PATH } from '../../../shared/lists-read.ts';
 import type { Manifest } from '../../../shared/manifest.ts';
 import { turnUntil } from './turns.ts';
 
 /**
  * How a region answers: as it should; as it should, or with a 503, but not before `release`; with a status; not at all (`hangs-on`: deaf to its
- * abort signal too); with bytes that mean nothing; with failures for real users only; or, its table being out of reach, with failures for
- * every key.
+ * abort signal too); with bytes that mean nothing; with failures for real users only; its table being out of reach, with failures for
+ * every key, or that of items, for those that are expanded; or, having too much to do, with failures for what nobody waits for, `slow-sheds` not before `release`.
  */
 export type Behaviour =
   | 'up'
@@ -22,13 +22,19 @@ export type Behaviour =
   | 'garbles'
   | 'cuts'
   | 'fails-listeners'
-  | 'table-down';
+  | 'table-down'
+  | 'items-down'
+  | 'sheds'
+  | 'slow-sheds';
+
+/** Whether an origin answers from memory what is young enough for who asks, or whatever it holds; or reads everything anew. */
+export type Memory = 'heeds-max-age' | 'ignores-max-age' | 'none';
 
 export interface OriginCall {
   readonly region: string;
   readonly path: string;
   readonly headers: Headers;
-  readonly keys: readonly ListKey[];
+  readonly keys: readonly ListAsk[];
   readonly redirect: string | undefined;
   readonly signal: AbortSignal | null | undefined;
 }
@@ -41,7 +47,10 @@ export interface ScriptedOrigins {
   /** Lets go of the answers of the slow: they hold what was there when they were asked for. */
   release(): void;
   publish(manifest: Manifest, region?: string): void;
-  put(key: ListKey, list: StoredList): void;
+  /** Into the tables of all regions; an age is that of what was read of it elsewhere, the items of an expanded list for one. */
+  put(key: ListKey, list: AgedValue): void;
+  /** What origins keep of what they read from now on. Default: nothing. */
+  remember(memory: Memory): void;
   /** Settles at the next call to `region`. */
   arrival(region: string): Promise<void>;
   /** Regions that were asked for lists, in order. */
@@ -51,16 +60,31 @@ export interface ScriptedOrigins {
 
 export const REGION_NAMES = ['asia', 'europe', 'us'] as const;
 
-export function createScriptedOrigins(manifest: Manifest): ScriptedOrigins {
+export function createScriptedOrigins(manifest: Manifest, clock: Pick<Clock, 'now'> = systemClock): ScriptedOrigins {
   const calls: OriginCall[] = [];
   const behaviours = new Map<string, { behaviour: Behaviour; times: number }>();
   const manifests = new Map<string, Manifest>(REGION_NAMES.map((name) => [name, manifest]));
-  const lists = new Map<string, StoredList>();
+  const lists = new Map<string, AgedValue>();
+  const memories = new Map<string, { value: AgedValue; readAtMs: number }>();
+  let memory: Memory = 'none';
   let releases = 0;
 
-  const answerLists = (keys: readonly ListKey[], result: (key: ListKey) => ListResult): Uint8Array<ArrayBuffer> =>
+  const answerLists = (keys: readonly ListAsk[], result: (key: ListAsk) => ListResult): Uint8Array<ArrayBuffer> =>
     encodeListFrames(keys.map(result));
-  const stored = (key: ListKey): ListResult => lists.get(makeCacheKey(key)) ?? { kind: 'absent' };
+
+  function storedIn(region: string): (key: ListAsk) => ListResult {
+    return (key) => {
+      const { maxAgeMs = Number.POSITIVE_INFINITY } = key;
+      const id = `${region} ${makeCacheKey(key)}`;
+      const held = memories.get(id);
+      const ageMs = clock.now() - (held?.readAtMs ?? 0);
+      const isTaken = memory === 'ignores-max-age' || (memory === 'heeds-max-age' && ageMs <= maxAgeMs);
+      if (held !== undefined && isTaken) return addAge(held.value, ageMs, key);
+      const value = lists.get(makeCacheKey(key)) ?? { kind: 'absent' };
+      memories.set(id, { value, readAtMs: clock.now() });
+      return value;
+    };
+  }
 
   function takeBehaviour(of: string): Behaviour {
     const scripted = behaviours.get(of);
@@ -76,7 +100,21 @@ export function createScriptedOrigins(manifest: Manifest): ScriptedOrigins {
     return new Response(JSON.stringify(live), { headers: { etag } });
   }
 
-  async function misbehave(behaviour: Behaviour, keys: readonly ListKey[], init: RequestInit): Promise<Response> {
+  async function misbehave(
+    behaviour: Behaviour,
+    region: string,
+    keys: readonly ListAsk[],
+    init: RequestInit,
+  ): Promise<Response> {
+    const stored = storedIn(region);
+    const orShed = (key: ListAsk): ListResult =>
+      key.isBackground === true ? { kind: 'error', code: 'overloaded' } : stored(key);
+    if (behaviour === 'items-down') {
+      return new Response(
+        answerLists(keys, (key) => (key.expand === undefined ? stored(key) : { kind: 'error', code: 'unavailable' })),
+      );
+    }
+    if (behaviour === 'sheds') return new Response(answerLists(keys, orShed));
     if (typeof behaviour === 'number') return new Response('{}', { status: behaviour });
     if (behaviour === 'refuses') throw new TypeError('connection refused');
     if (behaviour === 'garbles') return new Response('<html>not what you asked for</html>');
@@ -88,9 +126,11 @@ export function createScriptedOrigins(manifest: Manifest): ScriptedOrigins {
     }
     if (behaviour === 'table-down')
       return new Response(answerLists(keys, () => ({ kind: 'error', code: 'unavailable' })));
-    if (behaviour === 'slow' || behaviour === 'slow-fails') {
+    if (behaviour === 'slow' || behaviour === 'slow-fails' || behaviour === 'slow-sheds') {
       const answer =
-        behaviour === 'slow' ? new Response(answerLists(keys, stored)) : new Response('{}', { status: 503 });
+        behaviour === 'slow-fails'
+          ? new Response('{}', { status: 503 })
+          : new Response(answerLists(keys, behaviour === 'slow' ? stored : orShed));
       const releasesBefore = releases;
       await turnUntil(() => releases > releasesBefore);
       return answer;
@@ -105,13 +145,13 @@ export function createScriptedOrigins(manifest: Manifest): ScriptedOrigins {
       const { hostname, pathname } = new URL(url);
       const region = hostname.split('.')[0] ?? '';
       const headers = new Headers(init.headers);
-      const keys = typeof init.body === 'string' ? (JSON.parse(init.body) as { keys: ListKey[] }).keys : [];
+      const keys = typeof init.body === 'string' ? (JSON.parse(init.body) as { keys: ListAsk[] }).keys : [];
       calls.push({ region, path: pathname, headers, keys, redirect: init.redirect, signal: init.signal });
       const behaviour = takeBehaviour(`${region} ${pathname}`);
       const isRead = pathname === LISTS_READ_PATH;
-      if (behaviour !== 'up' && (isRead || behaviour !== 'table-down')) return misbehave(behaviour, keys, init);
+      if (behaviour !== 'up' && (isRead || behaviour !== 'table-down')) return misbehave(behaviour, region, keys, init);
       if (pathname === MANIFEST_PATH) return readManifest(region, headers);
-      return new Response(answerLists(keys, stored), { headers: { 'content-type': LIST_FRAMES_TYPE } });
+      return new Response(answerLists(keys, storedIn(region)), { headers: { 'content-type': LIST_FRAMES_TYPE } });
     },
     behave: (behaviour, { region, path, times = Number.POSITIVE_INFINITY } = {}) => {
       for (const name of region === undefined ? REGION_NAMES : [region]) {
@@ -127,6 +167,10 @@ export function createScriptedOrigins(manifest: Manifest): ScriptedOrigins {
       for (const name of region === undefined ? REGION_NAMES : [region]) manifests.set(name, next);
     },
     put: (key, list) => lists.set(makeCacheKey(key), list),
+    remember: (next) => {
+      memory = next;
+      memories.clear();
+    },
     arrival: (region) => {
       const count = (): number => calls.filter((call) => call.region === region).length;
       const before = count();
@@ -136,3 +180,9 @@ export function createScriptedOrigins(manifest: Manifest): ScriptedOrigins {
     manifestReads: () => calls.filter(({ path }) => path === MANIFEST_PATH).map(({ region }) => region),
   };
 }
+
+/** `value` as it is told from memory. */
+const addAge = (value: AgedValue, byMs: number, { expand }: ListKey): AgedValue => {
+  const { ageMs = 0, itemsAgeMs = 0 } = value;
+  return { ...value, ageMs: ageMs + byMs, ...(expand === undefined ? {} : { itemsAgeMs: itemsAgeMs + byMs }) };
+};

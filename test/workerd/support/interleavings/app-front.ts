@@ -36,10 +36,11 @@ export function createAppFront({ keep, ...deps }: AppFrontOptions): AppFront {
   const context = { waitUntil: keep, passThroughOnException: () => {} } as unknown as ExecutionContext;
   let asked = 0;
 
-  return async ({ user, surface, fallback, variant }, nearest) => {
+  return async ({ user, surface, fallback, variant, expand }, nearest) => {
     const limit = 1 + (asked++ % 3);
     const url = new URL(`https://edge.test/v1/me/recommendations/${surface}?limit=${limit}&fallback=${fallback}`);
     if (variant !== undefined) url.searchParams.set('variant', variant);
+    if (expand !== undefined) url.searchParams.set('expand', expand);
     const cf = { latitude: String(nearest.latitude), longitude: String(nearest.longitude) };
     const request = new Request(url, { headers: { authorization: user }, cf } as RequestInit);
     const response = await app.fetch(request, {}, context);

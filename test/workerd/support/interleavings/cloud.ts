@@ -1,10 +1,9 @@
 // What is true: the rows of every region, the manifests with the moment at which each region tells them, and a record of everything that was
 // ever read from a table. The bytes of a list name the record of the read that they come from, so an answer says what was read, when and where.
 import { encodeUtf8 } from '../../../../shared/bytes.ts';
-import type { StoredList } from '../../../../shared/entry.ts';
+import type { ListValue, StoredList } from '../../../../shared/entry.ts';
 import { type ListKey, makeUserHash } from '../../../../shared/keys.ts';
 import { encodeItem, ITEM_SEPARATOR } from '../../../../shared/list.ts';
-import type { ListResult } from '../../../../shared/list-frames.ts';
 import type { Manifest } from '../../../../shared/manifest.ts';
 
 /** A list of the table, in one version. */
@@ -19,6 +18,8 @@ export interface TableRead {
   readonly key: ListKey;
   readonly region: string;
   readonly readAtMs: number;
+  /** When what is known of its items was read, of an expanded list. */
+  readonly itemsReadAtMs: number | undefined;
   readonly cell: Cell;
 }
 
@@ -51,7 +52,8 @@ export interface Cloud {
   deleteRows(user: string, nowMs: number): void;
   /** Tells that `user` was erased, with the next manifest. */
   noteErasure(erasure: Erasure): void;
-  readTable(key: ListKey, region: string, nowMs: number): ListResult;
+  /** `itemsReadAtMs` is when what is known of its items was read, if it is to be expanded. */
+  readTable(key: ListKey, region: string, nowMs: number, itemsReadAtMs: number): ListValue;
   /** The read that the bytes of a list come from. */
   originOf(bytes: Uint8Array): TableRead | undefined;
   /** When tables were read that had no list for `key`. */
@@ -59,10 +61,10 @@ export interface Cloud {
 }
 
 /** Joined by what is in none of the parts, and by other code than what is tested. */
-export const nameOf = ({ surface, variant, generation, user }: ListKey): string =>
-  `${user}\n${generation}\n${variant}\n${surface}`;
+export const nameOf = ({ surface, variant, generation, user, expand }: ListKey): string =>
+  `${user}\n${generation}\n${variant}\n${surface}\n${expand}`;
 
-const rowOf = ({ surface, variant, user }: Omit<ListKey, 'generation'>): string => `${user}\n${variant}\n${surface}`;
+const rowOf = ({ surface, variant, user }: ListKey): string => `${user}\n${variant}\n${surface}`;
 
 const decoder = new TextDecoder();
 
@@ -111,7 +113,7 @@ export function createCloud(first: Manifest, regions: number): Cloud {
     noteErasure: (erasure) => {
       erasures.push(erasure);
     },
-    readTable: (key, region, nowMs) => {
+    readTable: (key, region, nowMs, itemsReadAtMs) => {
       const cell = findCell(key);
       if (cell === undefined) {
         const name = nameOf(key);
@@ -121,8 +123,9 @@ export function createCloud(first: Manifest, regions: number): Cloud {
         return { kind: 'absent' };
       }
       const id = reads.length;
-      reads.push({ id, key, region, readAtMs: nowMs, cell });
-      return makeLabelledList(id, cell.generation);
+      const isExpanded = key.expand !== undefined;
+      reads.push({ id, key, region, readAtMs: nowMs, itemsReadAtMs: isExpanded ? itemsReadAtMs : undefined, cell });
+      return makeLabelledList(id, cell.generation, isExpanded);
     },
     originOf: (bytes) => reads[Number(/^\{"id":"r:(\d+):0"/.exec(decoder.decode(bytes))?.[1] ?? -1)],
     absencesOf: (key) => absences.get(nameOf(key)) ?? [],
@@ -130,9 +133,10 @@ export function createCloud(first: Manifest, regions: number): Cloud {
 }
 
 /** One to three items, so that a limit has something to cut. */
-function makeLabelledList(id: number, generation: number): StoredList {
+function makeLabelledList(id: number, generation: number, isExpanded: boolean): StoredList {
   const items = [encodeItem(`r:${id}:0`, '1'), encodeItem(`r:${id}:1`, '0.5'), encodeItem(`r:${id}:2`, '0.25')];
-  const bytes = encodeUtf8(items.slice(0, 1 + (id % 3)).join(ITEM_SEPARATOR));
+  const told = isExpanded ? items.map((item) => `${item.slice(0, -1)},"metadata":{"of":${id}}}`) : items;
+  const bytes = encodeUtf8(told.slice(0, 1 + (id % 3)).join(ITEM_SEPARATOR));
   return { kind: 'list', bytes, generation, digest: `r-${id}` };
 }
 

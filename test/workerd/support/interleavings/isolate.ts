@@ -154,6 +154,6 @@ function toOutcome(result: Served | EarshotError | undefined): Outcome {
 }
 
 function splitKey(cacheKey: string): ListKey {
-  const [surface = '', variant = '', generation = '', user = ''] = cacheKey.split('/');
-  return { surface, variant, generation: Number(generation), user };
+  const [surface = '', variant = '', generation = '', user = '', expand] = cacheKey.split('/');
+  return { surface, variant, generation: Number(generation), user, expand: expand as ListKey['expand'] };
 }

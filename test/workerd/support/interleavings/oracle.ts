@@ -48,6 +48,7 @@ export interface Asking {
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
 const ABSENT_MS = 30_000;
+const ITEMS_MS = 300_000;
 const ABSENT_WINDOW_MS = 600_000;
 const MANIFEST_BOUND_MS = 10_000;
 
@@ -106,6 +107,11 @@ export function createOracle({ trouble, manifest: first, legMs, config }: Settin
     const ageMs = nowMs - read.readAtMs;
     const boundMs = ttlMs + (isReachable ? Math.min(ttlMs, HOUR_MS) : DAY_MS) + waitMs;
     demand(ageMs <= boundMs, () => `${what()} is ${ageMs} ms old, and may be ${boundMs}`);
+    if (read.itemsReadAtMs !== undefined) {
+      const itemsAgeMs = nowMs - read.itemsReadAtMs;
+      const itemsBoundMs = ITEMS_MS + (isReachable ? Math.min(ttlMs, ITEMS_MS) : DAY_MS) + waitMs;
+      demand(itemsAgeMs <= itemsBoundMs, () => `items of ${what()} are ${itemsAgeMs} ms old, may be ${itemsBoundMs}`);
+    }
     const erased = erasedAtMs(read.key.user, asking);
     demand(
       read.readAtMs >= erased,
@@ -165,6 +171,9 @@ export function createOracle({ trouble, manifest: first, legMs, config }: Settin
     const isSame = key.surface === own.surface && key.variant === own.variant && key.generation === own.generation;
     demand(generation === cell.generation, () => `generation ${generation} is told of a list of ${cell.generation}`);
     judgeList(read, asking, nowMs);
+    // Where something fails a list may come without its items.
+    const isAsExpanded = key.expand === asked.expand || (source === 'personal' && !isReachable && !key.expand);
+    demand(isAsExpanded, () => `${JSON.stringify(asked)} is answered with ${JSON.stringify(key)}`);
     if (source === 'personal') {
       const what = (): string => `${JSON.stringify(own)} is answered with the list of ${JSON.stringify(key)}`;
       demand(isSame && key.user === own.user, what);

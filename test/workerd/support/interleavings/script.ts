@@ -25,6 +25,7 @@ const ACTS: readonly (readonly [likelihood: number, act: Act])[] = [
   [7, erase],
   [4, loadLate],
   [9, breakOrigin],
+  [4, overload],
   [5, breakObject],
   [2, breakColo],
   [3, heal],
@@ -60,11 +61,12 @@ function drawRead({ setting, cloud }: World, chance: Chance): Read {
     surface,
     fallback: chance.is(0.6) ? 'none' : 'popular',
     variant: chance.is(0.1) ? chance.pick(variants).name : undefined,
+    expand: chance.is(0.2) ? 'items' : undefined,
   };
 }
 
-const describe = ({ user, surface, variant, fallback }: Read): string =>
-  `${user} on ${surface}${variant === undefined ? '' : ` (${variant})`}${fallback === 'none' ? '' : ' or the popular list'}`;
+const describe = ({ user, surface, variant, fallback, expand }: Read): string =>
+  `${user} on ${surface}${expand === undefined ? '' : ' with its items'}${variant === undefined ? '' : ` (${variant})`}${fallback === 'none' ? '' : ' or the popular list'}`;
 
 function send(world: World, chance: Chance, reads: readonly Read[], slot = chance.below(SLOTS)): void {
   world.tell?.(`slot ${slot} is asked for ${reads.map(describe).join(', ')}`);
@@ -121,6 +123,7 @@ const PROBES = 5;
 async function probe(world: World, chance: Chance): Promise<void> {
   const { timeline, setting } = world;
   if (setting.trouble === 'all') return;
+  for (const origin of world.origins) origin.isShedding = false;
   const read = drawRead(world, chance);
   const slot = chance.below(SLOTS);
   world.tell?.(`slot ${slot} is asked for ${describe(read)} again and again`);
@@ -254,6 +257,14 @@ async function breakOrigin(world: World, chance: Chance): Promise<void> {
   }
 }
 
+/** What nobody waits for is not read any more; what somebody waits for is, so that nobody who waits goes without. */
+function overload({ setting, origins, tell }: World, chance: Chance): void {
+  if (setting.trouble === 'none') return;
+  const origin = chance.pick(origins);
+  origin.isShedding = true;
+  tell?.(`the origin of ${origin.name} sheds what nobody waits for`);
+}
+
 function breakObject({ setting, objects, tell }: World, chance: Chance): void {
   if (setting.trouble === 'none') return;
   const name = `${chance.pick(setting.config.regions).name}/${chance.below(setting.config.regionShards)}`;
@@ -271,7 +282,10 @@ function breakColo({ setting, colos, tell }: World, chance: Chance): void {
 
 function heal({ origins, objects, colos, tell }: World): void {
   tell?.('everything is in order again');
-  for (const origin of origins) origin.trouble = undefined;
+  for (const origin of origins) {
+    origin.trouble = undefined;
+    origin.isShedding = false;
+  }
   for (const colo of colos) colo.trouble = undefined;
   objects.heal();
 }

@@ -18,6 +18,8 @@ export interface Setting {
   readonly config: EdgeConfig;
   /** The most that a way from one place to another takes in milliseconds, when nothing is wrong with it. */
   readonly legMs: number;
+  /** How long origins answer with what they read, in milliseconds, unless it is out of date before; 0: they keep nothing. */
+  readonly originMemoryMs: number;
   /** Whether memory is large enough for everything. */
   readonly isRoomy: boolean;
 }
@@ -77,6 +79,7 @@ export function drawSetting(chance: Chance, base: EdgeConfig): Setting {
     hot: { user: users[0] as string, surface: chance.pick(Object.keys(surfaces)) },
     manifest: { version: 1, surfaces, erasures: [] },
     legMs: chance.pick([2, 30, 30, 120]),
+    originMemoryMs: chance.pick([0, 2_000, 60_000, 86_400_000]),
     isRoomy,
     config: {
       ...base,

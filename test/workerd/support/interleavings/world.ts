@@ -85,8 +85,9 @@ export function createWorld(
     url: origin,
     trouble: undefined,
     isManifestHit: false,
+    isShedding: false,
   }));
-  const fetchFor = createOrigins({ cloud, timeline, chance, states: origins, legMs, watcher: watch });
+  const fetchFor = createOrigins({ setting, cloud, timeline, chance, states: origins, watcher: watch });
   const colos = [0, 1].map((i) => createColoCache({ timeline, name: `colo ${i}`, legMs }));
   const random = (): number => {
     const drawn = chance.next();
