@@ -6,23 +6,29 @@ import { EarshotError } from '../shared/errors.ts';
 import { ORIGIN_AUDIENCE } from '../shared/identity.ts';
 
 /** Checks an `Authorization` header. Rejects with `unauthenticated` unless it carries a token of the edge that has not expired. */
-export type VerifyCaller = (authorization: string | undefined) => Promise<void>;
+export interface VerifyCaller {
+  (authorization: string | undefined): Promise<void>;
+  /** Whether the header was found good before, and has not expired: to be told without waiting. */
+  isKnown(authorization: string | undefined): boolean;
+}
 
 /** The edge uses one token for minutes, so that few are ever in use at once. */
-const MAX_REMEMBERED_TOKENS = 1000;
+const MAX_REMEMBERED_HEADERS = 1000;
 
 export function createCallerVerifier(secret: string, clock: Clock): VerifyCaller {
   const key = Buffer.from(secret);
-  const expiresAtMs = new LRUCache<string, number>({ max: MAX_REMEMBERED_TOKENS });
+  const expiresAtMs = new LRUCache<string, number>({ max: MAX_REMEMBERED_HEADERS });
+  const isKnown = (authorization: string | undefined): boolean =>
+    authorization !== undefined && clock.now() < (expiresAtMs.get(authorization) ?? 0);
 
-  return async (authorization) => {
+  async function verifyCaller(authorization: string | undefined): Promise<void> {
+    if (isKnown(authorization)) return;
     const token = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(authorization ?? '')?.[1];
-    if (token === undefined) throw new EarshotError('unauthenticated', 'origin', 'expected a bearer token, got none');
-    const knownUntilMs = expiresAtMs.get(token);
-    if (knownUntilMs !== undefined && clock.now() < knownUntilMs) return;
+    if (authorization === undefined || token === undefined)
+      throw new EarshotError('unauthenticated', 'origin', 'expected a bearer token, got none');
     const { exp } = await verify(token);
-    expiresAtMs.set(token, exp * 1000);
-  };
+    expiresAtMs.set(authorization, exp * 1000);
+  }
 
   async function verify(token: string): Promise<{ exp: number }> {
     try {
@@ -37,4 +43,5 @@ export function createCallerVerifier(secret: string, clock: Clock): VerifyCaller
       throw new EarshotError('unauthenticated', 'origin', 'the token was refused', { cause });
     }
   }
+  return Object.assign(verifyCaller, { isKnown });
 }

@@ -1,8 +1,8 @@
 // One running origin: its parts wired together, listening, and drained when asked. It knows nothing of the process it runs in.
 import { once } from 'node:events';
-import type { Server } from 'node:http';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createAdaptorServer } from '@hono/node-server';
+import { getRequestListener } from '@hono/node-server';
 import type { Logger } from 'pino';
 import { type Clock, pause } from '../shared/clock.ts';
 import { type Counters, createCounters } from '../shared/counters.ts';
@@ -18,6 +18,7 @@ import { createExpandLists } from './items/expanded-lists.ts';
 import { createItemReader } from './items/item-reader.ts';
 import { createListMemory } from './lists/list-memory.ts';
 import { createListReader, type Guard } from './lists/list-reader.ts';
+import { createListsRoute, isListsRead } from './lists-route.ts';
 import { createManifestPoller } from './manifest-poller.ts';
 
 export interface Origin {
@@ -73,19 +74,25 @@ export async function startOrigin(
     flightAgeMs: config.readTimeoutMs,
   });
   let draining = false;
-  const app = createApp({
+  const verifyCaller = createCallerVerifier(config.originSecret, clock);
+  const isDraining = (): boolean => draining;
+  const app = createApp({ manifests, isWarm: table.isWarm, verifyCaller, isDraining, logger });
+  const answerOthers = getRequestListener(app.fetch);
+  const readLists = createListsRoute({
     lists,
     expandLists: createExpandLists({ items, clock }),
-    manifests,
-    isWarm: table.isWarm,
-    verifyCaller: createCallerVerifier(config.originSecret, clock),
+    verifyCaller,
     readTimeoutMs: config.readTimeoutMs,
-    isDraining: () => draining,
+    isDraining,
     clock,
     counters,
-    logger,
+    onError: (err, { code }, { url, headers }) =>
+      logger.error({ err, path: url, code, traceparent: headers.traceparent }, 'request failed'),
   });
-  const server = createAdaptorServer({ fetch: app.fetch }) as Server;
+  const server = createServer((request, response) => {
+    if (isListsRead(request)) readLists(request, response);
+    else void answerOthers(request, response);
+  });
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.listen(config.port, config.host);
   await once(server, 'listening');

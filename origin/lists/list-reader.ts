@@ -25,6 +25,8 @@ export type Guard = <T>(
 export interface ListReader {
   /** One result per ask, in their order: the list alone, expanded or not. Never rejects: what failed is an `error` result. */
   read(asks: readonly ListAsk[], timeoutMs: number): Promise<ListResult[]>;
+  /** The same at once when memory has all of it, and nothing is to be expanded; undefined, and nothing counted, else. */
+  readHeld(asks: readonly ListAsk[]): ListResult[] | undefined;
   /** Loads under way. */
   flights(): number;
 }
@@ -117,6 +119,7 @@ export function createListReader(options: ListReaderOptions): ListReader {
       const values = await guard({ isBackground, weight: asks.length, timeoutMs }, (leftMs) =>
         table.readLists(asks, leftMs),
       );
+      counters.add('origin_absent_total', values.filter(({ kind }) => kind === 'absent').length);
       return values.map((value) => (value.kind === 'error' ? value : { value, storedAtMs }));
     } catch (error) {
       const { code } = toEarshotError(error, 'origin');
@@ -125,6 +128,18 @@ export function createListReader(options: ListReaderOptions): ListReader {
   }
 
   return {
+    readHeld: (asks) => {
+      const nowMs = clock.now();
+      const results: ListResult[] = [];
+      for (const ask of asks) {
+        if (ask.expand !== undefined) return undefined;
+        const held = memory.get(makeCacheKey(ask));
+        if (held === undefined || !isServable(held, ask, nowMs)) return undefined;
+        results.push(toResult(held, nowMs));
+      }
+      counters.add('origin_memory_hits_total', asks.length);
+      return results;
+    },
     read: async (asks, timeoutMs) => {
       const nowMs = clock.now();
       const results: ListResult[] = new Array(asks.length);

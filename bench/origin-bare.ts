@@ -1,0 +1,19 @@
+// `node bench/origin-bare.ts`: a bare Hono route on the server that origins run on. It answers the bytes that it is given on standard input to
+// every request, and checks, reads and counts nothing.
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { buffer } from 'node:stream/consumers';
+import { createAdaptorServer } from '@hono/node-server';
+import { Hono } from 'hono';
+import { LIST_FRAMES_TYPE } from '../shared/list-frames.ts';
+import { LISTS_READ_PATH } from '../shared/lists-read.ts';
+
+const body = new Uint8Array(await buffer(process.stdin));
+const app = new Hono();
+app.post(LISTS_READ_PATH, (c) => c.body(body, 200, { 'Content-Type': LIST_FRAMES_TYPE }));
+const server = createAdaptorServer({ fetch: app.fetch }) as Server;
+server.listen(0, '127.0.0.1');
+await once(server, 'listening');
+process.stdout.write(`${(server.address() as AddressInfo).port}\n`);
+process.once('SIGTERM', () => process.exit(0));

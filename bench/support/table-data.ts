@@ -1,0 +1,85 @@
+// A Bigtable filled for measurements of origins: users with lists of 50 items, 2 KB each, and a manifest that makes them live.
+import { LOCAL_CLUSTERS, LOCAL_INSTANCE, LOCAL_PROJECT } from '../../dev/topology.ts';
+import { type BigtableAddress, type BigtableConnection, connectBigtable } from '../../origin/bigtable/connection.ts';
+import { readManifest, replaceManifest } from '../../origin/bigtable/manifest-row.ts';
+import { applySchema } from '../../origin/bigtable/schema.ts';
+import { murmur3 } from '../../shared/hash.ts';
+import { FAMILIES, type ListKey, makeListQualifier, makeRowKey, TABLES } from '../../shared/keys.ts';
+import { DEFAULT_LIMIT, encodeItem, ITEM_SEPARATOR } from '../../shared/list.ts';
+import { DEFAULT_LIST_TTL_SECONDS, FULL_WEIGHT } from '../../shared/manifest.ts';
+
+export const GENERATION = Date.UTC(2026, 10, 22, 3);
+export const SURFACE = 'home';
+export const VARIANT = 'control';
+const ROWS_PER_CALL = 500;
+const CALLS_AT_ONCE = 4;
+const TIMEOUT_MS = 60_000;
+
+export const tableAddress = (emulatorHost: string): BigtableAddress => ({
+  project: LOCAL_PROJECT,
+  instance: LOCAL_INSTANCE,
+  emulatorHost,
+});
+
+export const makeListener = (i: number): string => `listener:${i}`;
+
+export const makeKey = (user: string): ListKey => ({
+  surface: SURFACE,
+  variant: VARIANT,
+  generation: GENERATION,
+  user,
+});
+
+/** The stored form of a user's list: 50 items, about 2 KB. */
+export const makeListText = (user: string): string =>
+  Array.from({ length: DEFAULT_LIMIT }, (_, i) =>
+    encodeItem(`track:${1_000_000 + (murmur3(user, i) % 1_000_000)}`, String(1 - i / 1000)),
+  ).join(ITEM_SEPARATOR);
+
+/** Writes the schema, the lists of `users` listeners, and the manifest. */
+export async function fillTable(address: BigtableAddress, users: number): Promise<void> {
+  const bigtable = connectBigtable(address);
+  try {
+    await applySchema(bigtable, { clusters: LOCAL_CLUSTERS, dryRun: false }, () => undefined);
+    let next = 0;
+    const write = async (): Promise<void> => {
+      while (next < users) {
+        const first = next;
+        next += ROWS_PER_CALL;
+        await writeLists(bigtable, first, Math.min(ROWS_PER_CALL, users - first));
+      }
+    };
+    await Promise.all(Array.from({ length: CALLS_AT_ONCE }, write));
+    await publish(bigtable);
+  } finally {
+    await bigtable.close();
+  }
+}
+
+async function writeLists(bigtable: BigtableConnection, first: number, count: number): Promise<void> {
+  const entries = Array.from({ length: count }, (_, i) => {
+    const user = makeListener(first + i);
+    const setCell = {
+      familyName: FAMILIES.lists,
+      columnQualifier: Buffer.from(makeListQualifier(SURFACE, VARIANT)),
+      timestampMicros: GENERATION * 1000,
+      value: Buffer.from(makeListText(user)),
+    };
+    return { rowKey: Buffer.from(makeRowKey(user)), mutations: [{ setCell }] };
+  });
+  const request = { tableName: bigtable.tableName(TABLES.recommendations), appProfileId: 'ingest', entries };
+  for await (const answer of bigtable.data.mutateRows(request, { timeout: TIMEOUT_MS })) {
+    for (const { status } of answer.entries) if (status.code !== 0) throw new Error(status.message);
+  }
+}
+
+async function publish(bigtable: BigtableConnection): Promise<void> {
+  const read = await readManifest(bigtable, 'control', TIMEOUT_MS);
+  const variants = [{ name: VARIANT, weight: FULL_WEIGHT, current: GENERATION }];
+  const next = {
+    version: 1,
+    surfaces: { [SURFACE]: { salt: 'home-1', listTtlSeconds: DEFAULT_LIST_TTL_SECONDS, variants } },
+    erasures: [],
+  };
+  await replaceManifest(bigtable, 'control', { read, next, nowMs: Date.now(), timeoutMs: TIMEOUT_MS });
+}

@@ -1,0 +1,158 @@
+// `POST lists:read`, on Node's own request and response: nearly all that an origin is asked. What is in memory is answered in the turn in which
+// the body's end arrives, without a promise; a Hono route with its web streams would take four times as long (docs/decisions/0014).
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { z } from 'zod';
+import type { Clock } from '../shared/clock.ts';
+import type { Counters } from '../shared/counters.ts';
+import { EarshotError, toEarshotError } from '../shared/errors.ts';
+import { encodeListFrames, LIST_FRAMES_TYPE, type ListResult } from '../shared/list-frames.ts';
+import { DEADLINE_HEADER, LISTS_READ_PATH, type ListAsk, listsReadSchema } from '../shared/lists-read.ts';
+import type { VerifyCaller } from './identity.ts';
+import type { ExpandLists } from './items/expanded-lists.ts';
+import type { ListReader } from './lists/list-reader.ts';
+import { makeProblem } from './problem.ts';
+
+export interface ListsRouteDeps {
+  readonly lists: ListReader;
+  readonly expandLists: ExpandLists;
+  readonly verifyCaller: VerifyCaller;
+  /** The most time that one read may take, in ms. */
+  readonly readTimeoutMs: number;
+  readonly isDraining: () => boolean;
+  readonly clock: Clock;
+  readonly counters: Counters;
+  /** Told of what failed, with what was thrown. */
+  readonly onError: (thrown: unknown, error: EarshotError, request: IncomingMessage) => void;
+}
+
+export type ListsRoute = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** 200 keys of 128-byte ids, each with its surface and variant, are below 60 kB. */
+export const MAX_BODY_BYTES = 128 * 1024;
+const OVERLOADED_RETRY_AFTER_SECONDS = 1;
+
+export const isListsRead = ({ method, url }: IncomingMessage): boolean => method === 'POST' && url === LISTS_READ_PATH;
+
+export function createListsRoute(deps: ListsRouteDeps): ListsRoute {
+  const { lists, expandLists, verifyCaller, readTimeoutMs, isDraining, clock, counters, onError } = deps;
+
+  /** The results, at once when memory has them all. Throws or rejects with an EarshotError. */
+  function read(request: IncomingMessage, body: string): readonly ListResult[] | Promise<readonly ListResult[]> {
+    const timeoutMs = Math.min(readTimeoutMs, parseDeadline(request.headers[DEADLINE_HEADER]) ?? readTimeoutMs);
+    const asks = parseBody(body);
+    counters.add('origin_reads_total', asks.length);
+    return lists.readHeld(asks) ?? readWithin(asks, timeoutMs);
+  }
+
+  async function readWithin(asks: readonly ListAsk[], timeoutMs: number): Promise<readonly ListResult[]> {
+    const untilMs = clock.monotonicNow() + timeoutMs;
+    const results = await lists.read(asks, timeoutMs);
+    return expandLists(asks, results, Math.max(1, untilMs - clock.monotonicNow()));
+  }
+
+  function answer(response: ServerResponse, results: readonly ListResult[]): void {
+    if (results.every((result) => result.kind === 'error' && result.code === 'overloaded')) {
+      send(response, makeProblem('overloaded', undefined, OVERLOADED_RETRY_AFTER_SECONDS));
+      return;
+    }
+    const body = encodeListFrames(results);
+    response.writeHead(200, headersOf(response, { 'Content-Type': LIST_FRAMES_TYPE, 'Content-Length': body.length }));
+    response.end(body);
+  }
+
+  function refuse(request: IncomingMessage, response: ServerResponse, thrown: unknown): void {
+    const error = toEarshotError(thrown, 'origin');
+    const problem = makeProblem(error.code, error.message);
+    if (problem.status < 500) {
+      send(response, problem);
+      return;
+    }
+    onError(thrown, error, request);
+    send(response, makeProblem(error.code));
+  }
+
+  function send(response: ServerResponse, { status, headers, body }: ReturnType<typeof makeProblem>): void {
+    response.writeHead(status, headersOf(response, { ...headers, 'Content-Length': Buffer.byteLength(body) }));
+    response.end(body);
+  }
+
+  /** A caller's kept-alive connection outlives the listening socket: it would bring new requests until the drain's end cuts them off. */
+  const headersOf = (response: ServerResponse, headers: Record<string, string | number>) =>
+    isDraining() || response.req.readableEnded === false ? { ...headers, Connection: 'close' } : headers;
+
+  return (request, response) => {
+    const serve = async (body: string): Promise<void> => {
+      try {
+        await verifyCaller(request.headers.authorization);
+        answer(response, await read(request, body));
+      } catch (thrown) {
+        refuse(request, response, thrown);
+      }
+    };
+    const serveHeld = (body: string): void => {
+      try {
+        const results = read(request, body);
+        if (results instanceof Promise) {
+          results.then(
+            (late) => answer(response, late),
+            (thrown) => refuse(request, response, thrown),
+          );
+        } else answer(response, results);
+      } catch (thrown) {
+        refuse(request, response, thrown);
+      }
+    };
+    collectBody(request, (body) => {
+      if (body === undefined)
+        refuse(
+          request,
+          response,
+          new EarshotError('payload_too_large', 'origin', `expected at most ${MAX_BODY_BYTES} bytes`),
+        );
+      else if (verifyCaller.isKnown(request.headers.authorization)) serveHeld(body);
+      else void serve(body);
+    });
+  };
+}
+
+/** The body as text; undefined, and the rest of it unread, when it is longer than MAX_BODY_BYTES. Never called for a body that is cut off. */
+function collectBody(request: IncomingMessage, done: (body: string | undefined) => void): void {
+  let chunks: Buffer[] | undefined = [];
+  let bytes = 0;
+  request.on('data', (chunk: Buffer) => {
+    if (chunks === undefined) return;
+    bytes += chunk.length;
+    chunks.push(chunk);
+    if (bytes <= MAX_BODY_BYTES) return;
+    chunks = undefined;
+    done(undefined);
+  });
+  request.on('end', () => {
+    if (chunks !== undefined)
+      done(chunks.length === 1 ? (chunks[0] as Buffer).toString() : Buffer.concat(chunks).toString());
+  });
+  // A caller who goes away in the middle of it is not answered.
+  request.on('error', () => {});
+}
+
+function parseDeadline(header: string | string[] | undefined): number | undefined {
+  if (header === undefined) return undefined;
+  if (typeof header !== 'string' || !/^\d{1,9}$/.test(header)) {
+    const message = `expected ${DEADLINE_HEADER} to be whole milliseconds, got ${JSON.stringify(header)}`;
+    throw new EarshotError('invalid_request', 'origin', message);
+  }
+  if (Number(header) === 0) throw new EarshotError('deadline_exceeded', 'origin', 'the deadline had passed on arrival');
+  return Number(header);
+}
+
+function parseBody(text: string): readonly ListAsk[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new EarshotError('invalid_request', 'origin', 'expected a JSON body', { cause });
+  }
+  const result = listsReadSchema.safeParse(value);
+  if (!result.success) throw new EarshotError('invalid_request', 'origin', z.prettifyError(result.error));
+  return result.data.keys;
+}
