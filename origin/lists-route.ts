@@ -29,6 +29,8 @@ export type ListsRoute = (request: IncomingMessage, response: ServerResponse) =>
 
 /** 200 keys of 128-byte ids, each with its surface and variant, are below 60 kB. */
 export const MAX_BODY_BYTES = 128 * 1024;
+/** What Node writes from its stack, without memory of its own. */
+const MAX_TEXT_BYTES = 15_000;
 const OVERLOADED_RETRY_AFTER_SECONDS = 1;
 
 export const isListsRead = ({ method, url }: IncomingMessage): boolean => method === 'POST' && url === LISTS_READ_PATH;
@@ -55,9 +57,11 @@ export function createListsRoute(deps: ListsRouteDeps): ListsRoute {
       send(response, makeProblem('overloaded', undefined, OVERLOADED_RETRY_AFTER_SECONDS));
       return;
     }
-    const body = encodeListFrames(results);
+    const body = encodeListFrames(results, Buffer.allocUnsafe);
     response.writeHead(200, headersOf(response, { 'Content-Type': LIST_FRAMES_TYPE, 'Content-Length': body.length }));
-    response.end(body);
+    // As text a short body leaves in one piece with the header, which takes Node a quarter less time than two.
+    if (body.length <= MAX_TEXT_BYTES) response.end(body.toString('latin1'), 'latin1');
+    else response.end(body);
   }
 
   function refuse(request: IncomingMessage, response: ServerResponse, thrown: unknown): void {

@@ -48,6 +48,12 @@ export function interleaveBytes(texts: readonly string[], parts: readonly Uint8A
   return all;
 }
 
+/** Writes `text`, which must be ASCII, into `target` from `offset` on; how many bytes it takes. */
+export function writeAscii(text: string, target: Uint8Array, offset: number): number {
+  encoder.encodeInto(text, target.subarray(offset, offset + text.length));
+  return text.length;
+}
+
 /** One array with all of `parts` in order. */
 export function concatBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const joined = new Uint8Array(parts.reduce((total, part) => total + part.length, 0));

@@ -1,6 +1,6 @@
 // The answer of `lists:read`: one frame per key, in the order of the keys. A frame is one header line of JSON, then the list's bytes
 // as they are stored, so that no hop parses a list.
-import { concatBytes, decodeUtf8, encodeUtf8 } from './bytes.ts';
+import { decodeUtf8, writeAscii } from './bytes.ts';
 import type { ListValue } from './entry.ts';
 import { type ErrorCode, isErrorCode } from './errors.ts';
 
@@ -20,13 +20,25 @@ export type AgedValue = ListValue & {
 
 const NEWLINE = 0x0a;
 
-export function encodeListFrames(results: readonly ListResult[]): Uint8Array<ArrayBuffer> {
-  const parts: Uint8Array[] = [];
-  for (const result of results) {
-    parts.push(encodeUtf8(`${frameHeader(result)}\n`));
-    if (result.kind === 'list') parts.push(result.bytes);
+/** In the memory that `allocate` gives, whatever was in it. Default: new memory. */
+export function encodeListFrames<T extends Uint8Array = Uint8Array<ArrayBuffer>>(
+  results: readonly ListResult[],
+  allocate: (bytes: number) => T = (bytes) => new Uint8Array(bytes) as Uint8Array as T,
+): T {
+  const headers = results.map((result) => `${frameHeader(result)}\n`);
+  let bytes = 0;
+  for (const [i, result] of results.entries()) {
+    bytes += (headers[i] as string).length + (result.kind === 'list' ? result.bytes.length : 0);
   }
-  return concatBytes(parts);
+  const all = allocate(bytes);
+  let offset = 0;
+  for (const [i, result] of results.entries()) {
+    offset += writeAscii(headers[i] as string, all, offset);
+    if (result.kind !== 'list') continue;
+    all.set(result.bytes, offset);
+    offset += result.bytes.length;
+  }
+  return all;
 }
 
 /**
