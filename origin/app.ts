@@ -14,11 +14,12 @@ export interface OriginDeps {
   readonly isWarm: () => boolean;
   /** Whether the process is on its way out. */
   readonly isDraining: () => boolean;
+  readonly exposeMetrics: () => Promise<{ readonly contentType: string; readonly body: string }>;
   readonly logger: Logger;
 }
 
 export function createApp(deps: OriginDeps): Hono {
-  const { manifests, verifyCaller, isWarm, isDraining, logger } = deps;
+  const { manifests, verifyCaller, isWarm, isDraining, exposeMetrics, logger } = deps;
   const app = new Hono();
 
   app.use(async (c, next) => {
@@ -34,6 +35,11 @@ export function createApp(deps: OriginDeps): Hono {
     return manifests.latest() === undefined
       ? c.json({ status: 'waiting for the manifest' }, 503)
       : c.json({ status: 'ok' });
+  });
+
+  app.get('/metrics', async (c) => {
+    const { contentType, body } = await exposeMetrics();
+    return c.body(body, 200, { 'Content-Type': contentType });
   });
 
   app.use('/internal/*', async (c, next) => {

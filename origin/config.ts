@@ -37,6 +37,8 @@ const environment = z.object({
   HOST: z.string().min(1).default('127.0.0.1'),
   /** 0 takes any free port. Default: 8080 */
   PORT: wholeNumber(0, 65_535).default(8080),
+  /** Processes that share the port, one for each core that they may use. Default: 1 */
+  WORKERS: wholeNumber(1, 64).default(1),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   /** How often the manifest row is read, in ms. Default: 2000 */
   EARSHOT_MANIFEST_POLL_MS: wholeNumber(10, 60_000).default(2000),
@@ -63,6 +65,7 @@ export interface OriginConfig {
   readonly originSecret: string;
   readonly host: string;
   readonly port: number;
+  readonly workers: number;
   readonly logLevel: string;
   readonly manifestPollMs: number;
   readonly readTimeoutMs: number;
@@ -91,6 +94,7 @@ export function readOriginConfig(env: Readonly<Record<string, string | undefined
     originSecret: values.EARSHOT_ORIGIN_SECRET,
     host: values.HOST,
     port: values.PORT,
+    workers: values.WORKERS,
     logLevel: values.LOG_LEVEL,
     manifestPollMs: values.EARSHOT_MANIFEST_POLL_MS,
     readTimeoutMs: values.EARSHOT_READ_TIMEOUT_MS,

@@ -3,13 +3,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import type { Clock } from '../shared/clock.ts';
-import type { Counters } from '../shared/counters.ts';
+import type { CounterName, Counters } from '../shared/counters.ts';
 import { EarshotError, toEarshotError } from '../shared/errors.ts';
 import { encodeListFrames, LIST_FRAMES_TYPE, type ListResult } from '../shared/list-frames.ts';
 import { DEADLINE_HEADER, LISTS_READ_PATH, type ListAsk, listsReadSchema } from '../shared/lists-read.ts';
 import type { VerifyCaller } from './identity.ts';
 import type { ExpandLists } from './items/expanded-lists.ts';
 import type { ListReader } from './lists/list-reader.ts';
+import type { ReadOutcome } from './metrics/metrics.ts';
 import { makeProblem } from './problem.ts';
 
 export interface ListsRouteDeps {
@@ -21,6 +22,10 @@ export interface ListsRouteDeps {
   readonly isDraining: () => boolean;
   readonly clock: Clock;
   readonly counters: Counters;
+  /** Counts the keys. */
+  readonly counter: CounterName;
+  /** Told how long each request took from the end of its body on, and what came of it. */
+  readonly observe: (ms: number, outcome: ReadOutcome) => void;
   /** Told of what failed, with what was thrown. */
   readonly onError: (thrown: unknown, error: EarshotError, request: IncomingMessage) => void;
 }
@@ -36,13 +41,14 @@ const OVERLOADED_RETRY_AFTER_SECONDS = 1;
 export const isListsRead = ({ method, url }: IncomingMessage): boolean => method === 'POST' && url === LISTS_READ_PATH;
 
 export function createListsRoute(deps: ListsRouteDeps): ListsRoute {
-  const { lists, expandLists, verifyCaller, readTimeoutMs, isDraining, clock, counters, onError } = deps;
+  const { lists, expandLists, verifyCaller, readTimeoutMs, isDraining, clock, counters, counter, observe, onError } =
+    deps;
 
   /** The results, at once when memory has them all. Throws or rejects with an EarshotError. */
   function read(request: IncomingMessage, body: string): readonly ListResult[] | Promise<readonly ListResult[]> {
     const timeoutMs = Math.min(readTimeoutMs, parseDeadline(request.headers[DEADLINE_HEADER]) ?? readTimeoutMs);
     const asks = parseBody(body);
-    counters.add('origin_reads_total', asks.length);
+    counters.add(counter, asks.length);
     return lists.readHeld(asks) ?? readWithin(asks, timeoutMs);
   }
 
@@ -52,9 +58,10 @@ export function createListsRoute(deps: ListsRouteDeps): ListsRoute {
     return expandLists(asks, results, Math.max(1, untilMs - clock.monotonicNow()));
   }
 
-  function answer(response: ServerResponse, results: readonly ListResult[]): void {
+  function answer(response: ServerResponse, results: readonly ListResult[], startedAtMs: number): void {
     if (results.every((result) => result.kind === 'error' && result.code === 'overloaded')) {
       send(response, makeProblem('overloaded', undefined, OVERLOADED_RETRY_AFTER_SECONDS));
+      observe(clock.monotonicNow() - startedAtMs, 'shed');
       return;
     }
     const body = encodeListFrames(results, Buffer.allocUnsafe);
@@ -62,11 +69,13 @@ export function createListsRoute(deps: ListsRouteDeps): ListsRoute {
     // As text a short body leaves in one piece with the header, which takes Node a quarter less time than two.
     if (body.length <= MAX_TEXT_BYTES) response.end(body.toString('latin1'), 'latin1');
     else response.end(body);
+    observe(clock.monotonicNow() - startedAtMs, 'ok');
   }
 
-  function refuse(request: IncomingMessage, response: ServerResponse, thrown: unknown): void {
+  function refuse(request: IncomingMessage, response: ServerResponse, thrown: unknown, startedAtMs: number): void {
     const error = toEarshotError(thrown, 'origin');
     const problem = makeProblem(error.code, error.message);
+    observe(clock.monotonicNow() - startedAtMs, problem.status < 500 ? 'refused' : 'failed');
     if (problem.status < 500) {
       send(response, problem);
       return;
@@ -85,39 +94,37 @@ export function createListsRoute(deps: ListsRouteDeps): ListsRoute {
     isDraining() || response.req.readableEnded === false ? { ...headers, Connection: 'close' } : headers;
 
   return (request, response) => {
-    const serve = async (body: string): Promise<void> => {
+    const serve = async (body: string, startedAtMs: number): Promise<void> => {
       try {
         await verifyCaller(request.headers.authorization);
-        answer(response, await read(request, body));
+        answer(response, await read(request, body), startedAtMs);
       } catch (thrown) {
-        refuse(request, response, thrown);
+        refuse(request, response, thrown, startedAtMs);
       }
     };
-    const serveHeld = (body: string): void => {
+    const serveKnown = (body: string, startedAtMs: number): void => {
       try {
         const results = read(request, body);
         if (results instanceof Promise) {
           results.then(
-            (late) => answer(response, late),
-            (thrown) => refuse(request, response, thrown),
+            (late) => answer(response, late, startedAtMs),
+            (thrown) => refuse(request, response, thrown, startedAtMs),
           );
-        } else answer(response, results);
+        } else answer(response, results, startedAtMs);
       } catch (thrown) {
-        refuse(request, response, thrown);
+        refuse(request, response, thrown, startedAtMs);
       }
     };
     collectBody(request, (body) => {
-      if (body === undefined)
-        refuse(
-          request,
-          response,
-          new EarshotError('payload_too_large', 'origin', `expected at most ${MAX_BODY_BYTES} bytes`),
-        );
-      else if (verifyCaller.isKnown(request.headers.authorization)) serveHeld(body);
-      else void serve(body);
+      const startedAtMs = clock.monotonicNow();
+      if (body === undefined) refuse(request, response, tooLarge(), startedAtMs);
+      else if (verifyCaller.isKnown(request.headers.authorization)) serveKnown(body, startedAtMs);
+      else void serve(body, startedAtMs);
     });
   };
 }
+
+const tooLarge = () => new EarshotError('payload_too_large', 'origin', `expected at most ${MAX_BODY_BYTES} bytes`);
 
 /** The body as text; undefined, and the rest of it unread, when it is longer than MAX_BODY_BYTES. Never called for a body that is cut off. */
 function collectBody(request: IncomingMessage, done: (body: string | undefined) => void): void {

@@ -3,6 +3,7 @@ import { pino } from 'pino';
 import { systemClock } from '../shared/clock.ts';
 import { type OriginConfig, readOriginConfig } from './config.ts';
 import { startOrigin } from './server.ts';
+import { readWorkerPlace, runWorkers } from './workers/primary.ts';
 
 const EXIT_USAGE = 2;
 
@@ -23,7 +24,12 @@ function exitWith(error: unknown): never {
   process.exit(1);
 }
 
-const origin = await startOrigin(config, { clock: systemClock, logger }).catch(exitWith);
+const place = readWorkerPlace(process.env);
+if (config.workers > 1 && place === undefined) {
+  process.exit(await runWorkers(config.workers, { clock: systemClock, logger }));
+}
+
+const origin = await startOrigin(config, { clock: systemClock, logger, place }).catch(exitWith);
 let isLeaving = false;
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.on(signal, () => {

@@ -41,6 +41,8 @@ export const COUNTERS = {
   origin_reads_total: 'keys that this process was asked for',
   origin_memory_hits_total: 'lists served from the memory of the process',
   origin_collapsed_total: 'keys answered from the load of another',
+  origin_sibling_reads_total: 'keys that other processes of this origin asked this one for, which keeps them',
+  origin_sibling_failures_total: 'calls to other processes of this origin that failed, so that the table was read here',
   origin_absent_total: 'keys that had no list in Bigtable',
   origin_shed_total: 'keys refused because the process had as much to do as it can',
   origin_item_reads_total: 'items that expanded lists asked for, each once a request',

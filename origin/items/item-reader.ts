@@ -8,7 +8,7 @@ import { ITEM_TTL_MS } from '../../shared/lifetime.ts';
 import { createLoadGroup } from '../../shared/load-group.ts';
 import { createSingleflight } from '../../shared/singleflight.ts';
 import type { ReadFailure, RecommendationTable } from '../bigtable/recommendation-table.ts';
-import type { Guard } from '../lists/list-reader.ts';
+import type { Guard } from '../lists/load-lists.ts';
 
 export interface Item {
   /** One JSON object in one line; undefined: there is no such item. */

@@ -4,7 +4,6 @@
 import type { Clock } from '../../shared/clock.ts';
 import type { Counters } from '../../shared/counters.ts';
 import type { ListValue } from '../../shared/entry.ts';
-import { toEarshotError } from '../../shared/errors.ts';
 import { erasedAtMs } from '../../shared/fence.ts';
 import { makeCacheKey } from '../../shared/keys.ts';
 import { ABSENT_TTL_MS } from '../../shared/lifetime.ts';
@@ -13,14 +12,8 @@ import type { ListAsk } from '../../shared/lists-read.ts';
 import { createLoadGroup, type LoadGroup } from '../../shared/load-group.ts';
 import type { Manifest } from '../../shared/manifest.ts';
 import { createSingleflight, FollowerTimeout } from '../../shared/singleflight.ts';
-import type { ReadFailure, RecommendationTable } from '../bigtable/recommendation-table.ts';
 import type { HeldList, ListMemory } from './list-memory.ts';
-
-/** Lets `work` begin when there is room for it, with the time that is left then; rejects with an EarshotError when there will not be in time. */
-export type Guard = <T>(
-  ask: { readonly isBackground: boolean; readonly weight: number; readonly timeoutMs: number },
-  work: (leftMs: number) => Promise<T>,
-) => Promise<T>;
+import { isFailed, type Loaded, type LoadLists } from './load-lists.ts';
 
 export interface ListReader {
   /** One result per ask, in their order: the list alone, expanded or not. Never rejects: what failed is an `error` result. */
@@ -33,8 +26,8 @@ export interface ListReader {
 
 export interface ListReaderOptions {
   readonly memory: ListMemory;
-  readonly table: Pick<RecommendationTable, 'readLists'>;
-  readonly guard: Guard;
+  /** What memory does not have. */
+  readonly load: LoadLists;
   /** The newest one that this process knows. */
   readonly manifest: () => Manifest;
   readonly clock: Clock;
@@ -46,8 +39,6 @@ export interface ListReaderOptions {
 /** Lists under a generation do not change; this bounds what it costs should one do so all the same. */
 export const MAX_LIST_AGE_MS = 3_600_000;
 
-type Loaded = HeldList | ReadFailure;
-
 interface Missing {
   readonly ask: ListAsk;
   readonly cacheKey: string;
@@ -55,7 +46,7 @@ interface Missing {
 }
 
 export function createListReader(options: ListReaderOptions): ListReader {
-  const { memory, table, guard, manifest, clock, counters, flightAgeMs } = options;
+  const { memory, load, manifest, clock, counters, flightAgeMs } = options;
   const flights = createSingleflight<Loaded>({ clock, ageTimeoutMs: flightAgeMs, isFailure: isFailed });
 
   function isServable({ value, storedAtMs }: HeldList, { user, surface, maxAgeMs }: ListAsk, nowMs: number): boolean {
@@ -111,21 +102,7 @@ export function createListReader(options: ListReaderOptions): ListReader {
   }
 
   const openGroup = (isBackground: boolean, timeoutMs: number): LoadGroup<ListAsk, Loaded> =>
-    createLoadGroup((asks) => loadFromTable(asks, isBackground, timeoutMs));
-
-  async function loadFromTable(asks: readonly ListAsk[], isBackground: boolean, timeoutMs: number): Promise<Loaded[]> {
-    const storedAtMs = clock.now();
-    try {
-      const values = await guard({ isBackground, weight: asks.length, timeoutMs }, (leftMs) =>
-        table.readLists(asks, leftMs),
-      );
-      counters.add('origin_absent_total', values.filter(({ kind }) => kind === 'absent').length);
-      return values.map((value) => (value.kind === 'error' ? value : { value, storedAtMs }));
-    } catch (error) {
-      const { code } = toEarshotError(error, 'origin');
-      return asks.map(() => ({ kind: 'error', code }));
-    }
-  }
+    createLoadGroup((asks) => load(asks, isBackground, timeoutMs));
 
   return {
     readHeld: (asks) => {
@@ -156,8 +133,6 @@ export function createListReader(options: ListReaderOptions): ListReader {
     flights: () => flights.size(),
   };
 }
-
-const isFailed = (loaded: Loaded): loaded is ReadFailure => 'kind' in loaded;
 
 /** Ages count from the arrival of the request: what was read for it, or after it came, has none. */
 function toResult(loaded: Loaded, arrivedAtMs: number): ListResult {

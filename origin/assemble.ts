@@ -1,0 +1,180 @@
+// Everything that lives as long as the process, built once and wired together. Nothing here listens or polls yet.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { getRequestListener } from '@hono/node-server';
+import type { Logger } from 'pino';
+import type { Clock } from '../shared/clock.ts';
+import { type Counters, createCounters } from '../shared/counters.ts';
+import { EMPTY_MANIFEST } from '../shared/manifest.ts';
+import { createApp } from './app.ts';
+import { grpcStatusNameOf } from './bigtable/bigtable-error.ts';
+import { connectBigtable } from './bigtable/connection.ts';
+import { readManifest } from './bigtable/manifest-row.ts';
+import type { CallObserver } from './bigtable/reads/key-read.ts';
+import { createRecommendationTable, type RecommendationTable } from './bigtable/recommendation-table.ts';
+import type { OriginConfig } from './config.ts';
+import { createCallerVerifier } from './identity.ts';
+import { createExpandLists } from './items/expanded-lists.ts';
+import { createItemReader } from './items/item-reader.ts';
+import { createListMemory } from './lists/list-memory.ts';
+import { createListReader } from './lists/list-reader.ts';
+import { createTableLoad, type Guard } from './lists/load-lists.ts';
+import { createListsRoute, isListsRead, type ListsRouteDeps } from './lists-route.ts';
+import { createManifestPoller, type ManifestPoller } from './manifest-poller.ts';
+import { exposeMetrics } from './metrics/expose-metrics.ts';
+import { createMetrics, type Metrics } from './metrics/metrics.ts';
+import type { WorkerPlace } from './workers/primary.ts';
+import { createSiblingLoad } from './workers/sibling-load.ts';
+import { connectSiblings, METRICS_JSON_PATH } from './workers/siblings.ts';
+
+export type Listener = (request: IncomingMessage, response: ServerResponse) => void;
+
+export interface OriginParts {
+  readonly table: RecommendationTable;
+  readonly manifests: ManifestPoller;
+  readonly counters: Counters;
+  /** Answers the edge and whoever runs the process. */
+  readonly listener: Listener;
+  /** Answers the other processes of this origin. */
+  readonly siblingListener: Listener;
+  close(): Promise<void>;
+}
+
+export interface OriginSurroundings {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Where this process stands among those on the same port. Default: it is the only one. */
+  readonly place?: WorkerPlace | undefined;
+}
+
+export function assembleOrigin(
+  config: OriginConfig,
+  { clock, logger, place }: OriginSurroundings,
+  isDraining: () => boolean,
+): OriginParts {
+  const counters = createCounters();
+  // What it asks about is built below, long before anybody asks.
+  const metrics = createMetrics(config.region, counters, () => ({
+    queued: 0,
+    executing: 0,
+    limit: 0,
+    tableWaiting: table.waiting(),
+    flights: lists.flights(),
+    caches: { lists: memory, items },
+  }));
+  const bigtable = connectBigtable(config.bigtable);
+  const table = createRecommendationTable({
+    address: config.bigtable,
+    appProfile: config.appProfile,
+    hedgeProfile: config.hedgeProfile,
+    channels: config.channels,
+    callsPerLane: config.callsPerLane,
+    clock,
+    observerOf: (name) => observeCalls(name, counters, metrics),
+    onError: (err) => logger.warn({ err }, 'a read of Bigtable was given up'),
+  });
+  const manifests = createManifestPoller({
+    read: async () => {
+      const { manifest, cell } = await readManifest(bigtable, config.appProfile, config.readTimeoutMs);
+      return { manifest, json: cell === undefined ? JSON.stringify(manifest) : cell.json.toString('utf8') };
+    },
+    intervalMs: config.manifestPollMs,
+    clock,
+    counters,
+    onError: (err) => logger.warn({ err }, 'the manifest could not be read'),
+  });
+
+  const siblings = place && connectSiblings(place.directory, place.index, place.count);
+  const guard: Guard = (ask, work) => work(ask.timeoutMs);
+  const memory = createListMemory(config.listCacheBytes);
+  const fromTable = createTableLoad({ table, guard, clock, counters });
+  const lists = createListReader({
+    memory,
+    load: siblings === undefined ? fromTable : createSiblingLoad({ siblings, load: fromTable, clock, counters }),
+    manifest: () => manifests.latest()?.manifest ?? EMPTY_MANIFEST,
+    clock,
+    counters,
+    flightAgeMs: config.readTimeoutMs,
+  });
+  const items = createItemReader({
+    maxBytes: config.itemCacheBytes,
+    table,
+    guard,
+    clock,
+    counters,
+    flightAgeMs: config.readTimeoutMs,
+  });
+  const verifyCaller = createCallerVerifier(config.originSecret, clock);
+  const route: Omit<ListsRouteDeps, 'counter' | 'verifyCaller'> = {
+    lists,
+    expandLists: createExpandLists({ items, clock }),
+    readTimeoutMs: config.readTimeoutMs,
+    isDraining,
+    clock,
+    counters,
+    observe: metrics.observeRead,
+    onError: (err, { code }, { url, headers }) =>
+      logger.error({ err, path: url, code, traceparent: headers.traceparent }, 'request failed'),
+  };
+  const readLists = createListsRoute({ ...route, verifyCaller, counter: 'origin_reads_total' });
+  const readForSibling = createListsRoute({
+    ...route,
+    verifyCaller: Object.assign(async () => {}, { isKnown: () => true }),
+    counter: 'origin_sibling_reads_total',
+  });
+  const exposed = exposeMetrics(metrics.registry, siblings);
+  const app = createApp({ manifests, isWarm: table.isWarm, verifyCaller, isDraining, exposeMetrics: exposed, logger });
+  const answerOthers = getRequestListener(app.fetch);
+
+  return {
+    table,
+    manifests,
+    counters,
+    listener: (request, response) => {
+      if (isListsRead(request)) readLists(request, response);
+      else void answerOthers(request, response);
+    },
+    siblingListener: (request, response) => {
+      if (isListsRead(request)) readForSibling(request, response);
+      else if (request.url === METRICS_JSON_PATH) sendMetrics(metrics, response);
+      else response.writeHead(404).end();
+    },
+    close: async () => {
+      manifests.stop();
+      siblings?.close();
+      await Promise.all([bigtable.close(), table.close()]);
+    },
+  };
+}
+
+function sendMetrics({ registry }: Metrics, response: ServerResponse): void {
+  registry.getMetricsAsJSON().then(
+    (all) => response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(all)),
+    () => response.writeHead(500).end(),
+  );
+}
+
+const observeCalls = (table: string, counters: Counters, metrics: Metrics): CallObserver => ({
+  onCall: (keys) => {
+    counters.add('origin_bigtable_calls_total');
+    counters.add('origin_bigtable_keys_total', keys);
+  },
+  onCallEnd: ({ keys, latencyMs, error }) => {
+    if (error !== undefined) counters.add('origin_bigtable_failures_total');
+    metrics.observeCall({
+      table,
+      keys,
+      ms: latencyMs,
+      ...(error === undefined ? {} : { code: grpcStatusNameOf(error) }),
+    });
+  },
+  onRetry: () => counters.add('origin_retries_total'),
+  onHedge: (outcome) => {
+    counters.add(HEDGE_COUNTERS[outcome]);
+  },
+});
+
+const HEDGE_COUNTERS = {
+  sent: 'origin_hedges_total',
+  won: 'origin_hedges_won_total',
+  denied: 'origin_hedges_denied_total',
+} as const;

@@ -1,0 +1,43 @@
+// How lists come that memory does not have: from the table, when there is room for the read.
+import type { Clock } from '../../shared/clock.ts';
+import type { Counters } from '../../shared/counters.ts';
+import { toEarshotError } from '../../shared/errors.ts';
+import type { ListAsk } from '../../shared/lists-read.ts';
+import type { ReadFailure, RecommendationTable } from '../bigtable/recommendation-table.ts';
+import type { HeldList } from './list-memory.ts';
+
+export type Loaded = HeldList | ReadFailure;
+
+export const isFailed = (loaded: Loaded): loaded is ReadFailure => 'kind' in loaded;
+
+/** One outcome per ask, in their order. Never rejects. */
+export type LoadLists = (asks: readonly ListAsk[], isBackground: boolean, timeoutMs: number) => Promise<Loaded[]>;
+
+/** Lets `work` begin when there is room for it, with the time that is left then; rejects with an EarshotError when there will not be in time. */
+export type Guard = <T>(
+  ask: { readonly isBackground: boolean; readonly weight: number; readonly timeoutMs: number },
+  work: (leftMs: number) => Promise<T>,
+) => Promise<T>;
+
+interface TableLoadOptions {
+  readonly table: Pick<RecommendationTable, 'readLists'>;
+  readonly guard: Guard;
+  readonly clock: Clock;
+  readonly counters: Counters;
+}
+
+export const createTableLoad =
+  ({ table, guard, clock, counters }: TableLoadOptions): LoadLists =>
+  async (asks, isBackground, timeoutMs) => {
+    const storedAtMs = clock.now();
+    try {
+      const values = await guard({ isBackground, weight: asks.length, timeoutMs }, (leftMs) =>
+        table.readLists(asks, leftMs),
+      );
+      counters.add('origin_absent_total', values.filter(({ kind }) => kind === 'absent').length);
+      return values.map((value) => (value.kind === 'error' ? value : { value, storedAtMs }));
+    } catch (error) {
+      const { code } = toEarshotError(error, 'origin');
+      return asks.map(() => ({ kind: 'error', code }));
+    }
+  };

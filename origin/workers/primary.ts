@@ -1,0 +1,68 @@
+// Several processes on one port, one for each core: this one only starts them, starts anew what ends unbidden, and passes the signal to leave on.
+import cluster, { type Worker } from 'node:cluster';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import type { Clock } from '../../shared/clock.ts';
+
+export interface WorkerPlace {
+  readonly index: number;
+  readonly count: number;
+  /** Where the sockets of all workers are. */
+  readonly directory: string;
+}
+
+/** A worker that ends at once, again and again, is not worth a core. */
+const RESTART_AFTER_MS = 1_000;
+const PLACE = 'EARSHOT_WORKER_PLACE';
+
+/** Where this process stands among the workers; undefined when it is the only one, or the primary. */
+export function readWorkerPlace(env: Readonly<Record<string, string | undefined>>): WorkerPlace | undefined {
+  const place = env[PLACE];
+  return place === undefined ? undefined : (JSON.parse(place) as WorkerPlace);
+}
+
+/** Starts `count` workers; resolves with 0 when all have ended after SIGTERM or SIGINT, or with the exit code of the first that cannot start. */
+export function runWorkers(count: number, { clock, logger }: { clock: Clock; logger: Logger }): Promise<number> {
+  const directory = mkdtempSync(join(tmpdir(), 'earshot-origin-'));
+  const running = new Map<number, Worker>();
+  const { promise: ended, resolve } = Promise.withResolvers<number>();
+  let isLeaving = false;
+  let exitCode = 0;
+
+  function start(index: number): void {
+    const place: WorkerPlace = { index, count, directory };
+    const worker = cluster.fork({ [PLACE]: JSON.stringify(place) });
+    let isListening = false;
+    running.set(index, worker);
+    worker.once('listening', () => {
+      isListening = true;
+    });
+    worker.once('exit', (code, signal) => {
+      running.delete(index);
+      if (!isLeaving && isListening) {
+        logger.error({ worker: index, code, signal }, 'a worker ended; it is started anew');
+        clock.setTimeout(() => {
+          if (!isLeaving) start(index);
+        }, RESTART_AFTER_MS);
+      } else if (!isLeaving) {
+        exitCode = code || 1;
+        leave();
+      }
+      if (isLeaving && running.size === 0) {
+        rmSync(directory, { recursive: true, force: true });
+        resolve(exitCode);
+      }
+    });
+  }
+
+  function leave(): void {
+    isLeaving = true;
+    for (const worker of running.values()) worker.process.kill('SIGTERM');
+  }
+
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, leave);
+  for (let index = 0; index < count; index++) start(index);
+  return ended;
+}

@@ -1,0 +1,70 @@
+// Of several processes on one port each keeps some users: what another keeps is asked of it before the table is, so that a list is read from the
+// table once, and not once a process, and a crowd that is spread over all of them still makes one load. What comes is kept here too, so that
+// hot lists are answered where they are asked for. A process that fails is passed over.
+import type { Clock } from '../../shared/clock.ts';
+import type { Counters } from '../../shared/counters.ts';
+import { murmur3 } from '../../shared/hash.ts';
+import type { ListResult } from '../../shared/list-frames.ts';
+import type { ListAsk } from '../../shared/lists-read.ts';
+import type { Loaded, LoadLists } from '../lists/load-lists.ts';
+import type { Siblings } from './siblings.ts';
+
+interface SiblingLoadOptions {
+  readonly siblings: Siblings;
+  /** From the table. */
+  readonly load: LoadLists;
+  readonly clock: Clock;
+  readonly counters: Counters;
+}
+
+/** Of its time a call gives this share to the other process, so that some is left for the table. */
+const SIBLING_SHARE = 0.7;
+/** Not the hash of the row keys' prefix, which would give each process whole tablets. */
+const SEED = 0x5f3759df;
+
+export const chooseWorker = (user: string, count: number): number => murmur3(user, SEED) % count;
+
+export function createSiblingLoad({ siblings, load, clock, counters }: SiblingLoadOptions): LoadLists {
+  async function loadFrom(
+    worker: number,
+    asks: readonly ListAsk[],
+    isBackground: boolean,
+    timeoutMs: number,
+  ): Promise<Loaded[]> {
+    if (worker === siblings.own) return load(asks, isBackground, timeoutMs);
+    const startedAtMs = clock.now();
+    const startedAt = clock.monotonicNow();
+    try {
+      // What the list holds of its items is put together here.
+      const plain = asks.map((ask) => (ask.expand === undefined ? ask : { ...ask, expand: undefined }));
+      const results = await siblings.readLists(worker, plain, timeoutMs * SIBLING_SHARE);
+      return results.map((result) => toLoaded(result, startedAtMs));
+    } catch {
+      counters.add('origin_sibling_failures_total');
+      return load(asks, isBackground, Math.max(1, timeoutMs - (clock.monotonicNow() - startedAt)));
+    }
+  }
+
+  return async (asks, isBackground, timeoutMs) => {
+    const indexes = Map.groupBy(asks.keys(), (i) => chooseWorker((asks[i] as ListAsk).user, siblings.count));
+    const loaded: Loaded[] = new Array(asks.length);
+    const loads = [...indexes].map(async ([worker, at]) => {
+      const part = await loadFrom(
+        worker,
+        at.map((i) => asks[i] as ListAsk),
+        isBackground,
+        timeoutMs,
+      );
+      for (const [n, i] of at.entries()) loaded[i] = part[n] as Loaded;
+    });
+    await Promise.all(loads);
+    return loaded;
+  };
+}
+
+/** As old as the other process says, counted from before it was asked. */
+function toLoaded(result: ListResult, startedAtMs: number): Loaded {
+  if (result.kind === 'error') return result;
+  const { ageMs = 0, itemsAgeMs: _, ...value } = result;
+  return { value, storedAtMs: startedAtMs - ageMs };
+}

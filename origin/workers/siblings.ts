@@ -1,0 +1,61 @@
+// The other processes of this origin, over Unix sockets: the same interface that the edge calls, without a token, because the directory of the
+// sockets is open to their user alone.
+import { Agent, request } from 'node:http';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { decodeListFrames, type ListResult } from '../../shared/list-frames.ts';
+import { DEADLINE_HEADER, LISTS_READ_PATH, type ListAsk } from '../../shared/lists-read.ts';
+
+export interface Siblings {
+  readonly own: number;
+  readonly count: number;
+  /** Rejects with an Error when the process does not answer in time, or not with 200. */
+  readLists(worker: number, asks: readonly ListAsk[], timeoutMs: number): Promise<ListResult[]>;
+  /** The metrics of one process as prom-client's JSON. Rejects as `readLists`. */
+  readMetrics(worker: number, timeoutMs: number): Promise<object[]>;
+  close(): void;
+}
+
+export const METRICS_JSON_PATH = '/metrics.json';
+export const socketPath = (directory: string, worker: number): string => join(directory, `${worker}.sock`);
+
+/** Each carries one call at a time; misses that wait for one leave later, but none is lost. */
+const MAX_CONNECTIONS = 8;
+
+export function connectSiblings(directory: string, own: number, count: number): Siblings {
+  const agent = new Agent({ keepAlive: true, maxSockets: MAX_CONNECTIONS });
+
+  function exchange(worker: number, path: string, timeoutMs: number, body?: string): Promise<Buffer> {
+    return new Promise((resolve, reject) => {
+      const options = {
+        socketPath: socketPath(directory, worker),
+        path,
+        method: body === undefined ? 'GET' : 'POST',
+        headers: { host: 'sibling', [DEADLINE_HEADER]: String(Math.ceil(timeoutMs)) },
+        agent,
+        signal: AbortSignal.timeout(Math.ceil(timeoutMs)),
+      };
+      const outgoing = request(options, (response) => {
+        if (response.statusCode === 200) buffer(response).then(resolve, reject);
+        else {
+          response.resume();
+          reject(new Error(`expected status 200 of worker ${worker}, got ${response.statusCode}`));
+        }
+      });
+      outgoing.once('error', reject);
+      outgoing.end(body);
+    });
+  }
+
+  return {
+    own,
+    count,
+    readLists: async (worker, asks, timeoutMs) => {
+      const body = await exchange(worker, LISTS_READ_PATH, timeoutMs, JSON.stringify({ keys: asks }));
+      return decodeListFrames(body, asks.length);
+    },
+    readMetrics: async (worker, timeoutMs) =>
+      JSON.parse((await exchange(worker, METRICS_JSON_PATH, timeoutMs)).toString()) as object[],
+    close: () => agent.destroy(),
+  };
+}
