@@ -21,6 +21,7 @@ const report: LoadReport = {
   p99Ms: 0,
   p999Ms: 0,
   firstBody: '',
+  firstIndex: 0,
 };
 let next = 0;
 let cpuBefore = process.cpuUsage();
@@ -35,6 +36,7 @@ function startMeasuring(): void {
 function runConnection(): Promise<void> {
   return new Promise((resolve, reject) => {
     let sentAtMs = 0;
+    let index = 0;
     let left = 0;
     let head: Buffer = Buffer.alloc(0);
     let isInBody = false;
@@ -64,7 +66,8 @@ function runConnection(): Promise<void> {
         return;
       }
       sentAtMs = nowMs;
-      socket.write(requests[next++ % requests.length] as Buffer);
+      index = next++ % requests.length;
+      socket.write(requests[index] as Buffer);
     }
 
     function take(chunk: Buffer): void {
@@ -89,7 +92,10 @@ function runConnection(): Promise<void> {
     }
 
     function answered(): void {
-      if (report.firstBody === '') report.firstBody = Buffer.concat(first).toString('latin1');
+      if (report.firstBody === '') {
+        report.firstBody = Buffer.concat(first).toString('latin1');
+        report.firstIndex = index;
+      }
       if (isMeasuring) {
         latencies[report.requests % latencies.length] = performance.now() - sentAtMs;
         report.requests++;

@@ -3,6 +3,7 @@
 import { parseArgs } from 'node:util';
 import { benchEdge } from './edge.ts';
 import { benchIngest } from './ingest.ts';
+import { benchOrigin } from './origin.ts';
 import { benchParse } from './parse.ts';
 import type { BenchResult } from './support/result.ts';
 import { benchTraces } from './traces.ts';
@@ -10,6 +11,7 @@ import { benchTraces } from './traces.ts';
 const benches: Readonly<Record<string, () => Promise<BenchResult>>> = {
   edge: benchEdge,
   ingest: benchIngest,
+  origin: benchOrigin,
   parse: benchParse,
   traces: benchTraces,
 };

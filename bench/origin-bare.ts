@@ -1,5 +1,6 @@
-// `node bench/origin-bare.ts`: a bare Hono route on the server that origins run on. It answers the bytes that it is given on standard input to
-// every request, and checks, reads and counts nothing.
+// `node bench/origin-bare.ts [--read]`: a bare Hono route on the server that origins run on. It answers the bytes that it is given on standard input to
+// every request, and checks and counts nothing; with --read it reads the
+// body of the request, as a route has to whose answer depends on it.
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -11,7 +12,13 @@ import { LISTS_READ_PATH } from '../shared/lists-read.ts';
 
 const body = new Uint8Array(await buffer(process.stdin));
 const app = new Hono();
-app.post(LISTS_READ_PATH, (c) => c.body(body, 200, { 'Content-Type': LIST_FRAMES_TYPE }));
+const headers = { 'Content-Type': LIST_FRAMES_TYPE };
+if (process.argv.includes('--read')) {
+  app.post(LISTS_READ_PATH, async (c) => {
+    await c.req.json();
+    return c.body(body, 200, headers);
+  });
+} else app.post(LISTS_READ_PATH, (c) => c.body(body, 200, headers));
 const server = createAdaptorServer({ fetch: app.fetch }) as Server;
 server.listen(0, '127.0.0.1');
 await once(server, 'listening');

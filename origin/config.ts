@@ -27,7 +27,7 @@ const environment = z.object({
   EARSHOT_HEDGE_APP_PROFILE: z.string().min(1).default(APP_PROFILES.any),
   /** Connections to Bigtable. Default: 2 */
   EARSHOT_BIGTABLE_CHANNELS: wholeNumber(1, 32).default(DEFAULT_CHANNELS),
-  /** ReadRows calls of one surface, variant and generation that may be out at once. Default: 4 */
+  /** ReadRows calls of one surface, variant and generation that may be out at once. Default: 2 */
   EARSHOT_BIGTABLE_CALLS: wholeNumber(1, 100).default(DEFAULT_CALLS_PER_LANE),
   BIGTABLE_EMULATOR_HOST: z
     .string()

@@ -25,8 +25,9 @@ export interface LoadReport {
   p50Ms: number;
   p99Ms: number;
   p999Ms: number;
-  /** The body of the first answer, a byte a character. */
+  /** The body of the first answer, a byte a character, and which of the requests it answers. */
   firstBody: string;
+  firstIndex: number;
 }
 
 export const makeHttpRequest = (path: string, headers: Readonly<Record<string, string>>, body?: string): string => {

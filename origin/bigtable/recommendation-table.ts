@@ -42,7 +42,7 @@ export interface RecommendationTableOptions {
   readonly hedgeProfile?: string | undefined;
   /** Connections to Bigtable. Default: 2 */
   readonly channels?: number;
-  /** Calls of one surface, variant and generation that may be out at once. Default: 4 */
+  /** Calls of one surface, variant and generation that may be out at once. Default: 2 */
   readonly callsPerLane?: number;
   /** Hedges and retries together, as a share of the keys read. Default: 0.05 */
   readonly extraReadsShare?: number;
@@ -61,7 +61,7 @@ export interface RecommendationTableOptions {
 /** More keys in one ReadRows call grow worse than linearly; they go in several, in parallel. */
 export const MAX_KEYS_PER_CALL = 100;
 export const DEFAULT_CHANNELS = 2;
-export const DEFAULT_CALLS_PER_LANE = 4;
+export const DEFAULT_CALLS_PER_LANE = 2;
 export const DEFAULT_EXTRA_READS_SHARE = 0.05;
 /** What a broken connection may cost at once: all that was out on it is read again. */
 const EXTRA_READS_RESERVE = 400;

@@ -17,7 +17,7 @@ test('what is needed is enough, and the rest has its defaults', () => {
     appProfile: 'serve-europe',
     hedgeProfile: 'serve-any',
     channels: 2,
-    callsPerLane: 4,
+    callsPerLane: 2,
     originSecret: SECRET,
     host: '127.0.0.1',
     port: 8080,
