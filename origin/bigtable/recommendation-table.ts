@@ -14,7 +14,7 @@ import { createReadChannels } from './reads/channels.ts';
 import { createExtraReadsBudget } from './reads/extra-reads-budget.ts';
 import { createHedgeDelay } from './reads/hedge-delay.ts';
 import type { CallObserver } from './reads/key-read.ts';
-import { createReadQueue, type Lane } from './reads/read-queue.ts';
+import { createReadQueue, type Lane, type Waiter } from './reads/read-queue.ts';
 
 export type ReadFailure = { readonly kind: 'error'; readonly code: ErrorCode };
 
@@ -121,7 +121,6 @@ export function createRecommendationTable(options: RecommendationTableOptions): 
     if (asks.length === 0) return Promise.resolve([]);
     return new Promise((resolve) => {
       const results: (T | ReadFailure)[] = new Array(asks.length);
-      const leave: (() => void)[] = [];
       const deadlineAtMs = clock.monotonicNow() + timeoutMs;
       let open = asks.length;
       let failure: unknown;
@@ -133,21 +132,23 @@ export function createRecommendationTable(options: RecommendationTableOptions): 
         resolve(results);
       };
       const cancelTimer = clock.setTimeout(() => {
-        for (const each of leave) each();
-        for (let i = 0; i < asks.length; i++) if (results[i] === undefined) put(i, TOO_LATE);
+        for (const [i, { read, waiter }] of reads.entries()) {
+          if (results[i] !== undefined) continue;
+          queue.leave(read, waiter);
+          put(i, TOO_LATE);
+        }
       }, timeoutMs);
-      for (const [i, { lane, rowKey }] of asks.entries()) {
-        leave.push(
-          queue.read(lane, rowKey, {
-            deadlineAtMs,
-            settle: (row) => put(i, toResult(row)),
-            fail: (error) => {
-              failure ??= error;
-              put(i, { kind: 'error', code: error.code });
-            },
-          }),
-        );
-      }
+      const reads = asks.map(({ lane, rowKey }, i) => {
+        const waiter: Waiter = {
+          deadlineAtMs,
+          settle: (row) => put(i, toResult(row)),
+          fail: (error) => {
+            failure ??= error;
+            put(i, { kind: 'error', code: error.code });
+          },
+        };
+        return { waiter, read: queue.read(lane, rowKey, waiter) };
+      });
     });
   }
 

@@ -22,15 +22,28 @@ const CLASS_ENDS = [1, 4, 16, 50, Number.POSITIVE_INFINITY];
 
 export function createHedgeDelay(): HedgeDelay {
   const classes: readonly LatencyHistogram[] = CLASS_ENDS.map(createLatencyHistogram);
-  const classOf = (keys: number): LatencyHistogram =>
-    classes[CLASS_ENDS.findIndex((end) => keys <= end)] as LatencyHistogram;
+  const indexOf = (keys: number): number => CLASS_ENDS.findIndex((end) => keys <= end);
+
+  /** Of calls of so many keys; as long as there were too few, of the next larger ones that were measured, else of the next smaller. */
+  function quantileOf(keys: number, share: number): number | undefined {
+    const own = indexOf(keys);
+    for (let i = own; i < classes.length; i++) {
+      const found = classes[i]?.quantile(share);
+      if (found !== undefined) return found;
+    }
+    for (let i = own - 1; i >= 0; i--) {
+      const found = classes[i]?.quantile(share);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
 
   return {
-    observe: (keys, latencyMs) => classOf(keys).observe(latencyMs),
-    isMeasured: (keys) => classOf(keys).quantile(EARLIEST) !== undefined,
+    observe: (keys, latencyMs) => classes[indexOf(keys)]?.observe(latencyMs),
+    isMeasured: (keys) => quantileOf(keys, EARLIEST) !== undefined,
     delayMs: (keys, budgetLevel) => {
       const share = LATEST - (LATEST - EARLIEST) * Math.min(1, budgetLevel);
-      return Math.max(MIN_DELAY_MS, classOf(keys).quantile(share) ?? DEFAULT_DELAY_MS);
+      return Math.max(MIN_DELAY_MS, quantileOf(keys, share) ?? DEFAULT_DELAY_MS);
     },
   };
 }

@@ -26,8 +26,10 @@ export interface Waiter {
 }
 
 export interface ReadQueue {
-  /** Reads the row; the function returned takes the waiter away, and with the last one the work that is done for it. */
-  read(lane: Lane, rowKey: string, waiter: Waiter): () => void;
+  /** Reads the row for the waiter. */
+  read(lane: Lane, rowKey: string, waiter: Waiter): RowRead;
+  /** Takes the waiter away, and with the last one the work that is done for it. */
+  leave(read: RowRead, waiter: Waiter): void;
   /** Rows that wait for a call. */
   waiting(): number;
   /** Fails whatever is waited for, and ends the calls. */
@@ -50,9 +52,11 @@ interface LaneState {
 }
 
 /** One row that somebody waits for. */
-interface RowRead {
+export interface RowRead {
   readonly rowKey: string;
-  readonly waiters: Set<Waiter>;
+  /** Those that are waiting still; mostly one. */
+  waiters: Waiter[];
+  readonly lane: LaneState;
   /** The call that it left with. */
   call: Call | undefined;
 }
@@ -124,9 +128,9 @@ export function createReadQueue(options: ReadQueueOptions): ReadQueue {
     });
   }
 
-  function abandon(state: LaneState, { rowKey, call }: RowRead): void {
+  function abandon({ rowKey, lane, call }: RowRead): void {
     if (call === undefined) {
-      state.waiting.delete(rowKey);
+      lane.waiting.delete(rowKey);
       waiting--;
     } else if (call.rows.delete(rowKey) && call.rows.size === 0) call.read?.cancel();
   }
@@ -137,17 +141,19 @@ export function createReadQueue(options: ReadQueueOptions): ReadQueue {
       lanes.set(lane.name, state);
       let row = state.waiting.get(rowKey);
       if (row === undefined) {
-        row = { rowKey, waiters: new Set(), call: undefined };
+        row = { rowKey, waiters: [], lane: state, call: undefined };
         state.waiting.set(rowKey, row);
         waiting++;
       }
-      row.waiters.add(waiter);
+      row.waiters.push(waiter);
       leaveLater();
-      const { waiters } = row;
-      const joined = row;
-      return () => {
-        if (waiters.delete(waiter) && waiters.size === 0) abandon(state, joined);
-      };
+      return row;
+    },
+    leave: (row, waiter) => {
+      const at = row.waiters.indexOf(waiter);
+      if (at === -1) return;
+      row.waiters.splice(at, 1);
+      if (row.waiters.length === 0) abandon(row);
     },
     waiting: () => waiting,
     close: (error) => {
@@ -160,8 +166,7 @@ export function createReadQueue(options: ReadQueueOptions): ReadQueue {
         call.read?.cancel();
       }
       for (const { waiters } of rows) {
-        for (const waiter of waiters) waiter.fail(error);
-        waiters.clear();
+        for (const waiter of waiters.splice(0)) waiter.fail(error);
       }
     },
   };
@@ -172,7 +177,7 @@ function take({ rows }: Call, rowKey: string): readonly Waiter[] {
   const row = rows.get(rowKey);
   rows.delete(rowKey);
   if (row === undefined) return [];
-  const waiters = [...row.waiters];
-  row.waiters.clear();
+  const { waiters } = row;
+  row.waiters = [];
   return waiters;
 }
