@@ -22,7 +22,7 @@ const WARM_UP_READS = 5_000;
 const AT_ONCE = 16;
 const TIMEOUT_MS = 10_000;
 let keys = 0;
-const hedges = { sent: 0, won: 0, denied: 0 };
+const hedges = { won: 0, lost: 0, denied: 0 };
 const table = createRecommendationTable({
   address: tableAddress(emulatorHost),
   appProfile: 'serve-asia',
@@ -60,17 +60,17 @@ await readAll(WARM_UP_READS);
 latencies.length = 0;
 next = 0;
 keys = 0;
-Object.assign(hedges, { sent: 0, won: 0, denied: 0 });
+Object.assign(hedges, { won: 0, lost: 0, denied: 0 });
 await readAll(READS);
 latencies.sort((a, b) => a - b);
 const at = (share: number): number => latencies[Math.floor(latencies.length * share)] ?? 0;
-const { sent, won, denied } = hedges;
+const { won, lost, denied } = hedges;
 const report: HedgingReport = {
   p50Ms: at(0.5),
   p99Ms: at(0.99),
   p999Ms: at(0.999),
   keysPerRead: keys / READS,
-  hedges: sent,
+  hedges: won + lost,
   won,
   denied,
 };

@@ -6,12 +6,14 @@ import type { Clock } from '../shared/clock.ts';
 import { type Counters, createCounters } from '../shared/counters.ts';
 import { EMPTY_MANIFEST } from '../shared/manifest.ts';
 import { createApp } from './app.ts';
-import { grpcStatusNameOf } from './bigtable/bigtable-error.ts';
+import { grpcCodeOf } from './bigtable/bigtable-error.ts';
 import { connectBigtable } from './bigtable/connection.ts';
 import { readManifest } from './bigtable/manifest-row.ts';
 import type { CallObserver } from './bigtable/reads/key-read.ts';
 import { createRecommendationTable, type RecommendationTable } from './bigtable/recommendation-table.ts';
 import type { OriginConfig } from './config.ts';
+import { createBulkhead } from './guard/bulkhead.ts';
+import { createConcurrencyLimit } from './guard/concurrency-limit.ts';
 import { createCallerVerifier } from './identity.ts';
 import { createExpandLists } from './items/expanded-lists.ts';
 import { createItemReader } from './items/item-reader.ts';
@@ -20,11 +22,11 @@ import { createListReader } from './lists/list-reader.ts';
 import { createTableLoad, type Guard } from './lists/load-lists.ts';
 import { createListsRoute, isListsRead, type ListsRouteDeps } from './lists-route.ts';
 import { createManifestPoller, type ManifestPoller } from './manifest-poller.ts';
-import { exposeMetrics } from './metrics/expose-metrics.ts';
+import { askPrimary } from './metrics/cluster-metrics.ts';
 import { createMetrics, type Metrics } from './metrics/metrics.ts';
 import type { WorkerPlace } from './workers/primary.ts';
 import { createSiblingLoad } from './workers/sibling-load.ts';
-import { connectSiblings, METRICS_JSON_PATH } from './workers/siblings.ts';
+import { connectSiblings } from './workers/siblings.ts';
 
 export type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -53,14 +55,20 @@ export function assembleOrigin(
 ): OriginParts {
   const counters = createCounters();
   // What it asks about is built below, long before anybody asks.
-  const metrics = createMetrics(config.region, counters, () => ({
-    queued: 0,
-    executing: 0,
-    limit: 0,
-    tableWaiting: table.waiting(),
-    flights: lists.flights(),
-    caches: { lists: memory, items },
-  }));
+  const metrics = createMetrics({
+    region: config.region,
+    counters,
+    state: () => {
+      const { queued, executing, limit } = bulkhead.state();
+      return {
+        queued,
+        executing,
+        concurrencyLimit: limit,
+        flights: lists.flights(),
+        caches: { lists: memory, items },
+      };
+    },
+  });
   const bigtable = connectBigtable(config.bigtable);
   const table = createRecommendationTable({
     address: config.bigtable,
@@ -84,7 +92,13 @@ export function assembleOrigin(
   });
 
   const siblings = place && connectSiblings(place.directory, place.index, place.count);
-  const guard: Guard = (ask, work) => work(ask.timeoutMs);
+  const bulkhead = createBulkhead({
+    clock,
+    limit: createConcurrencyLimit({ clock }),
+    onShed: (reason, _weight, priority) => metrics.shed(reason, priority),
+  });
+  const guard: Guard = ({ isBackground, weight, timeoutMs }, work) =>
+    bulkhead.run({ priority: isBackground ? 'background' : 'foreground', weight, timeoutMs }, work);
   const memory = createListMemory(config.listCacheBytes);
   const fromTable = createTableLoad({ table, guard, clock, counters });
   const lists = createListReader({
@@ -111,7 +125,7 @@ export function assembleOrigin(
     isDraining,
     clock,
     counters,
-    observe: metrics.observeRead,
+    observe: (ms, outcome) => metrics.observeRead(ms / 1000, outcome),
     onError: (err, { code }, { url, headers }) =>
       logger.error({ err, path: url, code, traceparent: headers.traceparent }, 'request failed'),
   };
@@ -121,8 +135,9 @@ export function assembleOrigin(
     verifyCaller: Object.assign(async () => {}, { isKnown: () => true }),
     counter: 'origin_sibling_reads_total',
   });
-  const exposed = exposeMetrics(metrics.registry, siblings);
-  const app = createApp({ manifests, isWarm: table.isWarm, verifyCaller, isDraining, exposeMetrics: exposed, logger });
+  // Each process has counted its own part; the primary sums them.
+  const exposeMetrics = place === undefined ? metrics.expose : askPrimary({ metrics, channel: process, clock });
+  const app = createApp({ manifests, isWarm: table.isWarm, verifyCaller, isDraining, exposeMetrics, logger });
   const answerOthers = getRequestListener(app.fetch);
 
   return {
@@ -135,7 +150,6 @@ export function assembleOrigin(
     },
     siblingListener: (request, response) => {
       if (isListsRead(request)) readForSibling(request, response);
-      else if (request.url === METRICS_JSON_PATH) sendMetrics(metrics, response);
       else response.writeHead(404).end();
     },
     close: async () => {
@@ -146,13 +160,6 @@ export function assembleOrigin(
   };
 }
 
-function sendMetrics({ registry }: Metrics, response: ServerResponse): void {
-  registry.getMetricsAsJSON().then(
-    (all) => response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(all)),
-    () => response.writeHead(500).end(),
-  );
-}
-
 const observeCalls = (table: string, counters: Counters, metrics: Metrics): CallObserver => ({
   onCall: (keys) => {
     counters.add('origin_bigtable_calls_total');
@@ -160,21 +167,15 @@ const observeCalls = (table: string, counters: Counters, metrics: Metrics): Call
   },
   onCallEnd: ({ keys, latencyMs, error }) => {
     if (error !== undefined) counters.add('origin_bigtable_failures_total');
+    const code = grpcCodeOf(error?.cause);
     metrics.observeCall({
       table,
       keys,
-      ms: latencyMs,
-      ...(error === undefined ? {} : { code: grpcStatusNameOf(error) }),
+      seconds: latencyMs / 1000,
+      outcome: error === undefined ? 'ok' : error.code === 'deadline_exceeded' ? 'deadline' : 'error',
+      ...(code === undefined ? {} : { code }),
     });
   },
   onRetry: () => counters.add('origin_retries_total'),
-  onHedge: (outcome) => {
-    counters.add(HEDGE_COUNTERS[outcome]);
-  },
+  onHedge: metrics.hedge,
 });
-
-const HEDGE_COUNTERS = {
-  sent: 'origin_hedges_total',
-  won: 'origin_hedges_won_total',
-  denied: 'origin_hedges_denied_total',
-} as const;

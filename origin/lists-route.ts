@@ -10,7 +10,7 @@ import { DEADLINE_HEADER, LISTS_READ_PATH, type ListAsk, listsReadSchema } from 
 import type { VerifyCaller } from './identity.ts';
 import type { ExpandLists } from './items/expanded-lists.ts';
 import type { ListReader } from './lists/list-reader.ts';
-import type { ReadOutcome } from './metrics/metrics.ts';
+import type { ReadResult } from './metrics/metrics.ts';
 import { makeProblem } from './problem.ts';
 
 export interface ListsRouteDeps {
@@ -25,7 +25,7 @@ export interface ListsRouteDeps {
   /** Counts the keys. */
   readonly counter: CounterName;
   /** Told how long each request took from the end of its body on, and what came of it. */
-  readonly observe: (ms: number, outcome: ReadOutcome) => void;
+  readonly observe: (ms: number, outcome: ReadResult) => void;
   /** Told of what failed, with what was thrown. */
   readonly onError: (thrown: unknown, error: EarshotError, request: IncomingMessage) => void;
 }
@@ -75,7 +75,8 @@ export function createListsRoute(deps: ListsRouteDeps): ListsRoute {
   function refuse(request: IncomingMessage, response: ServerResponse, thrown: unknown, startedAtMs: number): void {
     const error = toEarshotError(thrown, 'origin');
     const problem = makeProblem(error.code, error.message);
-    observe(clock.monotonicNow() - startedAtMs, problem.status < 500 ? 'refused' : 'failed');
+    if (problem.status >= 500)
+      observe(clock.monotonicNow() - startedAtMs, error.code === 'deadline_exceeded' ? 'deadline' : 'error');
     if (problem.status < 500) {
       send(response, problem);
       return;

@@ -1,5 +1,4 @@
 // What Bigtable's status codes mean to Earshot: can a later or another attempt succeed, or is something set up wrongly?
-import { status } from '@grpc/grpc-js';
 import { EarshotError, type ErrorCode } from '../../shared/errors.ts';
 
 /** google.rpc.Code */
@@ -65,10 +64,4 @@ export async function findOrUndefined<T>(lookup: Promise<T>): Promise<T | undefi
     if (grpcCodeOf(error) === NOT_FOUND) return undefined;
     throw error;
   }
-}
-
-/** The name of the gRPC status that `error`, or what it was made from, came with: `UNAVAILABLE`; `NONE` when it was none of gRPC's. */
-export function grpcStatusNameOf({ cause }: EarshotError): string {
-  const code = grpcCodeOf(cause);
-  return code === undefined ? 'NONE' : (status[code] ?? String(code));
 }

@@ -54,7 +54,7 @@ export interface RecommendationTableOptions {
   readonly defer?: (run: () => void) => void;
   /** Of the calls on one table. Default: nobody. */
   readonly observerOf?: (table: string) => CallObserver;
-  /** Told of every read that was given up, and of connections that could not be opened, with what it was about. */
+  /** Told of every read that Bigtable failed, and of connections that could not be opened, with what it was about. */
   readonly onError: (error: unknown) => void;
 }
 

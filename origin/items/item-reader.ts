@@ -69,9 +69,9 @@ export function createItemReader(options: ItemReaderOptions): ItemReader {
   async function loadOne(id: string, add: () => Promise<Loaded>, timeoutMs: number): Promise<Item | undefined> {
     try {
       const { value } = await flights.run(id, {
-        load: async () => {
+        load: async (isCurrent) => {
           const loaded = await add();
-          if (!isFailed(loaded)) cache.set(id, loaded);
+          if (!isFailed(loaded) && isCurrent()) cache.set(id, loaded);
           return loaded;
         },
         waitTimeoutMs: timeoutMs,

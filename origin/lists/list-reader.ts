@@ -91,7 +91,8 @@ export function createListReader(options: ListReaderOptions): ListReader {
           return loaded;
         },
         waitTimeoutMs: timeoutMs,
-        ...(ask.maxAgeMs === undefined ? {} : { notBeforeMs: arrivedAtMs - ask.maxAgeMs }),
+        // A load that began before the user was erased may have read what is gone now.
+        notBeforeMs: Math.max(arrivedAtMs - (ask.maxAgeMs ?? arrivedAtMs), erasedAtMs(manifest(), ask.user)),
         keepAlive: () => {},
       });
       if (isCollapsed) counters.add('origin_collapsed_total');

@@ -1,140 +1,195 @@
-// What `/metrics` tells, in the form of Prometheus: the counters of shared/counters.ts, how long things take, and how things stand at the moment.
-// docs/metrics.md lists all of it; a test holds the two together.
+// What one origin process tells at /metrics (Prometheus): the counters of shared/counters.ts that are the origin's, as `earshot_` and their
+// name, and what only a histogram, a label or a gauge can tell. Label values are of short fixed lists: no key, user or message is one.
+// docs/metrics.md tells what each is for, and a test holds it against this.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { COUNTERS, type CounterName, type Counters } from '../../shared/counters.ts';
+import type { Priority, ShedReason } from '../guard/shed-error.ts';
+import { statusNameOf } from './status-names.ts';
 
-export const PREFIX = 'earshot_';
+export type ReadResult = 'ok' | 'shed' | 'deadline' | 'error';
+export type CallResult = 'ok' | 'deadline' | 'error';
+export type HedgeResult = 'won' | 'lost' | 'denied';
+export type CacheName = 'lists' | 'items';
 
-export type ReadOutcome = 'ok' | 'shed' | 'failed' | 'refused';
-
-/** How things stand: asked whenever metrics are. */
+/** What is so at the moment of the scrape. */
 export interface MetricsState {
-  /** Keys that wait for their turn, and keys that are being read. */
+  /** Keys that wait in the bulkhead. */
   readonly queued: number;
+  /** Keys that are being read. */
   readonly executing: number;
-  /** The most keys that may be read at once now. */
-  readonly limit: number;
-  /** Rows that wait for a ReadRows call. */
-  readonly tableWaiting: number;
+  /** Keys that may be read at once. */
+  readonly concurrencyLimit: number;
+  /** Loads under way that others may join. */
   readonly flights: number;
-  readonly caches: Readonly<Record<'lists' | 'items', { readonly bytes: number; readonly entries: number }>>;
+  readonly caches: Readonly<Record<CacheName, { readonly bytes: number; readonly entries: number }>>;
 }
+
+export interface ReadRowsReport {
+  /** Short name of the table: `recommendations`, `items` or `control`. */
+  readonly table: string;
+  readonly keys: number;
+  readonly seconds: number;
+  readonly outcome: CallResult;
+  /** google.rpc.Code of a call that failed. Default: none is counted */
+  readonly code?: number;
+}
+
+export interface Exposition {
+  readonly contentType: string;
+  readonly body: string;
+}
+
+/** Metrics in the form in which prom-client sums those of several processes. */
+export type MetricsSnapshot = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
 
 export interface Metrics {
-  readonly registry: Registry;
-  /** A `lists:read` was answered. */
-  observeRead(ms: number, outcome: ReadOutcome): void;
-  /** A ReadRows call has ended; `code` is the name of its gRPC status, when it failed. */
-  observeCall(call: { table: string; keys: number; ms: number; code?: string }): void;
-  /** Keys were refused. */
-  observeShed(reason: string, priority: string, keys: number): void;
+  observeRead(seconds: number, outcome: ReadResult): void;
+  observeCall(report: ReadRowsReport): void;
+  shed(reason: ShedReason, priority: Priority): void;
+  hedge(outcome: HedgeResult): void;
+  /** The text for /metrics of a process that is alone. */
+  expose(): Promise<Exposition>;
+  /** The same for summing it with that of other processes (cluster-metrics.ts). */
+  snapshot(): Promise<MetricsSnapshot>;
+  /** Of everything that is exposed. */
+  describe(): { readonly name: string; readonly type: string; readonly labels: readonly string[] }[];
 }
 
-const SECONDS_BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
-const KEYS_BUCKETS = [1, 2, 5, 10, 20, 50, 100];
+export interface MetricsOptions {
+  /** Label of all metrics. */
+  readonly region: string;
+  readonly counters: Pick<Counters, 'get'>;
+  readonly state: () => MetricsState;
+  /** Event loop, heap, garbage collection and process, as prom-client names them. Default: true */
+  readonly withProcess?: boolean;
+}
 
-export function createMetrics(region: string, counters: Counters, state: () => MetricsState): Metrics {
+const PREFIX = 'earshot_';
+/** From a row out of Bigtable's memory to the longest deadline; closest where reads are when all is well. */
+const SECONDS = [0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
+const KEYS = [1, 2, 5, 10, 20, 50, 100, 200];
+
+const READ_RESULTS: readonly ReadResult[] = ['ok', 'shed', 'deadline', 'error'];
+const HEDGE_RESULTS: readonly HedgeResult[] = ['won', 'lost', 'denied'];
+const CACHES: readonly CacheName[] = ['lists', 'items'];
+
+export function createMetrics(options: MetricsOptions): Metrics {
+  const { region, counters, state, withProcess = true } = options;
   const registry = new Registry();
   registry.setDefaultLabels({ region });
   const registers = [registry];
-  collectDefaultMetrics({ register: registry });
 
-  for (const name of Object.keys(COUNTERS) as CounterName[]) {
-    if (!name.startsWith('origin_')) continue;
+  const readSeconds = new Histogram({
+    name: 'earshot_origin_read_seconds',
+    help: 'time of lists:read requests',
+    labelNames: ['outcome'],
+    buckets: SECONDS,
+    registers,
+  });
+  const callSeconds = new Histogram({
+    name: 'earshot_origin_bigtable_call_seconds',
+    help: 'time of ReadRows calls',
+    labelNames: ['table', 'outcome'],
+    buckets: SECONDS,
+    registers,
+  });
+  const callKeys = new Histogram({
+    name: 'earshot_origin_bigtable_call_keys',
+    help: 'keys of a ReadRows call',
+    buckets: KEYS,
+    registers,
+  });
+  const errors = new Counter({
+    name: 'earshot_origin_bigtable_errors_total',
+    help: 'ReadRows calls that failed, by status',
+    labelNames: ['code'],
+    registers,
+  });
+  const shed = new Counter({
+    name: 'earshot_origin_shed_total',
+    help: 'reads that the bulkhead did not start',
+    labelNames: ['reason', 'priority'],
+    registers,
+  });
+  const hedges = new Counter({
+    name: 'earshot_origin_hedges_total',
+    help: 'second ReadRows calls for keys whose first was slow: came first, came second, or not made for want of budget',
+    labelNames: ['outcome'],
+    registers,
+  });
+  // From the start at 0: what appears with its first event is no increase to Prometheus.
+  for (const outcome of READ_RESULTS) readSeconds.zero({ outcome });
+  for (const outcome of HEDGE_RESULTS) hedges.inc({ outcome }, 0);
+
+  registerCounters(registry, counters);
+  registerGauges(registry, state);
+  if (withProcess) collectDefaultMetrics({ register: registry });
+
+  return {
+    observeRead: (seconds, outcome) => readSeconds.observe({ outcome }, seconds),
+    observeCall: ({ table, keys, seconds, outcome, code }) => {
+      callSeconds.observe({ table, outcome }, seconds);
+      callKeys.observe(keys);
+      if (code !== undefined) errors.inc({ code: statusNameOf(code) });
+    },
+    shed: (reason, priority) => shed.inc({ reason, priority }),
+    hedge: (outcome) => hedges.inc({ outcome }),
+    expose: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
+    snapshot: () => registry.getMetricsAsJSON(),
+    describe: () => registry.getMetricsAsArray().map(describeMetric),
+  };
+}
+
+/** Those of which a metric of the same name has labels are left to it. */
+function registerCounters(registry: Registry, counters: Pick<Counters, 'get'>): void {
+  for (const [name, help] of Object.entries(COUNTERS) as [CounterName, string][]) {
+    if (!name.startsWith('origin_') || registry.getSingleMetric(PREFIX + name) !== undefined) continue;
     new Counter({
-      name: `${PREFIX}${name}`,
-      help: COUNTERS[name],
-      registers,
+      name: PREFIX + name,
+      help,
+      registers: [registry],
       collect() {
         this.reset();
         this.inc(counters.get(name));
       },
     });
   }
-
-  const reads = new Histogram({
-    name: `${PREFIX}origin_read_seconds`,
-    help: 'time from the end of the body of a lists:read to its answer',
-    labelNames: ['outcome'],
-    buckets: SECONDS_BUCKETS,
-    registers,
-  });
-  const calls = new Histogram({
-    name: `${PREFIX}origin_bigtable_call_seconds`,
-    help: 'time that ReadRows calls took, those that were let go of included',
-    labelNames: ['table', 'outcome'],
-    buckets: SECONDS_BUCKETS,
-    registers,
-  });
-  const keys = new Histogram({
-    name: `${PREFIX}origin_bigtable_call_keys`,
-    help: 'row keys of a ReadRows call',
-    labelNames: ['table'],
-    buckets: KEYS_BUCKETS,
-    registers,
-  });
-  const errors = new Counter({
-    name: `${PREFIX}origin_bigtable_errors_total`,
-    help: 'ReadRows calls that failed, by the gRPC status',
-    labelNames: ['code'],
-    registers,
-  });
-  const refused = new Counter({
-    name: `${PREFIX}origin_refused_keys_total`,
-    help: 'keys refused because the process had as much to do as it can, by why and by what they were for',
-    labelNames: ['reason', 'priority'],
-    registers,
-  });
-  const gauge = (name: string, help: string, value: (state: MetricsState) => number): void => {
-    new Gauge({
-      name: `${PREFIX}${name}`,
-      help,
-      registers,
-      collect() {
-        this.set(value(state()));
-      },
-    });
-  };
-  gauge('origin_queue_depth', 'keys that wait for their turn to be read', ({ queued }) => queued);
-  gauge('origin_executing', 'keys that are being read', ({ executing }) => executing);
-  gauge('origin_concurrency_limit', 'the most keys that may be read at once now', ({ limit }) => limit);
-  gauge('origin_table_waiting', 'rows that wait for a ReadRows call', ({ tableWaiting }) => tableWaiting);
-  gauge('origin_flights', 'keys whose load is under way and would be joined', ({ flights }) => flights);
-  for (const [what, help] of [
-    ['bytes', 'bytes of keys, values and bookkeeping in memory'],
-    ['entries', 'entries in memory'],
-  ] as const) {
-    new Gauge({
-      name: `${PREFIX}origin_cached_${what}`,
-      help,
-      labelNames: ['cache'],
-      registers,
-      collect() {
-        for (const [cache, held] of Object.entries(state().caches)) this.set({ cache }, held[what]);
-      },
-    });
-  }
-
-  const readsBy = new Map<ReadOutcome, (seconds: number) => void>();
-  return {
-    registry,
-    observeRead: (ms, outcome) => {
-      // Looked up once: prom-client makes a key of the labels whenever it is given any.
-      const known = readsBy.get(outcome);
-      const observe = known ?? bind(reads.labels({ outcome }));
-      if (known === undefined) readsBy.set(outcome, observe);
-      observe(ms / 1000);
-    },
-    observeCall: ({ table, keys: count, ms, code }) => {
-      calls.observe({ table, outcome: code === undefined ? 'ok' : 'failed' }, ms / 1000);
-      keys.observe({ table }, count);
-      if (code !== undefined) errors.inc({ code });
-    },
-    observeShed: (reason, priority, count) => refused.inc({ reason, priority }, count),
-  };
 }
 
-const bind =
-  (histogram: { observe(seconds: number): void }): ((seconds: number) => void) =>
-  (seconds) =>
-    histogram.observe(seconds);
+function registerGauges(registry: Registry, state: () => MetricsState): void {
+  const gauge = (name: string, help: string, read: () => number): void => {
+    new Gauge({
+      name: PREFIX + name,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(read());
+      },
+    });
+  };
+  gauge('origin_queue_depth', 'keys that wait to be read', () => state().queued);
+  gauge('origin_executing', 'keys that are being read', () => state().executing);
+  gauge('origin_concurrency_limit', 'keys that may be read at once', () => state().concurrencyLimit);
+  gauge('origin_flights', 'loads under way that others may join', () => state().flights);
+  gauge('origin_workers_reporting', 'processes that these figures are the sum of', () => 1);
+  const cacheGauge = (name: string, help: string, unit: 'bytes' | 'entries'): void => {
+    new Gauge({
+      name: PREFIX + name,
+      help,
+      labelNames: ['cache'],
+      registers: [registry],
+      collect() {
+        const { caches } = state();
+        for (const cache of CACHES) this.set({ cache }, caches[cache][unit]);
+      },
+    });
+  };
+  cacheGauge('origin_cached_bytes', 'bytes in the memory caches', 'bytes');
+  cacheGauge('origin_cached_entries', 'entries in the memory caches', 'entries');
+}
+
+/** prom-client's types do not tell that its metrics know their labels. */
+function describeMetric(metric: object): ReturnType<Metrics['describe']>[number] {
+  const { name, type, labelNames } = metric as { name: string; type: string; labelNames: readonly string[] };
+  return { name, type, labels: labelNames };
+}

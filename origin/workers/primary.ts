@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Clock } from '../../shared/clock.ts';
+import { collectFromWorkers } from '../metrics/cluster-metrics.ts';
 
 export interface WorkerPlace {
   readonly index: number;
@@ -30,6 +31,7 @@ export function runWorkers(count: number, { clock, logger }: { clock: Clock; log
   const { promise: ended, resolve } = Promise.withResolvers<number>();
   let isLeaving = false;
   let exitCode = 0;
+  collectFromWorkers({ cluster, clock });
 
   function start(index: number): void {
     const place: WorkerPlace = { index, count, directory };

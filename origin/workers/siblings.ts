@@ -11,12 +11,9 @@ export interface Siblings {
   readonly count: number;
   /** Rejects with an Error when the process does not answer in time, or not with 200. */
   readLists(worker: number, asks: readonly ListAsk[], timeoutMs: number): Promise<ListResult[]>;
-  /** The metrics of one process as prom-client's JSON. Rejects as `readLists`. */
-  readMetrics(worker: number, timeoutMs: number): Promise<object[]>;
   close(): void;
 }
 
-export const METRICS_JSON_PATH = '/metrics.json';
 export const socketPath = (directory: string, worker: number): string => join(directory, `${worker}.sock`);
 
 /** Each carries one call at a time; misses that wait for one leave later, but none is lost. */
@@ -25,12 +22,12 @@ const MAX_CONNECTIONS = 8;
 export function connectSiblings(directory: string, own: number, count: number): Siblings {
   const agent = new Agent({ keepAlive: true, maxSockets: MAX_CONNECTIONS });
 
-  function exchange(worker: number, path: string, timeoutMs: number, body?: string): Promise<Buffer> {
+  function exchange(worker: number, timeoutMs: number, body: string): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       const options = {
         socketPath: socketPath(directory, worker),
-        path,
-        method: body === undefined ? 'GET' : 'POST',
+        path: LISTS_READ_PATH,
+        method: 'POST',
         headers: { host: 'sibling', [DEADLINE_HEADER]: String(Math.ceil(timeoutMs)) },
         agent,
         signal: AbortSignal.timeout(Math.ceil(timeoutMs)),
@@ -51,11 +48,9 @@ export function connectSiblings(directory: string, own: number, count: number): 
     own,
     count,
     readLists: async (worker, asks, timeoutMs) => {
-      const body = await exchange(worker, LISTS_READ_PATH, timeoutMs, JSON.stringify({ keys: asks }));
+      const body = await exchange(worker, timeoutMs, JSON.stringify({ keys: asks }));
       return decodeListFrames(body, asks.length);
     },
-    readMetrics: async (worker, timeoutMs) =>
-      JSON.parse((await exchange(worker, METRICS_JSON_PATH, timeoutMs)).toString()) as object[],
     close: () => agent.destroy(),
   };
 }

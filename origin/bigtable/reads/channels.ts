@@ -4,6 +4,7 @@ import { v2 } from '@google-cloud/bigtable';
 import { protos } from '@google-cloud/bigtable-api';
 import { type Client, type ClientReadableStream, Metadata } from '@grpc/grpc-js';
 import { type Clock, systemClock } from '../../../shared/clock.ts';
+import { EarshotError } from '../../../shared/errors.ts';
 import type { Random } from '../../../shared/random.ts';
 import { grpcCodeOf, toTableError, UNIMPLEMENTED } from '../bigtable-error.ts';
 import { type BigtableAddress, clientOptions } from '../connection.ts';
@@ -57,7 +58,9 @@ export function createReadChannels(options: ReadChannelsOptions): ReadChannels {
   const { address, appProfiles, count, lifetimeMs = DEFAULT_LIFETIME_MS, clock, random, onError } = options;
   const instanceName = `projects/${address.project}/instances/${address.instance}`;
   const channels: Channel[] = [];
+  const out = new Set<ResponseStream>();
   const cancelReplacements = new Set<() => void>();
+  let warming: Promise<void> | undefined;
   let isClosed = false;
 
   async function open(): Promise<Channel> {
@@ -126,16 +129,26 @@ export function createReadChannels(options: ReadChannelsOptions): ReadChannels {
     return picked;
   }
 
+  async function openMissing(): Promise<void> {
+    if (isClosed) throw closedError();
+    const opened = await Promise.allSettled(Array.from({ length: count - channels.length }, open));
+    for (const each of opened) {
+      if (each.status === 'rejected') continue;
+      // Closed meanwhile: nobody would end it later.
+      if (isClosed) await each.value.client.close();
+      else replaceLater(channels.push(each.value) - 1, lifetimeWithJitter());
+    }
+    if (isClosed) throw closedError();
+    const failed = opened.find((each) => each.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+
   return {
-    warm: async () => {
-      const opened = await Promise.allSettled(Array.from({ length: count - channels.length }, open));
-      for (const each of opened) {
-        if (each.status === 'rejected') continue;
-        const slot = channels.push(each.value) - 1;
-        replaceLater(slot, lifetimeWithJitter());
-      }
-      const failed = opened.find((each) => each.status === 'rejected');
-      if (failed !== undefined) throw failed.reason;
+    warm: () => {
+      warming ??= openMissing().finally(() => {
+        warming = undefined;
+      });
+      return warming;
     },
     isClosed: () => isClosed,
     isWarm: () => channels.length === count,
@@ -152,16 +165,25 @@ export function createReadChannels(options: ReadChannelsOptions): ReadChannels {
         { deadline: systemClock.now() + timeoutMs },
       );
       channel.calls++;
-      stream.once('status', () => release(channel));
+      out.add(stream);
+      stream.once('status', () => {
+        out.delete(stream);
+        release(channel);
+      });
       return stream;
     },
     close: async () => {
       isClosed = true;
       for (const cancel of cancelReplacements) cancel();
+      // A client that is closed lets its calls go on, to their deadline if need be.
+      for (const stream of out) stream.cancel();
       await Promise.all(channels.map(({ client }) => client.close()));
     },
   };
 }
+
+const closedError = (): EarshotError =>
+  new EarshotError('unavailable', 'table', 'the connections to Bigtable are closed');
 
 const READ_ROWS_PATH = '/google.bigtable.v2.Bigtable/ReadRows';
 

@@ -44,8 +44,8 @@ export interface CallObserver {
   onCallEnd(call: { readonly keys: number; readonly latencyMs: number; readonly error?: EarshotError }): void;
   /** The rest of a call that failed was sent once more. */
   onRetry(): void;
-  /** A hedge was sent; it brought the last key; or there was no budget for it. */
-  onHedge(outcome: 'sent' | 'won' | 'denied'): void;
+  /** What became of a hedge: it brought the last key, it did not, or there was no budget for it. */
+  onHedge(outcome: 'won' | 'lost' | 'denied'): void;
 }
 
 export interface KeyReadDeps {
@@ -140,7 +140,7 @@ export function startKeyRead(deps: KeyReadDeps, ask: KeyReadAsk, events: KeyRead
     if (!missing.delete(key)) return;
     events.onKey(key, row);
     if (missing.size > 0 || isOver) return;
-    if (attempt.isHedge) observer.onHedge('won');
+    if (wasHedged) observer.onHedge(attempt.isHedge ? 'won' : 'lost');
     over(attempt);
   }
 
@@ -167,6 +167,7 @@ export function startKeyRead(deps: KeyReadDeps, ask: KeyReadAsk, events: KeyRead
   }
 
   function giveUp(error: EarshotError): void {
+    if (wasHedged) observer.onHedge('lost');
     events.onFailed([...missing], error);
     over();
   }
@@ -183,7 +184,6 @@ export function startKeyRead(deps: KeyReadDeps, ask: KeyReadAsk, events: KeyRead
         if (deps.hedgeProfile === undefined || wasHedged || !hedgeDelay.isMeasured(ask.keys.length)) return;
         if (budget.spend(missing.size)) {
           wasHedged = true;
-          observer.onHedge('sent');
           start(true);
         } else {
           if (denials++ === 0) observer.onHedge('denied');

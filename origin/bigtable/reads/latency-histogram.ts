@@ -22,8 +22,9 @@ export function createLatencyHistogram(): LatencyHistogram {
 
   return {
     observe: (latencyMs) => {
-      const bucket = Math.ceil(Math.log(Math.max(latencyMs, SMALLEST_MS) / SMALLEST_MS) / Math.log(GROWTH));
-      const at = Math.min(bucket, BUCKETS - 1);
+      // A little less, so that what ends a bucket is in it however the logarithm is rounded.
+      const bucket = Math.ceil(Math.log(Math.max(latencyMs, SMALLEST_MS) / SMALLEST_MS) / Math.log(GROWTH) - 1e-9);
+      const at = Math.min(Math.max(0, bucket), BUCKETS - 1);
       counts[at] = (counts[at] ?? 0) + 1;
       total++;
       if (--untilHalved > 0) return;

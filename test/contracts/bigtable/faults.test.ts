@@ -43,6 +43,38 @@ test('a share of calls fails with the code that is asked for', async () => {
   expect(bigtable.counters('us')).toMatchObject({ calls: { ReadRows: 4 }, failedCalls: { ReadRows: 2 } });
 });
 
+test('latency is added to a share of calls, and the others are answered at once', async () => {
+  const clock = createManualClock();
+  const draws = [0.9, 0.1, 0.9];
+  const { bigtable, values, write } = await startEmbedded({ clock, random: () => draws.shift() ?? 1 });
+  await write('asia', 'k', 'v');
+  bigtable.setFault('us', { latencyMs: 1000, latencyShare: 0.5 });
+  expect(await values('us', 'k')).toEqual(['v']);
+  const delayed = values('us', 'k');
+  await vi.waitFor(() => expect(clock.pending()).toBe(1));
+  expect(await values('us', 'k')).toEqual(['v']);
+  clock.advance(1000);
+  expect(await delayed).toEqual(['v']);
+});
+
+test('a share of ReadRows calls breaks off inside a row with the error: whole rows come before it', async () => {
+  const draws = [0.9, 0.1];
+  const { bigtable, clients, write } = await startEmbedded({ random: () => draws.shift() ?? 1 });
+  for (const key of ['a', 'b', 'c', 'd']) await write('asia', key, key);
+  bigtable.setFault('asia', { cutShare: 0.5, errorCode: 'ABORTED', errorShare: 0 });
+  const read = async () => {
+    const chunks: { rowKey: Uint8Array; commitRow?: boolean }[] = [];
+    const stream = clients.data.readRows({ tableName: TABLE_NAME }, noRetry);
+    stream.on('data', (response: { chunks: typeof chunks }) => chunks.push(...response.chunks));
+    const code = await codeOf(new Promise((resolve, reject) => stream.once('end', resolve).once('error', reject)));
+    return { code, rows: chunks.map(({ rowKey, commitRow }) => [Buffer.from(rowKey).toString(), commitRow === true]) };
+  };
+  const whole = ['a', 'b', 'c', 'd'].map((key) => [key, true]);
+  expect(await read()).toEqual({ code: 'no error', rows: whole });
+  expect(await read()).toEqual({ code: 10, rows: [...whole.slice(0, 2), ['c', false]] });
+  expect(bigtable.counters('asia').failedCalls).toEqual({ ReadRows: 1 });
+});
+
 test('a share of a bulk write\u2019s entries fails while the call and the other entries succeed', async () => {
   const draws = [0.9, 0.1, 0.9];
   const { bigtable, clients, cells } = await startEmbedded({ random: () => draws.shift() ?? 1 });
@@ -110,7 +142,8 @@ test('a reader who leaves in the middle of a long scan stops it', async () => {
 test('a malformed fault and a cluster that does not exist are refused', async () => {
   const { bigtable } = await startEmbedded();
   expect(() => bigtable.setFault('mars', { down: true })).toThrow("expected a cluster (asia, europe, us), got 'mars'");
-  expect(() => bigtable.setFault('us', { errorShare: 2 })).toThrow();
+  for (const share of ['errorShare', 'entryErrorShare', 'latencyShare', 'cutShare'])
+    expect(() => bigtable.setFault('us', { [share]: 2 })).toThrow();
   expect(CLUSTERS.map((name) => bigtable.clusters().find((cluster) => cluster.name === name)?.fault)).toEqual([
     {},
     {},

@@ -1,50 +1,12 @@
 // Lists read from Bigtable: the right cell for each key, and trouble that stays with the keys it struck.
 import { hash } from 'node:crypto';
-import { expect, onTestFinished, test } from 'vitest';
-import type { BigtableOptions, EmbeddedBigtable } from '../../../dev/bigtable/server.ts';
-import type { BigtableAddress } from '../../../origin/bigtable/connection.ts';
-import {
-  createRecommendationTable,
-  type RecommendationTableOptions,
-} from '../../../origin/bigtable/recommendation-table.ts';
+import { expect, test } from 'vitest';
 import { createManualClock } from '../../../shared/clock.ts';
 import type { ListKey } from '../../../shared/keys.ts';
-import type { ListResult } from '../../../shared/list-frames.ts';
-import { MONDAY, startEmptyInstance, startInstance, TIMEOUT_MS, TUESDAY, WEDNESDAY, writeList } from './instance.ts';
+import { MONDAY, startEmptyInstance, TIMEOUT_MS, TUESDAY, WEDNESDAY } from './instance.ts';
 import readFailures from './read-failures.json' with { type: 'json' };
+import { openTable, readCalls, startTable, textOf, users } from './running-table.ts';
 import { eventually } from './waiting.ts';
-
-async function openTable(address: BigtableAddress, options: Partial<RecommendationTableOptions> = {}) {
-  const seen = { calls: [] as number[], retries: 0, hedges: [] as string[], errors: [] as unknown[] };
-  const table = createRecommendationTable({
-    address,
-    appProfile: 'serve-asia',
-    random: () => 0.5,
-    onError: (error) => seen.errors.push(error),
-    observerOf: () => ({
-      onCall: (keys) => seen.calls.push(keys),
-      onCallEnd: () => {},
-      onRetry: () => seen.retries++,
-      onHedge: (outcome) => seen.hedges.push(outcome),
-    }),
-    ...options,
-  });
-  onTestFinished(() => table.close());
-  await table.warm();
-  return { table, seen };
-}
-
-async function startTable(options: BigtableOptions = {}, tableOptions: Partial<RecommendationTableOptions> = {}) {
-  const instance = await startInstance(options);
-  const { table, seen } = await openTable(instance.address, tableOptions);
-  instance.server.resetCounters();
-  const write = (key: ListKey, value: string | Buffer) => writeList(instance.bigtable, key, value);
-  const read = (...keys: ListKey[]) => table.readLists(keys, TIMEOUT_MS);
-  return { ...instance, table, seen, write, read };
-}
-
-/** ReadRows calls that reached the cluster. */
-const readCalls = (server: EmbeddedBigtable, cluster = 'asia'): number => server.counters(cluster).calls.ReadRows ?? 0;
 
 const key = (generation: number, user = 'u:1', surface = 'home', variant = 'control'): ListKey => ({
   surface,
@@ -52,9 +14,6 @@ const key = (generation: number, user = 'u:1', surface = 'home', variant = 'cont
   generation,
   user,
 });
-const users = (count: number) => Array.from({ length: count }, (_, i) => `u:${i}`);
-const textOf = (result: ListResult | undefined) =>
-  result?.kind === 'list' ? Buffer.from(result.bytes).toString() : result?.kind;
 const unavailable = { kind: 'error', code: 'unavailable' } as const;
 const internal = { kind: 'error', code: 'internal' } as const;
 

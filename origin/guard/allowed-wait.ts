@@ -1,0 +1,60 @@
+// How long a read may wait in a queue, by how much of what arrives cannot be served: bursts are waited out, an overload is not, because
+// there a queue gives no throughput and only makes every read late. It is a proportional version of what CoDel does (RFC 8289; "Fail at
+// Scale", ACM Queue 13/8, uses two fixed times): those jump between a long and a short queue at loads around 1, and in simulation shed
+// twice as much.
+import type { Clock } from '../../shared/clock.ts';
+
+export interface AllowedWait {
+  /** ms that a read which arrives now may have before it. */
+  ms(): number;
+  /** A read arrived, and was shed for what it would have waited or was not. */
+  note(weight: number, isShed: boolean): void;
+  /** Of the weight that arrived lately, the part that was shed: 0 to 1. */
+  shedShare(): number;
+}
+
+export interface AllowedWaitOptions {
+  readonly clock: Clock;
+  /** What is allowed as long as nothing is shed. */
+  readonly maxWaitMs: number;
+  /** What is allowed in full overload. */
+  readonly minWaitMs: number;
+}
+
+/** The share is a moving mean over intervals of this length, in ms, of which the newest counts so much. */
+const INTERVAL_MS = 50;
+const SMOOTHING = 0.2;
+/** From this share on it is full overload. */
+const FULL_OVERLOAD = 0.5;
+
+export function createAllowedWait({ clock, maxWaitMs, minWaitMs }: AllowedWaitOptions): AllowedWait {
+  let share = 0;
+  let interval = { sinceMs: clock.monotonicNow(), arrived: 0, shed: 0 };
+
+  function catchUp(): void {
+    const nowMs = clock.monotonicNow();
+    const ended = Math.floor((nowMs - interval.sinceMs) / INTERVAL_MS);
+    if (ended === 0) return;
+    const { arrived, shed } = interval;
+    share += SMOOTHING * ((arrived === 0 ? 0 : shed / arrived) - share);
+    // Nothing arrived in the intervals after that one.
+    share *= (1 - SMOOTHING) ** (ended - 1);
+    interval = { sinceMs: nowMs, arrived: 0, shed: 0 };
+  }
+
+  return {
+    ms: () => {
+      catchUp();
+      return Math.max(minWaitMs, maxWaitMs * (1 - share / FULL_OVERLOAD));
+    },
+    note: (weight, isShed) => {
+      catchUp();
+      interval.arrived += weight;
+      if (isShed) interval.shed += weight;
+    },
+    shedShare: () => {
+      catchUp();
+      return share;
+    },
+  };
+}

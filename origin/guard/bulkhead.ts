@@ -1,0 +1,210 @@
+// The bulkhead before Bigtable: so many keys are under way at once, so many wait, and the rest is shed at once, while there is still time
+// to go elsewhere. A slot that was taken is always given back. It knows nothing of what the work is.
+//
+// The queue is first in, first out. Newest first (adaptive LIFO) gave the same throughput in simulation, a p99 that was a third higher,
+// and left reads to wait until they expired. Reads are refused on arrival rather than dropped when their turn comes: that takes from each
+// weight alike, where dropping starved reads of many keys (1 to 11 % of those of 200 keys were served, of single keys 80 %).
+import type { Clock } from '../../shared/clock.ts';
+import { EarshotError } from '../../shared/errors.ts';
+import { createAllowedWait } from './allowed-wait.ts';
+import type { ConcurrencyLimit, ReadSample } from './concurrency-limit.ts';
+import { createServiceRate } from './service-rate.ts';
+import { type Priority, ShedError, type ShedReason } from './shed-error.ts';
+import { createWaitQueue, type Waiter } from './wait-queue.ts';
+
+export interface Ask {
+  readonly priority: Priority;
+  /** Keys to be read: a whole number, at least 1. */
+  readonly weight: number;
+  /** Time that the caller has left, in ms, waiting included. */
+  readonly timeoutMs: number;
+  /** Aborted when the caller has gone: it leaves the queue. Work that has started is not touched. */
+  readonly signal?: AbortSignal;
+}
+
+export interface BulkheadState {
+  /** Keys under way. */
+  readonly executing: number;
+  /** Keys waiting. */
+  readonly queued: number;
+  /** Reads waiting. */
+  readonly waiting: number;
+  /** Keys that may be under way. */
+  readonly limit: number;
+}
+
+export interface Bulkhead {
+  /**
+   * What `work` gives, started when there is room; it gets the time that is left then, in ms. Rejects with what `work` rejects with, with a
+   * ShedError, with `deadline_exceeded` when the time ran out in the queue, and with the signal's reason when the caller left it.
+   */
+  run<T>(ask: Ask, work: (remainingMs: number) => Promise<T>): Promise<T>;
+  state(): BulkheadState;
+}
+
+export interface BulkheadOptions {
+  readonly clock: Clock;
+  /** Gives the execution slots and is told of every read. */
+  readonly limit: ConcurrencyLimit;
+  /** Keys that may wait. Default: 3000 */
+  readonly queueSlots?: number;
+  /** Reads that may wait. Default: 1000 */
+  readonly maxWaiting?: number;
+  /** What background reads may have of the execution slots, 0 to 1; of execution and queue slots together they get half. Default: 0.25 */
+  readonly backgroundShare?: number;
+  /** How long a read may have to wait as long as none is shed, in ms. Default: 100 */
+  readonly maxWaitMs?: number;
+  /** The same in full overload, in ms. Default: 2.5 */
+  readonly minWaitMs?: number;
+  /** Called for every read that is not started, except where its caller left. */
+  readonly onShed?: (reason: ShedReason, weight: number, priority: Priority) => void;
+}
+
+interface Waiting extends Waiter {
+  readonly deadlineMs: number;
+  readonly start: () => void;
+  readonly reject: (error: unknown) => void;
+  /** Lets go of timer and signal. */
+  readonly forget: () => void;
+}
+
+/** More of the arriving weight than this was shed lately: background reads stay out. */
+const MAX_SHED_SHARE_FOR_BACKGROUND = 0.01;
+const MAX_RETRY_AFTER_SECONDS = 30;
+
+export function createBulkhead(options: BulkheadOptions): Bulkhead {
+  const { clock, limit, queueSlots = 3000, maxWaiting = 1000, backgroundShare = 0.25, onShed } = options;
+  const { maxWaitMs = 100, minWaitMs = 2.5 } = options;
+  const queue = createWaitQueue<Waiting>();
+  const rate = createServiceRate(clock);
+  const allowedWait = createAllowedWait({ clock, maxWaitMs, minWaitMs });
+  let executing = 0;
+
+  const slotsOf = (priority: Priority): number => limit.limit() * (priority === 'foreground' ? 1 : backgroundShare);
+
+  /** A read that is heavier than all slots runs when nothing else does. */
+  const hasRoom = ({ priority, weight }: Waiter): boolean => executing === 0 || executing + weight <= slotsOf(priority);
+
+  function whyNotBackground({ priority, weight }: Ask): ShedReason | undefined {
+    if (priority === 'foreground') return undefined;
+    const held = executing + queue.weight();
+    const isCrowded = held > 0 && held + weight > (limit.limit() + queueSlots) / 2;
+    return isCrowded || allowedWait.shedShare() > MAX_SHED_SHARE_FOR_BACKGROUND ? 'background' : undefined;
+  }
+
+  function whyNotWait({ priority, weight, timeoutMs }: Ask): ShedReason | undefined {
+    const before = queue.weightBefore(priority);
+    const isFull = before > 0 && before + weight > queueSlots;
+    // A foreground read takes the place of a background one.
+    const isCrowded =
+      queue.size() >= maxWaiting && (priority === 'background' || queue.firstBackground() === undefined);
+    if (isFull || isCrowded) return 'queue_full';
+    // Its own weight is left out: of what waits in vain each weight is to have its part.
+    const isTooLong = rate.msFor(before) > allowedWait.ms();
+    if (priority === 'foreground') allowedWait.note(weight, isTooLong);
+    if (isTooLong) return 'queue_delay';
+    const untilRoomMs = rate.msFor(before + Math.max(0, executing + weight - slotsOf(priority)));
+    return untilRoomMs + limit.expectMs(weight) > timeoutMs ? 'hopeless' : undefined;
+  }
+
+  function shed(reason: ShedReason, { weight, priority }: Waiter): EarshotError {
+    onShed?.(reason, weight, priority);
+    if (reason === 'expired')
+      return new EarshotError('deadline_exceeded', 'origin', 'the deadline passed before the read was started');
+    const seconds = Math.ceil(rate.msFor(queue.weight()) / 1000);
+    return new ShedError(reason, Math.min(MAX_RETRY_AFTER_SECONDS, Math.max(1, seconds)));
+  }
+
+  function leave(waiting: Waiting): boolean {
+    if (!queue.remove(waiting)) return false;
+    waiting.forget();
+    if (queue.size() === 0) rate.setQueueing(false);
+    return true;
+  }
+
+  function leaveWith(waiting: Waiting, makeError: () => unknown): void {
+    if (!leave(waiting)) return;
+    waiting.reject(makeError());
+    startNext();
+  }
+
+  function startNext(): void {
+    for (let next = queue.first(); next !== undefined; next = queue.first()) {
+      const remainingMs = next.deadlineMs - clock.monotonicNow();
+      // With nothing under way it is started whatever was expected: else a guess that is too high could never be put right.
+      const isHopeless = executing > 0 && limit.expectMs(next.weight) > remainingMs;
+      if (remainingMs > 0 && !isHopeless && !hasRoom(next)) return;
+      leave(next);
+      if (remainingMs <= 0) next.reject(shed('expired', next));
+      else if (isHopeless) next.reject(shed('hopeless', next));
+      else next.start();
+    }
+  }
+
+  function execute<T>(weight: number, deadlineMs: number, work: (remainingMs: number) => Promise<T>): Promise<T> {
+    const startedAtMs = clock.monotonicNow();
+    executing += weight;
+    const inFlight = executing;
+    const end = (outcome: ReadSample['outcome']): void => {
+      executing -= weight;
+      limit.observe({ latencyMs: clock.monotonicNow() - startedAtMs, weight, inFlight, outcome });
+      rate.done(weight);
+      startNext();
+    };
+    const outcome = (async () => work(deadlineMs - startedAtMs))();
+    outcome.then(
+      () => end('ok'),
+      (error) => end(isDeadline(error) ? 'deadline' : 'failed'),
+    );
+    return outcome;
+  }
+
+  function wait<T>(ask: Ask, deadlineMs: number, work: (remainingMs: number) => Promise<T>): Promise<T> {
+    const { priority, weight, signal } = ask;
+    return new Promise((resolve, reject) => {
+      const cancelExpiry = clock.setTimeout(() => leaveWith(waiting, () => shed('expired', ask)), ask.timeoutMs);
+      const onAbort = (): void => leaveWith(waiting, () => signal?.reason);
+      const waiting: Waiting = {
+        priority,
+        weight,
+        deadlineMs,
+        start: () => execute(weight, deadlineMs, work).then(resolve, reject),
+        reject,
+        forget: () => {
+          cancelExpiry();
+          signal?.removeEventListener('abort', onAbort);
+        },
+      };
+      signal?.addEventListener('abort', onAbort);
+      queue.add(waiting);
+      rate.setQueueing(true);
+      if (priority === 'foreground') displaceBackground();
+    });
+  }
+
+  /** The one that has waited longest goes: it is the nearest to its deadline. */
+  function displaceBackground(): void {
+    while (queue.weight() > queueSlots || queue.size() > maxWaiting) {
+      const displaced = queue.firstBackground();
+      if (displaced === undefined) return;
+      leave(displaced);
+      displaced.reject(shed('displaced', displaced));
+    }
+  }
+
+  return {
+    run: async (ask, work) => {
+      ask.signal?.throwIfAborted();
+      if (ask.timeoutMs <= 0) throw shed('expired', ask);
+      const deadlineMs = clock.monotonicNow() + ask.timeoutMs;
+      const isNext = queue.weightBefore(ask.priority) === 0 && hasRoom(ask);
+      if (isNext && ask.priority === 'foreground') allowedWait.note(ask.weight, false);
+      const why = whyNotBackground(ask) ?? (isNext ? undefined : whyNotWait(ask));
+      if (why !== undefined) throw shed(why, ask);
+      return isNext ? execute(ask.weight, deadlineMs, work) : wait(ask, deadlineMs, work);
+    },
+    state: () => ({ executing, queued: queue.weight(), waiting: queue.size(), limit: limit.limit() }),
+  };
+}
+
+const isDeadline = (error: unknown): boolean => error instanceof EarshotError && error.code === 'deadline_exceeded';

@@ -1,0 +1,190 @@
+// How many keys may be under way at once, found out by watching latency: more than that only lengthens the queue inside the server.
+//
+// A gradient, as in Netflix' Gradient2Limit (github.com/Netflix/concurrency-limits) and Envoy's adaptive concurrency filter: at the end of
+// a window the limit is multiplied by what latency is tolerated over what latency was, and gets the square root of itself on top, so that
+// it keeps looking for more. Where it differs, and why:
+// - A key of a heavy read counts as much as one that comes alone, so a read counts by its weight, against the baseline of its weight.
+// - The limit grows only when it is used, and sinks back towards what is used (RFC 7661, congestion window validation): what was never
+//   tried is no knowledge.
+// - The baseline learns from reads that found next to nothing under way. Under a load that leaves no such moment it stands still, so that
+//   overload never becomes the norm. When it is the latency that holds the limit down, a probe (below) tells overload from a slower table.
+//
+// A probe: (1) for a moment only PROBE_SHARE of the limit may be under way; the server works off what it has, so that it is busy all the
+// same; (2) the next reads tell what a read takes without the others; (3) if that is the baseline, it was overload, and the limit goes on
+// as it was; (4) if it is more, the table is slower for good: all baselines and the limit grow by that factor. In overload a probe lowers
+// the baseline as often as it raises it: with PROBE_SHARE * tolerance below 1 an error shrinks from probe to probe. Envoy measures so at
+// fixed times and Netflix averages all samples: the one costs traffic when nothing is wrong, the other takes overload for the norm in the
+// end.
+import type { Clock } from '../../shared/clock.ts';
+import { createBaseline } from './baseline.ts';
+
+export interface ReadSample {
+  /** From the start of the read to its end, without the time that it waited in the bulkhead. */
+  readonly latencyMs: number;
+  /** Keys of the read. */
+  readonly weight: number;
+  /** Keys under way when the read had started, its own among them. */
+  readonly inFlight: number;
+  /** `failed` is any failure but the deadline's, and says nothing about congestion. */
+  readonly outcome: 'ok' | 'deadline' | 'failed';
+}
+
+export interface ConcurrencyLimit {
+  /** Keys that may be under way now: a whole number, at least 1. */
+  limit(): number;
+  observe(sample: ReadSample): void;
+  /** ms that a read of `weight` keys takes as things are now; 0 as long as nothing is known. */
+  expectMs(weight: number): number;
+}
+
+export interface ConcurrencyLimitOptions {
+  readonly clock: Clock;
+  /** Keys, from minLimit to maxLimit. Default: 400 */
+  readonly initialLimit?: number;
+  /** Keys, at least 1. Below the heaviest read such a read could only run alone. Default: 200 */
+  readonly minLimit?: number;
+  /** Keys. Default: 4000 */
+  readonly maxLimit?: number;
+  /**
+   * How many times the baseline a read may take, above 1. Merged reads wait for a call that is out, up to as long as a call takes: at 1.5
+   * that alone is taken for congestion, and in simulation a seventh of the throughput is lost. Default: 2
+   */
+  readonly tolerance?: number;
+  /** How long the limit may be held down by latency before a probe, in ms. Default: 10000 */
+  readonly probeAfterMs?: number;
+}
+
+/** Half way to the target when growing; the whole way when shrinking, because until then every read is late. */
+const GROWTH = 0.5;
+const MIN_GRADIENT = 0.5;
+const MAX_GRADIENT = 1.25;
+/** A window is over after so long and so many samples, or already when it has many. */
+const WINDOW = { longMs: 250, fewSamples: 10, shortMs: 50, manySamples: 100 };
+/** One read that took ages must not speak for the window. */
+const MAX_RATIO = 8;
+/** A limit of which less was used sinks, by so much a window. */
+const USED_SHARE = 0.5;
+const DECAY = 0.95;
+/** A limit of which less was used does not grow. Heavy reads leave holes, so that it is never used to the last key. */
+const GROWTH_SHARE = 0.8;
+
+const PROBE_SHARE = 1 / 8;
+const PROBE_SAMPLES = 12;
+const MAX_PROBE_MS = 2000;
+/** Between probes that are made because the limit was halved. */
+const MIN_PROBE_GAP_MS = 1000;
+/** A probe that finds less than this found nothing but noise as far as the limit goes. */
+const SLOWER = 1.2;
+
+interface Sums {
+  readonly sinceMs: number;
+  samples: number;
+  /** Both in ms times keys. */
+  took: number;
+  expected: number;
+  /** The most keys that were under way. */
+  peak: number;
+}
+
+interface Probe {
+  readonly sums: Sums;
+  /** Reads of a weight that nothing was known of. */
+  readonly firsts: { readonly weight: number; readonly latencyMs: number }[];
+}
+
+export function createConcurrencyLimit(options: ConcurrencyLimitOptions): ConcurrencyLimit {
+  const { clock, initialLimit = 400, minLimit = 200, maxLimit = 4000, tolerance = 2, probeAfterMs = 10_000 } = options;
+  const clamp = (value: number): number => Math.min(maxLimit, Math.max(minLimit, value));
+  const begin = (): Sums => ({ sinceMs: clock.monotonicNow(), samples: 0, took: 0, expected: 0, peak: 0 });
+  const baseline = createBaseline();
+  let limit = clamp(initialLimit);
+  let window = begin();
+  /** Latency over baseline in the last window. */
+  let congestion = 1;
+  let probe: Probe | undefined;
+  let probedAtMs = clock.monotonicNow();
+  /** The limit before latency held it down. */
+  let freeLimit = limit;
+
+  function endWindow({ took, expected, peak }: Sums): void {
+    window = begin();
+    congestion = took / expected;
+    if (probe !== undefined) return;
+    const gradient = Math.min(MAX_GRADIENT, Math.max(MIN_GRADIENT, tolerance / congestion));
+    const target = gradient * limit + Math.sqrt(limit);
+    if (target < limit) {
+      limit = clamp(target);
+      if (isProbeDue()) beginProbe();
+      return;
+    }
+    if (peak >= limit * GROWTH_SHARE) limit = clamp(limit + GROWTH * (target - limit));
+    else if (peak < limit * USED_SHARE) limit = Math.max(Math.min(limit, clamp(initialLimit)), limit * DECAY);
+    if (gradient >= 1) freeLimit = limit;
+  }
+
+  function isProbeDue(): boolean {
+    const sinceMs = clock.monotonicNow() - probedAtMs;
+    return sinceMs >= probeAfterMs || (limit <= freeLimit / 2 && sinceMs >= MIN_PROBE_GAP_MS);
+  }
+
+  function beginProbe(): void {
+    probe = { sums: begin(), firsts: [] };
+    probedAtMs = clock.monotonicNow();
+  }
+
+  function endProbe({ sums: { took, expected, samples }, firsts }: Probe): void {
+    probe = undefined;
+    window = begin();
+    freeLimit = limit;
+    // A few reads that happened to be the only ones are better than none, but one is not.
+    if (samples >= PROBE_SAMPLES / 3) {
+      const factor = took / expected;
+      baseline.scale(factor);
+      if (factor > SLOWER) limit = clamp(limit * factor);
+    }
+    for (const { weight, latencyMs } of firsts) baseline.learn(weight, latencyMs);
+  }
+
+  function add(sums: Sums, weight: number, took: number, expected: number): void {
+    sums.samples++;
+    sums.took += weight * Math.min(took, MAX_RATIO * tolerance * expected);
+    sums.expected += weight * expected;
+  }
+
+  return {
+    limit: () => Math.max(1, Math.floor(probe === undefined ? limit : limit * PROBE_SHARE)),
+    expectMs: (weight) => (baseline.expectMs(weight) ?? 0) * congestion,
+    observe: ({ latencyMs, weight, inFlight, outcome }) => {
+      if (outcome === 'failed') return;
+      const expected = baseline.expectMs(weight);
+      const isAlone = inFlight - weight <= limit * PROBE_SHARE;
+      // A read that was cut off sooner than what is tolerated says nothing; one cut off later would have taken longer still.
+      const isSample = expected !== undefined && (outcome === 'ok' || latencyMs >= tolerance * expected);
+      const tookMs = outcome === 'ok' ? latencyMs : 2 * latencyMs;
+      const nowMs = clock.monotonicNow();
+      if (isSample) {
+        add(window, weight, tookMs, expected);
+        window.peak = Math.max(window.peak, inFlight);
+      }
+      // What ran out of time does not tell how long the table takes, so no probe makes it the norm.
+      if (outcome === 'ok' && isAlone) {
+        if (probe === undefined) baseline.learn(weight, latencyMs);
+        else if (nowMs - latencyMs >= probe.sums.sinceMs) {
+          if (expected === undefined) probe.firsts.push({ weight, latencyMs });
+          else add(probe.sums, weight, latencyMs, expected);
+        }
+      }
+      if (probe !== undefined && isProbeOver(probe, nowMs)) endProbe(probe);
+      if (isOver(window, nowMs)) endWindow(window);
+    },
+  };
+}
+
+const isProbeOver = ({ sums, firsts }: Probe, nowMs: number): boolean =>
+  sums.samples + firsts.length >= PROBE_SAMPLES || nowMs - sums.sinceMs >= MAX_PROBE_MS;
+
+function isOver({ sinceMs, samples }: Sums, nowMs: number): boolean {
+  const { longMs, fewSamples, shortMs, manySamples } = WINDOW;
+  const ageMs = nowMs - sinceMs;
+  return (ageMs >= longMs && samples >= fewSamples) || (ageMs >= shortMs && samples >= manySamples);
+}

@@ -1,0 +1,56 @@
+// How many keys get done per ms while reads wait: how fast a queue is worked off. Without a queue the rate says only how little there was
+// to do.
+import type { Clock } from '../../shared/clock.ts';
+
+export interface ServiceRate {
+  /** `weight` keys were done. */
+  done(weight: number): void;
+  /** Called whenever reads begin or cease to wait; may be called more often. */
+  setQueueing(isQueueing: boolean): void;
+  /** ms until `weight` keys are done; 0 as long as there is no measurement of late. */
+  msFor(weight: number): number;
+}
+
+/** ms of queueing that make one measurement, and how much the newest counts. */
+const MEASURED_MS = 50;
+const SMOOTHING = 0.3;
+/** An older measurement is none: whoever is refused because of it does not wait, and without anybody who waits there is no newer one. */
+const MAX_AGE_MS = 5000;
+
+export function createServiceRate(clock: Pick<Clock, 'monotonicNow'>): ServiceRate {
+  /** Since when reads have been waiting, as far as it has not been counted. */
+  let sinceMs: number | undefined;
+  let queueingMs = 0;
+  let doneWhileQueueing = 0;
+  let perMs = 0;
+  let measuredAtMs = Number.NEGATIVE_INFINITY;
+
+  const isKnown = (): boolean => clock.monotonicNow() - measuredAtMs <= MAX_AGE_MS;
+
+  function count(): void {
+    if (sinceMs === undefined) return;
+    const nowMs = clock.monotonicNow();
+    queueingMs += nowMs - sinceMs;
+    sinceMs = nowMs;
+    // A rate of nothing would say that a queue never ends, and then nobody would be let into one to find out.
+    if (queueingMs < MEASURED_MS || doneWhileQueueing === 0) return;
+    const measured = doneWhileQueueing / queueingMs;
+    perMs = isKnown() ? perMs + SMOOTHING * (measured - perMs) : measured;
+    measuredAtMs = nowMs;
+    queueingMs = 0;
+    doneWhileQueueing = 0;
+  }
+
+  return {
+    done: (weight) => {
+      if (sinceMs === undefined) return;
+      doneWhileQueueing += weight;
+      count();
+    },
+    setQueueing: (isQueueing) => {
+      count();
+      sinceMs = isQueueing ? clock.monotonicNow() : undefined;
+    },
+    msFor: (weight) => (isKnown() ? weight / perMs : 0),
+  };
+}

@@ -1,0 +1,297 @@
+import { describe, expect, test } from 'vitest';
+import { ShedError } from '../../../../origin/guard/shed-error.ts';
+import { EarshotError } from '../../../../shared/errors.ts';
+import { setUp } from './held-work.ts';
+
+const reasonOf = ({ error }: { error?: unknown }): string | undefined =>
+  error instanceof ShedError ? error.reason : (error as EarshotError | undefined)?.code;
+
+describe('slots', () => {
+  test('are taken by weight: what fits starts at once, what does not waits, in the order of arrival', async () => {
+    const { ask, bulkhead, end, names, pass } = setUp({ slots: 100 });
+    ask(60, { name: 'a' });
+    ask(40, { name: 'b' });
+    ask(50, { name: 'c' });
+    ask(10, { name: 'd' });
+    await pass();
+    expect(names()).toEqual(['a', 'b']);
+    expect(bulkhead.state()).toEqual({ executing: 100, queued: 60, waiting: 2, limit: 100 });
+    await end(1);
+    // 40 are free and d would fit, but c was first: it would wait for ever behind small ones.
+    expect(names()).toEqual(['a', 'b']);
+    await end(0);
+    expect(names()).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  test('are given back when the work resolves, rejects or throws at once', async () => {
+    const { ask, bulkhead, pass, started } = setUp();
+    const [a, b] = [ask(50, { name: 'a' }), ask(30)];
+    const thrown = bulkhead.run({ priority: 'foreground', weight: 20, timeoutMs: 1000 }, () => {
+      throw new Error('at once');
+    });
+    await expect(thrown).rejects.toThrow('at once');
+    expect(bulkhead.state().executing).toBe(80);
+    started[0]?.resolve();
+    started[1]?.reject(new Error('later'));
+    await pass();
+    expect(bulkhead.state().executing).toBe(0);
+    expect([a.settled.value, (b.settled.error as Error).message]).toEqual(['a', 'later']);
+  });
+
+  test('are enough for a read that is heavier than all of them, when nothing else runs', async () => {
+    const { ask, bulkhead, end, names, pass } = setUp({ slots: 100 });
+    ask(1, { name: 'light' });
+    ask(200, { name: 'heavy' });
+    ask(1, { name: 'later' });
+    await pass();
+    expect(names()).toEqual(['light']);
+    await end(0);
+    expect([names(), bulkhead.state().executing]).toEqual([['light', 'heavy'], 200]);
+    await end(1);
+    expect(names()).toEqual(['light', 'heavy', 'later']);
+  });
+
+  test('that became fewer meanwhile start nothing until enough are free', async () => {
+    const { ask, end, names, pass, setSlots } = setUp({ slots: 100 });
+    for (const name of ['a', 'b', 'c', 'd', 'e']) ask(25, { name });
+    await pass();
+    setSlots(50);
+    await end(0);
+    await end(1);
+    expect(names()).toHaveLength(4);
+    await end(2);
+    expect(names()).toEqual(['a', 'b', 'c', 'd', 'e']);
+  });
+
+  test('tell the limit of every read: how long it took, what was under way with it, how it ended', async () => {
+    const { ask, pass, samples, started } = setUp();
+    for (const weight of [1, 2, 3]) ask(weight);
+    await pass(7);
+    started[0]?.resolve();
+    started[1]?.reject(new EarshotError('deadline_exceeded', 'table', 'too late'));
+    started[2]?.reject(new EarshotError('unavailable', 'table', 'gone'));
+    await pass();
+    expect(samples).toEqual([
+      { latencyMs: 7, weight: 1, inFlight: 1, outcome: 'ok' },
+      { latencyMs: 7, weight: 2, inFlight: 3, outcome: 'deadline' },
+      { latencyMs: 7, weight: 3, inFlight: 6, outcome: 'failed' },
+    ]);
+  });
+});
+
+describe('the queue', () => {
+  test('is bounded by keys and by reads, and says when to come again', async () => {
+    const byKeys = setUp({ slots: 10, queueSlots: 50 });
+    byKeys.ask(10);
+    const waiting = byKeys.ask(50);
+    const refused = byKeys.ask(1);
+    await byKeys.pass();
+    expect([reasonOf(refused.settled), waiting.settled]).toEqual(['queue_full', {}]);
+    expect(refused.settled.error).toMatchObject({ code: 'overloaded', source: 'origin', retryAfterSeconds: 1 });
+    expect(byKeys.shed).toEqual([{ reason: 'queue_full', weight: 1, priority: 'foreground' }]);
+
+    const byReads = setUp({ slots: 10, maxWaiting: 2 });
+    const asked = [10, 1, 1, 1].map((weight) => byReads.ask(weight));
+    await byReads.pass();
+    expect(asked.map(({ settled }) => reasonOf(settled))).toEqual([undefined, undefined, undefined, 'queue_full']);
+  });
+
+  test('takes one read whatever its weight: what never fits would never be served', async () => {
+    const { ask, bulkhead, pass } = setUp({ slots: 10, queueSlots: 50 });
+    ask(10);
+    ask(200);
+    await pass();
+    expect(bulkhead.state().queued).toBe(200);
+  });
+
+  test('says to come again after the time that it needs, at most 30 s', async () => {
+    const { ask, measureRate, pass } = setUp({ slots: 100, queueSlots: 5000, maxWaitMs: 1e6 });
+    await measureRate(1);
+    ask(100);
+    ask(4900, { timeoutMs: 1e6 });
+    const refused = ask(1000);
+    await pass();
+    expect(refused.settled.error).toMatchObject({ reason: 'queue_full', retryAfterSeconds: 5 });
+
+    const slow = setUp({ slots: 100, maxWaitMs: 1e9, queueSlots: 1000 });
+    await slow.measureRate(0.01);
+    slow.ask(100);
+    slow.ask(1000, { timeoutMs: 1e9 });
+    const later = slow.ask(1);
+    await slow.pass();
+    expect(later.settled.error).toMatchObject({ retryAfterSeconds: 30 });
+  });
+
+  test('lets a read go when its time is up, without starting it, and the next one moves up', async () => {
+    const { ask, bulkhead, clock, names, pass, shed } = setUp({ slots: 100 });
+    ask(60, { name: 'a', timeoutMs: 5000 });
+    const heavy = ask(100, { name: 'heavy', timeoutMs: 50 });
+    ask(30, { name: 'light' });
+    await pass(49);
+    expect(names()).toEqual(['a']);
+    await pass(1);
+    expect(reasonOf(heavy.settled)).toBe('deadline_exceeded');
+    expect(names()).toEqual(['a', 'light']);
+    expect(shed).toEqual([{ reason: 'expired', weight: 100, priority: 'foreground' }]);
+    expect([bulkhead.state().waiting, clock.pending()]).toEqual([0, 0]);
+  });
+
+  test('gives the work the time that is left', async () => {
+    const { ask, end, pass, started } = setUp({ slots: 10 });
+    ask(10, { timeoutMs: 500 });
+    ask(10, { timeoutMs: 500 });
+    await pass(120);
+    await end(0);
+    expect(started.map(({ remainingMs }) => remainingMs)).toEqual([500, 380]);
+  });
+
+  test('is left at once by a caller that has gone, and the next one moves up', async () => {
+    const { ask, bulkhead, clock, names, pass, shed } = setUp({ slots: 100 });
+    const gone = new AbortController();
+    ask(60, { name: 'a' });
+    const left = ask(100, { name: 'left', signal: gone.signal });
+    ask(30, { name: 'b' });
+    await pass();
+    gone.abort(new Error('hung up'));
+    await pass();
+    expect((left.settled.error as Error).message).toBe('hung up');
+    expect([names(), shed, bulkhead.state().queued, clock.pending()]).toEqual([['a', 'b'], [], 0, 0]);
+    const never = ask(1, { name: 'never', signal: gone.signal });
+    await pass();
+    expect([(never.settled.error as Error).message, names()]).toEqual(['hung up', ['a', 'b']]);
+  });
+
+  test('refuses what has no time left', async () => {
+    const { ask, names, pass } = setUp();
+    const late = ask(1, { timeoutMs: 0 });
+    await pass();
+    expect([reasonOf(late.settled), names()]).toEqual(['deadline_exceeded', []]);
+  });
+});
+
+describe('a read that cannot be finished in its time', () => {
+  test('is shed on arrival, by the rate that was measured and what is before it', async () => {
+    const { ask, measureRate, pass } = setUp({ slots: 100, maxWaitMs: 10_000, expectMs: 10 });
+    await measureRate(1);
+    ask(100);
+    ask(100);
+    // 100 keys before it and 50 of its own: 150 ms until it starts, and 10 ms to read.
+    const [hopeless, inTime] = [ask(50, { timeoutMs: 155 }), ask(50, { timeoutMs: 165 })];
+    await pass();
+    expect([reasonOf(hopeless.settled), inTime.settled]).toEqual(['hopeless', {}]);
+  });
+
+  test('is shed when its turn comes too late, and the next one is started', async () => {
+    const { ask, end, names, pass } = setUp({ slots: 10, expectMs: 30 });
+    ask(5, { name: 'a' });
+    ask(5, { name: 'b' });
+    const hopeless = ask(5, { name: 'hopeless', timeoutMs: 100 });
+    ask(5, { name: 'c' });
+    await pass(80);
+    await end(0);
+    expect(reasonOf(hopeless.settled)).toBe('hopeless');
+    expect(names()).toEqual(['a', 'b', 'c']);
+  });
+
+  test('is started all the same when nothing is under way: what is expected may be wrong', async () => {
+    const { ask, names, pass } = setUp({ expectMs: 60_000 });
+    ask(1, { name: 'a', timeoutMs: 100 });
+    await pass();
+    expect(names()).toEqual(['a']);
+  });
+});
+
+describe('reads that would wait too long', () => {
+  test('are shed while the queue is longer than is allowed', async () => {
+    const { ask, measureRate, pass } = setUp({ slots: 100, maxWaitMs: 100 });
+    await measureRate(1);
+    const asked = [100, 60, 60, 1].map((weight) => ask(weight));
+    await pass();
+    expect(asked.map(({ settled }) => reasonOf(settled))).toEqual([undefined, undefined, undefined, 'queue_delay']);
+  });
+
+  test('are measured by what is before them and not by their own weight: heavy ones get their share', async () => {
+    const { ask, measureRate, pass } = setUp({ slots: 100, maxWaitMs: 100 });
+    await measureRate(1);
+    const asked = [100, 90, 200].map((weight) => ask(weight));
+    await pass();
+    expect(asked.map(({ settled }) => reasonOf(settled))).toEqual([undefined, undefined, undefined]);
+  });
+
+  test('are let in again 5 s after the server had come to a halt: else it could never be found out that it goes on', async () => {
+    const { ask, bulkhead, end, names, pass } = setUp({ slots: 10 });
+    ask(10, { name: 'a', timeoutMs: 60_000 });
+    ask(10, { name: 'b', timeoutMs: 60_000 });
+    await pass(50_000);
+    await end(0);
+    const refused = ask(10);
+    await pass(5001);
+    ask(10, { name: 'c' });
+    await pass();
+    expect([reasonOf(refused.settled), bulkhead.state().waiting]).toEqual(['hopeless', 1]);
+    await end(1);
+    expect(names()).toEqual(['a', 'b', 'c']);
+  });
+});
+
+describe('background reads', () => {
+  test('have their share of the slots and leave the rest to the foreground', async () => {
+    const { ask, names, pass } = setUp({ slots: 100, backgroundShare: 0.25 });
+    ask(20, { name: 'b1', priority: 'background' });
+    ask(20, { name: 'b2', priority: 'background' });
+    ask(80, { name: 'f1' });
+    await pass();
+    expect(names()).toEqual(['b1', 'f1']);
+  });
+
+  test('start after every foreground read that waits, whoever came first', async () => {
+    const { ask, end, names, pass } = setUp({ slots: 100 });
+    ask(100, { name: 'a' });
+    ask(10, { name: 'background', priority: 'background' });
+    ask(100, { name: 'f1' });
+    ask(100, { name: 'f2' });
+    await pass();
+    for (let i = 0; i < 3; i++) await end(i);
+    expect(names()).toEqual(['a', 'f1', 'f2', 'background']);
+  });
+
+  test('do not wait in a bulkhead that is more than half full', async () => {
+    const { ask, pass } = setUp({ slots: 100, queueSlots: 100 });
+    ask(100);
+    const refused = ask(1, { priority: 'background' });
+    await pass();
+    expect(reasonOf(refused.settled)).toBe('background');
+  });
+
+  test('that wait give their places to foreground reads', async () => {
+    const { ask, bulkhead, pass, shed } = setUp({ slots: 100, queueSlots: 320, backgroundShare: 0.1 });
+    ask(50);
+    const [b1, b2] = [ask(60, { priority: 'background' }), ask(60, { priority: 'background' })];
+    ask(200);
+    await pass();
+    expect([b1.settled, b2.settled]).toEqual([{}, {}]);
+    const last = ask(100);
+    await pass();
+    expect([reasonOf(b1.settled), reasonOf(b2.settled), last.settled]).toEqual(['displaced', 'displaced', {}]);
+    expect(shed.map(({ reason }) => reason)).toEqual(['displaced', 'displaced']);
+    expect(bulkhead.state().queued).toBe(300);
+  });
+
+  test('are not let in while foreground reads are being shed', async () => {
+    const { ask, end, measureRate, pass } = setUp({ slots: 100, maxWaitMs: 100, queueSlots: 10_000 });
+    await measureRate(1);
+    ask(100);
+    ask(150);
+    const shed = ask(100);
+    await pass(60);
+    await end(0);
+    await end(1);
+    const refused = ask(1, { priority: 'background' });
+    await pass();
+    expect([reasonOf(shed.settled), reasonOf(refused.settled)]).toEqual(['queue_delay', 'background']);
+    await pass(2000);
+    const later = ask(1, { priority: 'background' });
+    await pass();
+    expect(later.settled).toEqual({});
+  });
+});

@@ -1,0 +1,92 @@
+// Work that a test ends by hand, behind a bulkhead whose limit the test sets.
+import { setImmediate } from 'node:timers/promises';
+import { type Ask, type BulkheadOptions, createBulkhead } from '../../../../origin/guard/bulkhead.ts';
+import type { ReadSample } from '../../../../origin/guard/concurrency-limit.ts';
+import { createManualClock } from '../../../../shared/clock.ts';
+
+export interface Work {
+  readonly weight: number;
+  readonly name: string;
+  readonly remainingMs: number;
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+export function setUp(options: Partial<BulkheadOptions> & { slots?: number; expectMs?: number } = {}) {
+  const clock = createManualClock();
+  const samples: ReadSample[] = [];
+  const shed: { reason: string; weight: number; priority: string }[] = [];
+  const started: Work[] = [];
+  let slots = options.slots ?? 100;
+  const bulkhead = createBulkhead({
+    clock,
+    limit: {
+      limit: () => slots,
+      observe: (sample) => void samples.push(sample),
+      expectMs: () => options.expectMs ?? 0,
+    },
+    onShed: (reason, weight, priority) => void shed.push({ reason, weight, priority }),
+    ...options,
+  });
+
+  /** Asks for `weight` keys; `settled` has the value or the error once there is one. */
+  const ask = (weight: number, rest: Partial<Ask> & { name?: string } = {}) => {
+    const { name = '', ...asked } = rest;
+    const settled: { value?: string; error?: unknown } = {};
+    const work = (remainingMs: number): Promise<string> =>
+      new Promise((resolve, reject) => {
+        started.push({ weight, name, remainingMs, resolve: () => resolve(name), reject });
+      });
+    const whole: Ask = { priority: 'foreground', weight, timeoutMs: 1000, ...asked };
+    const done = bulkhead.run(whole, work).then(
+      (value) => {
+        settled.value = value;
+      },
+      (error) => {
+        settled.error = error;
+      },
+    );
+    return { settled, done };
+  };
+
+  /** Lets time pass and everything run that then waits for nothing but its turn. */
+  const pass = async (ms = 0): Promise<void> => {
+    clock.advance(ms);
+    await setImmediate();
+  };
+
+  /** Ends the work that was started as the `index`th, and lets what follows from it happen. */
+  const end = async (index: number): Promise<void> => {
+    started[index]?.resolve();
+    await setImmediate();
+  };
+
+  /** Has reads wait for so long that the bulkhead knows its rate: `keysPerMs`. */
+  const measureRate = async (keysPerMs: number): Promise<void> => {
+    const first = ask(slots, { timeoutMs: 1e6 });
+    const second = ask(1, { timeoutMs: 1e6 });
+    await pass();
+    await pass(slots / keysPerMs);
+    await end(started.length - 1);
+    await end(started.length - 1);
+    await Promise.all([first.done, second.done]);
+    started.length = 0;
+    samples.length = 0;
+  };
+
+  return {
+    bulkhead,
+    clock,
+    samples,
+    shed,
+    started,
+    ask,
+    pass,
+    end,
+    measureRate,
+    setSlots: (now: number) => {
+      slots = now;
+    },
+    names: () => started.map(({ name }) => name),
+  };
+}

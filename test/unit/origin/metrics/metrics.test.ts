@@ -1,0 +1,131 @@
+import { describe, expect, test } from 'vitest';
+import { createMetrics, type MetricsState } from '../../../../origin/metrics/metrics.ts';
+import { COUNTERS, createCounters } from '../../../../shared/counters.ts';
+
+function setUp(withProcess = false) {
+  const counters = createCounters();
+  const state = {
+    queued: 7,
+    executing: 40,
+    concurrencyLimit: 400,
+    flights: 3,
+    caches: { lists: { bytes: 1_000_000, entries: 500 }, items: { bytes: 2000, entries: 20 } },
+  } satisfies MetricsState;
+  const metrics = createMetrics({ region: 'asia', counters, state: () => state, withProcess });
+  const lines = async (name: string): Promise<string[]> =>
+    (await metrics.expose()).body
+      .split('\n')
+      .filter((line) => line.startsWith(name))
+      .map(sortLabels);
+  return { counters, metrics, lines };
+}
+
+/** Prometheus does not care for their order, so neither do tests. */
+const sortLabels = (line: string): string =>
+  line.replace(/\{(.*)\}/, (_, labels: string) => `{${labels.split(',').sort().join(',')}}`);
+
+describe('/metrics', () => {
+  test('has every counter of the origin with its meaning, those at 0 too, and none of the edge', async () => {
+    const { counters, metrics } = setUp();
+    counters.add('origin_reads_total', 41);
+    const { body, contentType } = await metrics.expose();
+    expect(contentType).toBe('text/plain; version=0.0.4; charset=utf-8');
+    const labelled = new Set(metrics.describe().flatMap(({ name, labels }) => (labels.length > 0 ? [name] : [])));
+    const plain = Object.entries(COUNTERS).filter(
+      ([name]) => name.startsWith('origin_') && !labelled.has(`earshot_${name}`),
+    );
+    expect(plain.length).toBeGreaterThan(5);
+    for (const [name, help] of plain) {
+      expect(body).toContain(`# HELP earshot_${name} ${help}\n# TYPE earshot_${name} counter\n`);
+      expect(body).toContain(`\nearshot_${name}{region="asia"} ${name === 'origin_reads_total' ? 41 : 0}\n`);
+    }
+    expect(body).not.toMatch(/earshot_(edge|region)_/);
+  });
+
+  test('tells what has been counted until it is asked, and not twice', async () => {
+    const { counters, lines } = setUp();
+    counters.add('origin_absent_total', 2);
+    await lines('x');
+    counters.add('origin_absent_total', 3);
+    expect(await lines('earshot_origin_absent_total{')).toEqual(['earshot_origin_absent_total{region="asia"} 5']);
+  });
+
+  test('has reads and calls as histograms by outcome', async () => {
+    const { metrics, lines } = setUp();
+    metrics.observeRead(0.004, 'ok');
+    metrics.observeRead(0.3, 'ok');
+    metrics.observeRead(2, 'deadline');
+    metrics.observeCall({ table: 'items', keys: 60, seconds: 0.004, outcome: 'ok' });
+    expect(await lines('earshot_origin_read_seconds_count')).toEqual([
+      'earshot_origin_read_seconds_count{outcome="ok",region="asia"} 2',
+      'earshot_origin_read_seconds_count{outcome="shed",region="asia"} 0',
+      'earshot_origin_read_seconds_count{outcome="deadline",region="asia"} 1',
+      'earshot_origin_read_seconds_count{outcome="error",region="asia"} 0',
+    ]);
+    const read = await lines('earshot_origin_read_seconds_bucket');
+    expect(read).toContain('earshot_origin_read_seconds_bucket{le="0.003",outcome="ok",region="asia"} 0');
+    expect(read).toContain('earshot_origin_read_seconds_bucket{le="0.005",outcome="ok",region="asia"} 1');
+    expect(read.filter((line) => line.includes('outcome="ok"'))).toHaveLength(18);
+    expect(await lines('earshot_origin_bigtable_call_seconds_count')).toEqual([
+      'earshot_origin_bigtable_call_seconds_count{outcome="ok",region="asia",table="items"} 1',
+    ]);
+    expect(await lines('earshot_origin_bigtable_call_keys')).toContain(
+      'earshot_origin_bigtable_call_keys_bucket{le="100",region="asia"} 1',
+    );
+  });
+
+  test('names failed calls by their status', async () => {
+    const { metrics, lines } = setUp();
+    for (const code of [14, 14, 4, 99])
+      metrics.observeCall({ table: 'recommendations', keys: 1, seconds: 1, outcome: 'error', code });
+    expect((await lines('earshot_origin_bigtable_errors_total{')).sort()).toEqual([
+      'earshot_origin_bigtable_errors_total{code="DEADLINE_EXCEEDED",region="asia"} 1',
+      'earshot_origin_bigtable_errors_total{code="UNAVAILABLE",region="asia"} 2',
+      'earshot_origin_bigtable_errors_total{code="UNKNOWN",region="asia"} 1',
+    ]);
+  });
+
+  test('counts sheds and hedges', async () => {
+    const { metrics, lines } = setUp();
+    metrics.shed('queue_full', 'foreground');
+    metrics.shed('background', 'background');
+    metrics.hedge('won');
+    expect(await lines('earshot_origin_shed_total{')).toEqual([
+      'earshot_origin_shed_total{priority="foreground",reason="queue_full",region="asia"} 1',
+      'earshot_origin_shed_total{priority="background",reason="background",region="asia"} 1',
+    ]);
+    expect(await lines('earshot_origin_hedges_total{')).toEqual([
+      'earshot_origin_hedges_total{outcome="won",region="asia"} 1',
+      'earshot_origin_hedges_total{outcome="lost",region="asia"} 0',
+      'earshot_origin_hedges_total{outcome="denied",region="asia"} 0',
+    ]);
+  });
+
+  test('has gauges of the moment at which it is asked', async () => {
+    const { metrics } = setUp();
+    const { body } = await metrics.expose();
+    for (const line of [
+      'earshot_origin_queue_depth{region="asia"} 7',
+      'earshot_origin_executing{region="asia"} 40',
+      'earshot_origin_concurrency_limit{region="asia"} 400',
+      'earshot_origin_flights{region="asia"} 3',
+      'earshot_origin_workers_reporting{region="asia"} 1',
+      'earshot_origin_cached_bytes{cache="lists",region="asia"} 1000000',
+      'earshot_origin_cached_entries{cache="items",region="asia"} 20',
+    ])
+      expect(body.split('\n').map(sortLabels)).toContain(line);
+  });
+
+  test('has the process too, unless that is not wanted', async () => {
+    const { body } = await setUp(true).metrics.expose();
+    expect(body).toMatch(/^nodejs_eventloop_lag_p99_seconds\{region="asia"\} /m);
+    expect(body).toMatch(/^process_resident_memory_bytes\{region="asia"\} \d+$/m);
+    expect((await setUp(false).metrics.expose()).body).not.toContain('nodejs_');
+  });
+
+  test('does not mix two that are made in one process', async () => {
+    const [one, other] = [setUp(), setUp()];
+    one.metrics.hedge('won');
+    expect(await other.lines('earshot_origin_hedges_total{outcome="won"')).toEqual([expect.stringMatching(/ 0$/)]);
+  });
+});
