@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { benchEdge } from './edge.ts';
 import { benchIngest } from './ingest.ts';
 import { benchOrigin } from './origin.ts';
+import { benchOverload } from './overload.ts';
 import { benchParse } from './parse.ts';
 import type { BenchResult } from './support/result.ts';
 import { benchTraces } from './traces.ts';
@@ -12,6 +13,7 @@ const benches: Readonly<Record<string, () => Promise<BenchResult>>> = {
   edge: benchEdge,
   ingest: benchIngest,
   origin: benchOrigin,
+  overload: benchOverload,
   parse: benchParse,
   traces: benchTraces,
 };

@@ -44,6 +44,7 @@ export async function measureZipf(): Promise<number> {
       loads += asks.length;
       return asks.map(() => list);
     },
+    guard: ({ timeoutMs }, work) => work(timeoutMs),
     manifest: () => MANIFEST,
     clock,
     counters: createCounters(),

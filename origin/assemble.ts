@@ -100,9 +100,10 @@ export function assembleOrigin(
   const guard: Guard = ({ isBackground, weight, timeoutMs }, work) =>
     bulkhead.run({ priority: isBackground ? 'background' : 'foreground', weight, timeoutMs }, work);
   const memory = createListMemory(config.listCacheBytes);
-  const fromTable = createTableLoad({ table, guard, clock, counters });
+  const fromTable = createTableLoad({ table, clock, counters });
   const lists = createListReader({
     memory,
+    guard,
     load: siblings === undefined ? fromTable : createSiblingLoad({ siblings, load: fromTable, clock, counters }),
     manifest: () => manifests.latest()?.manifest ?? EMPTY_MANIFEST,
     clock,

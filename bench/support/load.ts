@@ -15,19 +15,18 @@ export interface LoadOrder {
 }
 
 export interface LoadReport {
-  requests: number;
+  readonly requests: number;
   /** Of these, answered by anything but 200. */
-  failed: number;
-  bytes: number;
-  durationMs: number;
+  readonly failed: number;
+  readonly bytes: number;
+  readonly durationMs: number;
   /** Of the generator itself. */
-  cpuMs: number;
-  p50Ms: number;
-  p99Ms: number;
-  p999Ms: number;
+  readonly cpuMs: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
   /** The body of the first answer, a byte a character, and which of the requests it answers. */
-  firstBody: string;
-  firstIndex: number;
+  readonly firstBody: string;
+  readonly firstIndex: number;
 }
 
 export const makeHttpRequest = (path: string, headers: Readonly<Record<string, string>>, body?: string): string => {

@@ -4,6 +4,7 @@
 import type { Clock } from '../../shared/clock.ts';
 import type { Counters } from '../../shared/counters.ts';
 import type { ListValue } from '../../shared/entry.ts';
+import { EarshotError, toEarshotError } from '../../shared/errors.ts';
 import { erasedAtMs } from '../../shared/fence.ts';
 import { makeCacheKey } from '../../shared/keys.ts';
 import { ABSENT_TTL_MS } from '../../shared/lifetime.ts';
@@ -13,7 +14,7 @@ import { createLoadGroup, type LoadGroup } from '../../shared/load-group.ts';
 import type { Manifest } from '../../shared/manifest.ts';
 import { createSingleflight, FollowerTimeout } from '../../shared/singleflight.ts';
 import type { HeldList, ListMemory } from './list-memory.ts';
-import { isFailed, type Loaded, type LoadLists } from './load-lists.ts';
+import { type Guard, isFailed, type Loaded, type LoadLists } from './load-lists.ts';
 
 export interface ListReader {
   /** One result per ask, in their order: the list alone, expanded or not. Never rejects: what failed is an `error` result. */
@@ -28,6 +29,7 @@ export interface ListReaderOptions {
   readonly memory: ListMemory;
   /** What memory does not have. */
   readonly load: LoadLists;
+  readonly guard: Guard;
   /** The newest one that this process knows. */
   readonly manifest: () => Manifest;
   readonly clock: Clock;
@@ -46,7 +48,7 @@ interface Missing {
 }
 
 export function createListReader(options: ListReaderOptions): ListReader {
-  const { memory, load, manifest, clock, counters, flightAgeMs } = options;
+  const { memory, load, guard, manifest, clock, counters, flightAgeMs } = options;
   const flights = createSingleflight<Loaded>({ clock, ageTimeoutMs: flightAgeMs, isFailure: isFailed });
 
   function isServable({ value, storedAtMs }: HeldList, { user, surface, maxAgeMs }: ListAsk, nowMs: number): boolean {
@@ -59,22 +61,64 @@ export function createListReader(options: ListReaderOptions): ListReader {
     return storedAtMs >= erasedAtMs(manifest(), user);
   }
 
+  /** Those that somebody waits for, and the others, ask for room each for themselves, and before anything else is done for them: what is refused must cost little. */
   async function loadMissing(
     missing: readonly Missing[],
     results: ListResult[],
     arrivedAtMs: number,
     timeoutMs: number,
   ): Promise<ListResult[]> {
-    const groups = { foreground: openGroup(false, timeoutMs), background: openGroup(true, timeoutMs) };
-    const loads = missing.map(async ({ ask, cacheKey, index }) => {
-      const group = ask.isBackground ? groups.background : groups.foreground;
-      results[index] = toResult(await loadOne(ask, cacheKey, group, arrivedAtMs, timeoutMs), arrivedAtMs);
-    });
-    groups.foreground.start();
-    groups.background.start();
-    await Promise.all(loads);
+    const foreground = missing.filter(({ ask }) => !ask.isBackground);
+    const background = foreground.length === missing.length ? [] : missing.filter(({ ask }) => ask.isBackground);
+    await Promise.all([
+      loadWhenRoom(foreground, false, results, arrivedAtMs, timeoutMs),
+      loadWhenRoom(background, true, results, arrivedAtMs, timeoutMs),
+    ]);
     return results;
   }
+
+  async function loadWhenRoom(
+    missing: readonly Missing[],
+    isBackground: boolean,
+    results: ListResult[],
+    arrivedAtMs: number,
+    timeoutMs: number,
+  ): Promise<void> {
+    // What is being loaded already costs nothing more.
+    let weight = 0;
+    for (const { ask, cacheKey } of missing) if (!flights.has(cacheKey, notBeforeOf(ask, arrivedAtMs))) weight++;
+    try {
+      if (weight === 0) await loadTogether(missing, results, arrivedAtMs, timeoutMs);
+      else
+        await guard({ isBackground, weight, timeoutMs }, async (leftMs) => {
+          await loadTogether(missing, results, arrivedAtMs, leftMs);
+          const failure = missing.map(({ index }) => results[index]).find((result) => result?.kind === 'error');
+          // So that the guard does not take a failure that came at once for a quick read.
+          if (failure?.kind === 'error') throw new EarshotError(failure.code, 'table', 'a list could not be read');
+        });
+    } catch (error) {
+      const { code } = toEarshotError(error, 'origin');
+      for (const { index } of missing) results[index] ??= { kind: 'error', code };
+    }
+  }
+
+  async function loadTogether(
+    missing: readonly Missing[],
+    results: ListResult[],
+    arrivedAtMs: number,
+    timeoutMs: number,
+  ): Promise<void> {
+    const group = createLoadGroup((asks: readonly ListAsk[]) => load(asks, timeoutMs));
+    const loads = missing.map(async ({ ask, cacheKey, index }) => {
+      results[index] = toResult(await loadOne(ask, cacheKey, group, arrivedAtMs, timeoutMs), arrivedAtMs);
+    });
+    group.start();
+    await Promise.all(loads);
+  }
+
+  /** A load that began before the user was erased may have read what is gone now. */
+  const notBeforeOf = ({ maxAgeMs = Number.POSITIVE_INFINITY, user }: ListAsk, arrivedAtMs: number): number =>
+    Math.max(0, arrivedAtMs - maxAgeMs, erasedAtMs(manifest(), user));
 
   async function loadOne(
     ask: ListAsk,
@@ -91,8 +135,7 @@ export function createListReader(options: ListReaderOptions): ListReader {
           return loaded;
         },
         waitTimeoutMs: timeoutMs,
-        // A load that began before the user was erased may have read what is gone now.
-        notBeforeMs: Math.max(arrivedAtMs - (ask.maxAgeMs ?? arrivedAtMs), erasedAtMs(manifest(), ask.user)),
+        notBeforeMs: notBeforeOf(ask, arrivedAtMs),
         keepAlive: () => {},
       });
       if (isCollapsed) counters.add('origin_collapsed_total');
@@ -101,9 +144,6 @@ export function createListReader(options: ListReaderOptions): ListReader {
       return { kind: 'error', code: error instanceof FollowerTimeout ? 'deadline_exceeded' : 'internal' };
     }
   }
-
-  const openGroup = (isBackground: boolean, timeoutMs: number): LoadGroup<ListAsk, Loaded> =>
-    createLoadGroup((asks) => load(asks, isBackground, timeoutMs));
 
   return {
     readHeld: (asks) => {

@@ -1,4 +1,4 @@
-// How lists come that memory does not have: from the table, when there is room for the read.
+// How lists come that memory does not have: from the table.
 import type { Clock } from '../../shared/clock.ts';
 import type { Counters } from '../../shared/counters.ts';
 import { toEarshotError } from '../../shared/errors.ts';
@@ -11,7 +11,7 @@ export type Loaded = HeldList | ReadFailure;
 export const isFailed = (loaded: Loaded): loaded is ReadFailure => 'kind' in loaded;
 
 /** One outcome per ask, in their order. Never rejects. */
-export type LoadLists = (asks: readonly ListAsk[], isBackground: boolean, timeoutMs: number) => Promise<Loaded[]>;
+export type LoadLists = (asks: readonly ListAsk[], timeoutMs: number) => Promise<Loaded[]>;
 
 /** Lets `work` begin when there is room for it, with the time that is left then; rejects with an EarshotError when there will not be in time. */
 export type Guard = <T>(
@@ -21,19 +21,16 @@ export type Guard = <T>(
 
 interface TableLoadOptions {
   readonly table: Pick<RecommendationTable, 'readLists'>;
-  readonly guard: Guard;
   readonly clock: Clock;
   readonly counters: Counters;
 }
 
 export const createTableLoad =
-  ({ table, guard, clock, counters }: TableLoadOptions): LoadLists =>
-  async (asks, isBackground, timeoutMs) => {
+  ({ table, clock, counters }: TableLoadOptions): LoadLists =>
+  async (asks, timeoutMs) => {
     const storedAtMs = clock.now();
     try {
-      const values = await guard({ isBackground, weight: asks.length, timeoutMs }, (leftMs) =>
-        table.readLists(asks, leftMs),
-      );
+      const values = await table.readLists(asks, timeoutMs);
       counters.add('origin_absent_total', values.filter(({ kind }) => kind === 'absent').length);
       return values.map((value) => (value.kind === 'error' ? value : { value, storedAtMs }));
     } catch (error) {

@@ -25,13 +25,8 @@ const SEED = 0x5f3759df;
 export const chooseWorker = (user: string, count: number): number => murmur3(user, SEED) % count;
 
 export function createSiblingLoad({ siblings, load, clock, counters }: SiblingLoadOptions): LoadLists {
-  async function loadFrom(
-    worker: number,
-    asks: readonly ListAsk[],
-    isBackground: boolean,
-    timeoutMs: number,
-  ): Promise<Loaded[]> {
-    if (worker === siblings.own) return load(asks, isBackground, timeoutMs);
+  async function loadFrom(worker: number, asks: readonly ListAsk[], timeoutMs: number): Promise<Loaded[]> {
+    if (worker === siblings.own) return load(asks, timeoutMs);
     const startedAtMs = clock.now();
     const startedAt = clock.monotonicNow();
     try {
@@ -41,18 +36,17 @@ export function createSiblingLoad({ siblings, load, clock, counters }: SiblingLo
       return results.map((result) => toLoaded(result, startedAtMs));
     } catch {
       counters.add('origin_sibling_failures_total');
-      return load(asks, isBackground, Math.max(1, timeoutMs - (clock.monotonicNow() - startedAt)));
+      return load(asks, Math.max(1, timeoutMs - (clock.monotonicNow() - startedAt)));
     }
   }
 
-  return async (asks, isBackground, timeoutMs) => {
+  return async (asks, timeoutMs) => {
     const indexes = Map.groupBy(asks.keys(), (i) => chooseWorker((asks[i] as ListAsk).user, siblings.count));
     const loaded: Loaded[] = new Array(asks.length);
     const loads = [...indexes].map(async ([worker, at]) => {
       const part = await loadFrom(
         worker,
         at.map((i) => asks[i] as ListAsk),
-        isBackground,
         timeoutMs,
       );
       for (const [n, i] of at.entries()) loaded[i] = part[n] as Loaded;

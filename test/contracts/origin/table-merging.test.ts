@@ -248,7 +248,8 @@ test.each([
     const counters = createCounters();
     const reader = createListReader({
       memory: createListMemory(1_000_000),
-      load: createTableLoad({ table, guard: ({ timeoutMs }, work) => work(timeoutMs), clock, counters }),
+      load: createTableLoad({ table, clock, counters }),
+      guard: ({ timeoutMs }, work) => work(timeoutMs),
       manifest: () => manifestOf(1),
       clock,
       counters,

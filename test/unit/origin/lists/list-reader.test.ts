@@ -58,7 +58,8 @@ function setUp({ memoryBytes = 1_000_000, listTtlSeconds = TTL_MS / 1000 } = {})
   const memory = createListMemory(memoryBytes);
   const reader = createListReader({
     memory,
-    load: createTableLoad({ table: { readLists }, guard, clock, counters }),
+    load: createTableLoad({ table: { readLists }, clock, counters }),
+    guard,
     manifest: () => manifest,
     clock,
     counters,

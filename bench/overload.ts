@@ -1,0 +1,109 @@
+// What an origin does when three times as much is asked of it as it can do, for 30 s: what it still gets done, how long that takes, what it holds,
+// and how soon it is well again. Reads of 25 keys that no memory has, from the embedded Bigtable.
+import { readFileSync } from 'node:fs';
+import { formatCount } from '../ops/format.ts';
+import { withCleanup } from './support/cleanup.ts';
+import { type Phase, type PhaseReport, runOpenLoad } from './support/open-load.ts';
+import { makeListsRead, mintBenchToken, type OriginProcess, startOriginProcess } from './support/origin-process.ts';
+import { startBigtable } from './support/processes.ts';
+import type { BenchResult } from './support/result.ts';
+import { fillTable, makeKey, makeListener, tableAddress } from './support/table-data.ts';
+
+const USERS = 20_000;
+const KEYS = 25;
+const REQUESTS = 2_000;
+const OVERLOAD = 3;
+const OVERLOAD_MS = 30_000;
+/** Steps up to where no more gets done. */
+const STEPS = [100, 200, 300, 400, 500, 600, 700, 800, 1000, 1200, 1500];
+const STEP_MS = 3_000;
+
+export const benchOverload = (): Promise<BenchResult> =>
+  withCleanup(async (cleanup) => {
+    const bigtable = await startBigtable();
+    cleanup.add(bigtable.stop);
+    await fillTable(tableAddress(bigtable.env.BIGTABLE_EMULATOR_HOST ?? ''), USERS);
+    // Without memory every read is cold.
+    const origin = await startOriginProcess(cleanup, { ...bigtable.env, EARSHOT_LIST_CACHE_BYTES: '0' });
+    const token = await mintBenchToken();
+    const requests = Array.from({ length: REQUESTS }, (_, b) =>
+      makeListsRead(
+        token,
+        Array.from({ length: KEYS }, (_, i) => makeKey(makeListener((b * KEYS * 3 + i * 37) % USERS))),
+      ),
+    );
+    const load = (...phases: Phase[]): Promise<PhaseReport[]> =>
+      runOpenLoad({ port: origin.port, requests, maxConnections: 512, phases });
+
+    await load({ perSecond: 100, durationMs: 3_000 });
+    const peak = await findPeak(load);
+    const [unloaded] = await load({ perSecond: peak * 0.2, durationMs: 10_000 });
+    const before = residentMb(origin);
+    const watch = watchProcess(origin);
+    const [over, , after] = await load(
+      { perSecond: peak * OVERLOAD, durationMs: OVERLOAD_MS },
+      { perSecond: peak * 0.5, durationMs: 2_000 },
+      { perSecond: peak * 0.5, durationMs: 4_000 },
+    );
+    const { middleMb, endMb } = watch.stop();
+    const queue = await readGauge(origin, 'earshot_origin_queue_depth');
+    if (unloaded === undefined || over === undefined || after === undefined)
+      throw new Error('expected a report a phase');
+
+    const figures = {
+      peakKeysPerSecond: Math.round(peak * KEYS),
+      overloadGoodput: round(over.okPerSecond / peak, 2),
+      overloadP99VsUnloaded: round(over.p99Ms / unloaded.p99Ms, 2),
+      overloadMemoryGrowth: round(endMb / middleMb, 2),
+      unloadedP99Ms: round(unloaded.p99Ms, 1),
+      overloadP99Ms: round(over.p99Ms, 1),
+      afterP99Ms: round(after.p99Ms, 1),
+      afterShed: after.shed + after.failed,
+      failed: over.failed,
+    };
+    const report = [
+      `peak: ${formatCount(figures.peakKeysPerSecond)} keys/s in reads of ${KEYS}; at a fifth of it p50 ${round(unloaded.p50Ms, 1)} ms, p99 ${figures.unloadedP99Ms} ms`,
+      `${OVERLOAD} times that for ${OVERLOAD_MS / 1000} s: ${figures.overloadGoodput} of the peak gets done, p99 of it ${figures.overloadP99Ms} ms (${figures.overloadP99VsUnloaded} times), ${formatCount(over.shed)} reads shed, ${over.failed} failed, at most ${over.mostOpen} under way`,
+      `  memory ${round(before, 0)} MB before, ${round(middleMb, 0)} MB in the middle, ${round(endMb, 0)} MB at the end (${figures.overloadMemoryGrowth}); keys queued afterwards: ${queue}`,
+      `at half of the peak, from 2 s after it: p99 ${figures.afterP99Ms} ms, ${figures.afterShed} shed or failed`,
+    ];
+    return { report: report.join('\n'), figures };
+  });
+
+/** The most requests a second that were answered in full, whatever was asked. */
+async function findPeak(load: (...phases: Phase[]) => Promise<PhaseReport[]>): Promise<number> {
+  let best = 0;
+  for (const perSecond of STEPS) {
+    const [report] = await load({ perSecond, durationMs: STEP_MS, fromMs: 500 });
+    best = Math.max(best, report?.okPerSecond ?? 0);
+    if ((report?.okPerSecond ?? 0) < perSecond * 0.8) break;
+  }
+  return best;
+}
+
+/** Resident, from /proc. */
+function residentMb({ pid }: OriginProcess): number {
+  const [, pages = '0'] = readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ');
+  return (Number(pages) * 4096) / 1e6;
+}
+
+function watchProcess(origin: OriginProcess): { stop(): { middleMb: number; endMb: number } } {
+  const samples: number[] = [];
+  const timer = setInterval(() => samples.push(residentMb(origin)), 500);
+  return {
+    stop: () => {
+      clearInterval(timer);
+      const during = samples.slice(0, OVERLOAD_MS / 500);
+      const most = (part: readonly number[]): number => Math.max(...part);
+      const third = Math.floor(during.length / 3);
+      return { middleMb: most(during.slice(third, 2 * third)), endMb: most(during.slice(2 * third)) };
+    },
+  };
+}
+
+async function readGauge({ url }: OriginProcess, name: string): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  return Number(new RegExp(`^${name}\\S* (\\S+)$`, 'm').exec(text)?.[1]);
+}
+
+const round = (value: number, digits: number): number => Number(value.toFixed(digits));
