@@ -6,6 +6,7 @@ import { benchIngest } from './ingest.ts';
 import { benchOrigin } from './origin.ts';
 import { benchOverload } from './overload.ts';
 import { benchParse } from './parse.ts';
+import { benchSoak } from './soak.ts';
 import type { BenchResult } from './support/result.ts';
 import { benchTraces } from './traces.ts';
 
@@ -15,6 +16,7 @@ const benches: Readonly<Record<string, () => Promise<BenchResult>>> = {
   origin: benchOrigin,
   overload: benchOverload,
   parse: benchParse,
+  soak: benchSoak,
   traces: benchTraces,
 };
 

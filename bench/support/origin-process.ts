@@ -12,7 +12,7 @@ import { LISTS_READ_PATH } from '../../shared/lists-read.ts';
 import type { Cleanup } from './cleanup.ts';
 import { makeHttpRequest } from './load.ts';
 
-const SECRET = 'origin-secret-for-benches-only-0123456789';
+export const BENCH_SECRET = 'origin-secret-for-benches-only-0123456789';
 
 export interface OriginProcess {
   readonly port: number;
@@ -31,7 +31,7 @@ export async function startOriginProcess(
     env: {
       ...process.env,
       EARSHOT_REGION: 'europe',
-      EARSHOT_ORIGIN_SECRET: SECRET,
+      EARSHOT_ORIGIN_SECRET: BENCH_SECRET,
       EARSHOT_DRAIN_DELAY_MS: '0',
       EARSHOT_DRAIN_TIMEOUT_MS: '1000',
       LOG_LEVEL: 'info',
@@ -74,7 +74,7 @@ export const mintBenchToken = (): Promise<string> =>
     .setProtectedHeader({ alg: 'HS256' })
     .setAudience(ORIGIN_AUDIENCE)
     .setExpirationTime(Math.floor(systemClock.now() / 1000) + HOUR_SECONDS)
-    .sign(Buffer.from(SECRET));
+    .sign(Buffer.from(BENCH_SECRET));
 
 /** A whole `lists:read`, as the edge sends it. */
 export const makeListsRead = (token: string, keys: readonly ListAsk[]): string =>
