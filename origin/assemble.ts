@@ -78,7 +78,7 @@ export function assembleOrigin(
     callsPerLane: config.callsPerLane,
     clock,
     observerOf: (name) => observeCalls(name, counters, metrics),
-    onError: (err) => logger.warn({ err }, 'a read of Bigtable was given up'),
+    onError: (err) => logger.warn({ err }, 'Bigtable failed'),
   });
   const manifests = createManifestPoller({
     read: async () => {

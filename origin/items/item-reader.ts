@@ -4,6 +4,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../shared/clock.ts';
 import type { Counters } from '../../shared/counters.ts';
+import { EarshotError, toEarshotError } from '../../shared/errors.ts';
 import { ITEM_TTL_MS } from '../../shared/lifetime.ts';
 import { createLoadGroup } from '../../shared/load-group.ts';
 import { createSingleflight } from '../../shared/singleflight.ts';
@@ -85,17 +86,23 @@ export function createItemReader(options: ItemReaderOptions): ItemReader {
 
   async function loadFromTable(ids: readonly string[], isBackground: boolean, timeoutMs: number): Promise<Loaded[]> {
     const storedAtMs = clock.now();
+    let loaded: Loaded[] | undefined;
     try {
-      const values = await guard({ isBackground, weight: ids.length, timeoutMs }, (leftMs) =>
-        table.readItems(ids, leftMs),
-      );
-      return values.map((value) => {
-        if (value.kind === 'error') return value;
-        return { json: value.kind === 'item' ? toOneLine(value.bytes) : undefined, storedAtMs };
+      await guard({ isBackground, weight: ids.length, timeoutMs }, async (leftMs) => {
+        const values = await table.readItems(ids, leftMs);
+        loaded = values.map((value) => {
+          if (value.kind === 'error') return value;
+          return { json: value.kind === 'item' ? toOneLine(value.bytes) : undefined, storedAtMs };
+        });
+        const failure = loaded.find(isFailed);
+        // So that the guard does not take a failure that came at once for a quick read.
+        if (failure !== undefined) throw new EarshotError(failure.code, 'table', 'an item could not be read');
       });
-    } catch {
-      return ids.map(() => ({ kind: 'error', code: 'overloaded' }));
+    } catch (error) {
+      const { code } = toEarshotError(error, 'origin');
+      loaded ??= ids.map(() => ({ kind: 'error', code }));
     }
+    return loaded ?? [];
   }
 
   return {

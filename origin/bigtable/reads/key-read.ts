@@ -6,7 +6,7 @@
 // profile, which may lead to another cluster; (3) of each key the first answer counts; (4) with the last key both calls are over, and
 // the slower is cancelled. Source: J. Dean, L. A. Barroso, "The Tail at Scale", CACM 2013.
 import type { Clock } from '../../../shared/clock.ts';
-import type { EarshotError } from '../../../shared/errors.ts';
+import { EarshotError } from '../../../shared/errors.ts';
 import type { Random } from '../../../shared/random.ts';
 import type { Row } from '../chunk-merger.ts';
 import type { RowFilter } from '../read-rows.ts';
@@ -197,19 +197,20 @@ export function startKeyRead(deps: KeyReadDeps, ask: KeyReadAsk, events: KeyRead
   function observe(attempt: Attempt, error?: EarshotError): void {
     const latencyMs = clock.monotonicNow() - attempt.startedAtMs;
     const { keys, isHedge } = attempt;
-    if (!isHedge && error === undefined) hedgeDelay.observe(keys.length, latencyMs);
+    // One that was let go of took at least as long.
+    if (!isHedge && (error === undefined || isOver)) hedgeDelay.observe(keys.length, latencyMs);
     observer.onCallEnd({ keys: keys.length, latencyMs, ...(error === undefined ? {} : { error }) });
     attempts.delete(attempt);
   }
 
-  /** The attempt that brought the last key ends by itself; the others are cancelled. */
+  /** The attempt that brought the last key ends by itself; the others are cancelled. Without one nobody waits any more. */
   function over(winner?: Attempt): void {
     if (isOver) return;
     isOver = true;
     cancelTimer();
     for (const attempt of attempts) {
       if (attempt !== winner) attempt.stream?.cancel();
-      observe(attempt);
+      observe(attempt, winner === undefined ? abandoned() : undefined);
     }
     events.onOver();
   }
@@ -219,3 +220,6 @@ export function startKeyRead(deps: KeyReadDeps, ask: KeyReadAsk, events: KeyRead
   watch();
   return { cancel: () => over() };
 }
+
+const abandoned = (): EarshotError =>
+  new EarshotError('deadline_exceeded', 'table', 'ReadRows was let go of: nobody waits for it any more');
