@@ -3,6 +3,7 @@
 import { parseArgs } from 'node:util';
 import { benchEdge } from './edge.ts';
 import { benchIngest } from './ingest.ts';
+import { benchLoading } from './loading.ts';
 import { benchOrigin } from './origin.ts';
 import { benchOverload } from './overload.ts';
 import { benchParse } from './parse.ts';
@@ -13,6 +14,7 @@ import { benchTraces } from './traces.ts';
 const benches: Readonly<Record<string, () => Promise<BenchResult>>> = {
   edge: benchEdge,
   ingest: benchIngest,
+  loading: benchLoading,
   origin: benchOrigin,
   overload: benchOverload,
   parse: benchParse,

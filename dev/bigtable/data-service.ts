@@ -58,9 +58,9 @@ export function createDataService(gate: Gate, faults: Faults, clock: Clock): Unt
     ),
 
     mutateRows: streaming<m.MutateRowsRequest, m.MutateRowsResponse>((request, call) =>
-      onTable('MutateRows', request, call, (site, table) => {
+      onTable('MutateRows', request, call, async (site, table) => {
         const entryError = () => faults.entryError(site.cluster);
-        call.write(mutateRows(request, site, table, clock.now(), entryError));
+        call.write(await mutateRows(request, site, table, clock.now(), entryError));
       }),
     ),
 

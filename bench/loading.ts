@@ -1,0 +1,96 @@
+// Serving while a day's data is loaded: single reads that no memory has, at a steady rate, with and without `earshot ingest` at full speed beside
+// them, in pairs.
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { withCleanup } from './support/cleanup.ts';
+import { writeListsFile } from './support/lists-file.ts';
+import { type PhaseReport, runOpenLoad } from './support/open-load.ts';
+import { makeListsRead, mintBenchToken, startOriginProcess } from './support/origin-process.ts';
+import { startBigtable } from './support/processes.ts';
+import type { BenchResult } from './support/result.ts';
+import { median } from './support/statistics.ts';
+import { fillTable, makeKey, makeListener, tableAddress } from './support/table-data.ts';
+
+const USERS = 20_000;
+const PAIRS = 4;
+const PER_SECOND = 100;
+const PHASE_MS = 6_000;
+const LOADED_LISTS = 1_000_000;
+
+export const benchLoading = (): Promise<BenchResult> =>
+  withCleanup(async (cleanup) => {
+    const bigtable = await startBigtable();
+    cleanup.add(bigtable.stop);
+    await fillTable(tableAddress(bigtable.env.BIGTABLE_EMULATOR_HOST ?? ''), USERS);
+    const origin = await startOriginProcess(cleanup, { ...bigtable.env, EARSHOT_LIST_CACHE_BYTES: '0' });
+    const token = await mintBenchToken();
+    const requests = Array.from({ length: USERS }, (_, i) =>
+      makeListsRead(token, [makeKey(makeListener((i * 7919) % USERS))]),
+    );
+    const file = await writeListsFile(LOADED_LISTS);
+    const serve = async (): Promise<PhaseReport> => {
+      const phases = [{ perSecond: PER_SECOND, durationMs: PHASE_MS, fromMs: 1_000 }];
+      const [report] = await runOpenLoad({ port: origin.port, requests, maxConnections: 64, phases });
+      if (report === undefined) throw new Error('expected a report');
+      return report;
+    };
+    const serveWhileLoading = async (): Promise<PhaseReport> => {
+      const args = [
+        join(import.meta.dirname, '../ops/earshot.ts'),
+        'ingest',
+        file,
+        '--surface',
+        'loaded',
+        '--variant',
+        'control',
+      ];
+      const child = execFile(process.execPath, args, { env: { ...process.env, ...bigtable.env } });
+      const exited = once(child, 'exit');
+      try {
+        return await serve();
+      } finally {
+        child.kill('SIGKILL');
+        await exited;
+      }
+    };
+
+    await serve();
+    const quiet: PhaseReport[] = [];
+    const loading: PhaseReport[] = [];
+    for (let pair = 0; pair < PAIRS; pair++) {
+      quiet.push(await serve());
+      loading.push(await serveWhileLoading());
+    }
+    const middle = (reports: readonly PhaseReport[], of: (report: PhaseReport) => number): number =>
+      median(reports.map(of));
+    const figures = {
+      loadingP99VsQuiet: round(middle(loading, ({ p99Ms }) => p99Ms) / middle(quiet, ({ p99Ms }) => p99Ms), 2),
+      quietP50Ms: round(
+        middle(quiet, ({ p50Ms }) => p50Ms),
+        2,
+      ),
+      quietP99Ms: round(
+        middle(quiet, ({ p99Ms }) => p99Ms),
+        1,
+      ),
+      loadingP50Ms: round(
+        middle(loading, ({ p50Ms }) => p50Ms),
+        2,
+      ),
+      loadingP99Ms: round(
+        middle(loading, ({ p99Ms }) => p99Ms),
+        1,
+      ),
+      failed: loading.reduce((sum, { failed, shed }) => sum + failed + shed, 0),
+    };
+    const report = [
+      `${PER_SECOND} single reads/s that no memory has: p50 ${figures.quietP50Ms} ms, p99 ${figures.quietP99Ms} ms`,
+      `  with earshot ingest at full speed: p50 ${figures.loadingP50Ms} ms, p99 ${figures.loadingP99Ms} ms, ${figures.loadingP99VsQuiet} times; ${figures.failed} failed`,
+      `  (medians of ${PAIRS} pairs; Bigtable, origin, loader and load generator share ${availableParallelism()} cores)`,
+    ];
+    return { report: report.join('\n'), figures };
+  });
+
+const round = (value: number, digits: number): number => Number(value.toFixed(digits));
