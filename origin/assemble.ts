@@ -25,7 +25,8 @@ import { createManifestPoller, type ManifestPoller } from './manifest-poller.ts'
 import { askPrimary } from './metrics/cluster-metrics.ts';
 import { createMetrics, type Metrics } from './metrics/metrics.ts';
 import type { WorkerPlace } from './workers/primary.ts';
-import { createSiblingLoad } from './workers/sibling-load.ts';
+import { readByOwner } from './workers/read-by-owner.ts';
+import { chooseWorker, createSiblingLoad } from './workers/sibling-load.ts';
 import { connectSiblings } from './workers/siblings.ts';
 
 export type Listener = (request: IncomingMessage, response: ServerResponse) => void;
@@ -101,15 +102,18 @@ export function assembleOrigin(
     bulkhead.run({ priority: isBackground ? 'background' : 'foreground', weight, timeoutMs }, work);
   const memory = createListMemory(config.listCacheBytes);
   const fromTable = createTableLoad({ table, clock, counters });
-  const lists = createListReader({
+  const ownLists = createListReader({
     memory,
     guard,
-    load: siblings === undefined ? fromTable : createSiblingLoad({ siblings, load: fromTable, clock, counters }),
+    load: siblings === undefined ? fromTable : createSiblingLoad({ siblings, load: fromTable, guard, clock, counters }),
+    // What another process reads has to find room there; were it to take room here too, two full processes could wait for each other.
+    isGuarded: ({ user }) => place === undefined || chooseWorker(user, place.count) === place.index,
     manifest: () => manifests.latest()?.manifest ?? EMPTY_MANIFEST,
     clock,
     counters,
     flightAgeMs: config.readTimeoutMs,
   });
+  const lists = siblings === undefined ? ownLists : readByOwner(ownLists, siblings.count);
   const items = createItemReader({
     maxBytes: config.itemCacheBytes,
     table,

@@ -30,6 +30,8 @@ export interface ListReaderOptions {
   /** What memory does not have. */
   readonly load: LoadLists;
   readonly guard: Guard;
+  /** Whether what is asked needs room of this process. Default: all of it does. */
+  readonly isGuarded?: (ask: ListAsk) => boolean;
   /** The newest one that this process knows. */
   readonly manifest: () => Manifest;
   readonly clock: Clock;
@@ -48,7 +50,7 @@ interface Missing {
 }
 
 export function createListReader(options: ListReaderOptions): ListReader {
-  const { memory, load, guard, manifest, clock, counters, flightAgeMs } = options;
+  const { memory, load, guard, isGuarded = () => true, manifest, clock, counters, flightAgeMs } = options;
   const flights = createSingleflight<Loaded>({ clock, ageTimeoutMs: flightAgeMs, isFailure: isFailed });
 
   function isServable({ value, storedAtMs }: HeldList, { user, surface, maxAgeMs }: ListAsk, nowMs: number): boolean {
@@ -86,7 +88,8 @@ export function createListReader(options: ListReaderOptions): ListReader {
   ): Promise<void> {
     // What is being loaded already costs nothing more.
     let weight = 0;
-    for (const { ask, cacheKey } of missing) if (!flights.has(cacheKey, notBeforeOf(ask, arrivedAtMs))) weight++;
+    for (const { ask, cacheKey } of missing)
+      if (isGuarded(ask) && !flights.has(cacheKey, notBeforeOf(ask, arrivedAtMs))) weight++;
     try {
       if (weight === 0) await loadTogether(missing, results, arrivedAtMs, timeoutMs);
       else
@@ -116,6 +119,12 @@ export function createListReader(options: ListReaderOptions): ListReader {
     await Promise.all(loads);
   }
 
+  /** As it is asked of whoever may have it in memory: what this process knows of erasures, the other may not know yet. */
+  function withMaxAge(ask: ListAsk, arrivedAtMs: number): ListAsk {
+    const notBeforeMs = notBeforeOf(ask, arrivedAtMs);
+    return notBeforeMs === 0 ? ask : { ...ask, maxAgeMs: Math.max(0, arrivedAtMs - notBeforeMs) };
+  }
+
   /** A load that began before the user was erased may have read what is gone now. */
   const notBeforeOf = ({ maxAgeMs = Number.POSITIVE_INFINITY, user }: ListAsk, arrivedAtMs: number): number =>
     Math.max(0, arrivedAtMs - maxAgeMs, erasedAtMs(manifest(), user));
@@ -130,12 +139,14 @@ export function createListReader(options: ListReaderOptions): ListReader {
     try {
       const { value, isCollapsed } = await flights.run(cacheKey, {
         load: async (isCurrent) => {
-          const loaded = await group.add(ask);
+          const loaded = await group.add(withMaxAge(ask, arrivedAtMs));
           if (!isFailed(loaded) && isCurrent()) memory.set(cacheKey, loaded);
           return loaded;
         },
         waitTimeoutMs: timeoutMs,
         notBeforeMs: notBeforeOf(ask, arrivedAtMs),
+        // What another process had in memory may be older than the load that brought it.
+        accepts: (loaded) => isFailed(loaded) || loaded.storedAtMs >= notBeforeOf(ask, arrivedAtMs),
         keepAlive: () => {},
       });
       if (isCollapsed) counters.add('origin_collapsed_total');

@@ -24,10 +24,15 @@ export function readWorkerPlace(env: Readonly<Record<string, string | undefined>
   return place === undefined ? undefined : (JSON.parse(place) as WorkerPlace);
 }
 
-/** Starts `count` workers; resolves with 0 when all have ended after SIGTERM or SIGINT, or with the exit code of the first that cannot start. */
+/**
+ * Starts `count` workers: the first alone, so that what keeps it from starting is said once, then the others. Resolves with 0 when all have ended
+ * after SIGTERM or SIGINT, or with the exit code of the first that cannot start.
+ */
 export function runWorkers(count: number, { clock, logger }: { clock: Clock; logger: Logger }): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), 'earshot-origin-'));
   const running = new Map<number, Worker>();
+  /** Those that have listened once: what has ended since then was no fault of the configuration. */
+  const proven = new Set<number>();
   const { promise: ended, resolve } = Promise.withResolvers<number>();
   let isLeaving = false;
   let exitCode = 0;
@@ -36,14 +41,14 @@ export function runWorkers(count: number, { clock, logger }: { clock: Clock; log
   function start(index: number): void {
     const place: WorkerPlace = { index, count, directory };
     const worker = cluster.fork({ [PLACE]: JSON.stringify(place) });
-    let isListening = false;
     running.set(index, worker);
     worker.once('listening', () => {
-      isListening = true;
+      if (proven.size === 0 && !isLeaving) for (let other = 1; other < count; other++) start(other);
+      proven.add(index);
     });
     worker.once('exit', (code, signal) => {
       running.delete(index);
-      if (!isLeaving && isListening) {
+      if (!isLeaving && proven.has(index)) {
         logger.error({ worker: index, code, signal }, 'a worker ended; it is started anew');
         clock.setTimeout(() => {
           if (!isLeaving) start(index);
@@ -51,20 +56,24 @@ export function runWorkers(count: number, { clock, logger }: { clock: Clock; log
       } else if (!isLeaving) {
         exitCode = code || 1;
         leave();
-      }
-      if (isLeaving && running.size === 0) {
-        rmSync(directory, { recursive: true, force: true });
-        resolve(exitCode);
-      }
+      } else endWhenAlone();
     });
   }
 
   function leave(): void {
     isLeaving = true;
     for (const worker of running.values()) worker.process.kill('SIGTERM');
+    // It may be that all have just ended, and none was started anew yet.
+    endWhenAlone();
+  }
+
+  function endWhenAlone(): void {
+    if (running.size > 0) return;
+    rmSync(directory, { recursive: true, force: true });
+    resolve(exitCode);
   }
 
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, leave);
-  for (let index = 0; index < count; index++) start(index);
+  start(0);
   return ended;
 }

@@ -1,32 +1,51 @@
 // Of several processes on one port each keeps some users: what another keeps is asked of it before the table is, so that a list is read from the
 // table once, and not once a process, and a crowd that is spread over all of them still makes one load. What comes is kept here too, so that
-// hot lists are answered where they are asked for. A process that fails is passed over.
+// hot lists are answered where they are asked for. A process that fails is passed over, and not asked again for a while; one that refuses, because
+// it has as much to do as it can, is taken at its word.
 import type { Clock } from '../../shared/clock.ts';
 import type { Counters } from '../../shared/counters.ts';
+import { toEarshotError } from '../../shared/errors.ts';
 import { murmur3 } from '../../shared/hash.ts';
 import type { ListResult } from '../../shared/list-frames.ts';
 import type { ListAsk } from '../../shared/lists-read.ts';
-import type { Loaded, LoadLists } from '../lists/load-lists.ts';
+import type { Guard, Loaded, LoadLists } from '../lists/load-lists.ts';
 import type { Siblings } from './siblings.ts';
 
 interface SiblingLoadOptions {
   readonly siblings: Siblings;
   /** From the table. */
   readonly load: LoadLists;
+  /** Of reads of the table that another process should have made. */
+  readonly guard: Guard;
   readonly clock: Clock;
   readonly counters: Counters;
 }
 
 /** Of its time a call gives this share to the other process, so that some is left for the table. */
 const SIBLING_SHARE = 0.7;
+/** A process that failed is left alone for this long: each miss of its users would wait for it else. */
+export const BYPASS_MS = 2_000;
 /** Not the hash of the row keys' prefix, which would give each process whole tablets. */
 const SEED = 0x5f3759df;
 
 export const chooseWorker = (user: string, count: number): number => murmur3(user, SEED) % count;
 
-export function createSiblingLoad({ siblings, load, clock, counters }: SiblingLoadOptions): LoadLists {
+export function createSiblingLoad({ siblings, load, guard, clock, counters }: SiblingLoadOptions): LoadLists {
+  const bypassUntilMs = new Map<number, number>();
+
+  async function loadInstead(asks: readonly ListAsk[], timeoutMs: number): Promise<Loaded[]> {
+    const isBackground = asks.every((ask) => ask.isBackground);
+    try {
+      return await guard({ isBackground, weight: asks.length, timeoutMs }, (leftMs) => load(asks, leftMs));
+    } catch (error) {
+      const { code } = toEarshotError(error, 'origin');
+      return asks.map(() => ({ kind: 'error', code }));
+    }
+  }
+
   async function loadFrom(worker: number, asks: readonly ListAsk[], timeoutMs: number): Promise<Loaded[]> {
     if (worker === siblings.own) return load(asks, timeoutMs);
+    if (clock.now() < (bypassUntilMs.get(worker) ?? 0)) return loadInstead(asks, timeoutMs);
     const startedAtMs = clock.now();
     const startedAt = clock.monotonicNow();
     try {
@@ -36,7 +55,8 @@ export function createSiblingLoad({ siblings, load, clock, counters }: SiblingLo
       return results.map((result) => toLoaded(result, startedAtMs));
     } catch {
       counters.add('origin_sibling_failures_total');
-      return load(asks, Math.max(1, timeoutMs - (clock.monotonicNow() - startedAt)));
+      bypassUntilMs.set(worker, clock.now() + BYPASS_MS);
+      return loadInstead(asks, Math.max(1, timeoutMs - (clock.monotonicNow() - startedAt)));
     }
   }
 

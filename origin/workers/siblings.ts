@@ -3,26 +3,28 @@
 import { Agent, request } from 'node:http';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
+import { problemOf } from '../../shared/errors.ts';
 import { decodeListFrames, type ListResult } from '../../shared/list-frames.ts';
 import { DEADLINE_HEADER, LISTS_READ_PATH, type ListAsk } from '../../shared/lists-read.ts';
 
 export interface Siblings {
   readonly own: number;
   readonly count: number;
-  /** Rejects with an Error when the process does not answer in time, or not with 200. */
+  /** All of them `overloaded` when the process has as much to do as it can; rejects with an Error when it does not answer in time, or otherwise. */
   readLists(worker: number, asks: readonly ListAsk[], timeoutMs: number): Promise<ListResult[]>;
   close(): void;
 }
 
 export const socketPath = (directory: string, worker: number): string => join(directory, `${worker}.sock`);
 
+const OVERLOADED = problemOf('overloaded').status;
 /** Each carries one call at a time; misses that wait for one leave later, but none is lost. */
 const MAX_CONNECTIONS = 8;
 
 export function connectSiblings(directory: string, own: number, count: number): Siblings {
   const agent = new Agent({ keepAlive: true, maxSockets: MAX_CONNECTIONS });
 
-  function exchange(worker: number, timeoutMs: number, body: string): Promise<Buffer> {
+  function exchange(worker: number, timeoutMs: number, body: string): Promise<Buffer | undefined> {
     return new Promise((resolve, reject) => {
       const options = {
         socketPath: socketPath(directory, worker),
@@ -36,6 +38,7 @@ export function connectSiblings(directory: string, own: number, count: number): 
         if (response.statusCode === 200) buffer(response).then(resolve, reject);
         else {
           response.resume();
+          if (response.statusCode === OVERLOADED) resolve(undefined);
           reject(new Error(`expected status 200 of worker ${worker}, got ${response.statusCode}`));
         }
       });
@@ -49,7 +52,9 @@ export function connectSiblings(directory: string, own: number, count: number): 
     count,
     readLists: async (worker, asks, timeoutMs) => {
       const body = await exchange(worker, timeoutMs, JSON.stringify({ keys: asks }));
-      return decodeListFrames(body, asks.length);
+      return body === undefined
+        ? asks.map(() => ({ kind: 'error', code: 'overloaded' }))
+        : decodeListFrames(body, asks.length);
     },
     close: () => agent.destroy(),
   };

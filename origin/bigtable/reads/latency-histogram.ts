@@ -37,7 +37,8 @@ export function createLatencyHistogram(): LatencyHistogram {
       let left = total * share;
       for (let i = 0; i < BUCKETS; i++) {
         left -= counts[i] ?? 0;
-        if (left <= 0) return SMALLEST_MS * GROWTH ** i;
+        // 0, but for how 95 of 100 is rounded.
+        if (left <= total * 1e-9) return SMALLEST_MS * GROWTH ** i;
       }
       return SMALLEST_MS * GROWTH ** (BUCKETS - 1);
     },
