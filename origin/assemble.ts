@@ -14,6 +14,7 @@ import { createRecommendationTable, type RecommendationTable } from './bigtable/
 import type { OriginConfig } from './config.ts';
 import { createBulkhead } from './guard/bulkhead.ts';
 import { createConcurrencyLimit } from './guard/concurrency-limit.ts';
+import { ShedError } from './guard/shed-error.ts';
 import { createCallerVerifier } from './identity.ts';
 import { createExpandLists } from './items/expanded-lists.ts';
 import { createItemReader } from './items/item-reader.ts';
@@ -98,8 +99,15 @@ export function assembleOrigin(
     limit: createConcurrencyLimit({ clock }),
     onShed: (reason, _weight, priority) => metrics.shed(reason, priority),
   });
-  const guard: Guard = ({ isBackground, weight, timeoutMs }, work) =>
-    bulkhead.run({ priority: isBackground ? 'background' : 'foreground', weight, timeoutMs }, work);
+  let retryAfterSeconds = 1;
+  const guard: Guard = async ({ isBackground, weight, timeoutMs }, work) => {
+    try {
+      return await bulkhead.run({ priority: isBackground ? 'background' : 'foreground', weight, timeoutMs }, work);
+    } catch (error) {
+      if (error instanceof ShedError) retryAfterSeconds = error.retryAfterSeconds;
+      throw error;
+    }
+  };
   const memory = createListMemory(config.listCacheBytes);
   const fromTable = createTableLoad({ table, clock, counters });
   const ownLists = createListReader({
@@ -131,6 +139,7 @@ export function assembleOrigin(
     clock,
     counters,
     observe: (ms, outcome) => metrics.observeRead(ms / 1000, outcome),
+    retryAfterSeconds: () => retryAfterSeconds,
     onError: (err, { code }, { url, headers }) =>
       logger.error({ err, path: url, code, traceparent: headers.traceparent }, 'request failed'),
   };

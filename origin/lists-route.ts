@@ -26,6 +26,8 @@ export interface ListsRouteDeps {
   readonly counter: CounterName;
   /** Told how long each request took from the end of its body on, and what came of it. */
   readonly observe: (ms: number, outcome: ReadResult) => void;
+  /** When whoever was refused may come again with some hope, in whole seconds. */
+  readonly retryAfterSeconds: () => number;
   /** Told of what failed, with what was thrown. */
   readonly onError: (thrown: unknown, error: EarshotError, request: IncomingMessage) => void;
 }
@@ -36,13 +38,12 @@ export type ListsRoute = (request: IncomingMessage, response: ServerResponse) =>
 export const MAX_BODY_BYTES = 128 * 1024;
 /** What Node writes from its stack, without memory of its own. */
 const MAX_TEXT_BYTES = 15_000;
-const OVERLOADED_RETRY_AFTER_SECONDS = 1;
 
 export const isListsRead = ({ method, url }: IncomingMessage): boolean => method === 'POST' && url === LISTS_READ_PATH;
 
 export function createListsRoute(deps: ListsRouteDeps): ListsRoute {
-  const { lists, expandLists, verifyCaller, readTimeoutMs, isDraining, clock, counters, counter, observe, onError } =
-    deps;
+  const { lists, expandLists, verifyCaller, readTimeoutMs, isDraining, clock, counters, counter, observe } = deps;
+  const { retryAfterSeconds, onError } = deps;
 
   /** The results, at once when memory has them all. Throws or rejects with an EarshotError. */
   function read(request: IncomingMessage, body: string): readonly ListResult[] | Promise<readonly ListResult[]> {
@@ -61,7 +62,7 @@ export function createListsRoute(deps: ListsRouteDeps): ListsRoute {
   function answer(response: ServerResponse, results: readonly ListResult[], startedAtMs: number): void {
     observe(clock.monotonicNow() - startedAtMs, outcomeOf(results));
     if (results.every((result) => result.kind === 'error' && result.code === 'overloaded')) {
-      send(response, makeProblem('overloaded', undefined, OVERLOADED_RETRY_AFTER_SECONDS));
+      send(response, makeProblem('overloaded', undefined, retryAfterSeconds()));
       return;
     }
     const body = encodeListFrames(results, Buffer.allocUnsafe);

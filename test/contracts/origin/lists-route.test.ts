@@ -36,6 +36,7 @@ async function serveRoute(results: readonly ListResult[] = []) {
     counters,
     counter: 'origin_reads_total',
     observe: (_ms, outcome) => observed.push(outcome),
+    retryAfterSeconds: () => 7,
     onError: (thrown) => errors.push(thrown),
   });
   const responses: ServerResponse[] = [];
@@ -77,7 +78,7 @@ describe('a read without room', () => {
   test('for any of its keys is 503, and says when to come again', async () => {
     const { errors, observed, read } = await serveRoute([overloaded, overloaded]);
     const response = await read(2);
-    expect([response.status, response.headers.get('retry-after')]).toEqual([503, '1']);
+    expect([response.status, response.headers.get('retry-after')]).toEqual([503, '7']);
     expect(response.headers.get('content-type')).toBe('application/problem+json');
     expect(await response.json()).toMatchObject({ status: 503, code: 'overloaded' });
     // It is counted, but an overload that filled the log would make it worse.
