@@ -44,8 +44,6 @@ export interface RecommendationTableOptions {
   readonly channels?: number;
   /** Calls of one surface, variant and generation that may be out at once. Default: 2 */
   readonly callsPerLane?: number;
-  /** Hedges and retries together, as a share of the keys read. Default: 0.05 */
-  readonly extraReadsShare?: number;
   /** Default: the system's. */
   readonly clock?: Clock;
   /** Default: the system's. */
@@ -62,7 +60,8 @@ export interface RecommendationTableOptions {
 export const MAX_KEYS_PER_CALL = 100;
 export const DEFAULT_CHANNELS = 2;
 export const DEFAULT_CALLS_PER_LANE = 2;
-export const DEFAULT_EXTRA_READS_SHARE = 0.05;
+/** Hedges and retries together, as a share of the keys read. */
+const EXTRA_READS_SHARE = 0.05;
 /** What a broken connection may cost at once: all that was out on it is read again. */
 const EXTRA_READS_RESERVE = 400;
 const MAX_RETRIES = 3;
@@ -85,7 +84,7 @@ export function createRecommendationTable(options: RecommendationTableOptions): 
   const tableName = (table: string): string =>
     `projects/${address.project}/instances/${address.instance}/tables/${table}`;
   const budget = createExtraReadsBudget({
-    share: options.extraReadsShare ?? DEFAULT_EXTRA_READS_SHARE,
+    share: EXTRA_READS_SHARE,
     reserve: EXTRA_READS_RESERVE,
   });
   const createQueue = (table: string) =>

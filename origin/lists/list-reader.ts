@@ -4,7 +4,7 @@
 import type { Clock } from '../../shared/clock.ts';
 import type { Counters } from '../../shared/counters.ts';
 import type { ListValue } from '../../shared/entry.ts';
-import { EarshotError, toEarshotError } from '../../shared/errors.ts';
+import { EarshotError, type ErrorCode, toEarshotError } from '../../shared/errors.ts';
 import { erasedAtMs } from '../../shared/fence.ts';
 import { makeCacheKey } from '../../shared/keys.ts';
 import { ABSENT_TTL_MS } from '../../shared/lifetime.ts';
@@ -53,6 +53,9 @@ export function createListReader(options: ListReaderOptions): ListReader {
   const { memory, load, guard, isGuarded = () => true, manifest, clock, counters, flightAgeMs } = options;
   const flights = createSingleflight<Loaded>({ clock, ageTimeoutMs: flightAgeMs, isFailure: isFailed });
 
+  /** Keys that somebody asks for room for, with why there was none; undefined once they are being loaded. */
+  const entering = new Map<string, Promise<ErrorCode | undefined>>();
+
   function isServable({ value, storedAtMs }: HeldList, { user, surface, maxAgeMs }: ListAsk, nowMs: number): boolean {
     const ageMs = nowMs - storedAtMs;
     if (maxAgeMs !== undefined && ageMs > maxAgeMs) return false;
@@ -86,23 +89,55 @@ export function createListReader(options: ListReaderOptions): ListReader {
     arrivedAtMs: number,
     timeoutMs: number,
   ): Promise<void> {
-    // What is being loaded already costs nothing more.
-    let weight = 0;
-    for (const { ask, cacheKey } of missing)
-      if (isGuarded(ask) && !flights.has(cacheKey, notBeforeOf(ask, arrivedAtMs))) weight++;
+    // What is being loaded already, or will be as soon as there is room for it, costs nothing more.
+    const needing = missing.filter(
+      ({ ask, cacheKey }) => isGuarded(ask) && !flights.has(cacheKey, notBeforeOf(ask, arrivedAtMs)),
+    );
+    const own = needing.filter(({ cacheKey }) => !entering.has(cacheKey));
+    if (needing.length === 0) return loadTogether(missing, results, arrivedAtMs, timeoutMs);
+    if (own.length === 0) return loadBehind(missing, needing, isBackground, results, arrivedAtMs, timeoutMs);
+
+    const { promise: entrance, resolve } = Promise.withResolvers<ErrorCode | undefined>();
+    // Nobody who is waited for goes behind one who is not, and shed first.
+    if (!isBackground) for (const { cacheKey } of own) entering.set(cacheKey, entrance);
+    const endEntrance = (refusal?: ErrorCode): void => {
+      for (const { cacheKey } of own) if (entering.get(cacheKey) === entrance) entering.delete(cacheKey);
+      resolve(refusal);
+    };
     try {
-      if (weight === 0) await loadTogether(missing, results, arrivedAtMs, timeoutMs);
-      else
-        await guard({ isBackground, weight, timeoutMs }, async (leftMs) => {
-          await loadTogether(missing, results, arrivedAtMs, leftMs);
-          const failure = missing.map(({ index }) => results[index]).find((result) => result?.kind === 'error');
-          // So that the guard does not take a failure that came at once for a quick read.
-          if (failure?.kind === 'error') throw new EarshotError(failure.code, 'table', 'a list could not be read');
-        });
+      await guard({ isBackground, weight: own.length, timeoutMs }, async (leftMs) => {
+        const loading = loadTogether(missing, results, arrivedAtMs, leftMs);
+        endEntrance();
+        await loading;
+        const failure = missing.map(({ index }) => results[index]).find((result) => result?.kind === 'error');
+        // So that the guard does not take a failure that came at once for a quick read.
+        if (failure?.kind === 'error') throw new EarshotError(failure.code, 'table', 'a list could not be read');
+      });
     } catch (error) {
       const { code } = toEarshotError(error, 'origin');
+      endEntrance(code);
       for (const { index } of missing) results[index] ??= { kind: 'error', code };
     }
+  }
+
+  /** A crowd that asks for one key in the queue waits for the first of it: let in, all join its load; refused, all are. */
+  async function loadBehind(
+    missing: readonly Missing[],
+    needing: readonly Missing[],
+    isBackground: boolean,
+    results: ListResult[],
+    arrivedAtMs: number,
+    timeoutMs: number,
+  ): Promise<void> {
+    const startedAtMs = clock.monotonicNow();
+    const refusals = await Promise.all(needing.map(({ cacheKey }) => entering.get(cacheKey)));
+    const leftMs = timeoutMs - (clock.monotonicNow() - startedAtMs);
+    for (const [i, { index }] of needing.entries()) {
+      if (leftMs <= 0) results[index] = { kind: 'error', code: 'deadline_exceeded' };
+      else if (refusals[i] === 'overloaded') results[index] = { kind: 'error', code: 'overloaded' };
+    }
+    const rest = missing.filter(({ index }) => results[index] === undefined);
+    if (rest.length > 0) await loadWhenRoom(rest, isBackground, results, arrivedAtMs, Math.max(1, leftMs));
   }
 
   async function loadTogether(

@@ -39,7 +39,7 @@ export function connectSiblings(directory: string, own: number, count: number): 
         else {
           response.resume();
           if (response.statusCode === OVERLOADED) resolve(undefined);
-          reject(new Error(`expected status 200 of worker ${worker}, got ${response.statusCode}`));
+          else reject(new Error(`expected status 200 of worker ${worker}, got ${response.statusCode}`));
         }
       });
       outgoing.once('error', reject);

@@ -10,7 +10,7 @@ import type { ListValue } from '../../../../shared/entry.ts';
 import { EarshotError } from '../../../../shared/errors.ts';
 import { type ListKey, makeUserHash } from '../../../../shared/keys.ts';
 import type { ListAsk } from '../../../../shared/lists-read.ts';
-import type { Manifest } from '../../../../shared/manifest.ts';
+import { EMPTY_MANIFEST, type Manifest } from '../../../../shared/manifest.ts';
 
 type Value = ListValue | ReadFailure;
 
@@ -91,6 +91,64 @@ async function isHeld({ calls, read }: ReturnType<typeof setUp>, each = ask()): 
   await reading;
   return calls.length === before;
 }
+
+describe('a crowd that asks for one key while there is no room', () => {
+  function setUpFull() {
+    const clock = createManualClock();
+    const waiting: { weight: number; admit(): void; refuse(): void }[] = [];
+    const tableCalls: string[][] = [];
+    const guard: Guard = ({ weight, timeoutMs }, work) =>
+      new Promise((resolve, reject) => {
+        const refuse = () => reject(new EarshotError('overloaded', 'origin', 'no room'));
+        waiting.push({ weight, admit: () => void work(timeoutMs).then(resolve, reject), refuse });
+      });
+    const reader = createListReader({
+      memory: createListMemory(1_000_000),
+      load: async (asks) => {
+        tableCalls.push(asks.map(({ user }) => user));
+        return asks.map(() => ({ value: { kind: 'absent' }, storedAtMs: clock.now() }));
+      },
+      guard,
+      manifest: () => EMPTY_MANIFEST,
+      clock,
+      counters: createCounters(),
+      flightAgeMs: FLIGHT_AGE_MS,
+    });
+    const crowd = Array.from({ length: 1000 }, () => reader.read([ask()], TIMEOUT_MS));
+    return { clock, crowd, reader, tableCalls, waiting };
+  }
+
+  test('takes the room of one, and is one load when there is some', async () => {
+    const { crowd, reader, tableCalls, waiting } = setUpFull();
+    const more = reader.read([ask(), ask('u:2')], TIMEOUT_MS);
+    await settle();
+    expect(waiting.map(({ weight }) => weight)).toEqual([1, 1]);
+    for (const { admit } of waiting) admit();
+    expect(new Set((await Promise.all(crowd)).flatMap((read) => read.map(({ kind }) => kind)))).toEqual(
+      new Set(['absent']),
+    );
+    expect(await more).toMatchObject([{ kind: 'absent' }, { kind: 'absent' }]);
+    expect(tableCalls).toEqual([['u:1'], ['u:2']]);
+  });
+
+  test('is refused as one', async () => {
+    const { crowd, tableCalls, waiting } = setUpFull();
+    waiting[0]?.refuse();
+    const reads = await Promise.all(crowd);
+    expect(new Set(reads.map(([read]) => JSON.stringify(read)))).toEqual(
+      new Set(['{"kind":"error","code":"overloaded"}']),
+    );
+    expect([waiting.length, tableCalls]).toEqual([1, []]);
+  });
+
+  test('whose time is up in the queue is told so, each for itself', async () => {
+    const { clock, crowd, waiting } = setUpFull();
+    clock.advance(TIMEOUT_MS);
+    waiting[0]?.admit();
+    const codes = (await Promise.all(crowd)).map(([read]) => (read?.kind === 'error' ? read.code : read?.kind));
+    expect([codes[0], new Set(codes.slice(1))]).toEqual(['absent', new Set(['deadline_exceeded'])]);
+  });
+});
 
 describe('a list in memory', () => {
   test('is served with its age, which counts from when the call that read it began', async () => {
