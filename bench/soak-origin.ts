@@ -1,6 +1,7 @@
 // `node --expose-gc bench/soak-origin.ts`: an origin, forked, that tells what it holds when it is asked to by a message.
 import { pino } from 'pino';
 import { readOriginConfig } from '../origin/config.ts';
+import { watchLoop } from '../origin/guard/gate.ts';
 import { startOrigin } from '../origin/server.ts';
 import { systemClock } from '../shared/clock.ts';
 import type { Held } from './soak.ts';
@@ -12,6 +13,7 @@ process.on('uncaughtException', () => unhandled++);
 const origin = await startOrigin(readOriginConfig(process.env), {
   clock: systemClock,
   logger: pino({ level: 'silent' }),
+  loopLoad: watchLoop(),
 });
 
 process.on('message', () => {

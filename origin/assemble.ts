@@ -14,6 +14,7 @@ import { createRecommendationTable, type RecommendationTable } from './bigtable/
 import type { OriginConfig } from './config.ts';
 import { createBulkhead } from './guard/bulkhead.ts';
 import { createConcurrencyLimit } from './guard/concurrency-limit.ts';
+import { createGate, type LoopLoad } from './guard/gate.ts';
 import { ShedError } from './guard/shed-error.ts';
 import { createCallerVerifier } from './identity.ts';
 import { createExpandLists } from './items/expanded-lists.ts';
@@ -46,13 +47,15 @@ export interface OriginParts {
 export interface OriginSurroundings {
   readonly clock: Clock;
   readonly logger: Logger;
+  /** How busy this process is. */
+  readonly loopLoad: () => LoopLoad;
   /** Where this process stands among those on the same port. Default: it is the only one. */
   readonly place?: WorkerPlace | undefined;
 }
 
 export function assembleOrigin(
   config: OriginConfig,
-  { clock, logger, place }: OriginSurroundings,
+  { clock, logger, loopLoad, place }: OriginSurroundings,
   isDraining: () => boolean,
 ): OriginParts {
   const counters = createCounters();
@@ -94,10 +97,15 @@ export function assembleOrigin(
   });
 
   const siblings = place && connectSiblings(place.directory, place.index, place.count);
+  const gate = createGate({ clock, loopLoad });
   const bulkhead = createBulkhead({
     clock,
+    admittedShare: gate.admittedShare,
     limit: createConcurrencyLimit({ clock }),
-    onShed: (reason, _weight, priority) => metrics.shed(reason, priority),
+    onShed: (reason, _weight, priority) => {
+      gate.noteShed();
+      metrics.shed(reason, priority);
+    },
   });
   let retryAfterSeconds = 1;
   const guard: Guard = async ({ isBackground, weight, timeoutMs }, work) => {
@@ -135,6 +143,11 @@ export function assembleOrigin(
     lists,
     expandLists: createExpandLists({ items, clock }),
     readTimeoutMs: config.readTimeoutMs,
+    isRefusedUnread: () => {
+      const isRefused = gate.refuses();
+      if (isRefused) metrics.shed('no_cpu', 'foreground');
+      return isRefused;
+    },
     isDraining,
     clock,
     counters,

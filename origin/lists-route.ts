@@ -11,7 +11,7 @@ import type { VerifyCaller } from './identity.ts';
 import type { ExpandLists } from './items/expanded-lists.ts';
 import type { ListReader } from './lists/list-reader.ts';
 import type { ReadResult } from './metrics/metrics.ts';
-import { makeProblem } from './problem.ts';
+import { makeProblem, type Problem } from './problem.ts';
 
 export interface ListsRouteDeps {
   readonly lists: ListReader;
@@ -19,6 +19,8 @@ export interface ListsRouteDeps {
   readonly verifyCaller: VerifyCaller;
   /** The most time that one read may take, in ms. */
   readonly readTimeoutMs: number;
+  /** Asked once for each request, before it is read: whether it is refused as it is. */
+  readonly isRefusedUnread: () => boolean;
   readonly isDraining: () => boolean;
   readonly clock: Clock;
   readonly counters: Counters;
@@ -43,7 +45,7 @@ export const isListsRead = ({ method, url }: IncomingMessage): boolean => method
 
 export function createListsRoute(deps: ListsRouteDeps): ListsRoute {
   const { lists, expandLists, verifyCaller, readTimeoutMs, isDraining, clock, counters, counter, observe } = deps;
-  const { retryAfterSeconds, onError } = deps;
+  const { retryAfterSeconds, onError, isRefusedUnread } = deps;
 
   /** The results, at once when memory has them all. Throws or rejects with an EarshotError. */
   function read(request: IncomingMessage, body: string): readonly ListResult[] | Promise<readonly ListResult[]> {
@@ -66,7 +68,7 @@ export function createListsRoute(deps: ListsRouteDeps): ListsRoute {
       return;
     }
     const body = encodeListFrames(results, Buffer.allocUnsafe);
-    response.writeHead(200, headersOf(response, { 'Content-Type': LIST_FRAMES_TYPE, 'Content-Length': body.length }));
+    response.writeHead(200, headersOf({ 'Content-Type': LIST_FRAMES_TYPE, 'Content-Length': body.length }));
     // As text a short body leaves in one piece with the header instead of two.
     if (body.length <= MAX_TEXT_BYTES) response.end(body.toString('latin1'), 'latin1');
     else response.end(body);
@@ -75,7 +77,7 @@ export function createListsRoute(deps: ListsRouteDeps): ListsRoute {
   function refuse(request: IncomingMessage, response: ServerResponse, thrown: unknown, startedAtMs: number): void {
     const error = toEarshotError(thrown, 'origin');
     if (problemOf(error.code).status < 500) {
-      send(response, makeProblem(error.code, error.message));
+      send(response, makeProblem(error.code, error.message), error.code !== 'payload_too_large');
       return;
     }
     observe(clock.monotonicNow() - startedAtMs, error.code === 'deadline_exceeded' ? 'deadline' : 'error');
@@ -83,16 +85,22 @@ export function createListsRoute(deps: ListsRouteDeps): ListsRoute {
     send(response, makeProblem(error.code));
   }
 
-  function send(response: ServerResponse, { status, headers, body }: ReturnType<typeof makeProblem>): void {
-    response.writeHead(status, headersOf(response, { ...headers, 'Content-Length': Buffer.byteLength(body) }));
+  /** What is left of a body that is short is taken and let go; a connection with a long one is not kept. */
+  function send(response: ServerResponse, { status, headers, body }: Problem, isKept = true): void {
+    response.writeHead(status, headersOf({ ...headers, 'Content-Length': Buffer.byteLength(body) }, isKept));
     response.end(body);
   }
 
   /** A caller's kept-alive connection outlives the listening socket: it would bring new requests until the drain's end cuts them off. */
-  const headersOf = (response: ServerResponse, headers: Record<string, string | number>) =>
-    isDraining() || response.req.readableEnded === false ? { ...headers, Connection: 'close' } : headers;
+  const headersOf = (headers: Record<string, string | number>, isKept = true) =>
+    isDraining() || !isKept ? { ...headers, Connection: 'close' } : headers;
 
   return (request, response) => {
+    if (isRefusedUnread()) {
+      observe(0, 'shed');
+      send(response, makeProblem('overloaded', undefined, retryAfterSeconds()), isBodyShort(request));
+      return;
+    }
     const serve = async (body: string, startedAtMs: number): Promise<void> => {
       try {
         await verifyCaller(request.headers.authorization);
@@ -122,6 +130,8 @@ export function createListsRoute(deps: ListsRouteDeps): ListsRoute {
     });
   };
 }
+
+const isBodyShort = ({ headers }: IncomingMessage): boolean => Number(headers['content-length']) <= MAX_BODY_BYTES;
 
 /** What the first key that failed says of the whole. */
 function outcomeOf(results: readonly ListResult[]): ReadResult {

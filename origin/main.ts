@@ -2,6 +2,7 @@
 import { pino } from 'pino';
 import { systemClock } from '../shared/clock.ts';
 import { type OriginConfig, readOriginConfig } from './config.ts';
+import { watchLoop } from './guard/gate.ts';
 import { startOrigin } from './server.ts';
 import { readWorkerPlace, runWorkers } from './workers/primary.ts';
 
@@ -29,7 +30,7 @@ if (config.workers > 1 && place === undefined) {
   process.exit(await runWorkers(config.workers, { clock: systemClock, logger }));
 }
 
-const origin = await startOrigin(config, { clock: systemClock, logger, place }).catch(exitWith);
+const origin = await startOrigin(config, { clock: systemClock, logger, loopLoad: watchLoop(), place }).catch(exitWith);
 let isLeaving = false;
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.on(signal, () => {

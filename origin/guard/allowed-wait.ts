@@ -19,6 +19,8 @@ export interface AllowedWaitOptions {
   readonly maxWaitMs: number;
   /** What is allowed in full overload. */
   readonly minWaitMs: number;
+  /** The part of what arrives at the process that gets as far as this, above 0, at most 1. Default: all of it */
+  readonly admittedShare?: (() => number) | undefined;
 }
 
 /** The share is a moving mean over intervals of this length, in ms, of which the newest counts so much. */
@@ -27,7 +29,12 @@ const SMOOTHING = 0.2;
 /** From this share on it is full overload. */
 const FULL_OVERLOAD = 0.5;
 
-export function createAllowedWait({ clock, maxWaitMs, minWaitMs }: AllowedWaitOptions): AllowedWait {
+export function createAllowedWait({
+  clock,
+  maxWaitMs,
+  minWaitMs,
+  admittedShare = () => 1,
+}: AllowedWaitOptions): AllowedWait {
   let share = 0;
   let interval = { sinceMs: clock.monotonicNow(), arrived: 0, shed: 0 };
 
@@ -45,7 +52,8 @@ export function createAllowedWait({ clock, maxWaitMs, minWaitMs }: AllowedWaitOp
   return {
     ms: () => {
       catchUp();
-      return Math.max(minWaitMs, maxWaitMs * (1 - share / FULL_OVERLOAD));
+      const refused = 1 - (1 - share) * admittedShare();
+      return Math.max(minWaitMs, maxWaitMs * (1 - refused / FULL_OVERLOAD));
     },
     note: (weight, isShed) => {
       catchUp();

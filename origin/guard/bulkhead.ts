@@ -56,6 +56,8 @@ export interface BulkheadOptions {
   readonly maxWaitMs?: number;
   /** The same in full overload, in ms. Default: 2.5 */
   readonly minWaitMs?: number;
+  /** The part of what arrives at the process that gets as far as this, above 0, at most 1. Default: all of it */
+  readonly admittedShare?: () => number;
   /** Called for every read that is not started, except where its caller left. */
   readonly onShed?: (reason: ShedReason, weight: number, priority: Priority) => void;
 }
@@ -74,10 +76,10 @@ const MAX_RETRY_AFTER_SECONDS = 30;
 
 export function createBulkhead(options: BulkheadOptions): Bulkhead {
   const { clock, limit, queueSlots = 3000, maxWaiting = 1000, backgroundShare = 0.25, onShed } = options;
-  const { maxWaitMs = 100, minWaitMs = 2.5 } = options;
+  const { maxWaitMs = 100, minWaitMs = 2.5, admittedShare } = options;
   const queue = createWaitQueue<Waiting>();
   const rate = createServiceRate(clock);
-  const allowedWait = createAllowedWait({ clock, maxWaitMs, minWaitMs });
+  const allowedWait = createAllowedWait({ clock, maxWaitMs, minWaitMs, admittedShare });
   let executing = 0;
 
   const slotsOf = (priority: Priority): number => limit.limit() * (priority === 'foreground' ? 1 : backgroundShare);

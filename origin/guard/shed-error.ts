@@ -5,6 +5,8 @@ import { EarshotError } from '../../shared/errors.ts';
 export type Priority = 'foreground' | 'background';
 
 export type ShedReason =
+  /** The process has no CPU left: refused by the gate, before it was read. */
+  | 'no_cpu'
   /** The queue holds as much as it may. */
   | 'queue_full'
   /** The queue has been standing for a while, and the read would wait, or has waited, longer than that allows. */

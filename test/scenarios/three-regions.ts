@@ -14,7 +14,7 @@ import { decodeListFrames, type ListResult } from '../../shared/list-frames.ts';
 import { LISTS_READ_PATH, MANIFEST_PATH } from '../../shared/lists-read.ts';
 import type { Manifest } from '../../shared/manifest.ts';
 import { REGIONS, startInstance, TIMEOUT_MS } from '../contracts/origin/instance.ts';
-import { originConfig } from '../contracts/origin/running-origin.ts';
+import { IDLE_LOOP, originConfig } from '../contracts/origin/running-origin.ts';
 
 export type RegionName = (typeof REGIONS)[number];
 
@@ -49,7 +49,7 @@ export async function startThreeRegions(): Promise<ThreeRegions> {
         drainDelayMs: 0,
         drainTimeoutMs: TIMEOUT_MS,
       },
-      { clock, logger: pino({ level: 'silent' }) },
+      { clock, logger: pino({ level: 'silent' }), loopLoad: () => IDLE_LOOP },
     );
   const origins = { asia: await start('asia'), europe: await start('europe'), us: await start('us') };
   onTestFinished(async () => {

@@ -21,7 +21,7 @@ const framesOf = async (response: Response, count: number) =>
   decodeListFrames(new Uint8Array(await response.arrayBuffer()), count);
 
 /** The route alone on a free port, before a reader that answers with `results`. */
-async function serveRoute(results: readonly ListResult[] = []) {
+async function serveRoute(results: readonly ListResult[] = [], isRefusedUnread = () => false) {
   const counters = createCounters();
   const observed: string[] = [];
   const errors: unknown[] = [];
@@ -31,6 +31,7 @@ async function serveRoute(results: readonly ListResult[] = []) {
     expandLists: async (_asks, plain) => plain,
     verifyCaller: Object.assign(async () => {}, { isKnown: () => true }),
     readTimeoutMs: 1000,
+    isRefusedUnread,
     isDraining: () => false,
     clock: createManualClock(),
     counters,
@@ -94,6 +95,34 @@ describe('a read without room', () => {
     expect([response.status, response.headers.get('retry-after')]).toEqual([200, null]);
     expect(await framesOf(response, 3)).toEqual([overloaded, other, overloaded]);
     expect(observed).toEqual(['shed']);
+  });
+});
+
+describe('a process without CPU left', () => {
+  test('refuses a read with 503 before it looks at it, says when to come again, and keeps the connection', async () => {
+    const route = await serveRoute([{ kind: 'absent' }], () => true);
+    const { socket, received } = await openSocket(route.port);
+    const request = `${requestHead('Content-Length: 10')}not JSON..`;
+    socket.write(request);
+    await eventually(() => expect(received().match(/\r\n\r\n\{.*\}$/)).not.toBeNull());
+    expect(received()).toMatch(/^HTTP\/1\.1 503 .*\r\n/);
+    expect(received()).toContain('\r\nRetry-After: 7\r\n');
+    expect(received().toLowerCase()).not.toContain('connection: close');
+    socket.write(request);
+    await eventually(() => expect(received().match(/HTTP\/1\.1 503 /g)).toHaveLength(2));
+    expect(route.responses).toHaveLength(2);
+    expect([route.observed, route.errors, route.counters.get('origin_reads_total')]).toEqual([['shed', 'shed'], [], 0]);
+  });
+
+  test.each([
+    ['of unknown length', 'Transfer-Encoding: chunked'],
+    ['that is too long', `Content-Length: ${MAX_BODY_BYTES + 1}`],
+  ])('does not wait for a body %s', async (_what, header) => {
+    const route = await serveRoute([{ kind: 'absent' }], () => true);
+    const { socket, received, closed } = await openSocket(route.port);
+    socket.write(requestHead(header));
+    await closed;
+    expect(received()).toMatch(/^HTTP\/1\.1 503 /);
   });
 });
 

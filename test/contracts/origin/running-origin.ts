@@ -26,6 +26,9 @@ export interface RunningOrigin {
   poll(): Promise<void>;
 }
 
+/** The manual clock's process has nothing to do. */
+export const IDLE_LOOP = { utilization: 0, lagMs: 0 };
+
 export const originConfig = ({ project, instance, emulatorHost = '' }: BigtableAddress): OriginConfig =>
   readOriginConfig({
     EARSHOT_REGION: 'asia',
@@ -42,7 +45,7 @@ export async function runOrigin(
 ): Promise<RunningOrigin> {
   const clock = createManualClock();
   const config: OriginConfig = { ...originConfig(address), ...changes };
-  const origin = await startOrigin(config, { clock, logger: pino({ level: 'silent' }) });
+  const origin = await startOrigin(config, { clock, logger: pino({ level: 'silent' }), loopLoad: () => IDLE_LOOP });
   let drained: Promise<void> | undefined;
   const running = { ...origin, drain: () => (drained ??= origin.drain()) };
   onTestFinished(async () => {

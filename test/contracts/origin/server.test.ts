@@ -14,7 +14,7 @@ import type { ListKey } from '../../../shared/keys.ts';
 import { decodeListFrames } from '../../../shared/list-frames.ts';
 import { LISTS_READ_PATH, MANIFEST_PATH } from '../../../shared/lists-read.ts';
 import { CLUSTERS, MONDAY, manifestOf, startInstance, writeList, writeManifestCell } from './instance.ts';
-import { mintOriginToken, originConfig, runOrigin, SECRET } from './running-origin.ts';
+import { IDLE_LOOP, mintOriginToken, originConfig, runOrigin, SECRET } from './running-origin.ts';
 import { eventually, settleWith } from './waiting.ts';
 
 const NOW = 1_795_500_000_000;
@@ -263,7 +263,11 @@ describe('readiness', () => {
     await gone.close();
     const address = { project: 'contract', instance: 'recs', emulatorHost: gone.endpoint };
     const config = { ...originConfig(address), manifestPollMs: 20, drainDelayMs: 0 };
-    const origin = await startOrigin(config, { clock: systemClock, logger: pino({ level: 'silent' }) });
+    const origin = await startOrigin(config, {
+      clock: systemClock,
+      logger: pino({ level: 'silent' }),
+      loopLoad: () => IDLE_LOOP,
+    });
     onTestFinished(() => origin.drain());
     expect((await fetch(`${origin.url}/readyz`)).status).toBe(503);
     const server = await startBigtable({ port: gone.port });
