@@ -3,11 +3,14 @@
 import type { Clock } from '../shared/clock.ts';
 import type { Region } from '../shared/regions.ts';
 import { createTimings, type Timings } from './respond/server-timing.ts';
+import type { Place } from './upstream/round-trips.ts';
 
 export interface Call {
   /** When the request must have its answer. */
   readonly deadlineAtMs: number;
-  /** All regions, in the order in which this caller asks them. */
+  /** Where it is from, as far as the way to the regions goes. */
+  readonly place: Place;
+  /** The regions that it may ask, in the order in which it does. */
   readonly regions: readonly Region[];
   /** Names of the regions that failed for this request as a whole; they are not asked for a list again in it. */
   readonly failedRegions: Set<string>;
@@ -16,6 +19,8 @@ export interface Call {
   /** Where the caller says it is, in the local cloud only; handed on so that the way there can be made as long as it would be. */
   readonly devLocation?: string | undefined;
   readonly timings: Timings;
+  /** Aborted when what is asked for is not wanted any more. Default: it always is. */
+  readonly signal?: AbortSignal;
   /** The one door for work that outlives the answer. */
   waitUntil(work: Promise<unknown>): void;
 }

@@ -22,6 +22,7 @@ import { createOriginClient, type Fetch, type OriginClient } from './upstream/or
 import { createOriginLists } from './upstream/origin-lists.ts';
 import type { RegionReader } from './upstream/region-reader.ts';
 import { createRegions } from './upstream/regions.ts';
+import { createRouting, type Routing } from './upstream/routing.ts';
 
 /** What is needed of the runtime, so that tests can stand in for it. */
 export interface Platform {
@@ -48,6 +49,7 @@ export interface EdgeDeps {
   readonly log: Log;
   readonly identity: IdentityVerifier;
   readonly manifests: ManifestStore;
+  readonly routing: Routing;
   readonly serveReads: ServeReads;
   readonly serveHeld: ServeHeld;
 }
@@ -75,14 +77,15 @@ export function createReads(
   config: EdgeConfig,
   platform: WorkerPlatform,
   client: OriginClient,
-): Pick<EdgeDeps, 'manifests' | 'serveReads' | 'serveHeld'> {
+): Pick<EdgeDeps, 'manifests' | 'serveReads' | 'serveHeld' | 'routing'> {
   const { clock, random, counters, log } = platform;
   const cache = createColoManifest({ ...platform, keepMs: KEEP_MS });
   const manifests = createManifestStore({ clock, counters, log, client, cache });
+  const routing = createRouting({ regions: config.regions, clock, random, counters, log });
   const nearest = createMemoryTier({ name: 'isolate', maxBytes: config.isolateCacheBytes });
   const lists = createListReader({
     tiers: createTierChain({ nearest, others: [createColoTier(platform)], clock, counters, side: 'edge' }),
-    source: createRegions({ reader: createRegionReader(config, client, platform), clock, counters }),
+    source: createRegions({ reader: createRegionReader(config, client, platform), routing, clock, counters }),
     clock,
     random,
     counters,
@@ -93,7 +96,7 @@ export function createReads(
     },
     flightAgeMs: config.requestDeadlineMs,
   });
-  return { manifests, ...createLadder({ lists, clock, counters }) };
+  return { manifests, routing, ...createLadder({ lists, clock, counters }) };
 }
 
 export const createRegionMemory = ({ regionCacheBytes }: EdgeConfig): MemoryTier =>

@@ -1,5 +1,6 @@
 // Isolates in front of the objects of one region, all of them the code that is deployed, and an origin that only counts what it is asked for.
 // Time stands still: nothing expires.
+
 import type { Call } from '../../edge/call.ts';
 import { createListReader } from '../../edge/lists/list-reader.ts';
 import { createRegionLists, type ReadRegion } from '../../edge/region/region-lists.ts';
@@ -9,6 +10,8 @@ import { createTierChain } from '../../edge/tiers/chain.ts';
 import { createMemoryTier } from '../../edge/tiers/memory.ts';
 import type { ListRequest, RegionReader } from '../../edge/upstream/region-reader.ts';
 import { createRegions } from '../../edge/upstream/regions.ts';
+import { NOWHERE } from '../../edge/upstream/round-trips.ts';
+import { createRouting } from '../../edge/upstream/routing.ts';
 import { MAX_KEYS_PER_CALL } from '../../origin/bigtable/recommendation-table.ts';
 import { createManualClock } from '../../shared/clock.ts';
 import { createCounters } from '../../shared/counters.ts';
@@ -103,6 +106,7 @@ export async function createRegionReplay(options: ReplayOptions): Promise<Region
           log,
           timeoutMs: TIMEOUT_MS,
         }),
+        routing: createRouting({ regions: [REGION], clock, random: common.random, counters, log }),
         clock,
         counters,
       }),
@@ -114,6 +118,7 @@ export async function createRegionReplay(options: ReplayOptions): Promise<Region
   const makeCall = (): Call => ({
     deadlineAtMs: clock.now() + TIMEOUT_MS,
     regions: [REGION],
+    place: NOWHERE,
     failedRegions: new Set(),
     traceparent: undefined,
     timings: createTimings(clock),

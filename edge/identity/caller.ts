@@ -5,7 +5,6 @@ import { type Call, readTraceparent } from '../call.ts';
 import type { EdgeDeps } from '../deps.ts';
 import { createTimings, type Timings } from '../respond/server-timing.ts';
 import { placeOf } from '../routes/place.ts';
-import { orderRegions } from '../upstream/region-order.ts';
 import type { Identity } from './identity.ts';
 
 export interface Caller {
@@ -14,7 +13,7 @@ export interface Caller {
   readonly identity: Identity;
 }
 
-type CallerDeps = Pick<EdgeDeps, 'clock' | 'config' | 'identity'>;
+type CallerDeps = Pick<EdgeDeps, 'clock' | 'config' | 'identity' | 'routing'>;
 
 /**
  * What `answer` gives for the caller. It is called at once for one who is remembered, because what waits for nothing costs half as much. Throws,
@@ -40,12 +39,16 @@ export function withCaller<T>(
 }
 
 /** Throws `invalid_request` for a place that may not, or cannot, be named. */
-export const openCall = ({ config }: CallerDeps, c: Context, { receivedAtMs, timings }: Caller): Call => ({
-  deadlineAtMs: receivedAtMs + config.requestDeadlineMs,
-  regions: orderRegions(config.regions, placeOf(c.req.raw, config.devLocations)),
-  failedRegions: new Set(),
-  traceparent: readTraceparent(c.req.header('traceparent')),
-  devLocation: config.devLocations === undefined ? undefined : c.req.header(DEV_LOCATION_HEADER),
-  timings,
-  waitUntil: (work) => c.executionCtx.waitUntil(work),
-});
+export function openCall({ config, routing }: CallerDeps, c: Context, { receivedAtMs, timings }: Caller): Call {
+  const place = placeOf(c.req.raw, config.devLocations);
+  return {
+    deadlineAtMs: receivedAtMs + config.requestDeadlineMs,
+    place,
+    regions: routing.regionsFor(place),
+    failedRegions: new Set(),
+    traceparent: readTraceparent(c.req.header('traceparent')),
+    devLocation: config.devLocations === undefined ? undefined : c.req.header(DEV_LOCATION_HEADER),
+    timings,
+    waitUntil: (work) => c.executionCtx.waitUntil(work),
+  };
+}

@@ -230,11 +230,16 @@ export function createListReader(options: ListReaderOptions): ListReader {
     if (loaded === undefined) throw new Error('expected an outcome for every request; the source must give one');
     const cacheKey = makeCacheKey(request.key);
     if (loaded.kind === 'failed') {
-      const { isRegionAtFault, isShed = false, asked, stale } = loaded;
+      const { isRegionAtFault, isShed = false, retryAfterMs = RETRY_AFTER_MS, asked, stale } = loaded;
       // With no time left nobody was asked, and the next one may have more.
-      if (asked.length > 0) retries.set(cacheKey, { atMs: clock.now() + RETRY_AFTER_MS, isShed });
+      if (asked.length > 0) retries.set(cacheKey, { atMs: clock.now() + retryAfterMs, isShed });
       const left = isRefresh ? lookup : withStale(lookup, stale);
-      return serveIfError(request, left, { isRegionAtFault, isShed }, asked);
+      return serveIfError(
+        request,
+        left,
+        { isRegionAtFault, isShed, ...(loaded.retryAfterMs === undefined ? {} : { retryAfterMs }) },
+        asked,
+      );
     }
     retries.delete(cacheKey);
     const entry = { ...loaded.entry, loadMs: Math.max(0, clock.now() - startedAtMs) };

@@ -12,6 +12,7 @@ import { createTimings } from '../respond/server-timing.ts';
 import { createTierChain } from '../tiers/chain.ts';
 import type { MemoryTier } from '../tiers/tier.ts';
 import type { ListRequest, RegionReader } from '../upstream/region-reader.ts';
+import { NOWHERE } from '../upstream/round-trips.ts';
 import { createBatcher } from './batcher.ts';
 import type { RegionAnswer, RegionCall, RegionRead } from './protocol.ts';
 
@@ -60,6 +61,7 @@ export function createRegionLists(options: RegionListsOptions): ReadRegion {
     }
     const call: Call = {
       deadlineAtMs: clock.now() + deadlineMs,
+      place: NOWHERE,
       regions: [region],
       failedRegions: new Set(),
       traceparent,

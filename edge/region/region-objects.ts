@@ -6,7 +6,7 @@ import type { Region } from '../../shared/regions.ts';
 import { type Call, shareOfDeadlineMs, traceIdOf } from '../call.ts';
 import { describeError, type Log } from '../log.ts';
 import type { ListRequest, Loaded, RegionReader } from '../upstream/region-reader.ts';
-import { WaitTimeout, withTimeout } from '../wait.ts';
+import { WaitCancelled, WaitTimeout, withTimeout } from '../wait.ts';
 import type { RegionObject, RegionRead } from './protocol.ts';
 import { chooseShard, shardName } from './shard.ts';
 
@@ -51,12 +51,18 @@ export function createRegionObjects(options: RegionObjectsOptions): RegionReader
     const { traceparent, devLocation } = call;
     const deadlineMs = Math.max(1, Math.floor(shareMs * OBJECT_SHARE));
     try {
-      const answer = await withTimeout(clock, shareMs, () =>
-        find(shard, region.locationHint).read({ region: region.name, deadlineMs, traceparent, devLocation, reads }),
+      const answer = await withTimeout(
+        clock,
+        shareMs,
+        () =>
+          find(shard, region.locationHint).read({ region: region.name, deadlineMs, traceparent, devLocation, reads }),
+        call.signal,
       );
       if (answer.kind === 'reads') return answer;
       return bypass(shard, 'overloaded', call);
     } catch (error) {
+      // Who does not want it any more says nothing of the object.
+      if (error instanceof WaitCancelled) return { kind: 'bypassed', why: 'cancelled' };
       return bypass(shard, whyFailed(error), call, error);
     }
   }
@@ -91,7 +97,7 @@ export function createRegionObjects(options: RegionObjectsOptions): RegionReader
         }
       };
       await Promise.all([...byShard].map(([shard, group]) => askShard(shard, group)));
-      if (bypassed.length > 0) {
+      if (bypassed.length > 0 && call.signal?.aborted !== true) {
         counters.add('edge_region_bypasses_total', bypassed.length);
         const rest = await origin.read(
           region,
@@ -100,10 +106,17 @@ export function createRegionObjects(options: RegionObjectsOptions): RegionReader
         );
         for (const [i, { request, why }] of bypassed.entries()) loaded.set(request, withBypass(rest[i] as Loaded, why));
       }
-      return requests.map((request) => loaded.get(request) as Loaded);
+      return requests.map((request) => loaded.get(request) ?? cancelled(region.name));
     },
   };
 }
+
+/** Nobody reads it. */
+const cancelled = (region: string): Loaded => ({
+  kind: 'failed',
+  isRegionAtFault: false,
+  asked: [{ region, object: { outcome: 'bypass', detail: 'cancelled' } }],
+});
 
 function toLoaded(region: string, { entry, failure, isFromCache, object, origin }: RegionRead): Loaded {
   const asked = [{ region, object, ...(origin === undefined ? {} : { origin }) }];

@@ -1,14 +1,14 @@
 // Where the caller is: what Cloudflare says of the connection, or, in the local cloud only, the data centre that the caller names.
 import { EarshotError } from '../../shared/errors.ts';
 import { type Coordinates, DEV_LOCATION_HEADER } from '../../shared/regions.ts';
+import { NOWHERE, type Place } from '../upstream/round-trips.ts';
 
-/** Undefined when nothing says where the caller is. Throws `invalid_request` for a place that may not, or cannot, be named. */
-export function placeOf(
-  request: Request,
-  devLocations: Readonly<Record<string, Coordinates>> | undefined,
-): Coordinates | undefined {
+/** Without coordinates when nothing says where the caller is. Throws `invalid_request` for a place that may not, or cannot, be named. */
+export function placeOf(request: Request, devLocations: Readonly<Record<string, Coordinates>> | undefined): Place {
   const code = request.headers.get(DEV_LOCATION_HEADER);
-  return code === null ? coordinatesOf(request.cf) : devPlaceOf(code, devLocations);
+  // What is measured is the way from the data centre that the isolate is in, wherever its callers are.
+  if (code === null) return { ...NOWHERE, coordinates: coordinatesOf(request.cf) };
+  return { name: code, coordinates: devPlaceOf(code, devLocations) };
 }
 
 function devPlaceOf(code: string, devLocations: Readonly<Record<string, Coordinates>> | undefined): Coordinates {

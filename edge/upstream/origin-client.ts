@@ -1,17 +1,20 @@
 // Calls to one origin. Whatever goes wrong comes back as a named failure of that region, so that whoever asked can go on to the next.
 import type { Clock } from '../../shared/clock.ts';
 import type { CounterSide, Counters } from '../../shared/counters.ts';
+import { problemOf } from '../../shared/errors.ts';
 import { decodeListFrames, type ListResult } from '../../shared/list-frames.ts';
 import { DEADLINE_HEADER, LISTS_READ_PATH, type ListAsk, MANIFEST_PATH } from '../../shared/lists-read.ts';
 import { DEV_LOCATION_HEADER, type Region } from '../../shared/regions.ts';
 import { type Call, shareOfDeadlineMs, traceIdOf } from '../call.ts';
 import { describeError, type Log } from '../log.ts';
-import { WaitTimeout, withTimeout } from '../wait.ts';
+import { WaitCancelled, WaitTimeout, withTimeout } from '../wait.ts';
 
 export interface RegionFailure {
-  readonly reason: 'status' | 'timeout' | 'connection' | 'undecodable';
+  readonly reason: 'status' | 'timeout' | 'connection' | 'undecodable' | 'cancelled';
   /** The HTTP status, when the origin answered at all. */
   readonly status?: number;
+  /** How long it wants to be left alone, in milliseconds, when it said so: it has too much to do. */
+  readonly retryAfterMs?: number;
 }
 
 /** Whether the region itself is at fault, so that it would fail for anything else too: it did not answer, or with a 5xx. */
@@ -57,21 +60,24 @@ export function createOriginClient(options: OriginClientOptions): OriginClient {
   ): Promise<OriginAnswer<T>> {
     const timeoutMs = shareOfDeadlineMs(call, region, clock, options.timeoutMs);
     let status: number | undefined;
-    try {
-      const value = await withTimeout(clock, timeoutMs, async (signal) => {
-        const headers = await makeHeaders(call, timeoutMs, init.headers);
-        const response = await fetch(`${trimSlash(region.origin)}${path}`, {
-          ...init,
-          headers,
-          redirect: 'manual',
-          signal,
-        });
-        status = response.status;
-        return read(response);
+    let retryAfterMs: number | undefined;
+    const send = async (signal: AbortSignal): Promise<T> => {
+      const headers = await makeHeaders(call, timeoutMs, init.headers);
+      const response = await fetch(`${trimSlash(region.origin)}${path}`, {
+        ...init,
+        headers,
+        redirect: 'manual',
+        signal,
       });
-      return { kind: 'answered', value };
+      status = response.status;
+      retryAfterMs = status === OVERLOADED ? readRetryAfterMs(response.headers.get('retry-after')) : undefined;
+      return read(response);
+    };
+    try {
+      return { kind: 'answered', value: await withTimeout(clock, timeoutMs, send, call.signal) };
     } catch (error) {
-      const failure = describeFailure(error, status);
+      const failure = { ...describeFailure(error, status), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+      if (failure.reason === 'cancelled') return { kind: 'failed', failure };
       log.warn('region_failed', {
         region: region.name,
         path,
@@ -103,7 +109,8 @@ export function createOriginClient(options: OriginClientOptions): OriginClient {
         await expectStatus(response, 200);
         return decodeListFrames(new Uint8Array(await response.arrayBuffer()), keys.length);
       });
-      if (answer.kind === 'failed') counters.add(`${side}_origin_failures_total`);
+      if (answer.kind === 'failed' && answer.failure.reason !== 'cancelled')
+        counters.add(`${side}_origin_failures_total`);
       return answer;
     },
     readManifest: (region, etag, call) => {
@@ -130,9 +137,16 @@ async function expectStatus(response: Response, status: number): Promise<void> {
 }
 
 function describeFailure(error: unknown, status: number | undefined): RegionFailure {
+  if (error instanceof WaitCancelled) return { reason: 'cancelled' };
   if (error instanceof WaitTimeout) return { reason: 'timeout' };
   if (status === undefined) return { reason: 'connection' };
   return { reason: error instanceof UnexpectedStatus ? 'status' : 'undecodable', status };
 }
+
+const OVERLOADED = problemOf('overloaded').status;
+
+/** In seconds, as origins give it (RFC 9110, section 10.2.3); a date is none of theirs. */
+const readRetryAfterMs = (header: string | null): number | undefined =>
+  header !== null && /^\d{1,4}$/.test(header) ? Number(header) * 1000 : undefined;
 
 const trimSlash = (url: string): string => url.replace(/\/+$/, '');

@@ -53,10 +53,12 @@ export function createOriginLists({ client, clock, random, log }: OriginListsOpt
       const answer = await call.timings.time('origin', () => client.readLists(region, asks, call), region.name);
       if (answer.kind === 'failed') {
         const asked = [{ region: region.name, origin: describeFailure(answer.failure) }];
+        const { status, retryAfterMs } = answer.failure;
+        const later = retryAfterMs === undefined ? {} : { retryAfterMs };
         return requests.map(({ isBackground }) =>
-          isBackground === true && answer.failure.status === problemOf('overloaded').status
-            ? { kind: 'failed', isRegionAtFault: false, isShed: true, asked }
-            : { kind: 'failed', isRegionAtFault: true, asked },
+          isBackground === true && status === problemOf('overloaded').status
+            ? { kind: 'failed', isRegionAtFault: false, isShed: true, ...later, asked }
+            : { kind: 'failed', isRegionAtFault: true, ...later, asked },
         );
       }
       const results = answer.value;
@@ -74,6 +76,8 @@ export function createOriginLists({ client, clock, random, log }: OriginListsOpt
 }
 
 const OUTDATED = 'outdated';
+/** A key that was refused among others does not say when to come again. */
+const SHED_RETRY_AFTER_MS = 1_000;
 
 const isOutdated = ({ asked }: Loaded): boolean => asked[0]?.origin?.detail === OUTDATED;
 
@@ -91,7 +95,8 @@ function toFailed(region: string, request: ListRequest, code: ErrorCode): Loaded
   // An error of another kind is about the key, and the next key may be read there. So may the list alone, when it is its items that are out of
   // reach; but where there is too much to do, it would only be more.
   const isOfItems = request.key.expand !== undefined && code !== 'overloaded';
-  return { kind: 'failed', isRegionAtFault: retryable && !isOfItems, asked };
+  const later = code === 'overloaded' ? { retryAfterMs: SHED_RETRY_AFTER_MS } : {};
+  return { kind: 'failed', isRegionAtFault: retryable && !isOfItems, ...later, asked };
 }
 
 const isShed = ({ isBackground = false }: ListRequest, code: ErrorCode): boolean =>

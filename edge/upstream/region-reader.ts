@@ -38,13 +38,15 @@ export type Loaded =
       readonly isRegionAtFault: boolean;
       /** Whether the origin shed it because nobody waits for it, which says nothing of reads that somebody waits for. Default: false. */
       readonly isShed?: boolean;
+      /** How long to leave it alone, in milliseconds: it has too much to do. Default: it does not say so. */
+      readonly retryAfterMs?: number;
       /** What the region still holds, for when no other region has better. */
       readonly stale?: Entry;
       readonly asked: readonly RegionAsked[];
     };
 
 /** Why a key could not be had. */
-export type LoadFailure = Pick<Extract<Loaded, { kind: 'failed' }>, 'isRegionAtFault' | 'isShed'>;
+export type LoadFailure = Pick<Extract<Loaded, { kind: 'failed' }>, 'isRegionAtFault' | 'isShed' | 'retryAfterMs'>;
 
 export interface RegionReader {
   /** One outcome per request, in their order; `[]` only for none. Never rejects. */

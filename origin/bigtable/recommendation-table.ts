@@ -2,6 +2,7 @@
 // safe. A read of a list asks for the newest cell at or before its generation, so a user who is missing from a new generation keeps the list
 // from the one before. One key's trouble stays its own: the result says per key what became of it.
 import { hash } from 'node:crypto';
+import { createBudget } from '../../shared/budget.ts';
 import { type Clock, systemClock } from '../../shared/clock.ts';
 import type { ListValue } from '../../shared/entry.ts';
 import { EarshotError, type ErrorCode } from '../../shared/errors.ts';
@@ -11,7 +12,6 @@ import type { Row } from './chunk-merger.ts';
 import type { BigtableAddress } from './connection.ts';
 import type { RowFilter } from './read-rows.ts';
 import { createReadChannels } from './reads/channels.ts';
-import { createExtraReadsBudget } from './reads/extra-reads-budget.ts';
 import { createHedgeDelay } from './reads/hedge-delay.ts';
 import type { CallObserver } from './reads/key-read.ts';
 import { createReadQueue, type Lane, type Waiter } from './reads/read-queue.ts';
@@ -83,7 +83,7 @@ export function createRecommendationTable(options: RecommendationTableOptions): 
   });
   const tableName = (table: string): string =>
     `projects/${address.project}/instances/${address.instance}/tables/${table}`;
-  const budget = createExtraReadsBudget({
+  const budget = createBudget({
     share: EXTRA_READS_SHARE,
     reserve: EXTRA_READS_RESERVE,
   });

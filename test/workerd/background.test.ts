@@ -1,4 +1,5 @@
 // Loads for which nobody waits: they are marked all the way to the origin, and that an origin sheds them costs nobody who waits anything.
+
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Call } from '../../edge/call.ts';
 import { createListReader, type ListReader } from '../../edge/lists/list-reader.ts';
@@ -6,6 +7,7 @@ import { createTimings } from '../../edge/respond/server-timing.ts';
 import { createTierChain } from '../../edge/tiers/chain.ts';
 import { createMemoryTier } from '../../edge/tiers/memory.ts';
 import type { ListRequest, Loaded } from '../../edge/upstream/region-reader.ts';
+import { NOWHERE } from '../../edge/upstream/round-trips.ts';
 import { createManualClock } from '../../shared/clock.ts';
 import { createCounters } from '../../shared/counters.ts';
 import { makeEntry } from '../../shared/lifetime.ts';
@@ -61,12 +63,12 @@ describe.each([
     const arrived = edge.origins.arrival('asia');
     const first = read();
     await arrived;
-    edge.clock.advance(300);
+    edge.clock.advance(90);
     edge.origins.release();
     await first;
-    edge.clock.advance(FRESH_MS - 300 - 1_000);
+    edge.clock.advance(FRESH_MS - 90 - 300);
     chance = 0.97;
-    expect((await read()).cache).toBe('isolate; hit; ttl=1');
+    expect((await read()).cache).toBe('isolate; hit; ttl=0');
     expect(marks().slice(1)).toEqual([undefined, true]);
   });
 
@@ -157,6 +159,7 @@ describe('of one key', () => {
   const call = (): Call => ({
     deadlineAtMs: clock.now() + 1_000,
     regions: [],
+    place: NOWHERE,
     failedRegions: new Set(),
     traceparent: undefined,
     timings: createTimings(clock),

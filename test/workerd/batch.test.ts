@@ -1,9 +1,11 @@
 // Many reads in one request: each is answered as it would be alone, in its place, whatever becomes of its neighbours.
 // Long, because it is the whole of one interface.
+
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Served, ServeReads } from '../../edge/lists/ladder.ts';
 import { createTimings } from '../../edge/respond/server-timing.ts';
 import { answerBatch } from '../../edge/routes/batch.ts';
+import { NOWHERE } from '../../edge/upstream/round-trips.ts';
 import { createManualClock } from '../../shared/clock.ts';
 import { toEarshotError } from '../../shared/errors.ts';
 import { batchOptions, POST_PATH, QUERY_PATH, readBatch, readsOf, resultsOf, sendBatch } from './support/batches.ts';
@@ -271,6 +273,7 @@ describe('an error that nobody foresaw', () => {
   const call = {
     deadlineAtMs: 0,
     regions: [],
+    place: NOWHERE,
     failedRegions: new Set<string>(),
     traceparent: undefined,
     timings: createTimings(createManualClock()),

@@ -1,9 +1,11 @@
 // Misses of many callers on their way to the origin: when they leave, how many together, and what those get who are too late.
+
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Call } from '../../edge/call.ts';
 import { type Batcher, createBatcher, MAX_CALLS, MAX_LINGER_MS } from '../../edge/region/batcher.ts';
 import { createTimings } from '../../edge/respond/server-timing.ts';
 import type { ListRequest, Loaded } from '../../edge/upstream/region-reader.ts';
+import { NOWHERE } from '../../edge/upstream/round-trips.ts';
 import { createManualClock, type ManualClock } from '../../shared/clock.ts';
 import { makeEntry } from '../../shared/lifetime.ts';
 import { MAX_KEYS_PER_READ } from '../../shared/list-frames.ts';
@@ -47,6 +49,7 @@ const loadedFor = (user: string): Loaded => {
 const callOf = (deadlineMs = DEADLINE_MS): Call => ({
   deadlineAtMs: clock.now() + deadlineMs,
   regions: [REGION],
+  place: NOWHERE,
   failedRegions: new Set(),
   traceparent: undefined,
   timings: createTimings(clock),

@@ -1,7 +1,7 @@
 // What overtakes a load, and what was stored before it: the erasure of a user, and a flip to another generation.
 import { beforeEach, describe, expect, test } from 'vitest';
 import { makeUserHash } from '../../shared/keys.ts';
-import { createHarness, type Harness } from './support/harness.ts';
+import { createHarness, type Harness, ONE_REGION } from './support/harness.ts';
 import { GENERATION, keyOf, makeList, makeManifest } from './support/lists.ts';
 
 const LISTS = '/internal/v1/lists:read';
@@ -10,7 +10,7 @@ const COLD = 'origin-asia; fwd=miss; fwd-status=200, colo; fwd=miss; stored, iso
 let edge: Harness;
 
 beforeEach(() => {
-  edge = createHarness();
+  edge = createHarness({ env: ONE_REGION });
   edge.origins.put(keyOf('ann'), makeList('a'));
 });
 

@@ -1,10 +1,12 @@
 // What an origin says of a list as an entry: how old it is, how long it lives, and what a failure says of the region.
+
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Call } from '../../edge/call.ts';
 import { createTimings } from '../../edge/respond/server-timing.ts';
 import type { OriginAnswer } from '../../edge/upstream/origin-client.ts';
 import { createOriginLists } from '../../edge/upstream/origin-lists.ts';
 import type { ListRequest, Loaded } from '../../edge/upstream/region-reader.ts';
+import { NOWHERE } from '../../edge/upstream/round-trips.ts';
 import { createManualClock, type ManualClock } from '../../shared/clock.ts';
 import { ABSENT_TTL_MS, ITEM_TTL_MS, JITTER } from '../../shared/lifetime.ts';
 import type { ListResult } from '../../shared/list-frames.ts';
@@ -42,6 +44,7 @@ async function read(requests: readonly ListRequest[], answer: OriginAnswer<ListR
   const call: Call = {
     deadlineAtMs: clock.now() + 1_000,
     regions: [REGION],
+    place: NOWHERE,
     failedRegions: new Set(),
     traceparent: undefined,
     timings: createTimings(clock),

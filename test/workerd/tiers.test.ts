@@ -1,4 +1,5 @@
 // The tiers: the contract on each of them, what is particular to one, and the chain above them.
+
 import { createExecutionContext, runInDurableObject, waitOnExecutionContext } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, test } from 'vitest';
@@ -9,6 +10,7 @@ import { createTierChain } from '../../edge/tiers/chain.ts';
 import { createColoTier } from '../../edge/tiers/colo.ts';
 import { createMemoryTier } from '../../edge/tiers/memory.ts';
 import type { MemoryTier, Tier } from '../../edge/tiers/tier.ts';
+import { NOWHERE } from '../../edge/upstream/round-trips.ts';
 import { createManualClock } from '../../shared/clock.ts';
 import { createCounters } from '../../shared/counters.ts';
 import type { Entry } from '../../shared/entry.ts';
@@ -146,6 +148,7 @@ describe('the chain', () => {
   const callOf = (context: ExecutionContext): Call => ({
     deadlineAtMs: clock.now() + 5_000,
     regions: [],
+    place: NOWHERE,
     failedRegions: new Set(),
     traceparent: undefined,
     timings: createTimings(clock),

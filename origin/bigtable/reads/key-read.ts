@@ -5,13 +5,14 @@
 // Hedging, as a race: (1) the call has not ended after the time in which 95 of 100 do; (2) the missing keys are asked for through another app
 // profile, which may lead to another cluster; (3) of each key the first answer counts; (4) with the last key both calls are over, and
 // the slower is cancelled. Source: J. Dean, L. A. Barroso, "The Tail at Scale", CACM 2013.
+
+import type { Budget } from '../../../shared/budget.ts';
 import type { Clock } from '../../../shared/clock.ts';
 import { EarshotError } from '../../../shared/errors.ts';
 import type { Random } from '../../../shared/random.ts';
 import type { Row } from '../chunk-merger.ts';
 import type { RowFilter } from '../read-rows.ts';
 import type { ReadChannels } from './channels.ts';
-import type { ExtraReadsBudget } from './extra-reads-budget.ts';
 import type { HedgeDelay } from './hedge-delay.ts';
 import { openRowStream, type RowStream } from './row-stream.ts';
 
@@ -54,7 +55,7 @@ export interface KeyReadDeps {
   /** Undefined: nothing is hedged. */
   readonly hedgeProfile: string | undefined;
   readonly hedgeDelay: HedgeDelay;
-  readonly budget: ExtraReadsBudget;
+  readonly budget: Budget;
   /** So often in a row a call is repeated that brings nothing. */
   readonly maxRetries: number;
   readonly clock: Clock;

@@ -3,9 +3,9 @@ import { onTestFinished } from 'vitest';
 import type { BigtableAddress } from '../../../origin/bigtable/connection.ts';
 import type { RowFilter } from '../../../origin/bigtable/read-rows.ts';
 import { createReadChannels, type ReadChannels } from '../../../origin/bigtable/reads/channels.ts';
-import { createExtraReadsBudget, type ExtraReadsBudget } from '../../../origin/bigtable/reads/extra-reads-budget.ts';
 import { createHedgeDelay, type HedgeDelay } from '../../../origin/bigtable/reads/hedge-delay.ts';
 import { type KeyRead, type KeyReadDeps, startKeyRead } from '../../../origin/bigtable/reads/key-read.ts';
+import { type Budget, createBudget } from '../../../shared/budget.ts';
 import { createManualClock, type ManualClock } from '../../../shared/clock.ts';
 import { TABLES } from '../../../shared/keys.ts';
 import { TIMEOUT_MS } from './instance.ts';
@@ -20,7 +20,7 @@ export interface ReadOutcome {
 export interface KeyReads {
   readonly clock: ManualClock;
   readonly channels: ReadChannels;
-  readonly budget: ExtraReadsBudget;
+  readonly budget: Budget;
   readonly hedgeDelay: HedgeDelay;
   readonly seen: { calls: number[]; retries: number; hedges: string[]; slow: number };
   /** Begins reading `keys`, which are sorted first; `rows` are those known so far, `outcome` resolves when it is over. */
@@ -51,7 +51,7 @@ export async function openKeyReads(address: BigtableAddress, options: KeyReadsOp
   });
   onTestFinished(() => channels.close());
   await channels.warm();
-  const budget = options.budget ?? createExtraReadsBudget({ share: 0, reserve: 1000 });
+  const budget = options.budget ?? createBudget({ share: 0, reserve: 1000 });
   const hedgeDelay = options.hedgeDelay ?? createHedgeDelay();
   const seen: KeyReads['seen'] = { calls: [], retries: 0, hedges: [], slow: 0 };
   const deps: KeyReadDeps = {

@@ -1,8 +1,8 @@
 // Calls that take longer than their like are asked a second time elsewhere. The serving cluster is `europe`; `serve-any` leads to `asia`, the
 // first that is up. The cluster's latency runs on a clock of its own that stands still, so what is delayed never comes by itself.
 import { describe, expect, test } from 'vitest';
-import { createExtraReadsBudget } from '../../../origin/bigtable/reads/extra-reads-budget.ts';
 import { createHedgeDelay } from '../../../origin/bigtable/reads/hedge-delay.ts';
+import { createBudget } from '../../../shared/budget.ts';
 import { createManualClock } from '../../../shared/clock.ts';
 import { makeRowKey } from '../../../shared/keys.ts';
 import { startInstance, TIMEOUT_MS, writeList } from './instance.ts';
@@ -145,7 +145,7 @@ describe('nothing is asked a second time', () => {
   });
 
   test('while the budget is spent; it is told once, and tried again later', async () => {
-    const budget = createExtraReadsBudget({ share: 0.5, reserve: 10 });
+    const budget = createBudget({ share: 0.5, reserve: 10 });
     budget.spend(10);
     const { clock, seen, serverClock, start } = await startHedging({ budget });
     const { outcome } = start([ROW_KEY]);
@@ -163,7 +163,7 @@ describe('nothing is asked a second time', () => {
 });
 
 test('of 200 calls that are slow at the same time only as many are asked again as the budget has', async () => {
-  const budget = createExtraReadsBudget({ share: 0.05, reserve: 10 });
+  const budget = createBudget({ share: 0.05, reserve: 10 });
   const { clock, seen, serverClock, start } = await startHedging({ budget });
   const reads = Array.from({ length: 200 }, () => start([ROW_KEY]));
   await eventually(() => expect(serverClock.pending()).toBe(200));

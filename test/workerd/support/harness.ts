@@ -18,6 +18,9 @@ export const TEST_REGIONS = [
   { name: 'us', origin: 'https://us.test', locationHint: 'enam', latitude: 41.26, longitude: -95.86 },
 ];
 
+/** With nobody to fail over to or to hedge with: what waits, waits for the one there is. */
+export const ONE_REGION = { REGIONS: JSON.stringify(TEST_REGIONS.slice(0, 1)) };
+
 /** Without objects of regions: what they add has tests of its own. */
 export const TEST_ENV = { REGIONS: JSON.stringify(TEST_REGIONS), TOKEN_SECRET, ORIGIN_SECRET, REGION_TIER: 'off' };
 

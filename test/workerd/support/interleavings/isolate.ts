@@ -1,5 +1,6 @@
 // One isolate of the worker: the worker's own code, with what it asks of the platform scripted. It is asked through the app, or, which costs far
 // less, as the app asks what is behind it. Every answer, and everything that it stores, is held against the oracle.
+
 import type { Call } from '../../../../edge/call.ts';
 import type { EdgeConfig } from '../../../../edge/config.ts';
 import { createReads, type EdgeDeps, type Platform } from '../../../../edge/deps.ts';
@@ -7,7 +8,7 @@ import type { Read, Served } from '../../../../edge/lists/ladder.ts';
 import type { FindObject } from '../../../../edge/region/region-objects.ts';
 import { createTimings } from '../../../../edge/respond/server-timing.ts';
 import type { OriginClient } from '../../../../edge/upstream/origin-client.ts';
-import { orderRegions } from '../../../../edge/upstream/region-order.ts';
+import { NOWHERE } from '../../../../edge/upstream/round-trips.ts';
 import { EarshotError } from '../../../../shared/errors.ts';
 import type { ListKey } from '../../../../shared/keys.ts';
 import type { Region } from '../../../../shared/regions.ts';
@@ -47,7 +48,7 @@ export function createIsolate(options: IsolateOptions): Isolate {
     const manifest = deps.manifests.peek();
     if (manifest !== undefined) guard(() => oracle.judgeStore(name, key, storedAtMs, manifest, clock.now()));
   });
-  const deps: Pick<EdgeDeps, 'manifests' | 'serveReads' | 'serveHeld'> = createReads(
+  const deps: Pick<EdgeDeps, 'manifests' | 'serveReads' | 'serveHeld' | 'routing'> = createReads(
     config,
     {
       ...platform,
@@ -72,9 +73,11 @@ export function createIsolate(options: IsolateOptions): Isolate {
   }
 
   async function askDirectly(reads: readonly Read[], beganAtMs: number, deadlineAtMs: number): Promise<Outcome[]> {
+    const place = { ...NOWHERE, coordinates: drawNearest() };
     const call: Call = {
       deadlineAtMs,
-      regions: orderRegions(config.regions, drawNearest()),
+      place,
+      regions: deps.routing.regionsFor(place),
       failedRegions: new Set(),
       traceparent: undefined,
       timings: createTimings(clock),

@@ -40,7 +40,7 @@ export interface Watcher {
   begin(owner: string, region: string, keys: readonly ListKey[]): void;
   end(owner: string, region: string, keys: readonly ListKey[]): void;
   /** The read that began at `begunAtMs` gets what was read from the table at `readAtMs`. */
-  remember(owner: string, key: ListKey, begunAtMs: number, readAtMs: number): void;
+  remember(owner: string, region: string, key: ListKey, begunAtMs: number, readAtMs: number): void;
 }
 
 /** What an origin keeps of one key. */
@@ -126,7 +126,8 @@ export function createOrigins({ setting, cloud, timeline, chance, states, watche
       const recalled = recall(region, key, nowMs);
       if (recalled === undefined && trouble === 'table-down') return { kind: 'error', code: 'unavailable' };
       const kept = recalled ?? readTable(region, key, nowMs);
-      if (kept.readAtMs < nowMs) watcher.remember(owner, key, begunAtMs, kept.readAtMs);
+      if (kept.readAtMs < nowMs)
+        watcher.remember(owner, (states[region] as OriginState).name, key, begunAtMs, kept.readAtMs);
       return tell(kept, key, nowMs);
     };
     if (isShedding && chance.is(0.5) && keys.every(({ isBackground }) => isBackground === true))

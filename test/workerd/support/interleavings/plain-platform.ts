@@ -53,17 +53,21 @@ export class PlainResponse {
 class PlainAbortSignal {
   aborted = false;
   reason: unknown;
-  readonly listeners: (() => void)[] = [];
+  readonly listeners = new Set<() => void>();
 
   addEventListener(_: 'abort', listener: () => void): void {
-    this.listeners.push(listener);
+    this.listeners.add(listener);
+  }
+
+  removeEventListener(_: 'abort', listener: () => void): void {
+    this.listeners.delete(listener);
   }
 }
 
 export class PlainAbortController {
   readonly signal = new PlainAbortSignal();
 
-  abort(reason: unknown): void {
+  abort(reason?: unknown): void {
     if (this.signal.aborted) return;
     this.signal.aborted = true;
     this.signal.reason = reason;

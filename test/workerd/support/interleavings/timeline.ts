@@ -137,10 +137,10 @@ export function createTimeline({ chance, startMs, drain, inspect, tell }: Timeli
 }
 
 /**
- * The longest way that a value goes through the code without waiting for anything is some forty awaits; microtasks run in the order in which
+ * The longest way that a value goes through the code without waiting for anything is some eighty awaits; microtasks run in the order in which
  * they were queued, so this many turns are enough for every one of them.
  */
-const TURNS = 48;
+const TURNS = 96;
 
 export async function runMicrotasks(times = 1): Promise<void> {
   for (let i = 0; i < TURNS * times; i++) await undefined;

@@ -1,19 +1,19 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createExtraReadsBudget } from '../../../../origin/bigtable/reads/extra-reads-budget.ts';
+import { createBudget } from '../../../shared/budget.ts';
 
 test('begins with the whole reserve, which can be spent at once and then no more', () => {
-  const budget = createExtraReadsBudget({ share: 0.05, reserve: 400 });
+  const budget = createBudget({ share: 0.05, reserve: 400 });
   expect([budget.level(), budget.spend(400), budget.level(), budget.spend(1)]).toEqual([1, true, 0, false]);
 });
 
 test('gives nothing rather than a part of what is asked for', () => {
-  const budget = createExtraReadsBudget({ share: 0.05, reserve: 10 });
+  const budget = createBudget({ share: 0.05, reserve: 10 });
   expect([budget.spend(11), budget.level(), budget.spend(10)]).toEqual([false, 1, true]);
 });
 
 test('earns its share of the keys read', () => {
-  const budget = createExtraReadsBudget({ share: 0.05, reserve: 10 });
+  const budget = createBudget({ share: 0.05, reserve: 10 });
   budget.spend(10);
   budget.earn(20);
   expect([budget.spend(1), budget.spend(1)]).toEqual([true, false]);
@@ -23,7 +23,7 @@ test('never gives more than the reserve and its share of the keys read, and neve
   const step = fc.record({ earn: fc.nat(200), spend: fc.nat(50) });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
-      const budget = createExtraReadsBudget({ share: 0.05, reserve: 40 });
+      const budget = createBudget({ share: 0.05, reserve: 40 });
       let [read, extra] = [0, 0];
       for (const { earn, spend } of steps) {
         budget.earn(earn);

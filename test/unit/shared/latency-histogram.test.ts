@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createLatencyHistogram } from '../../../../origin/bigtable/reads/latency-histogram.ts';
+import { createLatencyHistogram } from '../../../shared/latency-histogram.ts';
 
 function histogramOf(latencies: Iterable<number>) {
   const histogram = createLatencyHistogram();

@@ -1,0 +1,211 @@
+// Three regions on a manual clock, each so many ms away and as broken as a test says, behind the real choice of regions, with its hedges,
+// failovers, ejections and budget. Requests come at a steady rate, each for one key of its own.
+
+import type { Call } from '../../../edge/call.ts';
+import { createTimings } from '../../../edge/respond/server-timing.ts';
+import type { Loaded, RegionReader } from '../../../edge/upstream/region-reader.ts';
+import { createRegions } from '../../../edge/upstream/regions.ts';
+import { NOWHERE, type Place } from '../../../edge/upstream/round-trips.ts';
+import { createRouting } from '../../../edge/upstream/routing.ts';
+import { createManualClock } from '../../../shared/clock.ts';
+import { createCounters } from '../../../shared/counters.ts';
+import type { Random } from '../../../shared/random.ts';
+import type { Region } from '../../../shared/regions.ts';
+import { TEST_REGIONS } from './harness.ts';
+import { keyOf, makeList } from './lists.ts';
+
+/** How a region answers: `latencyMs` is added to the way there, `share` of attempts only; `hang` is no answer before the attempt's time is up. */
+export interface Fault {
+  readonly kind?: 'error' | 'hang' | 'shed';
+  readonly share?: number;
+  readonly latencyMs?: number;
+}
+
+export interface Answered {
+  readonly atMs: number;
+  readonly tookMs: number;
+  readonly isFailed: boolean;
+  readonly region: string | undefined;
+}
+
+export interface Report {
+  readonly requests: number;
+  readonly failed: number;
+  readonly attempts: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly p999Ms: number;
+  readonly answers: readonly Answered[];
+  /** Attempts at a region. */
+  attemptsAt(region: string): number;
+}
+
+const WAY_MS: Readonly<Record<string, number>> = { asia: 20, europe: 60, us: 100 };
+const DEADLINE_MS = 5_000;
+const ATTEMPT_MS = 1_600;
+const TOKYO: Place = { ...NOWHERE, coordinates: { latitude: 35.68, longitude: 139.76 } };
+
+export type SimulatedRegions = ReturnType<typeof simulateRegions>;
+
+/** `wayMs`: round trips by region. */
+export function simulateRegions({
+  seed = 1,
+  wayMs = WAY_MS,
+}: {
+  seed?: number;
+  wayMs?: Readonly<Record<string, number>>;
+} = {}) {
+  const clock = createManualClock();
+  const counters = createCounters();
+  const random = makeRandom(seed);
+  const faults = new Map<string, Fault>();
+  const log: { region: string; state: string; atMs: number }[] = [];
+  const attempts: { region: string; atMs: number; isProbe: boolean; isCancelled: boolean }[] = [];
+  const regions = TEST_REGIONS as readonly Region[];
+  const startMs = clock.now();
+  const routing = createRouting({
+    regions,
+    clock,
+    random,
+    counters,
+    log: {
+      warn: (_event, fields) =>
+        log.push({ region: String(fields.region), state: String(fields.state), atMs: clock.now() - startMs }),
+      error: () => {},
+    },
+  });
+
+  const reader: RegionReader = {
+    read: (region, requests, call) => {
+      const attempt = {
+        region: region.name,
+        atMs: clock.now() - startMs,
+        isProbe: requests[0]?.isBackground === true,
+        isCancelled: false,
+      };
+      attempts.push(attempt);
+      const fault = faults.get(region.name) ?? {};
+      const isStruck = random() < (fault.share ?? 1);
+      const jitterMs = 5 * random();
+      const ms = (wayMs[region.name] ?? 0) + jitterMs + (isStruck ? (fault.latencyMs ?? 0) : 0);
+      const kind = isStruck ? fault.kind : undefined;
+      const answers = (): Loaded[] => requests.map(({ key }) => answerOf(region.name, kind, key.user, clock.now()));
+      return new Promise((resolve) => {
+        const tookMs = kind === 'hang' || ms > ATTEMPT_MS ? ATTEMPT_MS : ms;
+        const isTimeout = kind === 'hang' || ms > ATTEMPT_MS;
+        const cancel = clock.setTimeout(
+          () => resolve(isTimeout ? requests.map(() => failed(region.name, 'timeout')) : answers()),
+          tookMs,
+        );
+        call.signal?.addEventListener('abort', () => {
+          attempt.isCancelled = true;
+          cancel();
+          resolve(requests.map(() => failed(region.name, 'cancelled')));
+        });
+      });
+    },
+  };
+  const source = createRegions({ reader, routing, clock, counters });
+  let next = 0;
+
+  async function ask(answers: Answered[]): Promise<void> {
+    const atMs = clock.now();
+    const call: Call = {
+      deadlineAtMs: atMs + DEADLINE_MS,
+      place: TOKYO,
+      regions: routing.regionsFor(TOKYO),
+      failedRegions: new Set(),
+      traceparent: undefined,
+      timings: createTimings(clock),
+      waitUntil: () => {},
+    };
+    const request = { key: keyOf(`u${next++}`), ttlSeconds: 60, notBeforeMs: 0 };
+    const [loaded] = await source.load([request], call);
+    const isFailed = loaded?.kind !== 'entry';
+    answers.push({
+      atMs: atMs - startMs,
+      tookMs: clock.now() - atMs,
+      isFailed,
+      region: isFailed ? undefined : loaded?.asked.at(-1)?.region,
+    });
+  }
+
+  /** `perSecond` requests, evenly, for `ms`; `each` is called before every ms. Resolves when all are answered. */
+  async function offer(perSecond: number, ms: number, each: (sinceMs: number) => void = () => {}): Promise<Report> {
+    const answers: Answered[] = [];
+    const fromAttempt = attempts.length;
+    let sent = 0;
+    let open = 0;
+    for (let sinceMs = 0; sinceMs < ms || open > 0; sinceMs++) {
+      each(sinceMs);
+      for (; sinceMs < ms && sent < ((sinceMs + 1) * perSecond) / 1000; sent++) {
+        open++;
+        void ask(answers).then(() => open--);
+      }
+      clock.advance(1);
+      // What follows from an answer takes some turns of the microtask queue.
+      for (let turn = 0; turn < 12; turn++) await undefined;
+    }
+    const took = answers.map(({ tookMs }) => tookMs).sort((a, b) => a - b);
+    const at = (share: number): number => took[Math.min(took.length - 1, Math.floor(took.length * share))] ?? 0;
+    const made = attempts.slice(fromAttempt);
+    return {
+      requests: sent,
+      failed: answers.filter(({ isFailed }) => isFailed).length,
+      attempts: made.length,
+      p50Ms: at(0.5),
+      p99Ms: at(0.99),
+      p999Ms: at(0.999),
+      answers,
+      attemptsAt: (region) => made.filter((attempt) => attempt.region === region).length,
+    };
+  }
+
+  return {
+    clock,
+    counters,
+    routing,
+    attempts,
+    log,
+    now: () => clock.now() - startMs,
+    offer,
+    setFault: (fault: Fault, ...names: readonly string[]) => {
+      for (const name of names) faults.set(name, fault);
+    },
+    heal: () => faults.clear(),
+  };
+}
+
+export const p99Of = (answers: readonly Answered[]): number => {
+  const took = answers.map(({ tookMs }) => tookMs).sort((a, b) => a - b);
+  return took[Math.floor(took.length * 0.99)] ?? 0;
+};
+
+function answerOf(region: string, kind: Fault['kind'], user: string, nowMs: number): Loaded {
+  if (kind === 'error') return failed(region, 'error');
+  if (kind === 'shed') return { ...failed(region, 'shed'), retryAfterMs: 1_000 };
+  const value = { ...makeList(user), ageMs: 0 };
+  const entry = {
+    value,
+    storedAtMs: nowMs,
+    loadMs: 1,
+    freshUntilMs: nowMs + 60_000,
+    revalidateUntilMs: nowMs + 60_000,
+    staleUntilMs: nowMs + 120_000,
+  };
+  return { kind: 'entry', entry, isFromCache: false, asked: [{ region, origin: { status: 200 } }] };
+}
+
+const failed = (region: string, detail: string) =>
+  ({ kind: 'failed', isRegionAtFault: true, asked: [{ region, origin: { detail } }] }) as const;
+
+/** mulberry32. */
+function makeRandom(seed: number): Random {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
