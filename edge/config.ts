@@ -32,6 +32,8 @@ export interface EdgeConfig {
   readonly originTimeoutMs: number;
   /** Milliseconds that a request may take with all its failovers, 1 to 60 000. Default: 5000. */
   readonly requestDeadlineMs: number;
+  /** Seconds between two looks after the popular lists, so that they are at hand when nothing else is, 0 to 86 400; 0: none. Default: 60. */
+  readonly popularWarmSeconds: number;
   /** Seconds that the listener's own device may keep an answer, 0 to 86 400. Default: 60. */
   readonly deviceMaxAgeSeconds: number;
   /** Origins whose pages may read answers in a browser, separated by commas. Default: none, and no CORS at all. */
@@ -65,6 +67,7 @@ export function readConfig(env: object): EdgeConfig {
     regionCacheBytes: vars.REGION_CACHE_BYTES,
     originTimeoutMs: vars.ORIGIN_TIMEOUT_MS,
     requestDeadlineMs: vars.REQUEST_DEADLINE_MS,
+    popularWarmSeconds: vars.POPULAR_WARM_SECONDS,
     deviceMaxAgeSeconds: vars.DEVICE_MAX_AGE_SECONDS,
     corsOrigins: vars.CORS_ORIGINS,
     devLocations: vars.DEV_LOCATIONS,
@@ -148,6 +151,7 @@ const envSchema = z
     REGION_CACHE_BYTES: wholeNumber(0, 104_857_600, 8_388_608),
     ORIGIN_TIMEOUT_MS: wholeNumber(1, 30_000, 2000),
     REQUEST_DEADLINE_MS: wholeNumber(1, 60_000, 5000),
+    POPULAR_WARM_SECONDS: wholeNumber(0, 86_400, 60),
     DEVICE_MAX_AGE_SECONDS: wholeNumber(0, 86_400, 60),
     CORS_ORIGINS: origins,
     DEV_LOCATIONS: jsonOf(devLocations, 'places by data-centre code').optional(),

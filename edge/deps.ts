@@ -96,7 +96,11 @@ export function createReads(
     },
     flightAgeMs: config.requestDeadlineMs,
   });
-  return { manifests, routing, ...createLadder({ lists, clock, counters }) };
+  return {
+    manifests,
+    routing,
+    ...createLadder({ lists, clock, counters, popularWarmMs: config.popularWarmSeconds * 1000 }),
+  };
 }
 
 export const createRegionMemory = ({ regionCacheBytes }: EdgeConfig): MemoryTier =>

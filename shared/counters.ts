@@ -29,6 +29,7 @@ export const COUNTERS = {
   edge_probes_total: 'reads sent to an ejected region to see whether it is back',
   edge_manifest_fetches_total: 'times the worker asked an origin for the manifest',
   edge_manifest_failures_total: 'times no origin gave the manifest',
+  edge_previous_total: 'answers in which what a cache held of the generation before stood in',
   edge_popular_total: 'answers in which the popular list stood in',
   edge_rejected_tokens_total: 'requests refused because of their token',
   edge_token_key_failures_total: 'times the keys that tokens are checked with could not be fetched',

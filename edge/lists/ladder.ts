@@ -9,8 +9,8 @@ import { POPULAR_SURFACE, POPULAR_USER } from '../../shared/ids.ts';
 import { type ListKey, makeCacheKey } from '../../shared/keys.ts';
 import type { Manifest, Surface } from '../../shared/manifest.ts';
 import { chooseGeneration, chooseList } from '../../shared/rollout.ts';
-import type { Call } from '../call.ts';
-import type { CacheTrail } from '../respond/cache-status.ts';
+import { type Call, detach } from '../call.ts';
+import type { CacheTrail, StandIn } from '../respond/cache-status.ts';
 import type { ListRequest } from '../upstream/region-reader.ts';
 import type { ListRead, ListReader } from './list-reader.ts';
 
@@ -65,10 +65,14 @@ interface LadderOptions {
   readonly lists: ListReader;
   readonly clock: Clock;
   readonly counters: Counters;
+  /** How often the popular lists are looked after, in milliseconds; 0: not before they are needed. */
+  readonly popularWarmMs: number;
 }
 
 interface Rung extends ListRequest {
   readonly source: 'personal' | 'popular';
+  /** What it is, when it is not what was asked for. */
+  readonly standIn?: StandIn;
 }
 
 /** One read on its way down the ladder. */
@@ -81,7 +85,10 @@ interface Climb {
   outcome: Served | EarshotError | undefined;
 }
 
-export function createLadder({ lists, clock, counters }: LadderOptions): Ladder {
+/** More names than this are of generations that are over. */
+const MAX_KEPT = 1_000;
+
+export function createLadder({ lists, clock, counters, popularWarmMs }: LadderOptions): Ladder {
   function begin(read: Read, manifest: Manifest): Climb | EarshotError {
     const own = makeOwnRung(read, manifest, clock.now());
     if (own instanceof EarshotError) return own;
@@ -90,8 +97,8 @@ export function createLadder({ lists, clock, counters }: LadderOptions): Ladder 
 
   /** Takes what a rung gave: the list, or the step to the next rung. */
   function take(climb: Climb, rung: Rung, result: ListRead, manifest: Manifest): void {
-    const detail = standInOf(climb, rung);
-    climb.trails.push(detail === undefined ? result.trail : { ...result.trail, detail });
+    const { standIn } = rung;
+    climb.trails.push(standIn === undefined ? result.trail : { ...result.trail, detail: standIn });
     if (result.kind === 'entry' && result.entry.value.kind === 'list') {
       climb.outcome = serve(climb, rung, result.entry.value, result.isFromCache ? result.entry.storedAtMs : undefined);
       return;
@@ -107,6 +114,7 @@ export function createLadder({ lists, clock, counters }: LadderOptions): Ladder 
     const { source } = rung;
     if (rung === own) return { list, own: own.key, source, standsInFor: undefined, storedAtMs, trails };
     if (source === 'popular') counters.add('edge_popular_total');
+    if (rung.standIn === 'previous') counters.add('edge_previous_total');
     const standsInFor = isUnreachable ? 'unreachable' : 'absent';
     return { list, own: own.key, source, standsInFor, storedAtMs, trails };
   }
@@ -121,6 +129,27 @@ export function createLadder({ lists, clock, counters }: LadderOptions): Ladder 
     return { list, own: own.key, source: 'personal', standsInFor: undefined, storedAtMs, trails: [held.trail] };
   };
 
+  /** When the lists that stand in were last asked for, by cache key: few, a variant of a surface each. */
+  const keptAtMs = new Map<string, number>();
+
+  /** Sees to it that the popular lists are at hand before they are needed: when they are, nobody may be there to give them. */
+  function keepPopular(climbs: readonly Climb[], manifest: Manifest, call: Call): void {
+    if (popularWarmMs === 0) return;
+    const nowMs = clock.now();
+    const due = new Map<string, Rung>();
+    for (const { own, read } of climbs) {
+      for (const rung of [makePopularHereRung(own, manifest), makePopularRung(read, manifest, nowMs)]) {
+        const cacheKey = rung && makeCacheKey(rung.key);
+        if (rung === undefined || cacheKey === undefined || nowMs - (keptAtMs.get(cacheKey) ?? 0) < popularWarmMs)
+          continue;
+        due.set(cacheKey, { ...rung, isBackground: true });
+        keptAtMs.set(cacheKey, nowMs);
+      }
+    }
+    if (keptAtMs.size > MAX_KEPT) keptAtMs.clear();
+    if (due.size > 0) call.waitUntil(lists.read([...due.values()], detach(call, clock)));
+  }
+
   const serveReads: ServeReads = async (reads, manifest, call) => {
     counters.add('edge_reads_total', reads.length);
     const climbs = reads.map((read) => begin(read, manifest));
@@ -130,15 +159,10 @@ export function createLadder({ lists, clock, counters }: LadderOptions): Ladder 
       const results = await lists.read(rungs, call);
       for (const [i, climb] of open.entries()) take(climb, rungs[i] as Rung, results[i] as ListRead, manifest);
     }
+    keepPopular(started, manifest, call);
     return climbs.map((climb) => (climb instanceof EarshotError ? climb : (climb.outcome as Served | EarshotError)));
   };
   return { serveReads, serveHeld };
-}
-
-/** Which list `rung` is about, when it is not what was asked for. */
-function standInOf({ own }: Climb, rung: Rung): CacheTrail['detail'] {
-  if (rung.source === 'popular') return 'popular';
-  return rung === own ? undefined : 'plain';
 }
 
 function giveUp({ read, own, isUnreachable, trails }: Climb): ReadError {
@@ -179,26 +203,26 @@ function chooseOwn(
 
 /**
  * After the user's own list the popular one of the surface, under the user's own variant, and after that the one for all surfaces; all of them
- * expanded when the read is. Before them the user's own list alone, when it cannot be reached expanded: it may be held, or its items be what is
- * out of reach.
+ * expanded when the read is. Before them, when the own list cannot be reached: that list alone, when it was to be expanded, because it may be
+ * held, or its items be what is out of reach; and what caches hold of it from the generation before.
  */
 function nextRung(
-  { read, own }: Climb,
+  climb: Climb,
   rung: Rung,
   isUnreachable: boolean,
   manifest: Manifest,
   nowMs: number,
 ): Rung | undefined {
+  const { read, own } = climb;
   if (rung === own && isUnreachable && read.expand !== undefined) {
-    return { ...own, key: { ...own.key, expand: undefined } };
+    return { ...own, key: { ...own.key, expand: undefined }, standIn: 'plain' };
+  }
+  if (isUnreachable && (rung === own || rung.standIn === 'plain')) {
+    const previous = makePreviousRung(own, manifest);
+    if (previous !== undefined) return previous;
   }
   if (read.fallback === 'none') return undefined;
-  const here: Rung = {
-    ...own,
-    key: { ...own.key, user: POPULAR_USER },
-    notBeforeMs: erasedAtMs(manifest, POPULAR_USER),
-    source: 'popular',
-  };
+  const here = makePopularHereRung(own, manifest);
   if (rung.source === 'personal') return here;
   const anywhere = makePopularRung(read, manifest, nowMs);
   const isAsked = (each: Rung): boolean =>
@@ -206,7 +230,24 @@ function nextRung(
   return isAsked(rung) || isAsked(here) ? undefined : anywhere;
 }
 
-function makePopularRung({ expand }: Read, manifest: Manifest, nowMs: number): Rung | undefined {
+/** Undefined when there is no generation before, or the user is on it already. */
+function makePreviousRung(own: Rung, manifest: Manifest): Rung | undefined {
+  const variant = surfaceOf(manifest, own.key.surface)?.variants.find(({ name }) => name === own.key.variant);
+  const previous = variant?.previous;
+  if (previous === undefined || previous === own.key.generation) return undefined;
+  const key = { ...own.key, generation: previous, expand: undefined };
+  return { ...own, key, isHeldOnly: true, standIn: 'previous' };
+}
+
+const makePopularHereRung = (own: Rung, manifest: Manifest): Rung => ({
+  ...own,
+  key: { ...own.key, user: POPULAR_USER },
+  notBeforeMs: erasedAtMs(manifest, POPULAR_USER),
+  source: 'popular',
+  standIn: 'popular',
+});
+
+function makePopularRung({ expand }: Pick<Read, 'expand'>, manifest: Manifest, nowMs: number): Rung | undefined {
   const surface = surfaceOf(manifest, POPULAR_SURFACE);
   if (surface === undefined) return undefined;
   const { variant, generation } = chooseList(surface, POPULAR_USER, nowMs);
@@ -215,6 +256,7 @@ function makePopularRung({ expand }: Read, manifest: Manifest, nowMs: number): R
     ttlSeconds: surface.listTtlSeconds,
     notBeforeMs: erasedAtMs(manifest, POPULAR_USER),
     source: 'popular',
+    standIn: 'popular',
   };
 }
 

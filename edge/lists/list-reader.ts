@@ -105,6 +105,7 @@ export function createListReader(options: ListReaderOptions): ListReader {
 
   async function readOne(request: ListRequest, call: Call, group: LoadGroup<Load, ListRead>): Promise<ListRead> {
     const { isBackground = false } = request;
+    if (request.isHeldOnly === true) return readHeldOnly(request, call);
     const cacheKey = makeCacheKey(request.key);
     const near = tiers.lookupNearest(cacheKey, request.notBeforeMs);
     const held = serveHeld(request, near, false);
@@ -133,6 +134,13 @@ export function createListReader(options: ListReaderOptions): ListReader {
       if (!(error instanceof FollowerTimeout)) throw error;
       return serveIfError(request, { ...near, asked: collapsed(near.asked) }, { isRegionAtFault: false });
     }
+  }
+
+  async function readHeldOnly(request: ListRequest, call: Call): Promise<ListRead> {
+    const cacheKey = makeCacheKey(request.key);
+    const near = tiers.lookupNearest(cacheKey, request.notBeforeMs);
+    const lookup = near.state === 'fresh' ? near : await tiers.lookupRest(cacheKey, request.notBeforeMs, call);
+    return serveHeld(request, lookup, false) ?? serveIfError(request, lookup, { isRegionAtFault: true });
   }
 
   /** What a lookup found, if it may be served without asking further. */

@@ -6,6 +6,8 @@ import type { Asked } from '../tiers/chain.ts';
 import type { RegionAsked } from '../upstream/region-reader.ts';
 import { serializeKey } from './debug.ts';
 
+export type StandIn = 'popular' | 'plain' | 'previous';
+
 export interface CacheTrail {
   readonly key: ListKey;
   /** In the order in which they were asked. */
@@ -15,8 +17,8 @@ export interface CacheTrail {
   readonly entry?: Entry;
   /** Whether the answer was given to the tiers above where it came from. */
   readonly stored: boolean;
-  /** Says that this is about a list that stood in: the popular one, or the user's own without what is known of its items. */
-  readonly detail?: 'popular' | 'plain' | undefined;
+  /** Says that this is about a list that stood in: the popular one, the user's own without what is known of its items, or of the generation before. */
+  readonly detail?: StandIn | undefined;
 }
 
 /** What one cache or region was to one read. */

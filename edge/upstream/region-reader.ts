@@ -13,6 +13,8 @@ export interface ListRequest {
   readonly notBeforeMs: number;
   /** Nobody waits for it: a refresh. An origin that has too much to do sheds it before all else. Default: false. */
   readonly isBackground?: boolean;
+  /** What caches hold will do or nothing: no region is asked. Default: false. */
+  readonly isHeldOnly?: boolean;
 }
 
 /** What one region said of one key. */

@@ -12,7 +12,7 @@ afterEach(() => {
 
 describe('a configuration', () => {
   test('needs no more than regions and secrets; the rest has defaults', () => {
-    const { REGION_TIER: _, ...needed } = TEST_ENV;
+    const { REGION_TIER: _, POPULAR_WARM_SECONDS: __, ...needed } = TEST_ENV;
     expect(readConfig(needed)).toEqual({
       regions: TEST_REGIONS,
       tokenKeys: { mode: 'secret', secret: TEST_ENV.TOKEN_SECRET },
@@ -25,6 +25,7 @@ describe('a configuration', () => {
       regionCacheBytes: 8_388_608,
       originTimeoutMs: 2_000,
       requestDeadlineMs: 5_000,
+      popularWarmSeconds: 60,
       deviceMaxAgeSeconds: 60,
       corsOrigins: [],
       devLocations: undefined,
