@@ -1,5 +1,7 @@
 // Who asks, and what of theirs the rest of a request needs.
 import type { Context } from 'hono';
+import { EarshotError } from '../../shared/errors.ts';
+import { DEADLINE_HEADER } from '../../shared/lists-read.ts';
 import { DEV_LOCATION_HEADER } from '../../shared/regions.ts';
 import { type Call, readTraceparent } from '../call.ts';
 import type { EdgeDeps } from '../deps.ts';
@@ -38,11 +40,19 @@ export function withCaller<T>(
     .then((verified) => answer({ receivedAtMs, timings, identity: verified }));
 }
 
+/** The caller's own time when that is less; what is no number is refused by the route's schema. Throws `deadline_exceeded` for none. */
+function deadlineMsOf(c: Context, mostMs: number): number {
+  const header = c.req.header(DEADLINE_HEADER);
+  if (header === undefined) return mostMs;
+  if (Number(header) === 0) throw new EarshotError('deadline_exceeded', 'edge', 'the deadline had passed on arrival');
+  return Math.min(mostMs, Number(header) || mostMs);
+}
+
 /** Throws `invalid_request` for a place that may not, or cannot, be named. */
 export function openCall({ config, routing }: CallerDeps, c: Context, { receivedAtMs, timings }: Caller): Call {
   const place = placeOf(c.req.raw, config.devLocations);
   return {
-    deadlineAtMs: receivedAtMs + config.requestDeadlineMs,
+    deadlineAtMs: receivedAtMs + deadlineMsOf(c, config.requestDeadlineMs),
     place,
     regions: routing.regionsFor(place),
     failedRegions: new Set(),

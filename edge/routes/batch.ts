@@ -2,6 +2,7 @@
 // place and never fails its neighbours; only what is wrong with the request as a whole refuses all of it.
 import { EarshotError } from '../../shared/errors.ts';
 import { DEFAULT_LIMIT } from '../../shared/list.ts';
+import { DEADLINE_HEADER } from '../../shared/lists-read.ts';
 import { type Call, traceIdOf } from '../call.ts';
 import type { EdgeDeps } from '../deps.ts';
 import { checkAccess } from '../identity/access.ts';
@@ -36,7 +37,10 @@ export async function answerBatch(
 }
 
 function readDebug(headers: Headers): boolean {
-  const parsed = headersSchema.safeParse({ [DEBUG_HEADER]: headers.get(DEBUG_HEADER) ?? undefined });
+  const parsed = headersSchema.safeParse({
+    [DEBUG_HEADER]: headers.get(DEBUG_HEADER) ?? undefined,
+    [DEADLINE_HEADER]: headers.get(DEADLINE_HEADER) ?? undefined,
+  });
   if (!parsed.success) throw invalidRequest(parsed.error);
   return parsed.data[DEBUG_HEADER] !== undefined;
 }

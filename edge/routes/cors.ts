@@ -2,6 +2,7 @@
 // in that sense are not allowed; tokens come in Authorization, which a page has to set itself.
 import type { MiddlewareHandler } from 'hono';
 import { cors } from 'hono/cors';
+import { DEADLINE_HEADER } from '../../shared/lists-read.ts';
 import { DEBUG_HEADER } from '../respond/debug.ts';
 import { EVERY_ANSWER } from '../respond/every-answer.ts';
 
@@ -12,7 +13,7 @@ export function allowOrigins(origins: readonly string[]): MiddlewareHandler {
   const allow = cors({
     origin: [...origins],
     allowMethods: ['GET', 'HEAD', 'POST', 'QUERY'],
-    allowHeaders: ['Authorization', 'Content-Type', 'If-None-Match', 'traceparent', DEBUG_HEADER],
+    allowHeaders: ['Authorization', 'Content-Type', 'If-None-Match', 'traceparent', DEADLINE_HEADER, DEBUG_HEADER],
     exposeHeaders: ['ETag', 'Cache-Status', 'Server-Timing', 'Age'],
     maxAge: PREFLIGHT_MAX_AGE_SECONDS,
   });

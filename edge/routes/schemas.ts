@@ -2,6 +2,7 @@
 import { z } from '@hono/zod-openapi';
 import { ID_GRAMMAR, NAME_GRAMMAR, NAME_PATTERN, PUBLIC_ID_PATTERN } from '../../shared/ids.ts';
 import { DEFAULT_LIMIT, MAX_ITEMS } from '../../shared/list.ts';
+import { DEADLINE_HEADER } from '../../shared/lists-read.ts';
 import { DEBUG_HEADER, DECISION_HEADER, REGIONS_HEADER } from '../respond/debug.ts';
 import { expected, expectedOnce, patterned, type Refusal } from './expected.ts';
 
@@ -55,7 +56,11 @@ const debug = z
     description: `Adds ${REGIONS_HEADER}, ${DECISION_HEADER} and the keys in Cache-Status; needs the scope recs:debug.`,
   });
 
-export const headersSchema = z.object({ [DEBUG_HEADER]: debug });
+const deadline = patterned(/^\d{1,6}$/, expected(DEADLINE_HEADER, 'a whole number of milliseconds, of up to 6 digits'))
+  .optional()
+  .openapi({ description: 'Milliseconds that the caller still has: nothing is begun that could not end in them.' });
+
+export const headersSchema = z.object({ [DEBUG_HEADER]: debug, [DEADLINE_HEADER]: deadline });
 
 export const surface = patterned(NAME_PATTERN, expected('surface', NAME_GRAMMAR)).openapi({ example: 'home' });
 export const user = patterned(PUBLIC_ID_PATTERN, expected('user', ID_GRAMMAR)).openapi({ example: 'lastfm:2' });

@@ -106,7 +106,13 @@ export function createRegions({ reader, routing, clock, counters }: RegionsOptio
 
   /** Who may be asked next; those that fewer should go to are passed over by who can. */
   function nextOf(call: Call, tried: ReadonlySet<string>): Region | undefined {
-    const left = call.regions.filter(({ name }) => !tried.has(name) && !call.failedRegions.has(name));
+    const leftMs = remainingMs(call, clock);
+    const left = call.regions.filter(
+      (region) =>
+        !tried.has(region.name) &&
+        !call.failedRegions.has(region.name) &&
+        !routing.isHopeless(region, call.place, leftMs),
+    );
     return tried.size === 0 ? left[0] : left.find((region) => !routing.isBackingOff(region));
   }
 

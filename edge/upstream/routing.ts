@@ -44,6 +44,8 @@ export interface Routing {
   hedgeDelayMs(region: Region, place: Place): number;
   /** After how many ms an answer is as good as none: another region would have given it long before. Infinite when there is no other. */
   slowAfterMs(region: Region, place: Place): number;
+  /** Whether the region cannot answer in what is left, as far as is known: it usually takes twice as long. */
+  isHopeless(region: Region, place: Place, leftMs: number): boolean;
   /** Whether hedges would do harm: somebody has too much to do. */
   isShedding(): boolean;
   /** Whether the region asked to be left alone by those who can go elsewhere (Retry-After). */
@@ -79,6 +81,8 @@ const MIN_HEDGE_DELAY_MS = 10;
 const UNMEASURED_HEDGE_DELAY = { factor: 2, ms: 100 };
 /** An answer is as good as none when it comes after this many times what another region is expected to take, and so many ms. */
 const SLOW = { factor: 2, ms: 100 };
+/** What usually takes so many times what is left is not begun. */
+const HOPELESS = 2;
 /** A shed read says for so long that hedges would add to the load, if it does not say for how long itself. */
 const SHEDDING_MS = 1_000;
 const MAX_BACK_OFF_MS = 30_000;
@@ -137,6 +141,10 @@ export function createRouting({ regions, clock, random, counters, log }: Routing
       return roundTrips.expect(region, place).ms * UNMEASURED_HEDGE_DELAY.factor + UNMEASURED_HEDGE_DELAY.ms;
     },
     slowAfterMs,
+    isHopeless: (region, place, leftMs) => {
+      const { ms, isMeasured } = roundTrips.expect(region, place);
+      return isMeasured && ms > HOPELESS * leftMs;
+    },
     isShedding: () => regions.some(isBackingOff),
     isBackingOff,
     note: (region, place, outcome, tookMs, retryAfterMs = SHEDDING_MS) => {

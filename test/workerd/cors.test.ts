@@ -31,7 +31,8 @@ describe('with origins configured', () => {
     expect(Object.fromEntries(corsHeaders(response))).toMatchObject({
       'access-control-allow-origin': origin,
       'access-control-allow-methods': 'GET,HEAD,POST,QUERY',
-      'access-control-allow-headers': 'Authorization,Content-Type,If-None-Match,traceparent,Earshot-Debug',
+      'access-control-allow-headers':
+        'Authorization,Content-Type,If-None-Match,traceparent,earshot-deadline-ms,Earshot-Debug',
       'access-control-max-age': '7200',
     });
     expect(response.headers.get('vary')).toContain('Origin');

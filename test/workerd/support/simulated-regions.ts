@@ -91,8 +91,9 @@ export function simulateRegions({
       const kind = isStruck ? fault.kind : undefined;
       const answers = (): Loaded[] => requests.map(({ key }) => answerOf(region.name, kind, key.user, clock.now()));
       return new Promise((resolve) => {
-        const tookMs = kind === 'hang' || ms > ATTEMPT_MS ? ATTEMPT_MS : ms;
-        const isTimeout = kind === 'hang' || ms > ATTEMPT_MS;
+        const mostMs = Math.min(ATTEMPT_MS, call.deadlineAtMs - clock.now());
+        const isTimeout = kind === 'hang' || ms > mostMs;
+        const tookMs = isTimeout ? mostMs : ms;
         const cancel = clock.setTimeout(
           () => resolve(isTimeout ? requests.map(() => failed(region.name, 'timeout')) : answers()),
           tookMs,
@@ -108,10 +109,10 @@ export function simulateRegions({
   const source = createRegions({ reader, routing, clock, counters });
   let next = 0;
 
-  async function ask(answers: Answered[]): Promise<void> {
+  async function ask(answers: Answered[], deadlineMs: number): Promise<void> {
     const atMs = clock.now();
     const call: Call = {
-      deadlineAtMs: atMs + DEADLINE_MS,
+      deadlineAtMs: atMs + deadlineMs,
       place: TOKYO,
       regions: routing.regionsFor(TOKYO),
       failedRegions: new Set(),
@@ -131,7 +132,12 @@ export function simulateRegions({
   }
 
   /** `perSecond` requests, evenly, for `ms`; `each` is called before every ms. Resolves when all are answered. */
-  async function offer(perSecond: number, ms: number, each: (sinceMs: number) => void = () => {}): Promise<Report> {
+  async function offer(
+    perSecond: number,
+    ms: number,
+    each: (sinceMs: number) => void = () => {},
+    deadlineMs = DEADLINE_MS,
+  ): Promise<Report> {
     const answers: Answered[] = [];
     const fromAttempt = attempts.length;
     let sent = 0;
@@ -140,7 +146,7 @@ export function simulateRegions({
       each(sinceMs);
       for (; sinceMs < ms && sent < ((sinceMs + 1) * perSecond) / 1000; sent++) {
         open++;
-        void ask(answers).then(() => open--);
+        void ask(answers, deadlineMs).then(() => open--);
       }
       clock.advance(1);
       // What follows from an answer takes some turns of the microtask queue.
