@@ -1,18 +1,22 @@
-// The local cloud: Bigtable, the data in it, three origins and the worker, started in the order in which they need each other.
+// The local cloud: Bigtable, the data in it, three origins with the ways to them, and the worker, started in the order in which they need each
+// other.
 import { join } from 'node:path';
 import type { Clock } from '../shared/clock.ts';
+import { systemRandom } from '../shared/random.ts';
 import { type Backend, chooseBackend, describeBackend } from './backend.ts';
 import { createChildren } from './children.ts';
+import { CONTROL_HOST, startControlListener } from './control-listener.ts';
 import { type DataDirectory, readDataDirectory } from './data-directory.ts';
 import { findListener, loadData } from './load-data.ts';
 import type { StartOptions } from './options.ts';
 import { requireFreePorts } from './ports.ts';
+import { createRegionControl } from './region-control.ts';
+import { type RegionProxy, startRegionProxy } from './region-proxy.ts';
 import { writeSample } from './sample.ts';
 import { bigtableService, edgeService, originService } from './services.ts';
 import { loadSecrets, recordChild, writeLocalCloud } from './state.ts';
-import { makeRegions, WAN_PORT_OFFSET } from './topology.ts';
-import { acceptsConnections, answersOk, waitUntil } from './wait.ts';
-import { startWanProxy } from './wan-proxy.ts';
+import { BEHIND_PORT_OFFSET, makeRegions } from './topology.ts';
+import { answersOk, waitUntil } from './wait.ts';
 
 export interface RunningCloud {
   readonly edgeUrl: string;
@@ -34,7 +38,9 @@ export async function startLocalCloud(
 ): Promise<RunningCloud> {
   const { ports, stateDirectory } = options;
   const regions = makeRegions(ports.origins);
-  const originPort = (i: number): number => ports.origins + i + (options.wan ? WAN_PORT_OFFSET : 0);
+  const originPort = (i: number): number => ports.origins + i + BEHIND_PORT_OFFSET;
+  const bigtableControlPort = ports.bigtable + BEHIND_PORT_OFFSET;
+  const bigtableControlUrl = `http://${CONTROL_HOST}:${bigtableControlPort}`;
   const backend = chooseBackend(process.env, ports.bigtable);
   const data = await findData(options, backend);
   await requireFreePorts(
@@ -44,7 +50,12 @@ export async function startLocalCloud(
         [ports.origins + i, `the way to ${name}, --origin-port`],
         [originPort(i), `the origin in ${name}, --origin-port`],
       ]),
-      ...(backend.kind === 'embedded' ? [[ports.bigtable, 'Bigtable, --bigtable-port'] as const] : []),
+      ...(backend.kind === 'embedded'
+        ? ([
+            [ports.bigtable, 'Bigtable, --bigtable-port'],
+            [bigtableControlPort, 'the control of Bigtable, --bigtable-port'],
+          ] as const)
+        : []),
     ]),
   );
   const secrets = loadSecrets(stateDirectory);
@@ -54,15 +65,22 @@ export async function startLocalCloud(
     onStart: (pid) => recordChild(stateDirectory, pid),
   });
   const edgeUrl = `http://127.0.0.1:${ports.edge}`;
+  const proxies: RegionProxy[] = [];
+  const closeProxies = async (): Promise<void> => {
+    await Promise.all(proxies.map((proxy) => proxy.close()));
+  };
 
   async function startAll(): Promise<void> {
-    if (backend.kind === 'embedded') children.start(bigtableService(ports.bigtable));
+    if (backend.kind === 'embedded') children.start(bigtableService(ports.bigtable, bigtableControlPort));
     children.start(edgeService(ports.edge, stateDirectory, secrets, regions));
-    if (backend.kind === 'embedded') await waitUntil('Bigtable', () => acceptsConnections(ports.bigtable), clock);
+    // Its control answers only once it serves, while a port that takes connections may be one that is only being tried.
+    if (backend.kind === 'embedded')
+      await waitUntil('Bigtable', () => answersOk(`${bigtableControlUrl}/clusters`), clock);
     if (data !== undefined) await loadData(backend, data, clock.now());
     for (const [i, region] of regions.entries()) {
       children.start(originService(backend, secrets, region.name, originPort(i)));
-      if (options.wan) await startWanProxy(region, originPort(i), clock);
+      const way = { targetPort: originPort(i), isFar: options.wan, clock, random: systemRandom };
+      proxies.push(await startRegionProxy(region, way));
     }
     for (const { name, origin } of regions)
       await waitUntil(`the origin in ${name}`, () => answersOk(`${origin}/readyz`), clock);
@@ -72,11 +90,17 @@ export async function startLocalCloud(
   try {
     await Promise.race([startAll(), children.failure, interrupted]);
   } catch (error) {
-    await children.stop();
+    await Promise.all([children.stop(), closeProxies()]);
     throw error;
   }
+  const control = await startControlListener(createRegionControl(proxies), 0);
   const { project, instance, emulatorHost, clusters } = backend;
-  writeLocalCloud(stateDirectory, { project, instance, emulatorHost, clusters, tokenSecret: secrets.token, edgeUrl });
+  writeLocalCloud(stateDirectory, {
+    ...{ project, instance, emulatorHost, clusters, tokenSecret: secrets.token, edgeUrl },
+    regions: regions.map(({ name, origin }) => ({ name, origin })),
+    regionControlUrl: `http://${CONTROL_HOST}:${control.port}`,
+    bigtableControlUrl: backend.kind === 'embedded' ? bigtableControlUrl : undefined,
+  });
   return {
     edgeUrl,
     tokenSecret: secrets.token,
@@ -87,7 +111,9 @@ export async function startLocalCloud(
       `bigtable  ${describeBackend(backend)}`,
     ],
     failure: children.failure,
-    stop: () => children.stop(),
+    stop: async () => {
+      await Promise.all([children.stop(), closeProxies(), control.close()]);
+    },
   };
 }
 

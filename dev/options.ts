@@ -1,7 +1,7 @@
 // What `npm start --` takes.
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { stateDirectory } from '../ops/settings.ts';
-import { DEFAULT_PORTS, type Ports } from './topology.ts';
+import { BEHIND_PORT_OFFSET, DEFAULT_PORTS, type Ports } from './topology.ts';
 
 export interface StartOptions {
   /** Directory with the data to load. Default: the built-in sample. */
@@ -35,8 +35,18 @@ export function parseStartOptions(args: readonly string[]): StartOptions | undef
     .option('--detach', 'return when all is ready; `npm stop` ends it')
     .option('--wan', 'make the way to each region as long as it is from where the caller says it is')
     .option('--edge-port <port>', 'port of the worker', parsePort, DEFAULT_PORTS.edge)
-    .option('--origin-port <port>', 'first of three ports in a row for the origins', parsePort, DEFAULT_PORTS.origins)
-    .option('--bigtable-port <port>', 'port of the embedded Bigtable', parsePort, DEFAULT_PORTS.bigtable)
+    .option(
+      '--origin-port <port>',
+      `first of three ports in a row for the ways to the origins, which listen ${BEHIND_PORT_OFFSET} above`,
+      parsePort,
+      DEFAULT_PORTS.origins,
+    )
+    .option(
+      '--bigtable-port <port>',
+      `port of the embedded Bigtable, whose control is ${BEHIND_PORT_OFFSET} above`,
+      parsePort,
+      DEFAULT_PORTS.bigtable,
+    )
     .addHelpText('after', help)
     .configureOutput({ writeErr: () => undefined })
     .exitOverride();
@@ -63,8 +73,11 @@ export function parseStartOptions(args: readonly string[]): StartOptions | undef
   };
 }
 
+/** With the two after it, and what is behind those. */
+const MAX_PORT = 65_535 - 2 - BEHIND_PORT_OFFSET;
+
 function parsePort(text: string): number {
   const port = Number(text);
-  if (/^\d+$/.test(text) && port >= 1 && port <= 65_533) return port;
-  throw new InvalidArgumentError('expected a port from 1 to 65533.');
+  if (/^\d+$/.test(text) && port >= 1 && port <= MAX_PORT) return port;
+  throw new InvalidArgumentError(`expected a port from 1 to ${MAX_PORT}.`);
 }

@@ -10,9 +10,12 @@ import { DEV_LOCATIONS } from './topology.ts';
 
 const repository = join(import.meta.dirname, '..');
 
-export const bigtableService = (port: number): ChildSpec => ({
+export const bigtableService = (port: number, controlPort: number): ChildSpec => ({
   name: 'bigtable',
-  args: [join(repository, 'dev/bigtable/main.ts'), '--port', String(port)],
+  args: [
+    ...[join(repository, 'dev/bigtable/main.ts'), '--port', String(port)],
+    ...['--control-port', String(controlPort)],
+  ],
   env: process.env,
 });
 

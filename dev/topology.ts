@@ -33,8 +33,8 @@ export const LOCAL_CLUSTERS: Readonly<Record<string, string>> = Object.fromEntri
 /** Where a caller is who does not say: wrangler's own idea of this machine is Texas, too. */
 export const DEFAULT_DEV_LOCATION = 'DFW';
 
-/** With --wan the origins move this far up, behind what makes the way to them long. */
-export const WAN_PORT_OFFSET = 10;
+/** The origins listen this far up, behind the ways to them, and the control of the embedded Bigtable above its port. */
+export const BEHIND_PORT_OFFSET = 10;
 
 /** Where a caller can say it is, by the code of the airport beside the data centre. */
 export const DEV_LOCATIONS: Readonly<Record<string, Coordinates>> = {

@@ -1,6 +1,4 @@
 // Waiting until something answers.
-import { once } from 'node:events';
-import { connect } from 'node:net';
 import { type Clock, pause } from '../shared/clock.ts';
 
 const READY_TIMEOUT_MS = 60_000;
@@ -23,18 +21,5 @@ export async function answersOk(url: string): Promise<boolean> {
     return response.ok;
   } catch {
     return false;
-  }
-}
-
-/** Whether anybody listens on `port` of this machine. */
-export async function acceptsConnections(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1');
-  try {
-    await once(socket, 'connect');
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
   }
 }

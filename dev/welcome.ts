@@ -27,6 +27,8 @@ Then try
   - -H "Earshot-Dev-Location: NRT" (or LHR, SFO, ...): as if from there
   - npx earshot token --user ${user}: another token; --help tells of its scopes
   - npx earshot manifest show: what is live
+  - npx earshot status --watch: the regions, and what each tier serves
+  - npx earshot fault europe --down: break a region and watch; npx earshot fault --heal: mend it
   - npx earshot ingest --help: load lists of your own
   - ${edgeUrl}/openapi.json: the whole interface
 `;

@@ -1,6 +1,7 @@
 // The worker's HTTP surface: routes, and how errors leave. Everything that takes a decision about a list is behind `deps`.
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
+import { STATUS_PATH } from '../shared/edge-status.ts';
 import { toEarshotError } from '../shared/errors.ts';
 import { readTraceparent, traceIdOf } from './call.ts';
 import type { EdgeDeps } from './deps.ts';
@@ -18,6 +19,7 @@ import { allowOrigins } from './routes/cors.ts';
 import { ownRoute, serveOpenApi, userRoute } from './routes/openapi.ts';
 import { createOtherMethods } from './routes/other-methods.ts';
 import { answerRead } from './routes/read.ts';
+import { answerStatus } from './routes/status.ts';
 import { createRequestReader } from './routes/validation.ts';
 
 export function createApp(deps: EdgeDeps): OpenAPIHono {
@@ -52,6 +54,7 @@ export function createApp(deps: EdgeDeps): OpenAPIHono {
   app.on('QUERY', QUERY_PATH, batch);
   app.post(batchRoute.getRoutingPath(), batch);
 
+  app.get(STATUS_PATH, (c) => withCaller(deps, c, ({ identity }) => answerStatus(deps, c.req.raw, identity)));
   app.get('/openapi.json', serveOpenApi(app));
   app.get('/healthz', (c) => c.json({ status: 'ok' }, 200, { ...EVERY_ANSWER, 'Cache-Control': 'no-store' }));
 
@@ -60,6 +63,7 @@ export function createApp(deps: EdgeDeps): OpenAPIHono {
     [userRoute.getRoutingPath()]: ['GET', 'HEAD'],
     [QUERY_PATH]: ['QUERY'],
     [batchRoute.getRoutingPath()]: ['POST'],
+    [STATUS_PATH]: ['GET', 'HEAD'],
     '/openapi.json': ['GET', 'HEAD'],
     '/healthz': ['GET', 'HEAD'],
   });

@@ -1,11 +1,11 @@
 // From the environment to what answers requests: the one place where the worker meets its platform.
 import { systemClock } from '../shared/clock.ts';
-import { createCounters } from '../shared/counters.ts';
 import { toEarshotError } from '../shared/errors.ts';
 import { systemRandom } from '../shared/random.ts';
 import { createApp } from './app.ts';
 import { readConfig } from './config.ts';
 import { createDeps } from './deps.ts';
+import { isolateCounters } from './isolate-counters.ts';
 import { consoleLog } from './log.ts';
 import type { RegionCache } from './region/region-cache.ts';
 import type { FindObject } from './region/region-objects.ts';
@@ -20,7 +20,7 @@ export function assemble(env: object, keyOrigin: string): Answer {
       createDeps(readConfig(env), {
         clock: systemClock,
         random: systemRandom,
-        counters: createCounters(),
+        counters: isolateCounters,
         log: consoleLog,
         fetch: (url, init) => fetch(url, init),
         openCache: () => caches.open('earshot'),

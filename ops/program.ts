@@ -1,10 +1,12 @@
 // The `earshot` command. Exit codes: 0 done, 1 failed or done in part (the message says which), 2 called wrongly.
 import { Command, CommanderError } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
+import { makeFaultCommand } from './commands/fault.ts';
 import { makeIngestCommand } from './commands/ingest.ts';
 import { makeManifestCommand } from './commands/manifest.ts';
 import { makePublishCommand } from './commands/publish.ts';
 import { makeSchemaCommand } from './commands/schema.ts';
+import { makeStatusCommand } from './commands/status.ts';
 import { makeTokenCommand } from './commands/token.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -33,6 +35,8 @@ function makeProgram(): Command {
     makePublishCommand,
     makeManifestCommand,
     makeTokenCommand,
+    makeStatusCommand,
+    makeFaultCommand,
   ]) {
     program.addCommand(make());
   }

@@ -19,6 +19,12 @@ export const localCloudSchema = z.object({
   clusters: z.record(z.string(), z.string()),
   tokenSecret: z.string(),
   edgeUrl: z.string(),
+  /** Of each region its origin as the worker reaches it. */
+  regions: z.array(z.object({ name: z.string(), origin: z.string() })),
+  /** Where faults of the regions are set. */
+  regionControlUrl: z.string(),
+  /** Where faults of the embedded Bigtable are set; absent with any other. */
+  bigtableControlUrl: z.string().optional(),
 });
 
 export type LocalCloud = z.infer<typeof localCloudSchema>;
@@ -37,6 +43,14 @@ export function findLocalCloud(): LocalCloud | undefined {
     return undefined;
   }
   return localCloudSchema.parse(JSON.parse(json));
+}
+
+/** Throws a UsageError when none runs here. */
+export function requireLocalCloud(): LocalCloud {
+  const cloud = findLocalCloud();
+  if (cloud === undefined)
+    throw new UsageError('expected a local cloud that runs here, got none: start one with `npm start`');
+  return cloud;
 }
 
 /** Throws a UsageError when it is not known which instance is meant. */

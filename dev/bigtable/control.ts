@@ -1,18 +1,10 @@
 // The control listener: state, counters, faults and replication over HTTP, for commands in another process. 127.0.0.1 only.
-import { once } from 'node:events';
-import { createAdaptorServer } from '@hono/node-server';
 import { Hono } from 'hono';
 import { z } from 'zod';
+import { CONTROL_HOST, type ControlListener, startControlListener } from '../control-listener.ts';
 import { faultSchema } from './faults.ts';
 import { checkPortIsFree } from './ports.ts';
 import type { EmbeddedBigtable } from './server.ts';
-
-export interface ControlServer {
-  readonly port: number;
-  close(): Promise<void>;
-}
-
-const HOST = '127.0.0.1';
 
 const replicationSchema = z.strictObject({
   /** From a commit until it is applied in the other clusters, in milliseconds. */
@@ -26,7 +18,13 @@ const replicationSchema = z.strictObject({
  * 400 for a malformed body, 404 for an unknown cluster, each with `{"error"}`.
  */
 export function createControl(bigtable: EmbeddedBigtable): Hono {
-  const state = () => ({ replicationLagMs: bigtable.replicationLagMs(), clusters: bigtable.clusters() });
+  const initialReplicationLagMs = bigtable.replicationLagMs();
+  const state = () => ({
+    replicationLagMs: bigtable.replicationLagMs(),
+    // What heals it.
+    initialReplicationLagMs,
+    clusters: bigtable.clusters(),
+  });
   const unknown = (names: readonly string[]) =>
     names.find((name) => !bigtable.clusters().some((cluster) => cluster.name === name));
   const app = new Hono();
@@ -60,17 +58,7 @@ export function createControl(bigtable: EmbeddedBigtable): Hono {
 }
 
 /** Rejects with one clear error when the port is taken. */
-export async function startControl(bigtable: EmbeddedBigtable, port: number): Promise<ControlServer> {
-  const server = createAdaptorServer({ fetch: createControl(bigtable).fetch });
-  await checkPortIsFree(HOST, port);
-  server.listen(port, HOST);
-  await once(server, 'listening');
-  const address = server.address();
-  return {
-    port: typeof address === 'object' && address !== null ? address.port : port,
-    close: async () => {
-      if ('closeAllConnections' in server) server.closeAllConnections();
-      await new Promise<void>((resolve) => server.close(() => resolve()));
-    },
-  };
+export async function startControl(bigtable: EmbeddedBigtable, port: number): Promise<ControlListener> {
+  await checkPortIsFree(CONTROL_HOST, port);
+  return startControlListener(createControl(bigtable), port);
 }

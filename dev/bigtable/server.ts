@@ -2,7 +2,8 @@
 // faults on request. For one machine and for tests; nothing of it outlives the process.
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { type Clock, systemClock } from '../../shared/clock.ts';
-import { type ControlServer, startControl } from './control.ts';
+import type { ControlListener } from '../control-listener.ts';
+import { startControl } from './control.ts';
 import { ClusterCounters, type CountersSnapshot } from './counters.ts';
 import { createDataService } from './data-service.ts';
 import { type Fault, Faults, faultSchema } from './faults.ts';
@@ -109,7 +110,7 @@ export async function startBigtable(options: BigtableOptions = {}): Promise<Embe
     grpc.addService(protocol.operations, operations.service());
   });
 
-  let control: ControlServer | undefined;
+  let control: ControlListener | undefined;
   const bigtable: EmbeddedBigtable = {
     port,
     endpoint: `${host}:${port}`,

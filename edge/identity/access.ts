@@ -7,14 +7,16 @@ import type { Identity } from './identity.ts';
 
 /** Throws an AccessError that names the first scope that `identity` lacks for `reads`, with or without debug output. */
 export function checkAccess(
-  { user: self, scopes }: Identity,
+  identity: Identity,
   reads: readonly Pick<Read, 'user' | 'variant'>[],
   debug: boolean,
 ): void {
-  const expectScope = (scope: Scope): void => {
-    if (!scopes.has(scope)) throw missingScope(scope);
-  };
-  if (reads.some(({ user }) => user !== self)) expectScope('recs:read:any');
-  if (reads.some(({ variant }) => variant !== undefined)) expectScope('recs:preview');
-  if (debug) expectScope('recs:debug');
+  if (reads.some(({ user }) => user !== identity.user)) requireScope(identity, 'recs:read:any');
+  if (reads.some(({ variant }) => variant !== undefined)) requireScope(identity, 'recs:preview');
+  if (debug) requireScope(identity, 'recs:debug');
+}
+
+/** Throws an AccessError when `identity` lacks `scope`. */
+export function requireScope({ scopes }: Identity, scope: Scope): void {
+  if (!scopes.has(scope)) throw missingScope(scope);
 }

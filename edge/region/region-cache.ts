@@ -2,10 +2,10 @@
 // any time.
 import { DurableObject } from 'cloudflare:workers';
 import { systemClock } from '../../shared/clock.ts';
-import { createCounters } from '../../shared/counters.ts';
 import { systemRandom } from '../../shared/random.ts';
 import { readConfig } from '../config.ts';
 import { createReadRegion, createRegionMemory } from '../deps.ts';
+import { isolateCounters } from '../isolate-counters.ts';
 import { consoleLog } from '../log.ts';
 import type { RegionAnswer, RegionCall, RegionObject } from './protocol.ts';
 import type { ReadRegion } from './region-lists.ts';
@@ -21,7 +21,7 @@ export class RegionCache extends DurableObject<object> implements RegionObject {
     this.#read ??= createReadRegion(this.#config, call.region, this.memory, {
       clock: systemClock,
       random: systemRandom,
-      counters: createCounters(),
+      counters: isolateCounters,
       log: consoleLog,
       fetch: (url, init) => fetch(url, init),
     });

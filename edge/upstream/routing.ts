@@ -4,10 +4,11 @@
 import { createBudget } from '../../shared/budget.ts';
 import type { Clock } from '../../shared/clock.ts';
 import type { Counters } from '../../shared/counters.ts';
+import type { EdgeStatus } from '../../shared/edge-status.ts';
 import type { Random } from '../../shared/random.ts';
 import type { Region } from '../../shared/regions.ts';
 import type { Log } from '../log.ts';
-import { createOutliers, type OutlierStatus } from './outliers.ts';
+import { createOutliers } from './outliers.ts';
 import { createRoundTrips, type Place } from './round-trips.ts';
 
 /** How one attempt to read from a region ended. */
@@ -24,14 +25,6 @@ export type Outcome =
   | 'shed'
   /** It was let go of, and says nothing. */
   | 'unknown';
-
-export interface RegionStatus extends OutlierStatus {
-  readonly name: string;
-  readonly roundTripMs: number;
-  readonly isMeasured: boolean;
-  /** Undefined before enough answers were seen. */
-  readonly p95Ms: number | undefined;
-}
 
 export interface Routing {
   /** Whom a request from `place` may ask, in this order: those that are ejected are left out, and come last when they are most. */
@@ -56,12 +49,7 @@ export interface Routing {
   /** An ejected region whose time is over, once: a read goes there beside the request. */
   takeProbe(): Region | undefined;
   endProbe(region: Region, place: Place, outcome: Outcome, tookMs: number): void;
-  status(place: Place): { readonly regions: readonly RegionStatus[]; readonly budget: BudgetStatus };
-}
-
-export interface BudgetStatus {
-  readonly tokens: number;
-  readonly reserve: number;
+  status(place: Place): Pick<EdgeStatus, 'regions' | 'budget'>;
 }
 
 interface RoutingOptions {
@@ -167,7 +155,8 @@ export function createRouting({ regions, clock, random, counters, log }: Routing
       regions: roundTrips.order(place).map((region) => {
         const { ms, isMeasured } = roundTrips.expect(region, place);
         const p95Ms = roundTrips.quantile(region.name, place.name, 0.95);
-        return { name: region.name, roundTripMs: ms, isMeasured, p95Ms, ...outliers.status(region.name) };
+        const p95 = p95Ms === undefined ? {} : { p95Ms };
+        return { name: region.name, roundTripMs: ms, isMeasured, ...p95, ...outliers.status(region.name) };
       }),
       budget: { tokens: budget.left(), reserve: BUDGET.reserve },
     }),

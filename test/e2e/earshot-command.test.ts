@@ -286,7 +286,9 @@ test.concurrent('every command explains itself, and every one that does somethin
     await Promise.all(names.map((name) => explain(...path, name)));
   };
   await explain();
-  expect(explained).toEqual(expect.arrayContaining(['schema apply', 'ingest', 'publish', 'manifest show', 'token']));
+  expect(explained).toEqual(
+    expect.arrayContaining(['schema apply', 'ingest', 'publish', 'manifest show', 'token', 'status', 'fault']),
+  );
 });
 
 describe.concurrent('called wrongly', () => {

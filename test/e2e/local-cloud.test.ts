@@ -89,7 +89,7 @@ describe('npm start', () => {
       expect(code).toBe(1);
       expect(stderr).toMatch(
         new RegExp(
-          `^npm start: port ${ports.origins + 1} \\(the origin in europe, --origin-port\\) is taken.*EADDRINUSE.*\\n$`,
+          `^npm start: port ${ports.origins + 1} \\(the way to europe, --origin-port\\) is taken.*EADDRINUSE.*\\n$`,
         ),
       );
       expect(findProcesses(stateDirectory)).toEqual([]);
@@ -107,7 +107,7 @@ describe('npm start', () => {
     ],
     ['a directory without lists', (d) => ['--data', d], 1, /expected .* to hold files named surface\.variant\.ndjson/],
     ['an unknown option', () => ['--nope'], 2, /unknown option '--nope'/],
-    ['a port that is none', () => ['--edge-port', '99999'], 2, /expected a port from 1 to 65533/],
+    ['a port that is none', () => ['--edge-port', '99999'], 2, /expected a port from 1 to 65523/],
   ])('refuses %s in one clear line', async (_what, args, code, line) => {
     const result = await runNode(['dev/start.ts', ...args(stateDirectory)], environment());
     expect(result.code).toBe(code);

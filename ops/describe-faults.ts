@@ -1,0 +1,32 @@
+// The faults of the local cloud as people read them: one line for each thing that can break.
+import { formatShare, formatTable } from './format.ts';
+import type { FaultState, Replication } from './local-faults.ts';
+import type { RegionFault } from './region-fault.ts';
+
+/** Several lines, the last one ended. */
+export function describeFaults({ regions, bigtable }: FaultState): string {
+  const rows = Object.entries(regions).map(([name, fault]) => [name, describeFault(fault)]);
+  if (bigtable === undefined) return formatTable([...rows, ['bigtable', 'not the embedded one: it takes no faults']]);
+  const clusters = Object.entries(bigtable.clusters).map(([region, fault]) => [
+    `bigtable/${region}`,
+    describeFault(fault),
+  ]);
+  return formatTable([...rows, ...clusters, ['replication', describeReplication(bigtable.replication)]]);
+}
+
+function describeFault(fault: RegionFault): string {
+  const { down, blackHole, reset, latencyMs, jitterMs, errorShare, dripBytesPerSecond } = fault;
+  const parts = [
+    down && 'down',
+    blackHole && 'black hole',
+    reset && 'resets connections',
+    latencyMs && `latency ${latencyMs} ms`,
+    jitterMs && `jitter up to ${jitterMs} ms`,
+    errorShare && `errors ${formatShare(errorShare, 1)}`,
+    dripBytesPerSecond && `drip ${dripBytesPerSecond} B/s`,
+  ].filter((part): part is string => typeof part === 'string');
+  return parts.length === 0 ? 'no fault' : parts.join(', ');
+}
+
+const describeReplication = ({ lagMs, stopped }: Replication): string =>
+  [`lag ${lagMs} ms`, ...(stopped.length === 0 ? [] : [`${stopped.join(', ')} cut off`])].join(', ');

@@ -1,0 +1,111 @@
+// The way to one region, before an HTTP server that says what came and answers with what it was sent.
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { onTestFinished } from 'vitest';
+import { type RegionProxy, startRegionProxy } from '../../../dev/region-proxy.ts';
+import { createManualClock, type ManualClock } from '../../../shared/clock.ts';
+import { DEV_LOCATION_HEADER, type Region } from '../../../shared/regions.ts';
+import { findFreePorts } from '../../support/local-cloud.ts';
+import { eventually } from '../origin/waiting.ts';
+
+export interface ProxiedRegion {
+  readonly region: Region;
+  readonly proxy: RegionProxy;
+  readonly clock: ManualClock;
+  /** What reached the server, `POST /some/path` for example. */
+  readonly arrived: readonly string[];
+  /** How many requests ended at the server, answered or not. */
+  ended(): number;
+  /** Answers are held back while this has not resolved. */
+  holdAnswers(): { release(): void };
+  /** A request with a body that is sent back. */
+  call(options?: { place?: string; body?: string; signal?: AbortSignal }): Promise<Response>;
+  /** A bare connection that has been taken. */
+  open(): Promise<Socket>;
+  /** Resolves once something waits for the clock. */
+  held(): Promise<unknown>;
+}
+
+export async function startProxiedRegion({
+  isFar = false,
+  hasOrigin = true,
+  chances = [],
+}: {
+  isFar?: boolean;
+  hasOrigin?: boolean;
+  /** What chance says, one after the other; 0 when they are used up. */
+  chances?: number[];
+} = {}): Promise<ProxiedRegion> {
+  const clock = createManualClock();
+  const arrived: string[] = [];
+  let ended = 0;
+  let held: Promise<void> = Promise.resolve();
+  const server = createServer(async (incoming, outgoing) => {
+    arrived.push(`${incoming.method} ${incoming.url}`);
+    outgoing.once('close', () => {
+      ended++;
+    });
+    await held;
+    outgoing.writeHead(207, { 'x-path': incoming.url ?? '' });
+    incoming.pipe(outgoing);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port: targetPort } = server.address() as { port: number };
+  if (!hasOrigin) {
+    server.close();
+    await once(server, 'close');
+  }
+
+  const { origins: port } = await findFreePorts();
+  const origin = `http://127.0.0.1:${port}`;
+  const region = { name: 'asia', origin, locationHint: 'apac', latitude: 1.35, longitude: 103.82 } as const;
+  const random = (): number => chances.shift() ?? 0;
+  const proxy = await startRegionProxy(region, { targetPort, isFar, clock, random });
+  onTestFinished(async () => {
+    await proxy.close();
+    server.closeAllConnections();
+    server.close();
+  });
+
+  return {
+    region,
+    proxy,
+    clock,
+    arrived,
+    ended: () => ended,
+    holdAnswers: () => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      held = promise;
+      return { release: resolve };
+    },
+    call: ({ place, body = 'hello', signal } = {}) =>
+      fetch(`${origin}/some/path?x=1`, {
+        method: 'POST',
+        body,
+        headers: place === undefined ? {} : { [DEV_LOCATION_HEADER]: place },
+        signal: signal ?? null,
+      }),
+    open: async () => {
+      const socket = connect(port, '127.0.0.1');
+      await once(socket, 'connect');
+      onTestFinished(() => void socket.destroy());
+      return socket;
+    },
+    held: () =>
+      eventually(() => {
+        if (clock.pending() === 0) throw new Error('nothing waits');
+      }),
+  };
+}
+
+/** The code of the error that `work` rejects with, as the system names it. */
+export async function codeOf(work: Promise<unknown>): Promise<string | undefined> {
+  try {
+    await work;
+  } catch (error) {
+    const { code, cause } = error as { code?: string; cause?: { code?: string } };
+    return cause?.code ?? code;
+  }
+  return undefined;
+}

@@ -1,0 +1,69 @@
+// The control of the ways to the regions: what another process can see and set.
+import { expect, test } from 'vitest';
+import { createRegionControl } from '../../../dev/region-control.ts';
+import type { RegionProxy } from '../../../dev/region-proxy.ts';
+import type { RegionFault } from '../../../ops/region-fault.ts';
+
+function makeProxy(name: string, failure?: Error): RegionProxy {
+  let fault: RegionFault = {};
+  return {
+    name,
+    fault: () => fault,
+    silenced: () => 0,
+    setFault: async (next) => {
+      if (failure !== undefined) throw failure;
+      fault = next;
+    },
+    close: async () => undefined,
+  };
+}
+
+function makeControl() {
+  const proxies = [makeProxy('asia'), makeProxy('us', new Error('listen EADDRINUSE'))];
+  const app = createRegionControl(proxies);
+  return async (method: string, path: string, body?: string) => {
+    const response = await app.request(path, body === undefined ? { method } : { method, body });
+    return { status: response.status, body: await response.json() };
+  };
+}
+
+const HEALTHY = {
+  regions: [
+    { name: 'asia', fault: {} },
+    { name: 'us', fault: {} },
+  ],
+};
+
+test('a fault is set, shown, replaced and healed', async () => {
+  const call = makeControl();
+  expect(await call('GET', '/regions')).toEqual({ status: 200, body: HEALTHY });
+  const fault = { latencyMs: 500, jitterMs: 50, errorShare: 0.5, dripBytesPerSecond: 100 };
+  const set = await call('PUT', '/regions/asia/fault', JSON.stringify(fault));
+  expect(set).toMatchObject({ status: 200, body: { regions: [{ fault }, { fault: {} }] } });
+  await call('PUT', '/regions/asia/fault', '{"down":true}');
+  expect(await call('GET', '/regions')).toMatchObject({ body: { regions: [{ fault: { down: true } }, {}] } });
+  expect(await call('PUT', '/regions/asia/fault', '{}')).toEqual({ status: 200, body: HEALTHY });
+});
+
+test.each([
+  ['/regions/mars/fault', '{}', 404, 'expected one of asia, us, got "mars"'],
+  ['/regions/asia/fault', 'not json', 400, /^expected an object with members of down, .*, got undefined$/],
+  ['/regions/asia/fault', '{"slow":true}', 400, /^expected members of down, .*, got slow$/],
+  ['/regions/asia/fault', '{"down":1}', 400, 'down: expected true or false, got 1'],
+  ['/regions/asia/fault', '{"latencyMs":-1}', 400, 'latencyMs: expected milliseconds from 0 to 600000, got -1'],
+  ['/regions/asia/fault', '{"jitterMs":"1"}', 400, 'jitterMs: expected milliseconds from 0 to 600000, got "1"'],
+  ['/regions/asia/fault', '{"errorShare":1.1}', 400, 'errorShare: expected a share from 0 to 1, got 1.1'],
+  ['/regions/asia/fault', '{"dripBytesPerSecond":0}', 400, /^dripBytesPerSecond: expected bytes per second from 1 to/],
+  [
+    '/regions/asia/fault',
+    '{"reset":true,"latencyMs":5}',
+    400,
+    /^expected down, blackHole, reset each to stand alone, got/,
+  ],
+  ['/regions/us/fault', '{"down":true}', 500, 'listen EADDRINUSE'],
+])('PUT %s with %s is answered %i with one clear line, and changes nothing', async (path, body, status, error) => {
+  const call = makeControl();
+  const expected = typeof error === 'string' ? error : expect.stringMatching(error);
+  expect(await call('PUT', path, body)).toEqual({ status, body: { error: expected } });
+  expect(await call('GET', '/regions')).toEqual({ status: 200, body: HEALTHY });
+});

@@ -1,0 +1,24 @@
+import { expect, test } from 'vitest';
+import { describeFaults } from '../../../ops/describe-faults.ts';
+
+test('faults are told a line each, and what takes none says so', () => {
+  const regions = {
+    asia: {},
+    europe: { latencyMs: 500, jitterMs: 50, errorShare: 0.1, dripBytesPerSecond: 100 },
+    us: { down: true },
+  };
+  expect(describeFaults({ regions, bigtable: undefined })).toBe(`asia      no fault
+europe    latency 500 ms, jitter up to 50 ms, errors 10.0 %, drip 100 B/s
+us        down
+bigtable  not the embedded one: it takes no faults
+`);
+  const bigtable = {
+    clusters: { asia: { blackHole: true }, europe: {} },
+    replication: { lagMs: 50, initialLagMs: 50, stopped: ['europe', 'us'] },
+  };
+  expect(describeFaults({ regions: { asia: { reset: true } }, bigtable })).toBe(`asia             resets connections
+bigtable/asia    black hole
+bigtable/europe  no fault
+replication      lag 50 ms, europe, us cut off
+`);
+});
