@@ -37,7 +37,13 @@ let calls = 0;
 const table = createRecommendationTable({
   address,
   appProfile: PROFILE,
-  observerOf: () => ({ onCall: () => calls++, onCallEnd: () => {}, onRetry: () => {}, onHedge: () => {} }),
+  observerOf: () => ({
+    onCall: () => calls++,
+    onCallEnd: () => {},
+    onRetry: () => {},
+    onFailover: () => {},
+    onHedge: () => {},
+  }),
   onError: (error) => {
     throw error;
   },

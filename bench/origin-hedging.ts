@@ -35,6 +35,7 @@ const table = createRecommendationTable({
     },
     onCallEnd: () => {},
     onRetry: () => {},
+    onFailover: () => {},
     onHedge: (outcome) => {
       hedges[outcome]++;
     },

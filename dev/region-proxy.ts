@@ -6,8 +6,9 @@ import { createServer as createHttpServer, type IncomingMessage } from 'node:htt
 import { createServer, type Socket } from 'node:net';
 import type { RegionFault } from '../ops/region-fault.ts';
 import type { Clock } from '../shared/clock.ts';
+import { expectedRoundTripMs } from '../shared/expected-round-trip.ts';
 import type { Random } from '../shared/random.ts';
-import { DEV_LOCATION_HEADER, distanceKm, estimateRoundTripMs, type Region } from '../shared/regions.ts';
+import { DEV_LOCATION_HEADER, type Region } from '../shared/regions.ts';
 import { createPassOn } from './pass-on.ts';
 import { DEFAULT_DEV_LOCATION, DEV_LOCATIONS } from './topology.ts';
 
@@ -112,5 +113,5 @@ export async function startRegionProxy(region: Region, options: RegionProxyOptio
 function roundTripMs({ headers }: IncomingMessage, region: Region): number {
   const code = headers[DEV_LOCATION_HEADER.toLowerCase()];
   const place = DEV_LOCATIONS[String(code ?? DEFAULT_DEV_LOCATION)];
-  return place === undefined ? 0 : estimateRoundTripMs(distanceKm(place, region));
+  return place === undefined ? 0 : expectedRoundTripMs(region, place);
 }

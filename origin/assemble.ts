@@ -5,10 +5,12 @@ import type { Logger } from 'pino';
 import type { Clock } from '../shared/clock.ts';
 import { type Counters, createCounters } from '../shared/counters.ts';
 import { EMPTY_MANIFEST } from '../shared/manifest.ts';
+import { systemRandom } from '../shared/random.ts';
 import { createApp } from './app.ts';
 import { grpcCodeOf } from './bigtable/bigtable-error.ts';
 import { connectBigtable } from './bigtable/connection.ts';
-import { readManifest } from './bigtable/manifest-row.ts';
+import { createLocalCluster } from './bigtable/local-cluster.ts';
+import { createManifestRead } from './bigtable/manifest-read.ts';
 import type { CallObserver } from './bigtable/reads/key-read.ts';
 import { createRecommendationTable, type RecommendationTable } from './bigtable/recommendation-table.ts';
 import type { OriginConfig } from './config.ts';
@@ -70,24 +72,37 @@ export function assembleOrigin(
         executing,
         concurrencyLimit: limit,
         flights: lists.flights(),
+        isLocalClusterUp: localCluster.isUp(),
         caches: { lists: memory, items },
       };
     },
   });
   const bigtable = connectBigtable(config.bigtable);
+  const profiles = { appProfile: config.appProfile, otherProfile: config.hedgeProfile };
+  const localCluster = createLocalCluster({
+    clock,
+    random: systemRandom,
+    onChange: (isUp) => {
+      if (!isUp) counters.add('origin_ejections_total');
+      if (isUp) logger.info(profiles, 'the local cluster is back and read again');
+      else logger.warn(profiles, 'the local cluster is ejected; all is read through the other profile');
+    },
+  });
   const table = createRecommendationTable({
     address: config.bigtable,
     appProfile: config.appProfile,
     hedgeProfile: config.hedgeProfile,
+    localCluster,
     channels: config.channels,
     callsPerLane: config.callsPerLane,
     clock,
     observerOf: (name) => observeCalls(name, counters, metrics),
     onError: (err) => logger.warn({ err }, 'Bigtable failed'),
   });
+  const readManifest = createManifestRead({ bigtable, ...profiles, localCluster, timeoutMs: config.readTimeoutMs });
   const manifests = createManifestPoller({
     read: async () => {
-      const { manifest, cell } = await readManifest(bigtable, config.appProfile, config.readTimeoutMs);
+      const { manifest, cell } = await readManifest();
       return { manifest, json: cell === undefined ? JSON.stringify(manifest) : cell.json.toString('utf8') };
     },
     intervalMs: config.manifestPollMs,
@@ -108,9 +123,10 @@ export function assembleOrigin(
     },
   });
   let retryAfterSeconds = 1;
-  const guard: Guard = async ({ isBackground, weight, timeoutMs }, work) => {
+  const guard: Guard = async ({ isBackground, weight, timeoutMs, presence }, work) => {
     try {
-      return await bulkhead.run({ priority: isBackground ? 'background' : 'foreground', weight, timeoutMs }, work);
+      const priority = isBackground ? 'background' : 'foreground';
+      return await bulkhead.run({ priority, weight, timeoutMs, presence }, work);
     } catch (error) {
       if (error instanceof ShedError) retryAfterSeconds = error.retryAfterSeconds;
       throw error;
@@ -149,6 +165,7 @@ export function assembleOrigin(
       return isRefused;
     },
     isDraining,
+    isLocalClusterUp: localCluster.isUp,
     clock,
     counters,
     observe: (ms, outcome) => metrics.observeRead(ms / 1000, outcome),
@@ -204,5 +221,6 @@ const observeCalls = (table: string, counters: Counters, metrics: Metrics): Call
     });
   },
   onRetry: () => counters.add('origin_retries_total'),
+  onFailover: (keys) => counters.add('origin_failover_keys_total', keys),
   onHedge: metrics.hedge,
 });

@@ -23,7 +23,7 @@ const environment = z.object({
     .refine((secret) => Buffer.byteLength(secret) >= MIN_SECRET_BYTES, `expected at least ${MIN_SECRET_BYTES} bytes`),
   /** App profile of the reads. Default: `serve-` and the region. */
   EARSHOT_APP_PROFILE: z.string().min(1).optional(),
-  /** App profile of the second call for what takes unusually long; `off` for none. Default: serve-any */
+  /** App profile of the second call for what takes unusually long, and of all calls while the local cluster is gone; `off` for neither. Default: serve-any */
   EARSHOT_HEDGE_APP_PROFILE: z.string().min(1).default(APP_PROFILES.any),
   /** Connections to Bigtable. Default: 2 */
   EARSHOT_BIGTABLE_CHANNELS: wholeNumber(1, 32).default(DEFAULT_CHANNELS),
@@ -58,7 +58,7 @@ export interface OriginConfig {
   readonly region: string;
   readonly bigtable: { readonly project: string; readonly instance: string; readonly emulatorHost: string | undefined };
   readonly appProfile: string;
-  /** Undefined: nothing is hedged. */
+  /** Undefined: nothing is hedged, nor read elsewhere when the local cluster is gone. */
   readonly hedgeProfile: string | undefined;
   readonly channels: number;
   readonly callsPerLane: number;

@@ -6,7 +6,14 @@ import type { Clock } from '../shared/clock.ts';
 import type { CounterName, Counters } from '../shared/counters.ts';
 import { EarshotError, problemOf, toEarshotError } from '../shared/errors.ts';
 import { encodeListFrames, LIST_FRAMES_TYPE, type ListResult } from '../shared/list-frames.ts';
-import { DEADLINE_HEADER, LISTS_READ_PATH, type ListAsk, listsReadSchema } from '../shared/lists-read.ts';
+import {
+  DEADLINE_HEADER,
+  LISTS_READ_PATH,
+  type ListAsk,
+  listsReadSchema,
+  SERVED_BY_HEADER,
+} from '../shared/lists-read.ts';
+import { createPresence } from '../shared/presence.ts';
 import type { VerifyCaller } from './identity.ts';
 import type { ExpandLists } from './items/expanded-lists.ts';
 import type { ListReader } from './lists/list-reader.ts';
@@ -22,6 +29,8 @@ export interface ListsRouteDeps {
   /** Asked once for each request, before it is read: whether it is refused as it is. */
   readonly isRefusedUnread: () => boolean;
   readonly isDraining: () => boolean;
+  /** Whether the cluster of this region is read; an answer says so when it is not. */
+  readonly isLocalClusterUp: () => boolean;
   readonly clock: Clock;
   readonly counters: Counters;
   /** Counts the keys. */
@@ -45,20 +54,34 @@ export const isListsRead = ({ method, url }: IncomingMessage): boolean => method
 
 export function createListsRoute(deps: ListsRouteDeps): ListsRoute {
   const { lists, expandLists, verifyCaller, readTimeoutMs, isDraining, clock, counters, counter, observe } = deps;
-  const { retryAfterSeconds, onError, isRefusedUnread } = deps;
+  const { retryAfterSeconds, onError, isRefusedUnread, isLocalClusterUp } = deps;
 
-  /** The results, at once when memory has them all. Throws or rejects with an EarshotError. */
-  function read(request: IncomingMessage, body: string): readonly ListResult[] | Promise<readonly ListResult[]> {
+  /** The results, at once when memory has them all; undefined when the caller has gone. Throws or rejects with an EarshotError. */
+  function read(
+    request: IncomingMessage,
+    response: ServerResponse,
+    body: string,
+  ): readonly ListResult[] | Promise<readonly ListResult[] | undefined> {
     const timeoutMs = Math.min(readTimeoutMs, parseDeadline(request.headers[DEADLINE_HEADER]) ?? readTimeoutMs);
     const asks = parseBody(body);
     counters.add(counter, asks.length);
-    return lists.readHeld(asks) ?? readWithin(asks, timeoutMs);
+    return lists.readHeld(asks) ?? readWithin(asks, timeoutMs, response);
   }
 
-  async function readWithin(asks: readonly ListAsk[], timeoutMs: number): Promise<readonly ListResult[]> {
+  async function readWithin(
+    asks: readonly ListAsk[],
+    timeoutMs: number,
+    response: ServerResponse,
+  ): Promise<readonly ListResult[] | undefined> {
     const untilMs = clock.monotonicNow() + timeoutMs;
-    const results = await lists.read(asks, timeoutMs);
-    return expandLists(asks, results, Math.max(1, untilMs - clock.monotonicNow()));
+    const presence = createPresence();
+    if (response.destroyed) presence.leave();
+    response.once('close', presence.leave);
+    const results = await lists.read(asks, timeoutMs, presence);
+    if (presence.isGone()) return undefined;
+    const expanded = await expandLists(asks, results, Math.max(1, untilMs - clock.monotonicNow()), presence);
+    response.removeListener('close', presence.leave);
+    return presence.isGone() ? undefined : expanded;
   }
 
   function answer(response: ServerResponse, results: readonly ListResult[], startedAtMs: number): void {
@@ -68,7 +91,8 @@ export function createListsRoute(deps: ListsRouteDeps): ListsRoute {
       return;
     }
     const body = encodeListFrames(results, Buffer.allocUnsafe);
-    response.writeHead(200, headersOf({ 'Content-Type': LIST_FRAMES_TYPE, 'Content-Length': body.length }));
+    const headers = { 'Content-Type': LIST_FRAMES_TYPE, 'Content-Length': body.length };
+    response.writeHead(200, headersOf(isLocalClusterUp() ? headers : { ...headers, [SERVED_BY_HEADER]: 'any' }));
     // As text a short body leaves in one piece with the header instead of two.
     if (body.length <= MAX_TEXT_BYTES) response.end(body.toString('latin1'), 'latin1');
     else response.end(body);
@@ -104,17 +128,18 @@ export function createListsRoute(deps: ListsRouteDeps): ListsRoute {
     const serve = async (body: string, startedAtMs: number): Promise<void> => {
       try {
         await verifyCaller(request.headers.authorization);
-        answer(response, await read(request, body), startedAtMs);
+        const results = await read(request, response, body);
+        if (results !== undefined) answer(response, results, startedAtMs);
       } catch (thrown) {
         refuse(request, response, thrown, startedAtMs);
       }
     };
     const serveKnown = (body: string, startedAtMs: number): void => {
       try {
-        const results = read(request, body);
+        const results = read(request, response, body);
         if (results instanceof Promise) {
           results.then(
-            (late) => answer(response, late, startedAtMs),
+            (late) => late && answer(response, late, startedAtMs),
             (thrown) => refuse(request, response, thrown, startedAtMs),
           );
         } else answer(response, results, startedAtMs);

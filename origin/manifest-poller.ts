@@ -1,5 +1,5 @@
-// Keeps the newest manifest at hand, as the bytes that are stored. Bigtable trouble or a manifest that is not valid leaves the last good
-// one in place.
+// Keeps the newest manifest at hand, as the bytes that are stored. Bigtable trouble, a manifest that is not valid, or one that is older, from a
+// cluster that replication has not reached, leaves the last good one in place.
 import { hash } from 'node:crypto';
 import type { Clock } from '../shared/clock.ts';
 import type { Counters } from '../shared/counters.ts';
@@ -13,7 +13,7 @@ export interface PolledManifest {
 }
 
 export interface ManifestPoller {
-  /** What the last poll that succeeded has read; undefined until one did. */
+  /** Of what polls have read the newest version, and of that the latest; undefined until a poll succeeded. */
   latest(): PolledManifest | undefined;
   /** Reads the row now, then every `intervalMs` until `stop`. Resolves after the first attempt, whatever came of it. */
   start(): Promise<void>;
@@ -39,6 +39,10 @@ export function createManifestPoller(options: ManifestPollerOptions): ManifestPo
     counters.add('origin_manifest_polls_total');
     try {
       const { manifest, json } = await read();
+      if (latest !== undefined && manifest.version < latest.manifest.version)
+        throw new Error(
+          `expected the manifest to be of version ${latest.manifest.version} or newer, got ${manifest.version}`,
+        );
       latest = { manifest, json, etag: `"${hash('sha256', json, 'base64url').slice(0, ETAG_CHARS)}"` };
     } catch (error) {
       counters.add('origin_manifest_failures_total');

@@ -58,6 +58,9 @@ export const COUNTERS = {
   origin_bigtable_keys_total: 'row keys that these calls asked for',
   origin_bigtable_failures_total: 'ReadRows calls that failed',
   origin_retries_total: 'calls repeated for what was missing after one had failed',
+  origin_cancelled_keys_total: 'keys not read to the end, because all who waited for them had gone',
+  origin_failover_keys_total: 'row keys asked for elsewhere, because the local cluster failed them or was ejected',
+  origin_ejections_total: 'times the local cluster was ejected: it had not answered several calls in a row',
   origin_manifest_polls_total: 'times the manifest row was read',
   origin_manifest_failures_total: 'times the manifest row could not be read or was not valid',
 } as const satisfies Record<string, string>;

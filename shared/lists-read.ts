@@ -9,6 +9,8 @@ export const LISTS_READ_PATH = '/internal/v1/lists:read';
 export const MANIFEST_PATH = '/internal/v1/manifest';
 /** Milliseconds that the caller still has, as a whole number; the callee refuses what it cannot finish in them. */
 export const DEADLINE_HEADER = 'earshot-deadline-ms';
+/** `any` on answers of an origin that does not read its own cluster, because that is gone; not there else. */
+export const SERVED_BY_HEADER = 'Earshot-Served-By';
 
 /** One key of a `lists:read`, and what its asker needs of the answer. */
 export interface ListAsk extends ListKey {

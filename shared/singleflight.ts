@@ -1,10 +1,12 @@
 // Coalescing: while one load of a key is under way, whoever else asks for it waits for its outcome instead of loading too. What is shared
 // is plain data; nothing that belongs to the leader's request may be in it.
+// It goes on for whoever is left when some have gone, the leader among them; with the last one it is abandoned.
 //
 // A flight that fails, as a race: (1) L leads, A and B follow; (2) L's load fails, A and B wake; (3) A finds no flight and leads the second
 // attempt; (4) B finds A's flight and follows it; (5) when that fails too, A and B have the failure. So a failure that was the leader's
 // own (its deadline, its connection) costs one more load, and one that is everybody's does not become as many loads as there are followers.
 import type { Clock } from './clock.ts';
+import { CallerGone, type Presence } from './presence.ts';
 
 export interface Shared<T> {
   readonly value: T;
@@ -21,6 +23,10 @@ export interface Flight<T> {
   readonly notBeforeMs?: number;
   /** Whether what was loaded for another will do; if not, it is as if nothing had been loaded. Default: it will. */
   readonly accepts?: (value: T) => boolean;
+  /** Of the one who asks: a follower who has gone is rejected with CallerGone, a leader still has what its load brings. Default: stays. */
+  readonly presence?: Presence | undefined;
+  /** Of the leader's load: nobody waits for it any more. At most once, and nobody joins it from then on. */
+  readonly abandon?: () => void;
   /** Keeps the load going when the one who asked for it has gone. */
   readonly keepAlive: (load: Promise<unknown>) => void;
 }
@@ -28,7 +34,7 @@ export interface Flight<T> {
 export interface Singleflight<T> {
   /**
    * The value of `key`, loaded once for all who ask while the load is under way. Rejects with what the load rejects with, and with a
-   * FollowerTimeout for a follower whose time is up.
+   * FollowerTimeout for a follower whose time is up, and with CallerGone for one who has gone.
    */
   run(key: string, flight: Flight<T>): Promise<Shared<T>>;
   /** Whether a load of `key` is under way that began at `notBeforeMs` or later and would be joined. */
@@ -55,6 +61,10 @@ interface Attempt<T> {
   /** 1, or 2 for the one that follows a failure. */
   readonly number: number;
   readonly overtake: () => void;
+  /** Those who wait for it. */
+  waiting: number;
+  /** One of them has gone. */
+  readonly leave: () => void;
 }
 
 const MAX_ATTEMPTS = 2;
@@ -69,44 +79,63 @@ export function createSingleflight<T>(options: SingleflightOptions<T>): Singlefl
     return clock.now() - attempt.startedAtMs < ageTimeoutMs ? attempt : undefined;
   }
 
-  function lead(key: string, { load, keepAlive }: Flight<T>, number: number): Promise<T> {
+  function lead(key: string, { load, keepAlive, presence, abandon }: Flight<T>, number: number): Promise<T> {
     // Whatever of this key is still under way was not to be joined, so it is not to be kept either.
     attempts.get(key)?.overtake();
     let isCurrent = true;
     const startedAtMs = clock.now();
     const outcome = load(() => isCurrent).finally(() => {
       if (attempts.get(key) === attempt) attempts.delete(key);
+      forget?.();
     });
     const overtake = (): void => {
       isCurrent = false;
     };
-    const attempt: Attempt<T> = { outcome, startedAtMs, number, overtake };
+    const leave = (): void => {
+      if (--attempt.waiting > 0) return;
+      if (attempts.get(key) === attempt) attempts.delete(key);
+      abandon?.();
+    };
+    const attempt: Attempt<T> = { outcome, startedAtMs, number, overtake, waiting: 1, leave };
     attempts.set(key, attempt);
+    const forget = presence?.onGone(leave);
     keepAlive(outcome.catch(() => undefined));
     return outcome;
   }
 
-  async function follow({ outcome, number }: Attempt<T>, untilMs: number): Promise<{ value: T } | 'failed'> {
-    const isLast = number >= MAX_ATTEMPTS;
+  async function follow(
+    attempt: Attempt<T>,
+    untilMs: number,
+    presence: Presence | undefined,
+  ): Promise<{ value: T } | 'failed'> {
+    const isLast = attempt.number >= MAX_ATTEMPTS;
+    attempt.waiting++;
     try {
-      const value = await withinTime(outcome, untilMs - clock.now());
+      const value = await whileWaiting(attempt.outcome, untilMs - clock.now(), presence);
       return isFailure(value) && !isLast ? 'failed' : { value };
     } catch (error) {
-      if (isLast || error instanceof FollowerTimeout) throw error;
+      const hasLeft = error instanceof FollowerTimeout || error instanceof CallerGone;
+      if (hasLeft) attempt.leave();
+      if (isLast || hasLeft) throw error;
       return 'failed';
     }
   }
 
-  async function withinTime(outcome: Promise<T>, timeoutMs: number): Promise<T> {
+  async function whileWaiting(outcome: Promise<T>, timeoutMs: number, presence: Presence | undefined): Promise<T> {
     let cancel = (): void => {};
-    const timeout = new Promise<never>((_, reject) => {
-      cancel = clock.setTimeout(
+    const end = new Promise<never>((_, reject) => {
+      const cancelTimer = clock.setTimeout(
         () => reject(new FollowerTimeout(`the load took longer than ${timeoutMs} ms`)),
         timeoutMs,
       );
+      const forget = presence?.onGone(() => reject(new CallerGone()));
+      cancel = () => {
+        cancelTimer();
+        forget?.();
+      };
     });
     try {
-      return await Promise.race([outcome, timeout]);
+      return await Promise.race([outcome, end]);
     } finally {
       cancel();
     }
@@ -115,12 +144,13 @@ export function createSingleflight<T>(options: SingleflightOptions<T>): Singlefl
   return {
     run: async (key, flight) => {
       const untilMs = clock.now() + flight.waitTimeoutMs;
-      const { notBeforeMs = 0, accepts = () => true } = flight;
+      const { notBeforeMs = 0, accepts = () => true, presence } = flight;
       let failed = 0;
       while (true) {
+        if (presence?.isGone()) throw new CallerGone();
         const attempt = findJoinable(key, notBeforeMs);
         if (attempt === undefined) return { value: await lead(key, flight, failed + 1), isCollapsed: false };
-        const followed = await follow(attempt, untilMs);
+        const followed = await follow(attempt, untilMs, presence);
         if (followed === 'failed') failed = attempt.number;
         else if (accepts(followed.value)) return { ...followed, isCollapsed: true };
       }

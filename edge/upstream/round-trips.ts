@@ -4,8 +4,9 @@
 //
 // Measured is from before a call to after its answer, which is I/O: worker clocks stand still between the two ends of computing.
 import type { Clock } from '../../shared/clock.ts';
+import { expectedRoundTripMs } from '../../shared/expected-round-trip.ts';
 import { createLatencyHistogram, type LatencyHistogram } from '../../shared/latency-histogram.ts';
-import { type Coordinates, distanceKm, estimateRoundTripMs, type Region } from '../../shared/regions.ts';
+import type { Coordinates, Region } from '../../shared/regions.ts';
 
 /** Where a request is from. */
 export interface Place {
@@ -78,7 +79,7 @@ export function createRoundTrips({ regions, clock }: RoundTripsOptions): RoundTr
   }
 
   const priorMs = (region: Region, { coordinates }: Place): number =>
-    coordinates === undefined ? 0 : estimateRoundTripMs(distanceKm(coordinates, region));
+    coordinates === undefined ? 0 : expectedRoundTripMs(region, coordinates);
 
   /** How much of the mean still counts, 0 to 1. */
   const weightOf = (measured: Measured | undefined): number =>

@@ -7,9 +7,11 @@ import { type Clock, systemClock } from '../../shared/clock.ts';
 import type { ListValue } from '../../shared/entry.ts';
 import { EarshotError, type ErrorCode } from '../../shared/errors.ts';
 import { FAMILIES, JSON_QUALIFIER, type ListKey, makeListQualifier, makeRowKey, TABLES } from '../../shared/keys.ts';
+import type { Presence } from '../../shared/presence.ts';
 import { type Random, systemRandom } from '../../shared/random.ts';
 import type { Row } from './chunk-merger.ts';
 import type { BigtableAddress } from './connection.ts';
+import { createLocalCluster, type LocalCluster } from './local-cluster.ts';
 import type { RowFilter } from './read-rows.ts';
 import { createReadChannels } from './reads/channels.ts';
 import { createHedgeDelay } from './reads/hedge-delay.ts';
@@ -21,10 +23,21 @@ export type ReadFailure = { readonly kind: 'error'; readonly code: ErrorCode };
 export type ItemValue = { readonly kind: 'item'; readonly bytes: Uint8Array } | { readonly kind: 'absent' };
 
 export interface RecommendationTable {
-  /** One result per key, in order; bytes are views of larger memory. Never rejects: what failed is an `error` result. */
-  readLists(keys: readonly ListKey[], timeoutMs: number): Promise<(ListValue | ReadFailure)[]>;
+  /**
+   * One result per key, in order; bytes are views of larger memory. Never rejects: what failed is an `error` result, and so is a key whose
+   * presence, at the same place in `presences`, is gone: nothing is done for it any more.
+   */
+  readLists(
+    keys: readonly ListKey[],
+    timeoutMs: number,
+    presences?: readonly Presence[],
+  ): Promise<(ListValue | ReadFailure)[]>;
   /** One result per item id, as `readLists`. An item is one JSON object. */
-  readItems(ids: readonly string[], timeoutMs: number): Promise<(ItemValue | ReadFailure)[]>;
+  readItems(
+    ids: readonly string[],
+    timeoutMs: number,
+    presences?: readonly Presence[],
+  ): Promise<(ItemValue | ReadFailure)[]>;
   /** Rows that wait for a call. */
   waiting(): number;
   /** Opens the connections and primes them. Rejects with an EarshotError of source `table`; may be called again then. */
@@ -38,8 +51,10 @@ export interface RecommendationTableOptions {
   readonly address: BigtableAddress;
   /** Routes the reads, `serve-europe` for example. */
   readonly appProfile: string;
-  /** Routes the second call for what takes too long; undefined for none. */
+  /** Routes the second call for what takes too long, and all calls while the cluster of `appProfile` is ejected; undefined for neither. */
   readonly hedgeProfile?: string | undefined;
+  /** The one that `appProfile` leads to. Default: one that nobody else asks about */
+  readonly localCluster?: LocalCluster;
   /** Connections to Bigtable. Default: 2 */
   readonly channels?: number;
   /** Calls of one surface, variant and generation that may be out at once. Default: 2 */
@@ -73,6 +88,7 @@ interface Ask {
 
 export function createRecommendationTable(options: RecommendationTableOptions): RecommendationTable {
   const { address, appProfile, hedgeProfile, clock = systemClock, random = systemRandom, onError } = options;
+  const { localCluster = createLocalCluster({ clock, random }) } = options;
   const channels = createReadChannels({
     address,
     appProfiles: hedgeProfile === undefined ? [appProfile] : [appProfile, hedgeProfile],
@@ -92,6 +108,7 @@ export function createRecommendationTable(options: RecommendationTableOptions): 
       channels,
       appProfile,
       hedgeProfile,
+      localCluster,
       hedgeDelay: createHedgeDelay(),
       budget,
       maxRetries: MAX_RETRIES,
@@ -116,6 +133,7 @@ export function createRecommendationTable(options: RecommendationTableOptions): 
     asks: readonly Ask[],
     timeoutMs: number,
     toResult: (row: Row | undefined) => T,
+    presences: readonly Presence[] = [],
   ): Promise<(T | ReadFailure)[]> {
     if (asks.length === 0) return Promise.resolve([]);
     return new Promise((resolve) => {
@@ -130,12 +148,14 @@ export function createRecommendationTable(options: RecommendationTableOptions): 
         if (failure !== undefined) onError(failure);
         resolve(results);
       };
+      const letGo = (i: number): void => {
+        const asked = reads[i];
+        if (asked === undefined || results[i] !== undefined) return;
+        queue.leave(asked.read, asked.waiter);
+        put(i, LET_GO);
+      };
       const cancelTimer = clock.setTimeout(() => {
-        for (const [i, { read, waiter }] of reads.entries()) {
-          if (results[i] !== undefined) continue;
-          queue.leave(read, waiter);
-          put(i, TOO_LATE);
-        }
+        for (const i of reads.keys()) letGo(i);
       }, timeoutMs);
       const reads = asks.map(({ lane, rowKey }, i) => {
         const waiter: Waiter = {
@@ -148,11 +168,12 @@ export function createRecommendationTable(options: RecommendationTableOptions): 
         };
         return { waiter, read: queue.read(lane, rowKey, waiter) };
       });
+      for (const [i, presence] of presences.entries()) presence.onGone(() => letGo(i));
     });
   }
 
   return {
-    readLists: (keys, timeoutMs) => {
+    readLists: (keys, timeoutMs, presences) => {
       const lanes = new Map<string, Lane>();
       const asks = keys.map((key) => {
         const name = `${key.surface}/${key.variant}/${key.generation}`;
@@ -160,14 +181,15 @@ export function createRecommendationTable(options: RecommendationTableOptions): 
         lanes.set(name, lane);
         return { lane, rowKey: makeRowKey(key.user) };
       });
-      return readAll(queues.lists, asks, timeoutMs, toList);
+      return readAll(queues.lists, asks, timeoutMs, toList, presences);
     },
-    readItems: (ids, timeoutMs) =>
+    readItems: (ids, timeoutMs, presences) =>
       readAll(
         queues.items,
         ids.map((id) => ({ lane: itemsLane, rowKey: makeRowKey(id) })),
         timeoutMs,
         toItem,
+        presences,
       ),
     warm: channels.warm,
     isWarm: channels.isWarm,
@@ -181,9 +203,16 @@ export function createRecommendationTable(options: RecommendationTableOptions): 
   };
 }
 
-const NO_OBSERVER: CallObserver = { onCall: () => {}, onCallEnd: () => {}, onRetry: () => {}, onHedge: () => {} };
+const NO_OBSERVER: CallObserver = {
+  onCall: () => {},
+  onCallEnd: () => {},
+  onRetry: () => {},
+  onFailover: () => {},
+  onHedge: () => {},
+};
 
-const TOO_LATE: ReadFailure = { kind: 'error', code: 'deadline_exceeded' };
+/** Its time was up, or nobody waited any more. */
+const LET_GO: ReadFailure = { kind: 'error', code: 'deadline_exceeded' };
 
 function newestListAtOrBefore({ surface, variant, generation }: ListKey): RowFilter {
   const qualifier = Buffer.from(makeListQualifier(surface, variant));

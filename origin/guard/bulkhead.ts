@@ -6,6 +6,7 @@
 // weight alike, where dropping starved reads of many keys (1 to 11 % of those of 200 keys were served, of single keys 80 %).
 import type { Clock } from '../../shared/clock.ts';
 import { EarshotError } from '../../shared/errors.ts';
+import { CallerGone, type Presence } from '../../shared/presence.ts';
 import { createAllowedWait } from './allowed-wait.ts';
 import type { ConcurrencyLimit, ReadSample } from './concurrency-limit.ts';
 import { createServiceRate } from './service-rate.ts';
@@ -18,8 +19,8 @@ export interface Ask {
   readonly weight: number;
   /** Time that the caller has left, in ms, waiting included. */
   readonly timeoutMs: number;
-  /** Aborted when the caller has gone: it leaves the queue. Work that has started is not touched. */
-  readonly signal?: AbortSignal;
+  /** Of the caller: one who has gone leaves the queue. Work that has started is not touched. Default: stays. */
+  readonly presence?: Presence | undefined;
 }
 
 export interface BulkheadState {
@@ -36,7 +37,7 @@ export interface BulkheadState {
 export interface Bulkhead {
   /**
    * What `work` gives, started when there is room; it gets the time that is left then, in ms. Rejects with what `work` rejects with, with a
-   * ShedError, with `deadline_exceeded` when the time ran out in the queue, and with the signal's reason when the caller left it.
+   * ShedError, with `deadline_exceeded` when the time ran out in the queue, and with CallerGone when the caller has gone.
    */
   run<T>(ask: Ask, work: (remainingMs: number) => Promise<T>): Promise<T>;
   state(): BulkheadState;
@@ -66,7 +67,7 @@ interface Waiting extends Waiter {
   readonly deadlineMs: number;
   readonly start: () => void;
   readonly reject: (error: unknown) => void;
-  /** Lets go of timer and signal. */
+  /** Lets go of timer and caller. */
   readonly forget: () => void;
 }
 
@@ -162,10 +163,9 @@ export function createBulkhead(options: BulkheadOptions): Bulkhead {
   }
 
   function wait<T>(ask: Ask, deadlineMs: number, work: (remainingMs: number) => Promise<T>): Promise<T> {
-    const { priority, weight, signal } = ask;
+    const { priority, weight, presence } = ask;
     return new Promise((resolve, reject) => {
       const cancelExpiry = clock.setTimeout(() => leaveWith(waiting, () => shed('expired', ask)), ask.timeoutMs);
-      const onAbort = (): void => leaveWith(waiting, () => signal?.reason);
       const waiting: Waiting = {
         priority,
         weight,
@@ -174,10 +174,10 @@ export function createBulkhead(options: BulkheadOptions): Bulkhead {
         reject,
         forget: () => {
           cancelExpiry();
-          signal?.removeEventListener('abort', onAbort);
+          forgetCaller?.();
         },
       };
-      signal?.addEventListener('abort', onAbort);
+      const forgetCaller = presence?.onGone(() => leaveWith(waiting, () => new CallerGone()));
       queue.add(waiting);
       rate.setQueueing(true);
       if (priority === 'foreground') displaceBackground();
@@ -196,7 +196,7 @@ export function createBulkhead(options: BulkheadOptions): Bulkhead {
 
   return {
     run: async (ask, work) => {
-      ask.signal?.throwIfAborted();
+      if (ask.presence?.isGone()) throw new CallerGone();
       if (ask.timeoutMs <= 0) throw shed('expired', ask);
       const deadlineMs = clock.monotonicNow() + ask.timeoutMs;
       const isNext = queue.weightBefore(ask.priority) === 0 && hasRoom(ask);

@@ -4,19 +4,21 @@ import type { Clock } from '../../shared/clock.ts';
 import { ITEM_TTL_MS } from '../../shared/lifetime.ts';
 import type { ListResult } from '../../shared/list-frames.ts';
 import type { ListAsk } from '../../shared/lists-read.ts';
+import type { Presence } from '../../shared/presence.ts';
 import { makeDigest } from '../bigtable/recommendation-table.ts';
 import { expandList, idsOf } from './expand-list.ts';
 import type { Item, ItemReader } from './item-reader.ts';
 
-/** `results` of `asks`, those that were asked for with their items expanded. Never rejects. */
+/** `results` of `asks`, those that were asked for with their items expanded; once `presence` is gone nothing is read any more. Never rejects. */
 export type ExpandLists = (
   asks: readonly ListAsk[],
   results: readonly ListResult[],
   timeoutMs: number,
+  presence?: Presence,
 ) => Promise<readonly ListResult[]>;
 
 export function createExpandLists({ items, clock }: { items: ItemReader; clock: Clock }): ExpandLists {
-  return async (asks, results, timeoutMs) => {
+  return async (asks, results, timeoutMs, presence) => {
     if (!asks.some(({ expand }) => expand !== undefined)) return results;
     const arrivedAtMs = clock.now();
     const lists = asks.map((ask, i) => {
@@ -26,6 +28,7 @@ export function createExpandLists({ items, clock }: { items: ItemReader; clock: 
     const known = await items.read(
       lists.flatMap((list) => list?.ids ?? []),
       timeoutMs,
+      presence,
     );
     return results.map((result, i) => {
       const list = lists[i];

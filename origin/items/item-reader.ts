@@ -6,7 +6,8 @@ import type { Clock } from '../../shared/clock.ts';
 import type { Counters } from '../../shared/counters.ts';
 import { EarshotError, toEarshotError } from '../../shared/errors.ts';
 import { ITEM_TTL_MS } from '../../shared/lifetime.ts';
-import { createLoadGroup } from '../../shared/load-group.ts';
+import { createLoadGroup, type LoadGroup } from '../../shared/load-group.ts';
+import { createPresence, type OwnPresence, type Presence, presenceOfAll } from '../../shared/presence.ts';
 import { createSingleflight } from '../../shared/singleflight.ts';
 import type { ReadFailure, RecommendationTable } from '../bigtable/recommendation-table.ts';
 import type { Guard } from '../lists/load-lists.ts';
@@ -19,8 +20,8 @@ export interface Item {
 }
 
 export interface ItemReader {
-  /** The items of `ids` by id; those that could not be read are not in it. Never rejects. */
-  read(ids: Iterable<string>, timeoutMs: number): Promise<ReadonlyMap<string, Item>>;
+  /** The items of `ids` by id; those that could not be read are not in it. Of whoever asks, `presence` as in lists/list-reader.ts. Never rejects. */
+  read(ids: Iterable<string>, timeoutMs: number, presence?: Presence): Promise<ReadonlyMap<string, Item>>;
   readonly bytes: number;
   readonly entries: number;
 }
@@ -43,6 +44,12 @@ const STALE_WINDOW_MS = 86_400_000;
 
 type Loaded = Item | ReadFailure;
 
+/** An item that leaves for the table, and whether anybody waits for it still. */
+interface ItemLoad {
+  readonly id: string;
+  readonly presence: Presence;
+}
+
 export function createItemReader(options: ItemReaderOptions): ItemReader {
   const { maxBytes, table, guard, clock, counters, flightAgeMs } = options;
   const cache = new LRUCache<string, Item>({
@@ -55,11 +62,12 @@ export function createItemReader(options: ItemReaderOptions): ItemReader {
     ids: readonly string[],
     isBackground: boolean,
     timeoutMs: number,
+    presence?: Presence,
   ): Promise<ReadonlyMap<string, Item>> {
-    const group = createLoadGroup((each: readonly string[]) => loadFromTable(each, isBackground, timeoutMs));
+    const group = createLoadGroup((each: readonly ItemLoad[]) => loadFromTable(each, isBackground, timeoutMs));
     const found = new Map<string, Item>();
     const loads = ids.map(async (id) => {
-      const item = await loadOne(id, () => group.add(id), timeoutMs);
+      const item = await loadOne(id, group, timeoutMs, presence);
       if (item !== undefined) found.set(id, item);
     });
     group.start();
@@ -67,16 +75,25 @@ export function createItemReader(options: ItemReaderOptions): ItemReader {
     return found;
   }
 
-  async function loadOne(id: string, add: () => Promise<Loaded>, timeoutMs: number): Promise<Item | undefined> {
+  async function loadOne(
+    id: string,
+    group: LoadGroup<ItemLoad, Loaded>,
+    timeoutMs: number,
+    presence: Presence | undefined,
+  ): Promise<Item | undefined> {
+    let waited: OwnPresence | undefined;
     try {
       const { value } = await flights.run(id, {
         load: async (isCurrent) => {
-          const loaded = await add();
+          waited = createPresence();
+          const loaded = await group.add({ id, presence: waited });
           if (!isFailed(loaded) && isCurrent()) cache.set(id, loaded);
           return loaded;
         },
         waitTimeoutMs: timeoutMs,
         keepAlive: () => {},
+        presence,
+        abandon: () => waited?.leave(),
       });
       return isFailed(value) ? undefined : value;
     } catch {
@@ -84,19 +101,27 @@ export function createItemReader(options: ItemReaderOptions): ItemReader {
     }
   }
 
-  async function loadFromTable(ids: readonly string[], isBackground: boolean, timeoutMs: number): Promise<Loaded[]> {
+  async function loadFromTable(
+    loads: readonly ItemLoad[],
+    isBackground: boolean,
+    timeoutMs: number,
+  ): Promise<Loaded[]> {
+    const ids = loads.map(({ id }) => id);
+    const presences = loads.map(({ presence }) => presence);
+    const all = presenceOfAll(presences);
     const storedAtMs = clock.now();
     let loaded: Loaded[] | undefined;
     try {
-      await guard({ isBackground, weight: ids.length, timeoutMs }, async (leftMs) => {
-        const values = await table.readItems(ids, leftMs);
+      await guard({ isBackground, weight: ids.length, timeoutMs, presence: all }, async (leftMs) => {
+        const values = await table.readItems(ids, leftMs, presences);
         loaded = values.map((value) => {
           if (value.kind === 'error') return value;
           return { json: value.kind === 'item' ? toOneLine(value.bytes) : undefined, storedAtMs };
         });
         const failure = loaded.find(isFailed);
-        // So that the guard does not take a failure that came at once for a quick read.
-        if (failure !== undefined) throw new EarshotError(failure.code, 'table', 'an item could not be read');
+        // So that the guard does not take a failure that came at once for a quick read, nor a read that was let go of for a slow one.
+        const code = all.isGone() ? 'unavailable' : failure?.code;
+        if (code !== undefined) throw new EarshotError(code, 'table', 'an item could not be read');
       });
     } catch (error) {
       const { code } = toEarshotError(error, 'origin');
@@ -106,7 +131,7 @@ export function createItemReader(options: ItemReaderOptions): ItemReader {
   }
 
   return {
-    read: async (ids, timeoutMs) => {
+    read: async (ids, timeoutMs, presence) => {
       const nowMs = clock.now();
       const found = new Map<string, Item>();
       const missing: string[] = [];
@@ -121,7 +146,8 @@ export function createItemReader(options: ItemReaderOptions): ItemReader {
       counters.add('origin_item_reads_total', found.size + missing.length);
       counters.add('origin_item_misses_total', missing.length);
       if (due.length > 0) void load(due, true, timeoutMs);
-      if (missing.length > 0) for (const [id, item] of await load(missing, false, timeoutMs)) found.set(id, item);
+      if (missing.length > 0)
+        for (const [id, item] of await load(missing, false, timeoutMs, presence)) found.set(id, item);
       return found;
     },
     get bytes() {

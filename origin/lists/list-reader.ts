@@ -12,13 +12,17 @@ import type { ListResult } from '../../shared/list-frames.ts';
 import type { ListAsk } from '../../shared/lists-read.ts';
 import { createLoadGroup, type LoadGroup } from '../../shared/load-group.ts';
 import type { Manifest } from '../../shared/manifest.ts';
+import { CallerGone, createPresence, type OwnPresence, type Presence } from '../../shared/presence.ts';
 import { createSingleflight, FollowerTimeout } from '../../shared/singleflight.ts';
 import type { HeldList, ListMemory } from './list-memory.ts';
 import { type Guard, isFailed, type Loaded, type LoadLists } from './load-lists.ts';
 
 export interface ListReader {
-  /** One result per ask, in their order: the list alone, expanded or not. Never rejects: what failed is an `error` result. */
-  read(asks: readonly ListAsk[], timeoutMs: number): Promise<ListResult[]>;
+  /**
+   * One result per ask, in their order: the list alone, expanded or not. Never rejects: what failed is an `error` result. Once whoever asks has
+   * gone, `presence`, nothing is done any more that nobody else waits for, and what is missing is an `error` result.
+   */
+  read(asks: readonly ListAsk[], timeoutMs: number, presence?: Presence): Promise<ListResult[]>;
   /** The same at once when memory has all of it, and nothing is to be expanded; undefined, and nothing counted, else. */
   readHeld(asks: readonly ListAsk[]): ListResult[] | undefined;
   /** Loads under way. */
@@ -49,6 +53,19 @@ interface Missing {
   readonly index: number;
 }
 
+/** A request while what is missing of it is loaded. */
+interface Reading {
+  readonly results: ListResult[];
+  readonly arrivedAtMs: number;
+  readonly presence: Presence | undefined;
+}
+
+/** A key that leaves for the table, and whether anybody waits for it still. */
+interface KeyLoad {
+  readonly ask: ListAsk;
+  readonly presence: Presence;
+}
+
 export function createListReader(options: ListReaderOptions): ListReader {
   const { memory, load, guard, isGuarded = () => true, manifest, clock, counters, flightAgeMs } = options;
   const flights = createSingleflight<Loaded>({ clock, ageTimeoutMs: flightAgeMs, isFailure: isFailed });
@@ -67,35 +84,30 @@ export function createListReader(options: ListReaderOptions): ListReader {
   }
 
   /** Those that somebody waits for, and the others, ask for room each for themselves, and before anything else is done for them: what is refused must cost little. */
-  async function loadMissing(
-    missing: readonly Missing[],
-    results: ListResult[],
-    arrivedAtMs: number,
-    timeoutMs: number,
-  ): Promise<ListResult[]> {
+  async function loadMissing(missing: readonly Missing[], reading: Reading, timeoutMs: number): Promise<ListResult[]> {
     const foreground = missing.filter(({ ask }) => !ask.isBackground);
     const background = foreground.length === missing.length ? [] : missing.filter(({ ask }) => ask.isBackground);
     await Promise.all([
-      loadWhenRoom(foreground, false, results, arrivedAtMs, timeoutMs),
-      loadWhenRoom(background, true, results, arrivedAtMs, timeoutMs),
+      loadWhenRoom(foreground, false, reading, timeoutMs),
+      loadWhenRoom(background, true, reading, timeoutMs),
     ]);
-    return results;
+    return reading.results;
   }
 
   async function loadWhenRoom(
     missing: readonly Missing[],
     isBackground: boolean,
-    results: ListResult[],
-    arrivedAtMs: number,
+    reading: Reading,
     timeoutMs: number,
   ): Promise<void> {
+    const { results, arrivedAtMs, presence } = reading;
     // What is being loaded already, or will be as soon as there is room for it, costs nothing more.
     const needing = missing.filter(
       ({ ask, cacheKey }) => isGuarded(ask) && !flights.has(cacheKey, notBeforeOf(ask, arrivedAtMs)),
     );
     const own = needing.filter(({ cacheKey }) => !entering.has(cacheKey));
-    if (needing.length === 0) return loadTogether(missing, results, arrivedAtMs, timeoutMs);
-    if (own.length === 0) return loadBehind(missing, needing, isBackground, results, arrivedAtMs, timeoutMs);
+    if (needing.length === 0) return loadTogether(missing, reading, timeoutMs);
+    if (own.length === 0) return loadBehind(missing, needing, isBackground, reading, timeoutMs);
 
     const { promise: entrance, resolve } = Promise.withResolvers<ErrorCode | undefined>();
     // Nobody who is waited for goes behind one who is not, and shed first.
@@ -105,15 +117,17 @@ export function createListReader(options: ListReaderOptions): ListReader {
       resolve(refusal);
     };
     try {
-      await guard({ isBackground, weight: own.length, timeoutMs }, async (leftMs) => {
-        const loading = loadTogether(missing, results, arrivedAtMs, leftMs);
+      await guard({ isBackground, weight: own.length, timeoutMs, presence }, async (leftMs) => {
+        const loading = loadTogether(missing, reading, leftMs);
         endEntrance();
         await loading;
         const failure = missing.map(({ index }) => results[index]).find((result) => result?.kind === 'error');
-        // So that the guard does not take a failure that came at once for a quick read.
-        if (failure?.kind === 'error') throw new EarshotError(failure.code, 'table', 'a list could not be read');
+        // So that the guard does not take a failure that came at once for a quick read, nor a read that was let go of for a slow one.
+        const code = presence?.isGone() ? 'unavailable' : failure?.kind === 'error' ? failure.code : undefined;
+        if (code !== undefined) throw new EarshotError(code, 'table', 'a list could not be read');
       });
     } catch (error) {
+      if (error instanceof CallerGone) counters.add('origin_cancelled_keys_total', own.length);
       const { code } = toEarshotError(error, 'origin');
       endEntrance(code);
       for (const { index } of missing) results[index] ??= { kind: 'error', code };
@@ -125,10 +139,10 @@ export function createListReader(options: ListReaderOptions): ListReader {
     missing: readonly Missing[],
     needing: readonly Missing[],
     isBackground: boolean,
-    results: ListResult[],
-    arrivedAtMs: number,
+    reading: Reading,
     timeoutMs: number,
   ): Promise<void> {
+    const { results } = reading;
     const startedAtMs = clock.monotonicNow();
     const refusals = await Promise.all(needing.map(({ cacheKey }) => entering.get(cacheKey)));
     const leftMs = timeoutMs - (clock.monotonicNow() - startedAtMs);
@@ -137,18 +151,20 @@ export function createListReader(options: ListReaderOptions): ListReader {
       else if (refusals[i] === 'overloaded') results[index] = { kind: 'error', code: 'overloaded' };
     }
     const rest = missing.filter(({ index }) => results[index] === undefined);
-    if (rest.length > 0) await loadWhenRoom(rest, isBackground, results, arrivedAtMs, Math.max(1, leftMs));
+    if (rest.length > 0) await loadWhenRoom(rest, isBackground, reading, Math.max(1, leftMs));
   }
 
-  async function loadTogether(
-    missing: readonly Missing[],
-    results: ListResult[],
-    arrivedAtMs: number,
-    timeoutMs: number,
-  ): Promise<void> {
-    const group = createLoadGroup((asks: readonly ListAsk[]) => load(asks, timeoutMs));
+  async function loadTogether(missing: readonly Missing[], reading: Reading, timeoutMs: number): Promise<void> {
+    const group = createLoadGroup((loads: readonly KeyLoad[]) =>
+      load(
+        loads.map(({ ask }) => ask),
+        timeoutMs,
+        loads.map(({ presence }) => presence),
+      ),
+    );
+    const { results, arrivedAtMs } = reading;
     const loads = missing.map(async ({ ask, cacheKey, index }) => {
-      results[index] = toResult(await loadOne(ask, cacheKey, group, arrivedAtMs, timeoutMs), arrivedAtMs);
+      results[index] = toResult(await loadOne(ask, cacheKey, group, reading, timeoutMs), arrivedAtMs);
     });
     group.start();
     await Promise.all(loads);
@@ -167,14 +183,16 @@ export function createListReader(options: ListReaderOptions): ListReader {
   async function loadOne(
     ask: ListAsk,
     cacheKey: string,
-    group: LoadGroup<ListAsk, Loaded>,
-    arrivedAtMs: number,
+    group: LoadGroup<KeyLoad, Loaded>,
+    { arrivedAtMs, presence }: Reading,
     timeoutMs: number,
   ): Promise<Loaded> {
+    let waited: OwnPresence | undefined;
     try {
       const { value, isCollapsed } = await flights.run(cacheKey, {
         load: async (isCurrent) => {
-          const loaded = await group.add(withMaxAge(ask, arrivedAtMs));
+          waited = createPresence();
+          const loaded = await group.add({ ask: withMaxAge(ask, arrivedAtMs), presence: waited });
           if (!isFailed(loaded) && isCurrent()) memory.set(cacheKey, loaded);
           return loaded;
         },
@@ -183,11 +201,16 @@ export function createListReader(options: ListReaderOptions): ListReader {
         // What another process had in memory may be older than the load that brought it.
         accepts: (loaded) => isFailed(loaded) || loaded.storedAtMs >= notBeforeOf(ask, arrivedAtMs),
         keepAlive: () => {},
+        presence,
+        abandon: () => {
+          counters.add('origin_cancelled_keys_total');
+          waited?.leave();
+        },
       });
       if (isCollapsed) counters.add('origin_collapsed_total');
       return value;
     } catch (error) {
-      return { kind: 'error', code: error instanceof FollowerTimeout ? 'deadline_exceeded' : 'internal' };
+      return { kind: 'error', code: hasLeft(error) ? 'deadline_exceeded' : 'internal' };
     }
   }
 
@@ -204,7 +227,7 @@ export function createListReader(options: ListReaderOptions): ListReader {
       counters.add('origin_memory_hits_total', asks.length);
       return results;
     },
-    read: async (asks, timeoutMs) => {
+    read: async (asks, timeoutMs, presence) => {
       const nowMs = clock.now();
       const results: ListResult[] = new Array(asks.length);
       const missing: Missing[] = [];
@@ -215,11 +238,15 @@ export function createListReader(options: ListReaderOptions): ListReader {
         else missing.push({ ask, cacheKey, index });
       }
       counters.add('origin_memory_hits_total', asks.length - missing.length);
-      return missing.length === 0 ? results : loadMissing(missing, results, nowMs, timeoutMs);
+      return missing.length === 0
+        ? results
+        : loadMissing(missing, { results, arrivedAtMs: nowMs, presence }, timeoutMs);
     },
     flights: () => flights.size(),
   };
 }
+
+const hasLeft = (error: unknown): boolean => error instanceof FollowerTimeout || error instanceof CallerGone;
 
 /** Ages count from the arrival of the request: what was read for it, or after it came, has none. */
 function toResult(loaded: Loaded, arrivedAtMs: number): ListResult {

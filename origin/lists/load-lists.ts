@@ -3,6 +3,7 @@ import type { Clock } from '../../shared/clock.ts';
 import type { Counters } from '../../shared/counters.ts';
 import { toEarshotError } from '../../shared/errors.ts';
 import type { ListAsk } from '../../shared/lists-read.ts';
+import type { Presence } from '../../shared/presence.ts';
 import type { ReadFailure, RecommendationTable } from '../bigtable/recommendation-table.ts';
 import type { HeldList } from './list-memory.ts';
 
@@ -10,12 +11,21 @@ export type Loaded = HeldList | ReadFailure;
 
 export const isFailed = (loaded: Loaded): loaded is ReadFailure => 'kind' in loaded;
 
-/** One outcome per ask, in their order. Never rejects. */
-export type LoadLists = (asks: readonly ListAsk[], timeoutMs: number) => Promise<Loaded[]>;
+/** One outcome per ask, in their order; a key for which nobody waits any more is given up. Never rejects. */
+export type LoadLists = (
+  asks: readonly ListAsk[],
+  timeoutMs: number,
+  presences?: readonly Presence[],
+) => Promise<Loaded[]>;
 
 /** Lets `work` begin when there is room for it, with the time that is left then; rejects with an EarshotError when there will not be in time. */
 export type Guard = <T>(
-  ask: { readonly isBackground: boolean; readonly weight: number; readonly timeoutMs: number },
+  ask: {
+    readonly isBackground: boolean;
+    readonly weight: number;
+    readonly timeoutMs: number;
+    readonly presence?: Presence | undefined;
+  },
   work: (leftMs: number) => Promise<T>,
 ) => Promise<T>;
 
@@ -27,10 +37,10 @@ interface TableLoadOptions {
 
 export const createTableLoad =
   ({ table, clock, counters }: TableLoadOptions): LoadLists =>
-  async (asks, timeoutMs) => {
+  async (asks, timeoutMs, presences) => {
     const storedAtMs = clock.now();
     try {
-      const values = await table.readLists(asks, timeoutMs);
+      const values = await table.readLists(asks, timeoutMs, presences);
       counters.add('origin_absent_total', values.filter(({ kind }) => kind === 'absent').length);
       return values.map((value) => (value.kind === 'error' ? value : { value, storedAtMs }));
     } catch (error) {

@@ -21,6 +21,8 @@ export interface MetricsState {
   readonly concurrencyLimit: number;
   /** Loads under way that others may join. */
   readonly flights: number;
+  /** Whether reads go to the cluster of this region. */
+  readonly isLocalClusterUp: boolean;
   readonly caches: Readonly<Record<CacheName, { readonly bytes: number; readonly entries: number }>>;
 }
 
@@ -171,6 +173,9 @@ function registerGauges(registry: Registry, state: () => MetricsState): void {
   gauge('origin_executing', 'keys that are being read', () => state().executing);
   gauge('origin_concurrency_limit', 'keys that may be read at once', () => state().concurrencyLimit);
   gauge('origin_flights', 'loads under way that others may join', () => state().flights);
+  gauge('origin_local_cluster_up', 'processes that read the cluster of their region', () =>
+    state().isLocalClusterUp ? 1 : 0,
+  );
   gauge('origin_workers_reporting', 'processes that these figures are the sum of', () => 1);
   const cacheGauge = (name: string, help: string, unit: 'bytes' | 'entries'): void => {
     new Gauge({

@@ -5,16 +5,22 @@
 // neither ends before its time is up.
 import type { ListResult } from '../../shared/list-frames.ts';
 import type { ListAsk } from '../../shared/lists-read.ts';
+import type { Presence } from '../../shared/presence.ts';
 import type { ListReader } from '../lists/list-reader.ts';
 import { chooseWorker } from './sibling-load.ts';
 
 /** The same reader, its loads apart for each of `count` processes. */
 export function readByOwner(lists: ListReader, count: number): ListReader {
-  async function readParts(parts: Iterable<number[]>, asks: readonly ListAsk[], timeoutMs: number) {
+  async function readParts(
+    parts: Iterable<number[]>,
+    asks: readonly ListAsk[],
+    timeoutMs: number,
+    presence: Presence | undefined,
+  ) {
     const results: ListResult[] = new Array(asks.length);
     const reads = Array.from(parts, async (at) => {
       const part = at.map((i) => asks[i] as ListAsk);
-      const read = await lists.read(part, timeoutMs);
+      const read = await lists.read(part, timeoutMs, presence);
       for (const [n, i] of at.entries()) results[i] = read[n] as ListResult;
     });
     await Promise.all(reads);
@@ -23,9 +29,11 @@ export function readByOwner(lists: ListReader, count: number): ListReader {
 
   return {
     ...lists,
-    read: (asks, timeoutMs) => {
+    read: (asks, timeoutMs, presence) => {
       const parts = Map.groupBy(asks.keys(), (i) => chooseWorker((asks[i] as ListAsk).user, count));
-      return parts.size === 1 ? lists.read(asks, timeoutMs) : readParts(parts.values(), asks, timeoutMs);
+      return parts.size === 1
+        ? lists.read(asks, timeoutMs, presence)
+        : readParts(parts.values(), asks, timeoutMs, presence);
     },
   };
 }

@@ -8,6 +8,7 @@ import { toEarshotError } from '../../shared/errors.ts';
 import { murmur3 } from '../../shared/hash.ts';
 import type { ListResult } from '../../shared/list-frames.ts';
 import type { ListAsk } from '../../shared/lists-read.ts';
+import { type Presence, presenceOfAll } from '../../shared/presence.ts';
 import type { Guard, Loaded, LoadLists } from '../lists/load-lists.ts';
 import type { Siblings } from './siblings.ts';
 
@@ -33,34 +34,46 @@ export const chooseWorker = (user: string, count: number): number => murmur3(use
 export function createSiblingLoad({ siblings, load, guard, clock, counters }: SiblingLoadOptions): LoadLists {
   const bypassUntilMs = new Map<number, number>();
 
-  async function loadInstead(asks: readonly ListAsk[], timeoutMs: number): Promise<Loaded[]> {
+  async function loadInstead(
+    asks: readonly ListAsk[],
+    timeoutMs: number,
+    presences: readonly Presence[],
+  ): Promise<Loaded[]> {
     const isBackground = asks.every((ask) => ask.isBackground);
+    const room = { isBackground, weight: asks.length, timeoutMs, presence: presenceOfAll(presences) };
     try {
-      return await guard({ isBackground, weight: asks.length, timeoutMs }, (leftMs) => load(asks, leftMs));
+      return await guard(room, (leftMs) => load(asks, leftMs, presences));
     } catch (error) {
       const { code } = toEarshotError(error, 'origin');
       return asks.map(() => ({ kind: 'error', code }));
     }
   }
 
-  async function loadFrom(worker: number, asks: readonly ListAsk[], timeoutMs: number): Promise<Loaded[]> {
-    if (worker === siblings.own) return load(asks, timeoutMs);
-    if (clock.now() < (bypassUntilMs.get(worker) ?? 0)) return loadInstead(asks, timeoutMs);
+  async function loadFrom(
+    worker: number,
+    asks: readonly ListAsk[],
+    timeoutMs: number,
+    presences: readonly Presence[],
+  ): Promise<Loaded[]> {
+    if (worker === siblings.own) return load(asks, timeoutMs, presences);
+    if (clock.now() < (bypassUntilMs.get(worker) ?? 0)) return loadInstead(asks, timeoutMs, presences);
     const startedAtMs = clock.now();
     const startedAt = clock.monotonicNow();
+    const presence = presenceOfAll(presences);
     try {
       // What the list holds of its items is put together here.
       const plain = asks.map((ask) => (ask.expand === undefined ? ask : { ...ask, expand: undefined }));
-      const results = await siblings.readLists(worker, plain, timeoutMs * SIBLING_SHARE);
+      const results = await siblings.readLists(worker, plain, timeoutMs * SIBLING_SHARE, presence);
       return results.map((result) => toLoaded(result, startedAtMs));
     } catch {
+      if (presence.isGone()) return asks.map(() => ({ kind: 'error', code: 'deadline_exceeded' }));
       counters.add('origin_sibling_failures_total');
       bypassUntilMs.set(worker, clock.now() + BYPASS_MS);
-      return loadInstead(asks, Math.max(1, timeoutMs - (clock.monotonicNow() - startedAt)));
+      return loadInstead(asks, Math.max(1, timeoutMs - (clock.monotonicNow() - startedAt)), presences);
     }
   }
 
-  return async (asks, timeoutMs) => {
+  return async (asks, timeoutMs, presences = []) => {
     const indexes = Map.groupBy(asks.keys(), (i) => chooseWorker((asks[i] as ListAsk).user, siblings.count));
     const loaded: Loaded[] = new Array(asks.length);
     const loads = [...indexes].map(async ([worker, at]) => {
@@ -68,6 +81,7 @@ export function createSiblingLoad({ siblings, load, guard, clock, counters }: Si
         worker,
         at.map((i) => asks[i] as ListAsk),
         timeoutMs,
+        at.flatMap((i) => presences[i] ?? []),
       );
       for (const [n, i] of at.entries()) loaded[i] = part[n] as Loaded;
     });

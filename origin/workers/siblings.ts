@@ -6,12 +6,13 @@ import { buffer } from 'node:stream/consumers';
 import { problemOf } from '../../shared/errors.ts';
 import { decodeListFrames, type ListResult } from '../../shared/list-frames.ts';
 import { DEADLINE_HEADER, LISTS_READ_PATH, type ListAsk } from '../../shared/lists-read.ts';
+import { CallerGone, type Presence } from '../../shared/presence.ts';
 
 export interface Siblings {
   readonly own: number;
   readonly count: number;
-  /** All of them `overloaded` when the process has as much to do as it can; rejects with an Error when it does not answer in time, or otherwise. */
-  readLists(worker: number, asks: readonly ListAsk[], timeoutMs: number): Promise<ListResult[]>;
+  /** All of them `overloaded` when the process has as much to do as it can; rejects with an Error when it does not answer in time, when whoever asks has gone, or otherwise. */
+  readLists(worker: number, asks: readonly ListAsk[], timeoutMs: number, presence?: Presence): Promise<ListResult[]>;
   close(): void;
 }
 
@@ -24,7 +25,7 @@ const MAX_CONNECTIONS = 8;
 export function connectSiblings(directory: string, own: number, count: number): Siblings {
   const agent = new Agent({ keepAlive: true, maxSockets: MAX_CONNECTIONS });
 
-  function exchange(worker: number, timeoutMs: number, body: string): Promise<Buffer | undefined> {
+  function exchange(worker: number, timeoutMs: number, body: string, presence?: Presence): Promise<Buffer | undefined> {
     return new Promise((resolve, reject) => {
       const options = {
         socketPath: socketPath(directory, worker),
@@ -44,14 +45,15 @@ export function connectSiblings(directory: string, own: number, count: number): 
       });
       outgoing.once('error', reject);
       outgoing.end(body);
+      presence?.onGone(() => outgoing.destroy(new CallerGone()));
     });
   }
 
   return {
     own,
     count,
-    readLists: async (worker, asks, timeoutMs) => {
-      const body = await exchange(worker, timeoutMs, JSON.stringify({ keys: asks }));
+    readLists: async (worker, asks, timeoutMs, presence) => {
+      const body = await exchange(worker, timeoutMs, JSON.stringify({ keys: asks }), presence);
       return body === undefined
         ? asks.map(() => ({ kind: 'error', code: 'overloaded' }))
         : decodeListFrames(body, asks.length);

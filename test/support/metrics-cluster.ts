@@ -26,6 +26,7 @@ if (cluster.isPrimary) {
       executing: 5,
       concurrencyLimit: 400,
       flights: 2,
+      isLocalClusterUp: true,
       caches: { lists: { bytes: 1000, entries: 10 }, items: { bytes: 100, entries: 1 } },
     }),
   });

@@ -306,7 +306,7 @@ describe('a load in the object', () => {
   test('that fails is passed over: the next region’s object is asked', async () => {
     edge.origins.behave(503, { region: 'asia', path: LISTS });
     expect((await read(edge.addIsolate())).cache).toBe(
-      'origin-asia; fwd=miss; fwd-status=503, region-asia; fwd=miss, origin-europe; fwd=miss; fwd-status=200, region-europe; fwd=miss; stored, colo; fwd=miss; stored, isolate; fwd=miss; stored',
+      'origin-asia; fwd=miss; fwd-status=503, region-asia; fwd=miss, origin-us; fwd=miss; fwd-status=200, region-us; fwd=miss; stored, colo; fwd=miss; stored, isolate; fwd=miss; stored',
     );
   });
 

@@ -29,7 +29,7 @@ export interface ReadChannels {
 
 export interface ReadChannelsOptions {
   readonly address: BigtableAddress;
-  /** Those that reads are made with: the first has to be there, one that is not there of the others is passed over. */
+  /** Those that reads are made with: the first has to be there, if not its cluster; one that is not there of the others is passed over. */
   readonly appProfiles: readonly [string, ...string[]];
   /** Connections. One takes 100 calls at once, which is more than a process can work on; the others keep one that stalls from stalling all. */
   readonly count: number;
@@ -68,7 +68,7 @@ export function createReadChannels(options: ReadChannelsOptions): ReadChannels {
     const client = new v2.BigtableClient({ ...clientOptions(address), 'grpc.use_local_subchannel_pool': 1 });
     try {
       const stub = (await client.initialize()) as unknown as Client;
-      for (const [i, appProfileId] of appProfiles.entries()) await prime(client, appProfileId, i === 0);
+      await primeAll(client);
       return { client, stub, calls: 0, isRetired: false };
     } catch (error) {
       await client.close();
@@ -76,13 +76,26 @@ export function createReadChannels(options: ReadChannelsOptions): ReadChannels {
     }
   }
 
-  async function prime(client: v2.BigtableClient, appProfileId: string, isRequired: boolean): Promise<void> {
+  /** A cluster that is gone is no reason to do without the others; a profile that is not there is one. */
+  async function primeAll(client: v2.BigtableClient): Promise<void> {
+    const [first, ...others] = appProfiles;
+    const why = await prime(client, first);
+    if (why?.retryable === false) throw why;
+    const whyNot = [];
+    for (const appProfileId of others) whyNot.push(await prime(client, appProfileId));
+    if (why !== undefined && !whyNot.includes(undefined)) throw why;
+    for (const error of [why, ...whyNot]) if (error !== undefined) onError(error);
+  }
+
+  /** Why it could not be; undefined when it was. */
+  async function prime(client: v2.BigtableClient, appProfileId: string): Promise<EarshotError | undefined> {
     try {
       await client.pingAndWarm({ name: instanceName, appProfileId }, { timeout: WARM_TIMEOUT_MS, retry: null });
+      return undefined;
     } catch (error) {
-      if (grpcCodeOf(error) === UNIMPLEMENTED) return;
-      if (isRequired) throw toTableError(error, `priming a connection for ${appProfileId}`);
-      onError(toTableError(error, `priming a connection for ${appProfileId}`));
+      return grpcCodeOf(error) === UNIMPLEMENTED
+        ? undefined
+        : toTableError(error, `priming a connection for ${appProfileId}`);
     }
   }
 

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { DEV_LOCATIONS } from '../../../dev/topology.ts';
 import type { RegionFault } from '../../../ops/region-fault.ts';
-import { distanceKm, estimateRoundTripMs } from '../../../shared/regions.ts';
+import { expectedRoundTripMs } from '../../../shared/expected-round-trip.ts';
 import { eventually } from '../origin/waiting.ts';
 import { codeOf, type ProxiedRegion, startProxiedRegion } from './proxied-region.ts';
 
@@ -51,7 +51,7 @@ describe('a region that is far', () => {
     ['Texas for one who does not say', undefined, 'DFW'],
   ])('holds a request back for the round trip from %s', async (_where, place, code) => {
     const { arrived, call, clock, held, region } = await startProxiedRegion({ isFar: true });
-    const roundTripMs = estimateRoundTripMs(distanceKm(DEV_LOCATIONS[code] ?? region, region));
+    const roundTripMs = expectedRoundTripMs(region, DEV_LOCATIONS[code] ?? region);
     expect(roundTripMs).toBeGreaterThan(100);
     const answer = call(place === undefined ? {} : { place });
     await held();
@@ -196,7 +196,7 @@ describe('latency', () => {
     await proxy.setFault({ latencyMs: 500 });
     const answer = call({ place: 'LHR' });
     await held();
-    clock.advance(500 + Math.floor(estimateRoundTripMs(distanceKm(DEV_LOCATIONS.LHR ?? region, region))));
+    clock.advance(500 + Math.floor(expectedRoundTripMs(region, DEV_LOCATIONS.LHR ?? region)));
     expect(clock.pending()).toBe(1);
     clock.advance(1);
     expect((await answer).status).toBe(207);

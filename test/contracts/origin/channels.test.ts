@@ -6,7 +6,7 @@ import { createManualClock } from '../../../shared/clock.ts';
 import type { EarshotError } from '../../../shared/errors.ts';
 import { makeRowKey, TABLES } from '../../../shared/keys.ts';
 import { startCountingProxy } from './counting-proxy.ts';
-import { startInstance, TIMEOUT_MS, writeList } from './instance.ts';
+import { setFaultOfAll, startInstance, TIMEOUT_MS, writeList } from './instance.ts';
 import { listKey, readCalls } from './running-table.ts';
 import { startScriptedBigtable } from './scripted-bigtable.ts';
 import { eventually } from './waiting.ts';
@@ -91,12 +91,20 @@ describe('before channels are warm', () => {
 
   test('a cluster that was down and is up can be warmed for, with as many channels as there should be', async () => {
     const { channels, proxy, read, server } = await setUp({ count: 2 });
-    server.setFault('europe', { down: true });
+    setFaultOfAll(server, { down: true });
     await expect(channels.warm()).rejects.toMatchObject({ code: 'unavailable' });
-    server.setFault('europe', {});
+    setFaultOfAll(server, {});
     await channels.warm();
     expect([channels.isWarm(), await read()]).toEqual([true, ok]);
     await eventually(() => expect(proxy.open()).toBe(2));
+  });
+
+  test("the first profile's cluster being down does not fail the warming as long as another profile leads somewhere", async () => {
+    const { channels, errors, pings, server } = await setUp();
+    server.setFault('europe', { down: true });
+    await channels.warm();
+    expect([channels.isWarm(), pings('asia')]).toEqual([true, 1]);
+    expect(errors).toMatchObject([{ code: 'unavailable', message: expect.stringContaining('serve-europe') }]);
   });
 
   test('warming twice at once opens no more channels than warming once', async () => {

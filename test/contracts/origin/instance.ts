@@ -1,5 +1,6 @@
 // An instance of the embedded Bigtable for one test, reached as the origin and the `earshot` command reach theirs. It ends with the test.
 import { onTestFinished } from 'vitest';
+import type { Fault } from '../../../dev/bigtable/faults.ts';
 import { type BigtableOptions, type EmbeddedBigtable, startBigtable } from '../../../dev/bigtable/server.ts';
 import { type BigtableAddress, type BigtableConnection, connectBigtable } from '../../../origin/bigtable/connection.ts';
 import { applySchema } from '../../../origin/bigtable/schema.ts';
@@ -49,6 +50,11 @@ export async function startInstance(options: BigtableOptions = {}): Promise<Test
   await applySchema(instance.bigtable, { clusters: CLUSTERS, dryRun: false }, () => undefined);
   instance.server.resetCounters();
   return instance;
+}
+
+/** The same fault for every cluster, so that there is none to go to instead. */
+export function setFaultOfAll(server: EmbeddedBigtable, fault: Fault): void {
+  for (const cluster of REGIONS) server.setFault(cluster, fault);
 }
 
 export interface CellToWrite {

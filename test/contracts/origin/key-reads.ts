@@ -1,6 +1,7 @@
 // Reads by key for one test, driven directly over real channels: every bound can be set, and time stands still until it is moved.
 import { onTestFinished } from 'vitest';
 import type { BigtableAddress } from '../../../origin/bigtable/connection.ts';
+import { createLocalCluster, type LocalCluster } from '../../../origin/bigtable/local-cluster.ts';
 import type { RowFilter } from '../../../origin/bigtable/read-rows.ts';
 import { createReadChannels, type ReadChannels } from '../../../origin/bigtable/reads/channels.ts';
 import { createHedgeDelay, type HedgeDelay } from '../../../origin/bigtable/reads/hedge-delay.ts';
@@ -22,7 +23,8 @@ export interface KeyReads {
   readonly channels: ReadChannels;
   readonly budget: Budget;
   readonly hedgeDelay: HedgeDelay;
-  readonly seen: { calls: number[]; retries: number; hedges: string[]; slow: number };
+  readonly localCluster: LocalCluster;
+  readonly seen: { calls: number[]; retries: number; failovers: number[]; hedges: string[]; slow: number };
   /** Begins reading `keys`, which are sorted first; `rows` are those known so far, `outcome` resolves when it is over. */
   start(
     keys: readonly string[],
@@ -53,11 +55,13 @@ export async function openKeyReads(address: BigtableAddress, options: KeyReadsOp
   await channels.warm();
   const budget = options.budget ?? createBudget({ share: 0, reserve: 1000 });
   const hedgeDelay = options.hedgeDelay ?? createHedgeDelay();
-  const seen: KeyReads['seen'] = { calls: [], retries: 0, hedges: [], slow: 0 };
+  const seen: KeyReads['seen'] = { calls: [], retries: 0, failovers: [], hedges: [], slow: 0 };
+  const localCluster = options.localCluster ?? createLocalCluster({ clock, random });
   const deps: KeyReadDeps = {
     channels,
     appProfile,
     hedgeProfile,
+    localCluster,
     hedgeDelay,
     budget,
     maxRetries: options.maxRetries ?? 3,
@@ -67,6 +71,7 @@ export async function openKeyReads(address: BigtableAddress, options: KeyReadsOp
       onCall: (keys) => void seen.calls.push(keys),
       onCallEnd: () => {},
       onRetry: () => void seen.retries++,
+      onFailover: (keys) => void seen.failovers.push(keys),
       onHedge: (outcome) => void seen.hedges.push(outcome),
     },
   };
@@ -77,6 +82,7 @@ export async function openKeyReads(address: BigtableAddress, options: KeyReadsOp
     channels,
     budget,
     hedgeDelay,
+    localCluster,
     seen,
     start: (keys, timeoutMs = TIMEOUT_MS) => {
       const over = Promise.withResolvers<ReadOutcome>();

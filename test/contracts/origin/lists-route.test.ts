@@ -33,6 +33,7 @@ async function serveRoute(results: readonly ListResult[] = [], isRefusedUnread =
     readTimeoutMs: 1000,
     isRefusedUnread,
     isDraining: () => false,
+    isLocalClusterUp: () => true,
     clock: createManualClock(),
     counters,
     counter: 'origin_reads_total',

@@ -16,6 +16,8 @@ export interface SeenCalls {
   /** How many keys each call asked for. */
   readonly calls: number[];
   retries: number;
+  /** How many keys each call asked for that went to another cluster. */
+  readonly failovers: number[];
   readonly hedges: string[];
   readonly errors: unknown[];
 }
@@ -32,7 +34,7 @@ export async function openTable(
   address: BigtableAddress,
   options: Partial<RecommendationTableOptions> = {},
 ): Promise<{ table: RecommendationTable; seen: SeenCalls }> {
-  const seen: SeenCalls = { calls: [], retries: 0, hedges: [], errors: [] };
+  const seen: SeenCalls = { calls: [], retries: 0, failovers: [], hedges: [], errors: [] };
   const table = createRecommendationTable({
     address,
     appProfile: 'serve-asia',
@@ -42,6 +44,7 @@ export async function openTable(
       onCall: (keys) => seen.calls.push(keys),
       onCallEnd: () => {},
       onRetry: () => seen.retries++,
+      onFailover: (keys) => seen.failovers.push(keys),
       onHedge: (outcome) => seen.hedges.push(outcome),
     }),
     ...options,

@@ -19,6 +19,8 @@ export const WORKERS = 2;
 export interface Connection {
   get(path: string): Promise<{ status: number; text: string }>;
   read(users: readonly string[], asked?: Partial<ListAsk>): Promise<ListResult[]>;
+  /** Begins to read, and goes away once `until` has resolved. */
+  readUntil(users: readonly string[], until: () => Promise<unknown>): Promise<void>;
 }
 
 export interface RunningWorkers extends TestInstance {
@@ -130,6 +132,16 @@ function openConnection(url: string, token: string): Connection {
     get: async (path) => {
       const { status, bytes } = await exchange('GET', path);
       return { status, text: bytes.toString() };
+    },
+    readUntil: async (users, until) => {
+      const keys = users.map((user) => ({ surface: 'home', variant: 'control', generation: MONDAY, user }));
+      const headers = { authorization: `Bearer ${token}` };
+      const outgoing = request(`${url}${LISTS_READ_PATH}`, { method: 'POST', agent, headers });
+      const closed = new Promise<void>((resolve) => void outgoing.once('close', resolve));
+      outgoing.on('error', () => {}).end(JSON.stringify({ keys }));
+      await until();
+      outgoing.destroy();
+      await closed;
     },
     read: async (users, asked = {}) => {
       const keys = users.map((user) => ({ surface: 'home', variant: 'control', generation: MONDAY, user, ...asked }));

@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { startBigtable } from '../../../dev/bigtable/server.ts';
 import { connectBigtable } from '../../../origin/bigtable/connection.ts';
+import { MAX_PROBE_MS } from '../../../origin/bigtable/local-cluster.ts';
 import { applySchema } from '../../../origin/bigtable/schema.ts';
 import { startOrigin } from '../../../origin/server.ts';
 import { createManualClock, systemClock } from '../../../shared/clock.ts';
@@ -13,7 +14,15 @@ import { LISTENER_AUDIENCE } from '../../../shared/identity.ts';
 import type { ListKey } from '../../../shared/keys.ts';
 import { decodeListFrames } from '../../../shared/list-frames.ts';
 import { LISTS_READ_PATH, MANIFEST_PATH } from '../../../shared/lists-read.ts';
-import { CLUSTERS, MONDAY, manifestOf, startInstance, writeList, writeManifestCell } from './instance.ts';
+import {
+  CLUSTERS,
+  MONDAY,
+  manifestOf,
+  setFaultOfAll,
+  startInstance,
+  writeList,
+  writeManifestCell,
+} from './instance.ts';
 import { IDLE_LOOP, mintOriginToken, originConfig, runOrigin, SECRET } from './running-origin.ts';
 import { eventually, settleWith } from './waiting.ts';
 
@@ -57,14 +66,40 @@ describe('lists:read', () => {
   test('answers an error per key while Bigtable is down, and lists again once it is up', async () => {
     const instance = await startInstance();
     const { clock, origin, readLists } = await runOrigin(instance);
-    instance.server.setFault('asia', { down: true });
+    setFaultOfAll(instance.server, { down: true });
     const response = await settleWith(clock, readLists([key('u:1'), key('u:2')]), 1);
     expect(response.status).toBe(200);
     const failed = { kind: 'error', code: 'unavailable' };
     expect(await framesOf(response, 2)).toEqual([failed, failed]);
     expect(origin.counters.snapshot()).toMatchObject({ origin_bigtable_failures_total: 4, origin_retries_total: 3 });
-    instance.server.setFault('asia', {});
+    setFaultOfAll(instance.server, {});
     expect(await framesOf(await readLists([key('u:1')]), 1)).toEqual([{ kind: 'absent' }]);
+  });
+
+  test('comes from another cluster while the local one is down, says so, and from the local one again when that is back', async () => {
+    const instance = await startInstance();
+    const { clock, get, origin, readLists } = await runOrigin(instance, { readTimeoutMs: 60_000 });
+    await writeList(instance.bigtable, key('u:1'), '{"id":"a"}');
+    const users = Array.from({ length: 10 }, (_, i) => `u:${i}`);
+    const metric = async (name: string) =>
+      new RegExp(`^earshot_${name}\\{.*\\} (\\d+)$`, 'm').exec(await (await get('/metrics')).text())?.[1];
+    const ask = async (user: string) => {
+      const response = await settleWith(clock, readLists([{ ...key(user), maxAgeMs: 0 }]), 1);
+      return [(await framesOf(response, 1))[0]?.kind, response.headers.get('earshot-served-by')];
+    };
+    expect([await ask('u:1'), await metric('origin_local_cluster_up')]).toEqual([['list', null], '1']);
+    instance.server.setFault('asia', { down: true });
+    const kinds = [];
+    for (const user of users) kinds.push((await ask(user))[0]);
+    expect(kinds).toEqual(users.map((user) => (user === 'u:1' ? 'list' : 'absent')));
+    expect(await ask('u:1')).toEqual(['list', 'any']);
+    expect([await metric('origin_local_cluster_up'), await metric('origin_ejections_total')]).toEqual(['0', '1']);
+    expect(origin.counters.get('origin_failover_keys_total')).toBe(11);
+    instance.server.setFault('asia', {});
+    clock.advance(MAX_PROBE_MS);
+    await ask('u:1');
+    await eventually(async () => expect(await metric('origin_local_cluster_up')).toBe('1'));
+    expect(await ask('u:1')).toEqual(['list', null]);
   });
 
   test.each([
@@ -209,7 +244,7 @@ describe('the manifest', () => {
     const breaks = [
       () => writeManifestCell(instance.bigtable, 'not a manifest', NOW + 10),
       () => writeManifestCell(instance.bigtable, '{"version":2}', NOW + 11),
-      async () => instance.server.setFault('asia', { down: true }),
+      async () => setFaultOfAll(instance.server, { down: true }),
     ];
     for (const [i, breakIt] of breaks.entries()) {
       await breakIt();
@@ -217,10 +252,38 @@ describe('the manifest', () => {
       expect(await (await manifest()).json()).toEqual(manifestOf(1));
       expect(origin.counters.get('origin_manifest_failures_total')).toBe(i + 1);
     }
-    instance.server.setFault('asia', {});
+    setFaultOfAll(instance.server, {});
     await writeManifestCell(instance.bigtable, JSON.stringify(manifestOf(3)), NOW + 12);
     await poll();
     expect(await (await manifest()).json()).toEqual(manifestOf(3));
+  });
+
+  test('comes from another cluster while the local one is down, never an older one, and its polls find out that it is back', async () => {
+    const instance = await startInstance();
+    const { server } = instance;
+    await writeVersion(instance.bigtable, 1);
+    const { manifest, origin, poll } = await runOrigin(instance, { appProfile: 'serve-us' });
+    const version = async () => ((await (await manifest()).json()) as { version: number }).version;
+    const readsOfUs = () => server.counters('us').calls.ReadRows ?? 0;
+    server.stopReplication('europe');
+    await writeVersion(instance.bigtable, 2);
+    await poll();
+    expect(await version()).toBe(2);
+    for (const cluster of ['us', 'asia']) server.setFault(cluster, { down: true });
+    for (let i = 0; i < 5; i++) await poll();
+    expect([await version(), origin.counters.get('origin_ejections_total')]).toEqual([2, 1]);
+    expect(origin.counters.get('origin_manifest_failures_total')).toBe(5);
+    server.setFault('asia', {});
+    await writeVersion(instance.bigtable, 3);
+    await poll();
+    expect(await version()).toBe(3);
+    server.setFault('us', {});
+    server.resetCounters();
+    await eventually(async () => {
+      await poll();
+      expect(readsOfUs()).toBeGreaterThan(1);
+    });
+    expect(await version()).toBe(3);
   });
 
   test('comes as it is stored, with what a newer writer has put in, and with another ETag for other bytes', async () => {
@@ -240,20 +303,28 @@ describe('the manifest', () => {
 describe('readiness', () => {
   test('waits for primed connections and a manifest, which an instance without publications has too, and liveness does not', async () => {
     const instance = await startInstance();
-    instance.server.setFault('asia', { down: true });
+    setFaultOfAll(instance.server, { down: true });
     const { get, manifest, poll } = await runOrigin(instance);
     expect((await get('/livez')).status).toBe(200);
     expect([(await get('/readyz')).status, (await manifest()).status]).toEqual([503, 503]);
-    instance.server.setFault('asia', {});
+    setFaultOfAll(instance.server, {});
     await poll();
     await eventually(async () => expect(await (await get('/readyz')).json()).toEqual({ status: 'ok' }));
     expect((await manifest()).status).toBe(200);
   });
 
+  test('comes without the local cluster: another one does', async () => {
+    const instance = await startInstance();
+    instance.server.setFault('asia', { down: true });
+    const { get, readLists } = await runOrigin(instance);
+    expect((await get('/readyz')).status).toBe(200);
+    expect(await framesOf(await readLists([key('u:1')]), 1)).toEqual([{ kind: 'absent' }]);
+  });
+
   test('outlives a Bigtable that goes away', async () => {
     const instance = await startInstance();
     const { get, poll } = await runOrigin(instance);
-    instance.server.setFault('asia', { down: true });
+    setFaultOfAll(instance.server, { down: true });
     await poll();
     expect((await get('/readyz')).status).toBe(200);
   });

@@ -119,7 +119,7 @@ describe('a call that takes longer than its like', () => {
 
   test('that comes after a retry is hedged too', async () => {
     const { calls, clock, hold, seen, server, serverClock, start } = await startHedging();
-    server.setFault('europe', { errorCode: 'UNAVAILABLE' });
+    server.setFault('europe', { errorCode: 'INTERNAL' });
     const { outcome } = start([ROW_KEY]);
     await eventually(() => expect(seen.retries).toBe(1));
     hold('europe');

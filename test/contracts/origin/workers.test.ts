@@ -143,6 +143,18 @@ describe('a process that is not well', () => {
   });
 });
 
+test('a caller who goes away takes along what another process reads for them', TIMEOUT, async () => {
+  const workers = await runWorkers();
+  const [first] = await workers.connectToEach();
+  const users = workers.usersOf(1, 2);
+  workers.server.setFault('asia', { blackHole: true });
+  workers.server.resetCounters();
+  await first.readUntil(users, () => eventually(() => expect(workers.server.counters('asia').calls.ReadRows).toBe(1)));
+  // By the process that was asked, and by the one that asked the table.
+  await eventually(async () => expect(await workers.counter('origin_cancelled_keys_total')).toBe(4));
+  expect(await workers.counter('origin_sibling_failures_total')).toBe(0);
+});
+
 describe('the end', () => {
   test.each(['SIGTERM', 'SIGINT'] as const)(
     '%s drains all, and the exit code is 0 and the sockets are gone',

@@ -65,7 +65,8 @@ describe('the manifest poller', () => {
   });
 
   test('has what the last read gave, and one ETag for the same bytes only', async () => {
-    const manifests = [manifestOf(1), manifestOf(1), manifestOf(2), manifestOf(1)];
+    const other = JSON.stringify({ ...EMPTY_MANIFEST, version: 1, later: 1 });
+    const manifests = [manifestOf(1), manifestOf(1), other, manifestOf(1)];
     const { pass, poller } = setUp(async () => manifests.shift() ?? '');
     const seen: { json: string | undefined; etag: string | undefined }[] = [];
     await poller.start();
@@ -73,11 +74,25 @@ describe('the manifest poller', () => {
       seen.push({ json: poller.latest()?.json, etag: poller.latest()?.etag });
       await pass(INTERVAL_MS);
     }
-    expect(seen.map(({ json }) => json)).toEqual([manifestOf(1), manifestOf(1), manifestOf(2), manifestOf(1)]);
-    const [first, same, other, again] = seen.map(({ etag }) => etag);
+    expect(seen.map(({ json }) => json)).toEqual([manifestOf(1), manifestOf(1), other, manifestOf(1)]);
+    const [first, same, changed, again] = seen.map(({ etag }) => etag);
     expect(first).toMatch(/^"[\w-]{22}"$/);
     expect([same, again]).toEqual([first, first]);
-    expect(other).not.toBe(first);
+    expect(changed).not.toBe(first);
+  });
+
+  test('never goes back a version, which a cluster that is behind would have it do, and says so', async () => {
+    const manifests = [manifestOf(2), manifestOf(1), manifestOf(3)];
+    const { counters, errors, pass, poller } = setUp(async () => manifests.shift() ?? '');
+    const seen: (string | undefined)[] = [];
+    await poller.start();
+    for (let i = 0; i < 3; i++) {
+      seen.push(poller.latest()?.json);
+      await pass(INTERVAL_MS);
+    }
+    expect(seen).toEqual([manifestOf(2), manifestOf(2), manifestOf(3)]);
+    expect(errors[0]).toEqual(new Error('expected the manifest to be of version 2 or newer, got 1'));
+    expect(counters.get('origin_manifest_failures_total')).toBeGreaterThanOrEqual(1);
   });
 
   test('keeps the last good one through errors, tells of each, and goes on', async () => {

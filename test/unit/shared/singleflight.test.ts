@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createManualClock } from '../../../shared/clock.ts';
+import { CallerGone, createPresence, type Presence } from '../../../shared/presence.ts';
 import { createSingleflight, FollowerTimeout } from '../../../shared/singleflight.ts';
 
 /** A load that a test ends by hand. */
@@ -245,5 +246,91 @@ describe('has', () => {
     loads.open[0]?.resolve('v');
     await load;
     expect(flights.has('k')).toBe(false);
+  });
+});
+
+describe('a load whose callers go away', () => {
+  function setUpLeaving() {
+    const { clock, flights, loads } = setUp();
+    let abandoned = 0;
+    const ask = (presence?: Presence, waitTimeoutMs = 1000) =>
+      flights.run('k', {
+        load: loads.load,
+        waitTimeoutMs,
+        presence,
+        abandon: () => void abandoned++,
+        keepAlive: () => {},
+      });
+    return { ask, clock, flights, loads, abandoned: () => abandoned };
+  }
+
+  test('goes on for whoever is left, when its leader has gone', async () => {
+    const { abandoned, ask, loads } = setUpLeaving();
+    const leader = createPresence();
+    const leading = ask(leader);
+    const following = ask(createPresence());
+    leader.leave();
+    expect(abandoned()).toBe(0);
+    loads.open[0]?.resolve('v');
+    expect([(await leading).value, (await following).value, loads.count()]).toEqual(['v', 'v', 1]);
+  });
+
+  test('is abandoned once with the last of them, and not joined any more', async () => {
+    const { abandoned, ask, clock, flights, loads } = setUpLeaving();
+    const [leader, follower] = [createPresence(), createPresence()];
+    const leading = ask(leader);
+    const following = ask(follower);
+    follower.leave();
+    await expect(following).rejects.toThrow(CallerGone);
+    expect(abandoned()).toBe(0);
+    leader.leave();
+    expect([abandoned(), flights.has('k'), clock.pending()]).toEqual([1, false, 0]);
+    const next = ask();
+    loads.open[1]?.resolve('new');
+    expect((await next).value).toBe('new');
+    loads.open[0]?.resolve('old');
+    expect((await leading).value).toBe('old');
+    expect(abandoned()).toBe(1);
+  });
+
+  test('is abandoned when the one follower who was left has no time left', async () => {
+    const { abandoned, ask, clock } = setUpLeaving();
+    const leader = createPresence();
+    void ask(leader);
+    const following = ask(createPresence(), 100);
+    leader.leave();
+    clock.advance(100);
+    await expect(following).rejects.toThrow(FollowerTimeout);
+    expect(abandoned()).toBe(1);
+  });
+
+  test('goes on for one who never goes, and is not begun for one who has gone', async () => {
+    const { abandoned, ask, loads } = setUpLeaving();
+    const presence = createPresence();
+    const leading = ask();
+    const following = ask(presence);
+    presence.leave();
+    await expect(following).rejects.toThrow(CallerGone);
+    await expect(ask(presence)).rejects.toThrow(CallerGone);
+    loads.open[0]?.resolve('v');
+    expect([(await leading).value, abandoned(), loads.count()]).toEqual(['v', 0, 1]);
+  });
+
+  test('leaves nobody listening when it is over', async () => {
+    const { ask, loads } = setUpLeaving();
+    const listening = new Set<() => void>();
+    const presence: Presence = {
+      isGone: () => false,
+      onGone: (leave) => {
+        listening.add(leave);
+        return () => listening.delete(leave);
+      },
+    };
+    const asked = [ask(presence), ask(presence)];
+    await settle();
+    expect(listening.size).toBe(2);
+    loads.open[0]?.resolve('v');
+    await Promise.all(asked);
+    expect(listening.size).toBe(0);
   });
 });

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createBulkhead } from '../../../../origin/guard/bulkhead.ts';
 import { createManualClock } from '../../../../shared/clock.ts';
+import { createPresence, type OwnPresence } from '../../../../shared/presence.ts';
 
 type Step =
   | { readonly do: 'ask'; readonly weight: number; readonly isBackground: boolean; readonly timeoutMs: number }
@@ -35,7 +36,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 function setUp() {
   const clock = createManualClock();
   const running: { readonly weight: number; resolve(): void; reject(error: Error): void }[] = [];
-  const callers: AbortController[] = [];
+  const callers: OwnPresence[] = [];
   const problems: string[] = [];
   let limit = 100;
   let asked = 0;
@@ -54,7 +55,7 @@ function setUp() {
   });
 
   function ask({ weight, isBackground, timeoutMs }: Extract<Step, { do: 'ask' }>): void {
-    const caller = new AbortController();
+    const caller = createPresence();
     callers.push(caller);
     asked++;
     const work = (): Promise<void> =>
@@ -67,7 +68,7 @@ function setUp() {
       settled++;
     };
     bulkhead
-      .run({ priority: isBackground ? 'background' : 'foreground', weight, timeoutMs, signal: caller.signal }, work)
+      .run({ priority: isBackground ? 'background' : 'foreground', weight, timeoutMs, presence: caller }, work)
       .then(ended, ended);
   }
 
@@ -75,7 +76,7 @@ function setUp() {
     if (each.do === 'ask') ask(each);
     else if (each.do === 'pass') clock.advance(each.ms);
     else if (each.do === 'limit') limit = each.to;
-    else if (each.do === 'abort') callers[each.which % Math.max(1, callers.length)]?.abort(new Error('gone'));
+    else if (each.do === 'abort') callers[each.which % Math.max(1, callers.length)]?.leave();
     else {
       const [work] = running.splice(each.which % Math.max(1, running.length), 1);
       if (each.do === 'resolve') work?.resolve();

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ShedError } from '../../../../origin/guard/shed-error.ts';
 import { EarshotError } from '../../../../shared/errors.ts';
+import { CallerGone, createPresence } from '../../../../shared/presence.ts';
 import { setUp } from './held-work.ts';
 
 const reasonOf = ({ error }: { error?: unknown }): string | undefined =>
@@ -147,18 +148,19 @@ describe('the queue', () => {
 
   test('is left at once by a caller that has gone, and the next one moves up', async () => {
     const { ask, bulkhead, clock, names, pass, shed } = setUp({ slots: 100 });
-    const gone = new AbortController();
+    const gone = createPresence();
     ask(60, { name: 'a' });
-    const left = ask(100, { name: 'left', signal: gone.signal });
+    const left = ask(100, { name: 'left', presence: gone });
     ask(30, { name: 'b' });
     await pass();
-    gone.abort(new Error('hung up'));
+    gone.leave();
     await pass();
-    expect((left.settled.error as Error).message).toBe('hung up');
+    expect(left.settled.error).toBeInstanceOf(CallerGone);
     expect([names(), shed, bulkhead.state().queued, clock.pending()]).toEqual([['a', 'b'], [], 0, 0]);
-    const never = ask(1, { name: 'never', signal: gone.signal });
+    const never = ask(1, { name: 'never', presence: gone });
     await pass();
-    expect([(never.settled.error as Error).message, names()]).toEqual(['hung up', ['a', 'b']]);
+    expect(never.settled.error).toBeInstanceOf(CallerGone);
+    expect(names()).toEqual(['a', 'b']);
   });
 
   test('refuses what has no time left', async () => {

@@ -11,6 +11,7 @@ import { EarshotError } from '../../../../shared/errors.ts';
 import { type ListKey, makeUserHash } from '../../../../shared/keys.ts';
 import type { ListAsk } from '../../../../shared/lists-read.ts';
 import { EMPTY_MANIFEST, type Manifest } from '../../../../shared/manifest.ts';
+import { createPresence, presenceOfAll } from '../../../../shared/presence.ts';
 
 type Value = ListValue | ReadFailure;
 
@@ -406,4 +407,38 @@ describe('a load under way', () => {
     calls[0]?.answer(failure);
     expect(await hanging).toEqual([failure]);
   });
+});
+
+test('a read whose caller has gone ends for the guard neither as a quick read nor as a slow one', async () => {
+  const clock = createManualClock();
+  const counters = createCounters();
+  const ended: (string | undefined)[] = [];
+  const guard: Guard = async ({ timeoutMs }, work) => {
+    try {
+      const result = await work(timeoutMs);
+      ended.push(undefined);
+      return result;
+    } catch (error) {
+      ended.push((error as EarshotError).code);
+      throw error;
+    }
+  };
+  const reader = createListReader({
+    memory: createListMemory(1_000_000),
+    load: (asks, _timeoutMs, presences = []) =>
+      new Promise((resolve) => {
+        presenceOfAll(presences).onGone(() => resolve(asks.map(() => ({ kind: 'error', code: 'deadline_exceeded' }))));
+      }),
+    guard,
+    manifest: () => EMPTY_MANIFEST,
+    clock,
+    counters,
+    flightAgeMs: FLIGHT_AGE_MS,
+  });
+  const caller = createPresence();
+  const reading = reader.read([ask('u:1'), ask('u:2')], TIMEOUT_MS, caller);
+  await settle();
+  caller.leave();
+  await reading;
+  expect([ended, counters.get('origin_cancelled_keys_total'), reader.flights()]).toEqual([['unavailable'], 2, 0]);
 });

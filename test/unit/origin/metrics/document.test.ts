@@ -19,6 +19,7 @@ const described = (withProcess: boolean) =>
       executing: 0,
       concurrencyLimit: 0,
       flights: 0,
+      isLocalClusterUp: true,
       caches: { lists: { bytes: 0, entries: 0 }, items: { bytes: 0, entries: 0 } },
     }),
   }).describe();

@@ -9,6 +9,7 @@ function setUp(withProcess = false) {
     executing: 40,
     concurrencyLimit: 400,
     flights: 3,
+    isLocalClusterUp: true,
     caches: { lists: { bytes: 1_000_000, entries: 500 }, items: { bytes: 2000, entries: 20 } },
   } satisfies MetricsState;
   const metrics = createMetrics({ region: 'asia', counters, state: () => state, withProcess });
@@ -109,6 +110,7 @@ describe('/metrics', () => {
       'earshot_origin_executing{region="asia"} 40',
       'earshot_origin_concurrency_limit{region="asia"} 400',
       'earshot_origin_flights{region="asia"} 3',
+      'earshot_origin_local_cluster_up{region="asia"} 1',
       'earshot_origin_workers_reporting{region="asia"} 1',
       'earshot_origin_cached_bytes{cache="lists",region="asia"} 1000000',
       'earshot_origin_cached_entries{cache="items",region="asia"} 20',

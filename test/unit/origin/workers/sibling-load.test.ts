@@ -8,6 +8,7 @@ import { createCounters } from '../../../../shared/counters.ts';
 import type { ListValue } from '../../../../shared/entry.ts';
 import type { ListResult } from '../../../../shared/list-frames.ts';
 import type { ListAsk } from '../../../../shared/lists-read.ts';
+import { CallerGone, createPresence, type Presence } from '../../../../shared/presence.ts';
 
 const OWN = 0;
 const COUNT = 3;
@@ -38,11 +39,13 @@ function setUp(answer: (asks: readonly ListAsk[], worker: number) => ListResult[
   const counters = createCounters();
   const siblingCalls: { worker: number; asks: readonly ListAsk[]; timeoutMs: number }[] = [];
   const tableCalls: TableCall[] = [];
+  const presences: Presence[] = [];
   const siblings: Siblings = {
     own: OWN,
     count: COUNT,
-    readLists: async (worker, asks, timeoutMs) => {
+    readLists: async (worker, asks, timeoutMs, presence) => {
       siblingCalls.push({ worker, asks, timeoutMs });
+      if (presence !== undefined) presences.push(presence);
       return answer(asks, worker);
     },
     close: () => {},
@@ -60,7 +63,7 @@ function setUp(answer: (asks: readonly ListAsk[], worker: number) => ListResult[
     counters,
   });
   const failures = () => counters.get('origin_sibling_failures_total');
-  return { clock, failures, load, siblingCalls, tableCalls };
+  return { clock, failures, load, presences, siblingCalls, tableCalls };
 }
 
 const named = (asks: readonly ListAsk[]) => asks.map(({ user }) => listNamed(`sibling-${user}`));
@@ -188,5 +191,24 @@ describe('a process that gives nothing', () => {
     void load([ask(userOf(1)), ask(userOf(2)), ask(userOf(OWN))], TIMEOUT_MS);
     expect(siblingCalls.map(({ worker }) => worker)).toEqual([1, 2]);
     expect(tableCalls).toHaveLength(1);
+  });
+});
+
+describe('keys for which nobody waits any more', () => {
+  test('end the call to their process when they are all of it, which is no failure of that process', async () => {
+    const answer = Promise.withResolvers<ListResult[]>();
+    const { failures, load, presences, siblingCalls, tableCalls } = setUp(() => answer.promise);
+    const waiting = [createPresence(), createPresence()];
+    const asks = [ask(userOf(1)), ask(userOf(1, 1))];
+    const loading = load(asks, TIMEOUT_MS, waiting);
+    waiting[0]?.leave();
+    expect(presences.map((presence) => presence.isGone())).toEqual([false]);
+    waiting[1]?.leave();
+    expect(presences.map((presence) => presence.isGone())).toEqual([true]);
+    answer.reject(new CallerGone());
+    expect(digestsOf(await loading)).toEqual(['deadline_exceeded', 'deadline_exceeded']);
+    expect([failures(), tableCalls]).toEqual([0, []]);
+    void load([ask(userOf(1))], TIMEOUT_MS);
+    expect(siblingCalls).toHaveLength(2);
   });
 });
