@@ -7,6 +7,7 @@ import { benchLoading } from './loading.ts';
 import { benchOrigin } from './origin.ts';
 import { benchOverload } from './overload.ts';
 import { benchParse } from './parse.ts';
+import { benchRegions } from './regions.ts';
 import { benchSoak } from './soak.ts';
 import type { BenchResult } from './support/result.ts';
 import { benchTraces } from './traces.ts';
@@ -18,6 +19,7 @@ const benches: Readonly<Record<string, () => Promise<BenchResult>>> = {
   origin: benchOrigin,
   overload: benchOverload,
   parse: benchParse,
+  regions: benchRegions,
   soak: benchSoak,
   traces: benchTraces,
 };

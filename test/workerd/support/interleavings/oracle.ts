@@ -158,6 +158,13 @@ export function createOracle({ trouble, manifest: first, legMs, config }: Settin
     demand(isSome, () => `${JSON.stringify(own)} is not live in versions ${asking.from} to ${asking.to}`);
   }
 
+  /** Whether the list is of the generation before the live one: it stands in where something fails. */
+  const isPrevious = ({ surface, variant, generation }: ListKey, asking: Asking): boolean =>
+    somewhere(
+      asking,
+      ({ surfaces }) => surfaces[surface]?.variants.find(({ name }) => name === variant)?.previous === generation,
+    );
+
   function judgeServed(
     asked: Read,
     { bytes, generation, own: told, source, standsInFor }: Extract<Outcome, { kind: 'list' }>,
@@ -176,8 +183,10 @@ export function createOracle({ trouble, manifest: first, legMs, config }: Settin
     demand(isAsExpanded, () => `${JSON.stringify(asked)} is answered with ${JSON.stringify(key)}`);
     if (source === 'personal') {
       const what = (): string => `${JSON.stringify(own)} is answered with the list of ${JSON.stringify(key)}`;
-      demand(isSame && key.user === own.user, what);
-      judgeOwn(asked, own, asking, nowMs);
+      const isOfUser = key.user === own.user && key.surface === own.surface && key.variant === own.variant;
+      const isBefore = !isReachable && isPrevious(key, asking);
+      demand(isOfUser && (isSame || isBefore), what);
+      if (told.generation !== undefined || !isBefore) judgeOwn(asked, own, asking, nowMs);
       return;
     }
     demand(asked.fallback === 'popular', () => 'the popular list stands in for one who did not want it');
