@@ -15,6 +15,7 @@ import type { RegionFault } from '../ops/region-fault.ts';
 import { systemClock } from '../shared/clock.ts';
 import { type EdgeStatus, edgeStatusSchema, STATUS_PATH } from '../shared/edge-status.ts';
 import { LISTENER_AUDIENCE } from '../shared/identity.ts';
+import { DEADLINE_HEADER } from '../shared/lists-read.ts';
 import { systemRandom } from '../shared/random.ts';
 import { DEV_LOCATION_HEADER } from '../shared/regions.ts';
 import { withCleanup } from './support/cleanup.ts';
@@ -37,6 +38,8 @@ const MEASURED_MS = 4_000;
 const ALL_FAIL_MS = 20_000;
 const FLAPPING_MS = 32_000;
 const FLAP_MS = 2_000;
+/** Less than the clusters take then, and more than the way. */
+const HURRIED_MS = 200;
 const READMISSION_TIMEOUT_MS = 15_000;
 
 const FAULTS: readonly (readonly [name: string, fault: RegionFault])[] = [
@@ -56,9 +59,11 @@ export const benchRegions = (): Promise<BenchResult> =>
     const ports = await findPorts(3);
     const regions = makeRegions(0).map((region, i) => ({ ...region, origin: `http://127.0.0.1:${ports[i]}` }));
     const proxies = new Map<string, RegionProxy>();
+    const originUrls: string[] = [];
     for (const region of regions) {
       const env = { ...bigtable.env, EARSHOT_REGION: region.name, EARSHOT_LIST_CACHE_BYTES: '0' };
-      const { port } = await startOriginProcess(cleanup, env);
+      const { port, url } = await startOriginProcess(cleanup, env);
+      originUrls.push(url);
       const options = { targetPort: port, isFar: true, clock: systemClock, random: systemRandom };
       const proxy = await startRegionProxy(region, options);
       cleanup.add(proxy.close);
@@ -80,6 +85,7 @@ export const benchRegions = (): Promise<BenchResult> =>
         POPULAR_WARM_SECONDS: '0',
       },
       objects: { REGION_CACHE: 'RegionCache' },
+      isQuiet: true,
     });
     cleanup.add(worker.stop);
 
@@ -89,15 +95,19 @@ export const benchRegions = (): Promise<BenchResult> =>
       [DEV_LOCATION_HEADER]: FROM,
     };
     let next = 0;
-    const load = (...phases: Phase[]): Promise<PhaseReport[]> => {
+    const loadWith = (more: Readonly<Record<string, string>>, ...phases: Phase[]): Promise<PhaseReport[]> => {
       const count = Math.ceil(
         phases.reduce((sum, { perSecond, durationMs }) => sum + (perSecond * durationMs) / 1000, 0),
       );
       const requests = Array.from({ length: count }, () =>
-        makeHttpRequest(`/v1/users/${makeListener(next++ % USERS)}/recommendations/home?fallback=none`, headers),
+        makeHttpRequest(`/v1/users/${makeListener(next++ % USERS)}/recommendations/home?fallback=none`, {
+          ...headers,
+          ...more,
+        }),
       );
       return runOpenLoad({ port: worker.port, requests, maxConnections: 512, phases });
     };
+    const load = (...phases: Phase[]): Promise<PhaseReport[]> => loadWith({}, ...phases);
     const status = async (): Promise<EdgeStatus> => {
       const response = await fetch(`http://127.0.0.1:${worker.port}${STATUS_PATH}`, { headers });
       return edgeStatusSchema.parse(await response.json());
@@ -176,11 +186,13 @@ export const benchRegions = (): Promise<BenchResult> =>
     await setFault({}, 'asia');
     await readmit('asia');
 
-    await fetch(`${bigtable.controlUrl}/clusters/asia/fault`, {
-      method: 'PUT',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ down: true }),
-    });
+    const setClusterFault = async (name: string, fault: object): Promise<void> => {
+      const body = JSON.stringify(fault);
+      const headers = { 'content-type': 'application/json' };
+      const response = await fetch(`${bigtable.controlUrl}/clusters/${name}/fault`, { method: 'PUT', headers, body });
+      if (!response.ok) throw new Error(`expected the fault to be set, got ${await response.text()}`);
+    };
+    await setClusterFault('asia', { down: true });
     const [cluster] = await load({ perSecond: PER_SECOND, durationMs: 8_000 });
     const failedCluster = failedOf([cluster]);
     const isAsiaUsed = (await status()).regions[0]?.name === 'asia' && (await isHealthy('asia'));
@@ -188,7 +200,35 @@ export const benchRegions = (): Promise<BenchResult> =>
     lines.push(
       `its Bigtable cluster down: ${failedCluster} failed, p99 ${round(cluster?.p99Ms)} ms, the region ${isAsiaUsed ? 'still serves' : 'was left'}`,
     );
-    await fetch(`${bigtable.controlUrl}/clusters/asia/fault`, { method: 'PUT', body: '{}' });
+    await setClusterFault('asia', {});
+
+    const hopsOf = async (): Promise<{ hops: number; late: number }> => {
+      const { counters } = await status();
+      const pages = await Promise.all(originUrls.map(async (url) => (await fetch(`${url}/metrics`)).text()));
+      const sum = (name: string): number =>
+        pages.reduce((total, page) => {
+          const values = [...page.matchAll(new RegExp(`^${name}\\{[^}]*\\} (\\S+)$`, 'gm'))];
+          return total + values.reduce((all, [, value]) => all + Number(value), 0);
+        }, 0);
+      return {
+        hops: (counters.edge_attempts_total ?? 0) + sum('earshot_origin_read_seconds_count'),
+        late: (counters.edge_late_total ?? 0) + sum('earshot_origin_late_total'),
+      };
+    };
+    for (const { name } of regions) await setClusterFault(name, { latencyMs: 300 });
+    const hopsBefore = await hopsOf();
+    const [hurried] = await loadWith(
+      { [DEADLINE_HEADER]: String(HURRIED_MS) },
+      { perSecond: PER_SECOND, durationMs: 8_000 },
+    );
+    const hopsAfter = await hopsOf();
+    const hops = hopsAfter.hops - hopsBefore.hops;
+    const late = hopsAfter.late - hopsBefore.late;
+    for (const { name } of regions) await setClusterFault(name, {});
+    lines.push(
+      `every cluster 300 ms slower, callers with ${HURRIED_MS} ms: ${failedOf([hurried])} of ${(hurried?.ok ?? 0) + failedOf([hurried])} answered in vain; of ${hops} hops ${late} went on for more than 10 ms after the deadline`,
+    );
+    await load({ perSecond: PER_SECOND, durationMs: READMISSION_TIMEOUT_MS });
 
     const before = (await status()).counters;
     await setFault({ errorShare: 1 }, 'asia', 'europe', 'us');
@@ -205,6 +245,7 @@ export const benchRegions = (): Promise<BenchResult> =>
       failed,
       worstP99VsNextRegion: round(worstRatio, 2),
       slowestReadmissionMs: round(slowestReadmissionMs),
+      lateHopsShare: round(late / hops, 5),
       attemptsVsAllowed: round(attempts / allowed, 2),
       healthyP99Ms: round(healthy.p99Ms),
       nextRegionP99Ms: round(toNext.p99Ms),

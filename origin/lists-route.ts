@@ -47,6 +47,8 @@ export type ListsRoute = (request: IncomingMessage, response: ServerResponse) =>
 
 /** 200 keys of 128-byte ids, each with its surface and variant, are below 60 kB. */
 export const MAX_BODY_BYTES = 128 * 1024;
+/** Work that goes on for longer than this after its deadline is counted: it was for nobody. */
+const LATE_MS = 10;
 /** What Node writes from its stack, without memory of its own. */
 const MAX_TEXT_BYTES = 15_000;
 
@@ -77,11 +79,15 @@ export function createListsRoute(deps: ListsRouteDeps): ListsRoute {
     const presence = createPresence();
     if (response.destroyed) presence.leave();
     response.once('close', presence.leave);
-    const results = await lists.read(asks, timeoutMs, presence);
-    if (presence.isGone()) return undefined;
-    const expanded = await expandLists(asks, results, Math.max(1, untilMs - clock.monotonicNow()), presence);
-    response.removeListener('close', presence.leave);
-    return presence.isGone() ? undefined : expanded;
+    try {
+      const results = await lists.read(asks, timeoutMs, presence);
+      if (presence.isGone()) return undefined;
+      const expanded = await expandLists(asks, results, Math.max(1, untilMs - clock.monotonicNow()), presence);
+      return presence.isGone() ? undefined : expanded;
+    } finally {
+      response.removeListener('close', presence.leave);
+      if (clock.monotonicNow() > untilMs + LATE_MS) counters.add('origin_late_total');
+    }
   }
 
   function answer(response: ServerResponse, results: readonly ListResult[], startedAtMs: number): void {

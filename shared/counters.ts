@@ -25,6 +25,7 @@ export const COUNTERS = {
   edge_hedges_won_total: 'such attempts that answered first',
   edge_attempts_denied_total: 'failovers and hedges not made, because the budget was used up',
   edge_cancelled_total: 'attempts let go of because another had answered',
+  edge_late_total: 'reads of regions that went on for more than 10 ms after their deadline',
   edge_ejections_total: 'times a region was ejected',
   edge_probes_total: 'reads sent to an ejected region to see whether it is back',
   edge_manifest_fetches_total: 'times the worker asked an origin for the manifest',
@@ -61,6 +62,7 @@ export const COUNTERS = {
   origin_cancelled_keys_total: 'keys not read to the end, because all who waited for them had gone',
   origin_failover_keys_total: 'row keys asked for elsewhere, because the local cluster failed them or was ejected',
   origin_ejections_total: 'times the local cluster was ejected: it had not answered several calls in a row',
+  origin_late_total: 'lists:read requests that were worked on for more than 10 ms after their deadline',
   origin_manifest_polls_total: 'times the manifest row was read',
   origin_manifest_failures_total: 'times the manifest row could not be read or was not valid',
 } as const satisfies Record<string, string>;

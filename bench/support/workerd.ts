@@ -30,6 +30,8 @@ interface WorkerdOptions {
   readonly objects?: Readonly<Record<string, string>>;
   /** Default: no inspector, which costs time. */
   readonly withInspector?: boolean;
+  /** Whether what the worker logs is let go by. Default: it goes to standard error. */
+  readonly isQuiet?: boolean;
 }
 
 /** Resolves once it listens; the worker itself starts with its first request or before. */
@@ -38,12 +40,13 @@ export async function startWorkerd({
   bindings,
   objects = {},
   withInspector = false,
+  isQuiet = false,
 }: WorkerdOptions): Promise<Workerd> {
   const config = join(dirname(bundle.path), 'workerd.capnp');
   writeFileSync(config, makeConfig(bundle, bindings, objects), { mode: 0o600 });
   const inspector = withInspector ? ['--inspector-addr', '127.0.0.1:0'] : [];
   const child = spawn(workerdPath, ['serve', ...inspector, '--control-fd', '3', config], {
-    stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
+    stdio: ['ignore', 'ignore', isQuiet ? 'ignore' : 'inherit', 'pipe'],
   });
   const stop = async (): Promise<void> => {
     if (child.exitCode !== null || child.signalCode !== null) return;

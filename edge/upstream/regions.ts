@@ -48,6 +48,9 @@ interface Attempt {
   isJudged: boolean;
 }
 
+/** Work that goes on for longer than this after its deadline is counted: it was for nobody. */
+const LATE_MS = 10;
+
 export function createRegions({ reader, routing, clock, counters }: RegionsOptions): ListSource {
   function begin(
     region: Region,
@@ -175,6 +178,7 @@ export function createRegions({ reader, routing, clock, counters }: RegionsOptio
       if (!takeEnded()) judgeLate(open);
     }
     for (const attempt of running) letGo(attempt, first, call);
+    if (clock.now() > call.deadlineAtMs + LATE_MS) counters.add('edge_late_total');
   }
 
   /** Until one has answered, or it is time to judge one that has not. */

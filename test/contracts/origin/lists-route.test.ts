@@ -21,11 +21,19 @@ const framesOf = async (response: Response, count: number) =>
   decodeListFrames(new Uint8Array(await response.arrayBuffer()), count);
 
 /** The route alone on a free port, before a reader that answers with `results`. */
-async function serveRoute(results: readonly ListResult[] = [], isRefusedUnread = () => false) {
+async function serveRoute(results: readonly ListResult[] = [], isRefusedUnread = () => false, tookMs = 0) {
+  const clock = createManualClock();
   const counters = createCounters();
   const observed: string[] = [];
   const errors: unknown[] = [];
-  const lists: ListReader = { read: async () => [...results], readHeld: () => undefined, flights: () => 0 };
+  const lists: ListReader = {
+    read: async () => {
+      clock.advance(tookMs);
+      return [...results];
+    },
+    readHeld: () => undefined,
+    flights: () => 0,
+  };
   const route = createListsRoute({
     lists,
     expandLists: async (_asks, plain) => plain,
@@ -34,7 +42,7 @@ async function serveRoute(results: readonly ListResult[] = [], isRefusedUnread =
     isRefusedUnread,
     isDraining: () => false,
     isLocalClusterUp: () => true,
-    clock: createManualClock(),
+    clock,
     counters,
     counter: 'origin_reads_total',
     observe: (_ms, outcome) => observed.push(outcome),
@@ -97,6 +105,15 @@ describe('a read without room', () => {
     expect(await framesOf(response, 3)).toEqual([overloaded, other, overloaded]);
     expect(observed).toEqual(['shed']);
   });
+});
+
+test.each([
+  [1010, 0],
+  [1011, 1],
+])('work that took %i ms of the 1000 that it had counts as late %i times', async (tookMs, late) => {
+  const { counters, read } = await serveRoute([{ kind: 'absent' }], undefined, tookMs);
+  expect((await read(1)).status).toBe(200);
+  expect(counters.get('origin_late_total')).toBe(late);
 });
 
 describe('a process without CPU left', () => {
