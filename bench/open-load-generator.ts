@@ -64,7 +64,7 @@ async function run({ perSecond, durationMs, fromMs = 0 }: Phase): Promise<PhaseR
   await Promise.all(underWay);
   latencies.sort((a, b) => a - b);
   const at = (share: number): number => latencies[Math.floor(latencies.length * share)] ?? 0;
-  return { ...counts, okPerSecond: counts.ok / seconds, p50Ms: at(0.5), p99Ms: at(0.99), mostOpen };
+  return { ...counts, okPerSecond: counts.ok / seconds, p50Ms: at(0.5), p99Ms: at(0.99), p999Ms: at(0.999), mostOpen };
 }
 
 const reports: PhaseReport[] = [];

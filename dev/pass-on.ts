@@ -44,8 +44,10 @@ export function createPassOn({ targetPort, wayMs, fault, silence, clock, random 
     await answer(await ask(incoming, outgoing), outgoing, incoming.socket);
   }
 
-  const faultDelayMs = ({ latencyMs = 0, jitterMs }: RegionFault): number =>
-    latencyMs + (jitterMs ? jitterMs * random() : 0);
+  function faultDelayMs({ latencyMs = 0, latencyShare = 1, jitterMs }: RegionFault): number {
+    if (latencyShare < 1 && random() >= latencyShare) return 0;
+    return latencyMs + (jitterMs ? jitterMs * random() : 0);
+  }
 
   async function ask(incoming: IncomingMessage, outgoing: ServerResponse): Promise<IncomingMessage> {
     const { url, method, headers } = incoming;

@@ -15,13 +15,14 @@ export function describeFaults({ regions, bigtable }: FaultState): string {
 }
 
 function describeFault(fault: RegionFault): string {
-  const { down, blackHole, reset, latencyMs, jitterMs, errorShare, dripBytesPerSecond } = fault;
+  const { down, blackHole, reset, latencyMs, latencyShare, jitterMs, errorShare, dripBytesPerSecond } = fault;
   const parts = [
     down && 'down',
     blackHole && 'black hole',
     reset && 'resets connections',
     latencyMs && `latency ${latencyMs} ms`,
     jitterMs && `jitter up to ${jitterMs} ms`,
+    latencyShare !== undefined && `both for ${formatShare(latencyShare, 1)}`,
     errorShare && `errors ${formatShare(errorShare, 1)}`,
     dripBytesPerSecond && `drip ${dripBytesPerSecond} B/s`,
   ].filter((part): part is string => typeof part === 'string');

@@ -10,12 +10,16 @@ const clusterFaultSchema = z.looseObject({
   down: z.boolean().optional(),
   blackHole: z.boolean().optional(),
   latencyMs: z.number().optional(),
+  latencyShare: z.number().optional(),
   jitterMs: z.number().optional(),
   errorShare: z.number().optional(),
 });
 
 /** `{}` is none. */
-export type ClusterFault = Pick<RegionFault, 'down' | 'blackHole' | 'latencyMs' | 'jitterMs' | 'errorShare'>;
+export type ClusterFault = Pick<
+  RegionFault,
+  'down' | 'blackHole' | 'latencyMs' | 'latencyShare' | 'jitterMs' | 'errorShare'
+>;
 
 const bigtableSchema = z.object({
   replicationLagMs: z.number(),

@@ -29,8 +29,10 @@ const MEMBERS = {
   blackHole: flag.optional(),
   /** Connections are taken and reset at once. Default: false. */
   reset: flag.optional(),
-  /** Added to every request, in milliseconds, 0 to 600 000. Default: 0. */
+  /** Added to requests, in milliseconds, 0 to 600 000. Default: 0. */
   latencyMs: DELAY_MS.schema.optional(),
+  /** Share of requests that latency and jitter are added to, 0 to 1. Default: 1. */
+  latencyShare: SHARE.schema.optional(),
   /** Up to this much more, evenly spread, in milliseconds, 0 to 600 000. Default: 0. */
   jitterMs: DELAY_MS.schema.optional(),
   /** Share of requests that are answered with status 500 instead of being passed on, 0 to 1. Default: 0. */

@@ -28,6 +28,7 @@ export interface PhaseReport {
   /** Of those that were answered in full, from when they were due. */
   readonly p50Ms: number;
   readonly p99Ms: number;
+  readonly p999Ms: number;
   /** The most requests that were under way at once. */
   readonly mostOpen: number;
 }

@@ -4,6 +4,7 @@ import { type BigtableAddress, type BigtableConnection, connectBigtable } from '
 import { readManifest, replaceManifest } from '../../origin/bigtable/manifest-row.ts';
 import { applySchema } from '../../origin/bigtable/schema.ts';
 import { murmur3 } from '../../shared/hash.ts';
+import { POPULAR_USER } from '../../shared/ids.ts';
 import { FAMILIES, type ListKey, makeListQualifier, makeRowKey, TABLES } from '../../shared/keys.ts';
 import { DEFAULT_LIMIT, encodeItem, ITEM_SEPARATOR } from '../../shared/list.ts';
 import { DEFAULT_LIST_TTL_SECONDS, FULL_WEIGHT } from '../../shared/manifest.ts';
@@ -36,7 +37,7 @@ export const makeListText = (user: string): string =>
     encodeItem(`track:${1_000_000 + (murmur3(user, i) % 1_000_000)}`, String(1 - i / 1000)),
   ).join(ITEM_SEPARATOR);
 
-/** Writes the schema, the lists of `users` listeners, and the manifest. */
+/** Writes the schema, the lists of `users` listeners and the popular one, and the manifest. */
 export async function fillTable(address: BigtableAddress, users: number): Promise<void> {
   const bigtable = connectBigtable(address);
   try {
@@ -46,19 +47,23 @@ export async function fillTable(address: BigtableAddress, users: number): Promis
       while (next < users) {
         const first = next;
         next += ROWS_PER_CALL;
-        await writeLists(bigtable, first, Math.min(ROWS_PER_CALL, users - first));
+        const count = Math.min(ROWS_PER_CALL, users - first);
+        await writeLists(
+          bigtable,
+          Array.from({ length: count }, (_, i) => makeListener(first + i)),
+        );
       }
     };
     await Promise.all(Array.from({ length: CALLS_AT_ONCE }, write));
+    await writeLists(bigtable, [POPULAR_USER]);
     await publish(bigtable);
   } finally {
     await bigtable.close();
   }
 }
 
-async function writeLists(bigtable: BigtableConnection, first: number, count: number): Promise<void> {
-  const entries = Array.from({ length: count }, (_, i) => {
-    const user = makeListener(first + i);
+async function writeLists(bigtable: BigtableConnection, users: readonly string[]): Promise<void> {
+  const entries = users.map((user) => {
     const setCell = {
       familyName: FAMILIES.lists,
       columnQualifier: Buffer.from(makeListQualifier(SURFACE, VARIANT)),

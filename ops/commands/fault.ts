@@ -12,6 +12,7 @@ interface Flags {
   readonly blackHole?: boolean;
   readonly reset?: boolean;
   readonly latency?: number;
+  readonly latencyShare?: number;
   readonly jitter?: number;
   readonly errors?: number;
   readonly drip?: number;
@@ -28,8 +29,8 @@ type Target =
 
 /** What each kind of target can be asked for, besides --heal. */
 const FLAGS_OF: Readonly<Record<Target['kind'], readonly FlagName[]>> = {
-  region: ['down', 'blackHole', 'reset', 'latency', 'jitter', 'errors', 'drip'],
-  cluster: ['down', 'blackHole', 'latency', 'jitter', 'errors'],
+  region: ['down', 'blackHole', 'reset', 'latency', 'latencyShare', 'jitter', 'errors', 'drip'],
+  cluster: ['down', 'blackHole', 'latency', 'latencyShare', 'jitter', 'errors'],
   replication: ['stop', 'lag'],
 };
 const ALONE: readonly FlagName[] = ['down', 'blackHole', 'reset', 'heal'];
@@ -54,7 +55,8 @@ export const makeFaultCommand = (): Command =>
     .option('--down', 'connections are refused')
     .option('--black-hole', 'connections are taken, and nothing is ever answered')
     .option('--reset', 'connections are reset (regions only)')
-    .option('--latency <ms>', 'every answer comes this much later', parseFigure(DELAY_MS))
+    .option('--latency <ms>', 'answers come this much later', parseFigure(DELAY_MS))
+    .option('--latency-share <0..1>', 'this share of them; without it all', parseFigure(SHARE))
     .option('--jitter <ms>', 'and by up to this much more', parseFigure(DELAY_MS))
     .option('--errors <0..1>', 'this share is answered with an error', parseFigure(SHARE))
     .option(
@@ -123,8 +125,8 @@ async function apply(faults: LocalFaults, { bigtable }: FaultState, target: Targ
   return faults.setReplication({ lagMs, stopped: flags.stop ?? [] });
 }
 
-function toFault({ down, blackHole, reset, latency, jitter, errors, drip }: Flags): RegionFault {
-  const named = { down, blackHole, reset, latencyMs: latency, jitterMs: jitter, errorShare: errors };
+function toFault({ down, blackHole, reset, latency, latencyShare, jitter, errors, drip }: Flags): RegionFault {
+  const named = { down, blackHole, reset, latencyMs: latency, latencyShare, jitterMs: jitter, errorShare: errors };
   const members = Object.entries({ ...named, dripBytesPerSecond: drip });
   return Object.fromEntries(members.filter(([, value]) => value !== undefined));
 }

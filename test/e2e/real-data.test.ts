@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { BEHIND_PORT_OFFSET } from '../../dev/topology.ts';
 import { formatCount } from '../../ops/format.ts';
 import { forEachConcurrently } from '../support/concurrency.ts';
 import { startTestCloud, type TestCloud } from '../support/local-cloud.ts';
@@ -152,10 +153,10 @@ describeWithRealData('recommendations for 1 892 listeners', GEN1, () => {
   });
 
   test('a region whose origin is gone is passed over for the next one', async () => {
-    const [europe] = findProcesses(`PORT=${cloud.ports.origins + 1}\0`).filter(({ command }) =>
-      command.includes('origin/main.ts'),
-    );
-    process.kill(europe?.pid ?? 0, 'SIGSTOP');
+    const port = cloud.ports.origins + 1 + BEHIND_PORT_OFFSET;
+    const [europe] = findProcesses(`PORT=${port}\0`).filter(({ command }) => command.includes('origin/main.ts'));
+    if (europe === undefined) throw new Error(`expected an origin on port ${port}, got none`);
+    process.kill(europe.pid, 'SIGSTOP');
     try {
       const user = everybody().at(-1) ?? '';
       const response = await get(`/v1/users/${user}/recommendations/rediscover`, { 'Earshot-Dev-Location': 'LHR' });
@@ -165,7 +166,7 @@ describeWithRealData('recommendations for 1 892 listeners', GEN1, () => {
       );
       await response.text();
     } finally {
-      process.kill(europe?.pid ?? 0, 'SIGCONT');
+      process.kill(europe.pid, 'SIGCONT');
     }
   });
 });

@@ -191,6 +191,16 @@ describe('latency', () => {
     expect(await (await answer).text()).toBe('hello');
   });
 
+  test('is that of a share of the requests, when one is set', async () => {
+    const { call, clock, held, proxy } = await startProxiedRegion({ chances: [0.25, 0.24] });
+    await proxy.setFault({ latencyMs: 500, latencyShare: 0.25 });
+    expect(await (await call()).text()).toBe('hello');
+    const answer = call();
+    await held();
+    clock.advance(500);
+    expect(await (await answer).text()).toBe('hello');
+  });
+
   test('comes on top of the way', async () => {
     const { call, clock, held, proxy, region } = await startProxiedRegion({ isFar: true });
     await proxy.setFault({ latencyMs: 500 });

@@ -4,11 +4,11 @@ import { describeFaults } from '../../../ops/describe-faults.ts';
 test('faults are told a line each, and what takes none says so', () => {
   const regions = {
     asia: {},
-    europe: { latencyMs: 500, jitterMs: 50, errorShare: 0.1, dripBytesPerSecond: 100 },
+    europe: { latencyMs: 500, latencyShare: 0.01, jitterMs: 50, errorShare: 0.1, dripBytesPerSecond: 100 },
     us: { down: true },
   };
   expect(describeFaults({ regions, bigtable: undefined })).toBe(`asia      no fault
-europe    latency 500 ms, jitter up to 50 ms, errors 10.0 %, drip 100 B/s
+europe    latency 500 ms, jitter up to 50 ms, both for 1.0 %, errors 10.0 %, drip 100 B/s
 us        down
 bigtable  not the embedded one: it takes no faults
 `);
