@@ -9,7 +9,6 @@
 //
 // What is overtaken is not stored. As a race: (1) a load begins; (2) its user is erased, or moved to another generation; (3) the load ends
 // with what was true at (1). Those who asked before (2) get it, and nobody else.
-import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../shared/clock.ts';
 import type { CounterSide, Counters } from '../../shared/counters.ts';
 import { type Entry, stateOf, withinRevalidation } from '../../shared/entry.ts';
@@ -22,6 +21,7 @@ import { type Call, detach, remainingMs } from '../call.ts';
 import type { CacheTrail } from '../respond/cache-status.ts';
 import type { Asked, ListEntry, Lookup, TierChain } from '../tiers/chain.ts';
 import type { ListRequest, Loaded, LoadFailure } from '../upstream/region-reader.ts';
+import { createRefusals } from './refusals.ts';
 
 export type ListRead =
   | {
@@ -68,15 +68,6 @@ interface ListReaderOptions {
 
 /** Of what is left of its time a follower waits this much, so that something is left for what stands in. */
 const FOLLOWER_SHARE = 0.8;
-/** After a failure the source is not asked for a key again for this long, as long as there is something stale to serve. */
-const RETRY_AFTER_MS = 1_000;
-const MAX_FAILURES_KEPT = 10_000;
-
-/** From when on a key that failed may be asked for again; when it was shed, that holds for those alone for whom nobody waits. */
-interface Retry {
-  readonly atMs: number;
-  readonly isShed: boolean;
-}
 
 interface Load {
   readonly request: ListRequest;
@@ -87,21 +78,13 @@ interface Load {
 
 export function createListReader(options: ListReaderOptions): ListReader {
   const { tiers, source, clock, random, counters, side, isFenced, flightAgeMs } = options;
-  // `max` instead would set room for all of them aside at once: a millisecond of every isolate and object that starts.
-  const retries = new LRUCache<string, Retry>({ maxSize: MAX_FAILURES_KEPT, sizeCalculation: () => 1 });
+  const refusals = createRefusals(clock);
   const flights = createSingleflight<ListRead>({
     clock,
     ageTimeoutMs: flightAgeMs,
     // A region that failed for one request may not fail for the next, which has a deadline of its own.
     isFailure: ({ kind }) => kind === 'unreachable',
   });
-
-  /** Why the source is not asked for the key now; undefined when it may be. */
-  function whyNotAsk(cacheKey: string, isBackground: boolean): LoadFailure | undefined {
-    const retry = retries.get(cacheKey);
-    if (retry === undefined || clock.now() >= retry.atMs || (retry.isShed && !isBackground)) return undefined;
-    return { isRegionAtFault: !retry.isShed, isShed: retry.isShed };
-  }
 
   async function readOne(request: ListRequest, call: Call, group: LoadGroup<Load, ListRead>): Promise<ListRead> {
     const { isBackground = false } = request;
@@ -113,7 +96,7 @@ export function createListReader(options: ListReaderOptions): ListReader {
       refreshWhenDue(request, held.entry, call);
       return held;
     }
-    const failure = near.state === 'stale' ? whyNotAsk(cacheKey, isBackground) : undefined;
+    const failure = near.state === 'stale' ? refusals.whyNotAsk(cacheKey, isBackground) : undefined;
     if (failure !== undefined) return serveIfError(request, near, failure);
     try {
       const { value, isCollapsed } = await flights.run(cacheKey, {
@@ -185,7 +168,7 @@ export function createListReader(options: ListReaderOptions): ListReader {
 
   function refresh(request: ListRequest, entry: Entry, call: Call): void {
     const cacheKey = makeCacheKey(request.key);
-    if (flights.has(cacheKey, request.notBeforeMs) || whyNotAsk(cacheKey, true) !== undefined) return;
+    if (flights.has(cacheKey, request.notBeforeMs) || refusals.whyNotAsk(cacheKey, true) !== undefined) return;
     counters.add(`${side}_refreshes_total`);
     const notBeforeMs = Math.max(request.notBeforeMs, entry.storedAtMs + 1);
     const newer: ListRequest = { ...request, notBeforeMs, isBackground: true };
@@ -238,18 +221,12 @@ export function createListReader(options: ListReaderOptions): ListReader {
     if (loaded === undefined) throw new Error('expected an outcome for every request; the source must give one');
     const cacheKey = makeCacheKey(request.key);
     if (loaded.kind === 'failed') {
-      const { isRegionAtFault, isShed = false, retryAfterMs = RETRY_AFTER_MS, asked, stale } = loaded;
+      const { kind: _, asked, stale, ...failure } = loaded;
       // With no time left nobody was asked, and the next one may have more.
-      if (asked.length > 0) retries.set(cacheKey, { atMs: clock.now() + retryAfterMs, isShed });
-      const left = isRefresh ? lookup : withStale(lookup, stale);
-      return serveIfError(
-        request,
-        left,
-        { isRegionAtFault, isShed, ...(loaded.retryAfterMs === undefined ? {} : { retryAfterMs }) },
-        asked,
-      );
+      if (asked.length > 0) refusals.note(cacheKey, failure);
+      return serveIfError(request, isRefresh ? lookup : withStale(lookup, stale), failure, asked);
     }
-    retries.delete(cacheKey);
+    refusals.forget(cacheKey);
     const entry = { ...loaded.entry, loadMs: Math.max(0, clock.now() - startedAtMs) };
     const stored = isCurrent() && !isFenced(request.key, entry.storedAtMs);
     if (stored) tiers.store(cacheKey, entry, call);

@@ -37,6 +37,8 @@ interface Attempt {
   readonly region: Region;
   readonly keys: readonly Progress[];
   readonly startedAtMs: number;
+  /** Nobody waits for any of it. */
+  readonly isBackground: boolean;
   readonly cancel: () => void;
   /** Settles, never rejects, when there are answers. */
   readonly done: Promise<void>;
@@ -71,6 +73,7 @@ export function createRegions({ reader, routing, clock, counters }: RegionsOptio
       region,
       keys,
       startedAtMs,
+      isBackground,
       cancel: () => controller.abort(),
       done: answers.then((loaded) => {
         attempt.answers = loaded;
@@ -84,8 +87,8 @@ export function createRegions({ reader, routing, clock, counters }: RegionsOptio
   }
 
   /** What an attempt brought, to the keys that are still open, and to what is known of the region. */
-  function take({ region, keys, startedAtMs, isJudged, answers = [] }: Attempt, call: Call): void {
-    const outcome = outcomeOf(answers);
+  function take({ region, keys, startedAtMs, isBackground, isJudged, answers = [] }: Attempt, call: Call): void {
+    const outcome = isBackground ? ofBackground(outcomeOf(answers)) : outcomeOf(answers);
     if (answers.every(isOfRegion)) call.failedRegions.add(region.name);
     const tookMs = clock.now() - startedAtMs;
     // Who had less time than it usually needs is not to blame for not answering.
@@ -240,6 +243,9 @@ function outcomeOf(answers: readonly Loaded[]): Outcome {
   if (answers.some(isShed)) return 'shed';
   return answers.some(({ asked }) => asked.some(({ origin }) => origin !== undefined)) ? 'answered' : 'held';
 }
+
+/** What is shed first because nobody waits for it says nothing of the reads that somebody waits for. */
+const ofBackground = (outcome: Outcome): Outcome => (outcome === 'shed' ? 'unknown' : outcome);
 
 function note(progress: Progress, answer: Loaded | undefined): void {
   if (answer === undefined) throw new Error('expected an outcome for every request; region-reader.ts asks for it');

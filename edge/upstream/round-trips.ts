@@ -6,7 +6,7 @@
 import type { Clock } from '../../shared/clock.ts';
 import { expectedRoundTripMs } from '../../shared/expected-round-trip.ts';
 import { createLatencyHistogram, type LatencyHistogram } from '../../shared/latency-histogram.ts';
-import type { Coordinates, Region } from '../../shared/regions.ts';
+import { type Coordinates, estimateRoundTripMs, type Region } from '../../shared/regions.ts';
 
 /** Where a request is from. */
 export interface Place {
@@ -52,6 +52,8 @@ const HALF_LIFE_MS = 60_000;
 const GAIN = { share: 0.2, ms: 5 };
 /** Places that are kept apart: the local cloud knows twenty. */
 const MAX_PLACES = 64;
+/** From a place that nobody knows: a quarter of the way round the Earth, the mean distance of two places on it. */
+const UNKNOWN_WAY_MS = estimateRoundTripMs(10_000);
 
 interface Measured {
   meanMs: number;
@@ -79,7 +81,7 @@ export function createRoundTrips({ regions, clock }: RoundTripsOptions): RoundTr
   }
 
   const priorMs = (region: Region, { coordinates }: Place): number =>
-    coordinates === undefined ? 0 : expectedRoundTripMs(region, coordinates);
+    coordinates === undefined ? UNKNOWN_WAY_MS : expectedRoundTripMs(region, coordinates);
 
   /** How much of the mean still counts, 0 to 1. */
   const weightOf = (measured: Measured | undefined): number =>

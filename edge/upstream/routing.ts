@@ -29,7 +29,7 @@ export type Outcome =
 export interface Routing {
   /** Whom a request from `place` may ask, in this order: those that are ejected are left out, and come last when they are most. */
   regionsFor(place: Place): readonly Region[];
-  /** An attempt that somebody waits for, the first for what it asks. */
+  /** The first attempt at what is asked: a part of it is saved for further ones. */
   earn(): void;
   /** Whether there may be one more; it is paid for then. */
   spend(): boolean;

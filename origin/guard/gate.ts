@@ -1,6 +1,6 @@
 // Refuses requests before they are read, when the process has no CPU left. The bulkhead guards the table: it counts keys, so it can refuse only
-// what has been received, parsed and looked up in memory, which costs a tenth of serving it; at three times capacity that is a fifth of what
-// could be served. A refusal here costs a header. What it refuses might have been in memory; with no CPU left that makes no difference.
+// what has been received, parsed and looked up in memory, and at several times what can be served that takes a good part of the CPU. A refusal
+// here costs a header. What it refuses might have been in memory; with no CPU left that makes no difference.
 //
 // The part that comes through is multiplied down while the process is busy and the bulkhead still sheds more than a little, or turns of the
 // event loop take too long (when all is in memory, nothing else tells), and up as soon as it is not. So it is the bulkhead that decides at

@@ -169,7 +169,7 @@ describe('of one key', () => {
     const entry = makeEntry(makeList('a', 1), 60, { storedAtMs: clock.now(), loadMs: 0 }, () => 0);
     return { kind: 'entry', entry, isFromCache: false, asked: [] };
   };
-  const failed = (isShed: boolean, stale?: Loaded): Loaded => ({
+  const failed = (isShed: boolean, stale?: Loaded): Extract<Loaded, { kind: 'failed' }> => ({
     kind: 'failed',
     isRegionAtFault: !isShed,
     isShed,
@@ -251,6 +251,30 @@ describe('of one key', () => {
     expect(loads).toHaveLength(3);
     await settle(2, given());
     expect(await waiting).not.toHaveProperty('failure');
+  });
+
+  test('what the source asked to be left alone with is served stale until then, and asked for by who has nothing', async () => {
+    const first = ask(request);
+    await scheduler.wait(0);
+    await settle(0, given());
+    await first;
+    clock.advance(130_000);
+    const refused = ask(request);
+    await scheduler.wait(0);
+    await settle(1, { ...failed(false), retryAfterMs: 7_000 });
+    expect(await refused).toMatchObject({ kind: 'entry', failure: { isRegionAtFault: true } });
+    clock.advance(6_999);
+    expect(await ask(request)).toMatchObject({ kind: 'entry', failure: { isRegionAtFault: true } });
+    expect(loads).toHaveLength(2);
+    clock.advance(1);
+    const next = ask(request);
+    await scheduler.wait(0);
+    expect(loads).toHaveLength(3);
+    await settle(2, { ...failed(false), retryAfterMs: 7_000 });
+    await next;
+    void ask({ ...request, notBeforeMs: clock.now() });
+    await scheduler.wait(0);
+    expect(loads).toHaveLength(4);
   });
 
   test('who does not wait either takes it that a load was shed', async () => {

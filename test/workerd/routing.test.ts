@@ -4,7 +4,7 @@ import type { Call } from '../../edge/call.ts';
 import { createTimings } from '../../edge/respond/server-timing.ts';
 import type { ListRequest, Loaded, RegionReader } from '../../edge/upstream/region-reader.ts';
 import { createRegions } from '../../edge/upstream/regions.ts';
-import { NOWHERE } from '../../edge/upstream/round-trips.ts';
+import { NOWHERE, type Place } from '../../edge/upstream/round-trips.ts';
 import { createRouting } from '../../edge/upstream/routing.ts';
 import { createManualClock } from '../../shared/clock.ts';
 import { createCounters } from '../../shared/counters.ts';
@@ -46,12 +46,15 @@ function setUp(answer: Answer = async () => []) {
     waitUntil: (work) => background.push(work),
   });
   const source = createRegions({ reader, routing, clock, counters });
-  const load = (call: Call) => source.load([{ key: keyOf('ann'), ttlSeconds: 60, notBeforeMs: 0 }], call);
+  const load = (call: Call, more: Partial<ListRequest> = {}) =>
+    source.load([{ key: keyOf('ann'), ttlSeconds: 60, notBeforeMs: 0, ...more }], call);
   const eject = (region: Region): void => {
     for (let i = 0; i < 5; i++) routing.note(region, NOWHERE, 'failed', 1);
   };
   return { clock, counters, routing, asked, background, makeCall, load, eject };
 }
+
+const TOKYO: Place = { ...NOWHERE, coordinates: { latitude: 35.68, longitude: 139.76 } };
 
 const names = (order: readonly Region[]): string[] => order.map(({ name }) => name);
 const failed = (region: Region, more: object = {}): Loaded => ({
@@ -75,8 +78,14 @@ function given(region: Region, nowMs: number): Loaded {
 describe('answers that come far later than another region’s would have', () => {
   test('are as bad as none', () => {
     const { routing } = setUp();
-    for (let i = 0; i < 5; i++) routing.note(asia, NOWHERE, 'answered', 101);
-    expect(names(routing.regionsFor(NOWHERE))).toEqual(['europe', 'us']);
+    for (let i = 0; i < 5; i++) routing.note(asia, TOKYO, 'answered', 1_000);
+    expect(names(routing.regionsFor(TOKYO))).toEqual(['us', 'europe']);
+  });
+
+  test('are not, at a place that nobody knows, when they may just be from far away', () => {
+    const { routing } = setUp();
+    for (let i = 0; i < 20; i++) routing.note(asia, NOWHERE, 'answered', 300);
+    expect(names(routing.regionsFor(NOWHERE))).toContain('asia');
   });
 
   test('are not, when they are what the others take too', () => {
@@ -89,7 +98,7 @@ describe('answers that come far later than another region’s would have', () =>
   test('are judged before they have come', async () => {
     const { clock, routing, load, makeCall } = setUp(() => new Promise(() => {}));
     for (let i = 0; i < 5; i++) void load(makeCall());
-    clock.advance(150);
+    clock.advance(500);
     for (let turn = 0; turn < 20; turn++) await undefined;
     expect(routing.status(NOWHERE).regions.find(({ name }) => name === 'asia')?.state).toBe('ejected');
   });
@@ -114,6 +123,22 @@ describe('a region that sheds', () => {
     routing.note(europe, NOWHERE, 'shed', 1, 3_000);
     await load(makeCall());
     expect(asked.map(({ region }) => region)).toEqual(['asia', 'us']);
+  });
+
+  test('a read for which nobody waits says nothing by it: nobody backs off, and a probe that was shed is an answer', async () => {
+    const rig = setUp(async (region) => [
+      failed(region, { isRegionAtFault: false, isShed: true, retryAfterMs: 3_000 }),
+    ]);
+    const { clock, routing, background, eject, load, makeCall } = rig;
+    await load(makeCall(), { isBackground: true });
+    expect([routing.isBackingOff(asia), routing.isShedding()]).toEqual([false, false]);
+    eject(asia);
+    clock.advance(1_000);
+    await load(makeCall(), { isBackground: true });
+    await Promise.all(background);
+    expect(names(routing.regionsFor(NOWHERE))[0]).toBe('asia');
+    await load(makeCall());
+    expect([routing.isBackingOff(asia), routing.isShedding()]).toEqual([true, true]);
   });
 });
 
