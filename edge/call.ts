@@ -1,6 +1,7 @@
 // What belongs to one request and no other: its deadline, the caller's order of regions, its timings, and the door for background work.
 // Nothing in here may be kept beyond the request; objects that live as long as the isolate take it as an argument.
 import type { Clock } from '../shared/clock.ts';
+import type { Presence } from '../shared/presence.ts';
 import type { Region } from '../shared/regions.ts';
 import { createTimings, type Timings } from './respond/server-timing.ts';
 import type { Place } from './upstream/round-trips.ts';
@@ -19,8 +20,8 @@ export interface Call {
   /** Where the caller says it is, in the local cloud only; handed on so that the way there can be made as long as it would be. */
   readonly devLocation?: string | undefined;
   readonly timings: Timings;
-  /** Aborted when what is asked for is not wanted any more. Default: it always is. */
-  readonly signal?: AbortSignal;
+  /** Whether anybody still wants what is asked for. Default: somebody always does. */
+  readonly presence?: Presence | undefined;
   /** The one door for work that outlives the answer. */
   waitUntil(work: Promise<unknown>): void;
 }

@@ -10,7 +10,7 @@ import { createLadder, type ServeHeld, type ServeReads } from './lists/ladder.ts
 import { createListReader } from './lists/list-reader.ts';
 import { createManifestStore, KEEP_MS, type ManifestStore } from './lists/manifest-store.ts';
 import type { Log } from './log.ts';
-import { createRegionLists, type ReadRegion } from './region/region-lists.ts';
+import { createRegionLists, type RegionLists } from './region/region-lists.ts';
 import { createRegionObjects, type FindObject } from './region/region-objects.ts';
 import { createTierChain } from './tiers/chain.ts';
 import { createColoTier } from './tiers/colo.ts';
@@ -107,13 +107,13 @@ export const createRegionMemory = ({ regionCacheBytes }: EdgeConfig): MemoryTier
   createMemoryTier({ name: 'region', maxBytes: regionCacheBytes });
 
 /** Of the object of one shard of `region`. Throws an Error when the configuration has no region of that name. */
-export function createReadRegion(
+export function openRegion(
   config: EdgeConfig,
   region: string,
   memory: MemoryTier,
   platform: Platform,
   client = createClient(config, platform, 'region'),
-): ReadRegion {
+): RegionLists {
   const found = config.regions.find(({ name }) => name === region);
   if (found === undefined) throw new Error(`expected one of the configured regions, got "${region}"`);
   const { clock, random, counters, log } = platform;

@@ -43,6 +43,7 @@ export const COUNTERS = {
   region_refresh_failures_total: 'such loads that brought nothing',
   region_fenced_total: 'loads not stored, because a later load had overtaken them',
   region_shed_total: 'keys refused because too many were waiting',
+  region_cancelled_total: 'calls to objects that whoever had made them let go of',
   region_tier_errors_total: 'times the memory of an object threw and was passed over as a miss',
   region_origin_reads_total: 'keys that objects asked their origin for',
   region_origin_calls_total: 'lists:read calls that objects sent',

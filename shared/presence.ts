@@ -41,12 +41,12 @@ export function createPresence(): OwnPresence {
   };
 }
 
-/** Gone when the last of them has. */
-export function presenceOfAll(presences: readonly Presence[]): Presence {
+/** Gone when the last of them has; one that is not known never has. */
+export function presenceOfAll(presences: readonly (Presence | undefined)[]): Presence {
   const all = createPresence();
   let left = presences.length;
   for (const presence of presences) {
-    presence.onGone(() => {
+    presence?.onGone(() => {
       if (--left === 0) all.leave();
     });
   }

@@ -40,8 +40,8 @@ export interface ListOrigin {
 }
 
 interface ListOriginOptions {
-  /** Awaited before lists are answered. */
-  readonly beforeLists?: () => Promise<void>;
+  /** Awaited before lists are answered; aborted when whoever asked has closed the connection. */
+  readonly beforeLists?: (signal: AbortSignal) => Promise<void>;
 }
 
 /** Listens on a free port of this machine. */
@@ -59,7 +59,9 @@ export async function startListOrigin({ beforeLists }: ListOriginOptions = {}): 
     if (request.url !== LISTS_READ_PATH) throw new Error(`expected ${LISTS_READ_PATH}, got ${request.url}`);
     const { keys } = (await json(request)) as { keys: readonly ListKey[] };
     reads += keys.length;
-    await beforeLists?.();
+    const gone = new AbortController();
+    response.on('close', () => gone.abort());
+    await beforeLists?.(gone.signal);
     response.writeHead(200, { 'content-type': LIST_FRAMES_TYPE }).end(encodeListFrames(keys.map(makeList)));
   }
 

@@ -3,7 +3,7 @@
 
 import type { Call } from '../../edge/call.ts';
 import { createListReader } from '../../edge/lists/list-reader.ts';
-import { createRegionLists, type ReadRegion } from '../../edge/region/region-lists.ts';
+import { createRegionLists, type RegionLists } from '../../edge/region/region-lists.ts';
 import { createRegionObjects } from '../../edge/region/region-objects.ts';
 import { createTimings } from '../../edge/respond/server-timing.ts';
 import { createTierChain } from '../../edge/tiers/chain.ts';
@@ -77,8 +77,8 @@ export async function createRegionReplay(options: ReplayOptions): Promise<Region
     },
   };
 
-  const objects = new Map<string, ReadRegion>();
-  function findObject(name: string): ReadRegion {
+  const objects = new Map<string, RegionLists>();
+  function findObject(name: string): RegionLists {
     const known = objects.get(name);
     if (known !== undefined) return known;
     const memory = createMemoryTier({ name: 'region', maxBytes: Math.floor(regionEntries / shards) * entryBytes });
@@ -98,7 +98,10 @@ export async function createRegionReplay(options: ReplayOptions): Promise<Region
       }),
       source: createRegions({
         reader: createRegionObjects({
-          find: (name) => ({ read: (call) => findObject(name)(call, () => {}) }),
+          find: (name) => ({
+            read: (call) => findObject(name).read(call, () => {}),
+            cancel: async (id) => findObject(name).cancel(id),
+          }),
           shards,
           origin,
           clock,

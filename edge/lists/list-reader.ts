@@ -15,6 +15,7 @@ import { type Entry, stateOf, withinRevalidation } from '../../shared/entry.ts';
 import { type ListKey, makeCacheKey } from '../../shared/keys.ts';
 import { shouldRefreshEarly } from '../../shared/lifetime.ts';
 import { createLoadGroup, type LoadGroup } from '../../shared/load-group.ts';
+import { CallerGone, createPresence, type Presence, presenceOfAll } from '../../shared/presence.ts';
 import type { Random } from '../../shared/random.ts';
 import { createSingleflight, FollowerTimeout } from '../../shared/singleflight.ts';
 import { type Call, detach, remainingMs } from '../call.ts';
@@ -74,6 +75,8 @@ interface Load {
   /** For one who is served already, and content with nothing that is stale. */
   readonly isRefresh: boolean;
   readonly isCurrent: () => boolean;
+  /** Of all who wait for it. Default: somebody always does. */
+  readonly presence?: Presence | undefined;
 }
 
 export function createListReader(options: ListReaderOptions): ListReader {
@@ -99,8 +102,11 @@ export function createListReader(options: ListReaderOptions): ListReader {
     const failure = near.state === 'stale' ? refusals.whyNotAsk(cacheKey, isBackground) : undefined;
     if (failure !== undefined) return serveIfError(request, near, failure);
     try {
+      const waiting = call.presence === undefined ? undefined : createPresence();
       const { value, isCollapsed } = await flights.run(cacheKey, {
-        load: (isCurrent) => group.add({ request, isRefresh: false, isCurrent }),
+        load: (isCurrent) => group.add({ request, isRefresh: false, isCurrent, presence: waiting }),
+        presence: call.presence,
+        abandon: () => waiting?.leave(),
         waitTimeoutMs: remainingMs(call, clock) * FOLLOWER_SHARE,
         notBeforeMs: request.notBeforeMs,
         // Who leads may not know of an erasure yet, and be content with what a cache held before it. Nor is what was shed for one who did not
@@ -114,7 +120,7 @@ export function createListReader(options: ListReaderOptions): ListReader {
       if (value.kind === 'entry' && value.failure === undefined) refreshWhenDue(request, value.entry, call);
       return value;
     } catch (error) {
-      if (!(error instanceof FollowerTimeout)) throw error;
+      if (!(error instanceof FollowerTimeout || error instanceof CallerGone)) throw error;
       return serveIfError(request, { ...near, asked: collapsed(near.asked) }, { isRegionAtFault: false });
     }
   }
@@ -200,7 +206,8 @@ export function createListReader(options: ListReaderOptions): ListReader {
       return { load, lookup, read: serveHeld(load.request, lookup, load.isRefresh) };
     });
     const missing = found.filter(({ read }) => read === undefined).map(({ load }) => load.request);
-    const loaded = missing.length === 0 ? [] : await source.load(missing, call);
+    const presence = presenceOfAll(loads.map((load) => load.presence));
+    const loaded = missing.length === 0 ? [] : await source.load(missing, { ...call, presence });
     let next = 0;
     return found.map(({ load, lookup, read }) => read ?? take(load, lookup, loaded[next++], startedAtMs, call));
   }

@@ -1,7 +1,9 @@
 // Misses of many callers, as few calls to the origin. A miss leaves at once when no call is out; those that come while one is out leave together
-// when it returns, or, because one slow call must not hold up all others, after a short while. Both the calls and the misses are bounded.
+// when it returns, or, because one slow call must not hold up all others, after a short while. Both the calls and the misses are bounded. A call
+// for which nobody waits any more is cancelled.
 import type { Clock } from '../../shared/clock.ts';
 import { MAX_KEYS_PER_READ } from '../../shared/list-frames.ts';
+import { presenceOfAll } from '../../shared/presence.ts';
 import type { Region } from '../../shared/regions.ts';
 import { type Call, remainingMs } from '../call.ts';
 import type { ListSource } from '../lists/list-reader.ts';
@@ -22,6 +24,9 @@ interface BatcherOptions {
 export const MAX_CALLS = 4;
 /** About the time of a call within a region: waiting longer for one to return would cost more than it saves. */
 export const MAX_LINGER_MS = 20;
+
+/** Nobody reads it. */
+const CANCELLED: Loaded = { kind: 'failed', isRegionAtFault: false, asked: [] };
 
 interface Waiting {
   readonly request: ListRequest;
@@ -56,15 +61,19 @@ export function createBatcher({ region, origin, clock }: BatcherOptions): Batche
       cancelLinger?.();
       cancelLinger = undefined;
     }
-    const inTime = batch.filter(({ call }) => remainingMs(call, clock) > 0);
-    for (const { call, settle } of batch) if (remainingMs(call, clock) === 0) settle(tooLate);
-    if (inTime.length === 0) return;
+    const wanted: Waiting[] = [];
+    for (const each of batch) {
+      if (each.call.presence?.isGone()) each.settle(CANCELLED);
+      else if (remainingMs(each.call, clock) === 0) each.settle(tooLate);
+      else wanted.push(each);
+    }
+    if (wanted.length === 0) return;
     calls++;
-    const sent = send(inTime).finally(() => {
+    const sent = send(wanted).finally(() => {
       calls--;
       leaveWhenDue();
     });
-    for (const { call } of inTime) call.waitUntil(sent);
+    for (const { call } of wanted) call.waitUntil(sent);
   }
 
   async function send(batch: readonly Waiting[]): Promise<void> {
@@ -72,12 +81,16 @@ export function createBatcher({ region, origin, clock }: BatcherOptions): Batche
     if (first === undefined) return;
     // The one with the most time left decides how long the call may take; the others leave it when theirs is up.
     const deadlineAtMs = Math.max(...batch.map(({ call }) => call.deadlineAtMs));
+    const presence = presenceOfAll(batch.map(({ call }) => call.presence));
     const loaded = await origin.read(
       region,
       batch.map(({ request }) => request),
-      { ...first.call, deadlineAtMs },
+      { ...first.call, deadlineAtMs, presence },
     );
-    for (const [i, { settle }] of batch.entries()) settle(loaded[i] as Loaded);
+    for (const [i, { settle }] of batch.entries()) {
+      const each = loaded[i] as Loaded;
+      settle(each.kind === 'failed' && presence.isGone() ? CANCELLED : each);
+    }
   }
 
   return {

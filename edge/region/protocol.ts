@@ -4,6 +4,8 @@ import type { Asked } from '../tiers/chain.ts';
 import type { ListRequest, LoadFailure, RegionAsked } from '../upstream/region-reader.ts';
 
 export interface RegionCall {
+  /** By which it can be cancelled; no other call to the object has the same. */
+  readonly id: string;
   /** The region's name: an object does not know its own. */
   readonly region: string;
   /** Milliseconds that the caller still has. */
@@ -31,4 +33,6 @@ export type RegionAnswer =
 
 export interface RegionObject {
   read(call: RegionCall): Promise<RegionAnswer>;
+  /** Whoever made the call does not want it any more. What others wait for as well goes on. */
+  cancel(id: string): Promise<void>;
 }

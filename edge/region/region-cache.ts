@@ -4,27 +4,31 @@ import { DurableObject } from 'cloudflare:workers';
 import { systemClock } from '../../shared/clock.ts';
 import { systemRandom } from '../../shared/random.ts';
 import { readConfig } from '../config.ts';
-import { createReadRegion, createRegionMemory } from '../deps.ts';
+import { createRegionMemory, openRegion } from '../deps.ts';
 import { isolateCounters } from '../isolate-counters.ts';
 import { consoleLog } from '../log.ts';
 import type { RegionAnswer, RegionCall, RegionObject } from './protocol.ts';
-import type { ReadRegion } from './region-lists.ts';
+import type { RegionLists } from './region-lists.ts';
 
 export class RegionCache extends DurableObject<object> implements RegionObject {
   // Throws when the configuration is not valid: every call is rejected then, and the callers go on without the object.
   readonly #config = readConfig(this.env);
   readonly memory = createRegionMemory(this.#config);
-  #read: ReadRegion | undefined;
+  #lists: RegionLists | undefined;
 
   /** Rejects when the configuration names no such region. */
   async read(call: RegionCall): Promise<RegionAnswer> {
-    this.#read ??= createReadRegion(this.#config, call.region, this.memory, {
+    this.#lists ??= openRegion(this.#config, call.region, this.memory, {
       clock: systemClock,
       random: systemRandom,
       counters: isolateCounters,
       log: consoleLog,
       fetch: (url, init) => fetch(url, init),
     });
-    return this.#read(call, (work) => this.ctx.waitUntil(work));
+    return this.#lists.read(call, (work) => this.ctx.waitUntil(work));
+  }
+
+  async cancel(id: string): Promise<void> {
+    this.#lists?.cancel(id);
   }
 }

@@ -4,6 +4,7 @@ import type { Clock } from '../../shared/clock.ts';
 import type { Counters } from '../../shared/counters.ts';
 import { stateOf } from '../../shared/entry.ts';
 import { makeCacheKey } from '../../shared/keys.ts';
+import { createPresence, type OwnPresence } from '../../shared/presence.ts';
 import type { Random } from '../../shared/random.ts';
 import type { Region } from '../../shared/regions.ts';
 import type { Call } from '../call.ts';
@@ -16,7 +17,11 @@ import { NOWHERE } from '../upstream/round-trips.ts';
 import { createBatcher } from './batcher.ts';
 import type { RegionAnswer, RegionCall, RegionRead } from './protocol.ts';
 
-export type ReadRegion = (call: RegionCall, waitUntil: (work: Promise<unknown>) => void) => Promise<RegionAnswer>;
+export interface RegionLists {
+  read(call: RegionCall, waitUntil: (work: Promise<unknown>) => void): Promise<RegionAnswer>;
+  /** Of a call that is being answered: nobody waits for it any more. Nothing happens for one that is not. */
+  cancel(id: string): void;
+}
 
 interface RegionListsOptions {
   readonly region: Region;
@@ -32,7 +37,7 @@ interface RegionListsOptions {
 /** With more misses waiting than this an object refuses: some ten calls' worth, which callers would wait for in vain. */
 export const MAX_WAITING = 2_000;
 
-export function createRegionLists(options: RegionListsOptions): ReadRegion {
+export function createRegionLists(options: RegionListsOptions): RegionLists {
   const { region, memory, origin, clock, random, counters, flightAgeMs } = options;
   const batcher = createBatcher({ region, origin, clock });
   const lists = createListReader({
@@ -47,18 +52,25 @@ export function createRegionLists(options: RegionListsOptions): ReadRegion {
     flightAgeMs,
   });
 
+  /** Of those whose calls are being answered. */
+  const presences = new Map<string, OwnPresence>();
+
   function isHeld({ key, notBeforeMs }: ListRequest): boolean {
     const entry = memory.peek(makeCacheKey(key));
     return entry !== undefined && entry.storedAtMs >= notBeforeMs && stateOf(entry, clock.now()) === 'fresh';
   }
 
-  return async ({ deadlineMs, traceparent, devLocation, reads }, waitUntil) => {
+  async function read(
+    { id, deadlineMs, traceparent, devLocation, reads }: RegionCall,
+    waitUntil: (work: Promise<unknown>) => void,
+  ): Promise<RegionAnswer> {
     counters.add('region_reads_total', reads.length);
     // What is held costs the origin nothing, however much waits for it.
     if (batcher.waiting() + reads.length > MAX_WAITING && !reads.every(isHeld)) {
       counters.add('region_shed_total', reads.length);
       return { kind: 'overloaded' };
     }
+    const presence = createPresence();
     const call: Call = {
       deadlineAtMs: clock.now() + deadlineMs,
       place: NOWHERE,
@@ -67,9 +79,25 @@ export function createRegionLists(options: RegionListsOptions): ReadRegion {
       traceparent,
       devLocation,
       timings: createTimings(clock),
+      presence,
       waitUntil,
     };
-    return { kind: 'reads', reads: (await lists.read(reads, call)).map(toRegionRead) };
+    presences.set(id, presence);
+    try {
+      return { kind: 'reads', reads: (await lists.read(reads, call)).map(toRegionRead) };
+    } finally {
+      presences.delete(id);
+    }
+  }
+
+  return {
+    read,
+    cancel: (id) => {
+      const presence = presences.get(id);
+      if (presence === undefined) return;
+      counters.add('region_cancelled_total');
+      presence.leave();
+    },
   };
 }
 

@@ -43,26 +43,50 @@ type Outcome =
 export function createRegionObjects(options: RegionObjectsOptions): RegionReader {
   const { find, shards, origin, clock, counters, log, timeoutMs } = options;
   const bypassUntilMs = new Map<string, number>();
+  let isolate: string | undefined;
+  let calls = 0;
+
+  /** Of a call, among those of all isolates. (Nothing is random before the first request.) */
+  function nextId(): string {
+    isolate ??= crypto.randomUUID();
+    return `${isolate}/${calls++}`;
+  }
 
   async function ask(region: Region, shard: string, reads: readonly ListRequest[], call: Call): Promise<Outcome> {
     if (clock.now() < (bypassUntilMs.get(shard) ?? 0)) return { kind: 'bypassed', why: 'failed' };
     counters.add('edge_region_calls_total');
     const shareMs = shareOfDeadlineMs(call, region, clock, timeoutMs);
     const { traceparent, devLocation } = call;
+    const id = nextId();
     const deadlineMs = Math.max(1, Math.floor(shareMs * OBJECT_SHARE));
     try {
       const answer = await withTimeout(
         clock,
         shareMs,
         () =>
-          find(shard, region.locationHint).read({ region: region.name, deadlineMs, traceparent, devLocation, reads }),
-        call.signal,
+          find(shard, region.locationHint).read({
+            id,
+            region: region.name,
+            deadlineMs,
+            traceparent,
+            devLocation,
+            reads,
+          }),
+        call.presence,
       );
       if (answer.kind === 'reads') return answer;
       return bypass(shard, 'overloaded', call);
     } catch (error) {
       // Who does not want it any more says nothing of the object.
-      if (error instanceof WaitCancelled) return { kind: 'bypassed', why: 'cancelled' };
+      if (error instanceof WaitCancelled) {
+        // If it cannot be told, it finds out at its deadline.
+        call.waitUntil(
+          find(shard, region.locationHint)
+            .cancel(id)
+            .catch(() => {}),
+        );
+        return { kind: 'bypassed', why: 'cancelled' };
+      }
       return bypass(shard, whyFailed(error), call, error);
     }
   }
@@ -97,7 +121,7 @@ export function createRegionObjects(options: RegionObjectsOptions): RegionReader
         }
       };
       await Promise.all([...byShard].map(([shard, group]) => askShard(shard, group)));
-      if (bypassed.length > 0 && call.signal?.aborted !== true) {
+      if (bypassed.length > 0 && call.presence?.isGone() !== true) {
         counters.add('edge_region_bypasses_total', bypassed.length);
         const rest = await origin.read(
           region,

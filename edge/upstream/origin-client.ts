@@ -74,7 +74,7 @@ export function createOriginClient(options: OriginClientOptions): OriginClient {
       return read(response);
     };
     try {
-      return { kind: 'answered', value: await withTimeout(clock, timeoutMs, send, call.signal) };
+      return { kind: 'answered', value: await withTimeout(clock, timeoutMs, send, call.presence) };
     } catch (error) {
       const failure = { ...describeFailure(error, status), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
       if (failure.reason === 'cancelled') return { kind: 'failed', failure };

@@ -9,6 +9,7 @@
 import type { Clock } from '../../shared/clock.ts';
 import type { Counters } from '../../shared/counters.ts';
 import type { Entry } from '../../shared/entry.ts';
+import { createPresence } from '../../shared/presence.ts';
 import type { Region } from '../../shared/regions.ts';
 import { type Call, detach, remainingMs } from '../call.ts';
 import type { ListSource } from '../lists/list-reader.ts';
@@ -62,9 +63,9 @@ export function createRegions({ reader, routing, clock, counters }: RegionsOptio
     isBackground: boolean,
   ): Attempt {
     counters.add('edge_attempts_total');
-    const controller = new AbortController();
+    const presence = createPresence();
     const requests = keys.map(({ request }) => request);
-    const answers = reader.read(region, requests, { ...call, signal: controller.signal });
+    const answers = reader.read(region, requests, { ...call, presence });
     const startedAtMs = clock.now();
     const overdueMs = routing.slowAfterMs(region, call.place);
     // The first is hedged soon. One that is a second attempt itself has to be late beyond doubt.
@@ -74,7 +75,7 @@ export function createRegions({ reader, routing, clock, counters }: RegionsOptio
       keys,
       startedAtMs,
       isBackground,
-      cancel: () => controller.abort(),
+      cancel: presence.leave,
       done: answers.then((loaded) => {
         attempt.answers = loaded;
       }),

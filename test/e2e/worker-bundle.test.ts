@@ -1,4 +1,5 @@
 // The worker as it is deployed, bundled by wrangler, in workerd with its Durable Objects, over HTTP and in real time.
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,8 +15,8 @@ const PLACES = {
   LHR: { latitude: 51.47, longitude: -0.45 },
   ORD: { latitude: 41.98, longitude: -87.9 },
 } as const;
-/** The only one: no second region is asked when this machine is slow, and what is counted is what singleflight let through. */
-const REGION = { name: 'asia', locationHint: 'apac', ...PLACES.NRT };
+const ASIA = { name: 'asia', locationHint: 'apac', ...PLACES.NRT };
+const EUROPE = { name: 'europe', locationHint: 'weur', ...PLACES.LHR };
 const CONNECTIONS = 120;
 
 let origin: ListOrigin;
@@ -24,27 +25,36 @@ let directory: string;
 /** Lists are answered when it has resolved. */
 let gate: PromiseWithResolvers<void>;
 let arrived: PromiseWithResolvers<void>;
+/** Aborted when whoever asked for the lists has closed the connection. */
+let asker: AbortSignal;
 
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'earshot-test-'));
   gate = Promise.withResolvers();
   arrived = Promise.withResolvers();
-  const beforeLists = async (): Promise<void> => {
+  const beforeLists = async (signal: AbortSignal): Promise<void> => {
+    asker = signal;
     arrived.resolve();
     await gate.promise;
   };
   origin = await startListOrigin({ beforeLists });
+  // One region only: no second one is asked when this machine is slow, and what is counted is what singleflight let through.
+  workerd = await startEdge([{ ...ASIA, origin: origin.url }]);
+});
+
+async function startEdge(regions: readonly object[], more: Readonly<Record<string, string>> = {}): Promise<Workerd> {
   const bundle = await bundleEdge(directory);
   const bindings = {
     ...bundle.vars,
-    REGIONS: JSON.stringify([{ ...REGION, origin: origin.url }]),
+    REGIONS: JSON.stringify(regions),
     DEV_LOCATIONS: JSON.stringify(PLACES),
     POPULAR_WARM_SECONDS: '0',
     TOKEN_SECRET,
     ORIGIN_SECRET: 'origin-secret-for-tests-only-0123456789-',
+    ...more,
   };
-  workerd = await startWorkerd({ bundle, bindings, objects: { REGION_CACHE: 'RegionCache' } });
-});
+  return startWorkerd({ bundle, bindings, objects: { REGION_CACHE: 'RegionCache' } });
+}
 
 afterEach(async () => {
   await workerd.stop();
@@ -126,4 +136,26 @@ test('a batch of 100 cold lists goes through the objects of the region, and each
   expect(response.headers.get('cache-status')).toMatch(
     /^origin-asia; fwd=miss; fwd-status=200; detail="100\/100", region-asia; fwd=miss; stored; detail="0\/100", /,
   );
+});
+
+test('a load that another region has outrun is cancelled through the object of its region, as far as the origin', async () => {
+  const other = await startListOrigin();
+  try {
+    await workerd.stop();
+    const regions = [
+      { ...ASIA, origin: origin.url },
+      { ...EUROPE, origin: other.url },
+    ];
+    // So that no time-out ends it.
+    workerd = await startEdge(regions, { REQUEST_DEADLINE_MS: '60000', ORIGIN_TIMEOUT_MS: '30000' });
+    const response = await send(await askFor('ann'));
+    expect(response.headers.get('cache-status')).toMatch(
+      /^origin-asia; fwd=miss; detail=cancelled, origin-europe; fwd=miss; fwd-status=200, region-europe; fwd=miss; stored, /,
+    );
+    if (!asker.aborted) await once(asker, 'abort');
+    expect([origin.reads, other.reads]).toEqual([1, 1]);
+  } finally {
+    gate.resolve();
+    await other.stop();
+  }
 });

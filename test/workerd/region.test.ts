@@ -1,7 +1,7 @@
 // The region tier: real Durable Objects, called over RPC, on the harness's clock and in front of its scripted origins.
 // Long, because the isolates in three places, and what is counted of them, serve all of it.
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { RegionAnswer, RegionObject } from '../../edge/region/protocol.ts';
+import type { RegionAnswer } from '../../edge/region/protocol.ts';
 import { BYPASS_MS } from '../../edge/region/region-objects.ts';
 import { makeUserHash } from '../../shared/keys.ts';
 import { batchOptions, POST_PATH, readsOf } from './support/batches.ts';
@@ -310,13 +310,17 @@ describe('a load in the object', () => {
     );
   });
 
-  test('that takes too long is cancelled when the next region has answered', async () => {
+  test('that takes too long is cancelled, as far as the origin, when the next region has answered', async () => {
     const isolate = await warmIsolate();
     edge.origins.behave('hangs', { region: 'asia', path: LISTS });
     const { value, tookMs } = await drive(edge.clock, ask(isolate, 'ann'));
     expect(value.status).toBe(200);
     expect(value.headers.get('cache-status')).toMatch(/^origin-asia; fwd=miss; detail=cancelled, origin-us; fwd=miss;/);
     expect(tookMs).toBeLessThan(500);
+    const [inAsia] = callsFor('ann');
+    await turnUntil(() => inAsia?.signal?.aborted === true);
+    expect(edge.counters.get('region_cancelled_total')).toBe(1);
+    expect(edge.logs.map(({ event }) => event)).not.toContain('region_failed');
   });
 });
 
@@ -425,8 +429,9 @@ async function setUpAges(ageMs: number): Promise<void> {
 }
 
 describe('the worker goes on without an object', () => {
+  const cancel = async (): Promise<void> => {};
   const failing = (answer: () => Promise<RegionAnswer>) =>
-    createHarness({ env: { ...ON, ...ONE_REGION }, findObject: () => () => ({ read: answer }) satisfies RegionObject });
+    createHarness({ env: { ...ON, ...ONE_REGION }, findObject: () => () => ({ read: answer, cancel }) });
   const direct = (detail: string) =>
     `origin-asia; fwd=miss; fwd-status=200, region-asia; fwd=bypass; detail=${detail}, colo; fwd=miss; stored, isolate; fwd=miss; stored`;
 
@@ -462,7 +467,7 @@ describe('the worker goes on without an object', () => {
       createHarness({
         env: { ...ON, REGION_SHARDS: '1' },
         findObject: (found) => (name, hint) =>
-          ++calls === 1 ? { read: () => Promise.reject(new Error('boom')) } : found(name, hint),
+          ++calls === 1 ? { read: () => Promise.reject(new Error('boom')), cancel } : found(name, hint),
       }),
     );
     for (const user of ['b', 'c', 'd']) edge.origins.put(keyOf(user), makeList(user, 2));

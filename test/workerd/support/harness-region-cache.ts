@@ -1,9 +1,9 @@
 // A region's object, a real one that is called over RPC, on the clock and the scripted origins of the harness that asks it.
 import { DurableObject, env } from 'cloudflare:workers';
 import type { EdgeConfig } from '../../../edge/config.ts';
-import { createReadRegion, createRegionMemory, type Platform } from '../../../edge/deps.ts';
+import { createRegionMemory, openRegion, type Platform } from '../../../edge/deps.ts';
 import type { RegionAnswer, RegionCall } from '../../../edge/region/protocol.ts';
-import type { ReadRegion } from '../../../edge/region/region-lists.ts';
+import type { RegionLists } from '../../../edge/region/region-lists.ts';
 import type { FindObject } from '../../../edge/region/region-objects.ts';
 import type { Clock } from '../../../shared/clock.ts';
 import { turnUntil } from './turns.ts';
@@ -16,15 +16,19 @@ interface Registered {
 const harnesses = new Map<string, Registered>();
 
 export class HarnessRegionCache extends DurableObject<object> {
-  #read: ReadRegion | undefined;
+  #lists: RegionLists | undefined;
 
   async readFor(harness: string, call: RegionCall): Promise<RegionAnswer> {
     const registered = harnesses.get(harness);
     if (registered === undefined) throw new Error(`expected a harness that is registered, got ${harness}`);
     const { config, platform } = registered;
     const ownPlatform = { ...platform, clock: ownTimers(platform.clock) };
-    this.#read ??= createReadRegion(config, call.region, createRegionMemory(config), ownPlatform);
-    return this.#read(call, (work) => this.ctx.waitUntil(work));
+    this.#lists ??= openRegion(config, call.region, createRegionMemory(config), ownPlatform);
+    return this.#lists.read(call, (work) => this.ctx.waitUntil(work));
+  }
+
+  async cancel(id: string): Promise<void> {
+    this.#lists?.cancel(id);
   }
 }
 
@@ -55,6 +59,9 @@ export function registerRegionCaches(harness: string, registered: Registered): F
   };
   return (name, locationHint) => {
     const stub = namespace.getByName(`${harness}/${name}`, { locationHint });
-    return { read: (call) => stub.readFor(harness, call) as Promise<RegionAnswer> };
+    return {
+      read: (call) => stub.readFor(harness, call) as Promise<RegionAnswer>,
+      cancel: (id) => stub.cancel(id),
+    };
   };
 }

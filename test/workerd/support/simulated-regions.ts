@@ -98,7 +98,7 @@ export function simulateRegions({
           () => resolve(isTimeout ? requests.map(() => failed(region.name, 'timeout')) : answers()),
           tookMs,
         );
-        call.signal?.addEventListener('abort', () => {
+        call.presence?.onGone(() => {
           attempt.isCancelled = true;
           cancel();
           resolve(requests.map(() => failed(region.name, 'cancelled')));

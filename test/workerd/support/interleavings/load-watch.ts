@@ -31,7 +31,7 @@ const SHORTEST_HEDGE_MS = 100;
 
 export function createLoadWatch({ setting, cloud, clock, guard }: LoadWatchOptions): LoadWatch {
   const isHealthy = setting.trouble === 'none';
-  // A load that a hedge has outrun goes on in the object that was asked, and the isolate may ask anew meanwhile.
+  // An object that was outrun by a hedge hears of it later, and the isolate may ask it anew meanwhile.
   const mayBeOutrun = WAYS_OF_A_LOAD * setting.legMs >= SHORTEST_HEDGE_MS;
   const underWay = new Map<string, number>();
   const begunAtMs = new Map<string, number>();
@@ -69,6 +69,9 @@ export function createLoadWatch({ setting, cloud, clock, guard }: LoadWatchOptio
         const id = idOf(owner, region, key);
         underWay.set(id, (underWay.get(id) ?? 0) - 1);
       }
+    },
+    cancel: (owner, region, keys) => {
+      for (const key of keys) begunAtMs.delete(idOf(owner, region, key));
     },
     remember: (owner, region, key, beganAtMs, readAtMs) => {
       const storedAtMs = beganAtMs - (clock.now() - readAtMs);

@@ -1,9 +1,9 @@
 // The objects of all regions, in this process: the same code as behind a Durable Object, and between it and the worker a way that copies what
 // goes over it, takes its time, and fails as RPC does.
 import type { EdgeConfig } from '../../../../edge/config.ts';
-import { createReadRegion, type Platform } from '../../../../edge/deps.ts';
+import { openRegion, type Platform } from '../../../../edge/deps.ts';
 import type { RegionAnswer, RegionCall } from '../../../../edge/region/protocol.ts';
-import type { ReadRegion } from '../../../../edge/region/region-lists.ts';
+import type { RegionLists } from '../../../../edge/region/region-lists.ts';
 import type { FindObject } from '../../../../edge/region/region-objects.ts';
 import { createMemoryTier } from '../../../../edge/tiers/memory.ts';
 import type { MemoryTier } from '../../../../edge/tiers/tier.ts';
@@ -20,7 +20,7 @@ export type ObjectTrouble = (typeof OBJECT_TROUBLES)[number];
 
 interface RegionObjectInstance {
   readonly owner: string;
-  readonly read: ReadRegion;
+  readonly lists: RegionLists;
   readonly memory: MemoryTier;
   isAlive: boolean;
 }
@@ -66,8 +66,8 @@ export function createObjects(options: ObjectsOptions): Objects {
         return memory.set(key, entry);
       },
     };
-    const read = createReadRegion(config, region, watched, platform, clientFor(owner));
-    const instance = { owner, read, memory, isAlive: true };
+    const lists = openRegion(config, region, watched, platform, clientFor(owner));
+    const instance = { owner, lists, memory, isAlive: true };
     instances.set(name, instance);
     return instance;
   }
@@ -100,7 +100,7 @@ export function createObjects(options: ObjectsOptions): Objects {
             const back = (): void => end(instance.isAlive ? settle : () => reject(new Error('the object was reset')));
             timeline.deliver(() => `rpc answered: ${what()}`, legMs, back);
           };
-          instance.read(sent, keep).then(
+          instance.lists.read(sent, keep).then(
             (answer) => {
               const copy = structuredClone(answer);
               giveBack(() => resolve(copy));
@@ -113,10 +113,21 @@ export function createObjects(options: ObjectsOptions): Objects {
     });
   }
 
+  async function cancel(isolate: string, name: string, id: string): Promise<void> {
+    const isHeard = troubles.get(name) === undefined;
+    timeline.deliver(
+      () => `rpc cancelled: ${id} at ${name} for ${isolate}`,
+      legMs,
+      () => {
+        if (isHeard) instances.get(name)?.lists.cancel(id);
+      },
+    );
+  }
+
   return {
     findFor: (isolate) => (name) => {
       if (troubles.get(name) === 'throws') throw new Error('no such namespace');
-      return { read: (call) => read(isolate, name, call) };
+      return { read: (call) => read(isolate, name, call), cancel: (id) => cancel(isolate, name, id) };
     },
     setTrouble: (name, trouble) => {
       if (trouble === undefined) troubles.delete(name);

@@ -39,6 +39,8 @@ export interface OriginState {
 export interface Watcher {
   begin(owner: string, region: string, keys: readonly ListKey[]): void;
   end(owner: string, region: string, keys: readonly ListKey[]): void;
+  /** The one who reads has let go, and may have to read again. */
+  cancel(owner: string, region: string, keys: readonly ListKey[]): void;
   /** The read that began at `begunAtMs` gets what was read from the table at `readAtMs`. */
   remember(owner: string, region: string, key: ListKey, begunAtMs: number, readAtMs: number): void;
 }
@@ -116,6 +118,7 @@ export function createOrigins({ setting, cloud, timeline, chance, states, watche
     keys: readonly ListAsk[],
     begunAtMs: number,
     trouble: OriginTrouble | undefined,
+    isCancelled: boolean,
   ): PlainResponse {
     const nowMs = timeline.clock.now();
     const isShedding = states[region]?.isShedding === true;
@@ -126,7 +129,7 @@ export function createOrigins({ setting, cloud, timeline, chance, states, watche
       const recalled = recall(region, key, nowMs);
       if (recalled === undefined && trouble === 'table-down') return { kind: 'error', code: 'unavailable' };
       const kept = recalled ?? readTable(region, key, nowMs);
-      if (kept.readAtMs < nowMs)
+      if (kept.readAtMs < nowMs && !isCancelled)
         watcher.remember(owner, (states[region] as OriginState).name, key, begunAtMs, kept.readAtMs);
       return tell(kept, key, nowMs);
     };
@@ -160,7 +163,10 @@ export function createOrigins({ setting, cloud, timeline, chance, states, watche
         };
         if (trouble !== 'hangs-on') {
           const signal = init.signal as AbortSignal;
-          signal.addEventListener('abort', () => end(() => reject(signal.reason)));
+          signal.addEventListener('abort', () => {
+            if (!isManifest && !isOver) watcher.cancel(owner, state.name, keys);
+            end(() => reject(signal.reason));
+          });
         }
         if (trouble === 'hangs' || trouble === 'hangs-on') return;
         const fail = (why: string) => () => end(() => reject(new TypeError(why)));
@@ -176,7 +182,8 @@ export function createOrigins({ setting, cloud, timeline, chance, states, watche
             if (trouble === 'refuses') fail('connection refused')();
             else if (trouble === 'fails') giveBack(new PlainResponse('{}', { status: 503 }));
             else if (trouble === 'denies') giveBack(new PlainResponse('{}', { status: 401 }));
-            else giveBack(isManifest ? answerManifest(at, init) : answerLists(owner, at, keys, begunAtMs, trouble));
+            else if (isManifest) giveBack(answerManifest(at, init));
+            else giveBack(answerLists(owner, at, keys, begunAtMs, trouble, isOver));
           },
         );
       }) as unknown as Promise<Response>;
