@@ -6,18 +6,21 @@ import type { OpenLoadOrder, Phase, PhaseReport } from './support/open-load.ts';
 import { openRawConnection, type RawConnection } from './support/raw-connection.ts';
 
 const TICK_MS = 2;
+/** Servers close what has been idle for some seconds, and what is sent at that moment is lost. */
+const MAX_IDLE_MS = 2_000;
 const ERROR_FRAME = Buffer.from('{"kind":"error"');
 
 const order = JSON.parse((await process.stdin.toArray()).join('')) as OpenLoadOrder;
 const requests = order.requests.map((text) => Buffer.from(text, 'latin1'));
-const free: RawConnection[] = [];
+/** The one that was used last comes last. */
+const free: { readonly connection: RawConnection; readonly sinceMs: number }[] = [];
 let connections = 0;
 let next = 0;
 
 type Outcome = 'ok' | 'shed' | 'failed';
 
 function ask(): Promise<Outcome> {
-  const connection = free.pop() ?? open();
+  const connection = takeFree() ?? open();
   if (connection === undefined) return Promise.resolve('failed');
   return new Promise((resolve) => {
     connection.send(requests[next++ % requests.length] as Buffer, (answer) => {
@@ -26,11 +29,24 @@ function ask(): Promise<Outcome> {
         resolve('failed');
         return;
       }
-      free.push(connection);
+      free.push({ connection, sinceMs: performance.now() });
       if (answer.status === 200) resolve(answer.body.includes(ERROR_FRAME) ? 'shed' : 'ok');
       else resolve(answer.status === 503 ? 'shed' : 'failed');
     });
   });
+}
+
+function takeFree(): RawConnection | undefined {
+  const oldestMs = performance.now() - MAX_IDLE_MS;
+  while (free[0] !== undefined && free[0].sinceMs < oldestMs) {
+    free.shift()?.connection.close();
+    connections--;
+  }
+  for (let last = free.pop(); last !== undefined; last = free.pop()) {
+    if (last.connection.isOpen()) return last.connection;
+    connections--;
+  }
+  return undefined;
 }
 
 function open(): RawConnection | undefined {

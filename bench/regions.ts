@@ -17,7 +17,7 @@ const SETTLING_MS = 2_000;
 const MEASURED_MS = 4_000;
 const ALL_FAIL_MS = 60_000;
 const ALL_GONE_MS = 60_000;
-const FLAPPING_MS = 60_000;
+const FLAPPING_MS = 300_000;
 const FLAP_MS = 2_000;
 const READMITTING_MS = 12_000;
 /** Less than the clusters take then, and more than the way. */

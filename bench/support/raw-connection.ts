@@ -8,6 +8,8 @@ export interface RawAnswer {
 }
 
 export interface RawConnection {
+  /** False once either side has closed it. */
+  isOpen(): boolean;
   /** Sends a whole request; `done` is told the answer, or why there is none. One at a time. */
   send(request: Buffer, done: (answer: RawAnswer | Error) => void): void;
   close(): void;
@@ -73,7 +75,13 @@ export function openRawConnection(port: number, onBytes: (count: number) => void
   }
 
   return {
+    isOpen: () => socket.writable,
     send: (request, told) => {
+      // What has been closed says nothing more, not even that it cannot be written to.
+      if (!socket.writable) {
+        told(new Error('the connection had been closed'));
+        return;
+      }
       done = told;
       socket.write(request);
     },

@@ -158,6 +158,9 @@ interface Choice {
   readonly lostMs: number;
 }
 
+const tellMiss = ({ colo, chosen, fastest, lostMs }: Choice): string =>
+  `${colo}: ${chosen} instead of ${fastest}, ${lostMs.toFixed(1)} ms slower`;
+
 type Expect = (region: Coordinates, caller: Coordinates) => number;
 
 describeWithRealData('who is nearest by coordinates, of 340 data centres', ROUND_TRIPS, () => {
@@ -203,10 +206,15 @@ describeWithRealData('who is nearest by coordinates, of 340 data centres', ROUND
     const regions = new Map(makeRegions(1).map((region) => [stands[region.name] ?? '', region]));
     const choices = chooseAll(load(), regions, expectedRoundTripMs);
     const misses = choices.filter((choice) => !isFastest(choice));
-    const told = misses.map((miss) => JSON.stringify(miss)).join('\n');
+    console.log(
+      [
+        `the fastest for ${choices.length - misses.length} of ${choices.length} data centres with a measured neighbour; misses: ${misses.length}`,
+        ...misses.map((miss) => `  ${tellMiss(miss)}`),
+      ].join('\n'),
+    );
     expect(choices.length).toBeGreaterThan(75);
-    expect(shareOf(choices, isFastest), told).toBeGreaterThanOrEqual(0.95);
-    expect(shareOf(choices, isNearlyFastest), told).toBeGreaterThanOrEqual(0.99);
+    expect(shareOf(choices, isFastest)).toBeGreaterThanOrEqual(0.95);
+    expect(shareOf(choices, isNearlyFastest)).toBeGreaterThanOrEqual(0.99);
   });
 
   test('of any other three regions it is the fastest for 85 of 100 at least and within 20 ms for 95, more than by great circle', () => {

@@ -1,0 +1,49 @@
+// The connections of load generators: whoever sends is told what became of it, always.
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { openRawConnection, type RawAnswer, type RawConnection } from '../../../bench/support/raw-connection.ts';
+import { waitUntil } from '../../../dev/wait.ts';
+import { systemClock } from '../../../shared/clock.ts';
+
+const REQUEST = Buffer.from('GET / HTTP/1.1\r\n\r\n');
+
+let server: Server;
+let connection: RawConnection;
+let peer: Socket;
+
+beforeEach(async () => {
+  server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  connection = openRawConnection((server.address() as AddressInfo).port);
+  [peer] = (await once(server, 'connection')) as [Socket];
+});
+afterEach(() => {
+  connection.close();
+  peer.destroy();
+  server.close();
+});
+
+const send = (): Promise<RawAnswer | Error> => new Promise((resolve) => connection.send(REQUEST, resolve));
+
+test('an answer that comes in pieces is told whole', async () => {
+  const answer = send();
+  await once(peer, 'data');
+  for (const piece of ['HTTP/1.1 200 OK\r\nContent-', 'Length: 4\r\n\r\nab', 'cd']) {
+    peer.write(piece);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(await answer).toEqual({ status: 200, body: Buffer.from('abcd') });
+});
+
+test('an end instead of an answer is told', async () => {
+  const answer = send();
+  peer.end();
+  expect(await answer).toBeInstanceOf(Error);
+});
+
+test('what is sent on a connection that the server has closed is told to be lost', async () => {
+  peer.end();
+  await waitUntil('the end', async () => !connection.isOpen(), systemClock);
+  expect(await send()).toBeInstanceOf(Error);
+});
