@@ -2,6 +2,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { NODE_ARGS } from '../origin/node-args.ts';
 import type { Region } from '../shared/regions.ts';
 import type { Backend } from './backend.ts';
 import type { ChildSpec } from './children.ts';
@@ -13,7 +14,7 @@ const repository = join(import.meta.dirname, '..');
 export const bigtableService = (port: number, controlPort: number): ChildSpec => ({
   name: 'bigtable',
   args: [
-    ...[join(repository, 'dev/bigtable/main.ts'), '--port', String(port)],
+    ...[...NODE_ARGS, join(repository, 'dev/bigtable/main.ts'), '--port', String(port)],
     ...['--control-port', String(controlPort)],
   ],
   env: process.env,
@@ -21,7 +22,7 @@ export const bigtableService = (port: number, controlPort: number): ChildSpec =>
 
 export const originService = (backend: Backend, secrets: Secrets, name: string, port: number): ChildSpec => ({
   name,
-  args: [join(repository, 'origin/main.ts')],
+  args: [...NODE_ARGS, join(repository, 'origin/main.ts')],
   env: {
     ...process.env,
     EARSHOT_REGION: name,

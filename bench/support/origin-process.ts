@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { SignJWT } from 'jose';
 import { answersOk, waitUntil } from '../../dev/wait.ts';
+import { NODE_ARGS } from '../../origin/node-args.ts';
 import { systemClock } from '../../shared/clock.ts';
 import { ORIGIN_AUDIENCE } from '../../shared/identity.ts';
 import type { ListAsk } from '../../shared/lists-read.ts';
@@ -27,7 +28,7 @@ export async function startOriginProcess(
   cleanup: Cleanup,
   env: Readonly<Record<string, string>>,
 ): Promise<OriginProcess> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, '../../origin/main.ts')], {
+  const child = spawn(process.execPath, [...NODE_ARGS, join(import.meta.dirname, '../../origin/main.ts')], {
     env: {
       ...process.env,
       EARSHOT_REGION: 'europe',

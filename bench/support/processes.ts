@@ -3,19 +3,23 @@ import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { ClusterState } from '../../dev/bigtable/server.ts';
 import { LOCAL_INSTANCE, LOCAL_PROJECT } from '../../dev/topology.ts';
+import { NODE_ARGS } from '../../origin/node-args.ts';
 
 export interface BenchBigtable {
   /** For processes that shall use it. */
   readonly env: Readonly<Record<string, string>>;
   readonly controlUrl: string;
+  /** By clients, in all clusters, since it was started. */
+  rowsWritten(): Promise<number>;
   stop(): Promise<void>;
 }
 
 /** An embedded Bigtable on free ports. */
 export async function startBigtable(): Promise<BenchBigtable> {
   const entry = join(import.meta.dirname, '../../dev/bigtable/main.ts');
-  const child = spawn(process.execPath, [entry, '--port', '0', '--control-port', '0'], {
+  const child = spawn(process.execPath, [...NODE_ARGS, entry, '--port', '0', '--control-port', '0'], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const [line] = (await once(child.stdout, 'data')) as [Buffer];
@@ -24,6 +28,10 @@ export async function startBigtable(): Promise<BenchBigtable> {
   return {
     env: { BIGTABLE_EMULATOR_HOST: emulatorHost, EARSHOT_PROJECT: LOCAL_PROJECT, EARSHOT_INSTANCE: LOCAL_INSTANCE },
     controlUrl,
+    rowsWritten: async () => {
+      const { clusters } = (await (await fetch(`${controlUrl}/clusters`)).json()) as { clusters: ClusterState[] };
+      return clusters.reduce((sum, { counters }) => sum + counters.rowsWritten, 0);
+    },
     stop: async () => {
       child.kill('SIGTERM');
       await once(child, 'exit');

@@ -1,10 +1,17 @@
 // Applies resolved mutations to a row, making a new row; the old one, and all of it that did not change, stays as it is.
 import type { RowMutation } from './mutations.ts';
+import { type PackedRow, packRow, unpackRow } from './packed-row.ts';
 import { type Cell, type Column, compareText, type Row } from './row.ts';
 import type { Family } from './table.ts';
 
+/** The same of a row as it is held. */
+export function applyToPacked(packed: PackedRow | undefined, mutations: readonly RowMutation[]): PackedRow | undefined {
+  const row = applyMutations(packed === undefined ? undefined : unpackRow(packed), mutations);
+  return row === undefined ? undefined : packRow(row);
+}
+
 /** The row after the mutations, or undefined when nothing is left of it. */
-export function applyMutations(row: Row | undefined, mutations: readonly RowMutation[]): Row | undefined {
+function applyMutations(row: Row | undefined, mutations: readonly RowMutation[]): Row | undefined {
   let columns: Column[] = row === undefined ? [] : [...row];
   // Columns made here may be changed in place, so that many cells in one write do not copy a column once per cell.
   const drafts = new Map<Column, Cell[]>();
@@ -16,13 +23,7 @@ export function applyMutations(row: Row | undefined, mutations: readonly RowMuta
     else if (mutation.kind === 'delete-column') deleteCells(columns, mutation);
     else setCell(columns, drafts, mutation.family, mutation.qualifier, mutation.cell);
   }
-  return columns.length === 0 ? undefined : columns.map((column) => packed(column, drafts));
-}
-
-/** An array that grew in place keeps room for some 16 more; over a million rows that is more than the rows. */
-function packed(column: Column, drafts: ReadonlyMap<Column, Cell[]>): Column {
-  const cells = drafts.get(column);
-  return cells === undefined ? column : { family: column.family, qualifier: column.qualifier, cells: cells.slice() };
+  return columns.length === 0 ? undefined : columns;
 }
 
 function setCell(columns: Column[], drafts: Map<Column, Cell[]>, family: Family, qualifier: string, cell: Cell): void {

@@ -8,6 +8,7 @@ import type { Gate, Site } from './gate.ts';
 import { readableCells } from './gc.ts';
 import type * as m from './messages.ts';
 import { mutateRows } from './mutate-rows.ts';
+import type { BulkRequest } from './mutate-rows-request.ts';
 import { checkMutations, checkRowKey } from './mutation-checks.ts';
 import { resolveMutations } from './mutations.ts';
 import { checkInstanceName, splitName } from './names.ts';
@@ -18,8 +19,11 @@ import { toText } from './row.ts';
 import { sampleRowKeys } from './sample-row-keys.ts';
 import { invalidArgument, unimplemented } from './status.ts';
 import { rowsOf, type Table } from './table.ts';
+import { createLowPriority, createTurns, type Turns } from './turns.ts';
 
 export function createDataService(gate: Gate, faults: Faults, clock: Clock): UntypedServiceImplementation {
+  const lowPriority = createLowPriority();
+
   /** Enters the cluster that a request on a table is routed to. */
   function onTable<T>(
     method: string,
@@ -29,7 +33,10 @@ export function createDataService(gate: Gate, faults: Faults, clock: Clock): Unt
   ): Promise<T | typeof GONE> {
     const { tableName, appProfileId } = request;
     const { instance: instanceName } = splitName(tableName, 'tables');
-    return gate({ method, instanceName, appProfileId, call }, (site) => work(site, site.instance.table(tableName)));
+    return gate({ method, instanceName, appProfileId, call }, (site) => {
+      if (!isLow(site)) lowPriority.noteHigh();
+      return work(site, site.instance.table(tableName));
+    });
   }
 
   return {
@@ -57,10 +64,16 @@ export function createDataService(gate: Gate, faults: Faults, clock: Clock): Unt
       }),
     ),
 
-    mutateRows: streaming<m.MutateRowsRequest, m.MutateRowsResponse>((request, call) =>
-      onTable('MutateRows', request, call, async (site, table) => {
-        const entryError = () => faults.entryError(site.cluster);
-        call.write(await mutateRows(request, site, table, clock.now(), entryError));
+    mutateRows: streaming<BulkRequest, m.MutateRowsResponse>((request, call) =>
+      onTable('MutateRows', request, call, (site, table) => {
+        const write = (turns: Turns) =>
+          mutateRows(request, site, table, {
+            nowMs: clock.now(),
+            turns,
+            entryError: () => faults.entryError(site.cluster),
+            answer: (response) => call.write(response),
+          });
+        return isLow(site) ? lowPriority.run(write) : write(createTurns());
       }),
     ),
 
@@ -99,3 +112,5 @@ export function createDataService(gate: Gate, faults: Faults, clock: Clock): Unt
     ),
   };
 }
+
+const isLow = ({ profile }: Site): boolean => profile.priority === 'PRIORITY_LOW';

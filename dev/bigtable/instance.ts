@@ -2,7 +2,7 @@
 // it is first named, as with Google's emulator.
 import type { Clock } from '../../shared/clock.ts';
 import { type AppProfile, defaultProfile } from './app-profiles.ts';
-import { applyMutations } from './apply-mutations.ts';
+import { applyToPacked } from './apply-mutations.ts';
 import type { RowMutation } from './mutations.ts';
 import { type ReplicationSettings, Replicator } from './replication.ts';
 import { notFound } from './status.ts';
@@ -41,9 +41,9 @@ export class Instance {
   /** Writes one row in `cluster`, and starts it on its way to the others. */
   commit(cluster: string, table: Table, key: string, mutations: readonly RowMutation[]): void {
     const rows = rowsOf(table, cluster);
-    const before = rows.get(key);
-    const after = applyMutations(before, mutations);
-    rows.set(key, after);
+    const before = rows.getPacked(key);
+    const after = applyToPacked(before, mutations);
+    rows.setPacked(key, after);
     this.replicator.append(cluster, { table, key, mutations, before, after, committedAtMs: this.#clock.now() });
   }
 

@@ -1,73 +1,98 @@
 // The work of a MutateRows call. As Cloud Bigtable does it: an entry that is malformed fails the whole request, and an unknown
 // family fails every entry of it; nothing is written in either case. Only injected faults fail single entries.
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Site } from './gate.ts';
-import type { MutateRowsRequest, MutateRowsResponse } from './messages.ts';
+import type { MutateRowsResponse } from './messages.ts';
+import type { BulkRequest } from './mutate-rows-request.ts';
 import { checkMutations, MAX_MUTATIONS_PER_REQUEST } from './mutation-checks.ts';
 import { type RowMutation, resolveMutations } from './mutations.ts';
 import { toText } from './row.ts';
 import { invalidArgument, StatusError } from './status.ts';
 import type { Table } from './table.ts';
+import type { Turns } from './turns.ts';
 
 const OK = { code: 0, message: '' };
 
-/** Between so many entries other calls get their turn: a bulk load must not hold up reads by a whole batch. */
-const ENTRIES_PER_TURN = 20;
+/** So many entries are decoded at once, and so many statuses answered. */
+const ENTRIES_PER_STEP = 10;
+const STATUSES_PER_ANSWER = 250;
 
-/** `entryError` is asked once per entry and gives the injected error, if it is to fail. */
+interface ReadyEntry {
+  readonly key: string;
+  readonly mutations: readonly RowMutation[];
+}
+
+interface MutateRowsOptions {
+  readonly nowMs: number;
+  readonly turns: Turns;
+  /** Asked once per entry; gives the injected error, if it is to fail. */
+  readonly entryError: () => StatusError | undefined;
+  readonly answer: (response: MutateRowsResponse) => void;
+}
+
 export async function mutateRows(
-  { entries }: MutateRowsRequest,
+  request: BulkRequest,
   { instance, cluster, counters }: Site,
   table: Table,
-  nowMs: number,
-  entryError: () => StatusError | undefined,
-): Promise<MutateRowsResponse> {
-  checkEntries(entries);
-  const resolved = resolveAll(entries, table, nowMs);
-  if (resolved instanceof StatusError)
-    return { entries: entries.map((_entry, index) => ({ index, status: toRpc(resolved) })) };
-  const answers: MutateRowsResponse['entries'] = [];
-  for (const [index, { key, mutations }] of resolved.entries()) {
-    if (index > 0 && index % ENTRIES_PER_TURN === 0) await nextTurn();
-    const error = entryError();
+  { nowMs, turns, entryError, answer }: MutateRowsOptions,
+): Promise<void> {
+  const ready = await makeReady(request, table, nowMs, turns);
+  let answers: MutateRowsResponse['entries'] = [];
+  for (let index = 0; index < request.entryCount; index++) {
+    const turn = turns.next();
+    if (turn !== undefined) await turn;
+    const error = ready instanceof StatusError ? ready : entryError();
     answers.push({ index, status: error === undefined ? OK : toRpc(error) });
-    if (error !== undefined) continue;
+    if (answers.length === STATUSES_PER_ANSWER || index === request.entryCount - 1) {
+      answer({ entries: answers });
+      answers = [];
+    }
+    if (error !== undefined || ready instanceof StatusError) continue;
+    const { key, mutations } = ready[index] as ReadyEntry;
     instance.commit(cluster, table, key, mutations);
     counters.rowsWritten++;
   }
-  return { entries: answers };
-}
-
-function checkEntries(entries: MutateRowsRequest['entries']): void {
-  const mutations = entries.reduce((total, entry) => total + entry.mutations.length, 0);
-  if (mutations === 0) throw invalidArgument('No mutations provided');
-  if (mutations > MAX_MUTATIONS_PER_REQUEST) {
-    throw invalidArgument(`Too many mutations: ${mutations}, the limit is ${MAX_MUTATIONS_PER_REQUEST} per request`);
-  }
-  entries.forEach((entry, index) => {
-    try {
-      checkMutations(entry.rowKey, entry.mutations);
-    } catch (error) {
-      if (!(error instanceof StatusError)) throw error;
-      throw invalidArgument(`Error in field 'Entry list' : Error in element #${index} : ${error.details}`);
-    }
-  });
 }
 
 /** All entries made ready before any is written, or the error that all of them get. */
-function resolveAll(
-  entries: MutateRowsRequest['entries'],
+async function makeReady(
+  request: BulkRequest,
   table: Table,
   nowMs: number,
-): { key: string; mutations: RowMutation[] }[] | StatusError {
+  turns: Turns,
+): Promise<readonly ReadyEntry[] | StatusError> {
+  const ready: ReadyEntry[] = [];
+  let unknown: StatusError | undefined;
+  let mutationCount = 0;
+  for (let from = 0; from < request.entryCount; from += ENTRIES_PER_STEP) {
+    const turn = turns.next();
+    if (turn !== undefined) await turn;
+    for (const [i, { rowKey, mutations }] of request.decodeEntries(from, from + ENTRIES_PER_STEP).entries()) {
+      checkEntry(rowKey, mutations, from + i);
+      mutationCount += mutations.length;
+      try {
+        if (unknown === undefined)
+          ready.push({ key: toText(rowKey), mutations: resolveMutations(table, mutations, nowMs) });
+      } catch (error) {
+        if (!(error instanceof StatusError)) throw error;
+        unknown = error;
+      }
+    }
+  }
+  if (mutationCount === 0) throw invalidArgument('No mutations provided');
+  if (mutationCount > MAX_MUTATIONS_PER_REQUEST) {
+    throw invalidArgument(
+      `Too many mutations: ${mutationCount}, the limit is ${MAX_MUTATIONS_PER_REQUEST} per request`,
+    );
+  }
+  return unknown ?? ready;
+}
+
+function checkEntry(rowKey: Buffer, mutations: Parameters<typeof checkMutations>[1], index: number): void {
   try {
-    return entries.map(({ rowKey, mutations }) => ({
-      key: toText(rowKey),
-      mutations: resolveMutations(table, mutations, nowMs),
-    }));
+    checkMutations(rowKey, mutations);
   } catch (error) {
-    if (error instanceof StatusError) return error;
-    throw error;
+    if (!(error instanceof StatusError)) throw error;
+    throw invalidArgument(`Error in field 'Entry list' : Error in element #${index} : ${error.details}`);
   }
 }
 

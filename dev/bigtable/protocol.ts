@@ -4,6 +4,8 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { ServiceDefinition } from '@grpc/grpc-js';
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
+import type { MutateRowsRequest } from './messages.ts';
+import { parseBulkRequest } from './mutate-rows-request.ts';
 
 export interface Protocol {
   data: ServiceDefinition;
@@ -24,11 +26,19 @@ export function loadProtocol(): Protocol {
     { includeDirs: protoDirectories(), longs: Number, enums: String, defaults: true, oneofs: true },
   );
   return {
-    data: service(definitions, 'google.bigtable.v2.Bigtable'),
+    data: withBulkRequests(service(definitions, 'google.bigtable.v2.Bigtable')),
     tableAdmin: service(definitions, 'google.bigtable.admin.v2.BigtableTableAdmin'),
     instanceAdmin: service(definitions, 'google.bigtable.admin.v2.BigtableInstanceAdmin'),
     operations: service(definitions, 'google.longrunning.Operations'),
   };
+}
+
+/** MutateRows takes a BulkRequest. */
+function withBulkRequests(data: ServiceDefinition): ServiceDefinition {
+  const { MutateRows: method } = data;
+  if (method === undefined) throw new Error('expected MutateRows among the methods of the loaded protos');
+  const decode = (bytes: Buffer) => method.requestDeserialize(bytes) as MutateRowsRequest;
+  return { ...data, MutateRows: { ...method, requestDeserialize: (bytes: Buffer) => parseBulkRequest(bytes, decode) } };
 }
 
 /** The client's protos lack Google's common ones (google/api, google/rpc); google-gax, beside it or within it, has them. */

@@ -3,18 +3,18 @@
 // that is cut behind its slowest reader. Writes to one cell with one timestamp in two clusters at once may stay different: Earshot
 // writes through one cluster at a time.
 import type { Clock } from '../../shared/clock.ts';
-import { applyMutations } from './apply-mutations.ts';
+import { applyToPacked } from './apply-mutations.ts';
 import type { RowMutation } from './mutations.ts';
-import type { Row } from './row.ts';
+import type { PackedRow } from './packed-row.ts';
 import { rowsOf, type Table } from './table.ts';
 
 export interface Commit {
   readonly table: Table;
   readonly key: string;
   readonly mutations: readonly RowMutation[];
-  /** The row in the source before and after: where a cluster has the very same `before`, `after` is its result, to be shared. */
-  readonly before: Row | undefined;
-  readonly after: Row | undefined;
+  /** The row in the source before and after: where a cluster has the same `before`, `after` is its result, to be shared. */
+  readonly before: PackedRow | undefined;
+  readonly after: PackedRow | undefined;
   readonly committedAtMs: number;
   /** Set when the rows were dropped by an administrator before this reached everyone. */
   cancelled?: boolean;
@@ -43,7 +43,7 @@ interface Log {
 }
 
 /** A backlog is worked off in turns of this many rows, so that calls are answered between them. */
-const COMMITS_PER_TURN = 2000;
+const COMMITS_PER_TURN = 200;
 
 export class Replicator {
   readonly #logs: ReadonlyMap<string, Log>;
@@ -142,9 +142,9 @@ export class Replicator {
       link.cursor++;
       if (commit.cancelled) continue;
       const rows = rowsOf(commit.table, link.target);
-      const current = rows.get(commit.key);
+      const current = rows.getPacked(commit.key);
       const isSame = current === commit.before && !commit.mutations.some(isForDroppedFamily);
-      rows.set(commit.key, isSame ? commit.after : applyMutations(current, commit.mutations));
+      rows.setPacked(commit.key, isSame ? commit.after : applyToPacked(current, commit.mutations));
     }
   }
 

@@ -1,5 +1,6 @@
 // The rows of one table in one cluster, sorted by key. Keys are bytes as latin1 text, whose order is that of the bytes.
 import BTreeModule from 'sorted-btree';
+import { type PackedRow, packRow, unpackRow } from './packed-row.ts';
 import { compareText, type Row } from './row.ts';
 
 // The package is CommonJS with its class under `default`, which Node's ESM gives one level further down than its types say.
@@ -10,31 +11,37 @@ const AFTER_ALL = '\uffff';
 const STOP = { break: true };
 
 export class SortedRows {
-  readonly #tree = new BTree<string, Row>(undefined, compareText, 64);
+  readonly #tree = new BTree<string, PackedRow>(undefined, compareText, 64);
 
   get size(): number {
     return this.#tree.size;
   }
 
   get(key: string): Row | undefined {
+    const packed = this.#tree.get(key);
+    return packed === undefined ? undefined : unpackRow(packed);
+  }
+
+  /** The row as it is held, for whoever only compares it or hands it on. */
+  getPacked(key: string): PackedRow | undefined {
     return this.#tree.get(key);
   }
 
-  /** Stores the row; an empty one is removed instead. */
-  set(key: string, row: Row | undefined): void {
-    if (row === undefined || row.length === 0) this.#tree.delete(key);
+  /** Stores the row; undefined removes it. */
+  setPacked(key: string, row: PackedRow | undefined): void {
+    if (row === undefined) this.#tree.delete(key);
     else this.#tree.set(key, row);
   }
 
   /** Visits keys from `low` up to but not including `high` (undefined: to the end), until `visit` returns false. */
   forRange(low: string, high: string | undefined, visit: (key: string, row: Row) => boolean): void {
-    this.#tree.forRange(low, high ?? AFTER_ALL, false, (key, row) => (visit(key, row) ? undefined : STOP));
+    this.#tree.forRange(low, high ?? AFTER_ALL, false, (key, row) => (visit(key, unpackRow(row)) ? undefined : STOP));
   }
 
   /** As `forRange`, from the highest key down. */
   forRangeReversed(low: string, high: string | undefined, visit: (key: string, row: Row) => boolean): void {
     for (const [key, row] of this.#tree.entriesReversed(high ?? AFTER_ALL, [], true)) {
-      if (key < low || !visit(key, row)) return;
+      if (key < low || !visit(key, unpackRow(row))) return;
     }
   }
 
@@ -46,10 +53,11 @@ export class SortedRows {
   /** Rewrites every row; those that become empty are removed. */
   replaceAll(change: (row: Row) => Row): void {
     const emptied: string[] = [];
-    for (const [key, row] of this.#tree.entries()) {
+    for (const [key, packed] of this.#tree.entries()) {
+      const row = unpackRow(packed);
       const changed = change(row);
       if (changed.length === 0) emptied.push(key);
-      else if (changed.length !== row.length) this.#tree.changeIfPresent(key, changed);
+      else if (changed.length !== row.length) this.#tree.changeIfPresent(key, packRow(changed));
     }
     this.#tree.deleteKeys(emptied);
   }

@@ -1,5 +1,4 @@
 // `earshot ingest`: files of lists or items into Bigtable. Nothing that it writes is live before `earshot publish`.
-import { constants, setPriority } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { APP_PROFILES } from '../../origin/bigtable/app-profiles.ts';
@@ -12,6 +11,7 @@ import { formatGeneration } from '../../shared/generation.ts';
 import { FAMILIES, JSON_QUALIFIER, makeListQualifier, makeRowKey, TABLES } from '../../shared/keys.ts';
 import { generationOption, surfaceOption, variantOption } from '../arguments.ts';
 import { formatDuration, formatPlural } from '../format.ts';
+import { giveWay } from '../give-way.ts';
 import { whyNotLoad } from '../ingest/check-generation.ts';
 import { parseItemLine } from '../ingest/item-line.ts';
 import { parseListLine } from '../ingest/list-line.ts';
@@ -60,8 +60,7 @@ export const makeIngestCommand = (): Command =>
     .action(async (files: string[], _options: unknown, command: Command) => ingest(files, command.optsWithGlobals()));
 
 async function ingest(files: readonly string[], flags: Flags): Promise<void> {
-  // Whoever serves on the same machine goes first; alone, a load is as quick as without it.
-  setPriority(constants.priority.PRIORITY_LOW);
+  giveWay();
   await withConnection(flags, (bigtable) =>
     flags.items ? ingestItems(bigtable, files, flags) : ingestLists(bigtable, files, flags),
   );

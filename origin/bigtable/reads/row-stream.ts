@@ -25,34 +25,35 @@ export function openRowStream(
   events: RowStreamEvents,
 ): RowStream {
   const merger = createChunkMerger();
-  let isOver = false;
+  // Let go of at the end: the stream outlives the call by a while (origin/node-args.ts), and what it holds does too.
+  let told: RowStreamEvents | undefined = events;
   const stream = channels.readRows(request, timeoutMs);
   if (stream === undefined) {
     queueMicrotask(() => end(new EarshotError('unavailable', 'table', 'ReadRows failed: no connection is open yet')));
     return {
       cancel: () => {
-        isOver = true;
+        told = undefined;
       },
     };
   }
 
   function end(error: EarshotError | undefined): void {
-    if (isOver) return;
-    isOver = true;
-    events.onEnd(error);
+    const last = told;
+    told = undefined;
+    last?.onEnd(error);
   }
 
   function take({ chunks, lastScannedRowKey }: ReadRowsResponse): void {
     for (const chunk of chunks) {
       const row = merger.push(chunk as CellChunk);
-      if (row !== undefined) events.onRow(row);
-      if (isOver) return;
+      if (row !== undefined) told?.onRow(row);
+      if (told === undefined) return;
     }
-    if (lastScannedRowKey.length > 0) events.onScanned(Buffer.from(lastScannedRowKey).toString('latin1'));
+    if (lastScannedRowKey.length > 0) told?.onScanned(Buffer.from(lastScannedRowKey).toString('latin1'));
   }
 
   stream.on('data', (response: ReadRowsResponse) => {
-    if (isOver) return;
+    if (told === undefined) return;
     try {
       take(response);
     } catch (error) {
@@ -62,7 +63,7 @@ export function openRowStream(
   });
   stream.on('end', () => {
     try {
-      if (!isOver) merger.end();
+      if (told !== undefined) merger.end();
       end(undefined);
     } catch (error) {
       end(brokenProtocol(error));
@@ -73,7 +74,7 @@ export function openRowStream(
 
   return {
     cancel: () => {
-      isOver = true;
+      told = undefined;
       stream.cancel();
     },
   };

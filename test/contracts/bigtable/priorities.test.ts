@@ -1,0 +1,61 @@
+// Bulk writes of low priority give way to calls of high priority.
+import { expect, test } from 'vitest';
+import { collect, gaxOptions, INSTANCE, noRetry } from './clients.ts';
+import { type MutateRowsAnswer, setCell, startEmbedded, TABLE_NAME } from './embedded.ts';
+
+const COUNT = 20_000;
+
+async function setUp() {
+  const embedded = await startEmbedded();
+  const { clients, write } = embedded;
+  const bulk = { routing: 'asia', allowTransactionalWrites: false, gaxOptions };
+  await clients.instanceAdmin.createAppProfile(
+    {
+      parent: clients.bigtable.instance(INSTANCE).name,
+      appProfileId: 'bulk',
+      appProfile: {
+        singleClusterRouting: { clusterId: bulk.routing },
+        standardIsolation: { priority: 'PRIORITY_LOW' },
+      },
+    },
+    gaxOptions,
+  );
+  await write('asia', 'known', 'v');
+  const writeMany = async (prefix: string): Promise<number> => {
+    const entries = Array.from({ length: COUNT }, (_, i) => ({
+      rowKey: Buffer.from(`${prefix}${i}`),
+      mutations: [setCell('x'.repeat(200))],
+    }));
+    const answers = await collect<MutateRowsAnswer>(
+      clients.data.mutateRows({ tableName: TABLE_NAME, appProfileId: 'bulk', entries }, noRetry),
+    );
+    return answers.flatMap((answer) => answer.entries).filter(({ status }) => status.code === 0).length;
+  };
+  return { ...embedded, writeMany };
+}
+
+test('reads are answered while a bulk write is worked on, and it is whole at its end', async () => {
+  const { writeMany, values, bigtable } = await setUp();
+  let isOver = false;
+  const writing = writeMany('bulk:').finally(() => {
+    isOver = true;
+  });
+  let during = 0;
+  while (!isOver) {
+    expect(await values('asia', 'known')).toEqual(['v']);
+    const { rowsWritten } = bigtable.counters('asia');
+    if (rowsWritten > 1 && rowsWritten < COUNT) during++;
+  }
+  expect(await writing).toBe(COUNT);
+  expect(during).toBeGreaterThan(20);
+});
+
+test('bulk writes are worked on one after the other, in the order in which they came', async () => {
+  const { writeMany, values, bigtable } = await setUp();
+  const [first, second] = [writeMany('first:'), writeMany('second:')];
+  await first;
+  // The second is made ready as a whole before any of it is written.
+  expect(bigtable.counters('asia').rowsWritten).toBeLessThan(1 + 1.5 * COUNT);
+  expect(await Promise.all([first, second])).toEqual([COUNT, COUNT]);
+  expect(await values('asia', `second:${COUNT - 1}`)).toHaveLength(1);
+});
