@@ -1,6 +1,6 @@
 // The faults of the local cloud as people read them: one line for each thing that can break.
 import { formatShare, formatTable } from './format.ts';
-import type { FaultState, Replication } from './local-faults.ts';
+import type { ClusterFault, FaultState, Replication } from './local-faults.ts';
 import type { RegionFault } from './region-fault.ts';
 
 /** Several lines, the last one ended. */
@@ -14,8 +14,9 @@ export function describeFaults({ regions, bigtable }: FaultState): string {
   return formatTable([...rows, ...clusters, ['replication', describeReplication(bigtable.replication)]]);
 }
 
-function describeFault(fault: RegionFault): string {
-  const { down, blackHole, reset, latencyMs, latencyShare, jitterMs, errorShare, dripBytesPerSecond } = fault;
+function describeFault(fault: RegionFault & ClusterFault): string {
+  const { down, blackHole, reset, latencyMs, latencyShare, jitterMs, errorShare, dripBytesPerSecond, rowsPerSecond } =
+    fault;
   const parts = [
     down && 'down',
     blackHole && 'black hole',
@@ -25,6 +26,7 @@ function describeFault(fault: RegionFault): string {
     latencyShare !== undefined && `both for ${formatShare(latencyShare, 1)}`,
     errorShare && `errors ${formatShare(errorShare, 1)}`,
     dripBytesPerSecond && `drip ${dripBytesPerSecond} B/s`,
+    rowsPerSecond && `at most ${rowsPerSecond} rows/s`,
   ].filter((part): part is string => typeof part === 'string');
   return parts.length === 0 ? 'no fault' : parts.join(', ');
 }

@@ -13,13 +13,14 @@ const clusterFaultSchema = z.looseObject({
   latencyShare: z.number().optional(),
   jitterMs: z.number().optional(),
   errorShare: z.number().optional(),
+  rowsPerSecond: z.number().optional(),
 });
 
 /** `{}` is none. */
-export type ClusterFault = Pick<
-  RegionFault,
-  'down' | 'blackHole' | 'latencyMs' | 'latencyShare' | 'jitterMs' | 'errorShare'
->;
+export interface ClusterFault
+  extends Pick<RegionFault, 'down' | 'blackHole' | 'latencyMs' | 'latencyShare' | 'jitterMs' | 'errorShare'> {
+  readonly rowsPerSecond?: number | undefined;
+}
 
 const bigtableSchema = z.object({
   replicationLagMs: z.number(),

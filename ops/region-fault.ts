@@ -21,6 +21,7 @@ function makeFigure(unit: string, min: number, max: number): Figure {
 export const DELAY_MS = makeFigure('milliseconds', 0, 600_000);
 export const SHARE = makeFigure('a share', 0, 1);
 export const BYTES_PER_SECOND = makeFigure('bytes per second', 1, 1_000_000_000);
+export const ROWS_PER_SECOND = makeFigure('rows per second', 1, 1_000_000_000);
 
 const MEMBERS = {
   /** Nobody listens, and connections that are open are cut. Default: false. */

@@ -1,7 +1,7 @@
 // google.bigtable.v2.Bigtable: the calls that read and write rows.
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { Clock } from '../../shared/clock.ts';
-import { type GONE, streaming, unary } from './calls.ts';
+import { GONE, streaming, unary } from './calls.ts';
 import type { Faults, HeldCall } from './faults.ts';
 import { compileFilter } from './filters.ts';
 import type { Gate, Site } from './gate.ts';
@@ -43,9 +43,10 @@ export function createDataService(gate: Gate, faults: Faults, clock: Clock): Unt
     readRows: streaming<m.ReadRowsRequest, m.ReadRowsResponse>((request, call) => {
       if (request.authorizedViewName !== '') throw unimplemented('authorized views are not implemented');
       if (request.materializedViewName !== '') throw unimplemented('materialized views are not implemented');
-      return onTable('ReadRows', request, call, ({ cluster, counters }, table) =>
-        readRows(table, cluster, clock.now(), counters, call, faults.cutError(cluster)),
-      );
+      return onTable('ReadRows', request, call, async ({ cluster, counters }, table) => {
+        if (!(await faults.takeTurn(cluster, keysOf(request), call))) return GONE;
+        return readRows(table, cluster, clock.now(), counters, call, faults.cutError(cluster));
+      });
     }),
 
     sampleRowKeys: streaming<m.SampleRowKeysRequest, m.SampleRowKeysResponse>((request, call) =>
@@ -112,5 +113,9 @@ export function createDataService(gate: Gate, faults: Faults, clock: Clock): Unt
     ),
   };
 }
+
+/** A range counts as one key, and all rows do, too: what they hold is not known before they are read. */
+const keysOf = ({ rows }: m.ReadRowsRequest): number =>
+  Math.max(1, (rows?.rowKeys.length ?? 0) + (rows?.rowRanges.length ?? 0));
 
 const isLow = ({ profile }: Site): boolean => profile.priority === 'PRIORITY_LOW';

@@ -22,6 +22,8 @@ export const faultSchema = z.strictObject({
   entryErrorShare: share.optional(),
   /** Share of ReadRows calls that break off inside a row with the error, 0 to 1. Default: 0. */
   cutShare: share.optional(),
+  /** Row keys that ReadRows calls are answered for in a second, one call after the other, 1 to 1 000 000 000. Default: as many as it can. */
+  rowsPerSecond: z.number().min(1).max(1_000_000_000).optional(),
   /** Every call fails at once as UNAVAILABLE, and multi-cluster profiles go elsewhere. Default: false. */
   down: z.boolean().optional(),
   /** Calls are taken and never answered, until the caller gives up. Default: false. */
@@ -39,6 +41,8 @@ export interface HeldCall {
 
 export class Faults {
   readonly #byCluster = new Map<string, Fault>();
+  /** Until when each is busy with the reads that it has taken, on the monotonic clock. */
+  readonly #busyUntilMs = new Map<string, number>();
   readonly #clock: Clock;
   readonly #random: () => number;
 
@@ -73,6 +77,19 @@ export class Faults {
     if (delayMs > 0 && !(await this.#hold(call, delayMs))) return false;
     if (this.#strikes(fault.errorShare ?? (fault.errorCode === undefined ? 0 : 1))) throw injected(fault);
     return true;
+  }
+
+  /**
+   * Waits until the cluster, where it has a capacity, has come to the call and read its keys; a call whose caller goes meanwhile has taken its part all
+   * the same. False: the caller has gone.
+   */
+  async takeTurn(cluster: string, keys: number, call: HeldCall): Promise<boolean> {
+    const { rowsPerSecond } = this.get(cluster);
+    if (rowsPerSecond === undefined) return true;
+    const nowMs = this.#clock.monotonicNow();
+    const doneAtMs = Math.max(nowMs, this.#busyUntilMs.get(cluster) ?? 0) + (keys * 1000) / rowsPerSecond;
+    this.#busyUntilMs.set(cluster, doneAtMs);
+    return this.#hold(call, doneAtMs - nowMs);
   }
 
   /** The error with which a ReadRows call breaks off, when it is its turn to. */

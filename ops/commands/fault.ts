@@ -2,8 +2,8 @@
 import { Command } from 'commander';
 import { parseFigure, parseNames } from '../arguments.ts';
 import { describeFaults } from '../describe-faults.ts';
-import { createLocalFaults, type FaultState, type LocalFaults } from '../local-faults.ts';
-import { BYTES_PER_SECOND, DELAY_MS, type RegionFault, SHARE } from '../region-fault.ts';
+import { type ClusterFault, createLocalFaults, type FaultState, type LocalFaults } from '../local-faults.ts';
+import { BYTES_PER_SECOND, DELAY_MS, type RegionFault, ROWS_PER_SECOND, SHARE } from '../region-fault.ts';
 import { requireLocalCloud } from '../settings.ts';
 import { UsageError } from '../usage-error.ts';
 
@@ -16,6 +16,7 @@ interface Flags {
   readonly jitter?: number;
   readonly errors?: number;
   readonly drip?: number;
+  readonly rowsPerSecond?: number;
   readonly stop?: readonly string[];
   readonly lag?: number;
   readonly heal?: boolean;
@@ -30,7 +31,7 @@ type Target =
 /** What each kind of target can be asked for, besides --heal. */
 const FLAGS_OF: Readonly<Record<Target['kind'], readonly FlagName[]>> = {
   region: ['down', 'blackHole', 'reset', 'latency', 'latencyShare', 'jitter', 'errors', 'drip'],
-  cluster: ['down', 'blackHole', 'latency', 'latencyShare', 'jitter', 'errors'],
+  cluster: ['down', 'blackHole', 'latency', 'latencyShare', 'jitter', 'errors', 'rowsPerSecond'],
   replication: ['stop', 'lag'],
 };
 const ALONE: readonly FlagName[] = ['down', 'blackHole', 'reset', 'heal'];
@@ -43,6 +44,7 @@ Examples:
   $ earshot fault europe --down
   $ earshot fault europe --latency 500 --jitter 50 --errors 0.1
   $ earshot fault bigtable/europe --black-hole
+  $ earshot fault bigtable/europe --rows-per-second 5000
   $ earshot fault replication --stop europe
   $ earshot fault europe --heal
   $ earshot fault --heal
@@ -63,6 +65,11 @@ export const makeFaultCommand = (): Command =>
       '--drip <bytes>',
       'answers come this slowly, in bytes per second (regions only)',
       parseFigure(BYTES_PER_SECOND),
+    )
+    .option(
+      '--rows-per-second <rows>',
+      'reads of more rows wait for each other (clusters only)',
+      parseFigure(ROWS_PER_SECOND),
     )
     .option('--stop <regions>', 'clusters cut off from the others, separated by commas (replication only)', parseNames)
     .option('--lag <ms>', 'how long a write takes to the other clusters (replication only)', parseFigure(DELAY_MS))
@@ -125,9 +132,10 @@ async function apply(faults: LocalFaults, { bigtable }: FaultState, target: Targ
   return faults.setReplication({ lagMs, stopped: flags.stop ?? [] });
 }
 
-function toFault({ down, blackHole, reset, latency, latencyShare, jitter, errors, drip }: Flags): RegionFault {
+function toFault(flags: Flags): RegionFault & ClusterFault {
+  const { down, blackHole, reset, latency, latencyShare, jitter, errors, drip, rowsPerSecond } = flags;
   const named = { down, blackHole, reset, latencyMs: latency, latencyShare, jitterMs: jitter, errorShare: errors };
-  const members = Object.entries({ ...named, dripBytesPerSecond: drip });
+  const members = Object.entries({ ...named, dripBytesPerSecond: drip, rowsPerSecond });
   return Object.fromEntries(members.filter(([, value]) => value !== undefined));
 }
 

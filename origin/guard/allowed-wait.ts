@@ -25,7 +25,7 @@ export interface AllowedWaitOptions {
 
 /** The share is a moving mean over intervals of this length, in ms, of which the newest counts so much. */
 const INTERVAL_MS = 50;
-const SMOOTHING = 0.2;
+const SMOOTHING = 0.3;
 /** From this share on it is full overload. */
 const FULL_OVERLOAD = 0.5;
 

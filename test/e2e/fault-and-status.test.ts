@@ -126,7 +126,7 @@ test('a place that is not known is one clear line', async () => {
 });
 
 test('faults of Bigtable and of its replication are set, shown and healed together', async () => {
-  await fault('bigtable/us', '--latency', '20', '--jitter', '5', '--errors', '0.25');
+  await fault('bigtable/us', '--latency', '20', '--jitter', '5', '--errors', '0.25', '--rows-per-second', '5000');
   await fault('replication', '--stop', 'asia,europe', '--lag', '900');
   await fault('asia', '--errors', '0.5');
   expect(await fault()).toBe(`asia             errors 50.0 %
@@ -134,14 +134,14 @@ europe           no fault
 us               no fault
 bigtable/asia    no fault
 bigtable/europe  no fault
-bigtable/us      latency 20 ms, jitter up to 5 ms, errors 25.0 %
+bigtable/us      latency 20 ms, jitter up to 5 ms, errors 25.0 %, at most 5000 rows/s
 replication      lag 900 ms, asia, europe cut off
 `);
   await fault('replication', '--heal');
   expect(JSON.parse(await fault('--json'))).toEqual({
     regions: { asia: { errorShare: 0.5 }, europe: {}, us: {} },
     bigtable: {
-      clusters: { asia: {}, europe: {}, us: { latencyMs: 20, jitterMs: 5, errorShare: 0.25 } },
+      clusters: { asia: {}, europe: {}, us: { latencyMs: 20, jitterMs: 5, errorShare: 0.25, rowsPerSecond: 5000 } },
       replication: { lagMs: 50, initialLagMs: 50, stopped: [] },
     },
   });

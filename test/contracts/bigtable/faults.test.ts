@@ -75,6 +75,30 @@ test('a share of ReadRows calls breaks off inside a row with the error: whole ro
   expect(bigtable.counters('asia').failedCalls).toEqual({ ReadRows: 1 });
 });
 
+test('a cluster of limited capacity answers one read after the other, each after the time that its keys take', async () => {
+  const clock = createManualClock();
+  const { bigtable, cells } = await startEmbedded({ clock });
+  bigtable.setFault('asia', { rowsPerSecond: 100 });
+  const answered: string[] = [];
+  const read = (name: string, profile: string, ...keys: string[]) =>
+    cells(profile, { rows: { rowKeys: keys.map((key) => Buffer.from(key)) } }).then(() => answered.push(name));
+  const reads = [read('first', 'asia', 'a', 'b', 'c')];
+  await vi.waitUntil(() => clock.pending() === 1);
+  reads.push(read('second', 'asia', 'a'));
+  await vi.waitUntil(() => clock.pending() === 2);
+  await read('elsewhere', 'us', 'a', 'b', 'c');
+  clock.advance(29);
+  expect(clock.pending()).toBe(2);
+  clock.advance(1);
+  await reads[0];
+  expect(clock.pending()).toBe(1);
+  clock.advance(10);
+  await Promise.all(reads);
+  expect(answered).toEqual(['elsewhere', 'first', 'second']);
+  bigtable.setFault('asia', {});
+  await read('healed', 'asia', 'a');
+});
+
 test('a share of a bulk write\u2019s entries fails while the call and the other entries succeed', async () => {
   const draws = [0.9, 0.1, 0.9];
   const { bigtable, clients, cells } = await startEmbedded({ random: () => draws.shift() ?? 1 });

@@ -13,12 +13,13 @@ us        down
 bigtable  not the embedded one: it takes no faults
 `);
   const bigtable = {
-    clusters: { asia: { blackHole: true }, europe: {} },
+    clusters: { asia: { blackHole: true }, europe: {}, us: { latencyMs: 5, rowsPerSecond: 5000 } },
     replication: { lagMs: 50, initialLagMs: 50, stopped: ['europe', 'us'] },
   };
   expect(describeFaults({ regions: { asia: { reset: true } }, bigtable })).toBe(`asia             resets connections
 bigtable/asia    black hole
 bigtable/europe  no fault
+bigtable/us      latency 5 ms, at most 5000 rows/s
 replication      lag 50 ms, europe, us cut off
 `);
 });
