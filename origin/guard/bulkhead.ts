@@ -30,7 +30,7 @@ export interface BulkheadState {
   readonly queued: number;
   /** Reads waiting. */
   readonly waiting: number;
-  /** Keys that may be under way. */
+  /** Keys that may be under way; the last read that started may have brought more. */
   readonly limit: number;
 }
 
@@ -53,7 +53,7 @@ export interface BulkheadOptions {
   readonly maxWaiting?: number;
   /** What background reads may have of the execution slots, 0 to 1; of execution and queue slots together they get half. Default: 0.25 */
   readonly backgroundShare?: number;
-  /** How long a read may have to wait as long as none is shed, in ms. Default: 100 */
+  /** How long a read may have to wait as long as none is shed, in ms. Default: 75 */
   readonly maxWaitMs?: number;
   /** The same in full overload, in ms. Default: 2.5 */
   readonly minWaitMs?: number;
@@ -77,7 +77,7 @@ const MAX_RETRY_AFTER_SECONDS = 30;
 
 export function createBulkhead(options: BulkheadOptions): Bulkhead {
   const { clock, limit, queueSlots = 3000, maxWaiting = 1000, backgroundShare = 0.25, onShed } = options;
-  const { maxWaitMs = 100, minWaitMs = 2.5, admittedShare } = options;
+  const { maxWaitMs = 75, minWaitMs = 2.5, admittedShare } = options;
   const queue = createWaitQueue<Waiting>();
   const rate = createServiceRate(clock);
   const allowedWait = createAllowedWait({ clock, maxWaitMs, minWaitMs, admittedShare });
@@ -85,8 +85,11 @@ export function createBulkhead(options: BulkheadOptions): Bulkhead {
 
   const slotsOf = (priority: Priority): number => limit.limit() * (priority === 'foreground' ? 1 : backgroundShare);
 
-  /** A read that is heavier than all slots runs when nothing else does. */
-  const hasRoom = ({ priority, weight }: Waiter): boolean => executing === 0 || executing + weight <= slotsOf(priority);
+  /**
+   * As long as a slot is free a read starts, whatever its weight: the last one takes more than there is. Were it to wait until all of it fits, the
+   * server would run empty before every heavy one.
+   */
+  const hasRoom = ({ priority }: Waiter): boolean => executing === 0 || executing < slotsOf(priority);
 
   function whyNotBackground({ priority, weight }: Ask): ShedReason | undefined {
     if (priority === 'foreground') return undefined;
@@ -106,7 +109,7 @@ export function createBulkhead(options: BulkheadOptions): Bulkhead {
     const isTooLong = rate.msFor(before) > allowedWait.ms();
     if (priority === 'foreground') allowedWait.note(weight, isTooLong);
     if (isTooLong) return 'queue_delay';
-    const untilRoomMs = rate.msFor(before + Math.max(0, executing + weight - slotsOf(priority)));
+    const untilRoomMs = rate.msFor(before + Math.max(0, executing + 1 - slotsOf(priority)));
     return untilRoomMs + limit.expectMs(weight) > timeoutMs ? 'hopeless' : undefined;
   }
 

@@ -30,7 +30,7 @@ export interface ReadSample {
 }
 
 export interface ConcurrencyLimit {
-  /** Keys that may be under way now: a whole number, at least 1. */
+  /** Keys: as long as fewer are under way, another read may start. A whole number, at least 1. */
   limit(): number;
   observe(sample: ReadSample): void;
   /** ms that a read of `weight` keys takes as things are now; 0 as long as nothing is known. */
@@ -41,13 +41,13 @@ export interface ConcurrencyLimitOptions {
   readonly clock: Clock;
   /** Keys, from minLimit to maxLimit. Default: 400 */
   readonly initialLimit?: number;
-  /** Keys, at least 1. Below the heaviest read such a read could only run alone. Default: 200 */
+  /** Keys, at least 1. Default: 50 */
   readonly minLimit?: number;
   /** Keys. Default: 4000 */
   readonly maxLimit?: number;
   /**
-   * How many times the baseline a read may take, above 1. Merged reads wait for a call that is out, up to as long as a call takes: at 1.5
-   * that alone is taken for congestion, and in simulation a seventh of the throughput is lost. Default: 2
+   * How many times the baseline a read may take, above 1. Merged reads wait for a call that is out: at 1.5 that alone is taken for congestion,
+   * and in simulation a twelfth of the throughput is lost; at 2 all reads take that long in overload. Default: 1.75
    */
   readonly tolerance?: number;
   /** How long the limit may be held down by latency before a probe, in ms. Default: 10000 */
@@ -65,7 +65,7 @@ const MAX_RATIO = 8;
 /** A limit of which less was used sinks, by so much a window. */
 const USED_SHARE = 0.5;
 const DECAY = 0.95;
-/** A limit of which less was used does not grow. Heavy reads leave holes, so that it is never used to the last key. */
+/** A limit of which less was used does not grow. One that is nearly used does, before it is in the way. */
 const GROWTH_SHARE = 0.8;
 
 const PROBE_SHARE = 1 / 8;
@@ -93,7 +93,14 @@ interface Probe {
 }
 
 export function createConcurrencyLimit(options: ConcurrencyLimitOptions): ConcurrencyLimit {
-  const { clock, initialLimit = 400, minLimit = 200, maxLimit = 4000, tolerance = 2, probeAfterMs = 10_000 } = options;
+  const {
+    clock,
+    initialLimit = 400,
+    minLimit = 50,
+    maxLimit = 4000,
+    tolerance = 1.75,
+    probeAfterMs = 10_000,
+  } = options;
   const clamp = (value: number): number => Math.min(maxLimit, Math.max(minLimit, value));
   const begin = (): Sums => ({ sinceMs: clock.monotonicNow(), samples: 0, took: 0, expected: 0, peak: 0 });
   const baseline = createBaseline();

@@ -1,7 +1,8 @@
 // Reads of single rows, merged into few calls. A read that comes when nothing is out leaves at the end of the same turn of the event loop, with
-// all that came in that turn; while as many calls of its lane are out as may be, what comes waits for one to return and leaves together. So
-// a table that is slow gets fewer and larger calls, and nobody waits for a timer. A call that takes unusually long gives up its place, so
-// that it does not hold up the lane.
+// all that came in that turn; while as many calls of its lane are out as may be, what comes waits for one to return and leaves together, or
+// until it is worth a call of its own. That is what Nagle's algorithm does with small segments (RFC 896): a table that is slow gets fewer and
+// larger calls, but is never left without work while there is some, and nobody waits for a timer. A call that takes unusually long gives up
+// its place, so that it does not hold up the lane.
 import type { EarshotError } from '../../../shared/errors.ts';
 import type { Row } from '../chunk-merger.ts';
 import type { RowFilter } from '../read-rows.ts';
@@ -39,11 +40,16 @@ export interface ReadQueue {
 export interface ReadQueueOptions extends KeyReadDeps {
   /** More keys in one call grow worse than linearly. */
   readonly maxKeysPerCall: number;
-  /** Calls of one lane that may be out at once, those aside that take unusually long. */
+  /** Calls of one lane that may be out at once, those aside that are large or take unusually long. */
   readonly callsPerLane: number;
   /** Runs what it is given at the end of this turn of the event loop. */
   readonly defer: (run: () => void) => void;
 }
+
+/** What a call costs whatever is in it is less than what so many keys cost (`npm run bench -- origin`): to hold them back saves nothing. */
+const KEYS_WORTH_A_CALL = 16;
+/** Even of such: beyond, calls grow, up to `maxKeysPerCall`. */
+const MAX_CALLS_PER_LANE = 8;
 
 interface LaneState {
   readonly lane: Lane;
@@ -80,10 +86,15 @@ export function createReadQueue(options: ReadQueueOptions): ReadQueue {
     defer(() => {
       isDeferred = false;
       for (const state of lanes.values()) {
-        while (state.waiting.size > 0 && state.calls < callsPerLane) leave(state);
+        while (mayLeave(state)) leave(state);
         if (state.waiting.size === 0 && state.calls === 0) lanes.delete(state.lane.name);
       }
     });
+  }
+
+  function mayLeave({ waiting, calls }: LaneState): boolean {
+    if (calls < callsPerLane) return waiting.size > 0;
+    return waiting.size >= KEYS_WORTH_A_CALL && calls < MAX_CALLS_PER_LANE;
   }
 
   function leave(state: LaneState): void {

@@ -76,23 +76,43 @@ test('reads that come while all calls of their lane are out wait, and leave toge
   expect(seen.calls).toEqual([1, 1, 3]);
 });
 
-test('rows that waited leave 100 at a time at most, the oldest first', async () => {
-  const { arrived, readEach, seen, serverClock, slowDown, table } = await startSlowTable({ callsPerLane: 1 });
+test('rows that wait leave without waiting for a call to return as soon as there are 16 of them', async () => {
+  const { arrived, readEach, seen, slowDown, table } = await startSlowTable({ callsPerLane: 1 });
   slowDown();
-  const first = await readEach(keysOf(['u:first']));
+  await readEach(keysOf(['u:first']));
   await arrived(1);
-  const early = table.readLists(keysOf(users(100)), TIMEOUT_MS);
-  const late = table.readLists(keysOf(['u:late']), TIMEOUT_MS);
+  await readEach(keysOf(users(15)));
+  expect([seen.calls, table.waiting()]).toEqual([[1], 15]);
+  await readEach(keysOf(['u:16th', 'u:17th']));
+  expect([seen.calls, table.waiting()]).toEqual([[1, 16], 1]);
+});
+
+test('with 8 calls out rows wait however many they are, and leave 100 at a time at most, the oldest first', async () => {
+  const { arrived, seen, serverClock, slowDown, table } = await startSlowTable({ callsPerLane: 1 });
+  slowDown();
+  const [first = '', ...names] = users(16 * 8 + 120);
+  const read = async (some: readonly string[]) => {
+    const reading = table.readLists(keysOf(some), TIMEOUT_MS);
+    await new Promise(setImmediate);
+    return { reading };
+  };
+  const alone = await read([first]);
+  await arrived(1);
+  serverClock.advance(LATENCY_MS / 2);
+  for (let call = 0; call < 7; call++) await read(names.splice(0, 16));
+  const early = await read(names.splice(0, 100));
+  const late = await read(names.splice(0, 20));
+  await arrived(8);
+  expect([seen.calls, table.waiting()]).toEqual([[1, ...Array(7).fill(16)], 120]);
+  serverClock.advance(LATENCY_MS / 2);
+  await alone.reading;
+  await arrived(9);
+  expect([seen.calls.slice(8), table.waiting()]).toEqual([[100], 20]);
+  serverClock.advance(LATENCY_MS / 2);
+  await arrived(10);
+  expect([seen.calls.slice(8), table.waiting()]).toEqual([[100, 20], 0]);
   answer(serverClock);
-  await Promise.all(first);
-  await arrived(2);
-  expect([seen.calls, table.waiting()]).toEqual([[1, 100], 1]);
-  answer(serverClock);
-  expect(await early).toHaveLength(100);
-  await arrived(3);
-  answer(serverClock);
-  expect(await late).toEqual([{ kind: 'absent' }]);
-  expect(seen.calls).toEqual([1, 100, 1]);
+  expect([await early.reading, await late.reading].flat()).toEqual(Array(120).fill({ kind: 'absent' }));
 });
 
 test.each<[what: string, change: Partial<ListKey>]>([

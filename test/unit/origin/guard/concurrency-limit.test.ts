@@ -65,9 +65,9 @@ describe('the concurrency limit', () => {
       drive(120, { inFlight: 'limit', latencyMs: times * (BASE_MS + 10 / KEYS_PER_MS) });
       return limit.limit();
     };
-    expect(limitAfter(1.9)).toBeGreaterThanOrEqual(1000);
-    expect(limitAfter(2.6)).toBeLessThan(950);
-    expect(limitAfter(4)).toBeLessThan(0.8 * limitAfter(2.6));
+    expect(limitAfter(1.65)).toBeGreaterThanOrEqual(1000);
+    expect(limitAfter(2.3)).toBeLessThan(950);
+    expect(limitAfter(3.5)).toBeLessThan(0.8 * limitAfter(2.3));
   });
 
   test('keeps within its bounds', () => {

@@ -3,7 +3,7 @@
 import type { Clock } from '../../../../shared/clock.ts';
 import type { Random } from '../../../../shared/random.ts';
 
-/** `merging` is nearest to the truth: keys of all reads leave in calls of up to 100, 4 at a time. */
+/** `merging` is nearest to the truth: keys of all reads leave in calls of up to 100, as those of origin/bigtable/reads/read-queue.ts do. */
 export type Discipline = 'fifo' | 'sharing' | 'merging';
 
 export interface SimulatedServer {
@@ -73,9 +73,11 @@ function shared(clock: Clock, keysPerMs: number): Process {
 }
 
 const MAX_KEYS_PER_CALL = 100;
-const MAX_CALLS = 4;
+const KEYS_WORTH_A_CALL = 16;
+const CALLS = 2;
+const MAX_CALLS = 8;
 
-/** A read is over when the last call that has a key of it is. A call leaves at once when none is out, or when it is full. */
+/** A read is over when the last call that has a key of it is. */
 function merge(send: (keys: number) => Promise<void>): (weight: number) => Promise<void> {
   interface Part {
     keys: number;
@@ -86,7 +88,7 @@ function merge(send: (keys: number) => Promise<void>): (weight: number) => Promi
   let calls = 0;
 
   const leave = (): void => {
-    while (waitingKeys > 0 && (calls === 0 || (calls < MAX_CALLS && waitingKeys >= MAX_KEYS_PER_CALL))) {
+    while (waitingKeys > 0 && (calls < CALLS || (calls < MAX_CALLS && waitingKeys >= KEYS_WORTH_A_CALL))) {
       const taken: [Part, number][] = [];
       let room = MAX_KEYS_PER_CALL;
       for (let part = waiting[0]; part !== undefined && room > 0; part = waiting[0]) {
