@@ -79,11 +79,11 @@ test('reads that come while all calls of their lane are out wait, and leave toge
 test('rows that wait leave without waiting for a call to return as soon as there are 16 of them', async () => {
   const { arrived, readEach, seen, slowDown, table } = await startSlowTable({ callsPerLane: 1 });
   slowDown();
-  await readEach(keysOf(['u:first']));
+  void (await readEach(keysOf(['u:first'])));
   await arrived(1);
-  await readEach(keysOf(users(15)));
+  void (await readEach(keysOf(users(15))));
   expect([seen.calls, table.waiting()]).toEqual([[1], 15]);
-  await readEach(keysOf(['u:16th', 'u:17th']));
+  void (await readEach(keysOf(['u:16th', 'u:17th'])));
   expect([seen.calls, table.waiting()]).toEqual([[1, 16], 1]);
 });
 
