@@ -13,7 +13,7 @@ import {
   listsReadSchema,
   SERVED_BY_HEADER,
 } from '../shared/lists-read.ts';
-import { createPresence } from '../shared/presence.ts';
+import { OwnPresence } from '../shared/presence.ts';
 import type { VerifyCaller } from './identity.ts';
 import type { ExpandLists } from './items/expanded-lists.ts';
 import type { ListReader } from './lists/list-reader.ts';
@@ -76,16 +76,17 @@ export function createListsRoute(deps: ListsRouteDeps): ListsRoute {
     response: ServerResponse,
   ): Promise<readonly ListResult[] | undefined> {
     const untilMs = clock.monotonicNow() + timeoutMs;
-    const presence = createPresence();
-    if (response.destroyed) presence.leave();
-    response.once('close', presence.leave);
+    const presence = new OwnPresence();
+    const leave = (): void => presence.leave();
+    if (response.destroyed) leave();
+    response.once('close', leave);
     try {
       const results = await lists.read(asks, timeoutMs, presence);
       if (presence.isGone()) return undefined;
       const expanded = await expandLists(asks, results, Math.max(1, untilMs - clock.monotonicNow()), presence);
       return presence.isGone() ? undefined : expanded;
     } finally {
-      response.removeListener('close', presence.leave);
+      response.removeListener('close', leave);
       if (clock.monotonicNow() > untilMs + LATE_MS) counters.add('origin_late_total');
     }
   }

@@ -8,11 +8,6 @@ export interface Presence {
   onGone(leave: () => void): () => void;
 }
 
-export interface OwnPresence extends Presence {
-  /** Nobody waits any more. Later calls change nothing. */
-  readonly leave: () => void;
-}
-
 /** What a wait ends with whose caller has gone; nobody is told of it. */
 export class CallerGone extends EarshotError {
   constructor() {
@@ -20,30 +15,41 @@ export class CallerGone extends EarshotError {
   }
 }
 
-export function createPresence(): OwnPresence {
-  const listeners = new Set<() => void>();
-  let isGone = false;
-  return {
-    isGone: () => isGone,
-    onGone: (leave) => {
-      if (isGone) leave();
-      else listeners.add(leave);
-      return () => {
-        listeners.delete(leave);
-      };
-    },
-    leave: () => {
-      if (isGone) return;
-      isGone = true;
-      for (const listener of listeners) listener();
-      listeners.clear();
-    },
-  };
+/** One's own, to say that one has gone. */
+export class OwnPresence implements Presence {
+  #isGone = false;
+  /** Few as a rule, and mostly one. */
+  readonly #listeners: (() => void)[] = [];
+
+  isGone(): boolean {
+    return this.#isGone;
+  }
+
+  onGone(leave: () => void): () => void {
+    if (this.#isGone) leave();
+    else this.#listeners.push(leave);
+    return () => {
+      const at = this.#listeners.indexOf(leave);
+      if (at !== -1) this.#listeners.splice(at, 1);
+    };
+  }
+
+  /** Nobody waits any more. Later calls change nothing. */
+  leave(): void {
+    if (this.#isGone) return;
+    this.#isGone = true;
+    for (const listener of this.#listeners.splice(0)) listener();
+  }
+
+  /** Lets go of those who would be told: what they waited for is over. */
+  settle(): void {
+    this.#listeners.length = 0;
+  }
 }
 
 /** Gone when the last of them has; one that is not known never has. */
 export function presenceOfAll(presences: readonly (Presence | undefined)[]): Presence {
-  const all = createPresence();
+  const all = new OwnPresence();
   let left = presences.length;
   for (const presence of presences) {
     presence?.onGone(() => {

@@ -6,7 +6,7 @@
 // attempt; (4) B finds A's flight and follows it; (5) when that fails too, A and B have the failure. So a failure that was the leader's
 // own (its deadline, its connection) costs one more load, and one that is everybody's does not become as many loads as there are followers.
 import type { Clock } from './clock.ts';
-import { CallerGone, type Presence } from './presence.ts';
+import { CallerGone, OwnPresence, type Presence } from './presence.ts';
 
 export interface Shared<T> {
   readonly value: T;
@@ -14,9 +14,23 @@ export interface Shared<T> {
   readonly isCollapsed: boolean;
 }
 
+/** A load that is under way, for the one who makes it. Gone when nobody waits for it any more; then nobody joins it either. */
+export interface Lead extends Presence {
+  /** Whether no later load of the key has taken the place of this one. */
+  isCurrent(): boolean;
+}
+
+/** A load that ends with exactly one call of `end` or `fail`. */
+export interface OwnLead<T> extends Lead {
+  /** The one who makes it does not wait for it any more; to be called once at most. */
+  leave(): void;
+  end(value: T): void;
+  fail(error: unknown): void;
+}
+
 export interface Flight<T> {
-  /** Called by the leader only. `isCurrent` tells, at any time, whether no later load of the key has taken the place of this one. */
-  readonly load: (isCurrent: () => boolean) => Promise<T>;
+  /** Called by the leader only. */
+  readonly load: (lead: Lead) => Promise<T>;
   /** How long a follower waits before it leaves; the flight goes on. */
   readonly waitTimeoutMs: number;
   /** A load that began before this moment is not joined: it may have seen what has changed since. Default: any is joined. */
@@ -25,8 +39,6 @@ export interface Flight<T> {
   readonly accepts?: (value: T) => boolean;
   /** Of the one who asks: a follower who has gone is rejected with CallerGone, a leader still has what its load brings. Default: stays. */
   readonly presence?: Presence | undefined;
-  /** Of the leader's load: nobody waits for it any more. At most once, and nobody joins it from then on. */
-  readonly abandon?: () => void;
   /** Keeps the load going when the one who asked for it has gone. */
   readonly keepAlive: (load: Promise<unknown>) => void;
 }
@@ -37,6 +49,8 @@ export interface Singleflight<T> {
    * FollowerTimeout for a follower whose time is up, and with CallerGone for one who has gone.
    */
   run(key: string, flight: Flight<T>): Promise<Shared<T>>;
+  /** For one who loads many keys at once: a load of `key` that others may join, unless there is one that `has` tells of. */
+  lead(key: string, notBeforeMs?: number): OwnLead<T> | undefined;
   /** Whether a load of `key` is under way that began at `notBeforeMs` or later and would be joined. */
   has(key: string, notBeforeMs?: number): boolean;
   /** How many loads are under way. */
@@ -55,16 +69,72 @@ export interface SingleflightOptions<T> {
   readonly isFailure?: (value: T) => boolean;
 }
 
-interface Attempt<T> {
-  readonly outcome: Promise<T>;
+/**
+ * Of each key of a read there is one: no promise is made for followers unless there are some, and once it is over nothing can be reached from it. V8
+ * keeps the tables that a Map has outgrown, and all that is in them, until a major collection (docs/decisions/0019).
+ */
+class Attempt<T> implements OwnLead<T> {
   readonly startedAtMs: number;
   /** 1, or 2 for the one that follows a failure. */
   readonly number: number;
-  readonly overtake: () => void;
-  /** Those who wait for it. */
-  waiting: number;
-  /** One of them has gone. */
-  readonly leave: () => void;
+  readonly #key: string;
+  readonly #attempts: Map<string, Attempt<T>>;
+  readonly #presence = new OwnPresence();
+  #outcome: PromiseWithResolvers<T> | undefined;
+  /** Those who wait for it, the leader among them. */
+  #waiting = 1;
+  #isCurrent = true;
+
+  constructor(attempts: Map<string, Attempt<T>>, key: string, startedAtMs: number, number: number) {
+    this.startedAtMs = startedAtMs;
+    this.number = number;
+    this.#key = key;
+    this.#attempts = attempts;
+    // Whatever of this key is still under way was not to be joined, so it is not to be kept either.
+    const overtaken = attempts.get(key);
+    if (overtaken !== undefined) overtaken.#isCurrent = false;
+    attempts.set(key, this);
+  }
+
+  isCurrent(): boolean {
+    return this.#isCurrent;
+  }
+
+  isGone(): boolean {
+    return this.#presence.isGone();
+  }
+
+  onGone(leave: () => void): () => void {
+    return this.#presence.onGone(leave);
+  }
+
+  join(): Promise<T> {
+    this.#waiting++;
+    this.#outcome ??= Promise.withResolvers<T>();
+    return this.#outcome.promise;
+  }
+
+  leave(): void {
+    if (--this.#waiting > 0) return;
+    this.#endJoining();
+    this.#presence.leave();
+  }
+
+  end(value: T): void {
+    this.#endJoining();
+    this.#presence.settle();
+    this.#outcome?.resolve(value);
+  }
+
+  fail(error: unknown): void {
+    this.#endJoining();
+    this.#presence.settle();
+    this.#outcome?.reject(error);
+  }
+
+  #endJoining(): void {
+    if (this.#attempts.get(this.#key) === this) this.#attempts.delete(this.#key);
+  }
 }
 
 const MAX_ATTEMPTS = 2;
@@ -79,27 +149,23 @@ export function createSingleflight<T>(options: SingleflightOptions<T>): Singlefl
     return clock.now() - attempt.startedAtMs < ageTimeoutMs ? attempt : undefined;
   }
 
-  function lead(key: string, { load, keepAlive, presence, abandon }: Flight<T>, number: number): Promise<T> {
-    // Whatever of this key is still under way was not to be joined, so it is not to be kept either.
-    attempts.get(key)?.overtake();
-    let isCurrent = true;
-    const startedAtMs = clock.now();
-    const outcome = load(() => isCurrent).finally(() => {
-      if (attempts.get(key) === attempt) attempts.delete(key);
-      forget?.();
-    });
-    const overtake = (): void => {
-      isCurrent = false;
-    };
-    const leave = (): void => {
-      if (--attempt.waiting > 0) return;
-      if (attempts.get(key) === attempt) attempts.delete(key);
-      abandon?.();
-    };
-    const attempt: Attempt<T> = { outcome, startedAtMs, number, overtake, waiting: 1, leave };
-    attempts.set(key, attempt);
-    const forget = presence?.onGone(leave);
-    keepAlive(outcome.catch(() => undefined));
+  const begin = (key: string, number: number): Attempt<T> => new Attempt(attempts, key, clock.now(), number);
+
+  function lead(key: string, { load, keepAlive, presence }: Flight<T>, number: number): Promise<T> {
+    const attempt = begin(key, number);
+    const forget = presence?.onGone(() => attempt.leave());
+    const outcome = load(attempt);
+    const ended = outcome.then(
+      (value) => {
+        forget?.();
+        attempt.end(value);
+      },
+      (error) => {
+        forget?.();
+        attempt.fail(error);
+      },
+    );
+    keepAlive(ended);
     return outcome;
   }
 
@@ -109,9 +175,8 @@ export function createSingleflight<T>(options: SingleflightOptions<T>): Singlefl
     presence: Presence | undefined,
   ): Promise<{ value: T } | 'failed'> {
     const isLast = attempt.number >= MAX_ATTEMPTS;
-    attempt.waiting++;
     try {
-      const value = await whileWaiting(attempt.outcome, untilMs - clock.now(), presence);
+      const value = await whileWaiting(attempt.join(), untilMs - clock.now(), presence);
       return isFailure(value) && !isLast ? 'failed' : { value };
     } catch (error) {
       const hasLeft = error instanceof FollowerTimeout || error instanceof CallerGone;
@@ -155,6 +220,7 @@ export function createSingleflight<T>(options: SingleflightOptions<T>): Singlefl
         else if (accepts(followed.value)) return { ...followed, isCollapsed: true };
       }
     },
+    lead: (key, notBeforeMs = 0) => (findJoinable(key, notBeforeMs) === undefined ? begin(key, 1) : undefined),
     has: (key, notBeforeMs = 0) => findJoinable(key, notBeforeMs) !== undefined,
     size: () => attempts.size,
   };

@@ -15,9 +15,9 @@ import { type Entry, stateOf, withinRevalidation } from '../../shared/entry.ts';
 import { type ListKey, makeCacheKey } from '../../shared/keys.ts';
 import { shouldRefreshEarly } from '../../shared/lifetime.ts';
 import { createLoadGroup, type LoadGroup } from '../../shared/load-group.ts';
-import { CallerGone, createPresence, type Presence, presenceOfAll } from '../../shared/presence.ts';
+import { CallerGone, presenceOfAll } from '../../shared/presence.ts';
 import type { Random } from '../../shared/random.ts';
-import { createSingleflight, FollowerTimeout } from '../../shared/singleflight.ts';
+import { createSingleflight, FollowerTimeout, type Lead } from '../../shared/singleflight.ts';
 import { type Call, detach, remainingMs } from '../call.ts';
 import type { CacheTrail } from '../respond/cache-status.ts';
 import type { Asked, ListEntry, Lookup, TierChain } from '../tiers/chain.ts';
@@ -74,9 +74,8 @@ interface Load {
   readonly request: ListRequest;
   /** For one who is served already, and content with nothing that is stale. */
   readonly isRefresh: boolean;
-  readonly isCurrent: () => boolean;
-  /** Of all who wait for it. Default: somebody always does. */
-  readonly presence?: Presence | undefined;
+  /** Of all who wait for it. */
+  readonly lead: Lead;
 }
 
 export function createListReader(options: ListReaderOptions): ListReader {
@@ -102,11 +101,9 @@ export function createListReader(options: ListReaderOptions): ListReader {
     const failure = near.state === 'stale' ? refusals.whyNotAsk(cacheKey, isBackground) : undefined;
     if (failure !== undefined) return serveIfError(request, near, failure);
     try {
-      const waiting = call.presence === undefined ? undefined : createPresence();
       const { value, isCollapsed } = await flights.run(cacheKey, {
-        load: (isCurrent) => group.add({ request, isRefresh: false, isCurrent, presence: waiting }),
+        load: (lead) => group.add({ request, isRefresh: false, lead }),
         presence: call.presence,
-        abandon: () => waiting?.leave(),
         waitTimeoutMs: remainingMs(call, clock) * FOLLOWER_SHARE,
         notBeforeMs: request.notBeforeMs,
         // Who leads may not know of an erasure yet, and be content with what a cache held before it. Nor is what was shed for one who did not
@@ -179,7 +176,7 @@ export function createListReader(options: ListReaderOptions): ListReader {
     const notBeforeMs = Math.max(request.notBeforeMs, entry.storedAtMs + 1);
     const newer: ListRequest = { ...request, notBeforeMs, isBackground: true };
     const refreshed = flights.run(cacheKey, {
-      load: (isCurrent) => loadAlone({ request: newer, isRefresh: true, isCurrent }, detach(call, clock)),
+      load: (lead) => loadAlone({ request: newer, isRefresh: true, lead }, detach(call, clock)),
       waitTimeoutMs: remainingMs(call, clock),
       notBeforeMs: request.notBeforeMs,
       keepAlive: (work) => call.waitUntil(work),
@@ -206,7 +203,7 @@ export function createListReader(options: ListReaderOptions): ListReader {
       return { load, lookup, read: serveHeld(load.request, lookup, load.isRefresh) };
     });
     const missing = found.filter(({ read }) => read === undefined).map(({ load }) => load.request);
-    const presence = presenceOfAll(loads.map((load) => load.presence));
+    const presence = presenceOfAll(loads.map(({ lead }) => lead));
     const loaded = missing.length === 0 ? [] : await source.load(missing, { ...call, presence });
     let next = 0;
     return found.map(({ load, lookup, read }) => read ?? take(load, lookup, loaded[next++], startedAtMs, call));
@@ -219,7 +216,7 @@ export function createListReader(options: ListReaderOptions): ListReader {
 
   /** What the source gave, as what is served, and into the tiers. */
   function take(
-    { request, isRefresh, isCurrent }: Load,
+    { request, isRefresh, lead }: Load,
     lookup: Lookup,
     loaded: Loaded | undefined,
     startedAtMs: number,
@@ -235,7 +232,7 @@ export function createListReader(options: ListReaderOptions): ListReader {
     }
     refusals.forget(cacheKey);
     const entry = { ...loaded.entry, loadMs: Math.max(0, clock.now() - startedAtMs) };
-    const stored = isCurrent() && !isFenced(request.key, entry.storedAtMs);
+    const stored = lead.isCurrent() && !isFenced(request.key, entry.storedAtMs);
     if (stored) tiers.store(cacheKey, entry, call);
     else counters.add(`${side}_fenced_total`);
     const trail = { key: request.key, tiers: lookup.asked, regions: loaded.asked, entry, stored };

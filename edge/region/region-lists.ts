@@ -4,7 +4,7 @@ import type { Clock } from '../../shared/clock.ts';
 import type { Counters } from '../../shared/counters.ts';
 import { stateOf } from '../../shared/entry.ts';
 import { makeCacheKey } from '../../shared/keys.ts';
-import { createPresence, type OwnPresence } from '../../shared/presence.ts';
+import { OwnPresence } from '../../shared/presence.ts';
 import type { Random } from '../../shared/random.ts';
 import type { Region } from '../../shared/regions.ts';
 import type { Call } from '../call.ts';
@@ -70,7 +70,7 @@ export function createRegionLists(options: RegionListsOptions): RegionLists {
       counters.add('region_shed_total', reads.length);
       return { kind: 'overloaded' };
     }
-    const presence = createPresence();
+    const presence = new OwnPresence();
     const call: Call = {
       deadlineAtMs: clock.now() + deadlineMs,
       place: NOWHERE,

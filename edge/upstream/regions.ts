@@ -9,7 +9,7 @@
 import type { Clock } from '../../shared/clock.ts';
 import type { Counters } from '../../shared/counters.ts';
 import type { Entry } from '../../shared/entry.ts';
-import { createPresence } from '../../shared/presence.ts';
+import { OwnPresence } from '../../shared/presence.ts';
 import type { Region } from '../../shared/regions.ts';
 import { type Call, detach, remainingMs } from '../call.ts';
 import type { ListSource } from '../lists/list-reader.ts';
@@ -63,7 +63,7 @@ export function createRegions({ reader, routing, clock, counters }: RegionsOptio
     isBackground: boolean,
   ): Attempt {
     counters.add('edge_attempts_total');
-    const presence = createPresence();
+    const presence = new OwnPresence();
     const requests = keys.map(({ request }) => request);
     const answers = reader.read(region, requests, { ...call, presence });
     const startedAtMs = clock.now();
@@ -75,7 +75,7 @@ export function createRegions({ reader, routing, clock, counters }: RegionsOptio
       keys,
       startedAtMs,
       isBackground,
-      cancel: presence.leave,
+      cancel: () => presence.leave(),
       done: answers.then((loaded) => {
         attempt.answers = loaded;
       }),

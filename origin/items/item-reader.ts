@@ -7,7 +7,7 @@ import type { Counters } from '../../shared/counters.ts';
 import { EarshotError, toEarshotError } from '../../shared/errors.ts';
 import { ITEM_TTL_MS } from '../../shared/lifetime.ts';
 import { createLoadGroup, type LoadGroup } from '../../shared/load-group.ts';
-import { createPresence, type OwnPresence, type Presence, presenceOfAll } from '../../shared/presence.ts';
+import { type Presence, presenceOfAll } from '../../shared/presence.ts';
 import { createSingleflight } from '../../shared/singleflight.ts';
 import type { ReadFailure, RecommendationTable } from '../bigtable/recommendation-table.ts';
 import type { Guard } from '../lists/load-lists.ts';
@@ -81,19 +81,16 @@ export function createItemReader(options: ItemReaderOptions): ItemReader {
     timeoutMs: number,
     presence: Presence | undefined,
   ): Promise<Item | undefined> {
-    let waited: OwnPresence | undefined;
     try {
       const { value } = await flights.run(id, {
-        load: async (isCurrent) => {
-          waited = createPresence();
-          const loaded = await group.add({ id, presence: waited });
-          if (!isFailed(loaded) && isCurrent()) cache.set(id, loaded);
+        load: async (lead) => {
+          const loaded = await group.add({ id, presence: lead });
+          if (!isFailed(loaded) && lead.isCurrent()) cache.set(id, loaded);
           return loaded;
         },
         waitTimeoutMs: timeoutMs,
         keepAlive: () => {},
         presence,
-        abandon: () => waited?.leave(),
       });
       return isFailed(value) ? undefined : value;
     } catch {

@@ -10,10 +10,9 @@ import { makeCacheKey } from '../../shared/keys.ts';
 import { ABSENT_TTL_MS } from '../../shared/lifetime.ts';
 import type { ListResult } from '../../shared/list-frames.ts';
 import type { ListAsk } from '../../shared/lists-read.ts';
-import { createLoadGroup, type LoadGroup } from '../../shared/load-group.ts';
 import type { Manifest } from '../../shared/manifest.ts';
-import { CallerGone, createPresence, type OwnPresence, type Presence } from '../../shared/presence.ts';
-import { createSingleflight, FollowerTimeout } from '../../shared/singleflight.ts';
+import { CallerGone, type Presence } from '../../shared/presence.ts';
+import { createSingleflight, FollowerTimeout, type Lead, type OwnLead } from '../../shared/singleflight.ts';
 import type { HeldList, ListMemory } from './list-memory.ts';
 import { type Guard, isFailed, type Loaded, type LoadLists } from './load-lists.ts';
 
@@ -60,10 +59,9 @@ interface Reading {
   readonly presence: Presence | undefined;
 }
 
-/** A key that leaves for the table, and whether anybody waits for it still. */
-interface KeyLoad {
-  readonly ask: ListAsk;
-  readonly presence: Presence;
+/** A key that leaves for the table. */
+interface Leading extends Missing {
+  readonly lead: OwnLead<Loaded>;
 }
 
 export function createListReader(options: ListReaderOptions): ListReader {
@@ -154,20 +152,82 @@ export function createListReader(options: ListReaderOptions): ListReader {
     if (rest.length > 0) await loadWhenRoom(rest, isBackground, reading, Math.max(1, leftMs));
   }
 
+  /** What nobody is loading leaves in one call. */
   async function loadTogether(missing: readonly Missing[], reading: Reading, timeoutMs: number): Promise<void> {
-    const group = createLoadGroup((loads: readonly KeyLoad[]) =>
-      load(
-        loads.map(({ ask }) => ask),
-        timeoutMs,
-        loads.map(({ presence }) => presence),
-      ),
-    );
-    const { results, arrivedAtMs } = reading;
-    const loads = missing.map(async ({ ask, cacheKey, index }) => {
-      results[index] = toResult(await loadOne(ask, cacheKey, group, reading, timeoutMs), arrivedAtMs);
+    const leading: Leading[] = [];
+    const following: Promise<void>[] = [];
+    for (const each of missing) {
+      const lead = flights.lead(each.cacheKey, notBeforeOf(each.ask, reading.arrivedAtMs));
+      if (lead === undefined) following.push(follow(each, reading, timeoutMs));
+      else leading.push({ ...each, lead });
+    }
+    if (leading.length > 0) await loadLeading(leading, reading, timeoutMs);
+    if (following.length > 0) await Promise.all(following);
+  }
+
+  async function loadLeading(
+    leading: readonly Leading[],
+    { results, arrivedAtMs, presence }: Reading,
+    timeoutMs: number,
+  ): Promise<void> {
+    const forget = presence?.onGone(() => {
+      for (const { lead } of leading) lead.leave();
     });
-    group.start();
-    await Promise.all(loads);
+    const asks = leading.map(({ ask }) => ask);
+    const leads = leading.map(({ lead }) => lead);
+    const loaded = await loadFor(asks, leads, arrivedAtMs, timeoutMs);
+    forget?.();
+    for (const [i, { cacheKey, index, lead }] of leading.entries()) {
+      const each = loaded[i] ?? INTERNAL;
+      store(cacheKey, each, lead);
+      lead.end(each);
+      results[index] = toResult(each, arrivedAtMs);
+    }
+  }
+
+  /** One key that another loads. When that brings nothing, or what will not do, it is loaded here, or by another who waits. */
+  async function follow(
+    { ask, cacheKey, index }: Missing,
+    { results, arrivedAtMs, presence }: Reading,
+    timeoutMs: number,
+  ): Promise<void> {
+    try {
+      const { value, isCollapsed } = await flights.run(cacheKey, {
+        load: async (lead) => {
+          const [loaded = INTERNAL] = await loadFor([ask], [lead], arrivedAtMs, timeoutMs);
+          store(cacheKey, loaded, lead);
+          return loaded;
+        },
+        waitTimeoutMs: timeoutMs,
+        notBeforeMs: notBeforeOf(ask, arrivedAtMs),
+        // What another process had in memory may be older than the load that brought it.
+        accepts: (loaded) => isFailed(loaded) || loaded.storedAtMs >= notBeforeOf(ask, arrivedAtMs),
+        keepAlive: () => {},
+        presence,
+      });
+      if (isCollapsed) counters.add('origin_collapsed_total');
+      results[index] = toResult(value, arrivedAtMs);
+    } catch (error) {
+      results[index] = { kind: 'error', code: hasLeft(error) ? 'deadline_exceeded' : 'internal' };
+    }
+  }
+
+  /** One outcome per ask; a key is given up when its lead is gone. */
+  function loadFor(
+    asks: readonly ListAsk[],
+    leads: readonly Lead[],
+    arrivedAtMs: number,
+    timeoutMs: number,
+  ): Promise<readonly Loaded[]> {
+    for (const lead of leads) lead.onGone(countCancelled);
+    const withMaxAges = asks.map((ask) => withMaxAge(ask, arrivedAtMs));
+    return load(withMaxAges, timeoutMs, leads).catch(() => []);
+  }
+
+  const countCancelled = (): void => counters.add('origin_cancelled_keys_total');
+
+  function store(cacheKey: string, loaded: Loaded, lead: Lead): void {
+    if (!isFailed(loaded) && lead.isCurrent()) memory.set(cacheKey, loaded);
   }
 
   /** As it is asked of whoever may have it in memory: what this process knows of erasures, the other may not know yet. */
@@ -179,40 +239,6 @@ export function createListReader(options: ListReaderOptions): ListReader {
   /** A load that began before the user was erased may have read what is gone now. */
   const notBeforeOf = ({ maxAgeMs = Number.POSITIVE_INFINITY, user }: ListAsk, arrivedAtMs: number): number =>
     Math.max(0, arrivedAtMs - maxAgeMs, erasedAtMs(manifest(), user));
-
-  async function loadOne(
-    ask: ListAsk,
-    cacheKey: string,
-    group: LoadGroup<KeyLoad, Loaded>,
-    { arrivedAtMs, presence }: Reading,
-    timeoutMs: number,
-  ): Promise<Loaded> {
-    let waited: OwnPresence | undefined;
-    try {
-      const { value, isCollapsed } = await flights.run(cacheKey, {
-        load: async (isCurrent) => {
-          waited = createPresence();
-          const loaded = await group.add({ ask: withMaxAge(ask, arrivedAtMs), presence: waited });
-          if (!isFailed(loaded) && isCurrent()) memory.set(cacheKey, loaded);
-          return loaded;
-        },
-        waitTimeoutMs: timeoutMs,
-        notBeforeMs: notBeforeOf(ask, arrivedAtMs),
-        // What another process had in memory may be older than the load that brought it.
-        accepts: (loaded) => isFailed(loaded) || loaded.storedAtMs >= notBeforeOf(ask, arrivedAtMs),
-        keepAlive: () => {},
-        presence,
-        abandon: () => {
-          counters.add('origin_cancelled_keys_total');
-          waited?.leave();
-        },
-      });
-      if (isCollapsed) counters.add('origin_collapsed_total');
-      return value;
-    } catch (error) {
-      return { kind: 'error', code: hasLeft(error) ? 'deadline_exceeded' : 'internal' };
-    }
-  }
 
   return {
     readHeld: (asks) => {
@@ -245,6 +271,8 @@ export function createListReader(options: ListReaderOptions): ListReader {
     flights: () => flights.size(),
   };
 }
+
+const INTERNAL = { kind: 'error', code: 'internal' } as const;
 
 const hasLeft = (error: unknown): boolean => error instanceof FollowerTimeout || error instanceof CallerGone;
 

@@ -190,5 +190,6 @@ function take({ rows }: Call, rowKey: string): readonly Waiter[] {
   if (row === undefined) return [];
   const { waiters } = row;
   row.waiters = [];
+  row.call = undefined;
   return waiters;
 }

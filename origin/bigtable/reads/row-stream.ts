@@ -2,7 +2,7 @@
 
 import { EarshotError } from '../../../shared/errors.ts';
 import { toTableError } from '../bigtable-error.ts';
-import { type CellChunk, createChunkMerger, type Row, UnfinishedRow } from '../chunk-merger.ts';
+import { type CellChunk, type ChunkMerger, createChunkMerger, type Row, UnfinishedRow } from '../chunk-merger.ts';
 import type { ReadChannels, ReadRowsRequest, ReadRowsResponse } from './channels.ts';
 
 export interface RowStream {
@@ -24,28 +24,30 @@ export function openRowStream(
   timeoutMs: number,
   events: RowStreamEvents,
 ): RowStream {
-  const merger = createChunkMerger();
-  // Let go of at the end: the stream outlives the call by a while (origin/node-args.ts), and what it holds does too.
+  // Both are let go of at the end: the stream outlives the call by a while (origin/node-args.ts), and what it holds does too. The merger holds the
+  // last row's key, a view of the whole message that carried it.
   let told: RowStreamEvents | undefined = events;
+  let merger: ChunkMerger | undefined = createChunkMerger();
   const stream = channels.readRows(request, timeoutMs);
   if (stream === undefined) {
     queueMicrotask(() => end(new EarshotError('unavailable', 'table', 'ReadRows failed: no connection is open yet')));
-    return {
-      cancel: () => {
-        told = undefined;
-      },
-    };
+    return { cancel: letGo };
+  }
+
+  function letGo(): void {
+    told = undefined;
+    merger = undefined;
   }
 
   function end(error: EarshotError | undefined): void {
     const last = told;
-    told = undefined;
+    letGo();
     last?.onEnd(error);
   }
 
   function take({ chunks, lastScannedRowKey }: ReadRowsResponse): void {
     for (const chunk of chunks) {
-      const row = merger.push(chunk as CellChunk);
+      const row = merger?.push(chunk as CellChunk);
       if (row !== undefined) told?.onRow(row);
       if (told === undefined) return;
     }
@@ -63,7 +65,7 @@ export function openRowStream(
   });
   stream.on('end', () => {
     try {
-      if (told !== undefined) merger.end();
+      merger?.end();
       end(undefined);
     } catch (error) {
       end(brokenProtocol(error));
@@ -74,7 +76,7 @@ export function openRowStream(
 
   return {
     cancel: () => {
-      told = undefined;
+      letGo();
       stream.cancel();
     },
   };

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { createPresence, presenceOfAll } from '../../../shared/presence.ts';
+import { OwnPresence, presenceOfAll } from '../../../shared/presence.ts';
 
 test('whoever listens is told once, whoever took it back is not, and whoever comes too late is told at once', () => {
-  const presence = createPresence();
+  const presence = new OwnPresence();
   const told: string[] = [];
   presence.onGone(() => told.push('a'));
   const forget = presence.onGone(() => told.push('b'));
@@ -15,7 +15,7 @@ test('whoever listens is told once, whoever took it back is not, and whoever com
 });
 
 test('all are gone when the last one is, and nobody is not gone', () => {
-  const [a, b] = [createPresence(), createPresence()];
+  const [a, b] = [new OwnPresence(), new OwnPresence()];
   const all = presenceOfAll([a, b]);
   a.leave();
   a.leave();

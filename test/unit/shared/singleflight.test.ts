@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createManualClock } from '../../../shared/clock.ts';
-import { CallerGone, createPresence, type Presence } from '../../../shared/presence.ts';
+import { CallerGone, OwnPresence, type Presence } from '../../../shared/presence.ts';
 import { createSingleflight, FollowerTimeout } from '../../../shared/singleflight.ts';
 
 /** A load that a test ends by hand. */
@@ -163,8 +163,8 @@ describe('one who demands what is from a moment on', () => {
     const areCurrent: (() => boolean)[] = [];
     const ask = (demand: Demand = {}) =>
       flights.run('k', {
-        load: (isCurrent) => {
-          areCurrent.push(isCurrent);
+        load: (lead) => {
+          areCurrent.push(() => lead.isCurrent());
           return loads.load();
         },
         waitTimeoutMs: 1000,
@@ -249,16 +249,72 @@ describe('has', () => {
   });
 });
 
+describe('a load that its leader begins and ends itself', () => {
+  test('is joined as any other, and there is only one of a key', async () => {
+    const { ask, flights, loads } = setUp();
+    const lead = flights.lead('k');
+    expect([flights.lead('k'), flights.has('k'), flights.size()]).toEqual([undefined, true, 1]);
+    const following = [ask(), ask()];
+    await settle();
+    lead?.end('v');
+    expect(await Promise.all(following)).toEqual(Array(2).fill({ value: 'v', isCollapsed: true }));
+    expect([loads.count(), flights.size()]).toEqual([0, 0]);
+  });
+
+  test('and that fails is taken over by one who followed', async () => {
+    const { ask, flights, loads } = setUp();
+    const lead = flights.lead('k');
+    const following = [ask(), ask()];
+    await settle();
+    lead?.fail(new Error('first'));
+    await settle();
+    loads.open[0]?.resolve('v');
+    expect((await Promise.all(following)).map(({ value }) => value)).toEqual(['v', 'v']);
+    expect(loads.count()).toBe(1);
+  });
+
+  test('with nobody who follows may fail without a word', async () => {
+    const { flights } = setUp();
+    flights.lead('k')?.fail(new Error('first'));
+    await settle();
+    expect(flights.size()).toBe(0);
+  });
+
+  test('is overtaken by one that is demanded from a later moment on', () => {
+    const { clock, flights } = setUp();
+    const first = flights.lead('k');
+    clock.advance(10);
+    const second = flights.lead('k', clock.now());
+    expect([first?.isCurrent(), second?.isCurrent()]).toEqual([false, true]);
+    first?.end('old');
+    expect(flights.has('k')).toBe(true);
+  });
+
+  test('is gone with the last who waits, unless it is over', () => {
+    const { flights } = setUp();
+    let gone = 0;
+    const [left, ended] = [flights.lead('left'), flights.lead('ended')];
+    for (const lead of [left, ended]) lead?.onGone(() => void gone++);
+    left?.leave();
+    expect([left?.isGone(), gone, flights.has('left')]).toEqual([true, 1, false]);
+    ended?.end('v');
+    ended?.leave();
+    expect(gone).toBe(1);
+  });
+});
+
 describe('a load whose callers go away', () => {
   function setUpLeaving() {
     const { clock, flights, loads } = setUp();
     let abandoned = 0;
     const ask = (presence?: Presence, waitTimeoutMs = 1000) =>
       flights.run('k', {
-        load: loads.load,
+        load: (lead) => {
+          lead.onGone(() => void abandoned++);
+          return loads.load();
+        },
         waitTimeoutMs,
         presence,
-        abandon: () => void abandoned++,
         keepAlive: () => {},
       });
     return { ask, clock, flights, loads, abandoned: () => abandoned };
@@ -266,9 +322,9 @@ describe('a load whose callers go away', () => {
 
   test('goes on for whoever is left, when its leader has gone', async () => {
     const { abandoned, ask, loads } = setUpLeaving();
-    const leader = createPresence();
+    const leader = new OwnPresence();
     const leading = ask(leader);
-    const following = ask(createPresence());
+    const following = ask(new OwnPresence());
     leader.leave();
     expect(abandoned()).toBe(0);
     loads.open[0]?.resolve('v');
@@ -277,7 +333,7 @@ describe('a load whose callers go away', () => {
 
   test('is abandoned once with the last of them, and not joined any more', async () => {
     const { abandoned, ask, clock, flights, loads } = setUpLeaving();
-    const [leader, follower] = [createPresence(), createPresence()];
+    const [leader, follower] = [new OwnPresence(), new OwnPresence()];
     const leading = ask(leader);
     const following = ask(follower);
     follower.leave();
@@ -295,9 +351,9 @@ describe('a load whose callers go away', () => {
 
   test('is abandoned when the one follower who was left has no time left', async () => {
     const { abandoned, ask, clock } = setUpLeaving();
-    const leader = createPresence();
+    const leader = new OwnPresence();
     void ask(leader);
-    const following = ask(createPresence(), 100);
+    const following = ask(new OwnPresence(), 100);
     leader.leave();
     clock.advance(100);
     await expect(following).rejects.toThrow(FollowerTimeout);
@@ -306,7 +362,7 @@ describe('a load whose callers go away', () => {
 
   test('goes on for one who never goes, and is not begun for one who has gone', async () => {
     const { abandoned, ask, loads } = setUpLeaving();
-    const presence = createPresence();
+    const presence = new OwnPresence();
     const leading = ask();
     const following = ask(presence);
     presence.leave();

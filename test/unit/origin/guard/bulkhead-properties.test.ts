@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createBulkhead } from '../../../../origin/guard/bulkhead.ts';
 import { createManualClock } from '../../../../shared/clock.ts';
-import { createPresence, type OwnPresence } from '../../../../shared/presence.ts';
+import { OwnPresence } from '../../../../shared/presence.ts';
 
 type Step =
   | { readonly do: 'ask'; readonly weight: number; readonly isBackground: boolean; readonly timeoutMs: number }
@@ -55,7 +55,7 @@ function setUp() {
   });
 
   function ask({ weight, isBackground, timeoutMs }: Extract<Step, { do: 'ask' }>): void {
-    const caller = createPresence();
+    const caller = new OwnPresence();
     callers.push(caller);
     asked++;
     const work = (): Promise<void> =>

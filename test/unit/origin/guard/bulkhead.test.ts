@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ShedError } from '../../../../origin/guard/shed-error.ts';
 import { EarshotError } from '../../../../shared/errors.ts';
-import { CallerGone, createPresence } from '../../../../shared/presence.ts';
+import { CallerGone, OwnPresence } from '../../../../shared/presence.ts';
 import { setUp } from './held-work.ts';
 
 const reasonOf = ({ error }: { error?: unknown }): string | undefined =>
@@ -151,7 +151,7 @@ describe('the queue', () => {
 
   test('is left at once by a caller that has gone, and the next one moves up', async () => {
     const { ask, bulkhead, clock, end, names, pass, shed } = setUp({ slots: 100 });
-    const gone = createPresence();
+    const gone = new OwnPresence();
     ask(100, { name: 'a' });
     const left = ask(100, { name: 'left', presence: gone });
     ask(30, { name: 'b' });

@@ -11,7 +11,7 @@ import { EarshotError } from '../../../../shared/errors.ts';
 import { type ListKey, makeUserHash } from '../../../../shared/keys.ts';
 import type { ListAsk } from '../../../../shared/lists-read.ts';
 import { EMPTY_MANIFEST, type Manifest } from '../../../../shared/manifest.ts';
-import { createPresence, presenceOfAll } from '../../../../shared/presence.ts';
+import { OwnPresence, presenceOfAll } from '../../../../shared/presence.ts';
 
 type Value = ListValue | ReadFailure;
 
@@ -107,6 +107,8 @@ describe('a crowd that asks for one key while there is no room', () => {
       memory: createListMemory(1_000_000),
       load: async (asks) => {
         tableCalls.push(asks.map(({ user }) => user));
+        // No table answers in the turn in which it is asked.
+        await settle();
         return asks.map(() => ({ value: { kind: 'absent' }, storedAtMs: clock.now() }));
       },
       guard,
@@ -435,7 +437,7 @@ test('a read whose caller has gone ends for the guard neither as a quick read no
     counters,
     flightAgeMs: FLIGHT_AGE_MS,
   });
-  const caller = createPresence();
+  const caller = new OwnPresence();
   const reading = reader.read([ask('u:1'), ask('u:2')], TIMEOUT_MS, caller);
   await settle();
   caller.leave();

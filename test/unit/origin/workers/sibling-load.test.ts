@@ -8,7 +8,7 @@ import { createCounters } from '../../../../shared/counters.ts';
 import type { ListValue } from '../../../../shared/entry.ts';
 import type { ListResult } from '../../../../shared/list-frames.ts';
 import type { ListAsk } from '../../../../shared/lists-read.ts';
-import { CallerGone, createPresence, type Presence } from '../../../../shared/presence.ts';
+import { CallerGone, OwnPresence, type Presence } from '../../../../shared/presence.ts';
 
 const OWN = 0;
 const COUNT = 3;
@@ -198,7 +198,7 @@ describe('keys for which nobody waits any more', () => {
   test('end the call to their process when they are all of it, which is no failure of that process', async () => {
     const answer = Promise.withResolvers<ListResult[]>();
     const { failures, load, presences, siblingCalls, tableCalls } = setUp(() => answer.promise);
-    const waiting = [createPresence(), createPresence()];
+    const waiting = [new OwnPresence(), new OwnPresence()];
     const asks = [ask(userOf(1)), ask(userOf(1, 1))];
     const loading = load(asks, TIMEOUT_MS, waiting);
     waiting[0]?.leave();
