@@ -3,6 +3,7 @@
 // A gradient, as in Netflix' Gradient2Limit (github.com/Netflix/concurrency-limits) and Envoy's adaptive concurrency filter: at the end of
 // a window the limit is multiplied by what latency is tolerated over what latency was, and gets the square root of itself on top, so that
 // it keeps looking for more. Where it differs, and why:
+// - More latency is tolerated as long as little is refused than in overload, where it gains nothing and all are late by it.
 // - A key of a heavy read counts as much as one that comes alone, so a read counts by its weight, against the baseline of its weight.
 // - The limit grows only when it is used, and sinks back towards what is used (RFC 7661, congestion window validation): what was never
 //   tried is no knowledge.
@@ -16,6 +17,7 @@
 // fixed times and Netflix averages all samples: the one costs traffic when nothing is wrong, the other takes overload for the norm in the
 // end.
 import type { Clock } from '../../shared/clock.ts';
+import { FULL_OVERLOAD } from './allowed-wait.ts';
 import { createBaseline } from './baseline.ts';
 
 export interface ReadSample {
@@ -27,6 +29,8 @@ export interface ReadSample {
   readonly inFlight: number;
   /** `failed` is any failure but the deadline's, and says nothing about congestion. */
   readonly outcome: 'ok' | 'deadline' | 'failed';
+  /** Of what arrived lately, the part that was refused: 0 to 1. */
+  readonly refusedShare: number;
 }
 
 export interface ConcurrencyLimit {
@@ -45,11 +49,13 @@ export interface ConcurrencyLimitOptions {
   readonly minLimit?: number;
   /** Keys. Default: 4000 */
   readonly maxLimit?: number;
-  /**
-   * How many times the baseline a read may take, above 1. Merged reads wait for a call that is out: at 1.5 that alone is taken for congestion,
-   * and in simulation a twelfth of the throughput is lost; at 2 all reads take that long in overload. Default: 1.75
-   */
+  /** How many times the baseline a read may take, above 1: with bursts as with merged reads, which wait for a call that is out. Default: 2 */
   readonly tolerance?: number;
+  /**
+   * The same in full overload, where there is no lull that a longer queue at the server would help over. At 1.3 a tenth of the throughput is lost in
+   * simulation. Default: 1.5
+   */
+  readonly overloadTolerance?: number;
   /** How long the limit may be held down by latency before a probe, in ms. Default: 10000 */
   readonly probeAfterMs?: number;
 }
@@ -98,7 +104,8 @@ export function createConcurrencyLimit(options: ConcurrencyLimitOptions): Concur
     initialLimit = 400,
     minLimit = 50,
     maxLimit = 4000,
-    tolerance = 1.75,
+    tolerance = 2,
+    overloadTolerance = 1.5,
     probeAfterMs = 10_000,
   } = options;
   const clamp = (value: number): number => Math.min(maxLimit, Math.max(minLimit, value));
@@ -106,6 +113,7 @@ export function createConcurrencyLimit(options: ConcurrencyLimitOptions): Concur
   const baseline = createBaseline();
   let limit = clamp(initialLimit);
   let window = begin();
+  let tolerated = tolerance;
   /** Latency over baseline in the last window. */
   let congestion = 1;
   let probe: Probe | undefined;
@@ -117,7 +125,7 @@ export function createConcurrencyLimit(options: ConcurrencyLimitOptions): Concur
     window = begin();
     congestion = took / expected;
     if (probe !== undefined) return;
-    const gradient = Math.min(MAX_GRADIENT, Math.max(MIN_GRADIENT, tolerance / congestion));
+    const gradient = Math.min(MAX_GRADIENT, Math.max(MIN_GRADIENT, tolerated / congestion));
     const target = gradient * limit + Math.sqrt(limit);
     if (target < limit) {
       limit = clamp(target);
@@ -161,8 +169,9 @@ export function createConcurrencyLimit(options: ConcurrencyLimitOptions): Concur
   return {
     limit: () => Math.max(1, Math.floor(probe === undefined ? limit : limit * PROBE_SHARE)),
     expectMs: (weight) => (baseline.expectMs(weight) ?? 0) * congestion,
-    observe: ({ latencyMs, weight, inFlight, outcome }) => {
+    observe: ({ latencyMs, weight, inFlight, outcome, refusedShare }) => {
       if (outcome === 'failed') return;
+      tolerated = tolerance - (tolerance - overloadTolerance) * Math.min(1, refusedShare / FULL_OVERLOAD);
       const expected = baseline.expectMs(weight);
       const isAlone = inFlight - weight <= limit * PROBE_SHARE;
       // A read that was cut off sooner than what is tolerated says nothing; one cut off later would have taken longer still.

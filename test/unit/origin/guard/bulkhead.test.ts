@@ -75,9 +75,9 @@ describe('slots', () => {
     started[2]?.reject(new EarshotError('unavailable', 'table', 'gone'));
     await pass();
     expect(samples).toEqual([
-      { latencyMs: 7, weight: 1, inFlight: 1, outcome: 'ok' },
-      { latencyMs: 7, weight: 2, inFlight: 3, outcome: 'deadline' },
-      { latencyMs: 7, weight: 3, inFlight: 6, outcome: 'failed' },
+      { latencyMs: 7, weight: 1, inFlight: 1, outcome: 'ok', refusedShare: 0 },
+      { latencyMs: 7, weight: 2, inFlight: 3, outcome: 'deadline', refusedShare: 0 },
+      { latencyMs: 7, weight: 3, inFlight: 6, outcome: 'failed', refusedShare: 0 },
     ]);
   });
 });
@@ -215,6 +215,29 @@ describe('reads that would wait too long', () => {
     const asked = [100, 60, 60, 1].map((weight) => ask(weight));
     await pass();
     expect(asked.map(({ settled }) => reasonOf(settled))).toEqual([undefined, undefined, undefined, 'queue_delay']);
+  });
+
+  test('are shed at their turn when they are left over from before an overload, and newer ones are not', async () => {
+    const { ask, end, measureRate, names, pass, shed } = setUp({ slots: 100, maxWaitMs: 100 });
+    await measureRate(1);
+    ask(100, { name: 'a' });
+    ask(50, { name: 'left over' });
+    ask(60, { name: 'left over too' });
+    // For 100 ms most of what comes is refused.
+    for (let i = 0; i < 20; i++) {
+      ask(10);
+      await pass(5);
+    }
+    expect(shed.map(({ reason }) => reason)).toEqual(Array(20).fill('queue_delay'));
+    expect(names()).toEqual(['a']);
+    await end(0);
+    expect(names()).toEqual(['a']);
+    expect(shed.slice(20)).toEqual(
+      [50, 60].map((weight) => ({ reason: 'queue_delay', weight, priority: 'foreground' })),
+    );
+    ask(10, { name: 'newer' });
+    await pass();
+    expect(names()).toEqual(['a', 'newer']);
   });
 
   test('are measured by what is before them and not by their own weight: heavy ones get their share', async () => {

@@ -23,17 +23,19 @@ interface Drive {
   readonly latencyMs?: number;
   readonly baseMs?: number;
   readonly outcome?: ReadSample['outcome'];
+  readonly refusedShare?: number;
 }
 
 function setUp(options: Partial<ConcurrencyLimitOptions> = {}): Loop {
   const clock = createManualClock();
   const limit = createConcurrencyLimit({ clock, ...options });
-  const drive: Loop['drive'] = (forMs, { inFlight, weight = 10, latencyMs, baseMs = BASE_MS, outcome = 'ok' }) => {
+  const drive: Loop['drive'] = (forMs, options) => {
+    const { inFlight, weight = 10, latencyMs, baseMs = BASE_MS, outcome = 'ok', refusedShare = 0 } = options;
     const untilMs = clock.now() + forMs;
     while (clock.now() < untilMs) {
       const keys = inFlight === 'limit' ? limit.limit() : inFlight;
       const tookMs = latencyMs ?? baseMs + Math.max(weight, keys) / KEYS_PER_MS;
-      limit.observe({ latencyMs: tookMs, weight, inFlight: Math.max(keys, weight), outcome });
+      limit.observe({ latencyMs: tookMs, weight, inFlight: Math.max(keys, weight), outcome, refusedShare });
       clock.advance(Math.max(1, weight / KEYS_PER_MS));
     }
   };
@@ -65,9 +67,22 @@ describe('the concurrency limit', () => {
       drive(120, { inFlight: 'limit', latencyMs: times * (BASE_MS + 10 / KEYS_PER_MS) });
       return limit.limit();
     };
-    expect(limitAfter(1.65)).toBeGreaterThanOrEqual(1000);
-    expect(limitAfter(2.3)).toBeLessThan(950);
-    expect(limitAfter(3.5)).toBeLessThan(0.8 * limitAfter(2.3));
+    expect(limitAfter(1.9)).toBeGreaterThanOrEqual(1000);
+    expect(limitAfter(2.6)).toBeLessThan(950);
+    expect(limitAfter(4)).toBeLessThan(0.8 * limitAfter(2.6));
+  });
+
+  test('tolerates less latency, the more is refused', () => {
+    const limitAfter = (refusedShare: number): number => {
+      const { limit, drive } = setUp({ initialLimit: 1000 });
+      drive(1000, { inFlight: 10 });
+      drive(300, { inFlight: 'limit', latencyMs: 1.9 * (BASE_MS + 10 / KEYS_PER_MS), refusedShare });
+      return limit.limit();
+    };
+    expect(limitAfter(0)).toBeGreaterThanOrEqual(1000);
+    expect(limitAfter(0.4)).toBeLessThan(950);
+    expect(limitAfter(0.5)).toBeLessThan(limitAfter(0.4));
+    expect(limitAfter(0.9)).toBe(limitAfter(0.5));
   });
 
   test('keeps within its bounds', () => {
@@ -117,9 +132,9 @@ describe('the concurrency limit', () => {
   test('is not moved by one read that took ages', () => {
     const { limit, drive, clock } = setUp();
     drive(1000, { inFlight: 10 });
-    limit.observe({ latencyMs: 60_000, weight: 10, inFlight: 300, outcome: 'ok' });
+    limit.observe({ latencyMs: 60_000, weight: 10, inFlight: 300, outcome: 'ok', refusedShare: 0 });
     for (let i = 0; i < 60; i++) {
-      limit.observe({ latencyMs: BASE_MS, weight: 10, inFlight: 300, outcome: 'ok' });
+      limit.observe({ latencyMs: BASE_MS, weight: 10, inFlight: 300, outcome: 'ok', refusedShare: 0 });
       clock.advance(5);
     }
     expect(limit.limit()).toBeGreaterThanOrEqual(400);
