@@ -7,11 +7,6 @@ import type { Clock } from '../../shared/clock.ts';
 export interface AllowedWait {
   /** ms that a read which arrives now may have before it. */
   ms(): number;
-  /**
-   * Whether one whose turn it is has waited for too long. What had queued up when an overload began would else make everybody late who comes after it,
-   * until it is worked off. Later no read waits for so long.
-   */
-  isLeftOver(waitedMs: number): boolean;
   /** A read arrived, and was shed for what it would have waited or was not. */
   note(weight: number, isShed: boolean): void;
   /** Of the weight that arrived lately, the part that was shed: 0 to 1. */
@@ -31,12 +26,10 @@ export interface AllowedWaitOptions {
 }
 
 /** The share is a moving mean over intervals of this length, in ms, of which the newest counts so much. */
-const INTERVAL_MS = 25;
+const INTERVAL_MS = 50;
 const SMOOTHING = 0.3;
 /** From this refused share on it is full overload. */
 export const FULL_OVERLOAD = 0.5;
-/** A read that waited for this part of `maxWaitMs` and more is from before the overload, when so much is refused. */
-const LEFT_OVER = { wait: 1 / 4, refusedShare: FULL_OVERLOAD / 4 };
 
 export function createAllowedWait({
   clock,
@@ -65,7 +58,6 @@ export function createAllowedWait({
 
   return {
     ms: () => Math.max(minWaitMs, maxWaitMs * (1 - refusedShare() / FULL_OVERLOAD)),
-    isLeftOver: (waitedMs) => waitedMs > maxWaitMs * LEFT_OVER.wait && refusedShare() > LEFT_OVER.refusedShare,
     refusedShare,
     note: (weight, isShed) => {
       catchUp();

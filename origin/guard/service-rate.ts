@@ -11,9 +11,8 @@ export interface ServiceRate {
   msFor(weight: number): number;
 }
 
-/** ms of queueing that make one measurement, and the first one, before which nobody can be refused; how much the newest counts. */
+/** ms of queueing that make one measurement, and how much the newest counts. */
 const MEASURED_MS = 50;
-const FIRST_MEASURED_MS = 30;
 const SMOOTHING = 0.3;
 /** An older measurement is none: whoever is refused because of it does not wait, and without anybody who waits there is no newer one. */
 const MAX_AGE_MS = 5000;
@@ -34,7 +33,7 @@ export function createServiceRate(clock: Pick<Clock, 'monotonicNow'>): ServiceRa
     queueingMs += nowMs - sinceMs;
     sinceMs = nowMs;
     // A rate of nothing would say that a queue never ends, and then nobody would be let into one to find out.
-    if (queueingMs < (isKnown() ? MEASURED_MS : FIRST_MEASURED_MS) || doneWhileQueueing === 0) return;
+    if (queueingMs < MEASURED_MS || doneWhileQueueing === 0) return;
     const measured = doneWhileQueueing / queueingMs;
     perMs = isKnown() ? perMs + SMOOTHING * (measured - perMs) : measured;
     measuredAtMs = nowMs;

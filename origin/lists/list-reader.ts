@@ -173,9 +173,7 @@ export function createListReader(options: ListReaderOptions): ListReader {
     const forget = presence?.onGone(() => {
       for (const { lead } of leading) lead.leave();
     });
-    const asks = leading.map(({ ask }) => ask);
-    const leads = leading.map(({ lead }) => lead);
-    const loaded = await loadFor(asks, leads, arrivedAtMs, timeoutMs);
+    const loaded = await loadFor(leading, arrivedAtMs, timeoutMs);
     forget?.();
     for (const [i, { cacheKey, index, lead }] of leading.entries()) {
       const each = loaded[i] ?? INTERNAL;
@@ -194,7 +192,7 @@ export function createListReader(options: ListReaderOptions): ListReader {
     try {
       const { value, isCollapsed } = await flights.run(cacheKey, {
         load: async (lead) => {
-          const [loaded = INTERNAL] = await loadFor([ask], [lead], arrivedAtMs, timeoutMs);
+          const [loaded = INTERNAL] = await loadFor([{ ask, lead }], arrivedAtMs, timeoutMs);
           store(cacheKey, loaded, lead);
           return loaded;
         },
@@ -212,16 +210,19 @@ export function createListReader(options: ListReaderOptions): ListReader {
     }
   }
 
-  /** One outcome per ask; a key is given up when its lead is gone. */
+  /** One outcome per key, which is given up when its lead is gone. Never rejects. */
   function loadFor(
-    asks: readonly ListAsk[],
-    leads: readonly Lead[],
+    keys: readonly { readonly ask: ListAsk; readonly lead: Lead }[],
     arrivedAtMs: number,
     timeoutMs: number,
   ): Promise<readonly Loaded[]> {
-    for (const lead of leads) lead.onGone(countCancelled);
-    const withMaxAges = asks.map((ask) => withMaxAge(ask, arrivedAtMs));
-    return load(withMaxAges, timeoutMs, leads).catch(() => []);
+    for (const { lead } of keys) lead.onGone(countCancelled);
+    const asks = keys.map(({ ask }) => withMaxAge(ask, arrivedAtMs));
+    return load(
+      asks,
+      timeoutMs,
+      keys.map(({ lead }) => lead),
+    );
   }
 
   const countCancelled = (): void => counters.add('origin_cancelled_keys_total');

@@ -1,11 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { ShedError } from '../../../../origin/guard/shed-error.ts';
 import { EarshotError } from '../../../../shared/errors.ts';
 import { CallerGone, OwnPresence } from '../../../../shared/presence.ts';
-import { setUp } from './held-work.ts';
-
-const reasonOf = ({ error }: { error?: unknown }): string | undefined =>
-  error instanceof ShedError ? error.reason : (error as EarshotError | undefined)?.code;
+import { reasonOf, setUp } from './held-work.ts';
 
 describe('slots', () => {
   test('are taken by weight: while one is free a read starts, then all wait, in the order of arrival', async () => {
@@ -217,29 +213,6 @@ describe('reads that would wait too long', () => {
     expect(asked.map(({ settled }) => reasonOf(settled))).toEqual([undefined, undefined, undefined, 'queue_delay']);
   });
 
-  test('are shed at their turn when they are left over from before an overload, and newer ones are not', async () => {
-    const { ask, end, measureRate, names, pass, shed } = setUp({ slots: 100, maxWaitMs: 100 });
-    await measureRate(1);
-    ask(100, { name: 'a' });
-    ask(50, { name: 'left over' });
-    ask(60, { name: 'left over too' });
-    // For 100 ms most of what comes is refused.
-    for (let i = 0; i < 20; i++) {
-      ask(10);
-      await pass(5);
-    }
-    expect(shed.map(({ reason }) => reason)).toEqual(Array(20).fill('queue_delay'));
-    expect(names()).toEqual(['a']);
-    await end(0);
-    expect(names()).toEqual(['a']);
-    expect(shed.slice(20)).toEqual(
-      [50, 60].map((weight) => ({ reason: 'queue_delay', weight, priority: 'foreground' })),
-    );
-    ask(10, { name: 'newer' });
-    await pass();
-    expect(names()).toEqual(['a', 'newer']);
-  });
-
   test('are measured by what is before them and not by their own weight: heavy ones get their share', async () => {
     const { ask, measureRate, pass } = setUp({ slots: 100, maxWaitMs: 100 });
     await measureRate(1);
@@ -261,67 +234,5 @@ describe('reads that would wait too long', () => {
     expect([reasonOf(refused.settled), bulkhead.state().waiting]).toEqual(['hopeless', 1]);
     await end(1);
     expect(names()).toEqual(['a', 'b', 'c']);
-  });
-});
-
-describe('background reads', () => {
-  test('have their share of the slots and leave the rest to the foreground', async () => {
-    const { ask, names, pass } = setUp({ slots: 100, backgroundShare: 0.25 });
-    ask(25, { name: 'b1', priority: 'background' });
-    ask(1, { name: 'b2', priority: 'background' });
-    ask(80, { name: 'f1' });
-    await pass();
-    expect(names()).toEqual(['b1', 'f1']);
-  });
-
-  test('start after every foreground read that waits, whoever came first', async () => {
-    const { ask, end, names, pass } = setUp({ slots: 100 });
-    ask(100, { name: 'a' });
-    ask(10, { name: 'background', priority: 'background' });
-    ask(100, { name: 'f1' });
-    ask(100, { name: 'f2' });
-    await pass();
-    for (let i = 0; i < 3; i++) await end(i);
-    expect(names()).toEqual(['a', 'f1', 'f2', 'background']);
-  });
-
-  test('do not wait in a bulkhead that is more than half full', async () => {
-    const { ask, pass } = setUp({ slots: 100, queueSlots: 100 });
-    ask(100);
-    const refused = ask(1, { priority: 'background' });
-    await pass();
-    expect(reasonOf(refused.settled)).toBe('background');
-  });
-
-  test('that wait give their places to foreground reads', async () => {
-    const { ask, bulkhead, pass, shed } = setUp({ slots: 100, queueSlots: 320, backgroundShare: 0.1 });
-    ask(100);
-    const [b1, b2] = [ask(40, { priority: 'background' }), ask(60, { priority: 'background' })];
-    ask(200);
-    await pass();
-    expect([b1.settled, b2.settled]).toEqual([{}, {}]);
-    const last = ask(100);
-    await pass();
-    expect([reasonOf(b1.settled), reasonOf(b2.settled), last.settled]).toEqual(['displaced', 'displaced', {}]);
-    expect(shed.map(({ reason }) => reason)).toEqual(['displaced', 'displaced']);
-    expect(bulkhead.state().queued).toBe(300);
-  });
-
-  test('are not let in while foreground reads are being shed', async () => {
-    const { ask, end, measureRate, pass } = setUp({ slots: 100, maxWaitMs: 100, queueSlots: 10_000 });
-    await measureRate(1);
-    ask(100);
-    ask(150);
-    const shed = ask(100);
-    await pass(60);
-    await end(0);
-    await end(1);
-    const refused = ask(1, { priority: 'background' });
-    await pass();
-    expect([reasonOf(shed.settled), reasonOf(refused.settled)]).toEqual(['queue_delay', 'background']);
-    await pass(2000);
-    const later = ask(1, { priority: 'background' });
-    await pass();
-    expect(later.settled).toEqual({});
   });
 });

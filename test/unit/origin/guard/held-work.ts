@@ -2,7 +2,9 @@
 import { setImmediate } from 'node:timers/promises';
 import { type Ask, type BulkheadOptions, createBulkhead } from '../../../../origin/guard/bulkhead.ts';
 import type { ReadSample } from '../../../../origin/guard/concurrency-limit.ts';
+import { ShedError } from '../../../../origin/guard/shed-error.ts';
 import { createManualClock } from '../../../../shared/clock.ts';
+import type { EarshotError } from '../../../../shared/errors.ts';
 
 export interface Work {
   readonly weight: number;
@@ -90,3 +92,7 @@ export function setUp(options: Partial<BulkheadOptions> & { slots?: number; expe
     names: () => started.map(({ name }) => name),
   };
 }
+
+/** Why it was shed, or the code that it failed with. */
+export const reasonOf = ({ error }: { error?: unknown }): string | undefined =>
+  error instanceof ShedError ? error.reason : (error as EarshotError | undefined)?.code;

@@ -41,6 +41,19 @@ describe.each(disciplines)('before a server that works %s', (discipline) => {
     expect(figures.shed).toBe(0);
   });
 
+  test('of bursts of 3 times its capacity for 100 ms more than half is served', { timeout: LONG }, async () => {
+    const simulation = simulate({ discipline });
+    let shed = 0;
+    for (let burst = 0; burst < 20; burst++) {
+      await simulation.offer(0.3, 900);
+      const startMs = simulation.now();
+      await simulation.offer(3, 100);
+      await simulation.offer(0.1, 200);
+      shed += simulation.figures(startMs, startMs + 100).shed / 20;
+    }
+    expect(shed).toBeLessThan(0.45);
+  });
+
   test('that gets twice as slow for good, at half its capacity, none is shed', { timeout: LONG }, async () => {
     const simulation = simulate({ discipline });
     await simulation.offer(0.5, 5000);
