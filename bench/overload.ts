@@ -58,6 +58,7 @@ async function benchPart(cleanup: Cleanup, limitedBy: string, capacity?: object)
   const peak = await findPeak(load);
   // The best of some seconds is not what can be held.
   const [held] = await load({ perSecond: peak, durationMs: HELD_MS, fromMs: 500 });
+  // As long as the overload: both have their part of collections of garbage.
   const [unloaded] = await load({ perSecond: peak * 0.2, durationMs: OVERLOAD_MS });
   const [half] = await load({ perSecond: peak * 0.5, durationMs: 6_000 });
   const before = residentMb(origin);

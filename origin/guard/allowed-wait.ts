@@ -19,8 +19,6 @@ export interface AllowedWaitOptions {
   readonly clock: Clock;
   /** What is allowed as long as nothing is shed. */
   readonly maxWaitMs: number;
-  /** What is allowed in full overload. */
-  readonly minWaitMs: number;
   /** The part of what arrives at the process that gets as far as this, above 0, at most 1. Default: all of it */
   readonly admittedShare?: (() => number) | undefined;
 }
@@ -28,15 +26,12 @@ export interface AllowedWaitOptions {
 /** The share is a moving mean over intervals of this length, in ms, of which the newest counts so much. */
 const INTERVAL_MS = 50;
 const SMOOTHING = 0.3;
+/** What is allowed in full overload, in ms. */
+const MIN_WAIT_MS = 2.5;
 /** From this refused share on it is full overload. */
 export const FULL_OVERLOAD = 0.5;
 
-export function createAllowedWait({
-  clock,
-  maxWaitMs,
-  minWaitMs,
-  admittedShare = () => 1,
-}: AllowedWaitOptions): AllowedWait {
+export function createAllowedWait({ clock, maxWaitMs, admittedShare = () => 1 }: AllowedWaitOptions): AllowedWait {
   let share = 0;
   let interval = { sinceMs: clock.monotonicNow(), arrived: 0, shed: 0 };
 
@@ -57,7 +52,7 @@ export function createAllowedWait({
   }
 
   return {
-    ms: () => Math.max(minWaitMs, maxWaitMs * (1 - refusedShare() / FULL_OVERLOAD)),
+    ms: () => Math.max(MIN_WAIT_MS, maxWaitMs * (1 - refusedShare() / FULL_OVERLOAD)),
     refusedShare,
     note: (weight, isShed) => {
       catchUp();

@@ -56,8 +56,6 @@ export interface BulkheadOptions {
   readonly backgroundShare?: number;
   /** How long a read may have to wait as long as none is shed, in ms. Default: 75 */
   readonly maxWaitMs?: number;
-  /** The same in full overload, in ms. Default: 2.5 */
-  readonly minWaitMs?: number;
   /** The part of what arrives at the process that gets as far as this, above 0, at most 1. Default: all of it */
   readonly admittedShare?: () => number;
   /** Called for every read that is not started, except where its caller left. */
@@ -78,10 +76,10 @@ const MAX_RETRY_AFTER_SECONDS = 30;
 
 export function createBulkhead(options: BulkheadOptions): Bulkhead {
   const { clock, limit, queueSlots = 3000, maxWaiting = 1000, backgroundShare = 0.25, onShed } = options;
-  const { maxWaitMs = 75, minWaitMs = 2.5, admittedShare } = options;
+  const { maxWaitMs = 75, admittedShare } = options;
   const queue = createWaitQueue<Waiting>();
   const rate = createServiceRate(clock);
-  const allowedWait = createAllowedWait({ clock, maxWaitMs, minWaitMs, admittedShare });
+  const allowedWait = createAllowedWait({ clock, maxWaitMs, admittedShare });
   let executing = 0;
 
   const slotsOf = (priority: Priority): number => limit.limit() * (priority === 'foreground' ? 1 : backgroundShare);

@@ -13,7 +13,7 @@
 // A probe: (1) for a moment only PROBE_SHARE of the limit may be under way; the server works off what it has, so that it is busy all the
 // same; (2) the next reads tell what a read takes without the others; (3) if that is the baseline, it was overload, and the limit goes on
 // as it was; (4) if it is more, the table is slower for good: all baselines and the limit grow by that factor. In overload a probe lowers
-// the baseline as often as it raises it: with PROBE_SHARE * tolerance below 1 an error shrinks from probe to probe. Envoy measures so at
+// the baseline as often as it raises it: with PROBE_SHARE * TOLERANCE below 1 an error shrinks from probe to probe. Envoy measures so at
 // fixed times and Netflix averages all samples: the one costs traffic when nothing is wrong, the other takes overload for the norm in the
 // end.
 import type { Clock } from '../../shared/clock.ts';
@@ -49,17 +49,15 @@ export interface ConcurrencyLimitOptions {
   readonly minLimit?: number;
   /** Keys. Default: 4000 */
   readonly maxLimit?: number;
-  /** How many times the baseline a read may take, above 1: with bursts as with merged reads, which wait for a call that is out. Default: 2 */
-  readonly tolerance?: number;
-  /**
-   * The same in full overload, where there is no lull that a longer queue at the server would help over. At 1.3 a tenth of the throughput is lost in
-   * simulation. Default: 1.5
-   */
-  readonly overloadTolerance?: number;
-  /** How long the limit may be held down by latency before a probe, in ms. Default: 10000 */
-  readonly probeAfterMs?: number;
 }
 
+/** How many times the baseline a read may take: with bursts as with merged reads, which wait for a call that is out. */
+const TOLERANCE = 2;
+/**
+ * The same in full overload, where there is no lull that a longer queue at the server would help over. At 1.3 a tenth of the throughput is lost in
+ * simulation.
+ */
+const OVERLOAD_TOLERANCE = 1.5;
 /** Half way to the target when growing; the whole way when shrinking, because until then every read is late. */
 const GROWTH = 0.5;
 const MIN_GRADIENT = 0.5;
@@ -74,6 +72,8 @@ const DECAY = 0.95;
 /** A limit of which less was used does not grow. One that is nearly used does, before it is in the way. */
 const GROWTH_SHARE = 0.8;
 
+/** How long the limit may be held down by latency before a probe, in ms. */
+const PROBE_AFTER_MS = 10_000;
 const PROBE_SHARE = 1 / 8;
 const PROBE_SAMPLES = 12;
 const MAX_PROBE_MS = 2000;
@@ -99,21 +99,13 @@ interface Probe {
 }
 
 export function createConcurrencyLimit(options: ConcurrencyLimitOptions): ConcurrencyLimit {
-  const {
-    clock,
-    initialLimit = 400,
-    minLimit = 50,
-    maxLimit = 4000,
-    tolerance = 2,
-    overloadTolerance = 1.5,
-    probeAfterMs = 10_000,
-  } = options;
+  const { clock, initialLimit = 400, minLimit = 50, maxLimit = 4000 } = options;
   const clamp = (value: number): number => Math.min(maxLimit, Math.max(minLimit, value));
   const begin = (): Sums => ({ sinceMs: clock.monotonicNow(), samples: 0, took: 0, expected: 0, peak: 0 });
   const baseline = createBaseline();
   let limit = clamp(initialLimit);
   let window = begin();
-  let tolerated = tolerance;
+  let tolerated = TOLERANCE;
   /** Latency over baseline in the last window. */
   let congestion = 1;
   let probe: Probe | undefined;
@@ -139,7 +131,7 @@ export function createConcurrencyLimit(options: ConcurrencyLimitOptions): Concur
 
   function isProbeDue(): boolean {
     const sinceMs = clock.monotonicNow() - probedAtMs;
-    return sinceMs >= probeAfterMs || (limit <= freeLimit / 2 && sinceMs >= MIN_PROBE_GAP_MS);
+    return sinceMs >= PROBE_AFTER_MS || (limit <= freeLimit / 2 && sinceMs >= MIN_PROBE_GAP_MS);
   }
 
   function beginProbe(): void {
@@ -162,7 +154,7 @@ export function createConcurrencyLimit(options: ConcurrencyLimitOptions): Concur
 
   function add(sums: Sums, weight: number, took: number, expected: number): void {
     sums.samples++;
-    sums.took += weight * Math.min(took, MAX_RATIO * tolerance * expected);
+    sums.took += weight * Math.min(took, MAX_RATIO * TOLERANCE * expected);
     sums.expected += weight * expected;
   }
 
@@ -171,11 +163,11 @@ export function createConcurrencyLimit(options: ConcurrencyLimitOptions): Concur
     expectMs: (weight) => (baseline.expectMs(weight) ?? 0) * congestion,
     observe: ({ latencyMs, weight, inFlight, outcome, refusedShare }) => {
       if (outcome === 'failed') return;
-      tolerated = tolerance - (tolerance - overloadTolerance) * Math.min(1, refusedShare / FULL_OVERLOAD);
+      tolerated = TOLERANCE - (TOLERANCE - OVERLOAD_TOLERANCE) * Math.min(1, refusedShare / FULL_OVERLOAD);
       const expected = baseline.expectMs(weight);
       const isAlone = inFlight - weight <= limit * PROBE_SHARE;
       // A read that was cut off sooner than what is tolerated says nothing; one cut off later would have taken longer still.
-      const isSample = expected !== undefined && (outcome === 'ok' || latencyMs >= tolerance * expected);
+      const isSample = expected !== undefined && (outcome === 'ok' || latencyMs >= tolerated * expected);
       const tookMs = outcome === 'ok' ? latencyMs : 2 * latencyMs;
       const nowMs = clock.monotonicNow();
       if (isSample) {

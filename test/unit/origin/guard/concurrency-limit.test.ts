@@ -85,6 +85,18 @@ describe('the concurrency limit', () => {
     expect(limitAfter(0.9)).toBe(limitAfter(0.5));
   });
 
+  test('takes what ran out of time for congestion from what is tolerated on: in overload sooner', () => {
+    const limitAfter = (refusedShare: number): number => {
+      const { limit, drive } = setUp({ initialLimit: 1000 });
+      drive(1000, { inFlight: 10 });
+      const latencyMs = 1.7 * (BASE_MS + 10 / KEYS_PER_MS);
+      drive(300, { inFlight: 'limit', latencyMs, outcome: 'deadline', refusedShare });
+      return limit.limit();
+    };
+    expect(limitAfter(0)).toBe(1000);
+    expect(limitAfter(0.5)).toBeLessThan(950);
+  });
+
   test('keeps within its bounds', () => {
     const { limit, drive } = setUp({ minLimit: 100, maxLimit: 700 });
     drive(1000, { inFlight: 10 });

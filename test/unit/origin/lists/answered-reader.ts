@@ -1,0 +1,92 @@
+// A list reader before a table that a test answers by hand.
+import type { ReadFailure } from '../../../../origin/bigtable/recommendation-table.ts';
+import { createListMemory } from '../../../../origin/lists/list-memory.ts';
+import { createListReader } from '../../../../origin/lists/list-reader.ts';
+import { createTableLoad, type Guard } from '../../../../origin/lists/load-lists.ts';
+import { createManualClock } from '../../../../shared/clock.ts';
+import { createCounters } from '../../../../shared/counters.ts';
+import type { ListValue } from '../../../../shared/entry.ts';
+import { EarshotError } from '../../../../shared/errors.ts';
+import { type ListKey, makeUserHash } from '../../../../shared/keys.ts';
+import type { ListAsk } from '../../../../shared/lists-read.ts';
+import type { Manifest } from '../../../../shared/manifest.ts';
+
+type Value = ListValue | ReadFailure;
+
+export const TIMEOUT_MS = 1000;
+export const FLIGHT_AGE_MS = 5000;
+export const TTL_MS = 600_000;
+export const absent: Value = { kind: 'absent' };
+export const failure: Value = { kind: 'error', code: 'unavailable' };
+export const list = (digest: string): Value => ({ kind: 'list', bytes: new Uint8Array([1]), generation: 1, digest });
+export const ask = (user = 'u:1', change: Partial<ListAsk> = {}): ListAsk => ({
+  surface: 'home',
+  variant: 'control',
+  generation: 1,
+  user,
+  ...change,
+});
+
+/** Lets everything run that waits for nothing but its turn. */
+export const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+export function setUp({ memoryBytes = 1_000_000, listTtlSeconds = TTL_MS / 1000 } = {}) {
+  const clock = createManualClock();
+  const counters = createCounters();
+  let manifest: Manifest = {
+    version: 1,
+    surfaces: {
+      home: { salt: 's', listTtlSeconds, variants: [{ name: 'control', weight: 10_000, current: 1 }] },
+    },
+    erasures: [],
+  };
+  /** Calls of the table that a test answers by hand, with one value for all keys. */
+  const calls: { users: string[]; timeoutMs: number; answer(value: Value): void; reject(error: Error): void }[] = [];
+  const readLists = (keys: readonly ListKey[], timeoutMs: number) =>
+    new Promise<Value[]>((resolve, reject) => {
+      const users = keys.map(({ user }) => user);
+      calls.push({ users, timeoutMs, answer: (value) => resolve(keys.map(() => value)), reject });
+    });
+  const guarded: { isBackground: boolean; weight: number; timeoutMs: number }[] = [];
+  let shed = (_isBackground: boolean): boolean => false;
+  const guard: Guard = async (entry, work) => {
+    guarded.push(entry);
+    if (shed(entry.isBackground)) throw new EarshotError('overloaded', 'origin', 'no room');
+    return work(entry.timeoutMs / 2);
+  };
+  const memory = createListMemory(memoryBytes);
+  const reader = createListReader({
+    memory,
+    load: createTableLoad({ table: { readLists }, clock, counters }),
+    guard,
+    manifest: () => manifest,
+    clock,
+    counters,
+    flightAgeMs: FLIGHT_AGE_MS,
+  });
+  const read = (...asks: ListAsk[]) => reader.read(asks, TIMEOUT_MS);
+  /** Reads what is not in memory, answered with `value`. */
+  const load = async (value: Value, each = ask()) => {
+    const reading = read(each);
+    await settle();
+    calls.at(-1)?.answer(value);
+    return reading;
+  };
+  const erase = (user: string, atMs: number) => {
+    manifest = { ...manifest, erasures: [{ userHash: makeUserHash(user), atMs }] };
+  };
+  const shedIf = (isShed: (isBackground: boolean) => boolean) => {
+    shed = isShed;
+  };
+  return { calls, clock, counters, erase, guarded, load, memory, read, reader, shedIf };
+}
+
+/** Whether the next read is served from memory. */
+export async function isHeld({ calls, read }: ReturnType<typeof setUp>, each = ask()): Promise<boolean> {
+  const before = calls.length;
+  const reading = read(each);
+  await settle();
+  for (const call of calls.slice(before)) call.answer(list('anew'));
+  await reading;
+  return calls.length === before;
+}
