@@ -63,7 +63,7 @@ const GROWTH = 0.5;
 const MIN_GRADIENT = 0.5;
 const MAX_GRADIENT = 1.25;
 /** A window is over after so long and so many samples, or already when it has many. */
-const WINDOW = { longMs: 250, fewSamples: 10, shortMs: 50, manySamples: 100 };
+const WINDOW = { longMs: 100, fewSamples: 20, shortMs: 50, manySamples: 100 };
 /** One read that took ages must not speak for the window. */
 const MAX_RATIO = 8;
 /** A limit of which less was used sinks, by so much a window. */
@@ -93,7 +93,9 @@ interface Sums {
 }
 
 interface Probe {
-  readonly sums: Sums;
+  readonly sinceMs: number;
+  /** Latency over baseline. */
+  readonly ratios: number[];
   /** Reads of a weight that nothing was known of. */
   readonly firsts: { readonly weight: number; readonly latencyMs: number }[];
 }
@@ -109,6 +111,8 @@ export function createConcurrencyLimit(options: ConcurrencyLimitOptions): Concur
   /** Latency over baseline in the last window. */
   let congestion = 1;
   let probe: Probe | undefined;
+  /** Since when latency has held the limit down, if it does. */
+  let heldSinceMs: number | undefined;
   let probedAtMs = clock.monotonicNow();
   /** The limit before latency held it down. */
   let freeLimit = limit;
@@ -121,33 +125,39 @@ export function createConcurrencyLimit(options: ConcurrencyLimitOptions): Concur
     const target = gradient * limit + Math.sqrt(limit);
     if (target < limit) {
       limit = clamp(target);
+      heldSinceMs ??= clock.monotonicNow();
       if (isProbeDue()) beginProbe();
       return;
     }
     if (peak >= limit * GROWTH_SHARE) limit = clamp(limit + GROWTH * (target - limit));
     else if (peak < limit * USED_SHARE) limit = Math.max(Math.min(limit, clamp(initialLimit)), limit * DECAY);
-    if (gradient >= 1) freeLimit = limit;
+    if (gradient >= 1) {
+      freeLimit = limit;
+      heldSinceMs = undefined;
+    }
   }
 
   function isProbeDue(): boolean {
-    const sinceMs = clock.monotonicNow() - probedAtMs;
-    return sinceMs >= PROBE_AFTER_MS || (limit <= freeLimit / 2 && sinceMs >= MIN_PROBE_GAP_MS);
+    const nowMs = clock.monotonicNow();
+    const sinceMs = nowMs - probedAtMs;
+    const isHeld = heldSinceMs !== undefined && nowMs - heldSinceMs >= PROBE_AFTER_MS;
+    return (isHeld && sinceMs >= PROBE_AFTER_MS) || (limit <= freeLimit / 2 && sinceMs >= MIN_PROBE_GAP_MS);
   }
 
   function beginProbe(): void {
-    probe = { sums: begin(), firsts: [] };
+    probe = { sinceMs: clock.monotonicNow(), ratios: [], firsts: [] };
     probedAtMs = clock.monotonicNow();
   }
 
-  function endProbe({ sums: { took, expected, samples }, firsts }: Probe): void {
+  function endProbe({ ratios, firsts }: Probe): void {
     probe = undefined;
     window = begin();
     freeLimit = limit;
     // A few reads that happened to be the only ones are better than none, but one is not.
-    if (samples >= PROBE_SAMPLES / 3) {
-      const factor = took / expected;
-      baseline.scale(factor);
+    if (ratios.length >= PROBE_SAMPLES / 3) {
+      const factor = median(ratios);
       if (factor > SLOWER) limit = clamp(limit * factor);
+      if (factor > SLOWER || factor < 1 / SLOWER) baseline.scale(factor);
     }
     for (const { weight, latencyMs } of firsts) baseline.learn(weight, latencyMs);
   }
@@ -177,9 +187,9 @@ export function createConcurrencyLimit(options: ConcurrencyLimitOptions): Concur
       // What ran out of time does not tell how long the table takes, so no probe makes it the norm.
       if (outcome === 'ok' && isAlone) {
         if (probe === undefined) baseline.learn(weight, latencyMs);
-        else if (nowMs - latencyMs >= probe.sums.sinceMs) {
+        else if (nowMs - latencyMs >= probe.sinceMs) {
           if (expected === undefined) probe.firsts.push({ weight, latencyMs });
-          else add(probe.sums, weight, latencyMs, expected);
+          else probe.ratios.push(latencyMs / expected);
         }
       }
       if (probe !== undefined && isProbeOver(probe, nowMs)) endProbe(probe);
@@ -188,8 +198,11 @@ export function createConcurrencyLimit(options: ConcurrencyLimitOptions): Concur
   };
 }
 
-const isProbeOver = ({ sums, firsts }: Probe, nowMs: number): boolean =>
-  sums.samples + firsts.length >= PROBE_SAMPLES || nowMs - sums.sinceMs >= MAX_PROBE_MS;
+const isProbeOver = ({ sinceMs, ratios, firsts }: Probe, nowMs: number): boolean =>
+  ratios.length + firsts.length >= PROBE_SAMPLES || nowMs - sinceMs >= MAX_PROBE_MS;
+
+/** Of at least one. */
+const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1] as number;
 
 function isOver({ sinceMs, samples }: Sums, nowMs: number): boolean {
   const { longMs, fewSamples, shortMs, manySamples } = WINDOW;
