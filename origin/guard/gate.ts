@@ -37,7 +37,7 @@ const SMOOTHING = 0.3;
 const BUSY = 0.95;
 /** What the bulkhead is left to shed of what comes through: without it the gate would not know when to close. */
 const SHED_TARGET = 0.05;
-/** A healthy process has turns of a few ms: a merged call's answer of 100 rows. */
+/** A healthy process has turns of a few ms: a merged call's answer of 100 rows. One long turn, as a collection of garbage is, closes nothing. */
 const MAX_LAG_MS = 20;
 const GAIN = 0.3;
 /** Without somebody who comes through nobody would notice that it is over. */
@@ -52,16 +52,18 @@ export function createGate({ clock, loopLoad }: GateOptions): Gate {
   let shed = 0;
   let shedShare = 0;
   let utilization = 0;
+  let lagMs = 0;
 
   const smooth = (before: number, now: number): number => before + SMOOTHING * (now - before);
 
   function adjust(): void {
     const load = loopLoad();
     utilization = smooth(utilization, load.utilization);
+    lagMs = smooth(lagMs, load.lagMs);
     shedShare = smooth(shedShare, came === 0 ? 0 : Math.min(1, shed / came));
     came = 0;
     shed = 0;
-    const tooMuch = load.lagMs > MAX_LAG_MS ? 1 : shedShare;
+    const tooMuch = lagMs > MAX_LAG_MS ? 1 : shedShare;
     // The more CPU is left, the sooner it is open again.
     const factor = utilization >= BUSY ? 1 - GAIN * (tooMuch - SHED_TARGET) : 1 + (BUSY - utilization);
     admitted = Math.min(1, Math.max(MIN_ADMITTED, admitted * factor));

@@ -84,6 +84,22 @@ describe('the gate', () => {
     expect(refused).toBeLessThan(0.75);
   });
 
+  test('does not close for one turn that took long, however busy the process is', () => {
+    let lags = [...Array.from({ length: 15 }, () => 5), 45];
+    const clock = createManualClock();
+    const gate = createGate({ clock, loopLoad: () => ({ utilization: 1, lagMs: lags.shift() ?? 5 }) });
+    for (let i = 0; i < 120; i++) {
+      clock.advance(10);
+      expect(gate.refuses()).toBe(false);
+    }
+    lags = Array.from({ length: 20 }, () => 60);
+    for (let i = 0; i < 100; i++) {
+      clock.advance(10);
+      gate.refuses();
+    }
+    expect(gate.admittedShare()).toBeLessThan(0.3);
+  });
+
   test('spreads what it lets through evenly', () => {
     const { gate, offer } = runProcess();
     offer(3, 3000);
