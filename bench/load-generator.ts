@@ -10,6 +10,7 @@ const measureFromMs = performance.now() + order.warmUpMs;
 const untilMs = measureFromMs + order.durationMs;
 const counts = { requests: 0, failed: 0, bytes: 0 };
 let first: { body: string; index: number } | undefined;
+let firstFailure = '';
 let next = 0;
 let cpuBefore = process.cpuUsage();
 let isMeasuring = false;
@@ -39,7 +40,8 @@ function runConnection(): Promise<void> {
         first ??= { body: answer.body.toString('latin1'), index };
         if (isMeasuring) {
           latencies[counts.requests++ % latencies.length] = performance.now() - sentAtMs;
-          if (answer.status !== 200) counts.failed++;
+          if (answer.status !== 200 && counts.failed++ === 0)
+            firstFailure = `${answer.status} ${answer.body.toString('latin1')}`;
         }
         send();
       });
@@ -61,5 +63,6 @@ const report: LoadReport = {
   p99Ms: at(0.99),
   firstBody: first?.body ?? '',
   firstIndex: first?.index ?? 0,
+  firstFailure,
 };
 process.stdout.write(`${JSON.stringify(report)}\n`);

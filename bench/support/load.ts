@@ -27,6 +27,8 @@ export interface LoadReport {
   /** The body of the first answer, a byte a character, and which of the requests it answers. */
   readonly firstBody: string;
   readonly firstIndex: number;
+  /** Status and body of the first that failed, empty without one. */
+  readonly firstFailure: string;
 }
 
 export const makeHttpRequest = (path: string, headers: Readonly<Record<string, string>>, body?: string): string => {
@@ -50,6 +52,9 @@ export async function runLoad(order: LoadOrder): Promise<LoadReport> {
   const [code] = (await exited) as [number | null];
   if (code !== 0) throw new Error(`expected the load generator to end well, got exit code ${code}`);
   const report = JSON.parse(text) as LoadReport;
-  if (report.failed > 0) throw new Error(`expected all answers to be 200, got ${report.failed} others`);
+  if (report.failed > 0)
+    throw new Error(
+      `expected all answers to be 200, got ${report.failed} of ${report.requests} others, first ${report.firstFailure}`,
+    );
   return report;
 }
