@@ -4,6 +4,4 @@
 // and from those of grpc-js and of Node's HTTP/2 session everything of the calls can be reached that were under way. So what a minor collection
 // has to copy grows with the time since the last one, and at Node's default size it stops the process for 10 to 30 ms every few seconds
 // (docs/decisions/0019).
-//
-// No marking on other threads: with a process for each core they take the CPU from event loops, which wait for it for longer than marking takes.
-export const NODE_ARGS: readonly string[] = ['--max-semi-space-size=8', '--no-concurrent-marking'];
+export const NODE_ARGS: readonly string[] = ['--max-semi-space-size=8'];
