@@ -54,7 +54,7 @@ export async function runLoad(order: LoadOrder): Promise<LoadReport> {
   const report = JSON.parse(text) as LoadReport;
   if (report.failed > 0)
     throw new Error(
-      `expected all answers to be 200, got ${report.failed} of ${report.requests} others, first ${report.firstFailure}`,
+      `expected all ${report.requests} answers to be 200, got ${report.failed} others, the first of them ${report.firstFailure}`,
     );
   return report;
 }

@@ -12,10 +12,10 @@
 //
 // A probe: (1) for a moment only PROBE_SHARE of the limit may be under way; the server works off what it has, so that it is busy all the
 // same; (2) the next reads tell what a read takes without the others; (3) if that is the baseline, it was overload, and the limit goes on
-// as it was; (4) if it is more, the table is slower for good: all baselines and the limit grow by that factor. In overload a probe lowers
-// the baseline as often as it raises it: with PROBE_SHARE * TOLERANCE below 1 an error shrinks from probe to probe. Envoy measures so at
-// fixed times and Netflix averages all samples: the one costs traffic when nothing is wrong, the other takes overload for the norm in the
-// end.
+// as it was; (4) if it is more, the table is slower for good: all baselines and the limit grow by that factor; (5) if it is less, the
+// baselines were too high, and shrink. Their median counts, because one in twelve that was held up by something else would speak for all in a
+// mean. With PROBE_SHARE * TOLERANCE below 1 an error shrinks from probe to probe. Envoy measures so at fixed times and Netflix averages all
+// samples: the one costs traffic when nothing is wrong, the other takes overload for the norm in the end.
 import type { Clock } from '../../shared/clock.ts';
 import { FULL_OVERLOAD } from './allowed-wait.ts';
 import { createBaseline } from './baseline.ts';
@@ -79,10 +79,10 @@ const PROBE_SAMPLES = 12;
 const MAX_PROBE_MS = 2000;
 /** Between probes that are made because the limit was halved. */
 const MIN_PROBE_GAP_MS = 1000;
-/** A probe that finds less than this found nothing but noise as far as the limit goes. */
-const SLOWER = 1.2;
+/** A probe that finds so many times the baseline or less, or the inverse of it or more, found nothing but noise. */
+const NOISE = 1.2;
 
-interface Sums {
+interface Window {
   readonly sinceMs: number;
   samples: number;
   /** Both in ms times keys. */
@@ -103,7 +103,7 @@ interface Probe {
 export function createConcurrencyLimit(options: ConcurrencyLimitOptions): ConcurrencyLimit {
   const { clock, initialLimit = 400, minLimit = 50, maxLimit = 4000 } = options;
   const clamp = (value: number): number => Math.min(maxLimit, Math.max(minLimit, value));
-  const begin = (): Sums => ({ sinceMs: clock.monotonicNow(), samples: 0, took: 0, expected: 0, peak: 0 });
+  const begin = (): Window => ({ sinceMs: clock.monotonicNow(), samples: 0, took: 0, expected: 0, peak: 0 });
   const baseline = createBaseline();
   let limit = clamp(initialLimit);
   let window = begin();
@@ -111,13 +111,13 @@ export function createConcurrencyLimit(options: ConcurrencyLimitOptions): Concur
   /** Latency over baseline in the last window. */
   let congestion = 1;
   let probe: Probe | undefined;
-  /** Since when latency has held the limit down, if it does. */
+  /** Since when latency has held the limit down without a probe, if it does. */
   let heldSinceMs: number | undefined;
   let probedAtMs = clock.monotonicNow();
   /** The limit before latency held it down. */
   let freeLimit = limit;
 
-  function endWindow({ took, expected, peak }: Sums): void {
+  function endWindow({ took, expected, peak }: Window): void {
     window = begin();
     congestion = took / expected;
     if (probe !== undefined) return;
@@ -125,7 +125,6 @@ export function createConcurrencyLimit(options: ConcurrencyLimitOptions): Concur
     const target = gradient * limit + Math.sqrt(limit);
     if (target < limit) {
       limit = clamp(target);
-      heldSinceMs ??= clock.monotonicNow();
       if (isProbeDue()) beginProbe();
       return;
     }
@@ -139,14 +138,14 @@ export function createConcurrencyLimit(options: ConcurrencyLimitOptions): Concur
 
   function isProbeDue(): boolean {
     const nowMs = clock.monotonicNow();
-    const sinceMs = nowMs - probedAtMs;
-    const isHeld = heldSinceMs !== undefined && nowMs - heldSinceMs >= PROBE_AFTER_MS;
-    return (isHeld && sinceMs >= PROBE_AFTER_MS) || (limit <= freeLimit / 2 && sinceMs >= MIN_PROBE_GAP_MS);
+    heldSinceMs ??= nowMs;
+    return nowMs - heldSinceMs >= PROBE_AFTER_MS || (limit <= freeLimit / 2 && nowMs - probedAtMs >= MIN_PROBE_GAP_MS);
   }
 
   function beginProbe(): void {
-    probe = { sinceMs: clock.monotonicNow(), ratios: [], firsts: [] };
     probedAtMs = clock.monotonicNow();
+    probe = { sinceMs: probedAtMs, ratios: [], firsts: [] };
+    heldSinceMs = undefined;
   }
 
   function endProbe({ ratios, firsts }: Probe): void {
@@ -156,16 +155,10 @@ export function createConcurrencyLimit(options: ConcurrencyLimitOptions): Concur
     // A few reads that happened to be the only ones are better than none, but one is not.
     if (ratios.length >= PROBE_SAMPLES / 3) {
       const factor = median(ratios);
-      if (factor > SLOWER) limit = clamp(limit * factor);
-      if (factor > SLOWER || factor < 1 / SLOWER) baseline.scale(factor);
+      if (factor > NOISE) limit = clamp(limit * factor);
+      if (factor > NOISE || factor < 1 / NOISE) baseline.scale(factor);
     }
     for (const { weight, latencyMs } of firsts) baseline.learn(weight, latencyMs);
-  }
-
-  function add(sums: Sums, weight: number, took: number, expected: number): void {
-    sums.samples++;
-    sums.took += weight * Math.min(took, MAX_RATIO * TOLERANCE * expected);
-    sums.expected += weight * expected;
   }
 
   return {
@@ -181,7 +174,9 @@ export function createConcurrencyLimit(options: ConcurrencyLimitOptions): Concur
       const tookMs = outcome === 'ok' ? latencyMs : 2 * latencyMs;
       const nowMs = clock.monotonicNow();
       if (isSample) {
-        add(window, weight, tookMs, expected);
+        window.samples++;
+        window.took += weight * Math.min(tookMs, MAX_RATIO * TOLERANCE * expected);
+        window.expected += weight * expected;
         window.peak = Math.max(window.peak, inFlight);
       }
       // What ran out of time does not tell how long the table takes, so no probe makes it the norm.
@@ -204,7 +199,7 @@ const isProbeOver = ({ sinceMs, ratios, firsts }: Probe, nowMs: number): boolean
 /** Of at least one. */
 const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1] as number;
 
-function isOver({ sinceMs, samples }: Sums, nowMs: number): boolean {
+function isOver({ sinceMs, samples }: Window, nowMs: number): boolean {
   const { longMs, fewSamples, shortMs, manySamples } = WINDOW;
   const ageMs = nowMs - sinceMs;
   return (ageMs >= longMs && samples >= fewSamples) || (ageMs >= shortMs && samples >= manySamples);

@@ -37,7 +37,7 @@ const SMOOTHING = 0.3;
 const BUSY = 0.95;
 /** What the bulkhead is left to shed of what comes through: without it the gate would not know when to close. */
 const SHED_TARGET = 0.05;
-/** A healthy process has turns of a few ms: a merged call's answer of 100 rows. One long turn, as a collection of garbage is, closes nothing. */
+/** A healthy process has turns of a few ms: a merged call's answer of 100 rows. It is the moving mean: one turn of some 50 ms closes nothing. */
 const MAX_LAG_MS = 20;
 const GAIN = 0.3;
 /** Without somebody who comes through nobody would notice that it is over. */
