@@ -12,10 +12,10 @@
 //
 // A probe: (1) for a moment only PROBE_SHARE of the limit may be under way; the server works off what it has, so that it is busy all the
 // same; (2) the next reads tell what a read takes without the others; (3) if that is the baseline, it was overload, and the limit goes on
-// as it was; (4) if it is more, the table is slower for good: all baselines and the limit grow by that factor; (5) if it is less, the
-// baselines were too high, and shrink. Their median counts, because one in twelve that was held up by something else would speak for all in a
-// mean. With PROBE_SHARE * TOLERANCE below 1 an error shrinks from probe to probe. Envoy measures so at fixed times and Netflix averages all
-// samples: the one costs traffic when nothing is wrong, the other takes overload for the norm in the end.
+// as it was; (4) if it is more, the table is slower for good: all baselines and the limit grow by that factor. In overload a probe lowers
+// the baseline as often as it raises it: with PROBE_SHARE * TOLERANCE below 1 an error shrinks from probe to probe. Envoy measures so at
+// fixed times and Netflix averages all samples: the one costs traffic when nothing is wrong, the other takes overload for the norm in the
+// end.
 import type { Clock } from '../../shared/clock.ts';
 import { FULL_OVERLOAD } from './allowed-wait.ts';
 import { createBaseline } from './baseline.ts';
@@ -63,7 +63,7 @@ const GROWTH = 0.5;
 const MIN_GRADIENT = 0.5;
 const MAX_GRADIENT = 1.25;
 /** A window is over after so long and so many samples, or already when it has many. */
-const WINDOW = { longMs: 100, fewSamples: 20, shortMs: 50, manySamples: 100 };
+const WINDOW = { longMs: 250, fewSamples: 10, shortMs: 50, manySamples: 100 };
 /** One read that took ages must not speak for the window. */
 const MAX_RATIO = 8;
 /** A limit of which less was used sinks, by so much a window. */
@@ -72,17 +72,17 @@ const DECAY = 0.95;
 /** A limit of which less was used does not grow. One that is nearly used does, before it is in the way. */
 const GROWTH_SHARE = 0.8;
 
-/** How long the limit may be held down by latency before a probe, in ms. */
+/** From a probe to the next while latency holds the limit down, in ms. The first time that it does after so long, there is one at once. */
 const PROBE_AFTER_MS = 10_000;
 const PROBE_SHARE = 1 / 8;
 const PROBE_SAMPLES = 12;
 const MAX_PROBE_MS = 2000;
 /** Between probes that are made because the limit was halved. */
 const MIN_PROBE_GAP_MS = 1000;
-/** A probe that finds so many times the baseline or less, or the inverse of it or more, found nothing but noise. */
-const NOISE = 1.2;
+/** A probe that finds less than this found nothing but noise as far as the limit goes. */
+const SLOWER = 1.2;
 
-interface Window {
+interface Sums {
   readonly sinceMs: number;
   samples: number;
   /** Both in ms times keys. */
@@ -93,9 +93,7 @@ interface Window {
 }
 
 interface Probe {
-  readonly sinceMs: number;
-  /** Latency over baseline. */
-  readonly ratios: number[];
+  readonly sums: Sums;
   /** Reads of a weight that nothing was known of. */
   readonly firsts: { readonly weight: number; readonly latencyMs: number }[];
 }
@@ -103,7 +101,7 @@ interface Probe {
 export function createConcurrencyLimit(options: ConcurrencyLimitOptions): ConcurrencyLimit {
   const { clock, initialLimit = 400, minLimit = 50, maxLimit = 4000 } = options;
   const clamp = (value: number): number => Math.min(maxLimit, Math.max(minLimit, value));
-  const begin = (): Window => ({ sinceMs: clock.monotonicNow(), samples: 0, took: 0, expected: 0, peak: 0 });
+  const begin = (): Sums => ({ sinceMs: clock.monotonicNow(), samples: 0, took: 0, expected: 0, peak: 0 });
   const baseline = createBaseline();
   let limit = clamp(initialLimit);
   let window = begin();
@@ -111,13 +109,11 @@ export function createConcurrencyLimit(options: ConcurrencyLimitOptions): Concur
   /** Latency over baseline in the last window. */
   let congestion = 1;
   let probe: Probe | undefined;
-  /** Since when latency has held the limit down without a probe, if it does. */
-  let heldSinceMs: number | undefined;
   let probedAtMs = clock.monotonicNow();
   /** The limit before latency held it down. */
   let freeLimit = limit;
 
-  function endWindow({ took, expected, peak }: Window): void {
+  function endWindow({ took, expected, peak }: Sums): void {
     window = begin();
     congestion = took / expected;
     if (probe !== undefined) return;
@@ -130,35 +126,36 @@ export function createConcurrencyLimit(options: ConcurrencyLimitOptions): Concur
     }
     if (peak >= limit * GROWTH_SHARE) limit = clamp(limit + GROWTH * (target - limit));
     else if (peak < limit * USED_SHARE) limit = Math.max(Math.min(limit, clamp(initialLimit)), limit * DECAY);
-    if (gradient >= 1) {
-      freeLimit = limit;
-      heldSinceMs = undefined;
-    }
+    if (gradient >= 1) freeLimit = limit;
   }
 
   function isProbeDue(): boolean {
-    const nowMs = clock.monotonicNow();
-    heldSinceMs ??= nowMs;
-    return nowMs - heldSinceMs >= PROBE_AFTER_MS || (limit <= freeLimit / 2 && nowMs - probedAtMs >= MIN_PROBE_GAP_MS);
+    const sinceMs = clock.monotonicNow() - probedAtMs;
+    return sinceMs >= PROBE_AFTER_MS || (limit <= freeLimit / 2 && sinceMs >= MIN_PROBE_GAP_MS);
   }
 
   function beginProbe(): void {
+    probe = { sums: begin(), firsts: [] };
     probedAtMs = clock.monotonicNow();
-    probe = { sinceMs: probedAtMs, ratios: [], firsts: [] };
-    heldSinceMs = undefined;
   }
 
-  function endProbe({ ratios, firsts }: Probe): void {
+  function endProbe({ sums: { took, expected, samples }, firsts }: Probe): void {
     probe = undefined;
     window = begin();
     freeLimit = limit;
     // A few reads that happened to be the only ones are better than none, but one is not.
-    if (ratios.length >= PROBE_SAMPLES / 3) {
-      const factor = median(ratios);
-      if (factor > NOISE) limit = clamp(limit * factor);
-      if (factor > NOISE || factor < 1 / NOISE) baseline.scale(factor);
+    if (samples >= PROBE_SAMPLES / 3) {
+      const factor = took / expected;
+      baseline.scale(factor);
+      if (factor > SLOWER) limit = clamp(limit * factor);
     }
     for (const { weight, latencyMs } of firsts) baseline.learn(weight, latencyMs);
+  }
+
+  function add(sums: Sums, weight: number, took: number, expected: number): void {
+    sums.samples++;
+    sums.took += weight * Math.min(took, MAX_RATIO * TOLERANCE * expected);
+    sums.expected += weight * expected;
   }
 
   return {
@@ -174,17 +171,15 @@ export function createConcurrencyLimit(options: ConcurrencyLimitOptions): Concur
       const tookMs = outcome === 'ok' ? latencyMs : 2 * latencyMs;
       const nowMs = clock.monotonicNow();
       if (isSample) {
-        window.samples++;
-        window.took += weight * Math.min(tookMs, MAX_RATIO * TOLERANCE * expected);
-        window.expected += weight * expected;
+        add(window, weight, tookMs, expected);
         window.peak = Math.max(window.peak, inFlight);
       }
       // What ran out of time does not tell how long the table takes, so no probe makes it the norm.
       if (outcome === 'ok' && isAlone) {
         if (probe === undefined) baseline.learn(weight, latencyMs);
-        else if (nowMs - latencyMs >= probe.sinceMs) {
+        else if (nowMs - latencyMs >= probe.sums.sinceMs) {
           if (expected === undefined) probe.firsts.push({ weight, latencyMs });
-          else probe.ratios.push(latencyMs / expected);
+          else add(probe.sums, weight, latencyMs, expected);
         }
       }
       if (probe !== undefined && isProbeOver(probe, nowMs)) endProbe(probe);
@@ -193,13 +188,10 @@ export function createConcurrencyLimit(options: ConcurrencyLimitOptions): Concur
   };
 }
 
-const isProbeOver = ({ sinceMs, ratios, firsts }: Probe, nowMs: number): boolean =>
-  ratios.length + firsts.length >= PROBE_SAMPLES || nowMs - sinceMs >= MAX_PROBE_MS;
+const isProbeOver = ({ sums, firsts }: Probe, nowMs: number): boolean =>
+  sums.samples + firsts.length >= PROBE_SAMPLES || nowMs - sums.sinceMs >= MAX_PROBE_MS;
 
-/** Of at least one. */
-const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1] as number;
-
-function isOver({ sinceMs, samples }: Window, nowMs: number): boolean {
+function isOver({ sinceMs, samples }: Sums, nowMs: number): boolean {
   const { longMs, fewSamples, shortMs, manySamples } = WINDOW;
   const ageMs = nowMs - sinceMs;
   return (ageMs >= longMs && samples >= fewSamples) || (ageMs >= shortMs && samples >= manySamples);

@@ -199,30 +199,4 @@ describe('the concurrency limit', () => {
     }
     expect(least).toBeGreaterThanOrEqual(400);
   });
-
-  test('makes no probe when an overload has just begun, however long ago the last one was', () => {
-    const { limit, drive } = setUp();
-    drive(30_000, { inFlight: 10 });
-    let least = Number.POSITIVE_INFINITY;
-    for (let i = 0; i < 30; i++) {
-      drive(10, { inFlight: 'limit', latencyMs: 2.3 * (BASE_MS + 10 / KEYS_PER_MS) });
-      least = Math.min(least, limit.limit());
-    }
-    expect(least).toBeGreaterThan(200);
-  });
-
-  test('takes a table for no slower because some reads of a probe were held up', () => {
-    const { clock, limit, drive } = setUp();
-    const alone = BASE_MS + 10 / KEYS_PER_MS;
-    drive(1000, { inFlight: 10 });
-    for (let i = 0; i < 1000 && limit.limit() >= 50; i++) drive(10, { inFlight: 'limit', latencyMs: 4 * alone });
-    expect(limit.limit()).toBeLessThan(50);
-    for (let i = 0; i < 12; i++) {
-      const latencyMs = i % 3 === 0 ? 8 * alone : alone;
-      clock.advance(latencyMs);
-      limit.observe({ latencyMs, weight: 10, inFlight: 10, outcome: 'ok', refusedShare: 0 });
-    }
-    expect(limit.limit()).toBeGreaterThanOrEqual(50);
-    expect(limit.limit()).toBeLessThan(250);
-  });
 });

@@ -19,13 +19,13 @@ describe.each(disciplines)('before a server that works %s', (discipline) => {
     const startMs = simulation.now();
     const overload = await simulation.offer(3, 30_000);
     expect(overload.goodput).toBeGreaterThan(0.9 * peak.goodput);
-    expect(overload.goodput).toBeGreaterThan(0.88 * KEYS_PER_MS);
+    expect(overload.goodput).toBeGreaterThan(0.9 * KEYS_PER_MS);
     expect(overload.maxQueued).toBeLessThanOrEqual(3000);
     const settled = simulation.figures(startMs + 1000, startMs + 30_000);
     expect(settled.maxQueued).toBeLessThanOrEqual(500);
     expect(settled.p99Ms).toBeLessThanOrEqual(2 * unloaded.p99Ms);
     // The burst of the first moments included.
-    expect(overload.p99Ms).toBeLessThanOrEqual(2.65 * unloaded.p99Ms);
+    expect(overload.p99Ms).toBeLessThanOrEqual(2.4 * unloaded.p99Ms);
     // Heavy and light reads are shed alike.
     expect(Math.abs(overload.shedHeavy - overload.shed)).toBeLessThan(0.05);
 
@@ -40,21 +40,6 @@ describe.each(disciplines)('before a server that works %s', (discipline) => {
     expect(figures.reads).toBeGreaterThan(20_000);
     expect(figures.shed).toBe(0);
   });
-
-  test.each([1, 2, 3])(
-    'at 3 times its capacity in few reads of many keys, latency holds from the first moment on (seed %i)',
-    { timeout: LONG },
-    async (seed) => {
-      const simulation = simulate({ discipline, seed, weights: () => 50 });
-      // The limit is what it is after a time at the capacity, not what it begins with.
-      await simulation.offer(1, 8000);
-      const unloaded = await simulation.offer(0.2, 15_000);
-      await simulation.offer(0.5, 4000);
-      const overload = await simulation.offer(3, 30_000);
-      expect(overload.p99Ms).toBeLessThanOrEqual(2 * unloaded.p99Ms);
-      expect(overload.goodput).toBeGreaterThan(0.95 * KEYS_PER_MS);
-    },
-  );
 
   test('of bursts of 3 times its capacity for 100 ms more than half is served', { timeout: LONG }, async () => {
     const simulation = simulate({ discipline });
