@@ -23,6 +23,9 @@ const HELD_MS = 15_000;
 /** Of the table: fewer rows than these processes could read, and about as long for a call as a cluster takes. */
 const TABLE = { rowsPerSecond: 7_500, latencyMs: 5, jitterMs: 3 };
 
+/** The table is not what is measured: with a heap that grows further it stops less often to collect garbage, and cores are as scarce for the origin. */
+const TABLE_ARGS = ['--heap-growing-percent=400'];
+
 interface Part {
   readonly lines: readonly string[];
   readonly figures: Readonly<Record<string, number>>;
@@ -38,7 +41,7 @@ export const benchOverload = async (): Promise<BenchResult> => {
 };
 
 async function benchPart(cleanup: Cleanup, limitedBy: string, capacity?: object): Promise<Part> {
-  const bigtable = await startBigtable();
+  const bigtable = await startBigtable(TABLE_ARGS);
   cleanup.add(bigtable.stop);
   await fillTable(tableAddress(bigtable.env.BIGTABLE_EMULATOR_HOST ?? ''), USERS);
   if (capacity !== undefined) await limit(bigtable, capacity);

@@ -16,10 +16,10 @@ export interface BenchBigtable {
   stop(): Promise<void>;
 }
 
-/** An embedded Bigtable on free ports. */
-export async function startBigtable(): Promise<BenchBigtable> {
+/** An embedded Bigtable on free ports. `nodeArgs`: of Node, besides those of an origin. */
+export async function startBigtable(nodeArgs: readonly string[] = []): Promise<BenchBigtable> {
   const entry = join(import.meta.dirname, '../../dev/bigtable/main.ts');
-  const child = spawn(process.execPath, [...NODE_ARGS, entry, '--port', '0', '--control-port', '0'], {
+  const child = spawn(process.execPath, [...NODE_ARGS, ...nodeArgs, entry, '--port', '0', '--control-port', '0'], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const [line] = (await once(child.stdout, 'data')) as [Buffer];

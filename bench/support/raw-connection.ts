@@ -17,7 +17,8 @@ export interface RawConnection {
 }
 
 const HEADER_END = Buffer.from('\r\n\r\n');
-const READ_BYTES = 256 * 1024;
+/** Of all connections: what came is copied before another reads. A buffer for each would be collected whenever connections come and go. */
+const READ_BUFFER = Buffer.alloc(256 * 1024);
 
 export function openRawConnection(port: number, onBytes: (count: number) => void = () => {}): RawConnection {
   let done: ((answer: RawAnswer | Error) => void) | undefined;
@@ -30,7 +31,7 @@ export function openRawConnection(port: number, onBytes: (count: number) => void
     host: '127.0.0.1',
     port,
     onread: {
-      buffer: Buffer.alloc(READ_BYTES),
+      buffer: READ_BUFFER,
       callback: (count, buffer) => {
         onBytes(count);
         take(Buffer.from(buffer.buffer, buffer.byteOffset, count));
