@@ -123,10 +123,10 @@ export function assembleOrigin(
     },
   });
   let retryAfterSeconds = 1;
-  const guard: Guard = async ({ isBackground, weight, timeoutMs, presence }, work) => {
+  const guard: Guard = async ({ isBackground, ...ask }, work) => {
     try {
       const priority = isBackground ? 'background' : 'foreground';
-      return await bulkhead.run({ priority, weight, timeoutMs, presence }, work);
+      return await bulkhead.run({ ...ask, priority }, work);
     } catch (error) {
       if (error instanceof ShedError) retryAfterSeconds = error.retryAfterSeconds;
       throw error;

@@ -22,6 +22,8 @@ export interface Ask {
   readonly timeoutMs: number;
   /** Of the caller: one who has gone leaves the queue. Work that has started is not touched. Default: stays. */
   readonly presence?: Presence | undefined;
+  /** Called within `run` when there is no room yet: neither started nor refused. */
+  readonly onWait?: (() => void) | undefined;
 }
 
 export interface BulkheadState {
@@ -64,10 +66,15 @@ export interface BulkheadOptions {
 
 interface Waiting extends Waiter {
   readonly deadlineMs: number;
-  readonly start: () => void;
-  readonly reject: (error: unknown) => void;
+  /** Undefined once it is out of the queue, whose Set keeps its members for longer (docs/decisions/0019), and by this all that is read. */
+  read: WaitingRead | undefined;
+}
+
+interface WaitingRead {
+  start(): void;
+  reject(error: unknown): void;
   /** Lets go of timer and caller. */
-  readonly forget: () => void;
+  forget(): void;
 }
 
 /** More of the arriving weight than this was shed lately: background reads stay out. */
@@ -120,16 +127,20 @@ export function createBulkhead(options: BulkheadOptions): Bulkhead {
     return new ShedError(reason, Math.min(MAX_RETRY_AFTER_SECONDS, Math.max(1, seconds)));
   }
 
-  function leave(waiting: Waiting): boolean {
-    if (!queue.remove(waiting)) return false;
-    waiting.forget();
+  /** Undefined if it was not there any more. */
+  function leave(waiting: Waiting): WaitingRead | undefined {
+    if (!queue.remove(waiting)) return undefined;
+    const { read } = waiting;
+    waiting.read = undefined;
+    read?.forget();
     if (queue.size() === 0) rate.setQueueing(false);
-    return true;
+    return read;
   }
 
   function leaveWith(waiting: Waiting, makeError: () => unknown): void {
-    if (!leave(waiting)) return;
-    waiting.reject(makeError());
+    const read = leave(waiting);
+    if (read === undefined) return;
+    read.reject(makeError());
     startNext();
   }
 
@@ -139,10 +150,10 @@ export function createBulkhead(options: BulkheadOptions): Bulkhead {
       // With nothing under way it is started whatever was expected: else a guess that is too high could never be put right.
       const isHopeless = executing > 0 && limit.expectMs(next.weight) > remainingMs;
       if (remainingMs > 0 && !isHopeless && !hasRoom(next)) return;
-      leave(next);
-      if (remainingMs <= 0) next.reject(shed('expired', next));
-      else if (isHopeless) next.reject(shed('hopeless', next));
-      else next.start();
+      const read = leave(next);
+      if (remainingMs <= 0) read?.reject(shed('expired', next));
+      else if (isHopeless) read?.reject(shed('hopeless', next));
+      else read?.start();
     }
   }
 
@@ -173,15 +184,18 @@ export function createBulkhead(options: BulkheadOptions): Bulkhead {
         priority,
         weight,
         deadlineMs,
-        start: () => execute(weight, deadlineMs, work).then(resolve, reject),
-        reject,
-        forget: () => {
-          cancelExpiry();
-          forgetCaller?.();
+        read: {
+          start: () => execute(weight, deadlineMs, work).then(resolve, reject),
+          reject,
+          forget: () => {
+            cancelExpiry();
+            forgetCaller?.();
+          },
         },
       };
       const forgetCaller = presence?.onGone(() => leaveWith(waiting, () => new CallerGone()));
       queue.add(waiting);
+      ask.onWait?.();
       rate.setQueueing(true);
       if (priority === 'foreground') displaceBackground();
     });
@@ -192,8 +206,7 @@ export function createBulkhead(options: BulkheadOptions): Bulkhead {
     while (queue.weight() > queueSlots || queue.size() > maxWaiting) {
       const displaced = queue.firstBackground();
       if (displaced === undefined) return;
-      leave(displaced);
-      displaced.reject(shed('displaced', displaced));
+      leave(displaced)?.reject(shed('displaced', displaced));
     }
   }
 

@@ -107,15 +107,13 @@ export function createListReader(options: ListReaderOptions): ListReader {
     if (needing.length === 0) return loadTogether(missing, reading, timeoutMs);
     if (own.length === 0) return loadBehind(missing, needing, isBackground, reading, timeoutMs);
 
-    const { promise: entrance, resolve } = Promise.withResolvers<ErrorCode | undefined>();
-    // Nobody who is waited for goes behind one who is not, and shed first.
-    if (!isBackground) for (const { cacheKey } of own) entering.set(cacheKey, entrance);
-    const endEntrance = (refusal?: ErrorCode): void => {
-      for (const { cacheKey } of own) if (entering.get(cacheKey) === entrance) entering.delete(cacheKey);
-      resolve(refusal);
+    let endEntrance = (_refusal?: ErrorCode): void => {};
+    const onWait = (): void => {
+      // Nobody who is waited for goes behind one who is not, and shed first.
+      if (!isBackground) endEntrance = enter(own);
     };
     try {
-      await guard({ isBackground, weight: own.length, timeoutMs, presence }, async (leftMs) => {
+      await guard({ isBackground, weight: own.length, timeoutMs, presence, onWait }, async (leftMs) => {
         const loading = loadTogether(missing, reading, leftMs);
         endEntrance();
         await loading;
@@ -130,6 +128,16 @@ export function createListReader(options: ListReaderOptions): ListReader {
       endEntrance(code);
       for (const { index } of missing) results[index] ??= { kind: 'error', code };
     }
+  }
+
+  /** Others who ask for these keys wait until it is told what became of it. What is let in or refused at once, most of an overload, is not worth that. */
+  function enter(own: readonly Missing[]): (refusal?: ErrorCode) => void {
+    const { promise: entrance, resolve } = Promise.withResolvers<ErrorCode | undefined>();
+    for (const { cacheKey } of own) entering.set(cacheKey, entrance);
+    return (refusal) => {
+      for (const { cacheKey } of own) if (entering.get(cacheKey) === entrance) entering.delete(cacheKey);
+      resolve(refusal);
+    };
   }
 
   /** A crowd that asks for one key in the queue waits for the first of it: let in, all join its load; refused, all are. */

@@ -25,6 +25,8 @@ export type Guard = <T>(
     readonly weight: number;
     readonly timeoutMs: number;
     readonly presence?: Presence | undefined;
+    /** Called before the guard returns when `work` has to wait for room. */
+    readonly onWait?: (() => void) | undefined;
   },
   work: (leftMs: number) => Promise<T>,
 ) => Promise<T>;

@@ -58,7 +58,8 @@ export function createReadChannels(options: ReadChannelsOptions): ReadChannels {
   const { address, appProfiles, count, lifetimeMs = DEFAULT_LIFETIME_MS, clock, random, onError } = options;
   const instanceName = `projects/${address.project}/instances/${address.instance}`;
   const channels: Channel[] = [];
-  const out = new Set<ResponseStream>();
+  /** Members let go of their stream at its end: the Set keeps them for longer (docs/decisions/0019), and by a stream all that was read with it. */
+  const out = new Set<{ stream: ResponseStream | undefined }>();
   const cancelReplacements = new Set<() => void>();
   let warming: Promise<void> | undefined;
   let isClosed = false;
@@ -178,9 +179,11 @@ export function createReadChannels(options: ReadChannelsOptions): ReadChannels {
         { deadline: systemClock.now() + timeoutMs },
       );
       channel.calls++;
-      out.add(stream);
+      const member: { stream: ResponseStream | undefined } = { stream };
+      out.add(member);
       stream.once('status', () => {
-        out.delete(stream);
+        out.delete(member);
+        member.stream = undefined;
         release(channel);
       });
       return stream;
@@ -189,7 +192,7 @@ export function createReadChannels(options: ReadChannelsOptions): ReadChannels {
       isClosed = true;
       for (const cancel of cancelReplacements) cancel();
       // A client that is closed lets its calls go on, to their deadline if need be.
-      for (const stream of out) stream.cancel();
+      for (const { stream } of out) stream?.cancel();
       await Promise.all(channels.map(({ client }) => client.close()));
     },
   };

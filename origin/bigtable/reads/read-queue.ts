@@ -124,7 +124,7 @@ export function createReadQueue(options: ReadQueueOptions): ReadQueue {
     };
     const { tableName, filter } = state.lane;
     const ask = { tableName, filter, keys: [...call.rows.keys()].sort(), deadlineAtMs };
-    call.read = startKeyRead(options, ask, {
+    const read = startKeyRead(options, ask, {
       onKey: (rowKey, row) => {
         for (const waiter of take(call, rowKey)) waiter.settle(row);
       },
@@ -134,9 +134,12 @@ export function createReadQueue(options: ReadQueueOptions): ReadQueue {
       onSlow: giveUpPlace,
       onOver: () => {
         calls.delete(call);
+        // As its rows let go of it: the Set keeps its members for longer (docs/decisions/0019).
+        call.read = undefined;
         giveUpPlace();
       },
     });
+    if (calls.has(call)) call.read = read;
   }
 
   function abandon({ rowKey, lane, call }: RowRead): void {

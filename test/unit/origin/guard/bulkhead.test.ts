@@ -50,6 +50,18 @@ describe('slots', () => {
     expect(names()).toEqual(['heavy', 'next', 'later']);
   });
 
+  test('tell those that have to wait before anything else happens, and neither those that start nor those that are refused', async () => {
+    const { ask, pass } = setUp({ slots: 10, queueSlots: 20 });
+    const told: string[] = [];
+    const tell = (name: string, weight: number) => ask(weight, { onWait: () => void told.push(name) });
+    tell('starts', 10);
+    tell('waits', 20);
+    expect(told).toEqual(['waits']);
+    const refused = tell('refused', 1);
+    await pass();
+    expect([told, reasonOf(refused.settled)]).toEqual([['waits'], 'queue_full']);
+  });
+
   test('that became fewer meanwhile start nothing until enough are free', async () => {
     const { ask, end, names, pass, setSlots } = setUp({ slots: 100 });
     for (const name of ['a', 'b', 'c', 'd', 'e']) ask(25, { name });

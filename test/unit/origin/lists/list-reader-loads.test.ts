@@ -133,8 +133,9 @@ describe('a crowd that asks for one key while there is no room', () => {
     const clock = createManualClock();
     const waiting: { weight: number; admit(): void; refuse(): void }[] = [];
     const tableCalls: string[][] = [];
-    const guard: Guard = ({ weight, timeoutMs }, work) =>
+    const guard: Guard = ({ weight, timeoutMs, onWait }, work) =>
       new Promise((resolve, reject) => {
+        onWait?.();
         const refuse = () => reject(new EarshotError('overloaded', 'origin', 'no room'));
         waiting.push({ weight, admit: () => void work(timeoutMs).then(resolve, reject), refuse });
       });
@@ -177,6 +178,14 @@ describe('a crowd that asks for one key while there is no room', () => {
       new Set(['{"kind":"error","code":"overloaded"}']),
     );
     expect([waiting.length, tableCalls]).toEqual([1, []]);
+  });
+
+  test('that is refused at once asks one by one: what would hold it together costs more than a refusal', async () => {
+    const { guarded, read, shedIf } = setUp();
+    shedIf(() => true);
+    const reads = await Promise.all(Array.from({ length: 3 }, () => read(ask())));
+    expect(reads).toEqual(Array.from({ length: 3 }, () => [{ kind: 'error', code: 'overloaded' }]));
+    expect(guarded).toHaveLength(3);
   });
 
   test('whose time is up in the queue is told so, each for itself', async () => {
