@@ -115,7 +115,8 @@ export function createBulkhead(options: BulkheadOptions): Bulkhead {
     const isTooLong = rate.msFor(before) > allowedWait.ms();
     if (priority === 'foreground') allowedWait.note(weight, isTooLong);
     if (isTooLong) return 'queue_delay';
-    const untilRoomMs = rate.msFor(before + Math.max(0, executing + 1 - slotsOf(priority)));
+    // Were an old rate believed here, nobody would be let in to find out that a server that had come to a halt goes on.
+    const untilRoomMs = rate.isFresh() ? rate.msFor(before + Math.max(0, executing + 1 - slotsOf(priority))) : 0;
     return untilRoomMs + limit.expectMs(weight) > timeoutMs ? 'hopeless' : undefined;
   }
 

@@ -43,7 +43,7 @@ export interface ConcurrencyLimit {
 
 export interface ConcurrencyLimitOptions {
   readonly clock: Clock;
-  /** Keys, from minLimit to maxLimit. Default: 400 */
+  /** Keys, from minLimit to maxLimit. Default: 200 */
   readonly initialLimit?: number;
   /** Keys, at least 1. Default: 50 */
   readonly minLimit?: number;
@@ -72,8 +72,13 @@ const DECAY = 0.95;
 /** A limit of which less was used does not grow. One that is nearly used does, before it is in the way. */
 const GROWTH_SHARE = 0.8;
 
-/** From a probe to the next while latency holds the limit down, in ms. The first time that it does after so long, there is one at once. */
+/** From a probe to the next while latency holds the limit down, in ms. */
 const PROBE_AFTER_MS = 10_000;
+/**
+ * For so long it has to be held down before there is one, in ms: in the first moments of an overload a queue has formed that would wait for its
+ * end, and no reads would be later than those. With more than a window more, a table that has become slower is cut off from too much.
+ */
+const HELD_MS = 200;
 const PROBE_SHARE = 1 / 8;
 const PROBE_SAMPLES = 12;
 const MAX_PROBE_MS = 2000;
@@ -93,13 +98,15 @@ interface Sums {
 }
 
 interface Probe {
-  readonly sums: Sums;
+  readonly sinceMs: number;
+  /** Latency over baseline of each read that found next to nothing under way. */
+  readonly ratios: number[];
   /** Reads of a weight that nothing was known of. */
   readonly firsts: { readonly weight: number; readonly latencyMs: number }[];
 }
 
 export function createConcurrencyLimit(options: ConcurrencyLimitOptions): ConcurrencyLimit {
-  const { clock, initialLimit = 400, minLimit = 50, maxLimit = 4000 } = options;
+  const { clock, initialLimit = 200, minLimit = 50, maxLimit = 4000 } = options;
   const clamp = (value: number): number => Math.min(maxLimit, Math.max(minLimit, value));
   const begin = (): Sums => ({ sinceMs: clock.monotonicNow(), samples: 0, took: 0, expected: 0, peak: 0 });
   const baseline = createBaseline();
@@ -110,8 +117,10 @@ export function createConcurrencyLimit(options: ConcurrencyLimitOptions): Concur
   let congestion = 1;
   let probe: Probe | undefined;
   let probedAtMs = clock.monotonicNow();
-  /** The limit before latency held it down. */
+  /** The limit before latency held it down; since when it does, be it with pauses, and when it did last. */
   let freeLimit = limit;
+  let heldSinceMs = Number.NEGATIVE_INFINITY;
+  let heldAtMs = Number.NEGATIVE_INFINITY;
 
   function endWindow({ took, expected, peak }: Sums): void {
     window = begin();
@@ -121,6 +130,7 @@ export function createConcurrencyLimit(options: ConcurrencyLimitOptions): Concur
     const target = gradient * limit + Math.sqrt(limit);
     if (target < limit) {
       limit = clamp(target);
+      noteHeld();
       if (isProbeDue()) beginProbe();
       return;
     }
@@ -129,23 +139,31 @@ export function createConcurrencyLimit(options: ConcurrencyLimitOptions): Concur
     if (gradient >= 1) freeLimit = limit;
   }
 
+  function noteHeld(): void {
+    const nowMs = clock.monotonicNow();
+    if (nowMs - heldAtMs >= PROBE_AFTER_MS) heldSinceMs = nowMs;
+    heldAtMs = nowMs;
+  }
+
   function isProbeDue(): boolean {
+    if (heldAtMs - heldSinceMs < HELD_MS) return false;
     const sinceMs = clock.monotonicNow() - probedAtMs;
     return sinceMs >= PROBE_AFTER_MS || (limit <= freeLimit / 2 && sinceMs >= MIN_PROBE_GAP_MS);
   }
 
   function beginProbe(): void {
-    probe = { sums: begin(), firsts: [] };
     probedAtMs = clock.monotonicNow();
+    probe = { sinceMs: probedAtMs, ratios: [], firsts: [] };
   }
 
-  function endProbe({ sums: { took, expected, samples }, firsts }: Probe): void {
+  function endProbe({ ratios, firsts }: Probe): void {
     probe = undefined;
     window = begin();
     freeLimit = limit;
     // A few reads that happened to be the only ones are better than none, but one is not.
-    if (samples >= PROBE_SAMPLES / 3) {
-      const factor = took / expected;
+    if (ratios.length >= PROBE_SAMPLES / 3) {
+      // By their mean, some that this process or the table's had held up would make the table slower for the rest of an overload.
+      const factor = median(ratios);
       baseline.scale(factor);
       if (factor > SLOWER) limit = clamp(limit * factor);
     }
@@ -177,9 +195,9 @@ export function createConcurrencyLimit(options: ConcurrencyLimitOptions): Concur
       // What ran out of time does not tell how long the table takes, so no probe makes it the norm.
       if (outcome === 'ok' && isAlone) {
         if (probe === undefined) baseline.learn(weight, latencyMs);
-        else if (nowMs - latencyMs >= probe.sums.sinceMs) {
+        else if (nowMs - latencyMs >= probe.sinceMs) {
           if (expected === undefined) probe.firsts.push({ weight, latencyMs });
-          else add(probe.sums, weight, latencyMs, expected);
+          else probe.ratios.push(latencyMs / expected);
         }
       }
       if (probe !== undefined && isProbeOver(probe, nowMs)) endProbe(probe);
@@ -188,8 +206,11 @@ export function createConcurrencyLimit(options: ConcurrencyLimitOptions): Concur
   };
 }
 
-const isProbeOver = ({ sums, firsts }: Probe, nowMs: number): boolean =>
-  sums.samples + firsts.length >= PROBE_SAMPLES || nowMs - sums.sinceMs >= MAX_PROBE_MS;
+const isProbeOver = ({ sinceMs, ratios, firsts }: Probe, nowMs: number): boolean =>
+  ratios.length + firsts.length >= PROBE_SAMPLES || nowMs - sinceMs >= MAX_PROBE_MS;
+
+const median = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
 function isOver({ sinceMs, samples }: Sums, nowMs: number): boolean {
   const { longMs, fewSamples, shortMs, manySamples } = WINDOW;

@@ -1,5 +1,6 @@
 // How many keys get done per ms while reads wait: how fast a queue is worked off. Without a queue the rate says only how little there was
-// to do.
+// to do. What was measured long ago is better than nothing: as long as nothing is known every read is let into the queue, which in the first
+// moments of an overload becomes twice as long by that as is allowed.
 import type { Clock } from '../../shared/clock.ts';
 
 export interface ServiceRate {
@@ -7,14 +8,18 @@ export interface ServiceRate {
   done(weight: number): void;
   /** Called whenever reads begin or cease to wait; may be called more often. */
   setQueueing(isQueueing: boolean): void;
-  /** ms until `weight` keys are done; 0 as long as there is no measurement of late. */
+  /** Whether it was measured in the last 5 s. */
+  isFresh(): boolean;
+  /** ms until `weight` keys are done; 0 as long as nothing was ever measured. */
   msFor(weight: number): number;
 }
 
 /** ms of queueing that make one measurement, and how much the newest counts. */
 const MEASURED_MS = 50;
 const SMOOTHING = 0.3;
-/** An older measurement is none: whoever is refused because of it does not wait, and without anybody who waits there is no newer one. */
+/** For the very first one less will do. At 15 some are shed at 0.7 of the capacity, in simulation. */
+const FIRST_MEASURED_MS = 25;
+/** When the last one is older than this, the next counts alone. */
 const MAX_AGE_MS = 5000;
 
 export function createServiceRate(clock: Pick<Clock, 'monotonicNow'>): ServiceRate {
@@ -25,7 +30,7 @@ export function createServiceRate(clock: Pick<Clock, 'monotonicNow'>): ServiceRa
   let perMs = 0;
   let measuredAtMs = Number.NEGATIVE_INFINITY;
 
-  const isKnown = (): boolean => clock.monotonicNow() - measuredAtMs <= MAX_AGE_MS;
+  const isFresh = (): boolean => clock.monotonicNow() - measuredAtMs <= MAX_AGE_MS;
 
   function count(): void {
     if (sinceMs === undefined) return;
@@ -33,9 +38,9 @@ export function createServiceRate(clock: Pick<Clock, 'monotonicNow'>): ServiceRa
     queueingMs += nowMs - sinceMs;
     sinceMs = nowMs;
     // A rate of nothing would say that a queue never ends, and then nobody would be let into one to find out.
-    if (queueingMs < MEASURED_MS || doneWhileQueueing === 0) return;
+    if (queueingMs < (perMs > 0 ? MEASURED_MS : FIRST_MEASURED_MS) || doneWhileQueueing === 0) return;
     const measured = doneWhileQueueing / queueingMs;
-    perMs = isKnown() ? perMs + SMOOTHING * (measured - perMs) : measured;
+    perMs = perMs > 0 && isFresh() ? perMs + SMOOTHING * (measured - perMs) : measured;
     measuredAtMs = nowMs;
     queueingMs = 0;
     doneWhileQueueing = 0;
@@ -51,6 +56,7 @@ export function createServiceRate(clock: Pick<Clock, 'monotonicNow'>): ServiceRa
       count();
       sinceMs = isQueueing ? clock.monotonicNow() : undefined;
     },
-    msFor: (weight) => (isKnown() ? weight / perMs : 0),
+    isFresh,
+    msFor: (weight) => (perMs === 0 ? 0 : weight / perMs),
   };
 }

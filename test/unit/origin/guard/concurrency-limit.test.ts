@@ -28,7 +28,7 @@ interface Drive {
 
 function setUp(options: Partial<ConcurrencyLimitOptions> = {}): Loop {
   const clock = createManualClock();
-  const limit = createConcurrencyLimit({ clock, ...options });
+  const limit = createConcurrencyLimit({ clock, initialLimit: 400, ...options });
   const drive: Loop['drive'] = (forMs, options) => {
     const { inFlight, weight = 10, latencyMs, baseMs = BASE_MS, outcome = 'ok', refusedShare = 0 } = options;
     const untilMs = clock.now() + forMs;
@@ -40,6 +40,11 @@ function setUp(options: Partial<ConcurrencyLimitOptions> = {}): Loop {
     }
   };
   return { clock, limit, drive };
+}
+
+/** A probe lets an eighth be under way; what latency does halves the limit at most. */
+function overloadUntilProbe({ limit, drive }: Loop): void {
+  for (let before = limit.limit(); limit.limit() > before / 4; drive(10, { inFlight: 400 })) before = limit.limit();
 }
 
 describe('the concurrency limit', () => {
@@ -187,6 +192,33 @@ describe('the concurrency limit', () => {
     const before = limit.limit();
     drive(2000, { inFlight: 'limit', latencyMs: 28 });
     expect(limit.limit()).toBeGreaterThan(before);
+  });
+
+  test('makes no probe at the first moment of an overload: what has queued up then would wait for its end', () => {
+    const loop = setUp();
+    loop.drive(11_000, { inFlight: 10 });
+    const startedAtMs = loop.clock.now();
+    overloadUntilProbe(loop);
+    expect(loop.clock.now() - startedAtMs).toBeGreaterThanOrEqual(300);
+    expect(loop.clock.now() - startedAtMs).toBeLessThan(1000);
+  });
+
+  test('takes the table for slower when most reads of a probe say so, not when a process held up a few of them', () => {
+    const limitAfter = (held: number): number => {
+      const loop = setUp();
+      const { clock, drive, limit } = loop;
+      drive(11_000, { inFlight: 10 });
+      overloadUntilProbe(loop);
+      clock.advance(100);
+      for (let i = 0; i < 12; i++) {
+        const latencyMs = i < held ? 60 : BASE_MS + 10 / KEYS_PER_MS;
+        clock.advance(latencyMs);
+        limit.observe({ latencyMs, weight: 10, inFlight: 10, outcome: 'ok', refusedShare: 0 });
+      }
+      return limit.limit();
+    };
+    expect(limitAfter(3)).toBe(limitAfter(0));
+    expect(limitAfter(9)).toBeGreaterThan(2 * limitAfter(0));
   });
 
   test('makes no probe as long as latency is near the baseline: nothing is held back to measure', () => {
