@@ -85,5 +85,6 @@ async function run({ perSecond, durationMs, fromMs = 0 }: Phase): Promise<PhaseR
 
 const reports: PhaseReport[] = [];
 for (const phase of order.phases) reports.push(await run(phase));
+// All are free now. The process ends by itself, when what it has printed has been read.
+for (const { connection } of free) connection.close();
 process.stdout.write(`${JSON.stringify(reports)}\n`);
-process.exit(0);
