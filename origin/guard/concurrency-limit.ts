@@ -98,9 +98,7 @@ interface Sums {
 }
 
 interface Probe {
-  readonly sinceMs: number;
-  /** Latency over baseline of each read that found next to nothing under way. */
-  readonly ratios: number[];
+  readonly sums: Sums;
   /** Reads of a weight that nothing was known of. */
   readonly firsts: { readonly weight: number; readonly latencyMs: number }[];
 }
@@ -152,18 +150,17 @@ export function createConcurrencyLimit(options: ConcurrencyLimitOptions): Concur
   }
 
   function beginProbe(): void {
+    probe = { sums: begin(), firsts: [] };
     probedAtMs = clock.monotonicNow();
-    probe = { sinceMs: probedAtMs, ratios: [], firsts: [] };
   }
 
-  function endProbe({ ratios, firsts }: Probe): void {
+  function endProbe({ sums: { took, expected, samples }, firsts }: Probe): void {
     probe = undefined;
     window = begin();
     freeLimit = limit;
     // A few reads that happened to be the only ones are better than none, but one is not.
-    if (ratios.length >= PROBE_SAMPLES / 3) {
-      // By their mean, some that this process or the table's had held up would make the table slower for the rest of an overload.
-      const factor = median(ratios);
+    if (samples >= PROBE_SAMPLES / 3) {
+      const factor = took / expected;
       baseline.scale(factor);
       if (factor > SLOWER) limit = clamp(limit * factor);
     }
@@ -195,9 +192,9 @@ export function createConcurrencyLimit(options: ConcurrencyLimitOptions): Concur
       // What ran out of time does not tell how long the table takes, so no probe makes it the norm.
       if (outcome === 'ok' && isAlone) {
         if (probe === undefined) baseline.learn(weight, latencyMs);
-        else if (nowMs - latencyMs >= probe.sinceMs) {
+        else if (nowMs - latencyMs >= probe.sums.sinceMs) {
           if (expected === undefined) probe.firsts.push({ weight, latencyMs });
-          else probe.ratios.push(latencyMs / expected);
+          else add(probe.sums, weight, latencyMs, expected);
         }
       }
       if (probe !== undefined && isProbeOver(probe, nowMs)) endProbe(probe);
@@ -206,11 +203,8 @@ export function createConcurrencyLimit(options: ConcurrencyLimitOptions): Concur
   };
 }
 
-const isProbeOver = ({ sinceMs, ratios, firsts }: Probe, nowMs: number): boolean =>
-  ratios.length + firsts.length >= PROBE_SAMPLES || nowMs - sinceMs >= MAX_PROBE_MS;
-
-const median = (values: readonly number[]): number =>
-  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+const isProbeOver = ({ sums, firsts }: Probe, nowMs: number): boolean =>
+  sums.samples + firsts.length >= PROBE_SAMPLES || nowMs - sums.sinceMs >= MAX_PROBE_MS;
 
 function isOver({ sinceMs, samples }: Sums, nowMs: number): boolean {
   const { longMs, fewSamples, shortMs, manySamples } = WINDOW;

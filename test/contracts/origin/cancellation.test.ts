@@ -12,7 +12,7 @@ import { eventually } from './waiting.ts';
 
 const key = (user: string): ListKey => ({ surface: 'home', variant: 'control', generation: MONDAY, user });
 /** So many keys as may be under way at once. */
-const LIMIT = 400;
+const LIMIT = 200;
 
 async function startHeld() {
   const serverClock = createManualClock();
