@@ -40,7 +40,7 @@ export function createServiceRate(clock: Pick<Clock, 'monotonicNow'>): ServiceRa
     // A rate of nothing would say that a queue never ends, and then nobody would be let into one to find out.
     if (queueingMs < (perMs > 0 ? MEASURED_MS : FIRST_MEASURED_MS) || doneWhileQueueing === 0) return;
     const measured = doneWhileQueueing / queueingMs;
-    perMs = perMs > 0 && isFresh() ? perMs + SMOOTHING * (measured - perMs) : measured;
+    perMs = isFresh() ? perMs + SMOOTHING * (measured - perMs) : measured;
     measuredAtMs = nowMs;
     queueingMs = 0;
     doneWhileQueueing = 0;

@@ -124,7 +124,7 @@ export function createReadQueue(options: ReadQueueOptions): ReadQueue {
     };
     const { tableName, filter } = state.lane;
     const ask = { tableName, filter, keys: [...call.rows.keys()].sort(), deadlineAtMs };
-    const read = startKeyRead(options, ask, {
+    call.read = startKeyRead(options, ask, {
       onKey: (rowKey, row) => {
         for (const waiter of take(call, rowKey)) waiter.settle(row);
       },
@@ -139,7 +139,6 @@ export function createReadQueue(options: ReadQueueOptions): ReadQueue {
         giveUpPlace();
       },
     });
-    if (calls.has(call)) call.read = read;
   }
 
   function abandon({ rowKey, lane, call }: RowRead): void {
