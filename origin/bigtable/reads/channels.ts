@@ -8,6 +8,7 @@ import { EarshotError } from '../../../shared/errors.ts';
 import type { Random } from '../../../shared/random.ts';
 import { grpcCodeOf, toTableError, UNIMPLEMENTED } from '../bigtable-error.ts';
 import { type BigtableAddress, clientOptions } from '../connection.ts';
+import './stream-decoder.ts';
 
 const messages = protos.google.bigtable.v2;
 
