@@ -25,7 +25,7 @@ export interface AllowedWaitOptions {
 
 /** The share is a moving mean over intervals of this length, in ms, of which the newest counts so much. */
 const INTERVAL_MS = 50;
-const SMOOTHING = 0.3;
+const SMOOTHING = 0.5;
 /** What is allowed in full overload, in ms. */
 const MIN_WAIT_MS = 2.5;
 /** From this refused share on it is full overload. */

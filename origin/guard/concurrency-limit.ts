@@ -63,7 +63,7 @@ const GROWTH = 0.5;
 const MIN_GRADIENT = 0.5;
 const MAX_GRADIENT = 1.25;
 /** A window is over after so long and so many samples, or already when it has many. */
-const WINDOW = { longMs: 250, fewSamples: 10, shortMs: 50, manySamples: 100 };
+const WINDOW = { longMs: 100, fewSamples: 10, shortMs: 50, manySamples: 100 };
 /** One read that took ages must not speak for the window. */
 const MAX_RATIO = 8;
 /** A limit of which less was used sinks, by so much a window. */

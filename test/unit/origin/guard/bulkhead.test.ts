@@ -233,6 +233,35 @@ describe('reads that would wait too long', () => {
     expect(asked.map(({ settled }) => reasonOf(settled))).toEqual([undefined, undefined, undefined]);
   });
 
+  test('are dropped at their turn when they came before an overload was found out, and fresh ones are read instead', async () => {
+    const { ask, end, measureRate, names, pass } = setUp({ slots: 100, maxWaitMs: 100 });
+    await measureRate(1);
+    ask(100, { name: 'first' });
+    const waits = ask(100, { name: 'waits' });
+    await pass(40);
+    // In both of two intervals nine of ten that come are refused.
+    for (let interval = 0; interval < 2; interval++) {
+      for (let read = 0; read < 9; read++) ask(100);
+      await pass(51);
+    }
+    const fresh = ask(100, { name: 'fresh' });
+    await end(0);
+    expect([reasonOf(waits.settled), reasonOf(fresh.settled)]).toEqual(['queue_delay', 'queue_delay']);
+    ask(100, { name: 'next' });
+    await pass();
+    expect(names()).toEqual(['first', 'next']);
+  });
+
+  test('are not dropped while nothing is refused, however long a slow server has let them wait', async () => {
+    const { ask, end, measureRate, names, pass } = setUp({ slots: 100, maxWaitMs: 100 });
+    await measureRate(1);
+    ask(100, { name: 'first', timeoutMs: 60_000 });
+    ask(100, { name: 'waits', timeoutMs: 60_000 });
+    await pass(10_000);
+    await end(0);
+    expect(names()).toEqual(['first', 'waits']);
+  });
+
   test('are let in again 5 s after the server had come to a halt: else it could never be found out that it goes on', async () => {
     const { ask, bulkhead, end, names, pass } = setUp({ slots: 10 });
     ask(10, { name: 'a', timeoutMs: 60_000 });

@@ -50,6 +50,8 @@ export interface Simulation {
   offer(load: number, forMs: number, options?: { background?: number; timeoutMs?: number }): Promise<Figures>;
   /** Of the reads that arrived in this span. */
   figures(fromMs: number, toMs: number): Figures;
+  /** How many of the reads that arrived in this span were done in time, but took longer than so many ms. */
+  later(thanMs: number, fromMs: number, toMs: number): number;
 }
 
 export interface SimulationOptions {
@@ -118,7 +120,6 @@ export function simulate(options: SimulationOptions = {}): Simulation {
   function figures(fromMs: number, toMs: number): Figures {
     const within = (ms: number): boolean => ms >= fromMs && ms < toMs;
     const arrived = reads.filter(({ atMs }) => within(atMs));
-    const isDone = ({ outcome }: SimulatedRead): boolean => outcome === 'ok';
     const latencies = arrived.filter(isDone).map(({ atMs, endMs }) => endMs - atMs);
     const shedOf = (some: readonly SimulatedRead[]): number =>
       some.filter((read) => !isDone(read) && read.outcome !== 'none').length / Math.max(1, some.length);
@@ -145,6 +146,9 @@ export function simulate(options: SimulationOptions = {}): Simulation {
     server,
     now: clock.now,
     figures,
+    later: (thanMs, fromMs, toMs) =>
+      reads.filter((read) => read.atMs >= fromMs && read.atMs < toMs && isDone(read) && read.endMs - read.atMs > thanMs)
+        .length,
     offer: async (load, forMs, { background = 0, timeoutMs = 1000 } = {}) => {
       const fromMs = clock.now();
       const untilMs = fromMs + forMs;
@@ -170,6 +174,8 @@ function mixed(random: Random): number {
   if (u < 0.9) return 2 + Math.floor(random() * 19);
   return u < 0.98 ? 50 : 200;
 }
+
+const isDone = ({ outcome }: SimulatedRead): boolean => outcome === 'ok';
 
 const mean = (numbers: readonly number[]): number => numbers.reduce((sum, each) => sum + each, 0) / numbers.length;
 
