@@ -159,11 +159,12 @@ export function createBulkhead(options: BulkheadOptions): Bulkhead {
       const remainingMs = next.deadlineMs - clock.monotonicNow();
       // With nothing under way it is started whatever was expected: else a guess that is too high could never be put right.
       const isHopeless = executing > 0 && limit.expectMs(next.weight) > remainingMs;
-      if (remainingMs > 0 && !isHopeless && !isLate(next) && !hasRoom(next)) return;
+      const isDropped = isLate(next);
+      if (remainingMs > 0 && !isHopeless && !isDropped && !hasRoom(next)) return;
       const read = leave(next);
       if (remainingMs <= 0) read?.reject(shed('expired', next));
       else if (isHopeless) read?.reject(shed('hopeless', next));
-      else if (isLate(next)) read?.reject(shed('queue_delay', next));
+      else if (isDropped) read?.reject(shed('queue_delay', next));
       else read?.start();
     }
   }
