@@ -1,7 +1,6 @@
 // `POST lists:read`, on Node's own request and response: nearly all that an origin is asked. What is in memory is answered in the turn in which
 // the body's end arrives, without a promise; a Hono route with its web streams would take four times as long (docs/decisions/0014).
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { z } from 'zod';
 import type { Clock } from '../shared/clock.ts';
 import type { CounterName, Counters } from '../shared/counters.ts';
 import { EarshotError, problemOf, toEarshotError } from '../shared/errors.ts';
@@ -10,7 +9,7 @@ import {
   DEADLINE_HEADER,
   LISTS_READ_PATH,
   type ListAsk,
-  listsReadSchema,
+  parseListsRead,
   SERVED_BY_HEADER,
 } from '../shared/lists-read.ts';
 import { OwnPresence } from '../shared/presence.ts';
@@ -212,7 +211,9 @@ function parseBody(text: string): readonly ListAsk[] {
   } catch (cause) {
     throw new EarshotError('invalid_request', 'origin', 'expected a JSON body', { cause });
   }
-  const result = listsReadSchema.safeParse(value);
-  if (!result.success) throw new EarshotError('invalid_request', 'origin', z.prettifyError(result.error));
-  return result.data.keys;
+  try {
+    return parseListsRead(value);
+  } catch (cause) {
+    throw new EarshotError('invalid_request', 'origin', (cause as Error).message, { cause });
+  }
 }

@@ -1,7 +1,7 @@
 // The body of `POST /internal/v1/lists:read`: which lists the edge asks an origin for. The answer's form is in list-frames.ts.
 import { z } from 'zod';
 import { isGeneration } from './generation.ts';
-import { isLoadableUser, NAME_PATTERN } from './ids.ts';
+import { isLoadableUser, isName, NAME_PATTERN } from './ids.ts';
 import type { ListKey } from './keys.ts';
 import { MAX_KEYS_PER_READ } from './list-frames.ts';
 
@@ -31,3 +31,47 @@ const listAskSchema = z.strictObject({
 });
 
 export const listsReadSchema = z.strictObject({ keys: z.array(listAskSchema).min(1).max(MAX_KEYS_PER_READ) });
+
+/**
+ * The keys of a body, parsed from JSON. Throws an Error that says where it is not as the schema has it.
+ *
+ * What is plainly as it should be is not shown to the schema: that takes longer than all else that an origin does for a list in its memory.
+ */
+export function parseListsRead(body: unknown): readonly ListAsk[] {
+  if (isPlainListsRead(body)) return body.keys;
+  const result = listsReadSchema.safeParse(body);
+  if (!result.success) throw new Error(z.prettifyError(result.error));
+  return result.data.keys;
+}
+
+/** True only of what the schema takes as it is. */
+function isPlainListsRead(body: unknown): body is { readonly keys: readonly ListAsk[] } {
+  if (typeof body !== 'object' || body === null || Object.keys(body).length !== 1) return false;
+  const { keys } = body as { keys?: unknown };
+  return Array.isArray(keys) && keys.length >= 1 && keys.length <= MAX_KEYS_PER_READ && keys.every(isPlainListAsk);
+}
+
+function isPlainListAsk(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const { surface, variant, generation, user, expand, maxAgeMs, isBackground } = value as Record<string, unknown>;
+  let known = 4;
+  if (expand !== undefined) known++;
+  if (maxAgeMs !== undefined) known++;
+  if (isBackground !== undefined) known++;
+  return (
+    Object.keys(value).length === known &&
+    isText(surface) &&
+    isName(surface) &&
+    isText(variant) &&
+    isName(variant) &&
+    typeof generation === 'number' &&
+    isGeneration(generation) &&
+    isText(user) &&
+    isLoadableUser(user) &&
+    (expand === undefined || expand === 'items') &&
+    (maxAgeMs === undefined || (Number.isSafeInteger(maxAgeMs) && (maxAgeMs as number) >= 0)) &&
+    (isBackground === undefined || typeof isBackground === 'boolean')
+  );
+}
+
+const isText = (value: unknown): value is string => typeof value === 'string';

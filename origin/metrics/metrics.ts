@@ -4,6 +4,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { COUNTERS, type CounterName, type Counters } from '../../shared/counters.ts';
 import type { Priority, ShedReason } from '../guard/shed-error.ts';
+import { createLabelledHistogram } from './labelled-histogram.ts';
 import { statusNameOf } from './status-names.ts';
 
 export type ReadResult = 'ok' | 'shed' | 'deadline' | 'error';
@@ -81,12 +82,13 @@ export function createMetrics(options: MetricsOptions): Metrics {
   registry.setDefaultLabels({ region });
   const registers = [registry];
 
-  const readSeconds = new Histogram({
+  const readSeconds = createLabelledHistogram({
     name: 'earshot_origin_read_seconds',
     help: 'time of lists:read requests',
-    labelNames: ['outcome'],
+    label: 'outcome',
+    labelValues: READ_RESULTS,
     buckets: SECONDS,
-    registers,
+    registry,
   });
   const callSeconds = new Histogram({
     name: 'earshot_origin_bigtable_call_seconds',
@@ -120,7 +122,6 @@ export function createMetrics(options: MetricsOptions): Metrics {
     registers,
   });
   // From the start at 0: what appears with its first event is no increase to Prometheus.
-  for (const outcome of READ_RESULTS) readSeconds.zero({ outcome });
   for (const outcome of HEDGE_RESULTS) hedges.inc({ outcome }, 0);
 
   registerCounters(registry, counters);
@@ -128,7 +129,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   if (withProcess) collectDefaultMetrics({ register: registry });
 
   return {
-    observeRead: (seconds, outcome) => readSeconds.observe({ outcome }, seconds),
+    observeRead: readSeconds.observe,
     observeCall: ({ table, keys, seconds, outcome, code }) => {
       callSeconds.observe({ table, outcome }, seconds);
       callKeys.observe(keys);
