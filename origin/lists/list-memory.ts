@@ -45,5 +45,7 @@ export function createListMemory(maxBytes: number): ListMemory {
 /** A list as it came is a view of the whole message that carried it; kept as it is, all of that would be kept. */
 function copyOf({ value, storedAtMs }: HeldList): HeldList {
   if (value.kind === 'absent') return { value, storedAtMs };
-  return { value: { ...value, bytes: new Uint8Array(value.bytes) }, storedAtMs };
+  const bytes = Buffer.allocUnsafeSlow(value.bytes.length);
+  bytes.set(value.bytes);
+  return { value: { ...value, bytes }, storedAtMs };
 }

@@ -210,6 +210,25 @@ describe('a body', () => {
 });
 
 describe('an answer', () => {
+  test.each([
+    ['short', 100],
+    ['long', 20_000],
+  ])('that is %s has every byte of its lists, whatever they are', async (_what, length) => {
+    const bytes = (from: number) => Uint8Array.from({ length }, (_, i) => (from + 7 * i) % 256);
+    // Not only as memory has them: as a part of something larger, and plain.
+    const lists = [
+      Buffer.from(bytes(0)),
+      Buffer.from(bytes(7)).subarray(1),
+      bytes(10),
+      new Uint8Array(bytes(3).buffer, 5),
+    ];
+    const listOf = (each: Uint8Array): ListResult => ({ kind: 'list', bytes: each, generation: MONDAY, digest: 'd' });
+    const { read } = await serveRoute(lists.map(listOf));
+    expect(await framesOf(await read(lists.length), lists.length)).toEqual(
+      lists.map((list) => listOf(Uint8Array.from(list))),
+    );
+  });
+
   test('from memory tells its age, and one from the table has none', async () => {
     const instance = await startInstance();
     await writeManifestCell(instance.bigtable, JSON.stringify(manifestOf(1)), MONDAY);

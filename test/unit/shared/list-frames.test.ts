@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { concatBytes, encodeUtf8 } from '../../../shared/bytes.ts';
-import { decodeListFrames, encodeListFrames, type ListResult } from '../../../shared/list-frames.ts';
+import { decodeListFrames, encodeListFrames, type ListResult, listFramesText } from '../../../shared/list-frames.ts';
 
 const ages = { ageMs: fc.integer({ min: 1, max: 1e9 }), itemsAgeMs: fc.integer({ min: 1, max: 1e9 }) };
 
@@ -31,6 +31,15 @@ describe('list frames', () => {
       fc.property(fc.array(result, { maxLength: 20 }), (results) => {
         const back = decodeListFrames(encodeListFrames(results), results.length);
         expect(back.map(copyBytes)).toEqual(results.map(copyBytes));
+      }),
+    );
+  });
+
+  test('are the same bytes as text', () => {
+    const latin1Of = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1');
+    fc.assert(
+      fc.property(fc.array(result, { maxLength: 20 }), (results) => {
+        expect(listFramesText(results, latin1Of)).toBe(latin1Of(encodeListFrames(results)));
       }),
     );
   });

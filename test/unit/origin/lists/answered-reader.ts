@@ -18,7 +18,7 @@ export const FLIGHT_AGE_MS = 5000;
 export const TTL_MS = 600_000;
 export const absent: Value = { kind: 'absent' };
 export const failure: Value = { kind: 'error', code: 'unavailable' };
-export const list = (digest: string): Value => ({ kind: 'list', bytes: new Uint8Array([1]), generation: 1, digest });
+export const list = (digest: string): Value => ({ kind: 'list', bytes: Buffer.from([1]), generation: 1, digest });
 export const ask = (user = 'u:1', change: Partial<ListAsk> = {}): ListAsk => ({
   surface: 'home',
   variant: 'control',
