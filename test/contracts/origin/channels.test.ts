@@ -132,6 +132,18 @@ describe('a channel', () => {
     expect([...new Set(bigtable.peers)].map(callsOf)).toEqual([2, 2, 2, 2]);
   });
 
+  test('brings 2 MB without the server hearing anything meanwhile, so that a long way costs an answer no round trips', async () => {
+    const { bigtable, channels, proxy, read, server, serverClock } = await setUp();
+    await writeList(bigtable, listKey('u:1'), Buffer.alloc(2_000_000));
+    await channels.warm();
+    server.setFault('europe', { latencyMs: 100 });
+    const reading = read();
+    await eventually(() => expect(serverClock.pending()).toBe(1));
+    proxy.mute();
+    serverClock.advance(100);
+    expect(await reading).toEqual(ok);
+  });
+
   test('is replaced when its time has come: calls on the old one end well, later ones take the new one, and the old one closes', async () => {
     const { channels, clock, pings, proxy, read, server, serverClock } = await setUp({ lifetimeMs: 1000 });
     await channels.warm();
