@@ -91,8 +91,9 @@ export function createListsRoute(deps: ListsRouteDeps): ListsRoute {
   }
 
   function answer(response: ServerResponse, results: readonly ListResult[], startedAtMs: number): void {
-    observe(clock.monotonicNow() - startedAtMs, outcomeOf(results));
-    if (results.every((result) => result.kind === 'error' && result.code === 'overloaded')) {
+    const outcome = outcomeOf(results);
+    observe(clock.monotonicNow() - startedAtMs, outcome);
+    if (outcome === 'shed' && results.every((result) => result.kind === 'error' && result.code === 'overloaded')) {
       send(response, makeProblem('overloaded', undefined, retryAfterSeconds()));
       return;
     }

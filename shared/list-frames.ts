@@ -42,8 +42,14 @@ export function encodeListFrames<T extends Uint8Array = Uint8Array<ArrayBuffer>>
 }
 
 /** The same as text, a byte a character (latin1); `latin1Of` makes it of a list's bytes. */
-export const listFramesText = (results: readonly ListResult[], latin1Of: (bytes: Uint8Array) => string): string =>
-  results.map((result) => `${frameHeader(result)}\n${result.kind === 'list' ? latin1Of(result.bytes) : ''}`).join('');
+export function listFramesText(results: readonly ListResult[], latin1Of: (bytes: Uint8Array) => string): string {
+  let text = '';
+  for (const result of results) {
+    text += `${frameHeader(result)}\n`;
+    if (result.kind === 'list') text += latin1Of(result.bytes);
+  }
+  return text;
+}
 
 /**
  * The results in `body`, lists as views of its memory. Throws an Error when the body is cut short, carries a header that is not one, or does
