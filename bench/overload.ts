@@ -16,6 +16,7 @@ const KEYS = 25;
 const REQUESTS = 2_000;
 const OVERLOAD = 3;
 const OVERLOAD_MS = 30_000;
+const HALF_MS = 6_000;
 /** Reads a second, in steps up to where no more gets done. */
 const STEPS = [100, 200, 300, 400, 500, 600, 700, 800, 1000, 1200, 1500];
 const STEP_MS = 3_000;
@@ -70,13 +71,14 @@ async function benchPart(cleanup: Cleanup, limitedBy: string, capacity?: object)
   const [held] = await load({ perSecond: peak, durationMs: HELD_MS, fromMs: 500 });
   // As long as the overload: both have their part of collections of garbage.
   const [unloaded] = await load({ perSecond: peak * 0.2, durationMs: OVERLOAD_MS });
-  const [half] = await load({ perSecond: peak * 0.5, durationMs: 6_000 });
   const before = residentMb(origin);
   const watch = watchProcess(origin);
-  const [over, , after] = await load(
+  // By the same generator as the overload: one that has just been started has a turn of 40 ms at the first rush.
+  const [half, over, , after] = await load(
+    { perSecond: peak * 0.5, durationMs: HALF_MS },
     { perSecond: peak * OVERLOAD, durationMs: OVERLOAD_MS },
     { perSecond: peak * 0.5, durationMs: 2_000 },
-    { perSecond: peak * 0.5, durationMs: 6_000 },
+    { perSecond: peak * 0.5, durationMs: HALF_MS },
   );
   const { middleMb, endMb } = watch.stop();
   const queue = await readGauge(origin, 'earshot_origin_queue_depth');
@@ -146,7 +148,7 @@ function watchProcess(origin: OriginProcess): { stop(): { middleMb: number; endM
   return {
     stop: () => {
       clearInterval(timer);
-      const during = samples.slice(0, OVERLOAD_MS / 500);
+      const during = samples.slice(HALF_MS / 500, (HALF_MS + OVERLOAD_MS) / 500);
       const most = (part: readonly number[]): number => Math.max(...part);
       const third = Math.floor(during.length / 3);
       return { middleMb: most(during.slice(third, 2 * third)), endMb: most(during.slice(2 * third)) };

@@ -28,8 +28,11 @@ const INTERVAL_MS = 50;
 const SMOOTHING = 0.5;
 /** What is allowed in full overload, in ms. */
 const MIN_WAIT_MS = 2.5;
-/** From this refused share on it is full overload. */
-export const FULL_OVERLOAD = 0.5;
+/**
+ * From this refused share on it is full overload. At 0.5 much is allowed where what can be served comes and goes, as on cores that others use too: what
+ * is let in while there is much is late when there is little.
+ */
+export const FULL_OVERLOAD = 0.4;
 
 export function createAllowedWait({ clock, maxWaitMs, admittedShare = () => 1 }: AllowedWaitOptions): AllowedWait {
   let share = 0;

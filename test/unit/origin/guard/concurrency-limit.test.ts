@@ -85,9 +85,9 @@ describe('the concurrency limit', () => {
       return limit.limit();
     };
     expect(limitAfter(0)).toBeGreaterThanOrEqual(1000);
-    expect(limitAfter(0.4)).toBeLessThan(950);
-    expect(limitAfter(0.5)).toBeLessThan(limitAfter(0.4));
-    expect(limitAfter(0.9)).toBe(limitAfter(0.5));
+    expect(limitAfter(0.3)).toBeLessThan(950);
+    expect(limitAfter(0.4)).toBeLessThan(limitAfter(0.3));
+    expect(limitAfter(0.9)).toBe(limitAfter(0.4));
   });
 
   test('takes what ran out of time for congestion from what is tolerated on: in overload sooner', () => {
