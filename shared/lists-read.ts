@@ -35,7 +35,7 @@ export const listsReadSchema = z.strictObject({ keys: z.array(listAskSchema).min
 /**
  * The keys of a body, parsed from JSON. Throws an Error that says where it is not as the schema has it.
  *
- * What is plainly as it should be is not shown to the schema: that takes longer than all else that an origin does for a list in its memory.
+ * What is plainly as it should be is not shown to the schema: that takes longer than to parse the JSON (docs/decisions/0014).
  */
 export function parseListsRead(body: unknown): readonly ListAsk[] {
   if (isPlainListsRead(body)) return body.keys;

@@ -28,8 +28,8 @@ export interface BigtableConnection {
 const MAX_MESSAGE_BYTES = 256 * 1024 * 1024;
 
 /**
- * What a connection may bring unread, in all and of one call. HTTP/2's own 64 kB are a tenth of the answers that are under way at once, and across
- * an ocean, where reads go when the local cluster is gone, they would be all that comes in a round trip: 200 lists a second.
+ * What a connection may bring unread, in all and of one call. HTTP/2's own 64 kB are less than a third of an answer of 100 lists, and across
+ * an ocean, where reads go when the local cluster is gone, they are all that comes in a round trip (docs/decisions/0015).
  */
 const FLOW_CONTROL_WINDOW_BYTES = 4 * 1024 * 1024;
 

@@ -55,7 +55,7 @@ export interface ConcurrencyLimitOptions {
 const TOLERANCE = 2;
 /**
  * The same in full overload, where there is no lull that a longer queue at the server would help over. In simulation with reads of up to 200 keys a
- * tenth of the capacity is lost by it, at 1.5 a twelfth, at 1.3 an eighth.
+ * tenth of the capacity is lost by it at the most, at 1.5 a twelfth, at 1.3 an eighth.
  */
 const OVERLOAD_TOLERANCE = 1.4;
 /** Half way to the target when growing; the whole way when shrinking, because until then every read is late. */

@@ -17,7 +17,10 @@ export interface ListMemory {
   readonly entries: number;
 }
 
-/** What an entry costs beside its key and its bytes: objects on V8's heap and the bookkeeping of its buffer (bench/origin measures it). */
+/**
+ * What an entry costs beside its key and its bytes: objects on V8's heap and the bookkeeping of its buffer. With 200 000 lists of 2 100 bytes V8 counted
+ * 460 of them, and the process grew by 950.
+ */
 const ENTRY_OVERHEAD_BYTES = 640;
 
 /** `maxBytes` of keys, lists and bookkeeping; 0 holds nothing. */

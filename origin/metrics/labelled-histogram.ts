@@ -8,10 +8,10 @@ export interface LabelledHistogram<V extends string> {
   observe(value: number, labelValue: V): void;
 }
 
-export interface LabelledHistogramOptions<L extends string, V extends string> {
+export interface LabelledHistogramOptions<V extends string> {
   readonly name: string;
   readonly help: string;
-  readonly label: L;
+  readonly label: string;
   /** All that the label will ever be; exposed from the start, at 0. */
   readonly labelValues: readonly V[];
   /** Upper bounds, rising. */
@@ -26,9 +26,7 @@ interface Series {
   sum: number;
 }
 
-export function createLabelledHistogram<L extends string, V extends string>(
-  options: LabelledHistogramOptions<L, V>,
-): LabelledHistogram<V> {
+export function createLabelledHistogram<V extends string>(options: LabelledHistogramOptions<V>): LabelledHistogram<V> {
   const { name, help, label, labelValues, buckets, registry } = options;
   const newSeries = (): Series => ({ counts: new Float64Array(buckets.length + 1), sum: 0 });
   const described = { name, help, type: 'histogram', labelNames: [label] };
@@ -51,11 +49,8 @@ export function createLabelledHistogram<L extends string, V extends string>(
       return [...bounds, line('sum', sum, {}), line('count', below, {})];
     }),
   });
-  const reset = (): void => {
-    for (const labelValue of labelValues) series.set(labelValue, newSeries());
-  };
-  // The type asks for one of prom-client's own classes; these are what its registry uses of them.
-  registry.registerMetric({ ...described, get, reset } as unknown as Histogram);
+  // The type asks for one of prom-client's own classes; this is what its registry uses of them.
+  registry.registerMetric({ ...described, get } as unknown as Histogram);
 
   return {
     observe: (value, labelValue) => {
