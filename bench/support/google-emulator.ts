@@ -2,16 +2,16 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
+import { findFreePorts } from '../../dev/ports.ts';
 import type { Cleanup } from './cleanup.ts';
 
 /** Starts it on a free port: `host:port`, or undefined where it is not installed. */
 export async function startGoogleEmulator(cleanup: Cleanup): Promise<string | undefined> {
   const path = await findEmulator();
   if (path === undefined) return undefined;
-  const port = await findFreePort();
+  const [port] = await findFreePorts(1);
   const child = spawn(path, ['-host', '127.0.0.1', '-port', String(port)], { stdio: ['ignore', 'pipe', 'ignore'] });
   const exited = once(child, 'exit');
   cleanup.add(async () => {
@@ -31,13 +31,4 @@ async function findEmulator(): Promise<string | undefined> {
   } catch {
     return undefined;
   }
-}
-
-async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -1,10 +1,9 @@
 // The worker as it is deployed, in `workerd serve`, objects of regions included; three origins beside an embedded Bigtable, and before each a way
 // that breaks as it is told. Its callers are in Tokyo.
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { findFreePorts } from '../../dev/ports.ts';
 import { type RegionProxy, startRegionProxy } from '../../dev/region-proxy.ts';
 import { DEV_LOCATIONS, makeRegions } from '../../dev/topology.ts';
 import { DEFAULT_LIFETIME_MS, mintToken } from '../../ops/mint-token.ts';
@@ -61,7 +60,7 @@ export async function createRegionsRig(
   const bigtable = await startBigtable();
   cleanup.add(bigtable.stop);
   await fillTable(tableAddress(bigtable.env.BIGTABLE_EMULATOR_HOST ?? ''), USERS);
-  const ports = await findPorts(REGION_NAMES.length);
+  const ports = await findFreePorts(REGION_NAMES.length);
   const regions = makeRegions(0).map((region, i) => ({ ...region, origin: `http://127.0.0.1:${ports[i]}` }));
   const proxies = new Map<string, RegionProxy>();
   const originUrls: string[] = [];
@@ -132,13 +131,4 @@ export async function createRegionsRig(
 export function eachOnce(): (i: number) => string {
   let next = 0;
   return () => makeListener(next++ % USERS);
-}
-
-/** Ports that are free now. */
-async function findPorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => once(server.close(), 'close')));
-  return ports;
 }

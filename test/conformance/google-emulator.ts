@@ -2,10 +2,10 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { test } from 'vitest';
+import { findFreePorts } from '../../dev/ports.ts';
 import type { StartedBigtable } from '../contracts/bigtable/suite.ts';
 
 const run = promisify(execFile);
@@ -27,7 +27,7 @@ export async function findCbt(): Promise<string | undefined> {
 
 export async function startEmulator(emulator: Emulator): Promise<StartedBigtable> {
   if (emulator.kind === 'running') return { endpoint: emulator.endpoint, stop: async () => {} };
-  const port = await freePort();
+  const [port] = await findFreePorts(1);
   const child = spawn(emulator.path, ['-host', '127.0.0.1', '-port', String(port)], {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
@@ -68,14 +68,4 @@ async function outputOf(command: string, args: string[]): Promise<string | undef
   } catch {
     return undefined;
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('expected a TCP port');
-  return address.port;
 }

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { findFreePorts, portArgs, runNode, spawnNode, startTestCloud } from '../support/local-cloud.ts';
+import { findCloudPorts, portArgs, runNode, spawnNode, startTestCloud } from '../support/local-cloud.ts';
 import { findProcesses } from '../support/processes.ts';
 
 let stateDirectory: string;
@@ -49,7 +49,7 @@ describe('npm start', () => {
   });
 
   test('ends every process at Ctrl-C, with exit code 0', async () => {
-    const ports = await findFreePorts();
+    const ports = await findCloudPorts();
     const started = spawnNode(['dev/start.ts', ...portArgs(ports)], environment());
     await started.printed('Ctrl-C ends it.');
     started.child.kill('SIGINT');
@@ -58,7 +58,7 @@ describe('npm start', () => {
   });
 
   test('ends every process at Ctrl-C while it is still starting', async () => {
-    const ports = await findFreePorts();
+    const ports = await findCloudPorts();
     const started = spawnNode(['dev/start.ts', ...portArgs(ports)], environment());
     await started.printed('table recommendations');
     started.child.kill('SIGINT');
@@ -69,7 +69,7 @@ describe('npm start', () => {
   test.each(['bigtable/main.ts', 'origin/main.ts', 'wrangler'])(
     'ends wholly, with one clear line, when %s dies',
     async (victim) => {
-      const ports = await findFreePorts();
+      const ports = await findCloudPorts();
       const started = spawnNode(['dev/start.ts', ...portArgs(ports)], environment());
       await started.printed('Ctrl-C ends it.');
       const [process_] = findProcesses(stateDirectory).filter(({ command }) => command.includes(victim));
@@ -81,7 +81,7 @@ describe('npm start', () => {
   );
 
   test('names the port that is taken and what it was wanted for', async () => {
-    const ports = await findFreePorts();
+    const ports = await findCloudPorts();
     const squatter = createServer().listen(ports.origins + 1, '127.0.0.1');
     await once(squatter, 'listening');
     try {
@@ -123,7 +123,7 @@ describe('npm start', () => {
   });
 
   test('does not serve a file in which no line is valid, and says so', async () => {
-    const ports = await findFreePorts();
+    const ports = await findCloudPorts();
     writeFileSync(join(stateDirectory, 'home.control.ndjson'), 'not a list\n');
     const { code, stderr } = await runNode(
       ['dev/start.ts', ...portArgs(ports), '--data', stateDirectory],
@@ -136,7 +136,7 @@ describe('npm start', () => {
 });
 
 test('npm stop ends what a killed start has left, and npm start says so before', async () => {
-  const ports = await findFreePorts();
+  const ports = await findCloudPorts();
   const started = spawnNode(['dev/start.ts', ...portArgs(ports)], environment());
   await started.printed('Ctrl-C ends it.');
   started.child.kill('SIGKILL');

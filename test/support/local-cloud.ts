@@ -2,20 +2,13 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { BEHIND_PORT_OFFSET } from '../../dev/topology.ts';
+import { findFreePorts } from '../../dev/ports.ts';
+import { BEHIND_PORT_OFFSET, type Ports } from '../../dev/topology.ts';
 
-const MAX_PORT = 65_535;
 const repository = join(import.meta.dirname, '../..');
-
-export interface Ports {
-  readonly edge: number;
-  readonly origins: number;
-  readonly bigtable: number;
-}
 
 export interface CommandResult {
   readonly code: number;
@@ -39,7 +32,7 @@ export interface TestCloud {
 /** Throws an Error with what the command printed when the cloud does not come up. */
 export async function startTestCloud(...args: string[]): Promise<TestCloud> {
   const stateDirectory = mkdtempSync(join(tmpdir(), 'earshot-test-'));
-  const ports = await findFreePorts();
+  const ports = await findCloudPorts();
   const run = (script: string, ...more: string[]) => runNode([script, ...more], { EARSHOT_STATE_DIR: stateDirectory });
   const started = await run('dev/start.ts', '--detach', ...portArgs(ports), ...args);
   if (started.code !== 0) {
@@ -119,35 +112,8 @@ function cleanEnvironment(): Record<string, string | undefined> {
   return rest;
 }
 
-/** Ports that were free a moment ago; the three of the origins stand in a row, and what belongs to one is free behind it too. */
-export async function findFreePorts(): Promise<Ports> {
-  for (let attempt = 0; attempt < 50; attempt++) {
-    const [edge, bigtable, origins] = [await freePort(), await freePort(), await freePort()];
-    const ways = [origins, origins + 1, origins + 2];
-    const others = [origins + 1, origins + 2, ...[...ways, bigtable].map((port) => port + BEHIND_PORT_OFFSET)];
-    const areFree = await Promise.all(others.map((port) => port <= MAX_PORT && isFree(port)));
-    if (!areFree.includes(false)) return { edge, bigtable, origins };
-  }
-  throw new Error('expected three free ports in a row, got none in 50 tries');
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-async function isFree(port: number): Promise<boolean> {
-  const server = createServer().listen(port, '127.0.0.1');
-  try {
-    await once(server, 'listening');
-  } catch {
-    return false;
-  }
-  server.close();
-  await once(server, 'close');
-  return true;
+/** Ports for one cloud: those of the origins stand in a row, and what belongs to one is free behind it too. */
+export async function findCloudPorts(): Promise<Ports> {
+  const [origins = 0] = await findFreePorts(BEHIND_PORT_OFFSET + 5);
+  return { origins, bigtable: origins + 3, edge: origins + 4 };
 }

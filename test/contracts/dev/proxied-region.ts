@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
+import { findFreePorts } from '../../../dev/ports.ts';
 import { type RegionProxy, startRegionProxy } from '../../../dev/region-proxy.ts';
 import { createManualClock, type ManualClock } from '../../../shared/clock.ts';
 import { DEV_LOCATION_HEADER, type Region } from '../../../shared/regions.ts';
-import { findFreePorts } from '../../support/local-cloud.ts';
 import { eventually } from '../origin/waiting.ts';
 
 export interface ProxiedRegion {
@@ -57,7 +57,7 @@ export async function startProxiedRegion({
     await once(server, 'close');
   }
 
-  const { origins: port } = await findFreePorts();
+  const [port = 0] = await findFreePorts(1);
   const origin = `http://127.0.0.1:${port}`;
   const region = { name: 'asia', origin, locationHint: 'apac', latitude: 1.35, longitude: 103.82 } as const;
   const random = (): number => chances.shift() ?? 0;
