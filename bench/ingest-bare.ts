@@ -32,7 +32,7 @@ async function loop(): Promise<void> {
         mutations: [{ setCell: { familyName: FAMILIES.lists, columnQualifier, timestampMicros, value } }],
       };
     });
-    for await (const response of bigtable.data.mutateRows(
+    for await (const response of (await bigtable.data()).mutateRows(
       { tableName, appProfileId: 'ingest', entries },
       { timeout: 60_000 },
     )) {

@@ -73,7 +73,7 @@ async function writeLists(bigtable: BigtableConnection, users: readonly string[]
     return { rowKey: Buffer.from(makeRowKey(user)), mutations: [{ setCell }] };
   });
   const request = { tableName: bigtable.tableName(TABLES.recommendations), appProfileId: 'ingest', entries };
-  for await (const answer of bigtable.data.mutateRows(request, { timeout: TIMEOUT_MS })) {
+  for await (const answer of (await bigtable.data()).mutateRows(request, { timeout: TIMEOUT_MS })) {
     for (const { status } of answer.entries) if (status.code !== 0) throw new Error(status.message);
   }
 }

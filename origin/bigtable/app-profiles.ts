@@ -59,10 +59,11 @@ export async function applyProfile(
   const name = `${bigtable.instanceName}/appProfiles/${id}`;
   const options = { timeout: ADMIN_TIMEOUT_MS, retry: null };
   try {
-    const existing = await findOrUndefined(bigtable.instanceAdmin.getAppProfile({ name }, options));
+    const instanceAdmin = await bigtable.instanceAdmin();
+    const existing = await findOrUndefined(instanceAdmin.getAppProfile({ name }, options));
     if (existing === undefined) {
       if (!dryRun) {
-        await bigtable.instanceAdmin.createAppProfile(
+        await instanceAdmin.createAppProfile(
           { parent: bigtable.instanceName, appProfileId: id, appProfile: wanted, ignoreWarnings: true },
           options,
         );
@@ -81,7 +82,8 @@ export async function applyProfile(
 
 async function updateProfile(bigtable: BigtableConnection, appProfile: AppProfile): Promise<void> {
   const routing = appProfile.multiClusterRoutingUseAny ? 'multi_cluster_routing_use_any' : 'single_cluster_routing';
-  const [operation] = await bigtable.instanceAdmin.updateAppProfile(
+  const instanceAdmin = await bigtable.instanceAdmin();
+  const [operation] = await instanceAdmin.updateAppProfile(
     { appProfile, updateMask: { paths: ['description', routing, 'standard_isolation'] }, ignoreWarnings: true },
     { timeout: ADMIN_TIMEOUT_MS },
   );

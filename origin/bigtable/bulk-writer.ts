@@ -90,7 +90,7 @@ export function createBulkWriter(bigtable: BigtableConnection, options: BulkWrit
     let error: unknown = makeGrpcError(UNAVAILABLE, 'the answer named fewer rows than were sent');
     let refused: unknown;
     try {
-      const stream = bigtable.data.mutateRows(
+      const stream = (await bigtable.data()).mutateRows(
         { tableName, appProfileId: appProfile, entries },
         { timeout: BATCH_TIMEOUT_MS, retryRequestOptions: NO_RETRY },
       ) as AsyncIterable<protos.google.bigtable.v2.IMutateRowsResponse>;

@@ -1,8 +1,9 @@
 // The one way to Bigtable: the official client's generated stubs, for the real service and for an emulator alike.
 // Every call names its own deadline; the client's defaults (12 hours for ReadRows) are never relied on.
 import { v2 } from '@google-cloud/bigtable';
-import { credentials } from '@grpc/grpc-js';
+import { type Client, credentials } from '@grpc/grpc-js';
 import { googleAuthLibrary } from 'google-gax';
+import { EarshotError } from '../../shared/errors.ts';
 
 export interface BigtableAddress {
   readonly project: string;
@@ -11,10 +12,11 @@ export interface BigtableAddress {
   readonly emulatorHost?: string | undefined;
 }
 
+/** Each client is opened when it is first asked for, and again after that has failed: it rejects as `openClient` does. */
 export interface BigtableConnection {
-  readonly data: v2.BigtableClient;
-  readonly tableAdmin: v2.BigtableTableAdminClient;
-  readonly instanceAdmin: v2.BigtableInstanceAdminClient;
+  data(): Promise<v2.BigtableClient>;
+  tableAdmin(): Promise<v2.BigtableTableAdminClient>;
+  instanceAdmin(): Promise<v2.BigtableInstanceAdminClient>;
   /** `projects/P`. */
   readonly projectName: string;
   /** `projects/P/instances/I`. */
@@ -48,20 +50,63 @@ export const clientOptions = ({ project, emulatorHost }: BigtableAddress) => ({
 export function connectBigtable(address: BigtableAddress): BigtableConnection {
   const { project, instance } = address;
   const options = clientOptions(address);
-  const data = new v2.BigtableClient(options);
-  const tableAdmin = new v2.BigtableTableAdminClient(options);
-  const instanceAdmin = new v2.BigtableInstanceAdminClient(options);
+  const data = openOnce(() => new v2.BigtableClient(options));
+  const tableAdmin = openOnce(() => new v2.BigtableTableAdminClient(options));
+  const instanceAdmin = openOnce(() => new v2.BigtableInstanceAdminClient(options));
   const projectName = `projects/${project}`;
   const instanceName = `${projectName}/instances/${instance}`;
   return {
-    data,
-    tableAdmin,
-    instanceAdmin,
+    data: data.open,
+    tableAdmin: tableAdmin.open,
+    instanceAdmin: instanceAdmin.open,
     projectName,
     instanceName,
     tableName: (table) => `${instanceName}/tables/${table}`,
     close: async () => {
       await Promise.all([data.close(), tableAdmin.close(), instanceAdmin.close()]);
+    },
+  };
+}
+
+interface GeneratedClient {
+  initialize(): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+/**
+ * What a client calls with, its credentials loaded. A generated client that loads them at its first call throws what fails then where nobody can
+ * catch it, which ends the process, and does not try again. Throws an EarshotError of source `table`.
+ */
+export async function openClient(client: GeneratedClient): Promise<Client> {
+  try {
+    return (await client.initialize()) as Client;
+  } catch (error) {
+    throw new EarshotError('internal', 'table', `no client of Bigtable could be made: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+function openOnce<C extends GeneratedClient>(make: () => C): { open(): Promise<C>; close(): Promise<void> } {
+  let opening: Promise<C> | undefined;
+  const open = async (): Promise<C> => {
+    const client = make();
+    try {
+      await openClient(client);
+      return client;
+    } catch (error) {
+      opening = undefined;
+      throw error;
+    }
+  };
+  return {
+    open: () => {
+      opening ??= open();
+      return opening;
+    },
+    close: async () => {
+      const client = await opening?.catch(() => undefined);
+      await client?.close();
     },
   };
 }

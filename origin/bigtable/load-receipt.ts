@@ -34,7 +34,7 @@ export async function writeLoadReceipt(
   nowMs: number,
 ): Promise<void> {
   try {
-    await bigtable.data.mutateRow(
+    await (await bigtable.data()).mutateRow(
       {
         tableName: bigtable.tableName(TABLES.control),
         appProfileId: appProfile,

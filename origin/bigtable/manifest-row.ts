@@ -64,7 +64,10 @@ export async function replaceManifest(
   };
   try {
     // Not repeated by the client: a second attempt would lose against its own first.
-    const [{ predicateMatched }] = await bigtable.data.checkAndMutateRow(request, { timeout: timeoutMs, retry: null });
+    const [{ predicateMatched }] = await (await bigtable.data()).checkAndMutateRow(request, {
+      timeout: timeoutMs,
+      retry: null,
+    });
     return predicateMatched === (read.cell !== undefined);
   } catch (error) {
     throw toTableError(error, 'the compare-and-set of the manifest');

@@ -26,7 +26,7 @@ export async function readRows(bigtable: BigtableConnection, call: ReadRowsCall)
   const found: Row[] = [];
   const merger = createChunkMerger();
   try {
-    const stream = bigtable.data.readRows(
+    const stream = (await bigtable.data()).readRows(
       {
         tableName: bigtable.tableName(table),
         appProfileId: appProfile,

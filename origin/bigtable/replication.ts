@@ -18,9 +18,10 @@ export async function waitForReplication(
   const options = { timeout: CALL_TIMEOUT_MS };
   const untilMs = clock.now() + timeoutMs;
   try {
-    const [{ consistencyToken }] = await bigtable.tableAdmin.generateConsistencyToken({ name }, options);
+    const tableAdmin = await bigtable.tableAdmin();
+    const [{ consistencyToken }] = await tableAdmin.generateConsistencyToken({ name }, options);
     while (true) {
-      const [{ consistent }] = await bigtable.tableAdmin.checkConsistency(
+      const [{ consistent }] = await tableAdmin.checkConsistency(
         { name, consistencyToken: consistencyToken ?? '' },
         options,
       );

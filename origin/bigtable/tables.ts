@@ -36,12 +36,13 @@ export async function applyTable(
   // Applying again goes on from there; the client would repeat a look-up that nobody answers for over a minute.
   const options = { timeout: ADMIN_TIMEOUT_MS, retry: null };
   try {
+    const tableAdmin = await bigtable.tableAdmin();
     const existing = await findOrUndefined(
-      bigtable.tableAdmin.getTable({ name: bigtable.tableName(table), view: 'SCHEMA_VIEW' }, options),
+      tableAdmin.getTable({ name: bigtable.tableName(table), view: 'SCHEMA_VIEW' }, options),
     );
     if (existing === undefined) {
       if (!dryRun) {
-        await bigtable.tableAdmin.createTable(
+        await tableAdmin.createTable(
           {
             parent: bigtable.instanceName,
             tableId: table,
@@ -57,7 +58,7 @@ export async function applyTable(
     if (found?.gcRule?.maxNumVersions === versions) return { what, done: 'unchanged' };
     if (!dryRun) {
       const change = found === undefined ? { create: { gcRule } } : { update: { gcRule } };
-      await bigtable.tableAdmin.modifyColumnFamilies(
+      await tableAdmin.modifyColumnFamilies(
         { name: bigtable.tableName(table), modifications: [{ id: family, ...change }] },
         options,
       );

@@ -126,14 +126,17 @@ function messageOf({ code, stderr }: CommandResult): { code: number; message: st
   return { code, message: messages[0] ?? '' };
 }
 
+/** What asks Bigtable first in a way of its own; FILE is one of a line. */
+const asking: readonly [what: string, args: readonly string[]][] = [
+  ['manifest show', ['manifest', 'show']],
+  ['publish', ['publish', ...home()]],
+  ['schema apply', ['schema', 'apply', '--clusters', 'asia=asia']],
+  ['ingest', ['ingest', 'FILE', ...home()]],
+  ['ingest of items', ['ingest', 'FILE', '--items']],
+];
+
 describe.concurrent('a Bigtable that cannot be reached', () => {
-  test.each([
-    ['manifest show', ['manifest', 'show']],
-    ['publish', ['publish', ...home()]],
-    ['schema apply', ['schema', 'apply', '--clusters', 'asia=asia']],
-    ['ingest', ['ingest', 'FILE', ...home()]],
-    ['ingest of items', ['ingest', 'FILE', '--items']],
-  ])('is one message and exit code 1 for %s', async (_what, args) => {
+  test.each(asking)('is one message and exit code 1 for %s', async (_what, args) => {
     const { env, file } = makeEmptyInstance();
     const path = file('lists.ndjson', '{"id":"artist:1"}\n');
     const command = [COMMAND, ...args.map((arg) => (arg === 'FILE' ? path : arg))];
@@ -145,6 +148,20 @@ describe.concurrent('a Bigtable that cannot be reached', () => {
     expect(result.stderr).not.toContain('Previous errors');
     expect(result.stdout).toBe('');
   });
+
+  test.each(asking)('for want of credentials is one message and exit code 1 for %s', async (_what, args) => {
+    const { env, directory, file } = makeEmptyInstance();
+    const path = file('lists.ndjson', '{"id":"artist:1"}\n');
+    const command = [COMMAND, ...args.map((arg) => (arg === 'FILE' ? path : arg))];
+    const { BIGTABLE_EMULATOR_HOST, ...forGoogle } = env;
+    const credentials = join(directory, 'credentials.json');
+    const result = await runNode(command, { ...forGoogle, GOOGLE_APPLICATION_CREDENTIALS: credentials });
+    expect(messageOf(result)).toEqual({
+      code: 1,
+      message: expect.stringMatching(`no client of Bigtable could be made: .*${credentials} does not exist`),
+    });
+    expect(result.stdout).toBe('');
+  });
 });
 
 describe.concurrent('a day of ops', () => {
@@ -154,7 +171,8 @@ describe.concurrent('a day of ops', () => {
     const shown = await earshot(...apply, '--dry-run');
     expect(shown).toMatchObject({ code: 0, stderr: '' });
     expect(shown.stdout).toContain('table recommendations, family l, newest 3 versions: would be created\n');
-    const [tables] = await bigtable.tableAdmin.listTables({ parent: bigtable.instanceName }, { timeout: TIMEOUT_MS });
+    const tableAdmin = await bigtable.tableAdmin();
+    const [tables] = await tableAdmin.listTables({ parent: bigtable.instanceName }, { timeout: TIMEOUT_MS });
     expect(tables).toEqual([]);
     const outcomes = async () =>
       (await earshot(...apply)).stdout
@@ -242,7 +260,8 @@ describe.concurrent('a day of ops', () => {
     });
     const tableName = bigtable.tableName('items');
     const chunks: string[] = [];
-    for await (const { chunks: all } of bigtable.data.readRows({ tableName }, { timeout: TIMEOUT_MS })) {
+    const stream = (await bigtable.data()).readRows({ tableName }, { timeout: TIMEOUT_MS });
+    for await (const { chunks: all } of stream) {
       for (const { value } of all) chunks.push(String(value));
     }
     expect(chunks).toEqual([item]);

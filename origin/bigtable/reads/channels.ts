@@ -7,7 +7,7 @@ import { type Clock, systemClock } from '../../../shared/clock.ts';
 import { EarshotError } from '../../../shared/errors.ts';
 import type { Random } from '../../../shared/random.ts';
 import { grpcCodeOf, toTableError, UNIMPLEMENTED } from '../bigtable-error.ts';
-import { type BigtableAddress, clientOptions } from '../connection.ts';
+import { type BigtableAddress, clientOptions, openClient } from '../connection.ts';
 import './stream-decoder.ts';
 
 const messages = protos.google.bigtable.v2;
@@ -68,8 +68,8 @@ export function createReadChannels(options: ReadChannelsOptions): ReadChannels {
   async function open(): Promise<Channel> {
     // Without a pool of its own every client of this address would share one connection.
     const client = new v2.BigtableClient({ ...clientOptions(address), 'grpc.use_local_subchannel_pool': 1 });
+    const stub = await openClient(client);
     try {
-      const stub = (await client.initialize()) as unknown as Client;
       await primeAll(client);
       return { client, stub, calls: 0, isRetired: false };
     } catch (error) {

@@ -79,7 +79,7 @@ export async function writeCell(
     value: Buffer.from(value),
   };
   const row = { tableName: bigtable.tableName(table), appProfileId: appProfile, rowKey: Buffer.from(rowKey) };
-  await bigtable.data.mutateRow({ ...row, mutations: [{ setCell }] }, { timeout: TIMEOUT_MS });
+  await (await bigtable.data()).mutateRow({ ...row, mutations: [{ setCell }] }, { timeout: TIMEOUT_MS });
 }
 
 export const writeList = (

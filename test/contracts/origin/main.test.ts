@@ -1,6 +1,7 @@
 // The origin as a process: what it says when it cannot start, and how it ends.
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { runNode, spawnNode } from '../../support/local-cloud.ts';
 import { startInstance } from './instance.ts';
@@ -61,6 +62,20 @@ test('a Bigtable that cannot be reached does not keep it from starting, and the 
   expect(running.output.stdout).toContain('ECONNREFUSED 127.0.0.1:1');
   running.child.kill('SIGTERM');
   expect(await running.exited).toBe(0);
+});
+
+test('credentials that cannot be loaded do not end it: it is not ready, and the log says why', async () => {
+  const path = join(import.meta.dirname, 'none.json');
+  const running = spawnNode(['origin/main.ts'], { ...environment, GOOGLE_APPLICATION_CREDENTIALS: path });
+  await running.printed('"msg":"listening"');
+  const [, url = ''] = /"url":"([^"]+)"/.exec(running.output.stdout) ?? [];
+  expect((await fetch(`${url}/readyz`)).status).toBe(503);
+  expect(running.output.stdout).toMatch(
+    /no client of Bigtable could be made: .*none.json does not exist.*"msg":"the connections to Bigtable could not be primed"/,
+  );
+  running.child.kill('SIGTERM');
+  expect(await running.exited).toBe(0);
+  expect(running.output.stderr).toBe('');
 });
 
 test('a port that is taken is one clear line and exit code 1', async () => {

@@ -39,7 +39,9 @@ const everything = (done: SchemaChange['done']) => ({
 });
 
 /** All that an administrator can see of the instance. */
-async function look({ tableAdmin, instanceAdmin, instanceName, tableName }: BigtableConnection) {
+async function look(bigtable: BigtableConnection) {
+  const { instanceName, tableName } = bigtable;
+  const [tableAdmin, instanceAdmin] = await Promise.all([bigtable.tableAdmin(), bigtable.instanceAdmin()]);
   const [listed] = await tableAdmin.listTables({ parent: instanceName }, options);
   const names = listed.map(({ name }) => String(name));
   const tables = await Promise.all(names.map((name) => tableAdmin.getTable({ name, view: 'SCHEMA_VIEW' }, options)));
@@ -57,8 +59,9 @@ async function look({ tableAdmin, instanceAdmin, instanceName, tableName }: Bigt
   };
 }
 
-async function splitsOf({ data, tableName }: BigtableConnection, table: string): Promise<string[]> {
-  const samples = await collect<{ rowKey: Buffer }>(data.sampleRowKeys({ tableName: tableName(table) }, options));
+async function splitsOf(bigtable: BigtableConnection, table: string): Promise<string[]> {
+  const stream = (await bigtable.data()).sampleRowKeys({ tableName: bigtable.tableName(table) }, options);
+  const samples = await collect<{ rowKey: Buffer }>(stream);
   return samples.map(({ rowKey }) => rowKey.toString());
 }
 
@@ -125,7 +128,8 @@ test('a changed garbage collection, a missing family and a changed profile are s
   const { bigtable } = await startEmptyInstance();
   await apply(bigtable);
   const before = await look(bigtable);
-  const { instanceAdmin, instanceName, tableAdmin, tableName } = bigtable;
+  const { instanceName, tableName } = bigtable;
+  const [tableAdmin, instanceAdmin] = await Promise.all([bigtable.tableAdmin(), bigtable.instanceAdmin()]);
   const fewer = [{ id: 'l', update: { gcRule: { maxNumVersions: 1 } } }];
   await tableAdmin.modifyColumnFamilies({ name: tableName('recommendations'), modifications: fewer }, options);
   const none = [{ id: 'm', drop: true }];
@@ -170,9 +174,9 @@ test('lists that were stored before stay stored', async () => {
     timestampMicros: 1000,
     value: Buffer.from('x'),
   };
-  await bigtable.data.mutateRow({ tableName, rowKey: Buffer.from('k'), mutations: [{ setCell }] }, options);
+  await (await bigtable.data()).mutateRow({ tableName, rowKey: Buffer.from('k'), mutations: [{ setCell }] }, options);
   await apply(bigtable);
-  expect(await collect(bigtable.data.readRows({ tableName }, options))).toHaveLength(1);
+  expect(await collect((await bigtable.data()).readRows({ tableName }, options))).toHaveLength(1);
 });
 
 test('a dry run tells what would be done and does nothing', async () => {

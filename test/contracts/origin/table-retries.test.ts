@@ -137,7 +137,7 @@ describe('what is set up wrongly', () => {
   test('a profile that was there when the connection was primed, and is not any more, is asked once', async () => {
     const { bigtable, read, seen } = await startTable();
     const name = `${bigtable.instanceName}/appProfiles/serve-asia`;
-    await bigtable.instanceAdmin.deleteAppProfile({ name, ignoreWarnings: true });
+    await (await bigtable.instanceAdmin()).deleteAppProfile({ name, ignoreWarnings: true });
     expect(await read(listKey('u:1'))).toEqual([internal]);
     expect([seen.calls, seen.retries]).toEqual([[1], 0]);
   });
