@@ -27,7 +27,8 @@ function exitWith(error: unknown): never {
 
 const place = readWorkerPlace(process.env);
 if (config.workers > 1 && place === undefined) {
-  process.exit(await runWorkers(config.workers, { clock: systemClock, logger }));
+  const drainMs = config.drainDelayMs + config.drainTimeoutMs;
+  process.exit(await runWorkers(config.workers, { clock: systemClock, logger, drainMs }));
 }
 
 const origin = await startOrigin(config, { clock: systemClock, logger, loopLoad: watchLoop(), place }).catch(exitWith);

@@ -14,8 +14,17 @@ export interface WorkerPlace {
   readonly directory: string;
 }
 
+export interface PrimaryOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** How long a worker's drain takes at most, in ms; one that has not ended a second later hangs and is killed. */
+  readonly drainMs: number;
+}
+
 /** A worker that ends at once, again and again, is not worth a core. */
 const RESTART_AFTER_MS = 1_000;
+/** From the end of its drain to that of a worker: clients closed, process ended, on a machine that is busy. */
+const END_WITHIN_MS = 1_000;
 const PLACE = 'EARSHOT_WORKER_PLACE';
 
 /** Where this process stands among the workers; undefined when it is the only one, or the primary. */
@@ -25,10 +34,10 @@ export function readWorkerPlace(env: Readonly<Record<string, string | undefined>
 }
 
 /**
- * Starts `count` workers: the first alone, so that what keeps it from starting is said once, then the others. Resolves with 0 when all have ended
- * after SIGTERM or SIGINT, or with the exit code of the first that cannot start.
+ * Starts `count` workers: the first alone, so that what keeps it from starting is said once, then the others. Resolves when all have ended: after
+ * SIGTERM or SIGINT with 0, or with 1 if one hung, else with the exit code of the first that cannot start.
  */
-export function runWorkers(count: number, { clock, logger }: { clock: Clock; logger: Logger }): Promise<number> {
+export function runWorkers(count: number, { clock, logger, drainMs }: PrimaryOptions): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), 'earshot-origin-'));
   const running = new Map<number, Worker>();
   /** Those that have listened once: what has ended since then was no fault of the configuration. */
@@ -61,10 +70,20 @@ export function runWorkers(count: number, { clock, logger }: { clock: Clock; log
   }
 
   function leave(): void {
+    if (!isLeaving) clock.setTimeout(killHanging, drainMs + END_WITHIN_MS);
     isLeaving = true;
     for (const worker of running.values()) worker.process.kill('SIGTERM');
     // It may be that all have just ended, and none was started anew yet.
     endWhenAlone();
+  }
+
+  /** Its event loop stands still, so it knows of no signal; it would be left behind when this process is killed for being late. */
+  function killHanging(): void {
+    for (const [index, worker] of running) {
+      logger.error({ worker: index }, 'a worker hangs and did not end; it is killed');
+      exitCode ||= 1;
+      worker.process.kill('SIGKILL');
+    }
   }
 
   function endWhenAlone(): void {

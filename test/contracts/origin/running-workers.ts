@@ -57,10 +57,10 @@ export const workersEnvironment = {
   PORT: '0',
 };
 
-export async function runWorkers(): Promise<RunningWorkers> {
+export async function runWorkers(more: Readonly<Record<string, string>> = {}): Promise<RunningWorkers> {
   const instance = await startInstance();
   await writeManifestCell(instance.bigtable, JSON.stringify(manifestOf(1)), MONDAY);
-  const env = { ...workersEnvironment, BIGTABLE_EMULATOR_HOST: instance.server.endpoint };
+  const env = { ...workersEnvironment, BIGTABLE_EMULATOR_HOST: instance.server.endpoint, ...more };
   const running = spawnNode(['origin/main.ts'], env);
   onTestFinished(async () => {
     for (const pid of childrenOf(running.child.pid)) signal(pid, 'SIGCONT');

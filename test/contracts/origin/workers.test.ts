@@ -175,6 +175,22 @@ describe('the end', () => {
     },
   );
 
+  test(
+    'is reached also when one hangs: it is killed when its drain should be over, and the exit code is 1',
+    TIMEOUT,
+    async () => {
+      const { running, directory, pidOf } = await runWorkers({ EARSHOT_DRAIN_TIMEOUT_MS: '500' });
+      const hanging = pidOf(1);
+      signal(hanging, 'SIGSTOP');
+      running.child.kill('SIGTERM');
+      expect(await running.exited).toBe(1);
+      expect(running.output.stdout).toMatch(/"worker":1,"msg":"a worker hangs and did not end; it is killed"/);
+      expect(running.output.stdout.match(/"msg":"drained"/g)).toHaveLength(WORKERS - 1);
+      expect(existsSync(`/proc/${hanging}`)).toBe(false);
+      expect(existsSync(directory)).toBe(false);
+    },
+  );
+
   test('is reached also when no process is left to be waited for', TIMEOUT, async () => {
     const workers = await runWorkers();
     const { running, directory } = workers;
