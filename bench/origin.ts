@@ -1,13 +1,13 @@
 // The origin: reads that no memory has, of Google's emulator and of the embedded Bigtable, beside what one would write first and beside bare gRPC;
 // lists from memory beside a bare route; hedging; and what memory saves.
 import { join } from 'node:path';
+import { findGoogleEmulator, startGoogleEmulator } from '../dev/google-emulator.ts';
 import { formatCount } from '../ops/format.ts';
 import type { ColdReport } from './origin-cold.ts';
 import type { HedgingReport } from './origin-hedging.ts';
 import { measureHits, measurePoints, ROUNDS, WORKERS } from './origin-hits.ts';
 import { CACHED_SHARE, EXPONENT, measureZipf, USERS } from './origin-zipf.ts';
 import { withCleanup } from './support/cleanup.ts';
-import { startGoogleEmulator } from './support/google-emulator.ts';
 import { lastJson, run, startBigtable } from './support/processes.ts';
 import type { BenchResult } from './support/result.ts';
 import { fillTable, tableAddress } from './support/table-data.ts';
@@ -21,7 +21,10 @@ export const benchOrigin = (): Promise<BenchResult> =>
     const bigtable = await startBigtable();
     cleanup.add(bigtable.stop);
     const { BIGTABLE_EMULATOR_HOST: embedded = '' } = bigtable.env;
-    const google = await startGoogleEmulator(cleanup);
+    const emulatorPath = await findGoogleEmulator();
+    const emulator = emulatorPath === undefined ? undefined : await startGoogleEmulator(emulatorPath);
+    if (emulator !== undefined) cleanup.add(emulator.stop);
+    const google = emulator?.endpoint;
     for (const host of google === undefined ? [embedded] : [embedded, google])
       await fillTable(tableAddress(host), COLD_USERS);
 

@@ -16,7 +16,7 @@ const MAX_TRIES = 100;
 /** Throws an Error that names the first port that is taken and what it was wanted for. */
 export async function requireFreePorts(wanted: ReadonlyMap<number, string>): Promise<void> {
   for (const [port, purpose] of wanted) {
-    const refusal = await tryPort(port);
+    const refusal = await whyNotListen(port);
     if (refusal === undefined) continue;
     throw new Error(`port ${port} (${purpose}) is taken or cannot be used: ${refusal.message}`, { cause: refusal });
   }
@@ -27,17 +27,17 @@ export async function findFreePorts(count: number, random: Random = systemRandom
   for (let attempt = 0; attempt < MAX_TRIES; attempt++) {
     const first = FIRST_PORT + Math.floor(random() * (END_PORT - FIRST_PORT - count + 1));
     const ports = Array.from({ length: count }, (_, i) => first + i);
-    const refusals = await Promise.all(ports.map(tryPort));
+    const refusals = await Promise.all(ports.map((port) => whyNotListen(port)));
     if (refusals.every((refusal) => refusal === undefined)) return ports;
   }
   throw new Error(`expected ${count} free ports in a row on 127.0.0.1, got none in ${MAX_TRIES} tries`);
 }
 
-/** Listens for a moment: why it cannot, or undefined. */
-async function tryPort(port: number): Promise<Error | undefined> {
+/** Listens for a moment: why that fails, or undefined. */
+export async function whyNotListen(port: number, host = '127.0.0.1'): Promise<Error | undefined> {
   const server = createServer();
   try {
-    server.listen(port, '127.0.0.1');
+    server.listen(port, host);
     await once(server, 'listening');
   } catch (error) {
     return error as Error;

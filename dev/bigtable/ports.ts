@@ -1,19 +1,11 @@
 // Listening on a port that may be taken: one clear error, and nothing on the terminal but that.
-import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { whyNotListen } from '../ports.ts';
 
 /** grpc-js writes to stderr when it cannot listen, so the port is tried before it is asked. Throws when it is taken. */
 export async function checkPortIsFree(host: string, port: number): Promise<void> {
   if (port === 0) return;
-  const probe = createServer();
-  try {
-    probe.listen(port, host);
-    await once(probe, 'listening');
-  } catch (error) {
-    throw cannotListen(host, port, error);
-  }
-  probe.close();
-  await once(probe, 'close');
+  const refusal = await whyNotListen(port, host);
+  if (refusal !== undefined) throw cannotListen(host, port, refusal);
 }
 
 export function cannotListen(host: string, port: number, cause: unknown): Error {

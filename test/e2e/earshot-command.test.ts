@@ -136,11 +136,15 @@ const asking: readonly [what: string, args: readonly string[]][] = [
 ];
 
 describe.concurrent('a Bigtable that cannot be reached', () => {
-  test.each(asking)('is one message and exit code 1 for %s', async (_what, args) => {
+  const run = (args: readonly string[], bigtable: Readonly<Record<string, string>>) => {
     const { env, file } = makeEmptyInstance();
+    const { BIGTABLE_EMULATOR_HOST, ...rest } = env;
     const path = file('lists.ndjson', '{"id":"artist:1"}\n');
-    const command = [COMMAND, ...args.map((arg) => (arg === 'FILE' ? path : arg))];
-    const result = await runNode(command, { ...env, BIGTABLE_EMULATOR_HOST: '127.0.0.1:1' });
+    return runNode([COMMAND, ...args.map((arg) => (arg === 'FILE' ? path : arg))], { ...rest, ...bigtable });
+  };
+
+  test.each(asking)('is one message and exit code 1 for %s', async (_what, args) => {
+    const result = await run(args, { BIGTABLE_EMULATOR_HOST: '127.0.0.1:1' });
     expect(messageOf(result)).toEqual({
       code: 1,
       message: expect.stringMatching(/failed: .*ECONNREFUSED 127\.0\.0\.1:1/),
@@ -150,12 +154,8 @@ describe.concurrent('a Bigtable that cannot be reached', () => {
   });
 
   test.each(asking)('for want of credentials is one message and exit code 1 for %s', async (_what, args) => {
-    const { env, directory, file } = makeEmptyInstance();
-    const path = file('lists.ndjson', '{"id":"artist:1"}\n');
-    const command = [COMMAND, ...args.map((arg) => (arg === 'FILE' ? path : arg))];
-    const { BIGTABLE_EMULATOR_HOST, ...forGoogle } = env;
-    const credentials = join(directory, 'credentials.json');
-    const result = await runNode(command, { ...forGoogle, GOOGLE_APPLICATION_CREDENTIALS: credentials });
+    const credentials = join(root, 'no-credentials.json');
+    const result = await run(args, { GOOGLE_APPLICATION_CREDENTIALS: credentials });
     expect(messageOf(result)).toEqual({
       code: 1,
       message: expect.stringMatching(`no client of Bigtable could be made: .*${credentials} does not exist`),

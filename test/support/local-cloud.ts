@@ -112,8 +112,8 @@ function cleanEnvironment(): Record<string, string | undefined> {
   return rest;
 }
 
-/** Ports for one cloud: those of the origins stand in a row, and what belongs to one is free behind it too. */
+/** Ports for one cloud: three in a row for the origins, one for Bigtable, one for the worker; what stands behind the first four is free, too. */
 export async function findCloudPorts(): Promise<Ports> {
-  const [origins = 0] = await findFreePorts(BEHIND_PORT_OFFSET + 5);
+  const [origins = 0] = await findFreePorts(BEHIND_PORT_OFFSET + 4);
   return { origins, bigtable: origins + 3, edge: origins + 4 };
 }

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findFreePorts, requireFreePorts } from '../../../dev/ports.ts';
+import { systemRandom } from '../../../shared/random.ts';
 
 const squatter = createServer();
 let taken = 0;
@@ -17,11 +18,11 @@ afterAll(() => {
 });
 
 describe('free ports', () => {
-  test('come in a row, and below those that Linux gives to outgoing connections', async () => {
+  test('come in a row, from 10 000 up and below those that the system chooses itself', async () => {
     for (const chance of [0, 0.5, 1 - Number.EPSILON]) {
       // The first, the middle and the last that there are; where one is taken, chance decides.
       const chances = [chance];
-      const ports = await findFreePorts(14, () => chances.shift() ?? Math.random());
+      const ports = await findFreePorts(14, () => chances.shift() ?? systemRandom());
       expect(ports).toEqual(Array.from({ length: 14 }, (_, i) => (ports[0] ?? 0) + i));
       expect(ports[0]).toBeGreaterThanOrEqual(10_000);
       expect(ports.at(-1)).toBeLessThan(32_768);
@@ -31,7 +32,7 @@ describe('free ports', () => {
   test('are others than one that is taken', async () => {
     const chanceOf = (first: number): number => (first - 10_000 + 0.5) / (32_768 - 10_000 - 3 + 1);
     const chances = [chanceOf(taken), chanceOf(taken - 1), chanceOf(taken - 2)];
-    const ports = await findFreePorts(3, () => chances.shift() ?? Math.random());
+    const ports = await findFreePorts(3, () => chances.shift() ?? systemRandom());
     expect(chances).toEqual([]);
     expect(ports).not.toContain(taken);
   });
