@@ -1,19 +1,22 @@
 // The test projects that `npm test` runs. The conformance run against Google's emulator has its own configuration.
+import { availableParallelism } from 'node:os';
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
+import { patience } from './test/support/patience.ts';
 
 export default defineConfig({
   test: {
+    // By itself it leaves a core to others, and of two cores that is half.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
-      { test: { name: 'contracts', include: ['test/contracts/**/*.test.ts'] } },
-      { test: { name: 'scenarios', include: ['test/scenarios/**/*.test.ts'] } },
+      { test: { ...patience, name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      { test: { ...patience, name: 'contracts', include: ['test/contracts/**/*.test.ts'] } },
+      { test: { ...patience, name: 'scenarios', include: ['test/scenarios/**/*.test.ts'] } },
       {
         test: {
+          ...patience,
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
           // Each runs a whole local cloud; two at a time would only starve each other.
           fileParallelism: false,
           sequence: { groupOrder: 1 },
@@ -37,8 +40,7 @@ export default defineConfig({
             },
           }),
         ],
-        // Thousands of clients at once take seconds on a busy machine, and no test is about how many.
-        test: { name: 'workerd', include: ['test/workerd/**/*.test.ts'], testTimeout: 30_000 },
+        test: { ...patience, name: 'workerd', include: ['test/workerd/**/*.test.ts'] },
       },
     ],
   },

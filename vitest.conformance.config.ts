@@ -1,7 +1,8 @@
 // The conformance run: the Bigtable contract on Google's own emulator. `npm run conformance`; EARSHOT_REQUIRE_EMULATOR=1 makes a
 // missing emulator a failure instead of a skip.
 import { defineConfig } from 'vitest/config';
+import { patience } from './test/support/patience.ts';
 
 export default defineConfig({
-  test: { name: 'conformance', include: ['test/conformance/**/*.test.ts'], testTimeout: 30_000, hookTimeout: 60_000 },
+  test: { ...patience, name: 'conformance', include: ['test/conformance/**/*.test.ts'] },
 });

@@ -15,8 +15,8 @@ import { applySchema } from '../../origin/bigtable/schema.ts';
 import { createManualClock } from '../../shared/clock.ts';
 import { formatGeneration } from '../../shared/generation.ts';
 import { CLUSTERS, MONDAY, manifestOf, REGIONS, TIMEOUT_MS, TUESDAY, WEDNESDAY } from '../contracts/origin/instance.ts';
-import { eventually } from '../contracts/origin/waiting.ts';
 import { type CommandResult, runNode, spawnNode } from '../support/local-cloud.ts';
+import { eventually } from '../support/waiting.ts';
 import usage from './earshot-usage.json' with { type: 'json' };
 
 const TOKEN_SECRET = 'listener-secret-for-tests-only-0123456789';

@@ -1,7 +1,7 @@
 // One cluster in trouble is that region's trouble alone, and it is said per key.
 import { expect, test } from 'vitest';
 import { MONDAY, manifestOf, setFaultOfAll, writeList } from '../contracts/origin/instance.ts';
-import { settleWith } from '../contracts/origin/waiting.ts';
+import { settleWith } from '../support/waiting.ts';
 import { MANIFEST_POLL_MS, startThreeRegions } from './three-regions.ts';
 
 const key = { surface: 'home', variant: 'control', generation: MONDAY, user: 'ada' };

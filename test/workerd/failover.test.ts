@@ -7,7 +7,6 @@ import { type Fault, p99Of, simulateRegions } from './support/simulated-regions.
 
 const PER_SECOND = 200;
 const RESERVE = 250;
-const LONG = 120_000;
 
 /** Warm: the isolate knows what the regions usually take. */
 async function setUp(seed = 1) {
@@ -26,46 +25,42 @@ const faults: readonly [string, Fault][] = [
 ];
 
 describe.each(faults)('the nearest region %s', (_what, fault) => {
-  test.each([1, 2, 3])(
-    'and no answer fails; it is ejected, and back by one probe (seed %i)',
-    { timeout: LONG },
-    async (seed) => {
-      const { offer, setFault, heal, log, attempts, counters, now } = await setUp(seed);
-      const nextAlone = simulateRegions({ seed });
-      nextAlone.setFault({ kind: 'error' }, 'asia');
-      await nextAlone.offer(PER_SECOND, 3_000);
-      const toNext = await nextAlone.offer(PER_SECOND, 1_000);
+  test.each([1, 2, 3])('and no answer fails; it is ejected, and back by one probe (seed %i)', async (seed) => {
+    const { offer, setFault, heal, log, attempts, counters, now } = await setUp(seed);
+    const nextAlone = simulateRegions({ seed });
+    nextAlone.setFault({ kind: 'error' }, 'asia');
+    await nextAlone.offer(PER_SECOND, 3_000);
+    const toNext = await nextAlone.offer(PER_SECOND, 1_000);
 
-      const brokenAtMs = now();
-      setFault(fault, 'asia');
-      const broken = await offer(PER_SECOND, 5_000);
-      expect(broken.failed).toBe(0);
+    const brokenAtMs = now();
+    setFault(fault, 'asia');
+    const broken = await offer(PER_SECOND, 5_000);
+    expect(broken.failed).toBe(0);
 
-      const ejected = log.find(({ state, atMs }) => state === 'ejected' && atMs >= brokenAtMs);
-      expect(ejected?.region).toBe('asia');
-      const failedBefore = counters.get('edge_failovers_total') + counters.get('edge_hedges_won_total');
-      const ejectedAfterMs = (ejected?.atMs ?? Number.POSITIVE_INFINITY) - brokenAtMs;
-      expect(ejectedAfterMs <= 1_000 || failedBefore <= CONSECUTIVE).toBe(true);
-      // From 2 s on: what the next region takes, and nobody is sent to the broken one but probes.
-      const later = broken.answers.filter(({ atMs }) => atMs >= brokenAtMs + 2_000);
-      expect(p99Of(later)).toBeLessThanOrEqual(2 * toNext.p99Ms);
+    const ejected = log.find(({ state, atMs }) => state === 'ejected' && atMs >= brokenAtMs);
+    expect(ejected?.region).toBe('asia');
+    const failedBefore = counters.get('edge_failovers_total') + counters.get('edge_hedges_won_total');
+    const ejectedAfterMs = (ejected?.atMs ?? Number.POSITIVE_INFINITY) - brokenAtMs;
+    expect(ejectedAfterMs <= 1_000 || failedBefore <= CONSECUTIVE).toBe(true);
+    // From 2 s on: what the next region takes, and nobody is sent to the broken one but probes.
+    const later = broken.answers.filter(({ atMs }) => atMs >= brokenAtMs + 2_000);
+    expect(p99Of(later)).toBeLessThanOrEqual(2 * toNext.p99Ms);
 
-      heal();
-      const healedAtMs = now();
-      const probesBefore = counters.get('edge_probes_total');
-      const back = await offer(PER_SECOND, 10_000);
-      expect(back.failed).toBe(0);
-      const admitted = log.findLast(({ state }) => state === 'healthy');
-      expect(admitted?.region).toBe('asia');
-      expect((admitted?.atMs ?? Number.POSITIVE_INFINITY) - healedAtMs).toBeLessThanOrEqual(10_000);
-      expect(counters.get('edge_probes_total') - probesBefore).toBeLessThanOrEqual(1);
-      expect(back.answers.at(-1)?.region).toBe('asia');
-      expect(attempts.filter(({ isProbe }) => isProbe)).toHaveLength(counters.get('edge_probes_total'));
-    },
-  );
+    heal();
+    const healedAtMs = now();
+    const probesBefore = counters.get('edge_probes_total');
+    const back = await offer(PER_SECOND, 10_000);
+    expect(back.failed).toBe(0);
+    const admitted = log.findLast(({ state }) => state === 'healthy');
+    expect(admitted?.region).toBe('asia');
+    expect((admitted?.atMs ?? Number.POSITIVE_INFINITY) - healedAtMs).toBeLessThanOrEqual(10_000);
+    expect(counters.get('edge_probes_total') - probesBefore).toBeLessThanOrEqual(1);
+    expect(back.answers.at(-1)?.region).toBe('asia');
+    expect(attempts.filter(({ isProbe }) => isProbe)).toHaveLength(counters.get('edge_probes_total'));
+  });
 });
 
-test('two of three regions down: no answer fails', { timeout: LONG }, async () => {
+test('two of three regions down: no answer fails', async () => {
   const { offer, setFault } = await setUp();
   setFault({ kind: 'error' }, 'asia', 'europe');
   const report = await offer(PER_SECOND, 10_000);
@@ -73,7 +68,7 @@ test('two of three regions down: no answer fails', { timeout: LONG }, async () =
   expect(report.answers.at(-1)?.region).toBe('us');
 });
 
-test('two of three regions are black holes: no answer fails', { timeout: LONG }, async () => {
+test('two of three regions are black holes: no answer fails', async () => {
   const { offer, setFault, routing } = await setUp();
   setFault({ kind: 'hang' }, 'asia', 'europe');
   let least = RESERVE;
@@ -86,9 +81,7 @@ test('two of three regions are black holes: no answer fails', { timeout: LONG },
   expect(p99Of(report.answers.slice(400))).toBeLessThan(300);
 });
 
-test('everything fails for 60 s: attempts are at most 1.1 times the requests, the reserve and the probes', {
-  timeout: LONG,
-}, async () => {
+test('everything fails for 60 s: attempts are at most 1.1 times the requests, the reserve and the probes', async () => {
   const { offer, setFault, counters } = await setUp();
   setFault({ kind: 'error' }, 'asia', 'europe', 'us');
   const probes = counters.get('edge_probes_total');
@@ -100,7 +93,7 @@ test('everything fails for 60 s: attempts are at most 1.1 times the requests, th
   expect(counters.get('edge_attempts_denied_total')).toBeGreaterThan(0);
 });
 
-test('everything is slow: hedges stay within the budget, and no answer fails', { timeout: LONG }, async () => {
+test('everything is slow: hedges stay within the budget, and no answer fails', async () => {
   const { offer, setFault, counters } = await setUp();
   setFault({ latencyMs: 800 }, 'asia', 'europe', 'us');
   const probes = counters.get('edge_probes_total');
@@ -111,9 +104,7 @@ test('everything is slow: hedges stay within the budget, and no answer fails', {
   );
 });
 
-test('1 % of answers delayed by 1 s: the slowest of a thousand is 10 times faster, for at most 5 % more attempts', {
-  timeout: LONG,
-}, async () => {
+test('1 % of answers delayed by 1 s: the slowest of a thousand is 10 times faster, for at most 5 % more attempts', async () => {
   const near = { asia: 20, europe: 25, us: 30 };
   const regions = simulateRegions({ wayMs: near });
   await regions.offer(PER_SECOND, 2_000);
@@ -125,9 +116,7 @@ test('1 % of answers delayed by 1 s: the slowest of a thousand is 10 times faste
   expect(report.attempts).toBeLessThanOrEqual(1.05 * report.requests);
 });
 
-test('a region that flaps, up and down every 2 s for 5 minutes, costs no failed answer', {
-  timeout: LONG,
-}, async () => {
+test('a region that flaps, up and down every 2 s for 5 minutes, costs no failed answer', async () => {
   const { offer, setFault, heal } = await setUp();
   const report = await offer(PER_SECOND, 300_000, (sinceMs) => {
     if (sinceMs % 4_000 === 0) setFault({ kind: 'error' }, 'asia');
@@ -137,9 +126,7 @@ test('a region that flaps, up and down every 2 s for 5 minutes, costs no failed 
   expect(report.requests).toBe(60_000);
 });
 
-test('a region that sheds is not ejected, is not hedged against, and is left to those who have no other', {
-  timeout: LONG,
-}, async () => {
+test('a region that sheds is not ejected, is not hedged against, and is left to those who have no other', async () => {
   const { offer, setFault, log, counters } = await setUp();
   setFault({ kind: 'shed', share: 0.5 }, 'asia');
   const hedges = counters.get('edge_hedges_total');
@@ -149,7 +136,7 @@ test('a region that sheds is not ejected, is not hedged against, and is left to 
   expect(report.attemptsAt('europe')).toBeLessThanOrEqual(0.1 * report.requests + RESERVE);
 });
 
-test('who is outrun is cancelled', { timeout: LONG }, async () => {
+test('who is outrun is cancelled', async () => {
   const { offer, setFault, attempts } = await setUp();
   const before = attempts.length;
   setFault({ kind: 'hang' }, 'asia');

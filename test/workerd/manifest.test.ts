@@ -1,5 +1,6 @@
 // Which manifest is live at the edge: how old it may be, who waits for a newer one, and what happens when there is none.
 import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { patience } from '../support/patience.ts';
 import { createHarness, type Harness } from './support/harness.ts';
 import { GENERATION, keyOf, makeList, makeManifest } from './support/lists.ts';
 
@@ -175,7 +176,7 @@ describe('a region that fails on the manifest', () => {
     const inAsia = edge.origins.arrival('asia');
     const answer = edge.get(PATH, { sub: 'bob' });
     await inAsia;
-    await vi.waitUntil(() => asked().length === 4 && edge.origins.listReads().length === 2);
+    await vi.waitUntil(() => asked().length === 4 && edge.origins.listReads().length === 2, patience.expect.poll);
     edge.clock.advance(2_000);
     await answer;
     expect(edge.origins.listReads().slice(0, 3)).toEqual(['asia', 'asia', 'europe']);

@@ -12,7 +12,7 @@ export const INSTANCE = `local-${randomUUID().slice(0, 8)}`;
 export const INSTANCE_NAME = `projects/${PROJECT}/instances/${INSTANCE}`;
 
 /** The client's own deadline is 12 hours. */
-export const gaxOptions = { timeout: 10_000 };
+export const gaxOptions = { timeout: 60_000 };
 
 /**
  * For the generated client: it repeats a failed call, a streaming one twice over some seconds and whatever the error was, unless

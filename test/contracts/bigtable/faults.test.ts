@@ -1,6 +1,7 @@
 // Faults of the embedded Bigtable: each strikes its own cluster and nothing else, and a caller who gives up leaves nothing behind.
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { createManualClock } from '../../../shared/clock.ts';
+import { eventually } from '../../support/waiting.ts';
 import { codeOf, collect, INSTANCE_NAME, noRetry } from './clients.ts';
 import { CLUSTERS, type MutateRowsAnswer, setCell, startEmbedded, TABLE_NAME } from './embedded.ts';
 
@@ -24,7 +25,7 @@ test('latency and jitter hold a call for as long as they say, and the work is do
   const writing = write('asia', 'k', 'v').then(() => {
     isAnswered = true;
   });
-  await vi.waitFor(() => expect(clock.pending()).toBe(1));
+  await eventually(() => expect(clock.pending()).toBe(1));
   clock.advance(349);
   expect(await values('us', 'k')).toEqual([]);
   expect(isAnswered).toBe(false);
@@ -51,7 +52,7 @@ test('latency is added to a share of calls, and the others are answered at once'
   bigtable.setFault('us', { latencyMs: 1000, latencyShare: 0.5 });
   expect(await values('us', 'k')).toEqual(['v']);
   const delayed = values('us', 'k');
-  await vi.waitFor(() => expect(clock.pending()).toBe(1));
+  await eventually(() => expect(clock.pending()).toBe(1));
   expect(await values('us', 'k')).toEqual(['v']);
   clock.advance(1000);
   expect(await delayed).toEqual(['v']);
@@ -83,9 +84,9 @@ test('a cluster of limited capacity answers one read after the other, each after
   const read = (name: string, profile: string, ...keys: string[]) =>
     cells(profile, { rows: { rowKeys: keys.map((key) => Buffer.from(key)) } }).then(() => answered.push(name));
   const reads = [read('first', 'asia', 'a', 'b', 'c')];
-  await vi.waitUntil(() => clock.pending() === 1);
+  await eventually(() => expect(clock.pending()).toBe(1));
   reads.push(read('second', 'asia', 'a'));
-  await vi.waitUntil(() => clock.pending() === 2);
+  await eventually(() => expect(clock.pending()).toBe(2));
   await read('elsewhere', 'us', 'a', 'b', 'c');
   clock.advance(29);
   expect(clock.pending()).toBe(2);
@@ -131,11 +132,11 @@ test('a call given up while it is held leaves no timer, and its work is never do
   const writing = clients.data.mutateRow(request, { ...noRetry, timeout: 200 });
   const reading = clients.data.readRows({ tableName: TABLE_NAME }, noRetry);
   const cancelled = codeOf(collect(reading));
-  await vi.waitFor(() => expect(clock.pending()).toBe(2));
+  await eventually(() => expect(clock.pending()).toBe(2));
   reading.cancel();
   expect(await codeOf(writing)).toBe(4);
   await cancelled;
-  await vi.waitFor(() => expect(clock.pending()).toBe(0));
+  await eventually(() => expect(clock.pending()).toBe(0));
   clock.advance(10_000);
   bigtable.setFault('asia', {});
   expect(await values('asia', 'k')).toEqual([]);
@@ -157,7 +158,7 @@ test('a reader who leaves in the middle of a long scan stops it', async () => {
   await new Promise((resolve) => reading.once('data', resolve));
   reading.cancel();
   await codeOf(collect(reading));
-  await vi.waitFor(() => expect(bigtable.counters('asia').readRowsOwnTime.count).toBe(1));
+  await eventually(() => expect(bigtable.counters('asia').readRowsOwnTime.count).toBe(1));
   const { rowsRead } = bigtable.counters('asia');
   expect(rowsRead).toBeGreaterThan(0);
   expect(rowsRead).toBeLessThan(600);

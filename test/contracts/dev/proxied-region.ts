@@ -7,7 +7,7 @@ import { findFreePorts } from '../../../dev/ports.ts';
 import { type RegionProxy, startRegionProxy } from '../../../dev/region-proxy.ts';
 import { createManualClock, type ManualClock } from '../../../shared/clock.ts';
 import { DEV_LOCATION_HEADER, type Region } from '../../../shared/regions.ts';
-import { eventually } from '../origin/waiting.ts';
+import { eventually } from '../../support/waiting.ts';
 
 export interface ProxiedRegion {
   readonly region: Region;

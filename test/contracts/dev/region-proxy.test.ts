@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { DEV_LOCATIONS } from '../../../dev/topology.ts';
 import type { RegionFault } from '../../../ops/region-fault.ts';
 import { expectedRoundTripMs } from '../../../shared/expected-round-trip.ts';
-import { eventually } from '../origin/waiting.ts';
+import { eventually } from '../../support/waiting.ts';
 import { codeOf, type ProxiedRegion, startProxiedRegion } from './proxied-region.ts';
 
 const CUT_OFF = /^(UND_ERR_SOCKET|ECONNRESET)$/;

@@ -4,8 +4,8 @@ import type { BigtableOptions } from '../../../dev/bigtable/server.ts';
 import { type BulkWriterOptions, type CellWrite, createBulkWriter } from '../../../origin/bigtable/bulk-writer.ts';
 import { readRows } from '../../../origin/bigtable/read-rows.ts';
 import { createManualClock } from '../../../shared/clock.ts';
+import { eventually, settleWith } from '../../support/waiting.ts';
 import { MONDAY, startInstance, TIMEOUT_MS } from './instance.ts';
-import { eventually, settleWith } from './waiting.ts';
 
 async function startWriter(options: Partial<BulkWriterOptions> = {}, serverOptions: BigtableOptions = {}) {
   const { bigtable, server } = await startInstance(serverOptions);

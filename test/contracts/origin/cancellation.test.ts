@@ -5,10 +5,10 @@ import { createManualClock } from '../../../shared/clock.ts';
 import type { ListKey } from '../../../shared/keys.ts';
 import { decodeListFrames } from '../../../shared/list-frames.ts';
 import { LISTS_READ_PATH, type ListAsk } from '../../../shared/lists-read.ts';
+import { eventually } from '../../support/waiting.ts';
 import { MONDAY, startInstance, writeList } from './instance.ts';
 import { mintOriginToken, runOrigin } from './running-origin.ts';
 import { readCalls } from './running-table.ts';
-import { eventually } from './waiting.ts';
 
 const key = (user: string): ListKey => ({ surface: 'home', variant: 'control', generation: MONDAY, user });
 /** So many keys as may be under way at once. */

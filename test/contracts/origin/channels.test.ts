@@ -5,11 +5,11 @@ import { openRowStream } from '../../../origin/bigtable/reads/row-stream.ts';
 import { createManualClock } from '../../../shared/clock.ts';
 import type { EarshotError } from '../../../shared/errors.ts';
 import { makeRowKey, TABLES } from '../../../shared/keys.ts';
+import { eventually } from '../../support/waiting.ts';
 import { startCountingProxy } from './counting-proxy.ts';
 import { setFaultOfAll, startInstance, TIMEOUT_MS, writeList } from './instance.ts';
 import { listKey, readCalls } from './running-table.ts';
 import { startScriptedBigtable } from './scripted-bigtable.ts';
-import { eventually } from './waiting.ts';
 
 const ROW_KEY = makeRowKey('u:1');
 

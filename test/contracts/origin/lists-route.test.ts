@@ -12,9 +12,9 @@ import { FAMILIES, JSON_QUALIFIER, type ListKey, makeRowKey, TABLES } from '../.
 import { encodeItem, ITEM_SEPARATOR } from '../../../shared/list.ts';
 import { decodeListFrames, type ListResult } from '../../../shared/list-frames.ts';
 import { LISTS_READ_PATH } from '../../../shared/lists-read.ts';
+import { eventually } from '../../support/waiting.ts';
 import { MONDAY, manifestOf, startInstance, writeCell, writeList, writeManifestCell } from './instance.ts';
 import { mintOriginToken, runOrigin } from './running-origin.ts';
-import { eventually } from './waiting.ts';
 
 const key = (user: string): ListKey => ({ surface: 'home', variant: 'control', generation: MONDAY, user });
 const framesOf = async (response: Response, count: number) =>

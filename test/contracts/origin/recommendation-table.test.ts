@@ -3,10 +3,10 @@ import { hash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { createManualClock } from '../../../shared/clock.ts';
 import type { ListKey } from '../../../shared/keys.ts';
+import { eventually } from '../../support/waiting.ts';
 import { MONDAY, startEmptyInstance, TIMEOUT_MS, TUESDAY, WEDNESDAY } from './instance.ts';
 import readFailures from './read-failures.json' with { type: 'json' };
 import { openTable, readCalls, startTable, textOf, users } from './running-table.ts';
-import { eventually } from './waiting.ts';
 
 const key = (generation: number, user = 'u:1', surface = 'home', variant = 'control'): ListKey => ({
   surface,

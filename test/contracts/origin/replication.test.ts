@@ -3,8 +3,8 @@ import { expect, test } from 'vitest';
 import { waitForReplication } from '../../../origin/bigtable/replication.ts';
 import { createManualClock, type ManualClock } from '../../../shared/clock.ts';
 import { TABLES } from '../../../shared/keys.ts';
+import { eventually, settleWith } from '../../support/waiting.ts';
 import { MONDAY, startInstance, writeList } from './instance.ts';
-import { eventually, settleWith } from './waiting.ts';
 
 const POLL_MS = 500;
 

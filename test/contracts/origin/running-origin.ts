@@ -9,8 +9,8 @@ import { type Origin, startOrigin } from '../../../origin/server.ts';
 import { createManualClock, type ManualClock } from '../../../shared/clock.ts';
 import { ORIGIN_AUDIENCE } from '../../../shared/identity.ts';
 import { LISTS_READ_PATH, MANIFEST_PATH } from '../../../shared/lists-read.ts';
+import { eventually } from '../../support/waiting.ts';
 import type { TestInstance } from './instance.ts';
-import { eventually } from './waiting.ts';
 
 export const SECRET = 'origin-secret-for-tests-only-0123456789-';
 

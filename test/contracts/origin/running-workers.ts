@@ -9,9 +9,9 @@ import { createManualClock, systemClock } from '../../../shared/clock.ts';
 import { decodeListFrames, type ListResult } from '../../../shared/list-frames.ts';
 import { LISTS_READ_PATH, type ListAsk } from '../../../shared/lists-read.ts';
 import { spawnNode } from '../../support/local-cloud.ts';
+import { eventually } from '../../support/waiting.ts';
 import { MONDAY, manifestOf, startInstance, type TestInstance, writeManifestCell } from './instance.ts';
 import { mintOriginToken, SECRET } from './running-origin.ts';
-import { eventually } from './waiting.ts';
 
 export const WORKERS = 2;
 

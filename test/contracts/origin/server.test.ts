@@ -14,6 +14,7 @@ import { LISTENER_AUDIENCE } from '../../../shared/identity.ts';
 import type { ListKey } from '../../../shared/keys.ts';
 import { decodeListFrames } from '../../../shared/list-frames.ts';
 import { LISTS_READ_PATH, MANIFEST_PATH } from '../../../shared/lists-read.ts';
+import { eventually, settleWith } from '../../support/waiting.ts';
 import {
   CLUSTERS,
   MONDAY,
@@ -24,7 +25,6 @@ import {
   writeManifestCell,
 } from './instance.ts';
 import { IDLE_LOOP, mintOriginToken, originConfig, runOrigin, SECRET } from './running-origin.ts';
-import { eventually, settleWith } from './waiting.ts';
 
 const NOW = 1_795_500_000_000;
 const key = (user: string): ListKey => ({ surface: 'home', variant: 'control', generation: MONDAY, user });

@@ -4,10 +4,10 @@ import { describe, expect, test } from 'vitest';
 import { createLocalCluster, FAILURES_TO_EJECT } from '../../../origin/bigtable/local-cluster.ts';
 import { createBudget } from '../../../shared/budget.ts';
 import { createManualClock } from '../../../shared/clock.ts';
+import { eventually, settleWith } from '../../support/waiting.ts';
 import { setFaultOfAll, startInstance, TIMEOUT_MS, writeList } from './instance.ts';
 import { type KeyReadsOptions, openKeyReads } from './key-reads.ts';
 import { listKey, readCalls, startTable, textOf, users } from './running-table.ts';
-import { eventually, settleWith } from './waiting.ts';
 
 const PROFILES = { appProfile: 'serve-europe', hedgeProfile: 'serve-any' };
 const unavailable = { kind: 'error', code: 'unavailable' } as const;

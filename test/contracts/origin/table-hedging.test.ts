@@ -5,11 +5,11 @@ import { createHedgeDelay } from '../../../origin/bigtable/reads/hedge-delay.ts'
 import { createBudget } from '../../../shared/budget.ts';
 import { createManualClock } from '../../../shared/clock.ts';
 import { makeRowKey } from '../../../shared/keys.ts';
+import { eventually } from '../../support/waiting.ts';
 import { startInstance, TIMEOUT_MS, writeList } from './instance.ts';
 import { type KeyReadsOptions, openKeyReads } from './key-reads.ts';
 import { listKey, readCalls, startTable, textOf, users } from './running-table.ts';
 import { startScriptedBigtable } from './scripted-bigtable.ts';
-import { eventually } from './waiting.ts';
 
 const PROFILES = { appProfile: 'serve-europe', hedgeProfile: 'serve-any' };
 /** Longer than any call of these tests was measured to take. */

@@ -8,9 +8,9 @@ import { createTableLoad } from '../../../origin/lists/load-lists.ts';
 import { createManualClock, type ManualClock } from '../../../shared/clock.ts';
 import { createCounters } from '../../../shared/counters.ts';
 import type { ListKey } from '../../../shared/keys.ts';
+import { eventually } from '../../support/waiting.ts';
 import { manifestOf, TIMEOUT_MS, TUESDAY } from './instance.ts';
 import { listKey, readCalls, startTable, textOf, users } from './running-table.ts';
-import { eventually } from './waiting.ts';
 
 const LATENCY_MS = 100;
 

@@ -7,12 +7,12 @@ import { openRowStream } from '../../../origin/bigtable/reads/row-stream.ts';
 import { createBudget } from '../../../shared/budget.ts';
 import { createManualClock } from '../../../shared/clock.ts';
 import { describeWithRealData, realData } from '../../support/real-data.ts';
+import { eventually, settleWith } from '../../support/waiting.ts';
 import { startEmptyInstance, TIMEOUT_MS } from './instance.ts';
 import { type KeyReadsOptions, openKeyReads } from './key-reads.ts';
 import { listKey, openTable, startTable, textOf, users } from './running-table.ts';
 import { type ScriptedAnswer, type ScriptedChunk, startScriptedBigtable } from './scripted-bigtable.ts';
 import streamFailures from './stream-failures.json' with { type: 'json' };
-import { eventually, settleWith } from './waiting.ts';
 
 async function openScripted(script: readonly ScriptedAnswer[], options: KeyReadsOptions = {}) {
   const server = await startScriptedBigtable(script);

@@ -5,12 +5,11 @@ import { createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { systemClock } from '../../../shared/clock.ts';
 import { runNode } from '../../support/local-cloud.ts';
+import { eventually } from '../../support/waiting.ts';
 import { MONDAY, startInstance, writeList } from './instance.ts';
 import { type RunningWorkers, runWorkers, signal, WORKERS, workersEnvironment } from './running-workers.ts';
-import { eventually } from './waiting.ts';
 
 const LIST = '{"id":"a","score":1}';
-const TIMEOUT = { timeout: 60_000 };
 
 const writeLists = ({ bigtable }: RunningWorkers, users: readonly string[]) =>
   Promise.all(
@@ -19,7 +18,7 @@ const writeLists = ({ bigtable }: RunningWorkers, users: readonly string[]) =>
 const linesOf = (text: string) => text.trimEnd().split('\n');
 
 describe('two processes', () => {
-  test('serve one port: of many connections each gets some', TIMEOUT, async () => {
+  test('serve one port: of many connections each gets some', async () => {
     const workers = await runWorkers();
     const [own] = workers.usersOf(0, 1) as [string];
     const connections = Array.from({ length: 40 }, () => workers.connect());
@@ -33,7 +32,7 @@ describe('two processes', () => {
     expect([(await first.get('/livez')).status, (await second.get('/livez')).status]).toEqual([200, 200]);
   });
 
-  test('read a list from the table once, and the one that does not keep it then has it too', TIMEOUT, async () => {
+  test('read a list from the table once, and the one that does not keep it then has it too', async () => {
     const workers = await runWorkers();
     const [first, second] = await workers.connectToEach();
     const users = [...workers.usersOf(0, 5), ...workers.usersOf(1, 5)];
@@ -59,7 +58,7 @@ describe('two processes', () => {
     expect((await workers.counter('origin_memory_hits_total')) - hits).toBeGreaterThanOrEqual(30);
   });
 
-  test('make one load of a crowd that is spread over both, without waiting for each other', TIMEOUT, async () => {
+  test('make one load of a crowd that is spread over both, without waiting for each other', async () => {
     const workers = await runWorkers();
     const [first, second] = await workers.connectToEach();
     const users = [...workers.usersOf(0, 1), ...workers.usersOf(1, 1)];
@@ -74,7 +73,7 @@ describe('two processes', () => {
     expect(await workers.counter('origin_sibling_failures_total')).toBe(0);
   });
 
-  test('are one in /metrics, whichever is asked', TIMEOUT, async () => {
+  test('are one in /metrics, whichever is asked', async () => {
     const workers = await runWorkers();
     const [first, second] = await workers.connectToEach();
     const reads = await workers.counter('origin_reads_total');
@@ -88,7 +87,7 @@ describe('two processes', () => {
 });
 
 describe('a process that is not well', () => {
-  test('is started anew when it was killed, and what arrives meanwhile is answered', TIMEOUT, async () => {
+  test('is started anew when it was killed, and what arrives meanwhile is answered', async () => {
     const workers = await runWorkers();
     const killed = workers.pidOf(1);
     signal(killed, 'SIGKILL');
@@ -124,7 +123,7 @@ describe('a process that is not well', () => {
     expect((await workers.counter('origin_sibling_failures_total')) - failures).toBeLessThanOrEqual(1);
   });
 
-  test('is passed over while it hangs: its users come from the table', TIMEOUT, async () => {
+  test('is passed over while it hangs: its users come from the table', async () => {
     const workers = await runWorkers();
     const [first] = await workers.connectToEach();
     const users = workers.usersOf(1, 3);
@@ -143,7 +142,7 @@ describe('a process that is not well', () => {
   });
 });
 
-test('a caller who goes away takes along what another process reads for them', TIMEOUT, async () => {
+test('a caller who goes away takes along what another process reads for them', async () => {
   const workers = await runWorkers();
   const [first] = await workers.connectToEach();
   const users = workers.usersOf(1, 2);
@@ -158,7 +157,6 @@ test('a caller who goes away takes along what another process reads for them', T
 describe('the end', () => {
   test.each(['SIGTERM', 'SIGINT'] as const)(
     '%s drains all, and the exit code is 0 and the sockets are gone',
-    TIMEOUT,
     async (name) => {
       const workers = await runWorkers();
       const { running, directory } = workers;
@@ -175,23 +173,19 @@ describe('the end', () => {
     },
   );
 
-  test(
-    'is reached also when one hangs: it is killed when its drain should be over, and the exit code is 1',
-    TIMEOUT,
-    async () => {
-      const { running, directory, pidOf } = await runWorkers({ EARSHOT_DRAIN_TIMEOUT_MS: '500' });
-      const hanging = pidOf(1);
-      signal(hanging, 'SIGSTOP');
-      running.child.kill('SIGTERM');
-      expect(await running.exited).toBe(1);
-      expect(running.output.stdout).toMatch(/"worker":1,"msg":"a worker hangs and did not end; it is killed"/);
-      expect(running.output.stdout.match(/"msg":"drained"/g)).toHaveLength(WORKERS - 1);
-      expect(existsSync(`/proc/${hanging}`)).toBe(false);
-      expect(existsSync(directory)).toBe(false);
-    },
-  );
+  test('is reached also when one hangs: it is killed when its drain should be over, and the exit code is 1', async () => {
+    const { running, directory, pidOf } = await runWorkers({ EARSHOT_DRAIN_TIMEOUT_MS: '500' });
+    const hanging = pidOf(1);
+    signal(hanging, 'SIGSTOP');
+    running.child.kill('SIGTERM');
+    expect(await running.exited).toBe(1);
+    expect(running.output.stdout).toMatch(/"worker":1,"msg":"a worker hangs and did not end; it is killed"/);
+    expect(running.output.stdout.match(/"msg":"drained"/g)).toHaveLength(WORKERS - 1);
+    expect(existsSync(`/proc/${hanging}`)).toBe(false);
+    expect(existsSync(directory)).toBe(false);
+  });
 
-  test('is reached also when no process is left to be waited for', TIMEOUT, async () => {
+  test('is reached also when no process is left to be waited for', async () => {
     const workers = await runWorkers();
     const { running, directory } = workers;
     for (const pid of workers.pids()) signal(pid, 'SIGKILL');
@@ -204,7 +198,7 @@ describe('the end', () => {
 });
 
 describe('a start', () => {
-  test('on a port that is taken is one clear line and exit code 1', TIMEOUT, async () => {
+  test('on a port that is taken is one clear line and exit code 1', async () => {
     const { server } = await startInstance();
     const squatter = createServer().listen(0, '127.0.0.1');
     await once(squatter, 'listening');
@@ -220,7 +214,7 @@ describe('a start', () => {
     }
   });
 
-  test('with a wrong configuration ends with exit code 2 before any process is forked', TIMEOUT, async () => {
+  test('with a wrong configuration ends with exit code 2 before any process is forked', async () => {
     const { code, stdout, stderr } = await runNode(['origin/main.ts'], { ...workersEnvironment, PORT: '99999' });
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     // Of two processes each would have said it.

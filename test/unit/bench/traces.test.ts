@@ -5,24 +5,14 @@ import { readTrace } from '../../../bench/support/trace.ts';
 import { hitPercent, replayAlone, replayRegion, TRACES } from '../../../bench/traces.ts';
 import { describeWithRealData } from '../../support/real-data.ts';
 
-const TIMEOUT_MS = 60_000;
-
 describeWithRealData('the isolate tier under real requests', 'traces', () => {
-  test.each(Object.values(TRACES))(
-    'has the published hit ratio of $name, to 0.01 points',
-    {
-      timeout: TIMEOUT_MS,
-    },
-    async (trace) => {
-      expect(hitPercent(await replayAlone(trace)).toFixed(2)).toBe(trace.published.hitPercent.toFixed(2));
-    },
-  );
+  test.each(Object.values(TRACES))('has the published hit ratio of $name, to 0.01 points', async (trace) => {
+    expect(hitPercent(await replayAlone(trace)).toFixed(2)).toBe(trace.published.hitPercent.toFixed(2));
+  });
 });
 
 describeWithRealData('the tiers of a region under real requests', 'traces', () => {
-  test('read the row of a user once, whichever isolates are asked and however many at once', {
-    timeout: TIMEOUT_MS,
-  }, async () => {
+  test('read the row of a user once, whichever isolates are asked and however many at once', async () => {
     const keys = new Set<number>();
     for await (const part of readTrace(realData('traces/web07.trace.xz'))) for (const key of part) keys.add(key);
     const { reads, regionReads, rows, originCalls } = await replayRegion(TRACES.web07);

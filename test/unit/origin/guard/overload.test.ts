@@ -4,13 +4,10 @@ import type { Random } from '../../../../shared/random.ts';
 import { KEYS_PER_MS, simulate } from './simulated-load.ts';
 import type { Discipline } from './simulated-server.ts';
 
-const LONG = 60_000;
 const disciplines: readonly Discipline[] = ['merging', 'fifo', 'sharing'];
 
 describe.each(disciplines)('before a server that works %s', (discipline) => {
-  test('at 3 times its capacity for 30 s, throughput and latency hold, and all is as before 2 s later', {
-    timeout: LONG,
-  }, async () => {
+  test('at 3 times its capacity for 30 s, throughput and latency hold, and all is as before 2 s later', async () => {
     const peak = await simulate({ discipline, seed: 7 }).offer(1, 20_000);
     const simulation = simulate({ discipline });
     const unloaded = await simulation.offer(0.2, 20_000);
@@ -35,9 +32,7 @@ describe.each(disciplines)('before a server that works %s', (discipline) => {
     expect(after.p99Ms).toBeLessThanOrEqual(1.3 * before.p99Ms);
   });
 
-  test('of reads that are alike, the first moments of an overload of 30 s leave half of those that may be late', {
-    timeout: LONG,
-  }, async () => {
+  test('of reads that are alike, the first moments of an overload of 30 s leave half of those that may be late', async () => {
     let late = 0;
     let served = 0;
     for (const seed of [1, 2, 3, 4]) {
@@ -54,7 +49,7 @@ describe.each(disciplines)('before a server that works %s', (discipline) => {
     expect(late / served).toBeLessThan(0.0055);
   });
 
-  test.each([1, 2, 3])('at 0.7 of its capacity none is shed (seed %i)', { timeout: LONG }, async (seed) => {
+  test.each([1, 2, 3])('at 0.7 of its capacity none is shed (seed %i)', async (seed) => {
     const figures = await simulate({ discipline, seed }).offer(0.7, 30_000);
     expect(figures.reads).toBeGreaterThan(20_000);
     expect(figures.shed).toBe(0);
@@ -63,7 +58,7 @@ describe.each(disciplines)('before a server that works %s', (discipline) => {
   test.each([
     { ms: 50, most: 0.25 },
     { ms: 100, most: 0.57 },
-  ])('of bursts of 3 times its capacity for $ms ms at most $most is shed', { timeout: LONG }, async ({ ms, most }) => {
+  ])('of bursts of 3 times its capacity for $ms ms at most $most is shed', async ({ ms, most }) => {
     const simulation = simulate({ discipline });
     let shed = 0;
     for (let burst = 0; burst < 20; burst++) {
@@ -76,7 +71,7 @@ describe.each(disciplines)('before a server that works %s', (discipline) => {
     expect(shed).toBeLessThan(most);
   });
 
-  test('that gets twice as slow for good, at half its capacity, none is shed', { timeout: LONG }, async () => {
+  test('that gets twice as slow for good, at half its capacity, none is shed', async () => {
     const simulation = simulate({ discipline });
     await simulation.offer(0.5, 5000);
     simulation.server.setBaseLatencyMs(10);
@@ -85,9 +80,7 @@ describe.each(disciplines)('before a server that works %s', (discipline) => {
     expect(slower.goodput).toBeGreaterThan(0.47 * KEYS_PER_MS);
   });
 
-  test('of 1.5 times its capacity, 40 % of it background, foreground reads are shed as if they were alone', {
-    timeout: LONG,
-  }, async () => {
+  test('of 1.5 times its capacity, 40 % of it background, foreground reads are shed as if they were alone', async () => {
     const alone = await simulate({ discipline, seed: 2 }).offer(0.9, 60_000);
     expect(alone.shed).toBeLessThan(0.04);
     const simulation = simulate({ discipline });
@@ -99,9 +92,7 @@ describe.each(disciplines)('before a server that works %s', (discipline) => {
   });
 });
 
-test('a table that gets 8 times as slow for good becomes normal within 5 s, and normal again when it recovers', {
-  timeout: LONG,
-}, async () => {
+test('a table that gets 8 times as slow for good becomes normal within 5 s, and normal again when it recovers', async () => {
   let shed = 0;
   for (const seed of [1, 2, 3, 4, 5, 6, 7, 8]) {
     const simulation = simulate({ discipline: 'fifo', seed });
@@ -117,9 +108,7 @@ test('a table that gets 8 times as slow for good becomes normal within 5 s, and 
   expect(shed).toBeLessThan(0.07);
 });
 
-test('five minutes of overload neither raise what is taken for normal nor cost throughput', {
-  timeout: LONG,
-}, async () => {
+test('five minutes of overload neither raise what is taken for normal nor cost throughput', async () => {
   // Reads of 20 to 60 keys: as much load in fewer reads.
   const weights = (random: Random): number => 20 + Math.floor(random() * 40);
   const simulation = simulate({ discipline: 'fifo', weights });
@@ -132,7 +121,7 @@ test('five minutes of overload neither raise what is taken for normal nor cost t
   expect(last.goodput).toBeGreaterThan(0.95 * KEYS_PER_MS);
 });
 
-test('a process that starts cold at its full load finds its limit', { timeout: LONG }, async () => {
+test('a process that starts cold at its full load finds its limit', async () => {
   for (const discipline of disciplines)
     for (const seed of [3, 8, 10]) {
       const simulation = simulate({ discipline, seed });
@@ -142,7 +131,7 @@ test('a process that starts cold at its full load finds its limit', { timeout: L
     }
 });
 
-test('a server that stalls for 3 s is used again at once when it goes on', { timeout: LONG }, async () => {
+test('a server that stalls for 3 s is used again at once when it goes on', async () => {
   const simulation = simulate({ discipline: 'fifo' });
   await simulation.offer(0.6, 5000);
   simulation.server.setBaseLatencyMs(3000);

@@ -1,11 +1,11 @@
 // Waiting for what another part does, without sleeping.
 import { setImmediate } from 'node:timers/promises';
 import { vi } from 'vitest';
-import type { ManualClock } from '../../../shared/clock.ts';
+import type { ManualClock } from '../../shared/clock.ts';
+import { patience } from './patience.ts';
 
 /** Resolves once `assertion` holds; the bound is only there for a test that fails. */
-export const eventually = (assertion: () => unknown): Promise<unknown> =>
-  vi.waitFor(assertion, { timeout: 30_000, interval: 5 });
+export const eventually = (assertion: () => unknown): Promise<unknown> => vi.waitFor(assertion, patience.expect.poll);
 
 /** Resolves or rejects as `work` does; whenever something waits for `clock`, it moves on by `stepMs`. */
 export async function settleWith<T>(clock: ManualClock, work: Promise<T>, stepMs = 1000): Promise<T> {
