@@ -36,14 +36,14 @@ async function main(args: readonly string[]): Promise<number> {
 async function runUntilInterrupted(options: StartOptions): Promise<number> {
   const { stateDirectory } = options;
   recordLauncher(stateDirectory);
-  const interrupted = onSignal();
+  const { interrupt, interrupted } = onInterrupt();
   try {
     const cloud = await startLocalCloud(options, { clock: systemClock, interrupted });
     try {
       const isDetached = process.send !== undefined;
       const howToEnd = isDetached ? '`npm stop` ends it.' : 'Ctrl-C ends it.';
       const welcome = await describeCloud(cloud, { howToEnd, logs: join(stateDirectory, 'logs') });
-      if (isDetached) process.send?.({ welcome } satisfies ReadyMessage);
+      if (isDetached) tellReady({ welcome }, interrupt);
       else process.stdout.write(welcome);
       return await Promise.race([cloud.failure, interrupted]);
     } finally {
@@ -56,13 +56,23 @@ async function runUntilInterrupted(options: StartOptions): Promise<number> {
   }
 }
 
-/** Rejects at the first signal that asks the process to end. */
-function onSignal(): Promise<never> {
-  const interrupted = new Promise<never>((_, reject) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => reject(new Interrupted()));
-  });
+/** Rejects when the process is asked to end, or nobody is left to hear of it. */
+function onInterrupt(): { interrupt: () => void; interrupted: Promise<never> } {
+  const { promise: interrupted, reject } = Promise.withResolvers<never>();
   interrupted.catch(() => undefined);
-  return interrupted;
+  const interrupt = (): void => reject(new Interrupted());
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, interrupt);
+  for (const output of [process.stdout, process.stderr]) output.on('error', interrupt);
+  process.once('disconnect', interrupt);
+  return { interrupt, interrupted };
+}
+
+/** Whoever waited for it goes then; who went before does not leave a cloud behind. */
+function tellReady(message: ReadyMessage, interrupt: () => void): void {
+  process.off('disconnect', interrupt);
+  process.send?.(message, undefined, undefined, (error) => {
+    if (error !== null) interrupt();
+  });
 }
 
 function report(error: unknown, exitCode: number): number {

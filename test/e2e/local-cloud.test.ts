@@ -7,12 +7,17 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { findCloudPorts, portArgs, runNode, spawnNode, startTestCloud } from '../support/local-cloud.ts';
 import { findProcesses } from '../support/processes.ts';
+import { eventually } from '../support/waiting.ts';
 
 let stateDirectory: string;
 beforeEach(() => {
   stateDirectory = mkdtempSync(join(tmpdir(), 'earshot-test-'));
 });
-afterEach(() => rmSync(stateDirectory, { recursive: true, force: true }));
+afterEach(() => {
+  // Of a test that failed.
+  for (const { pid } of findProcesses(stateDirectory)) process.kill(pid, 'SIGKILL');
+  rmSync(stateDirectory, { recursive: true, force: true });
+});
 
 const environment = () => ({ EARSHOT_STATE_DIR: stateDirectory });
 
@@ -64,6 +69,24 @@ describe('npm start', () => {
     started.child.kill('SIGINT');
     expect(await started.exited).toBe(0);
     expect(findProcesses(stateDirectory)).toEqual([]);
+  });
+
+  test('ends every process when nobody reads what it prints any more', async () => {
+    const ports = await findCloudPorts();
+    const started = spawnNode(['dev/start.ts', ...portArgs(ports)], environment());
+    await started.printed('table recommendations');
+    started.child.stdout.destroy();
+    expect(await started.exited).toBe(0);
+    expect(findProcesses(stateDirectory)).toEqual([]);
+  });
+
+  test('leaves nothing behind when it is detached and whoever waits for it is killed', async () => {
+    const ports = await findCloudPorts();
+    const started = spawnNode(['dev/start.ts', '--detach', ...portArgs(ports)], environment());
+    await eventually(() => expect(findProcesses(stateDirectory).length).toBeGreaterThan(2));
+    started.child.kill('SIGKILL');
+    await started.exited;
+    await eventually(() => expect(findProcesses(stateDirectory)).toEqual([]));
   });
 
   test.each(['bigtable/main.ts', 'origin/main.ts', 'wrangler'])(
