@@ -1,8 +1,8 @@
 // Reads of single rows, merged into few calls. A read that comes when nothing is out leaves at the end of the same turn of the event loop, with
-// all that came in that turn; while as many calls of its lane are out as may be, what comes waits for one to return and leaves together, or
-// until it is worth a call of its own. That is what Nagle's algorithm does with small segments (RFC 896): a table that is slow gets fewer and
-// larger calls, but is never left without work while there is some, and nobody waits for a timer. A call that takes unusually long gives up
-// its place, so that it does not hold up the lane.
+// all that came in that turn, in as many calls as it is worth and as there are places for; while as many calls of its lane are out as may be,
+// what comes waits for one to return and leaves together, or until it is worth a call of its own. That is what Nagle's algorithm does with small
+// segments (RFC 896): a table that is slow gets fewer and larger calls, but is never left without work while there is some, and nobody waits
+// for a timer. A call that takes unusually long gives up its place, so that it does not hold up the lane.
 import type { EarshotError } from '../../../shared/errors.ts';
 import type { Row } from '../chunk-merger.ts';
 import type { RowFilter } from '../read-rows.ts';
@@ -97,11 +97,18 @@ export function createReadQueue(options: ReadQueueOptions): ReadQueue {
     return waiting.size >= KEYS_WORTH_A_CALL && calls < MAX_CALLS_PER_LANE;
   }
 
+  /** One call of all that waits would leave the table idle while its rows are taken in, and all who come meanwhile would wait together again. */
+  function sizeOf({ waiting, calls }: LaneState): number {
+    const parts = Math.min(callsPerLane - calls, Math.floor(waiting.size / KEYS_WORTH_A_CALL));
+    return Math.min(maxKeysPerCall, Math.ceil(waiting.size / Math.max(parts, 1)));
+  }
+
   function leave(state: LaneState): void {
     const call: Call = { rows: new Map(), read: undefined };
+    const size = sizeOf(state);
     let deadlineAtMs = 0;
     for (const [rowKey, row] of state.waiting) {
-      if (call.rows.size === maxKeysPerCall) break;
+      if (call.rows.size === size) break;
       state.waiting.delete(rowKey);
       call.rows.set(rowKey, row);
       row.call = call;

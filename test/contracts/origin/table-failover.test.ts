@@ -52,7 +52,7 @@ describe('a local cluster that is down', () => {
     const keys = surfaces.flatMap((surface) => users(100).map((user) => listKey(user, { surface })));
     const results = await settleWith(clock, read(...keys), 1);
     expect(results.filter(({ kind }) => kind !== 'absent')).toEqual([]);
-    expect(calls()).toEqual([10, 10]);
+    expect(calls()).toEqual([20, 20]);
   });
 
   test('costs the budget until it is ejected, and nothing from then on', async () => {

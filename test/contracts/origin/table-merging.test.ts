@@ -40,11 +40,26 @@ const answer = (serverClock: ManualClock) => serverClock.advance(LATENCY_MS);
 
 test('reads that come in one turn leave as one call', async () => {
   const { seen, server, table } = await startSlowTable();
-  const results = await Promise.all(users(50).map((user) => table.readLists([listKey(user)], TIMEOUT_MS)));
-  expect(results.flat()).toEqual(Array(50).fill({ kind: 'absent' }));
-  expect(seen.calls).toEqual([50]);
-  expect(server.counters('asia')).toMatchObject({ calls: { ReadRows: 1 }, keysAsked: 50 });
+  const results = await Promise.all(users(30).map((user) => table.readLists([listKey(user)], TIMEOUT_MS)));
+  expect(results.flat()).toEqual(Array(30).fill({ kind: 'absent' }));
+  expect(seen.calls).toEqual([30]);
+  expect(server.counters('asia')).toMatchObject({ calls: { ReadRows: 1 }, keysAsked: 30 });
 });
+
+test.each([
+  { keys: 31, calls: [31] },
+  { keys: 32, calls: [16, 16] },
+  { keys: 47, calls: [24, 23] },
+  { keys: 200, calls: [100, 100] },
+  { keys: 201, calls: [100, 100, 1] },
+])(
+  '$keys reads that come in one turn are shared by the places for calls of their lane: $calls',
+  async ({ keys, calls }) => {
+    const { seen, table } = await startSlowTable({ callsPerLane: 2 });
+    await table.readLists(keysOf(users(keys)), TIMEOUT_MS);
+    expect(seen.calls).toEqual(calls);
+  },
+);
 
 test('a read that comes when nothing is out leaves at the end of its turn, without a timer', async () => {
   const { clock, read, seen } = await startSlowTable({ callsPerLane: 1 });
