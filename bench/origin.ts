@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { findGoogleEmulator, startGoogleEmulator } from '../dev/google-emulator.ts';
 import { formatCount } from '../ops/format.ts';
-import type { ColdReport } from './origin-cold.ts';
+import { COLD_USERS, type ColdReport, measureCold } from './origin-cold.ts';
 import type { HedgingReport } from './origin-hedging.ts';
 import { measureHits, measurePoints, ROUNDS, WORKERS } from './origin-hits.ts';
 import { CACHED_SHARE, EXPONENT, measureZipf, USERS } from './origin-zipf.ts';
@@ -12,8 +12,6 @@ import { lastJson, run, startBigtable } from './support/processes.ts';
 import type { BenchResult } from './support/result.ts';
 import { fillTable, tableAddress } from './support/table-data.ts';
 
-const COLD_USERS = 20_000;
-const COLD_ROUNDS = 7;
 const DELAY = { latencyMs: 1_000, latencyShare: 0.01 };
 
 export const benchOrigin = (): Promise<BenchResult> =>
@@ -28,8 +26,8 @@ export const benchOrigin = (): Promise<BenchResult> =>
     for (const host of google === undefined ? [embedded] : [embedded, google])
       await fillTable(tableAddress(host), COLD_USERS);
 
-    const coldEmbedded = await measureCold(embedded);
-    const coldGoogle = google === undefined ? undefined : await measureCold(google);
+    const coldEmbedded = await measureCold(cleanup, embedded);
+    const coldGoogle = google === undefined ? undefined : await measureCold(cleanup, google);
     const hits = await measureHits(cleanup, bigtable.env);
     const points = await measurePoints(cleanup, bigtable.env);
     const unhedged = await measureHedging(bigtable.controlUrl, embedded, 'unhedged');
@@ -75,9 +73,6 @@ export const benchOrigin = (): Promise<BenchResult> =>
   });
 
 const script = (name: string): string => join(import.meta.dirname, name);
-
-const measureCold = async (host: string): Promise<ColdReport> =>
-  lastJson(await run(process.execPath, [script('origin-cold.ts'), host, String(COLD_ROUNDS)], {}));
 
 async function measureHedging(controlUrl: string, host: string, way: 'hedged' | 'unhedged'): Promise<HedgingReport> {
   await setFault(controlUrl, DELAY);
