@@ -1,5 +1,4 @@
-// How long a test may take. No test is about that: on a machine that others use too the same test takes ten times as long on one day as on
-// another. So these only end one that hangs.
+// How long a test may take. No test is about that: it depends on what else the machine does. So these only end one that hangs.
 
 export const patience = {
   testTimeout: 180_000,
