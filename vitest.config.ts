@@ -40,7 +40,7 @@ export default defineConfig({
             },
           }),
         ],
-        test: { ...patience, name: 'workerd', include: ['test/workerd/**/*.test.ts'] },
+        test: { ...patience, name: 'workerd', include: ['test/{workerd,simulation}/**/*.test.ts'] },
       },
     ],
   },

@@ -2,9 +2,9 @@
 // measured once for every message that comes. It ends when its parent does.
 import { Bigtable } from '@google-cloud/bigtable';
 import { type Client, type ClientReadableStream, credentials, loadPackageDefinition, Metadata } from '@grpc/grpc-js';
-import { loadProtocol } from '../dev/bigtable/protocol.ts';
+import { loadProtocol } from '../dev/bigtable/wire/protocol.ts';
 import { createRecommendationTable } from '../origin/bigtable/recommendation-table.ts';
-import { FAMILIES, makeListQualifier, makeRowKey, TABLES } from '../shared/keys.ts';
+import { FAMILIES, makeListQualifier, makeRowKey, TABLES } from '../shared/domain/keys.ts';
 import { COLD_USERS, type ColdMeasure, type ColdOrder, type ColdWay } from './origin-cold.ts';
 import { GENERATION, makeKey, makeListener, SURFACE, tableAddress, VARIANT } from './support/table-data.ts';
 

@@ -7,8 +7,8 @@ import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { createAdaptorServer } from '@hono/node-server';
 import { Hono } from 'hono';
-import { LIST_FRAMES_TYPE } from '../shared/list-frames.ts';
-import { LISTS_READ_PATH } from '../shared/lists-read.ts';
+import { LISTS_READ_PATH } from '../shared/wire/read-request.ts';
+import { LIST_FRAMES_TYPE } from '../shared/wire/read-response.ts';
 
 const body = new Uint8Array(await buffer(process.stdin));
 const app = new Hono();

@@ -3,8 +3,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { DEFAULT_LIMIT } from '../shared/list.ts';
-import { decodeListFrames } from '../shared/list-frames.ts';
+import { DEFAULT_LIMIT } from '../shared/domain/list.ts';
+import { decodeListFrames } from '../shared/wire/read-response.ts';
 import type { Cleanup } from './support/cleanup.ts';
 import { cpuTimeMs } from './support/cpu-time.ts';
 import { type LoadOrder, type LoadReport, runLoad } from './support/load.ts';

@@ -1,13 +1,13 @@
 // How many reads of the table the memory of an origin saves: users asked for with Zipf's frequencies (exponent 0.99), and memory for one in twenty
 // of them. Through the reader and the memory that are deployed; only the table is not there, as nobody waits for it here.
 
+import { createListReader } from '../origin/lists/coalescing-reader.ts';
 import type { HeldList } from '../origin/lists/list-memory.ts';
 import { createListMemory } from '../origin/lists/list-memory.ts';
-import { createListReader } from '../origin/lists/list-reader.ts';
-import { createManualClock } from '../shared/clock.ts';
-import { createCounters } from '../shared/counters.ts';
-import { makeCacheKey } from '../shared/keys.ts';
-import { DEFAULT_LIST_TTL_SECONDS, FULL_WEIGHT, type Manifest } from '../shared/manifest.ts';
+import { makeCacheKey } from '../shared/domain/keys.ts';
+import { DEFAULT_LIST_TTL_SECONDS, FULL_WEIGHT, type Manifest } from '../shared/domain/manifest.ts';
+import { createManualClock } from '../shared/runtime/clock.ts';
+import { createCounters } from '../shared/runtime/counters.ts';
 import { GENERATION, makeKey, makeListener, SURFACE, VARIANT } from './support/table-data.ts';
 
 export const USERS = 1_000_000;

@@ -1,8 +1,8 @@
 // The origin: reads that no memory has, of Google's emulator and of the embedded Bigtable, beside what one would write first and beside bare gRPC;
 // lists from memory beside a bare route; hedging; and what memory saves.
 import { join } from 'node:path';
-import { findGoogleEmulator, startGoogleEmulator } from '../dev/google-emulator.ts';
-import { formatCount } from '../ops/format.ts';
+import { findGoogleEmulator, startGoogleEmulator } from '../dev/cloud/google-emulator.ts';
+import { formatCount } from '../ops/cli/format.ts';
 import { COLD_USERS, type ColdReport, measureCold } from './origin-cold.ts';
 import type { HedgingReport } from './origin-hedging.ts';
 import { measureHits, measurePoints, ROUNDS, WORKERS } from './origin-hits.ts';

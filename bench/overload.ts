@@ -2,7 +2,7 @@
 // and how soon it is well again. Reads of 25 keys that no memory has, from the embedded Bigtable. Once the table is what can do no more, as when a
 // cluster has too few nodes: it reads so many rows a second and takes its time for each call. And once it is this machine's cores.
 import { readFileSync } from 'node:fs';
-import { formatCount } from '../ops/format.ts';
+import { formatCount } from '../ops/cli/format.ts';
 import { type Cleanup, withCleanup } from './support/cleanup.ts';
 import { type Phase, type PhaseReport, runOpenLoad } from './support/open-load.ts';
 import { makeListsRead, mintBenchToken, type OriginProcess, startOriginProcess } from './support/origin-process.ts';

@@ -1,10 +1,10 @@
 // A region breaks under 200 reads a second (support/regions-rig.ts): what fails, how long answers take, when the region is left alone and when it is
 // back. Every read is of a list that no cache has, but where all regions are gone.
-import { waitUntil } from '../dev/wait.ts';
-import type { RegionFault } from '../ops/region-fault.ts';
-import { systemClock } from '../shared/clock.ts';
-import type { CounterName } from '../shared/counters.ts';
-import { DEADLINE_HEADER } from '../shared/lists-read.ts';
+import { waitUntil } from '../dev/cloud/wait.ts';
+import type { RegionFault } from '../ops/fault/region-fault.ts';
+import { systemClock } from '../shared/runtime/clock.ts';
+import type { CounterName } from '../shared/runtime/counters.ts';
+import { DEADLINE_HEADER } from '../shared/wire/read-request.ts';
 import { type Cleanup, withCleanup } from './support/cleanup.ts';
 import type { Phase, PhaseReport } from './support/open-load.ts';
 import { createRegionsRig, eachOnce, REGION_NAMES, type RegionsRig } from './support/regions-rig.ts';

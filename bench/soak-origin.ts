@@ -1,9 +1,9 @@
 // `node --expose-gc bench/soak-origin.ts`: an origin, forked, that tells what it holds when it is asked to by a message.
 import { pino } from 'pino';
 import { readOriginConfig } from '../origin/config.ts';
-import { watchLoop } from '../origin/guard/gate.ts';
+import { watchLoop } from '../origin/guard/cpu-admission.ts';
 import { startOrigin } from '../origin/server.ts';
-import { systemClock } from '../shared/clock.ts';
+import { systemClock } from '../shared/runtime/clock.ts';
 import type { Held } from './soak.ts';
 
 let unhandled = 0;

@@ -2,7 +2,7 @@
 // others of its kind, as tests and benchmarks do.
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { type Random, systemRandom } from '../shared/random.ts';
+import { type Random, systemRandom } from '../shared/runtime/random.ts';
 
 /** Above what well-known services use. */
 const FIRST_PORT = 10_000;

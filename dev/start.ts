@@ -1,11 +1,11 @@
 // `npm start`: runs the local cloud until Ctrl-C, or with --detach until `npm stop`. One clear line and a non-zero exit when it cannot.
 import { join } from 'node:path';
-import { systemClock } from '../shared/clock.ts';
-import { type ReadyMessage, startDetached } from './detach.ts';
-import { startLocalCloud } from './local-cloud.ts';
-import { parseStartOptions, type StartOptions } from './options.ts';
-import { clearState, findRunning, recordLauncher } from './state.ts';
-import { describeCloud } from './welcome.ts';
+import { systemClock } from '../shared/runtime/clock.ts';
+import { type ReadyMessage, startDetached } from './cloud/detach.ts';
+import { startLocalCloud } from './cloud/local-cloud.ts';
+import { parseStartOptions, type StartOptions } from './cloud/options.ts';
+import { clearState, findRunning, recordLauncher } from './cloud/state.ts';
+import { describeCloud } from './cloud/welcome.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;

@@ -1,10 +1,10 @@
 // `npm stop`: ends the local cloud of this directory, what a killed one left included, and returns when it is gone.
-import { stateDirectory } from '../ops/settings.ts';
-import { systemClock } from '../shared/clock.ts';
-import { endGroup } from './children.ts';
-import { isRunning } from './process-id.ts';
-import { clearState, findRunning } from './state.ts';
-import { waitUntil } from './wait.ts';
+import { stateDirectory } from '../ops/cli/settings.ts';
+import { systemClock } from '../shared/runtime/clock.ts';
+import { endGroup } from './cloud/children.ts';
+import { isRunning } from './cloud/process-id.ts';
+import { clearState, findRunning } from './cloud/state.ts';
+import { waitUntil } from './cloud/wait.ts';
 
 const directory = stateDirectory();
 const { launcher, children } = findRunning(directory);

@@ -1,20 +1,20 @@
 // The worker's HTTP surface: routes, and how errors leave. Everything that takes a decision about a list is behind `deps`.
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
-import { STATUS_PATH } from '../shared/edge-status.ts';
-import { toEarshotError } from '../shared/errors.ts';
-import { readTraceparent, traceIdOf } from './call.ts';
+import { STATUS_PATH } from '../shared/wire/edge-status.ts';
+import { toEarshotError } from '../shared/wire/errors.ts';
 import type { EdgeDeps } from './deps.ts';
 import { openCall, withCaller } from './identity/caller.ts';
-import { ReadError } from './lists/ladder.ts';
 import { logFailure } from './log.ts';
+import { ReadError } from './reads/serve-reads.ts';
+import { readTraceparent, traceIdOf } from './request/call.ts';
 import { serializeCacheStatus } from './respond/cache-status.ts';
 import { DEBUG_HEADER } from './respond/debug.ts';
 import { EVERY_ANSWER } from './respond/every-answer.ts';
 import { respondWithProblem } from './respond/problem.ts';
-import { answerBatch } from './routes/batch.ts';
-import { BATCH_TYPE } from './routes/batch-body.ts';
-import { batchRoute, QUERY_PATH } from './routes/batch-route.ts';
+import { BATCH_TYPE } from './routes/batch/body.ts';
+import { answerBatch } from './routes/batch/handler.ts';
+import { batchRoute, QUERY_PATH } from './routes/batch/route.ts';
 import { allowOrigins } from './routes/cors.ts';
 import { ownRoute, serveOpenApi, userRoute } from './routes/openapi.ts';
 import { createOtherMethods } from './routes/other-methods.ts';

@@ -1,12 +1,12 @@
 // From the environment to what answers requests: the one place where the worker meets its platform.
-import { systemClock } from '../shared/clock.ts';
-import { toEarshotError } from '../shared/errors.ts';
-import { systemRandom } from '../shared/random.ts';
+import { systemClock } from '../shared/runtime/clock.ts';
+import { systemRandom } from '../shared/runtime/random.ts';
+import { toEarshotError } from '../shared/wire/errors.ts';
 import { createApp } from './app.ts';
 import { readConfig } from './config.ts';
 import { createDeps } from './deps.ts';
-import { isolateCounters } from './isolate-counters.ts';
 import { consoleLog } from './log.ts';
+import { isolateCounters } from './platform.ts';
 import type { RegionCache } from './region/region-cache.ts';
 import type { FindObject } from './region/region-objects.ts';
 import { respondWithProblem } from './respond/problem.ts';

@@ -1,10 +1,10 @@
 // The worker's configuration, read once per isolate. A worker cannot refuse to start, so what is wrong is said in one error that
 // names every variable; values of secrets never appear in it.
 import * as z from 'zod';
-import { encodeUtf8 } from '../shared/bytes.ts';
-import { EarshotError } from '../shared/errors.ts';
-import { LISTENER_AUDIENCE, MIN_SECRET_BYTES, ORIGIN_AUDIENCE } from '../shared/identity.ts';
-import { type Coordinates, type Region, regionsSchema } from '../shared/regions.ts';
+import { LISTENER_AUDIENCE, MIN_SECRET_BYTES, ORIGIN_AUDIENCE } from '../shared/domain/identity.ts';
+import { type Coordinates, type Region, regionsSchema } from '../shared/domain/regions.ts';
+import { encodeUtf8 } from '../shared/runtime/bytes.ts';
+import { EarshotError } from '../shared/wire/errors.ts';
 
 /** How listeners' tokens are checked: one shared secret (HS256; for one machine), or the identity provider's published keys. */
 export type TokenKeys =

@@ -1,27 +1,28 @@
 // Everything that lives as long as the isolate, or as a region's object, built once from the configuration and the platform.
-import type { Clock } from '../shared/clock.ts';
-import type { CounterSide, Counters } from '../shared/counters.ts';
-import { whyFenced } from '../shared/fence.ts';
-import type { Random } from '../shared/random.ts';
+
+import { whyFenced } from '../shared/domain/erasure-fence.ts';
+import type { Clock } from '../shared/runtime/clock.ts';
+import type { CounterSide, Counters } from '../shared/runtime/counters.ts';
+import type { Random } from '../shared/runtime/random.ts';
 import type { EdgeConfig } from './config.ts';
 import { createIdentityVerifier, type IdentityVerifier } from './identity/identity.ts';
 import { createVerificationKeys } from './identity/token-keys.ts';
-import { createLadder, type ServeHeld, type ServeReads } from './lists/ladder.ts';
-import { createListReader } from './lists/list-reader.ts';
-import { createManifestStore, KEEP_MS, type ManifestStore } from './lists/manifest-store.ts';
 import type { Log } from './log.ts';
+import { createColoManifest } from './manifest/colo-cache.ts';
+import { createManifestStore, KEEP_MS, type ManifestStore } from './manifest/store.ts';
+import { createListReader } from './reads/read-through.ts';
+import { createLadder, type ServeHeld, type ServeReads } from './reads/serve-reads.ts';
 import { createRegionLists, type RegionLists } from './region/region-lists.ts';
 import { createRegionObjects, type FindObject } from './region/region-objects.ts';
 import { createTierChain } from './tiers/chain.ts';
 import { createColoTier } from './tiers/colo.ts';
-import { createColoManifest } from './tiers/colo-manifest.ts';
 import { createMemoryTier } from './tiers/memory.ts';
 import type { MemoryTier } from './tiers/tier.ts';
+import { createRegions } from './upstream/failover-and-hedge.ts';
 import { createInternalToken } from './upstream/internal-token.ts';
 import { createOriginClient, type Fetch, type OriginClient } from './upstream/origin-client.ts';
-import { createOriginLists } from './upstream/origin-lists.ts';
+import { createOriginLists } from './upstream/origin-reader.ts';
 import type { RegionReader } from './upstream/region-reader.ts';
-import { createRegions } from './upstream/regions.ts';
 import { createRouting, type Routing } from './upstream/routing.ts';
 
 /** What is needed of the runtime, so that tests can stand in for it. */

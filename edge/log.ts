@@ -1,5 +1,5 @@
 // Structured log lines: one JSON object a line, with the name of what happened. Never a token, a secret or a list.
-import { type EarshotError, problemOf } from '../shared/errors.ts';
+import { type EarshotError, problemOf } from '../shared/wire/errors.ts';
 
 export type LogFields = Readonly<Record<string, string | number | undefined>>;
 

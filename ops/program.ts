@@ -1,14 +1,14 @@
 // The `earshot` command. Exit codes: 0 done, 1 failed or done in part (the message says which), 2 called wrongly.
 import { Command, CommanderError } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
-import { makeFaultCommand } from './commands/fault.ts';
-import { makeIngestCommand } from './commands/ingest.ts';
-import { makeManifestCommand } from './commands/manifest.ts';
-import { makePublishCommand } from './commands/publish.ts';
-import { makeSchemaCommand } from './commands/schema.ts';
-import { makeStatusCommand } from './commands/status.ts';
-import { makeTokenCommand } from './commands/token.ts';
-import { UsageError } from './usage-error.ts';
+import { UsageError } from './cli/usage-error.ts';
+import { makeFaultCommand } from './fault/command.ts';
+import { makeIngestCommand } from './ingest/command.ts';
+import { makeManifestCommand } from './manifest/command.ts';
+import { makePublishCommand } from './publish/command.ts';
+import { makeSchemaCommand } from './schema/command.ts';
+import { makeStatusCommand } from './status/command.ts';
+import { makeTokenCommand } from './token/command.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;

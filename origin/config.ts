@@ -1,7 +1,7 @@
 // The origin's configuration, read from the environment once at start. A wrong value ends the process with one line that names it.
 import { z } from 'zod';
-import { MIN_SECRET_BYTES } from '../shared/identity.ts';
-import { NAME_GRAMMAR, NAME_PATTERN } from '../shared/ids.ts';
+import { MIN_SECRET_BYTES } from '../shared/domain/identity.ts';
+import { NAME_GRAMMAR, NAME_PATTERN } from '../shared/domain/ids.ts';
 import { APP_PROFILES, makeServeProfile } from './bigtable/app-profiles.ts';
 import { DEFAULT_CALLS_PER_LANE, DEFAULT_CHANNELS } from './bigtable/recommendation-table.ts';
 

@@ -1,8 +1,8 @@
 // The entry of the origin service: configuration from the environment, logs to standard output, SIGTERM and SIGINT drain it.
 import { pino } from 'pino';
-import { systemClock } from '../shared/clock.ts';
+import { systemClock } from '../shared/runtime/clock.ts';
 import { type OriginConfig, readOriginConfig } from './config.ts';
-import { watchLoop } from './guard/gate.ts';
+import { watchLoop } from './guard/cpu-admission.ts';
 import { startOrigin } from './server.ts';
 import { readWorkerPlace, runWorkers } from './workers/primary.ts';
 

@@ -1,7 +1,7 @@
 // What listeners and services ask the worker for, and what its answers must be for a figure to mean anything.
-import { DEFAULT_LIFETIME_MS, mintToken } from '../../ops/mint-token.ts';
-import { LISTENER_AUDIENCE, type Scope } from '../../shared/identity.ts';
-import { DEFAULT_LIMIT } from '../../shared/list.ts';
+import { DEFAULT_LIFETIME_MS, mintToken } from '../../ops/token/mint-token.ts';
+import { LISTENER_AUDIENCE, type Scope } from '../../shared/domain/identity.ts';
+import { DEFAULT_LIMIT } from '../../shared/domain/list.ts';
 import type { Answer, Ask } from './http-load.ts';
 
 export const TOKEN_SECRET = 'listener-secret-for-benches-only-0123456789';

@@ -3,9 +3,9 @@ import { createWriteStream, existsSync, mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { stateDirectory } from '../../ops/settings.ts';
-import { murmur3 } from '../../shared/hash.ts';
-import { encodeItem } from '../../shared/list.ts';
+import { stateDirectory } from '../../ops/cli/settings.ts';
+import { encodeItem } from '../../shared/domain/list.ts';
+import { murmur3 } from '../../shared/runtime/hash.ts';
 
 const ITEMS = 5;
 const LINES_PER_CHUNK = 1000;

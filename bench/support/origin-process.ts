@@ -4,12 +4,12 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { SignJWT } from 'jose';
-import { answersOk, waitUntil } from '../../dev/wait.ts';
+import { answersOk, waitUntil } from '../../dev/cloud/wait.ts';
 import { NODE_ARGS } from '../../origin/node-args.ts';
-import { systemClock } from '../../shared/clock.ts';
-import { ORIGIN_AUDIENCE } from '../../shared/identity.ts';
-import type { ListAsk } from '../../shared/lists-read.ts';
-import { LISTS_READ_PATH } from '../../shared/lists-read.ts';
+import { ORIGIN_AUDIENCE } from '../../shared/domain/identity.ts';
+import { systemClock } from '../../shared/runtime/clock.ts';
+import type { ListAsk } from '../../shared/wire/read-request.ts';
+import { LISTS_READ_PATH } from '../../shared/wire/read-request.ts';
 import type { Cleanup } from './cleanup.ts';
 import { makeHttpRequest } from './load.ts';
 

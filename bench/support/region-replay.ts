@@ -1,22 +1,22 @@
 // Isolates in front of the objects of one region, all of them the code that is deployed, and an origin that only counts what it is asked for.
 // Time stands still: nothing expires.
 
-import type { Call } from '../../edge/call.ts';
-import { createListReader } from '../../edge/lists/list-reader.ts';
+import { createListReader } from '../../edge/reads/read-through.ts';
 import { createRegionLists, type RegionLists } from '../../edge/region/region-lists.ts';
 import { createRegionObjects } from '../../edge/region/region-objects.ts';
-import { createTimings } from '../../edge/respond/server-timing.ts';
+import type { Call } from '../../edge/request/call.ts';
+import { createTimings } from '../../edge/request/timings.ts';
 import { createTierChain } from '../../edge/tiers/chain.ts';
 import { createMemoryTier } from '../../edge/tiers/memory.ts';
+import { createRegions } from '../../edge/upstream/failover-and-hedge.ts';
 import type { ListRequest, RegionReader } from '../../edge/upstream/region-reader.ts';
-import { createRegions } from '../../edge/upstream/regions.ts';
 import { NOWHERE } from '../../edge/upstream/round-trips.ts';
 import { createRouting } from '../../edge/upstream/routing.ts';
 import { MAX_KEYS_PER_CALL } from '../../origin/bigtable/recommendation-table.ts';
-import { createManualClock } from '../../shared/clock.ts';
-import { createCounters } from '../../shared/counters.ts';
-import { makeEntry } from '../../shared/lifetime.ts';
-import type { Region } from '../../shared/regions.ts';
+import { makeEntry } from '../../shared/caching/lifetime.ts';
+import type { Region } from '../../shared/domain/regions.ts';
+import { createManualClock } from '../../shared/runtime/clock.ts';
+import { createCounters } from '../../shared/runtime/counters.ts';
 import { findEntryBytes, TRACE_ENTRY } from './sized-tier.ts';
 
 export interface RegionReplay {

@@ -1,7 +1,7 @@
 // Isolate tiers that hold an exact number of entries. The tier is bounded by bytes, so every entry that is replayed has the same size.
 import { createMemoryTier } from '../../edge/tiers/memory.ts';
 import type { Tier } from '../../edge/tiers/tier.ts';
-import type { Entry } from '../../shared/entry.ts';
+import type { Entry } from '../../shared/caching/entry.ts';
 
 /** What every key of a trace leads to. */
 export const TRACE_ENTRY: Entry = {

@@ -1,13 +1,13 @@
 // A Bigtable filled for measurements of origins: users with lists of 50 items, 2 KB each, and a manifest that makes them live.
 import { LOCAL_CLUSTERS, LOCAL_INSTANCE, LOCAL_PROJECT } from '../../dev/topology.ts';
+import { applySchema } from '../../ops/bigtable/schema.ts';
 import { type BigtableAddress, type BigtableConnection, connectBigtable } from '../../origin/bigtable/connection.ts';
 import { readManifest, replaceManifest } from '../../origin/bigtable/manifest-row.ts';
-import { applySchema } from '../../origin/bigtable/schema.ts';
-import { murmur3 } from '../../shared/hash.ts';
-import { POPULAR_USER } from '../../shared/ids.ts';
-import { FAMILIES, type ListKey, makeListQualifier, makeRowKey, TABLES } from '../../shared/keys.ts';
-import { DEFAULT_LIMIT, encodeItem, ITEM_SEPARATOR } from '../../shared/list.ts';
-import { DEFAULT_LIST_TTL_SECONDS, FULL_WEIGHT } from '../../shared/manifest.ts';
+import { POPULAR_USER } from '../../shared/domain/ids.ts';
+import { FAMILIES, type ListKey, makeListQualifier, makeRowKey, TABLES } from '../../shared/domain/keys.ts';
+import { DEFAULT_LIMIT, encodeItem, ITEM_SEPARATOR } from '../../shared/domain/list.ts';
+import { DEFAULT_LIST_TTL_SECONDS, FULL_WEIGHT } from '../../shared/domain/manifest.ts';
+import { murmur3 } from '../../shared/runtime/hash.ts';
 
 export const GENERATION = Date.UTC(2026, 10, 22, 3);
 export const SURFACE = 'home';

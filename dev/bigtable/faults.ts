@@ -1,8 +1,8 @@
 // Faults of a cluster, set while the server runs. They strike calls on data, before any work is done; replication is separate.
 import { status } from '@grpc/grpc-js';
 import { z } from 'zod';
-import type { Clock } from '../../shared/clock.ts';
-import { StatusError, unavailable } from './status.ts';
+import type { Clock } from '../../shared/runtime/clock.ts';
+import { StatusError, unavailable } from './wire/status.ts';
 
 const errorCodes = Object.keys(status).filter((name) => name !== 'OK' && Number.isNaN(Number(name)));
 const share = z.number().min(0).max(1);

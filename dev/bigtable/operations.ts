@@ -1,8 +1,8 @@
 // google.longrunning.Operations: everything here is done when it is answered, but clients ask again about what they were given.
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
-import { unary } from './calls.ts';
-import type { AppProfileMessage, Operation } from './messages.ts';
-import { notFound } from './status.ts';
+import { unary } from './wire/calls.ts';
+import type { AppProfileMessage, Operation } from './wire/messages.ts';
+import { notFound } from './wire/status.ts';
 
 /** Older operations are forgotten. */
 const MAX_REMEMBERED = 100;

@@ -1,12 +1,12 @@
 // The work of a ReadModifyWriteRow call: each rule reads the newest cell of its column, as the rules before it left it, and writes
 // a newer one.
-import type { Site } from './gate.ts';
-import { readableCells } from './gc.ts';
-import type { ReadModifyWriteRowRequest, ReadModifyWriteRowResponse } from './messages.ts';
-import { type RowMutation, resolveMutations } from './mutations.ts';
-import { type Cell, type Column, compareText, toBytes, toText } from './row.ts';
-import { invalidArgument } from './status.ts';
-import { rowsOf, type Table } from './table.ts';
+import type { Site } from './api/gate.ts';
+import { type RowMutation, resolveMutations } from './mutations/mutations.ts';
+import { readableCells } from './rows/gc.ts';
+import { type Cell, type Column, compareText, toBytes, toText } from './rows/row.ts';
+import { rowsOf, type Table } from './rows/table.ts';
+import type { ReadModifyWriteRowRequest, ReadModifyWriteRowResponse } from './wire/messages.ts';
+import { invalidArgument } from './wire/status.ts';
 
 export function readModifyWrite(
   { rowKey, rules }: ReadModifyWriteRowRequest,

@@ -1,7 +1,8 @@
 // SampleRowKeys: the table's tablets are those it was created with. Offsets are estimates, as in Bigtable.
-import type { SampleRowKeysResponse } from './messages.ts';
-import { toBytes } from './row.ts';
-import { rowsOf, type Table } from './table.ts';
+
+import { toBytes } from './rows/row.ts';
+import { rowsOf, type Table } from './rows/table.ts';
+import type { SampleRowKeysResponse } from './wire/messages.ts';
 
 const ESTIMATED_BYTES_PER_ROW = 256;
 

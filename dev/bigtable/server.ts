@@ -1,21 +1,21 @@
 // The embedded Bigtable: Google's gRPC API over rows in memory, in several clusters with replication, app-profile routing and
 // faults on request. For one machine and for tests; nothing of it outlives the process.
 import { Server, ServerCredentials } from '@grpc/grpc-js';
-import { type Clock, systemClock } from '../../shared/clock.ts';
+import { type Clock, systemClock } from '../../shared/runtime/clock.ts';
 import type { ControlListener } from '../control-listener.ts';
+import { Instance } from './admin/instance.ts';
+import { type ClusterSite, createInstanceAdminService } from './admin/instance-admin-service.ts';
+import { createTableAdminService } from './admin/table-admin-service.ts';
+import { createDataService } from './api/data-service.ts';
+import { createGate } from './api/gate.ts';
 import { startControl } from './control.ts';
 import { ClusterCounters, type CountersSnapshot } from './counters.ts';
-import { createDataService } from './data-service.ts';
 import { type Fault, Faults, faultSchema } from './faults.ts';
-import { createGate } from './gate.ts';
-import { Instance } from './instance.ts';
-import { type ClusterSite, createInstanceAdminService } from './instance-admin-service.ts';
-import type { AppProfileMessage } from './messages.ts';
 import { Operations } from './operations.ts';
 import { cannotListen, checkPortIsFree } from './ports.ts';
-import { loadProtocol } from './protocol.ts';
-import type { ReplicationSettings } from './replication.ts';
-import { createTableAdminService } from './table-admin-service.ts';
+import type { ReplicationSettings } from './replication/replication.ts';
+import type { AppProfileMessage } from './wire/messages.ts';
+import { loadProtocol } from './wire/protocol.ts';
 
 export interface BigtableOptions {
   /** 0 takes any free port. Default: 0. */

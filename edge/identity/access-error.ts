@@ -1,6 +1,7 @@
 // A request that was refused for who sent it, with the challenge that RFC 6750, section 3, wants in the answer.
-import { EarshotError, type ErrorCode } from '../../shared/errors.ts';
-import type { Scope } from '../../shared/identity.ts';
+
+import type { Scope } from '../../shared/domain/identity.ts';
+import { EarshotError, type ErrorCode } from '../../shared/wire/errors.ts';
 
 const REALM = 'Bearer realm="earshot"';
 

@@ -1,7 +1,7 @@
 // What a token must allow for the reads of one request. A scope that is missing refuses the request, however many of its reads need it: an
 // answer in part would hide from a service that it was set up wrongly.
-import type { Scope } from '../../shared/identity.ts';
-import type { Read } from '../lists/ladder.ts';
+import type { Scope } from '../../shared/domain/identity.ts';
+import type { Read } from '../reads/serve-reads.ts';
 import { missingScope } from './access-error.ts';
 import type { Identity } from './identity.ts';
 

@@ -1,12 +1,12 @@
 // Who asks, and what of theirs the rest of a request needs.
 import type { Context } from 'hono';
-import { EarshotError } from '../../shared/errors.ts';
-import { DEADLINE_HEADER } from '../../shared/lists-read.ts';
-import { DEV_LOCATION_HEADER } from '../../shared/regions.ts';
-import { type Call, readTraceparent } from '../call.ts';
+import { DEV_LOCATION_HEADER } from '../../shared/domain/regions.ts';
+import { EarshotError } from '../../shared/wire/errors.ts';
+import { DEADLINE_HEADER } from '../../shared/wire/read-request.ts';
 import type { EdgeDeps } from '../deps.ts';
-import { createTimings, type Timings } from '../respond/server-timing.ts';
-import { placeOf } from '../routes/place.ts';
+import { type Call, readTraceparent } from '../request/call.ts';
+import { placeOf } from '../request/place.ts';
+import { createTimings, type Timings } from '../request/timings.ts';
 import type { Identity } from './identity.ts';
 
 export interface Caller {

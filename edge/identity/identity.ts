@@ -2,11 +2,11 @@
 // read costs no signature check.
 import { errors, type JWTPayload, jwtVerify } from 'jose';
 import { LRUCache } from 'lru-cache';
-import type { Clock } from '../../shared/clock.ts';
-import type { Counters } from '../../shared/counters.ts';
-import { EarshotError } from '../../shared/errors.ts';
-import { isScope, ORIGIN_AUDIENCE, type Scope } from '../../shared/identity.ts';
-import { PUBLIC_ID_PATTERN } from '../../shared/ids.ts';
+import { isScope, ORIGIN_AUDIENCE, type Scope } from '../../shared/domain/identity.ts';
+import { PUBLIC_ID_PATTERN } from '../../shared/domain/ids.ts';
+import type { Clock } from '../../shared/runtime/clock.ts';
+import type { Counters } from '../../shared/runtime/counters.ts';
+import { EarshotError } from '../../shared/wire/errors.ts';
 import { invalidToken, missingToken } from './access-error.ts';
 import type { VerificationKeys } from './token-keys.ts';
 

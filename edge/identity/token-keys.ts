@@ -1,9 +1,9 @@
 // The keys that listeners' tokens are checked with, and the algorithms that go with them: pinned by the mode, never taken from the token.
 import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'jose';
-import { encodeUtf8 } from '../../shared/bytes.ts';
-import type { Clock } from '../../shared/clock.ts';
-import type { Counters } from '../../shared/counters.ts';
-import { EarshotError } from '../../shared/errors.ts';
+import { encodeUtf8 } from '../../shared/runtime/bytes.ts';
+import type { Clock } from '../../shared/runtime/clock.ts';
+import type { Counters } from '../../shared/runtime/counters.ts';
+import { EarshotError } from '../../shared/wire/errors.ts';
 import type { TokenKeys } from '../config.ts';
 import { describeError, type Log } from '../log.ts';
 import type { Fetch } from '../upstream/origin-client.ts';

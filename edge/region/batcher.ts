@@ -1,12 +1,13 @@
 // Misses of many callers, as few calls to the origin. A miss leaves at once when no call is out; those that come while one is out leave together
 // when it returns, or, because one slow call must not hold up all others, after a short while. Both the calls and the misses are bounded. A call
 // for which nobody waits any more is cancelled.
-import type { Clock } from '../../shared/clock.ts';
-import { MAX_KEYS_PER_READ } from '../../shared/list-frames.ts';
-import { presenceOfAll } from '../../shared/presence.ts';
-import type { Region } from '../../shared/regions.ts';
-import { type Call, remainingMs } from '../call.ts';
-import type { ListSource } from '../lists/list-reader.ts';
+
+import { presenceOfAll } from '../../shared/caching/cancellation.ts';
+import type { Region } from '../../shared/domain/regions.ts';
+import type { Clock } from '../../shared/runtime/clock.ts';
+import { MAX_KEYS_PER_READ } from '../../shared/wire/read-response.ts';
+import type { ListSource } from '../reads/read-through.ts';
+import { type Call, remainingMs } from '../request/call.ts';
 import type { ListRequest, Loaded, RegionReader } from '../upstream/region-reader.ts';
 
 export interface Batcher extends ListSource {

@@ -1,5 +1,5 @@
 // What the worker and a region's object say to each other: plain data, which RPC copies, lists as bytes.
-import type { Entry } from '../../shared/entry.ts';
+import type { Entry } from '../../shared/caching/entry.ts';
 import type { Asked } from '../tiers/chain.ts';
 import type { ListRequest, LoadFailure, RegionAsked } from '../upstream/region-reader.ts';
 

@@ -1,12 +1,12 @@
 // The Durable Object of one shard of a region, made beside that region's origin: it only wires. What it holds is in memory and may be lost at
 // any time.
 import { DurableObject } from 'cloudflare:workers';
-import { systemClock } from '../../shared/clock.ts';
-import { systemRandom } from '../../shared/random.ts';
+import { systemClock } from '../../shared/runtime/clock.ts';
+import { systemRandom } from '../../shared/runtime/random.ts';
 import { readConfig } from '../config.ts';
 import { createRegionMemory, openRegion } from '../deps.ts';
-import { isolateCounters } from '../isolate-counters.ts';
 import { consoleLog } from '../log.ts';
+import { isolateCounters } from '../platform.ts';
 import type { RegionAnswer, RegionCall, RegionObject } from './protocol.ts';
 import type { RegionLists } from './region-lists.ts';
 

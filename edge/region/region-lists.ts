@@ -1,15 +1,16 @@
 // What a region's object does: the lists that it holds in memory, one load of a key for all who ask, and misses that leave for the origin
 // together. It knows no manifest: who asks names the generation, and the moment before which nothing will do.
-import type { Clock } from '../../shared/clock.ts';
-import type { Counters } from '../../shared/counters.ts';
-import { stateOf } from '../../shared/entry.ts';
-import { makeCacheKey } from '../../shared/keys.ts';
-import { OwnPresence } from '../../shared/presence.ts';
-import type { Random } from '../../shared/random.ts';
-import type { Region } from '../../shared/regions.ts';
-import type { Call } from '../call.ts';
-import { createListReader, type ListRead } from '../lists/list-reader.ts';
-import { createTimings } from '../respond/server-timing.ts';
+
+import { OwnPresence } from '../../shared/caching/cancellation.ts';
+import { stateOf } from '../../shared/caching/entry.ts';
+import { makeCacheKey } from '../../shared/domain/keys.ts';
+import type { Region } from '../../shared/domain/regions.ts';
+import type { Clock } from '../../shared/runtime/clock.ts';
+import type { Counters } from '../../shared/runtime/counters.ts';
+import type { Random } from '../../shared/runtime/random.ts';
+import { createListReader, type ListRead } from '../reads/read-through.ts';
+import type { Call } from '../request/call.ts';
+import { createTimings } from '../request/timings.ts';
 import { createTierChain } from '../tiers/chain.ts';
 import type { MemoryTier } from '../tiers/tier.ts';
 import type { ListRequest, RegionReader } from '../upstream/region-reader.ts';

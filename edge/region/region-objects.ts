@@ -1,12 +1,13 @@
 // Lists of one region through its objects, one call to each shard that holds a user who is asked for. Objects are caches: one that is
 // overloaded, missing, slow or broken is passed over, and its region's origin asked without it.
-import type { Clock } from '../../shared/clock.ts';
-import type { Counters } from '../../shared/counters.ts';
-import type { Region } from '../../shared/regions.ts';
-import { type Call, shareOfDeadlineMs, traceIdOf } from '../call.ts';
+
+import type { Region } from '../../shared/domain/regions.ts';
+import type { Clock } from '../../shared/runtime/clock.ts';
+import type { Counters } from '../../shared/runtime/counters.ts';
 import { describeError, type Log } from '../log.ts';
+import { type Call, shareOfDeadlineMs, traceIdOf } from '../request/call.ts';
+import { WaitCancelled, WaitTimeout, withTimeout } from '../request/with-timeout.ts';
 import type { ListRequest, Loaded, RegionReader } from '../upstream/region-reader.ts';
-import { WaitCancelled, WaitTimeout, withTimeout } from '../wait.ts';
 import type { RegionObject, RegionRead } from './protocol.ts';
 import { chooseShard, shardName } from './shard.ts';
 

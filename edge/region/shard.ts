@@ -1,6 +1,6 @@
 // Which of a region's objects holds a user: rendezvous hashing, so that one shard more moves only the users that it gets.
 // Source: D. Thaler, C. Ravishankar, "Using Name-Based Mappings to Increase Hit Rates", IEEE/ACM Transactions on Networking, 1998.
-import { murmur3 } from '../../shared/hash.ts';
+import { murmur3 } from '../../shared/runtime/hash.ts';
 
 /** A whole number from 0 to `shards` - 1; the same for all lists of one user. */
 export function chooseShard(user: string, shards: number): number {

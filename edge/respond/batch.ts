@@ -1,10 +1,11 @@
 // The answer to a batch: a result per read, composed around the stored bytes of its list as list.ts does for one.
-import { interleaveBytes } from '../../shared/bytes.ts';
-import { EarshotError } from '../../shared/errors.ts';
-import { cutList } from '../../shared/list.ts';
-import type { Manifest } from '../../shared/manifest.ts';
-import type { Call } from '../call.ts';
-import { type Read, ReadError, type Served } from '../lists/ladder.ts';
+
+import { cutList } from '../../shared/domain/list.ts';
+import type { Manifest } from '../../shared/domain/manifest.ts';
+import { interleaveBytes } from '../../shared/runtime/bytes.ts';
+import { EarshotError } from '../../shared/wire/errors.ts';
+import { type Read, ReadError, type Served } from '../reads/serve-reads.ts';
+import type { Call } from '../request/call.ts';
 import { serializeBatchCacheStatus } from './batch-cache-status.ts';
 import { type CacheTrail, serializeCacheStatus } from './cache-status.ts';
 import { closeList, describeList, openList } from './compose.ts';

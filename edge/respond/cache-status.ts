@@ -1,7 +1,7 @@
 // Cache-Status (RFC 9211): one member for each cache and region that was asked, from the one closest to the origin to the one closest to
 // the listener. Members are structured fields (RFC 9651): names are tokens, `detail` is a token, `key` a string, numbers are integers.
-import type { Entry } from '../../shared/entry.ts';
-import type { ListKey } from '../../shared/keys.ts';
+import type { Entry } from '../../shared/caching/entry.ts';
+import type { ListKey } from '../../shared/domain/keys.ts';
 import type { Asked } from '../tiers/chain.ts';
 import type { RegionAsked } from '../upstream/region-reader.ts';
 import { serializeKey } from './debug.ts';

@@ -1,6 +1,6 @@
 // What stands around the bytes of a list in an answer, be it an answer of its own or one result of a batch.
-import { formatGeneration } from '../../shared/generation.ts';
-import type { Read, Served } from '../lists/ladder.ts';
+import { formatGeneration } from '../../shared/domain/generation.ts';
+import type { Read, Served } from '../reads/serve-reads.ts';
 
 /** What an answer says of its list. */
 export const describeList = ({ user, surface }: Read, { own: { variant }, source, list }: Served) => ({

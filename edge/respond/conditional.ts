@@ -1,5 +1,5 @@
 // Entity tags and If-None-Match (RFC 9110, sections 8.8.3 and 13.1.2).
-import { murmur3 } from '../../shared/hash.ts';
+import { murmur3 } from '../../shared/runtime/hash.ts';
 
 /**
  * A strong tag for the first `limit` items of a list under `prefix` (ASCII), the part of the body that stands before them. The list's digest

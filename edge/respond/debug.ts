@@ -1,10 +1,10 @@
 // What Earshot-Debug: 1 adds to an answer, for those with the scope recs:debug: which regions would be asked in which order, and the
 // decisions that led to this list. Structured fields (RFC 9651): a list of tokens, and a dictionary.
-import { makeCacheKey } from '../../shared/keys.ts';
-import type { Manifest } from '../../shared/manifest.ts';
-import type { Region } from '../../shared/regions.ts';
-import type { Call } from '../call.ts';
-import type { Read, Served } from '../lists/ladder.ts';
+import { makeCacheKey } from '../../shared/domain/keys.ts';
+import type { Manifest } from '../../shared/domain/manifest.ts';
+import type { Region } from '../../shared/domain/regions.ts';
+import type { Read, Served } from '../reads/serve-reads.ts';
+import type { Call } from '../request/call.ts';
 
 export const DEBUG_HEADER = 'Earshot-Debug';
 export const REGIONS_HEADER = 'Earshot-Regions';

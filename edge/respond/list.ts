@@ -1,15 +1,16 @@
 // The answer to a read, composed around the stored bytes of the list: they are cut, never parsed.
-import { surroundBytes } from '../../shared/bytes.ts';
-import { cutList } from '../../shared/list.ts';
-import type { Region } from '../../shared/regions.ts';
-import type { Read, Served } from '../lists/ladder.ts';
-import type { LiveManifest } from '../lists/manifest-store.ts';
+
+import { cutList } from '../../shared/domain/list.ts';
+import type { Region } from '../../shared/domain/regions.ts';
+import { surroundBytes } from '../../shared/runtime/bytes.ts';
+import type { LiveManifest } from '../manifest/store.ts';
+import type { Read, Served } from '../reads/serve-reads.ts';
+import type { Timings } from '../request/timings.ts';
 import { serializeCacheStatus } from './cache-status.ts';
 import { closeList, describeList, openList } from './compose.ts';
 import { isNotModified, makeEtag } from './conditional.ts';
 import { makeDebugHeaders } from './debug.ts';
 import { EVERY_ANSWER } from './every-answer.ts';
-import type { Timings } from './server-timing.ts';
 
 interface ReadAnswer {
   readonly read: Read;

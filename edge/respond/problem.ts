@@ -1,5 +1,5 @@
 // Errors on the wire: problem details (RFC 9457) with a stable code. What went wrong inside goes to the log, never to the caller.
-import { type EarshotError, problemOf } from '../../shared/errors.ts';
+import { type EarshotError, problemOf } from '../../shared/wire/errors.ts';
 import { AccessError } from '../identity/access-error.ts';
 import { MediaTypeError } from '../routes/media-type-error.ts';
 import { EVERY_ANSWER } from './every-answer.ts';

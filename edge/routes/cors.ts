@@ -2,7 +2,7 @@
 // in that sense are not allowed; tokens come in Authorization, which a page has to set itself.
 import type { MiddlewareHandler } from 'hono';
 import { cors } from 'hono/cors';
-import { DEADLINE_HEADER } from '../../shared/lists-read.ts';
+import { DEADLINE_HEADER } from '../../shared/wire/read-request.ts';
 import { DEBUG_HEADER } from '../respond/debug.ts';
 import { EVERY_ANSWER } from '../respond/every-answer.ts';
 

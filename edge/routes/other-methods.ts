@@ -1,7 +1,7 @@
 // Requests that no route took: 405 where another method would have done, else 404. Apart from the routes, because a handler for all methods of
 // a path would stand in the way of those that it has.
 import { Hono } from 'hono';
-import { EarshotError } from '../../shared/errors.ts';
+import { EarshotError } from '../../shared/wire/errors.ts';
 import { respondWithProblem } from '../respond/problem.ts';
 
 /** `allowed`: the methods of each path, in Hono's notation. */

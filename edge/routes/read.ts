@@ -1,14 +1,14 @@
 // One list by GET. What the isolate has fresh, manifest and list, is answered at once; nearly all requests are such, and cost half as much as one
 // that waits. Everything else, debugging included, takes the whole way.
 import type { Context } from 'hono';
-import { EarshotError } from '../../shared/errors.ts';
-import { DEFAULT_LIMIT } from '../../shared/list.ts';
-import { DEV_LOCATION_HEADER, type Region } from '../../shared/regions.ts';
+import { DEFAULT_LIMIT } from '../../shared/domain/list.ts';
+import { DEV_LOCATION_HEADER, type Region } from '../../shared/domain/regions.ts';
+import { EarshotError } from '../../shared/wire/errors.ts';
 import type { EdgeDeps } from '../deps.ts';
 import { checkAccess } from '../identity/access.ts';
 import { type Caller, openCall } from '../identity/caller.ts';
-import type { Read, Served } from '../lists/ladder.ts';
-import type { LiveManifest } from '../lists/manifest-store.ts';
+import type { LiveManifest } from '../manifest/store.ts';
+import type { Read, Served } from '../reads/serve-reads.ts';
 import { respondWithList } from '../respond/list.ts';
 
 export interface ReadOptions {

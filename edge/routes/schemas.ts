@@ -1,8 +1,8 @@
 // The schemas of the public API: the same ones validate requests and make the OpenAPI document. Those of batches are in batch-schemas.ts.
 import { z } from '@hono/zod-openapi';
-import { ID_GRAMMAR, NAME_GRAMMAR, NAME_PATTERN, PUBLIC_ID_PATTERN } from '../../shared/ids.ts';
-import { DEFAULT_LIMIT, MAX_ITEMS } from '../../shared/list.ts';
-import { DEADLINE_HEADER } from '../../shared/lists-read.ts';
+import { ID_GRAMMAR, NAME_GRAMMAR, NAME_PATTERN, PUBLIC_ID_PATTERN } from '../../shared/domain/ids.ts';
+import { DEFAULT_LIMIT, MAX_ITEMS } from '../../shared/domain/list.ts';
+import { DEADLINE_HEADER } from '../../shared/wire/read-request.ts';
 import { DEBUG_HEADER, DECISION_HEADER, REGIONS_HEADER } from '../respond/debug.ts';
 import { expected, expectedOnce, patterned, type Refusal } from './expected.ts';
 

@@ -1,11 +1,11 @@
 // `GET /internal/v1/status`: what this isolate thinks of the regions and what it has counted, for services that may read everybody's lists.
 // Another isolate may think otherwise.
-import type { EdgeStatus } from '../../shared/edge-status.ts';
+import type { EdgeStatus } from '../../shared/wire/edge-status.ts';
 import type { EdgeDeps } from '../deps.ts';
 import { requireScope } from '../identity/access.ts';
 import type { Identity } from '../identity/identity.ts';
+import { placeOf } from '../request/place.ts';
 import { EVERY_ANSWER } from '../respond/every-answer.ts';
-import { placeOf } from './place.ts';
 
 type StatusDeps = Pick<EdgeDeps, 'config' | 'counters' | 'routing'>;
 

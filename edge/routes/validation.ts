@@ -2,7 +2,7 @@
 import type { z } from '@hono/zod-openapi';
 import type { HonoRequest } from 'hono';
 import type { ZodObject, ZodRawShape } from 'zod';
-import { EarshotError } from '../../shared/errors.ts';
+import { EarshotError } from '../../shared/wire/errors.ts';
 
 interface Declared<Q, P, H extends ZodRawShape> {
   readonly query: z.ZodType<Q>;

@@ -1,10 +1,11 @@
 // The tiers in the order in which they are asked. A hit is promoted into the tiers above it; a tier that throws or hangs is passed over as a miss
 // and counted, never a request's error; an expired entry, or one from before the moment that the reader names, is never handed out.
-import type { Clock } from '../../shared/clock.ts';
-import type { CounterName, CounterSide, Counters } from '../../shared/counters.ts';
-import { type Entry, type StoredList, stateOf } from '../../shared/entry.ts';
-import type { Call } from '../call.ts';
-import { withTimeout } from '../wait.ts';
+
+import { type Entry, type StoredList, stateOf } from '../../shared/caching/entry.ts';
+import type { Clock } from '../../shared/runtime/clock.ts';
+import type { CounterName, CounterSide, Counters } from '../../shared/runtime/counters.ts';
+import type { Call } from '../request/call.ts';
+import { withTimeout } from '../request/with-timeout.ts';
 import { type MemoryTier, TIER_TIMEOUT_MS, type Tier } from './tier.ts';
 
 /** What one tier said; how an entry that was not fresh came to be served after all; `bypass` when it was not asked for once. */

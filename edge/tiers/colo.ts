@@ -1,7 +1,8 @@
 // The Cache API of one data centre. A named cache, never `caches.default`, which the zone shares: what lies there under the worker's own
 // host could be served to anyone without passing the worker. The lifetime goes in max-age, because s-maxage changes what caches do with it.
-import type { Clock } from '../../shared/clock.ts';
-import type { Entry, ListValue } from '../../shared/entry.ts';
+
+import type { Entry, ListValue } from '../../shared/caching/entry.ts';
+import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Tier } from './tier.ts';
 
 export interface ColoOptions {

@@ -1,7 +1,7 @@
 // Lists in memory, bounded by bytes: an isolate's own, and those of a region's object. It holds plain data only, because I/O objects may not
 // cross requests, and never lets an older entry take the place of a newer one that is fresh for as long.
 import { LRUCache } from 'lru-cache';
-import { type Entry, ownBytes } from '../../shared/entry.ts';
+import { type Entry, ownBytes } from '../../shared/caching/entry.ts';
 import type { MemoryTier } from './tier.ts';
 
 /** What an entry costs beside its key and its bytes: 530 bytes of V8 heap (measured over 100 000 entries) and the bookkeeping of its buffer. */

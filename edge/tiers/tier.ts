@@ -1,5 +1,5 @@
 // One place where lists are cached. A tier only holds entries: what state an entry is in, and whether it may be served, is decided above it.
-import type { Entry } from '../../shared/entry.ts';
+import type { Entry } from '../../shared/caching/entry.ts';
 
 /** A cache that takes longer, in milliseconds, is no help: its region is about as near. */
 export const TIER_TIMEOUT_MS = 250;

@@ -1,8 +1,8 @@
 // The token that the worker shows to origins: signed by itself, short-lived, and made once per isolate and lifetime instead of per request.
 import { SignJWT } from 'jose';
-import { encodeUtf8 } from '../../shared/bytes.ts';
-import type { Clock } from '../../shared/clock.ts';
-import { ORIGIN_AUDIENCE } from '../../shared/identity.ts';
+import { ORIGIN_AUDIENCE } from '../../shared/domain/identity.ts';
+import { encodeUtf8 } from '../../shared/runtime/bytes.ts';
+import type { Clock } from '../../shared/runtime/clock.ts';
 
 const LIFETIME_SECONDS = 300;
 /** Replaced this long before it expires, so that no token runs out on its way or under a clock that is a little ahead. */

@@ -1,13 +1,14 @@
 // Calls to one origin. Whatever goes wrong comes back as a named failure of that region, so that whoever asked can go on to the next.
-import type { Clock } from '../../shared/clock.ts';
-import type { CounterSide, Counters } from '../../shared/counters.ts';
-import { problemOf } from '../../shared/errors.ts';
-import { decodeListFrames, type ListResult } from '../../shared/list-frames.ts';
-import { DEADLINE_HEADER, LISTS_READ_PATH, type ListAsk, MANIFEST_PATH } from '../../shared/lists-read.ts';
-import { DEV_LOCATION_HEADER, type Region } from '../../shared/regions.ts';
-import { type Call, shareOfDeadlineMs, traceIdOf } from '../call.ts';
+
+import { DEV_LOCATION_HEADER, type Region } from '../../shared/domain/regions.ts';
+import type { Clock } from '../../shared/runtime/clock.ts';
+import type { CounterSide, Counters } from '../../shared/runtime/counters.ts';
+import { problemOf } from '../../shared/wire/errors.ts';
+import { DEADLINE_HEADER, LISTS_READ_PATH, type ListAsk, MANIFEST_PATH } from '../../shared/wire/read-request.ts';
+import { decodeListFrames, type ListResult } from '../../shared/wire/read-response.ts';
 import { describeError, type Log } from '../log.ts';
-import { WaitCancelled, WaitTimeout, withTimeout } from '../wait.ts';
+import { type Call, shareOfDeadlineMs, traceIdOf } from '../request/call.ts';
+import { WaitCancelled, WaitTimeout, withTimeout } from '../request/with-timeout.ts';
 
 export interface RegionFailure {
   readonly reason: 'status' | 'timeout' | 'connection' | 'undecodable' | 'cancelled';

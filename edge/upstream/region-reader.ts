@@ -1,8 +1,8 @@
 // What is read from one region, and what came of it: the same whether the region's object or its origin is asked.
-import type { Entry } from '../../shared/entry.ts';
-import type { ListKey } from '../../shared/keys.ts';
-import type { Region } from '../../shared/regions.ts';
-import type { Call } from '../call.ts';
+import type { Entry } from '../../shared/caching/entry.ts';
+import type { ListKey } from '../../shared/domain/keys.ts';
+import type { Region } from '../../shared/domain/regions.ts';
+import type { Call } from '../request/call.ts';
 import type { Asked } from '../tiers/chain.ts';
 
 export interface ListRequest {

@@ -3,10 +3,11 @@
 // asked follows from it, and changes only for a clear gain: two regions that are about as far do not change places with every answer.
 //
 // Measured is from before a call to after its answer, which is I/O: worker clocks stand still between the two ends of computing.
-import type { Clock } from '../../shared/clock.ts';
-import { expectedRoundTripMs } from '../../shared/expected-round-trip.ts';
-import { createLatencyHistogram, type LatencyHistogram } from '../../shared/latency-histogram.ts';
-import { type Coordinates, estimateRoundTripMs, type Region } from '../../shared/regions.ts';
+
+import { expectedRoundTripMs } from '../../shared/domain/distance-prior.ts';
+import { type Coordinates, estimateRoundTripMs, type Region } from '../../shared/domain/regions.ts';
+import type { Clock } from '../../shared/runtime/clock.ts';
+import { createLatencyHistogram, type LatencyHistogram } from '../../shared/runtime/latency-histogram.ts';
 
 /** Where a request is from. */
 export interface Place {

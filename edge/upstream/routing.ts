@@ -1,14 +1,14 @@
 // What an isolate knows of the regions, and what follows from it for a request: whom to ask, when to ask a second one, and whether that may be
 // afforded. Kept as long as the isolate; nothing in here belongs to one request.
 
-import { createBudget } from '../../shared/budget.ts';
-import type { Clock } from '../../shared/clock.ts';
-import type { Counters } from '../../shared/counters.ts';
-import type { EdgeStatus } from '../../shared/edge-status.ts';
-import type { Random } from '../../shared/random.ts';
-import type { Region } from '../../shared/regions.ts';
+import type { Region } from '../../shared/domain/regions.ts';
+import type { Clock } from '../../shared/runtime/clock.ts';
+import type { Counters } from '../../shared/runtime/counters.ts';
+import type { Random } from '../../shared/runtime/random.ts';
+import { createBudget } from '../../shared/runtime/retry-budget.ts';
+import type { EdgeStatus } from '../../shared/wire/edge-status.ts';
 import type { Log } from '../log.ts';
-import { createOutliers } from './outliers.ts';
+import { createOutliers } from './outlier-detector.ts';
 import { createRoundTrips, type Place } from './round-trips.ts';
 
 /** How one attempt to read from a region ended. */

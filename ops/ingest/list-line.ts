@@ -1,13 +1,13 @@
 // One line of a file of lists, `{"user":"...","items":[{"id":"...","score":1.0}, ...]}`, made into the stored form. Scores keep the text
 // they have in the file: what was computed is what is served.
 import { z } from 'zod';
-import { ID_GRAMMAR, isLoadableUser, PUBLIC_ID_PATTERN } from '../../shared/ids.ts';
-import { encodeItem, ITEM_SEPARATOR, MAX_ITEMS } from '../../shared/list.ts';
+import { ID_GRAMMAR, isLoadableUser, PUBLIC_ID_PATTERN } from '../../shared/domain/ids.ts';
+import { encodeItem, ITEM_SEPARATOR, MAX_ITEMS } from '../../shared/domain/list.ts';
 import { parseLine } from './parse-line.ts';
 
 export interface ListLine {
   readonly user: string;
-  /** In the form of shared/list.ts. */
+  /** In the form of shared/domain/list.ts. */
   readonly value: string;
 }
 

@@ -1,7 +1,7 @@
 // The loading itself: the lines of some files, each made into a cell or a reject, and written in bulk.
 import { access, constants, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import type { BulkWriter, CellWrite } from '../../origin/bigtable/bulk-writer.ts';
+import type { BulkWriter, CellWrite } from '../bigtable/bulk-writer.ts';
 import { type Line, readLines } from './lines.ts';
 import type { Progress } from './progress.ts';
 import type { Rejects } from './rejects.ts';

@@ -1,7 +1,7 @@
 // How far a load has come: a bar on a terminal, a plain line every few seconds elsewhere. Both go to standard error.
 import { Presets, SingleBar } from 'cli-progress';
-import type { Clock } from '../../shared/clock.ts';
-import { formatCount } from '../format.ts';
+import type { Clock } from '../../shared/runtime/clock.ts';
+import { formatCount } from '../cli/format.ts';
 
 export interface Progress {
   start(totalBytes: number): void;

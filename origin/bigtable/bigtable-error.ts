@@ -1,5 +1,5 @@
 // What Bigtable's status codes mean to Earshot: can a later or another attempt succeed, or is something set up wrongly?
-import { EarshotError, type ErrorCode } from '../../shared/errors.ts';
+import { EarshotError, type ErrorCode } from '../../shared/wire/errors.ts';
 
 /** google.rpc.Code */
 const CANCELLED = 1;

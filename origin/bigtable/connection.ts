@@ -3,7 +3,7 @@
 import { v2 } from '@google-cloud/bigtable';
 import { type Client, credentials } from '@grpc/grpc-js';
 import { googleAuthLibrary } from 'google-gax';
-import { EarshotError } from '../../shared/errors.ts';
+import { EarshotError } from '../../shared/wire/errors.ts';
 
 export interface BigtableAddress {
   readonly project: string;

@@ -4,8 +4,8 @@
 //   up ──5 failures in a row──► ejected ──probe is due──► half-open ──answered──► up
 //                                  ▲────────failed────────────┘
 // Source: Envoy, outlier detection (consecutive failures).
-import type { Clock } from '../../shared/clock.ts';
-import type { Random } from '../../shared/random.ts';
+import type { Clock } from '../../shared/runtime/clock.ts';
+import type { Random } from '../../shared/runtime/random.ts';
 
 export interface LocalCluster {
   /** Whether calls are to go to it. */

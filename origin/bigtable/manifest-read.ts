@@ -1,6 +1,6 @@
 // The manifest as an origin reads it: through the profile of the local cluster, and through the other one when that cluster is not there. What it
 // sees of the cluster it tells, so that an origin whose lists are all in memory knows too that its cluster is gone, or back.
-import { EarshotError } from '../../shared/errors.ts';
+import { EarshotError } from '../../shared/wire/errors.ts';
 import { grpcCodeOf, toTableError, UNAVAILABLE } from './bigtable-error.ts';
 import type { BigtableConnection } from './connection.ts';
 import { type LocalCluster, PROBE_TIMEOUT_MS } from './local-cluster.ts';

@@ -1,8 +1,8 @@
 // The manifest in Bigtable. It is only ever replaced by compare-and-set on the cell that the writer had read, so that of two writers
 // one wins and the other is told. The newest cell is the manifest; the older ones are its history.
 
-import { FAMILIES, JSON_QUALIFIER, MANIFEST_ROW_KEY, TABLES } from '../../shared/keys.ts';
-import { EMPTY_MANIFEST, type Manifest, manifestSchema, parseManifest } from '../../shared/manifest.ts';
+import { FAMILIES, JSON_QUALIFIER, MANIFEST_ROW_KEY, TABLES } from '../../shared/domain/keys.ts';
+import { EMPTY_MANIFEST, type Manifest, manifestSchema, parseManifest } from '../../shared/domain/manifest.ts';
 import { toTableError } from './bigtable-error.ts';
 import type { BigtableConnection } from './connection.ts';
 import { newestControlCell, type RowFilter, readRows, rowsOf } from './read-rows.ts';

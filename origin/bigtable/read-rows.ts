@@ -1,6 +1,6 @@
 // One ReadRows call under a deadline: the rows that exist among those asked for, each as Bigtable holds it.
 import type { protos } from '@google-cloud/bigtable';
-import { FAMILIES, JSON_QUALIFIER } from '../../shared/keys.ts';
+import { FAMILIES, JSON_QUALIFIER } from '../../shared/domain/keys.ts';
 import { toTableError } from './bigtable-error.ts';
 import { createChunkMerger, type Row } from './chunk-merger.ts';
 import type { BigtableConnection } from './connection.ts';

@@ -2,13 +2,20 @@
 // safe. A read of a list asks for the newest cell at or before its generation, so a user who is missing from a new generation keeps the list
 // from the one before. One key's trouble stays its own: the result says per key what became of it.
 import { hash } from 'node:crypto';
-import { createBudget } from '../../shared/budget.ts';
-import { type Clock, systemClock } from '../../shared/clock.ts';
-import type { ListValue } from '../../shared/entry.ts';
-import { EarshotError, type ErrorCode } from '../../shared/errors.ts';
-import { FAMILIES, JSON_QUALIFIER, type ListKey, makeListQualifier, makeRowKey, TABLES } from '../../shared/keys.ts';
-import type { Presence } from '../../shared/presence.ts';
-import { type Random, systemRandom } from '../../shared/random.ts';
+import type { Presence } from '../../shared/caching/cancellation.ts';
+import type { ListValue } from '../../shared/caching/entry.ts';
+import {
+  FAMILIES,
+  JSON_QUALIFIER,
+  type ListKey,
+  makeListQualifier,
+  makeRowKey,
+  TABLES,
+} from '../../shared/domain/keys.ts';
+import { type Clock, systemClock } from '../../shared/runtime/clock.ts';
+import { type Random, systemRandom } from '../../shared/runtime/random.ts';
+import { createBudget } from '../../shared/runtime/retry-budget.ts';
+import { EarshotError, type ErrorCode } from '../../shared/wire/errors.ts';
 import type { Row } from './chunk-merger.ts';
 import type { BigtableAddress } from './connection.ts';
 import { createLocalCluster, type LocalCluster } from './local-cluster.ts';

@@ -6,11 +6,12 @@
 // weight alike, where dropping starved reads of many keys (1 to 11 % of those of 200 keys were served, of single keys 80 %). But what had
 // queued up before an overload was found out is dropped when its turn comes: else the server works off only reads that are late, while
 // fresh ones are refused.
-import type { Clock } from '../../shared/clock.ts';
-import { EarshotError } from '../../shared/errors.ts';
-import { CallerGone, type Presence } from '../../shared/presence.ts';
-import { createAllowedWait } from './allowed-wait.ts';
+
+import { CallerGone, type Presence } from '../../shared/caching/cancellation.ts';
+import type { Clock } from '../../shared/runtime/clock.ts';
+import { EarshotError } from '../../shared/wire/errors.ts';
 import type { ConcurrencyLimit, ReadSample } from './concurrency-limit.ts';
+import { createAllowedWait } from './queue-delay-limit.ts';
 import { createServiceRate } from './service-rate.ts';
 import { type Priority, ShedError, type ShedReason } from './shed-error.ts';
 import { createWaitQueue, type Waiter } from './wait-queue.ts';

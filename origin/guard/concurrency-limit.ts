@@ -16,9 +16,9 @@
 // the baseline as often as it raises it: with PROBE_SHARE * TOLERANCE below 1 an error shrinks from probe to probe. Envoy measures so at
 // fixed times and Netflix averages all samples: the one costs traffic when nothing is wrong, the other takes overload for the norm in the
 // end.
-import type { Clock } from '../../shared/clock.ts';
-import { FULL_OVERLOAD } from './allowed-wait.ts';
-import { createBaseline } from './baseline.ts';
+import type { Clock } from '../../shared/runtime/clock.ts';
+import { createBaseline } from './latency-baseline.ts';
+import { FULL_OVERLOAD } from './queue-delay-limit.ts';
 
 export interface ReadSample {
   /** From the start of the read to its end, without the time that it waited in the bulkhead. */

@@ -1,7 +1,7 @@
 // How many keys get done per ms while reads wait: how fast a queue is worked off. Without a queue the rate says only how little there was
 // to do. What was measured long ago is better than nothing: as long as nothing is known every read is let into the queue, which in the first
 // moments of an overload becomes twice as long by that as is allowed.
-import type { Clock } from '../../shared/clock.ts';
+import type { Clock } from '../../shared/runtime/clock.ts';
 
 export interface ServiceRate {
   /** `weight` keys were done. */

@@ -1,5 +1,5 @@
 // Why a read was refused by the bulkhead, and when it is worth asking again.
-import { EarshotError } from '../../shared/errors.ts';
+import { EarshotError } from '../../shared/wire/errors.ts';
 
 /** Foreground is what somebody waits for; background is refreshes and warm-ups. */
 export type Priority = 'foreground' | 'background';

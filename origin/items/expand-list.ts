@@ -1,6 +1,6 @@
 // A list with what is known of each of its items, put together from bytes that are at hand: nothing is parsed or written anew. In the stored form
-// (shared/list.ts) each item is a line that begins with `{"id":"` and the id; the metadata goes in before its last brace.
-import { ITEM_SEPARATOR } from '../../shared/list.ts';
+// (shared/domain/list.ts) each item is a line that begins with `{"id":"` and the id; the metadata goes in before its last brace.
+import { ITEM_SEPARATOR } from '../../shared/domain/list.ts';
 
 const ID_START = Buffer.from('{"id":"');
 const QUOTE = 0x22;
@@ -39,7 +39,7 @@ function forEachItem(list: Buffer, visit: (start: number, end: number, id: strin
   }
 }
 
-/** Ids hold no character that JSON would escape (shared/ids.ts), so the next quote ends one. */
+/** Ids hold no character that JSON would escape (shared/domain/ids.ts), so the next quote ends one. */
 function idAt(list: Buffer, start: number, end: number): string | undefined {
   const idStart = start + ID_START.length;
   if (idStart > end || list.compare(ID_START, 0, ID_START.length, start, idStart) !== 0) return undefined;

@@ -1,10 +1,11 @@
 // Lists with what is known of their items. The list is as old as the list, and what is known of its items as old as the oldest of them: whoever
 // keeps the answer has to know both. An item that cannot be read now is left as it is rather than the whole list withheld.
-import type { Clock } from '../../shared/clock.ts';
-import { ITEM_TTL_MS } from '../../shared/lifetime.ts';
-import type { ListResult } from '../../shared/list-frames.ts';
-import type { ListAsk } from '../../shared/lists-read.ts';
-import type { Presence } from '../../shared/presence.ts';
+
+import type { Presence } from '../../shared/caching/cancellation.ts';
+import { ITEM_TTL_MS } from '../../shared/caching/lifetime.ts';
+import type { Clock } from '../../shared/runtime/clock.ts';
+import type { ListAsk } from '../../shared/wire/read-request.ts';
+import type { ListResult } from '../../shared/wire/read-response.ts';
 import { makeDigest } from '../bigtable/recommendation-table.ts';
 import { expandList, idsOf } from './expand-list.ts';
 import type { Item, ItemReader } from './item-reader.ts';

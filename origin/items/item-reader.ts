@@ -2,13 +2,13 @@
 // on, so that a list that is expanded with them is not stale as soon as it arrives; waited for after all of it, and served older only when
 // the table gives nothing. That an item is not known is remembered too.
 import { LRUCache } from 'lru-cache';
-import type { Clock } from '../../shared/clock.ts';
-import type { Counters } from '../../shared/counters.ts';
-import { EarshotError, toEarshotError } from '../../shared/errors.ts';
-import { ITEM_TTL_MS } from '../../shared/lifetime.ts';
-import { createLoadGroup, type LoadGroup } from '../../shared/load-group.ts';
-import { type Presence, presenceOfAll } from '../../shared/presence.ts';
-import { createSingleflight } from '../../shared/singleflight.ts';
+import { type Presence, presenceOfAll } from '../../shared/caching/cancellation.ts';
+import { ITEM_TTL_MS } from '../../shared/caching/lifetime.ts';
+import { createLoadGroup, type LoadGroup } from '../../shared/caching/load-group.ts';
+import { createSingleflight } from '../../shared/caching/singleflight.ts';
+import type { Clock } from '../../shared/runtime/clock.ts';
+import type { Counters } from '../../shared/runtime/counters.ts';
+import { EarshotError, toEarshotError } from '../../shared/wire/errors.ts';
 import type { ReadFailure, RecommendationTable } from '../bigtable/recommendation-table.ts';
 import type { Guard } from '../lists/load-lists.ts';
 

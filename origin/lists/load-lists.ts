@@ -1,9 +1,10 @@
 // How lists come that memory does not have: from the table.
-import type { Clock } from '../../shared/clock.ts';
-import type { Counters } from '../../shared/counters.ts';
-import { toEarshotError } from '../../shared/errors.ts';
-import type { ListAsk } from '../../shared/lists-read.ts';
-import type { Presence } from '../../shared/presence.ts';
+
+import type { Presence } from '../../shared/caching/cancellation.ts';
+import type { Clock } from '../../shared/runtime/clock.ts';
+import type { Counters } from '../../shared/runtime/counters.ts';
+import { toEarshotError } from '../../shared/wire/errors.ts';
+import type { ListAsk } from '../../shared/wire/read-request.ts';
 import type { ReadFailure, RecommendationTable } from '../bigtable/recommendation-table.ts';
 import type { HeldList } from './list-memory.ts';
 

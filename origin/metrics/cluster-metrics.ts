@@ -6,8 +6,8 @@
 // (3) each answers with its `snapshot`; (4) when all have, or the time is up, A gets the sum. Scrapes that come meanwhile share it.
 // prom-client's own clusterMetrics would do (2) and (3), but fails altogether when one worker does not answer, and no worker can ask it.
 import { AggregatorRegistry } from 'prom-client';
-import type { Clock } from '../../shared/clock.ts';
-import { EarshotError } from '../../shared/errors.ts';
+import type { Clock } from '../../shared/runtime/clock.ts';
+import { EarshotError } from '../../shared/wire/errors.ts';
 import type { Exposition, Metrics, MetricsSnapshot } from './metrics.ts';
 
 /** Of a worker's `process`. */

@@ -1,8 +1,8 @@
-// What one origin process tells at /metrics (Prometheus): the counters of shared/counters.ts that are the origin's, as `earshot_` and their
+// What one origin process tells at /metrics (Prometheus): the counters of shared/runtime/counters.ts that are the origin's, as `earshot_` and their
 // name, and what only a histogram, a label or a gauge can tell. Label values are of short fixed lists: no key, user or message is one.
 // docs/metrics.md tells what each is for, and a test holds it against this.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import { COUNTERS, type CounterName, type Counters } from '../../shared/counters.ts';
+import { COUNTERS, type CounterName, type Counters } from '../../shared/runtime/counters.ts';
 import type { Priority, ShedReason } from '../guard/shed-error.ts';
 import { createLabelledHistogram } from './labelled-histogram.ts';
 import { statusNameOf } from './status-names.ts';

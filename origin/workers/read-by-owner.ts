@@ -3,10 +3,11 @@
 // (1) A is asked for a (its own) and b (B's), B for the same two; (2) A loads a from the table and asks B for b, as one load, and B the other way
 // round; (3) A's call finds b under way in B and joins it, which ends when B has a of A; (4) B's call joins a in A, which ends when A has b of B:
 // neither ends before its time is up.
-import type { ListResult } from '../../shared/list-frames.ts';
-import type { ListAsk } from '../../shared/lists-read.ts';
-import type { Presence } from '../../shared/presence.ts';
-import type { ListReader } from '../lists/list-reader.ts';
+
+import type { Presence } from '../../shared/caching/cancellation.ts';
+import type { ListAsk } from '../../shared/wire/read-request.ts';
+import type { ListResult } from '../../shared/wire/read-response.ts';
+import type { ListReader } from '../lists/coalescing-reader.ts';
 import { chooseWorker } from './sibling-load.ts';
 
 /** The same reader, its loads apart for each of `count` processes. */

@@ -2,13 +2,14 @@
 // table once, and not once a process, and a crowd that is spread over all of them still makes one load. What comes is kept here too, so that
 // hot lists are answered where they are asked for. A process that fails is passed over, and not asked again for a while; one that refuses, because
 // it has as much to do as it can, is taken at its word.
-import type { Clock } from '../../shared/clock.ts';
-import type { Counters } from '../../shared/counters.ts';
-import { toEarshotError } from '../../shared/errors.ts';
-import { murmur3 } from '../../shared/hash.ts';
-import type { ListResult } from '../../shared/list-frames.ts';
-import type { ListAsk } from '../../shared/lists-read.ts';
-import { type Presence, presenceOfAll } from '../../shared/presence.ts';
+
+import { type Presence, presenceOfAll } from '../../shared/caching/cancellation.ts';
+import type { Clock } from '../../shared/runtime/clock.ts';
+import type { Counters } from '../../shared/runtime/counters.ts';
+import { murmur3 } from '../../shared/runtime/hash.ts';
+import { toEarshotError } from '../../shared/wire/errors.ts';
+import type { ListAsk } from '../../shared/wire/read-request.ts';
+import type { ListResult } from '../../shared/wire/read-response.ts';
 import type { Guard, Loaded, LoadLists } from '../lists/load-lists.ts';
 import type { Siblings } from './siblings.ts';
 

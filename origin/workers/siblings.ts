@@ -3,10 +3,10 @@
 import { Agent, request } from 'node:http';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import { problemOf } from '../../shared/errors.ts';
-import { decodeListFrames, type ListResult } from '../../shared/list-frames.ts';
-import { DEADLINE_HEADER, LISTS_READ_PATH, type ListAsk } from '../../shared/lists-read.ts';
-import { CallerGone, type Presence } from '../../shared/presence.ts';
+import { CallerGone, type Presence } from '../../shared/caching/cancellation.ts';
+import { problemOf } from '../../shared/wire/errors.ts';
+import { DEADLINE_HEADER, LISTS_READ_PATH, type ListAsk } from '../../shared/wire/read-request.ts';
+import { decodeListFrames, type ListResult } from '../../shared/wire/read-response.ts';
 
 export interface Siblings {
   readonly own: number;

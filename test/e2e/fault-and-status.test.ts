@@ -5,7 +5,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { LocalCloud } from '../../ops/settings.ts';
+import type { LocalCloud } from '../../ops/cli/settings.ts';
 import { type CommandResult, runNode, spawnNode, startTestCloud, type TestCloud } from '../support/local-cloud.ts';
 
 interface Status {

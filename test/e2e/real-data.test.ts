@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { BEHIND_PORT_OFFSET } from '../../dev/topology.ts';
-import { formatCount } from '../../ops/format.ts';
+import { formatCount } from '../../ops/cli/format.ts';
 import { forEachConcurrently } from '../support/concurrency.ts';
 import { startTestCloud, type TestCloud } from '../support/local-cloud.ts';
 import { findProcesses } from '../support/processes.ts';

@@ -1,8 +1,8 @@
 // What listeners of three regions see while data is loaded, goes live, and lags.
 import { expect, test } from 'vitest';
-import { waitForReplication } from '../../origin/bigtable/replication.ts';
-import { createManualClock } from '../../shared/clock.ts';
-import { TABLES } from '../../shared/keys.ts';
+import { waitForReplication } from '../../ops/bigtable/replication.ts';
+import { TABLES } from '../../shared/domain/keys.ts';
+import { createManualClock } from '../../shared/runtime/clock.ts';
 import { MONDAY, manifestOf, REGIONS, TUESDAY, writeList } from '../contracts/origin/instance.ts';
 import { MANIFEST_POLL_MS, startThreeRegions } from './three-regions.ts';
 

@@ -6,8 +6,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { askPrimary, collectFromWorkers } from '../../origin/metrics/cluster-metrics.ts';
 import { createMetrics } from '../../origin/metrics/metrics.ts';
-import { systemClock } from '../../shared/clock.ts';
-import { createCounters } from '../../shared/counters.ts';
+import { systemClock } from '../../shared/runtime/clock.ts';
+import { createCounters } from '../../shared/runtime/counters.ts';
 
 const HANG_MS = 2500;
 

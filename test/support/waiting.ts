@@ -1,7 +1,7 @@
 // Waiting for what another part does, without sleeping.
 import { setImmediate } from 'node:timers/promises';
 import { vi } from 'vitest';
-import type { ManualClock } from '../../shared/clock.ts';
+import type { ManualClock } from '../../shared/runtime/clock.ts';
 import { patience } from './patience.ts';
 
 /** Resolves once `assertion` holds; the bound is only there for a test that fails. */

@@ -2,8 +2,8 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { COUNTERS } from '../../shared/counters.ts';
-import { type ErrorCode, problemOf } from '../../shared/errors.ts';
+import { COUNTERS } from '../../shared/runtime/counters.ts';
+import { type ErrorCode, problemOf } from '../../shared/wire/errors.ts';
 
 const repository = join(import.meta.dirname, '../..');
 const read = (path: string): string => readFileSync(join(repository, path), 'utf8');
@@ -28,7 +28,7 @@ describe.each(documents)('%s', (path) => {
 test('the failure modes tell of every error code, with its status, and of no other', () => {
   const table = read('docs/failure-modes.md').split('## Errors by code')[1] ?? '';
   const rows = [...table.matchAll(/^\| `(\w+)` +\| (\d{3}) /gm)].map(([, code, status]) => [code, Number(status)]);
-  const codes = [...read('shared/errors.ts').matchAll(/^ {2}(\w+): \{/gm)].map(([, code]) => code as ErrorCode);
+  const codes = [...read('shared/wire/errors.ts').matchAll(/^ {2}(\w+): \{/gm)].map(([, code]) => code as ErrorCode);
   expect(codes).toContain('unavailable');
   expect(Object.fromEntries(rows)).toEqual(Object.fromEntries(codes.map((code) => [code, problemOf(code).status])));
 });

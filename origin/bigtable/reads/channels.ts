@@ -3,9 +3,9 @@
 import { v2 } from '@google-cloud/bigtable';
 import { protos } from '@google-cloud/bigtable-api';
 import { type Client, type ClientReadableStream, Metadata } from '@grpc/grpc-js';
-import { type Clock, systemClock } from '../../../shared/clock.ts';
-import { EarshotError } from '../../../shared/errors.ts';
-import type { Random } from '../../../shared/random.ts';
+import { type Clock, systemClock } from '../../../shared/runtime/clock.ts';
+import type { Random } from '../../../shared/runtime/random.ts';
+import { EarshotError } from '../../../shared/wire/errors.ts';
 import { grpcCodeOf, toTableError, UNIMPLEMENTED } from '../bigtable-error.ts';
 import { type BigtableAddress, clientOptions, openClient } from '../connection.ts';
 import './stream-decoder.ts';

@@ -1,6 +1,6 @@
 // When a call has taken so long that it is asked a second time: after the time in which 95 of 100 such calls end. When the budget for second
 // calls runs low, later, up to where 99 of 100 do, so that there is something left for the few that take really long.
-import { createLatencyHistogram, type LatencyHistogram } from '../../../shared/latency-histogram.ts';
+import { createLatencyHistogram, type LatencyHistogram } from '../../../shared/runtime/latency-histogram.ts';
 
 export interface HedgeDelay {
   /** A call of so many keys took so long, or was let go of after that time. */

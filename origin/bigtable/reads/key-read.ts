@@ -8,10 +8,11 @@
 //
 // Failover: what the local cluster fails because it is not there is asked for through the same other profile, at once; while it is ejected
 // (local-cluster.ts), all is from the start, and that is no extra read. A cluster that takes calls and says nothing is found out by its hedges.
-import type { Budget } from '../../../shared/budget.ts';
-import type { Clock } from '../../../shared/clock.ts';
-import { EarshotError } from '../../../shared/errors.ts';
-import type { Random } from '../../../shared/random.ts';
+
+import type { Clock } from '../../../shared/runtime/clock.ts';
+import type { Random } from '../../../shared/runtime/random.ts';
+import type { Budget } from '../../../shared/runtime/retry-budget.ts';
+import { EarshotError } from '../../../shared/wire/errors.ts';
 import { grpcCodeOf, UNAVAILABLE } from '../bigtable-error.ts';
 import type { Row } from '../chunk-merger.ts';
 import type { LocalCluster } from '../local-cluster.ts';

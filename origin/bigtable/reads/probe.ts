@@ -1,5 +1,5 @@
 // Asks a cluster that is ejected whether it is back: one row of those that are being read elsewhere at the same time. Nobody waits for it.
-import type { Clock } from '../../../shared/clock.ts';
+import type { Clock } from '../../../shared/runtime/clock.ts';
 import { PROBE_TIMEOUT_MS } from '../local-cluster.ts';
 import type { ReadChannels, ReadRowsRequest } from './channels.ts';
 import { openRowStream } from './row-stream.ts';

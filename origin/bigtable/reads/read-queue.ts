@@ -3,7 +3,7 @@
 // what comes waits for one to return and leaves together, or until it is worth a call of its own. That is what Nagle's algorithm does with small
 // segments (RFC 896): a table that is slow gets fewer and larger calls, but is never left without work while there is some, and nobody waits
 // for a timer. A call that takes unusually long gives up its place, so that it does not hold up the lane.
-import type { EarshotError } from '../../../shared/errors.ts';
+import type { EarshotError } from '../../../shared/wire/errors.ts';
 import type { Row } from '../chunk-merger.ts';
 import type { RowFilter } from '../read-rows.ts';
 import { type KeyRead, type KeyReadDeps, startKeyRead } from './key-read.ts';

@@ -1,6 +1,6 @@
 // One ReadRows call: its rows as they come, and how it ended. It repeats nothing; that is decided above it.
 
-import { EarshotError } from '../../../shared/errors.ts';
+import { EarshotError } from '../../../shared/wire/errors.ts';
 import { toTableError } from '../bigtable-error.ts';
 import { type CellChunk, type ChunkMerger, createChunkMerger, type Row, UnfinishedRow } from '../chunk-merger.ts';
 import type { ReadChannels, ReadRowsRequest, ReadRowsResponse } from './channels.ts';

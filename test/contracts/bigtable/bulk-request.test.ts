@@ -2,10 +2,10 @@
 import { protos } from '@google-cloud/bigtable-api';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { MutateRowsRequest } from '../../../dev/bigtable/messages.ts';
-import { type BulkRequest, parseBulkRequest } from '../../../dev/bigtable/mutate-rows-request.ts';
-import { loadProtocol } from '../../../dev/bigtable/protocol.ts';
-import { fieldsOf, messageOf } from '../../../dev/bigtable/request-fields.ts';
+import type { MutateRowsRequest } from '../../../dev/bigtable/wire/messages.ts';
+import { type BulkRequest, parseBulkRequest } from '../../../dev/bigtable/wire/mutate-rows-request.ts';
+import { loadProtocol } from '../../../dev/bigtable/wire/protocol.ts';
+import { fieldsOf, messageOf } from '../../../dev/bigtable/wire/request-fields.ts';
 
 const { MutateRowsRequest: message } = protos.google.bigtable.v2;
 const parse = loadProtocol().data.MutateRows?.requestDeserialize as (bytes: Buffer) => BulkRequest;

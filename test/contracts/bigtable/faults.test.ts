@@ -1,6 +1,6 @@
 // Faults of the embedded Bigtable: each strikes its own cluster and nothing else, and a caller who gives up leaves nothing behind.
 import { expect, test } from 'vitest';
-import { createManualClock } from '../../../shared/clock.ts';
+import { createManualClock } from '../../../shared/runtime/clock.ts';
 import { eventually } from '../../support/waiting.ts';
 import { codeOf, collect, INSTANCE_NAME, noRetry } from './clients.ts';
 import { CLUSTERS, type MutateRowsAnswer, setCell, startEmbedded, TABLE_NAME } from './embedded.ts';

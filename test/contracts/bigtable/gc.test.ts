@@ -1,7 +1,7 @@
 // Garbage collection of the embedded Bigtable is exact at every read. (Google's emulator collects about once a second, the real
 // service within a week; Earshot must not depend on either, but a test of it wants one answer.)
 import { expect, test } from 'vitest';
-import { createManualClock } from '../../../shared/clock.ts';
+import { createManualClock } from '../../../shared/runtime/clock.ts';
 import { codeOf, INSTANCE_NAME, noRetry } from './clients.ts';
 import { startEmbedded, TABLE_NAME } from './embedded.ts';
 

@@ -1,7 +1,7 @@
 // Rows as they are held: whatever bytes they have come back.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { packRow, unpackRow } from '../../../dev/bigtable/packed-row.ts';
+import { packRow, unpackRow } from '../../../dev/bigtable/rows/packed-row.ts';
 
 const bytes = fc.uint8Array({ maxLength: 100 }).map((array) => Buffer.from(array));
 const cell = fc.record({ timestampMicros: fc.maxSafeNat(), value: bytes });

@@ -1,6 +1,6 @@
 // RE2 patterns over bytes, as row filters have them.
 import { expect, test } from 'vitest';
-import { compileRegex } from '../../../dev/bigtable/regex.ts';
+import { compileRegex } from '../../../dev/bigtable/filters/regex.ts';
 
 test.each([
   ['', '', true],

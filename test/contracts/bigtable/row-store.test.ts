@@ -2,11 +2,11 @@
 // cells would have, and all with the same ones.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { readableCells } from '../../../dev/bigtable/gc.ts';
-import { Instance } from '../../../dev/bigtable/instance.ts';
-import type { RowMutation } from '../../../dev/bigtable/mutations.ts';
-import { createFamily, createTable, type Family, rowsOf } from '../../../dev/bigtable/table.ts';
-import { createManualClock } from '../../../shared/clock.ts';
+import { Instance } from '../../../dev/bigtable/admin/instance.ts';
+import type { RowMutation } from '../../../dev/bigtable/mutations/mutations.ts';
+import { readableCells } from '../../../dev/bigtable/rows/gc.ts';
+import { createFamily, createTable, type Family, rowsOf } from '../../../dev/bigtable/rows/table.ts';
+import { createManualClock } from '../../../shared/runtime/clock.ts';
 import { CLUSTERS } from './embedded.ts';
 
 const FAMILIES = ['f', 'g'];

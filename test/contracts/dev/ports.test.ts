@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { findFreePorts, requireFreePorts } from '../../../dev/ports.ts';
-import { systemRandom } from '../../../shared/random.ts';
+import { systemRandom } from '../../../shared/runtime/random.ts';
 
 const squatter = createServer();
 let taken = 0;

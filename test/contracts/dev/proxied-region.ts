@@ -4,9 +4,9 @@ import { createServer } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
 import { findFreePorts } from '../../../dev/ports.ts';
-import { type RegionProxy, startRegionProxy } from '../../../dev/region-proxy.ts';
-import { createManualClock, type ManualClock } from '../../../shared/clock.ts';
-import { DEV_LOCATION_HEADER, type Region } from '../../../shared/regions.ts';
+import { type RegionProxy, startRegionProxy } from '../../../dev/region-proxy/proxy.ts';
+import { DEV_LOCATION_HEADER, type Region } from '../../../shared/domain/regions.ts';
+import { createManualClock, type ManualClock } from '../../../shared/runtime/clock.ts';
 import { eventually } from '../../support/waiting.ts';
 
 export interface ProxiedRegion {

@@ -1,8 +1,8 @@
 // The control of the ways to the regions: what another process can see and set.
 import { expect, test } from 'vitest';
-import { createRegionControl } from '../../../dev/region-control.ts';
-import type { RegionProxy } from '../../../dev/region-proxy.ts';
-import type { RegionFault } from '../../../ops/region-fault.ts';
+import { createRegionControl } from '../../../dev/region-proxy/control.ts';
+import type { RegionProxy } from '../../../dev/region-proxy/proxy.ts';
+import type { RegionFault } from '../../../ops/fault/region-fault.ts';
 
 function makeProxy(name: string, failure?: Error): RegionProxy {
   let fault: RegionFault = {};

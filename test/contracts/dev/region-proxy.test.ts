@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { DEV_LOCATIONS } from '../../../dev/topology.ts';
-import type { RegionFault } from '../../../ops/region-fault.ts';
-import { expectedRoundTripMs } from '../../../shared/expected-round-trip.ts';
+import type { RegionFault } from '../../../ops/fault/region-fault.ts';
+import { expectedRoundTripMs } from '../../../shared/domain/distance-prior.ts';
 import { eventually } from '../../support/waiting.ts';
 import { codeOf, type ProxiedRegion, startProxiedRegion } from './proxied-region.ts';
 

@@ -2,8 +2,8 @@
 import { onTestFinished } from 'vitest';
 import type { Fault } from '../../../dev/bigtable/faults.ts';
 import { type BigtableOptions, type EmbeddedBigtable, startBigtable } from '../../../dev/bigtable/server.ts';
+import { applySchema } from '../../../ops/bigtable/schema.ts';
 import { type BigtableAddress, type BigtableConnection, connectBigtable } from '../../../origin/bigtable/connection.ts';
-import { applySchema } from '../../../origin/bigtable/schema.ts';
 import {
   FAMILIES,
   JSON_QUALIFIER,
@@ -12,8 +12,8 @@ import {
   makeListQualifier,
   makeRowKey,
   TABLES,
-} from '../../../shared/keys.ts';
-import type { Manifest } from '../../../shared/manifest.ts';
+} from '../../../shared/domain/keys.ts';
+import type { Manifest } from '../../../shared/domain/manifest.ts';
 
 export const CLUSTERS = { asia: 'asia', europe: 'europe', us: 'us' } as const;
 export const REGIONS = ['asia', 'europe', 'us'] as const;

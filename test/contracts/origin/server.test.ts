@@ -5,15 +5,15 @@ import { connect } from 'node:net';
 import { pino } from 'pino';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { startBigtable } from '../../../dev/bigtable/server.ts';
+import { applySchema } from '../../../ops/bigtable/schema.ts';
 import { connectBigtable } from '../../../origin/bigtable/connection.ts';
 import { MAX_PROBE_MS } from '../../../origin/bigtable/local-cluster.ts';
-import { applySchema } from '../../../origin/bigtable/schema.ts';
 import { startOrigin } from '../../../origin/server.ts';
-import { createManualClock, systemClock } from '../../../shared/clock.ts';
-import { LISTENER_AUDIENCE } from '../../../shared/identity.ts';
-import type { ListKey } from '../../../shared/keys.ts';
-import { decodeListFrames } from '../../../shared/list-frames.ts';
-import { LISTS_READ_PATH, MANIFEST_PATH } from '../../../shared/lists-read.ts';
+import { LISTENER_AUDIENCE } from '../../../shared/domain/identity.ts';
+import type { ListKey } from '../../../shared/domain/keys.ts';
+import { createManualClock, systemClock } from '../../../shared/runtime/clock.ts';
+import { LISTS_READ_PATH, MANIFEST_PATH } from '../../../shared/wire/read-request.ts';
+import { decodeListFrames } from '../../../shared/wire/read-response.ts';
 import { eventually, settleWith } from '../../support/waiting.ts';
 import {
   CLUSTERS,

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { systemClock } from '../../../shared/clock.ts';
+import { systemClock } from '../../../shared/runtime/clock.ts';
 import { runNode } from '../../support/local-cloud.ts';
 import { eventually } from '../../support/waiting.ts';
 import { MONDAY, startInstance, writeList } from './instance.ts';

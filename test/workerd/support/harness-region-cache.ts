@@ -5,7 +5,7 @@ import { createRegionMemory, openRegion, type Platform } from '../../../edge/dep
 import type { RegionAnswer, RegionCall } from '../../../edge/region/protocol.ts';
 import type { RegionLists } from '../../../edge/region/region-lists.ts';
 import type { FindObject } from '../../../edge/region/region-objects.ts';
-import type { Clock } from '../../../shared/clock.ts';
+import type { Clock } from '../../../shared/runtime/clock.ts';
 import { turnUntil } from './turns.ts';
 
 interface Registered {

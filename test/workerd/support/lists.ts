@@ -1,9 +1,10 @@
 // Lists and manifests for tests.
-import { encodeUtf8 } from '../../../shared/bytes.ts';
-import type { StoredList } from '../../../shared/entry.ts';
-import type { ListKey } from '../../../shared/keys.ts';
-import { encodeItem, ITEM_SEPARATOR } from '../../../shared/list.ts';
-import type { Manifest } from '../../../shared/manifest.ts';
+
+import type { StoredList } from '../../../shared/caching/entry.ts';
+import type { ListKey } from '../../../shared/domain/keys.ts';
+import { encodeItem, ITEM_SEPARATOR } from '../../../shared/domain/list.ts';
+import type { Manifest } from '../../../shared/domain/manifest.ts';
+import { encodeUtf8 } from '../../../shared/runtime/bytes.ts';
 
 /** 2026-11-22T03:00:00.000Z */
 export const GENERATION = 1_795_316_400_000;

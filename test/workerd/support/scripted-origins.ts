@@ -1,9 +1,15 @@
 // Origins that behave as a test says, behind the same `fetch` that the worker calls. They keep what they were asked.
-import { type Clock, systemClock } from '../../../shared/clock.ts';
-import { type ListKey, makeCacheKey } from '../../../shared/keys.ts';
-import { type AgedValue, encodeListFrames, LIST_FRAMES_TYPE, type ListResult } from '../../../shared/list-frames.ts';
-import { LISTS_READ_PATH, type ListAsk, MANIFEST_PATH } from '../../../shared/lists-read.ts';
-import type { Manifest } from '../../../shared/manifest.ts';
+
+import { type ListKey, makeCacheKey } from '../../../shared/domain/keys.ts';
+import type { Manifest } from '../../../shared/domain/manifest.ts';
+import { type Clock, systemClock } from '../../../shared/runtime/clock.ts';
+import { LISTS_READ_PATH, type ListAsk, MANIFEST_PATH } from '../../../shared/wire/read-request.ts';
+import {
+  type AgedValue,
+  encodeListFrames,
+  LIST_FRAMES_TYPE,
+  type ListResult,
+} from '../../../shared/wire/read-response.ts';
 import { turnUntil } from './turns.ts';
 
 /**

@@ -1,16 +1,16 @@
 // Three regions on a manual clock, each so many ms away and as broken as a test says, behind the real choice of regions, with its hedges,
 // failovers, ejections and budget. Requests come at a steady rate, each for one key of its own.
 
-import type { Call } from '../../../edge/call.ts';
-import { createTimings } from '../../../edge/respond/server-timing.ts';
+import type { Call } from '../../../edge/request/call.ts';
+import { createTimings } from '../../../edge/request/timings.ts';
+import { createRegions } from '../../../edge/upstream/failover-and-hedge.ts';
 import type { Loaded, RegionReader } from '../../../edge/upstream/region-reader.ts';
-import { createRegions } from '../../../edge/upstream/regions.ts';
 import { NOWHERE, type Place } from '../../../edge/upstream/round-trips.ts';
 import { createRouting } from '../../../edge/upstream/routing.ts';
-import { createManualClock } from '../../../shared/clock.ts';
-import { createCounters } from '../../../shared/counters.ts';
-import type { Random } from '../../../shared/random.ts';
-import type { Region } from '../../../shared/regions.ts';
+import type { Region } from '../../../shared/domain/regions.ts';
+import { createManualClock } from '../../../shared/runtime/clock.ts';
+import { createCounters } from '../../../shared/runtime/counters.ts';
+import type { Random } from '../../../shared/runtime/random.ts';
 import { TEST_REGIONS } from './harness.ts';
 import { keyOf, makeList } from './lists.ts';
 

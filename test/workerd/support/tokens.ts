@@ -1,7 +1,7 @@
 // Tokens for tests: good ones, and every way to be a bad one.
 import { SignJWT } from 'jose';
-import { encodeUtf8 } from '../../../shared/bytes.ts';
-import { LISTENER_AUDIENCE } from '../../../shared/identity.ts';
+import { LISTENER_AUDIENCE } from '../../../shared/domain/identity.ts';
+import { encodeUtf8 } from '../../../shared/runtime/bytes.ts';
 
 export const TOKEN_SECRET = 'listener-secret-for-tests-only-0123456789';
 export const ORIGIN_SECRET = 'origin-secret-for-tests-only-0123456789-';

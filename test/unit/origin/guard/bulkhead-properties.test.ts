@@ -3,8 +3,8 @@ import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createBulkhead } from '../../../../origin/guard/bulkhead.ts';
-import { createManualClock } from '../../../../shared/clock.ts';
-import { OwnPresence } from '../../../../shared/presence.ts';
+import { OwnPresence } from '../../../../shared/caching/cancellation.ts';
+import { createManualClock } from '../../../../shared/runtime/clock.ts';
 
 type Step =
   | { readonly do: 'ask'; readonly weight: number; readonly isBackground: boolean; readonly timeoutMs: number }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { EarshotError } from '../../../../shared/errors.ts';
-import { CallerGone, OwnPresence } from '../../../../shared/presence.ts';
+import { CallerGone, OwnPresence } from '../../../../shared/caching/cancellation.ts';
+import { EarshotError } from '../../../../shared/wire/errors.ts';
 import { reasonOf, setUp } from './held-work.ts';
 
 describe('slots', () => {

@@ -5,7 +5,7 @@ import {
   createConcurrencyLimit,
   type ReadSample,
 } from '../../../../origin/guard/concurrency-limit.ts';
-import { createManualClock, type ManualClock } from '../../../../shared/clock.ts';
+import { createManualClock, type ManualClock } from '../../../../shared/runtime/clock.ts';
 
 const KEYS_PER_MS = 15;
 const BASE_MS = 5;

@@ -3,8 +3,8 @@ import { setImmediate } from 'node:timers/promises';
 import { type Ask, type BulkheadOptions, createBulkhead } from '../../../../origin/guard/bulkhead.ts';
 import type { ReadSample } from '../../../../origin/guard/concurrency-limit.ts';
 import { ShedError } from '../../../../origin/guard/shed-error.ts';
-import { createManualClock } from '../../../../shared/clock.ts';
-import type { EarshotError } from '../../../../shared/errors.ts';
+import { createManualClock } from '../../../../shared/runtime/clock.ts';
+import type { EarshotError } from '../../../../shared/wire/errors.ts';
 
 export interface Work {
   readonly weight: number;

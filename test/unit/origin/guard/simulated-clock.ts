@@ -1,6 +1,6 @@
 // Time of a simulation: it jumps from one event to the next. A heap, because the manual clock looks through all its timers for each.
 import { setImmediate } from 'node:timers/promises';
-import type { Clock } from '../../../../shared/clock.ts';
+import type { Clock } from '../../../../shared/runtime/clock.ts';
 
 export interface SimulatedClock extends Clock {
   /** Runs every event up to `untilMs`, and what follows from each before the next. */

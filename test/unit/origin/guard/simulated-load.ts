@@ -7,8 +7,8 @@ import {
   createConcurrencyLimit,
 } from '../../../../origin/guard/concurrency-limit.ts';
 import { type Priority, ShedError } from '../../../../origin/guard/shed-error.ts';
-import { EarshotError } from '../../../../shared/errors.ts';
-import type { Random } from '../../../../shared/random.ts';
+import type { Random } from '../../../../shared/runtime/random.ts';
+import { EarshotError } from '../../../../shared/wire/errors.ts';
 import { createSimulatedClock } from './simulated-clock.ts';
 import { createSimulatedServer, type Discipline, type SimulatedServer } from './simulated-server.ts';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { expandList, idsOf } from '../../../../origin/items/expand-list.ts';
-import { cutList, encodeItem, ITEM_SEPARATOR } from '../../../../shared/list.ts';
+import { cutList, encodeItem, ITEM_SEPARATOR } from '../../../../shared/domain/list.ts';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const text = (list: Uint8Array): string => Buffer.from(list).toString();

@@ -3,11 +3,11 @@ import { describe, expect, test } from 'vitest';
 import { makeDigest } from '../../../../origin/bigtable/recommendation-table.ts';
 import { createExpandLists } from '../../../../origin/items/expanded-lists.ts';
 import type { Item } from '../../../../origin/items/item-reader.ts';
-import { createManualClock } from '../../../../shared/clock.ts';
-import { ITEM_TTL_MS } from '../../../../shared/lifetime.ts';
-import { encodeItem, ITEM_SEPARATOR } from '../../../../shared/list.ts';
-import type { ListResult } from '../../../../shared/list-frames.ts';
-import type { ListAsk } from '../../../../shared/lists-read.ts';
+import { ITEM_TTL_MS } from '../../../../shared/caching/lifetime.ts';
+import { encodeItem, ITEM_SEPARATOR } from '../../../../shared/domain/list.ts';
+import { createManualClock } from '../../../../shared/runtime/clock.ts';
+import type { ListAsk } from '../../../../shared/wire/read-request.ts';
+import type { ListResult } from '../../../../shared/wire/read-response.ts';
 
 const plain: ListAsk = { surface: 'home', variant: 'control', generation: 1, user: 'u:1' };
 const expanded: ListAsk = { ...plain, expand: 'items' };

@@ -2,10 +2,10 @@
 import { describe, expect, test } from 'vitest';
 import type { ItemValue, ReadFailure } from '../../../../origin/bigtable/recommendation-table.ts';
 import { createItemReader } from '../../../../origin/items/item-reader.ts';
-import { createManualClock } from '../../../../shared/clock.ts';
-import { createCounters } from '../../../../shared/counters.ts';
-import { EarshotError } from '../../../../shared/errors.ts';
-import { ITEM_TTL_MS } from '../../../../shared/lifetime.ts';
+import { ITEM_TTL_MS } from '../../../../shared/caching/lifetime.ts';
+import { createManualClock } from '../../../../shared/runtime/clock.ts';
+import { createCounters } from '../../../../shared/runtime/counters.ts';
+import { EarshotError } from '../../../../shared/wire/errors.ts';
 
 type Value = ItemValue | ReadFailure;
 

@@ -1,15 +1,15 @@
 // A list reader before a table that a test answers by hand.
 import type { ReadFailure } from '../../../../origin/bigtable/recommendation-table.ts';
+import { createListReader } from '../../../../origin/lists/coalescing-reader.ts';
 import { createListMemory } from '../../../../origin/lists/list-memory.ts';
-import { createListReader } from '../../../../origin/lists/list-reader.ts';
 import { createTableLoad, type Guard } from '../../../../origin/lists/load-lists.ts';
-import { createManualClock } from '../../../../shared/clock.ts';
-import { createCounters } from '../../../../shared/counters.ts';
-import type { ListValue } from '../../../../shared/entry.ts';
-import { EarshotError } from '../../../../shared/errors.ts';
-import { type ListKey, makeUserHash } from '../../../../shared/keys.ts';
-import type { ListAsk } from '../../../../shared/lists-read.ts';
-import type { Manifest } from '../../../../shared/manifest.ts';
+import type { ListValue } from '../../../../shared/caching/entry.ts';
+import { type ListKey, makeUserHash } from '../../../../shared/domain/keys.ts';
+import type { Manifest } from '../../../../shared/domain/manifest.ts';
+import { createManualClock } from '../../../../shared/runtime/clock.ts';
+import { createCounters } from '../../../../shared/runtime/counters.ts';
+import { EarshotError } from '../../../../shared/wire/errors.ts';
+import type { ListAsk } from '../../../../shared/wire/read-request.ts';
 
 type Value = ListValue | ReadFailure;
 

@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { askPrimary, collectFromWorkers, type WorkerChannel } from '../../../../origin/metrics/cluster-metrics.ts';
 import type { MetricsSnapshot } from '../../../../origin/metrics/metrics.ts';
-import { createManualClock } from '../../../../shared/clock.ts';
+import { createManualClock } from '../../../../shared/runtime/clock.ts';
 
 const snapshotOf = (reads: number, waiting: number): MetricsSnapshot =>
   [

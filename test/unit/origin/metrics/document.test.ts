@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { createMetrics } from '../../../../origin/metrics/metrics.ts';
-import { createCounters } from '../../../../shared/counters.ts';
+import { createCounters } from '../../../../shared/runtime/counters.ts';
 
 const repository = join(import.meta.dirname, '../../../..');
 const document = readFileSync(join(repository, 'docs/metrics.md'), 'utf8');

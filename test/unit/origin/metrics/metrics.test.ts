@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createMetrics, type MetricsState } from '../../../../origin/metrics/metrics.ts';
-import { COUNTERS, createCounters } from '../../../../shared/counters.ts';
+import { COUNTERS, createCounters } from '../../../../shared/runtime/counters.ts';
 
 function setUp(withProcess = false) {
   const counters = createCounters();

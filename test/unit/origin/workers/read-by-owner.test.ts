@@ -1,14 +1,14 @@
 // Two processes that need each other's users at once: readers, sibling loads and flights as they are wired, with the table answered by hand.
 import { expect, test } from 'vitest';
+import { createListReader, type ListReader } from '../../../../origin/lists/coalescing-reader.ts';
 import { createListMemory } from '../../../../origin/lists/list-memory.ts';
-import { createListReader, type ListReader } from '../../../../origin/lists/list-reader.ts';
 import type { Guard, Loaded, LoadLists } from '../../../../origin/lists/load-lists.ts';
 import { readByOwner } from '../../../../origin/workers/read-by-owner.ts';
 import { chooseWorker, createSiblingLoad } from '../../../../origin/workers/sibling-load.ts';
-import { createManualClock } from '../../../../shared/clock.ts';
-import { createCounters } from '../../../../shared/counters.ts';
-import type { ListAsk } from '../../../../shared/lists-read.ts';
-import { EMPTY_MANIFEST } from '../../../../shared/manifest.ts';
+import { EMPTY_MANIFEST } from '../../../../shared/domain/manifest.ts';
+import { createManualClock } from '../../../../shared/runtime/clock.ts';
+import { createCounters } from '../../../../shared/runtime/counters.ts';
+import type { ListAsk } from '../../../../shared/wire/read-request.ts';
 
 const COUNT = 2;
 const TIMEOUT_MS = 1000;

@@ -3,12 +3,12 @@ import { describe, expect, test } from 'vitest';
 import type { LoadLists } from '../../../../origin/lists/load-lists.ts';
 import { BYPASS_MS, chooseWorker, createSiblingLoad } from '../../../../origin/workers/sibling-load.ts';
 import type { Siblings } from '../../../../origin/workers/siblings.ts';
-import { createManualClock } from '../../../../shared/clock.ts';
-import { createCounters } from '../../../../shared/counters.ts';
-import type { ListValue } from '../../../../shared/entry.ts';
-import type { ListResult } from '../../../../shared/list-frames.ts';
-import type { ListAsk } from '../../../../shared/lists-read.ts';
-import { CallerGone, OwnPresence, type Presence } from '../../../../shared/presence.ts';
+import { CallerGone, OwnPresence, type Presence } from '../../../../shared/caching/cancellation.ts';
+import type { ListValue } from '../../../../shared/caching/entry.ts';
+import { createManualClock } from '../../../../shared/runtime/clock.ts';
+import { createCounters } from '../../../../shared/runtime/counters.ts';
+import type { ListAsk } from '../../../../shared/wire/read-request.ts';
+import type { ListResult } from '../../../../shared/wire/read-response.ts';
 
 const OWN = 0;
 const COUNT = 3;

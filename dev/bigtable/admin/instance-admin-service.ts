@@ -1,0 +1,130 @@
+// google.bigtable.admin.v2.BigtableInstanceAdmin: instances and clusters to look at, app profiles to manage.
+import type { UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { Operations } from '../operations.ts';
+import { compareText } from '../rows/row.ts';
+import { unary } from '../wire/calls.ts';
+import type { AppProfileMessage, Operation } from '../wire/messages.ts';
+import { checkInstanceName, splitName } from '../wire/names.ts';
+import { alreadyExists, failedPrecondition, invalidArgument, notFound } from '../wire/status.ts';
+import { parseProfile, toMessage, updateProfile } from './app-profiles.ts';
+import type { Instance, Instances } from './instance.ts';
+
+export interface ClusterSite {
+  readonly name: string;
+  readonly zone: string;
+}
+
+interface InstanceMessage {
+  name: string;
+  displayName: string;
+  state: 'READY';
+  type: 'PRODUCTION';
+}
+
+interface ClusterMessage {
+  name: string;
+  location: string;
+  state: 'READY';
+  serveNodes: number;
+  defaultStorageType: 'SSD';
+}
+
+export function createInstanceAdminService(
+  instances: Instances,
+  known: () => Iterable<Instance>,
+  sites: readonly ClusterSite[],
+  operations: Operations,
+): UntypedServiceImplementation {
+  const findProfile = (name: string) => {
+    const { instance: instanceName, id } = splitName(name, 'appProfiles');
+    const instance = instances(instanceName);
+    return { instance, profile: instance.profile(id) };
+  };
+
+  return {
+    getInstance: unary<{ name: string }, InstanceMessage>(({ name }) =>
+      describeInstance(instances(checkInstanceName(name)).name),
+    ),
+
+    listInstances: unary<{ parent: string }, { instances: InstanceMessage[] }>(({ parent }) => ({
+      instances: [...known()]
+        .filter(({ name }) => name.startsWith(`${parent}/`))
+        .map(({ name }) => describeInstance(name)),
+    })),
+
+    getCluster: unary<{ name: string }, ClusterMessage>(({ name }) => {
+      const { instance, id } = splitName(name, 'clusters');
+      const site = sites.find((candidate) => candidate.name === id);
+      if (site === undefined) throw notFound(`Cluster not found: ${name}`);
+      return describeCluster(instance, site);
+    }),
+
+    listClusters: unary<{ parent: string }, { clusters: ClusterMessage[] }>(({ parent }) => {
+      // `projects/P/instances/-` asks for the clusters of every instance of the project.
+      const project = parent.endsWith('/instances/-') ? parent.slice(0, -1) : undefined;
+      const named = project === undefined ? [instances(checkInstanceName(parent))] : [...known()];
+      const listed = named.filter(({ name }) => project === undefined || name.startsWith(project));
+      return { clusters: listed.flatMap(({ name }) => sites.map((site) => describeCluster(name, site))) };
+    }),
+
+    createAppProfile: unary<
+      { parent: string; appProfileId: string; appProfile: AppProfileMessage | null },
+      AppProfileMessage
+    >(({ parent, appProfileId, appProfile }) => {
+      const instance = instances(checkInstanceName(parent));
+      if (appProfile === null) throw invalidArgument('app_profile must be set');
+      if (instance.profiles.has(appProfileId))
+        throw alreadyExists(`App profile already exists: ${parent}/appProfiles/${appProfileId}`);
+      const profile = parseProfile(appProfileId, appProfile, instance.clusters);
+      instance.profiles.set(profile.id, profile);
+      return toMessage(instance.name, profile);
+    }),
+
+    getAppProfile: unary<{ name: string }, AppProfileMessage>(({ name }) => {
+      const { instance, profile } = findProfile(name);
+      return toMessage(instance.name, profile);
+    }),
+
+    listAppProfiles: unary<{ parent: string }, { appProfiles: AppProfileMessage[] }>(({ parent }) => {
+      const instance = instances(checkInstanceName(parent));
+      const profiles = [...instance.profiles.values()].sort((a, b) => compareText(a.id, b.id));
+      return { appProfiles: profiles.map((profile) => toMessage(instance.name, profile)) };
+    }),
+
+    updateAppProfile: unary<
+      { appProfile: AppProfileMessage | null; updateMask: { paths: string[] } | null },
+      Operation
+    >(({ appProfile, updateMask }) => {
+      if (appProfile === null) throw invalidArgument('app_profile must be set');
+      const { instance, profile } = findProfile(appProfile.name);
+      const paths = updateMask?.paths ?? [];
+      if (paths.length === 0) throw invalidArgument('update_mask must name at least one field');
+      if (appProfile.etag !== '' && appProfile.etag !== profile.etag)
+        throw failedPrecondition('App profile etag mismatch');
+      const updated = updateProfile(profile, appProfile, paths, instance.clusters);
+      instance.profiles.set(updated.id, updated);
+      return operations.finishedUpdate(toMessage(instance.name, updated));
+    }),
+
+    deleteAppProfile: unary<{ name: string }, object>(({ name }) => {
+      const { instance, profile } = findProfile(name);
+      instance.profiles.delete(profile.id);
+      return {};
+    }),
+  };
+}
+
+function describeInstance(name: string): InstanceMessage {
+  return { name, displayName: name.split('/').at(-1) ?? '', state: 'READY', type: 'PRODUCTION' };
+}
+
+function describeCluster(instance: string, { name, zone }: ClusterSite): ClusterMessage {
+  const project = instance.split('/')[1] ?? '';
+  return {
+    name: `${instance}/clusters/${name}`,
+    location: `projects/${project}/locations/${zone}`,
+    state: 'READY',
+    serveNodes: 1,
+    defaultStorageType: 'SSD',
+  };
+}

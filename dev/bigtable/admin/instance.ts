@@ -1,0 +1,57 @@
+// One Bigtable instance: its tables, app profiles and replication. Every instance has the server's clusters, and comes to be when
+// it is first named, as with Google's emulator.
+import type { Clock } from '../../../shared/runtime/clock.ts';
+import { applyToPacked } from '../mutations/apply-mutations.ts';
+import type { RowMutation } from '../mutations/mutations.ts';
+import { type ReplicationSettings, Replicator } from '../replication/replication.ts';
+import { rowsOf, type Table } from '../rows/table.ts';
+import { notFound } from '../wire/status.ts';
+import { type AppProfile, defaultProfile } from './app-profiles.ts';
+
+export class Instance {
+  readonly name: string;
+  readonly clusters: readonly string[];
+  /** By full name. */
+  readonly tables = new Map<string, Table>();
+  readonly profiles = new Map<string, AppProfile>();
+  readonly replicator: Replicator;
+  readonly #clock: Clock;
+
+  constructor(name: string, clusters: readonly [string, ...string[]], settings: ReplicationSettings, clock: Clock) {
+    this.name = name;
+    this.clusters = clusters;
+    this.replicator = new Replicator(clusters, settings, clock);
+    this.#clock = clock;
+    this.profiles.set('default', defaultProfile(clusters[0]));
+  }
+
+  table(name: string): Table {
+    const table = this.tables.get(name);
+    if (table === undefined) throw notFound(`Table not found: ${name}`);
+    return table;
+  }
+
+  /** The empty id stands for `default`. */
+  profile(id: string): AppProfile {
+    const profile = this.profiles.get(id || 'default');
+    if (profile === undefined) throw notFound(`App profile not found: ${this.name}/appProfiles/${id}`);
+    return profile;
+  }
+
+  /** Writes one row in `cluster`, and starts it on its way to the others. */
+  commit(cluster: string, table: Table, key: string, mutations: readonly RowMutation[]): void {
+    const rows = rowsOf(table, cluster);
+    const before = rows.getPacked(key);
+    const after = applyToPacked(before, mutations);
+    rows.setPacked(key, after);
+    this.replicator.append(cluster, { table, key, mutations, before, after, committedAtMs: this.#clock.now() });
+  }
+
+  /** Removes keys from `low` up to but not including `high` everywhere at once, also those still on their way. */
+  dropRows(table: Table, low: string, high: string | undefined): void {
+    this.replicator.cancel(table, low, high);
+    for (const rows of table.rows.values()) rows.deleteRange(low, high);
+  }
+}
+
+export type Instances = (name: string) => Instance;

@@ -1,0 +1,68 @@
+// How each process of the local cloud is started: its entry, its environment, its arguments.
+import { rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { NODE_ARGS } from '../../origin/node-args.ts';
+import type { Region } from '../../shared/domain/regions.ts';
+import { DEV_LOCATIONS } from '../topology.ts';
+import type { Backend } from './backend.ts';
+import type { ChildSpec } from './children.ts';
+import type { Secrets } from './state.ts';
+
+const repository = join(import.meta.dirname, '../..');
+
+export const bigtableService = (port: number, controlPort: number): ChildSpec => ({
+  name: 'bigtable',
+  args: [
+    ...[...NODE_ARGS, join(repository, 'dev/bigtable/main.ts'), '--port', String(port)],
+    ...['--control-port', String(controlPort)],
+  ],
+  env: process.env,
+});
+
+export const originService = (backend: Backend, secrets: Secrets, name: string, port: number): ChildSpec => ({
+  name,
+  args: [...NODE_ARGS, join(repository, 'origin/main.ts')],
+  env: {
+    ...process.env,
+    EARSHOT_REGION: name,
+    EARSHOT_PROJECT: backend.project,
+    EARSHOT_INSTANCE: backend.instance,
+    BIGTABLE_EMULATOR_HOST: backend.emulatorHost,
+    EARSHOT_ORIGIN_SECRET: secrets.origin,
+    EARSHOT_DRAIN_DELAY_MS: '0',
+    HOST: '127.0.0.1',
+    PORT: String(port),
+  },
+});
+
+/** Wrangler takes secrets from a file, so that they stand in no list of processes. */
+export function edgeService(
+  port: number,
+  stateDirectory: string,
+  secrets: Secrets,
+  regions: readonly Region[],
+): ChildSpec {
+  const envFile = resolve(stateDirectory, 'edge.env');
+  const persisted = resolve(stateDirectory, 'wrangler');
+  // What a data centre's cache kept of an earlier run is not of this one, whose manifest begins with version 1 again.
+  rmSync(persisted, { recursive: true, force: true });
+  const variables = {
+    REGIONS: JSON.stringify(regions),
+    DEV_LOCATIONS: JSON.stringify(DEV_LOCATIONS),
+    TOKEN_SECRET: secrets.token,
+    ORIGIN_SECRET: secrets.origin,
+  };
+  const lines = Object.entries(variables).map(([name, value]) => `${name}='${value}'\n`);
+  writeFileSync(envFile, lines.join(''), { mode: 0o600 });
+  return {
+    name: 'edge',
+    args: [
+      ...[fileURLToPath(new URL('bin/wrangler.js', import.meta.resolve('wrangler/package.json'))), 'dev'],
+      ...['--config', join(repository, 'edge/wrangler.jsonc'), '--env-file', envFile],
+      ...['--ip', '127.0.0.1', '--port', String(port), '--inspector-port', '0'],
+      ...['--persist-to', persisted, '--show-interactive-dev-session=false'],
+    ],
+    env: { ...process.env, WRANGLER_SEND_METRICS: 'false', CI: 'true' },
+  };
+}

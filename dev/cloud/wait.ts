@@ -1,0 +1,25 @@
+// Waiting until something answers.
+import { type Clock, pause } from '../../shared/runtime/clock.ts';
+
+const READY_TIMEOUT_MS = 60_000;
+const POLL_MS = 50;
+
+/** Resolves once `isReady` says so; throws an Error after READY_TIMEOUT_MS. */
+export async function waitUntil(what: string, isReady: () => Promise<boolean>, clock: Clock): Promise<void> {
+  const untilMs = clock.now() + READY_TIMEOUT_MS;
+  while (!(await isReady())) {
+    if (clock.now() >= untilMs) throw new Error(`expected ${what} to be ready within ${READY_TIMEOUT_MS / 1000} s`);
+    await pause(clock, POLL_MS);
+  }
+}
+
+/** Whether `url` answers with a 2xx. */
+export async function answersOk(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(1000) });
+    await response.body?.cancel();
+    return response.ok;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,29 @@
+// The control of the ways to the regions: their faults over HTTP, for commands in another process.
+import { Hono } from 'hono';
+import { describeIssue } from '../../ops/cli/describe-issue.ts';
+import { regionFaultSchema } from '../../ops/fault/region-fault.ts';
+import type { RegionProxy } from './proxy.ts';
+
+/**
+ * `GET /regions`; `PUT /regions/{name}/fault` with a fault (`{}` heals). 400 for a malformed body, 404 for an unknown region, 500 when a region
+ * cannot be healed, each with `{"error"}`.
+ */
+export function createRegionControl(proxies: readonly RegionProxy[]): Hono {
+  const state = () => ({ regions: proxies.map(({ name, fault }) => ({ name, fault: fault() })) });
+  const app = new Hono();
+  app.get('/regions', (c) => c.json(state()));
+  app.put('/regions/:name/fault', async (c) => {
+    const name = c.req.param('name');
+    const proxy = proxies.find((each) => each.name === name);
+    if (proxy === undefined) {
+      const known = proxies.map((each) => each.name).join(', ');
+      return c.json({ error: `expected one of ${known}, got ${JSON.stringify(name)}` }, 404);
+    }
+    const fault = regionFaultSchema.safeParse(await c.req.json().catch(() => undefined));
+    if (!fault.success) return c.json({ error: describeIssue(fault.error) }, 400);
+    await proxy.setFault(fault.data);
+    return c.json(state());
+  });
+  app.onError((error, c) => c.json({ error: error.message }, 500));
+  return app;
+}

@@ -1,0 +1,67 @@
+// The manifest in the Cache API of the data centre, so that a fresh isolate starts from what its neighbours know.
+// Trouble here is a miss and a counter: the origins can always be asked.
+import type { Counters } from '../../shared/runtime/counters.ts';
+import { withTimeout } from '../request/with-timeout.ts';
+import type { ColoOptions } from '../tiers/colo.ts';
+import { TIER_TIMEOUT_MS } from '../tiers/tier.ts';
+
+/** A manifest as it came, and when an origin last confirmed it. */
+export interface StoredManifest {
+  readonly json: string;
+  readonly etag: string | undefined;
+  readonly checkedAtMs: number;
+}
+
+export interface ManifestCache {
+  get(): Promise<StoredManifest | undefined>;
+  set(stored: StoredManifest): Promise<void>;
+}
+
+interface ManifestCacheOptions extends ColoOptions {
+  readonly counters: Counters;
+  /** How long an unconfirmed manifest may be kept. */
+  readonly keepMs: number;
+}
+
+export function createColoManifest({
+  clock,
+  counters,
+  openCache,
+  keyOrigin,
+  keepMs,
+}: ManifestCacheOptions): ManifestCache {
+  const url = `${keyOrigin}/.earshot/manifest`;
+  const countError = (): undefined => {
+    counters.add('edge_tier_errors_total');
+    return undefined;
+  };
+
+  async function get(): Promise<StoredManifest | undefined> {
+    const response = await (await openCache()).match(url);
+    if (response === undefined) return undefined;
+    const json = await response.text();
+    const checkedAtMs = Number(response.headers.get('earshot-checked-at') ?? Number.NaN);
+    if (!Number.isFinite(checkedAtMs)) return undefined;
+    // Another server's clock may be ahead; what it wrote must not look fresher than new.
+    return {
+      json,
+      etag: response.headers.get('earshot-etag') ?? undefined,
+      checkedAtMs: Math.min(checkedAtMs, clock.now()),
+    };
+  }
+
+  async function set({ json, etag, checkedAtMs }: StoredManifest): Promise<void> {
+    const headers = new Headers({
+      'content-type': 'application/json',
+      'cache-control': `max-age=${Math.ceil(keepMs / 1000)}`,
+      'earshot-checked-at': String(checkedAtMs),
+    });
+    if (etag !== undefined) headers.set('earshot-etag', etag);
+    await (await openCache()).put(url, new Response(json, { headers }));
+  }
+
+  return {
+    get: () => withTimeout(clock, TIER_TIMEOUT_MS, get).catch(countError),
+    set: (stored) => set(stored).catch(countError),
+  };
+}

@@ -1,0 +1,84 @@
+// The body of a batch: bytes from outside, held to a media type, a size and a form before anything in it is looked at.
+import { concatBytes, decodeUtf8 } from '../../../shared/runtime/bytes.ts';
+import { EarshotError } from '../../../shared/wire/errors.ts';
+import { describeValue } from '../describe-value.ts';
+import { MediaTypeError } from '../media-type-error.ts';
+
+export const BATCH_TYPE = 'application/json';
+export const MAX_BATCH_READS = 100;
+/** 100 reads with the longest of everything are below 29 KB; the rest is for those who indent. */
+export const MAX_BATCH_BYTES = 65_536;
+
+/** What `reads` holds, 1 to MAX_BATCH_READS values of any kind. Throws `unsupported_media_type`, `payload_too_large` or `invalid_request`. */
+export async function readBatchBody(request: Request): Promise<readonly unknown[]> {
+  checkMediaType(request.headers);
+  return readsOf(parseJson(await readBytes(request)));
+}
+
+/** RFC 10008, section 2: a QUERY without a Content-Type must fail. */
+function checkMediaType(headers: Headers): void {
+  const [type = '', ...parameters] = (headers.get('content-type') ?? '').toLowerCase().split(';');
+  const charset = parameters.map((each) => each.trim()).find((each) => each.startsWith('charset='));
+  if (type.trim() !== BATCH_TYPE || !['utf-8', '"utf-8"', undefined].includes(charset?.slice('charset='.length))) {
+    const got = describeValue(headers.get('content-type') ?? undefined);
+    throw new MediaTypeError(`expected Content-Type to be ${BATCH_TYPE}, got ${got}`, { Accept: BATCH_TYPE });
+  }
+  const encoding = headers.get('content-encoding');
+  if (encoding !== null && encoding.trim().toLowerCase() !== 'identity') {
+    const message = `expected Content-Encoding to be identity, got ${describeValue(encoding)}`;
+    throw new MediaTypeError(message, { 'Accept-Encoding': 'identity' });
+  }
+}
+
+/** Counts what comes as well: a chunked body has no Content-Length. Of one that does not end, no more than a chunk beyond the bound is read. */
+async function readBytes({ headers, body }: Request): Promise<Uint8Array> {
+  const tooLarge = () => new EarshotError('payload_too_large', 'edge', `expected at most ${MAX_BATCH_BYTES} bytes`);
+  if (Number(headers.get('content-length') ?? 0) > MAX_BATCH_BYTES) throw tooLarge();
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of readParts(body)) {
+    length += part.length;
+    if (length > MAX_BATCH_BYTES) throw tooLarge();
+    parts.push(part);
+  }
+  return concatBytes(parts);
+}
+
+/** A caller who goes away in the middle is no failure of the service. */
+async function* readParts(body: ReadableStream | null): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body ?? [];
+  } catch (cause) {
+    throw new EarshotError('invalid_request', 'edge', 'the body did not come whole', { cause });
+  }
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  let text: string;
+  try {
+    text = decodeUtf8(bytes);
+  } catch (cause) {
+    throw new EarshotError('invalid_request', 'edge', 'expected the body to be UTF-8', { cause });
+  }
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const got = describeValue(text === '' ? undefined : text);
+    throw new EarshotError('invalid_request', 'edge', `expected the body to be JSON, got ${got}`, { cause });
+  }
+}
+
+function readsOf(value: unknown): readonly unknown[] {
+  const refuse = (message: string) => new EarshotError('invalid_request', 'edge', message);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw refuse(`expected the body to be an object with reads, got ${describeValue(value)}`);
+  }
+  const { reads, ...others } = value as { reads?: unknown };
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) throw refuse(`unknown member ${describeValue(unknown)} beside reads`);
+  if (!Array.isArray(reads)) throw refuse(`expected reads to be a list, got ${describeValue(reads)}`);
+  if (reads.length < 1 || reads.length > MAX_BATCH_READS) {
+    throw refuse(`expected 1 to ${MAX_BATCH_READS} reads, got ${reads.length}`);
+  }
+  return reads;
+}

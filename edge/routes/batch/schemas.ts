@@ -1,0 +1,61 @@
+// The schemas of batches: one read is validated by the schema that the OpenAPI document is made from. The list around the reads is checked in
+// batch-body.ts, because a schema of the whole would refuse all reads for one.
+import { z } from '@hono/zod-openapi';
+import { MAX_ITEMS } from '../../../shared/domain/list.ts';
+import { DECISION_HEADER } from '../../respond/debug.ts';
+import { expected } from '../expected.ts';
+import {
+  LIMIT_GRAMMAR,
+  limitRange,
+  makeExpand,
+  makeFallback,
+  makeVariant,
+  problemSchema,
+  recommendationsSchema,
+  surface,
+  user,
+} from '../schemas.ts';
+import { MAX_BATCH_READS } from './body.ts';
+
+const limit = expected('limit', LIMIT_GRAMMAR);
+
+/** One of `reads`. */
+export const readSchema = z
+  .strictObject(
+    {
+      user,
+      surface,
+      limit: z.int(limit).min(1, limit).max(MAX_ITEMS, limit).optional().openapi(limitRange),
+      fallback: makeFallback(expected),
+      variant: makeVariant(expected),
+      expand: makeExpand(expected),
+    },
+    expected('the read', 'an object'),
+  )
+  .openapi('Read');
+
+/** For the document only. */
+export const batchSchema = z
+  .strictObject({ reads: z.array(readSchema).min(1).max(MAX_BATCH_READS) })
+  .openapi('Batch', { description: 'Reads of any users and surfaces; the same read may come twice.' });
+
+const resultSchema = z.union([
+  recommendationsSchema
+    .extend({
+      status: z.literal(200),
+      cacheStatus: z
+        .string()
+        .optional()
+        .openapi({ description: 'With Earshot-Debug: Cache-Status of this read alone.' }),
+      decision: z
+        .string()
+        .optional()
+        .openapi({ description: `With Earshot-Debug: what ${DECISION_HEADER} says of a single read.` }),
+    })
+    .openapi('BatchList'),
+  z.object({ status: z.int().min(400).max(599), problem: problemSchema }).openapi('BatchProblem'),
+]);
+
+export const batchAnswerSchema = z
+  .object({ results: z.array(resultSchema).openapi({ description: 'One per read, in the order of the reads.' }) })
+  .openapi('BatchAnswer');

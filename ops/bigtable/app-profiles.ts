@@ -1,0 +1,95 @@
+// The app profiles: which cluster a call goes to, with which priority, and whether it may compare and set.
+import type { protos } from '@google-cloud/bigtable';
+import { APP_PROFILES, makeServeProfile } from '../../origin/bigtable/app-profiles.ts';
+import { findOrUndefined, grpcCodeOf, toTableError, UNIMPLEMENTED } from '../../origin/bigtable/bigtable-error.ts';
+import type { BigtableConnection } from '../../origin/bigtable/connection.ts';
+import type { SchemaChange } from './schema-change.ts';
+
+type AppProfile = protos.google.bigtable.admin.v2.IAppProfile;
+
+const ADMIN_TIMEOUT_MS = 60_000;
+
+export function wantedProfiles(clusters: Readonly<Record<string, string>>): Record<string, AppProfile> {
+  const entries = Object.entries(clusters);
+  const writeCluster = entries[0]?.[1] ?? '';
+  const serving = entries.map(([region, cluster]): [string, AppProfile] => [
+    makeServeProfile(region),
+    {
+      description: `serves ${region}`,
+      singleClusterRouting: { clusterId: cluster },
+      standardIsolation: { priority: 'PRIORITY_HIGH' },
+    },
+  ]);
+  return {
+    ...Object.fromEntries(serving),
+    [APP_PROFILES.any]: {
+      description: 'the hedge and the last resort',
+      multiClusterRoutingUseAny: {},
+      standardIsolation: { priority: 'PRIORITY_HIGH' },
+    },
+    [APP_PROFILES.ingest]: {
+      description: 'bulk loads',
+      singleClusterRouting: { clusterId: writeCluster },
+      standardIsolation: { priority: 'PRIORITY_LOW' },
+    },
+    [APP_PROFILES.control]: {
+      description: 'compare-and-set of the manifest',
+      singleClusterRouting: { clusterId: writeCluster, allowTransactionalWrites: true },
+      standardIsolation: { priority: 'PRIORITY_HIGH' },
+    },
+    // Google's Dataflow templates can name no profile and write through this one.
+    default: {
+      description: 'LOW, because loads that can name no profile come through it',
+      singleClusterRouting: { clusterId: writeCluster, allowTransactionalWrites: true },
+      standardIsolation: { priority: 'PRIORITY_LOW' },
+    },
+  };
+}
+
+export async function applyProfile(
+  bigtable: BigtableConnection,
+  id: string,
+  wanted: AppProfile,
+  dryRun: boolean,
+): Promise<SchemaChange> {
+  const what = `app profile ${id}`;
+  const name = `${bigtable.instanceName}/appProfiles/${id}`;
+  const options = { timeout: ADMIN_TIMEOUT_MS, retry: null };
+  try {
+    const instanceAdmin = await bigtable.instanceAdmin();
+    const existing = await findOrUndefined(instanceAdmin.getAppProfile({ name }, options));
+    if (existing === undefined) {
+      if (!dryRun) {
+        await instanceAdmin.createAppProfile(
+          { parent: bigtable.instanceName, appProfileId: id, appProfile: wanted, ignoreWarnings: true },
+          options,
+        );
+      }
+      return { what, done: 'created' };
+    }
+    if (isSameProfile(existing[0], wanted)) return { what, done: 'unchanged' };
+    if (!dryRun) await updateProfile(bigtable, { ...wanted, name });
+    return { what, done: 'updated' };
+  } catch (error) {
+    if (grpcCodeOf(error) === UNIMPLEMENTED)
+      return { what, done: 'skipped', why: 'this Bigtable has no app profiles (an emulator)' };
+    throw toTableError(error, `setting up ${what}`);
+  }
+}
+
+async function updateProfile(bigtable: BigtableConnection, appProfile: AppProfile): Promise<void> {
+  const routing = appProfile.multiClusterRoutingUseAny ? 'multi_cluster_routing_use_any' : 'single_cluster_routing';
+  const instanceAdmin = await bigtable.instanceAdmin();
+  const [operation] = await instanceAdmin.updateAppProfile(
+    { appProfile, updateMask: { paths: ['description', routing, 'standard_isolation'] }, ignoreWarnings: true },
+    { timeout: ADMIN_TIMEOUT_MS },
+  );
+  await operation.promise();
+}
+
+const isSameProfile = (a: AppProfile, b: AppProfile): boolean =>
+  a.singleClusterRouting?.clusterId === b.singleClusterRouting?.clusterId &&
+  Boolean(a.singleClusterRouting?.allowTransactionalWrites) ===
+    Boolean(b.singleClusterRouting?.allowTransactionalWrites) &&
+  Boolean(a.multiClusterRoutingUseAny) === Boolean(b.multiClusterRoutingUseAny) &&
+  a.standardIsolation?.priority === b.standardIsolation?.priority;

@@ -1,0 +1,136 @@
+// Writes many cells: batches of MutateRows, a few in flight, each entry tried again on its own until it is in or cannot be.
+// Every cell carries its timestamp, so writing one twice changes nothing and retries are safe.
+import type { protos } from '@google-cloud/bigtable';
+import { isRetryable, makeGrpcError, toTableError, UNAVAILABLE } from '../../origin/bigtable/bigtable-error.ts';
+import type { BigtableConnection } from '../../origin/bigtable/connection.ts';
+import { NO_RETRY } from '../../origin/bigtable/read-rows.ts';
+import { type Clock, pause } from '../../shared/runtime/clock.ts';
+
+export interface CellWrite {
+  readonly rowKey: string;
+  readonly value: string;
+}
+
+export interface BulkWriter {
+  /** Takes a cell; waits while `maxInFlight` batches are out. Rejects with the error of any batch that could not be written. */
+  write(cell: CellWrite): Promise<void> | undefined;
+  /** Sends what is left and resolves when all is written. */
+  flush(): Promise<void>;
+}
+
+export interface BulkWriterOptions {
+  readonly table: string;
+  readonly family: string;
+  readonly qualifier: string;
+  /** Of every cell; milliseconds since the epoch. */
+  readonly timestampMs: number;
+  readonly appProfile: string;
+  readonly clock: Clock;
+  /** In [0, 1), for the jitter of retries. */
+  readonly random: () => number;
+  /** Default: 1000 */
+  readonly maxBatchEntries?: number;
+  /** Default: 4 MiB */
+  readonly maxBatchBytes?: number;
+  /** Default: 4 */
+  readonly maxInFlight?: number;
+}
+
+type Entry = protos.google.bigtable.v2.MutateRowsRequest.IEntry;
+
+const BATCH_TIMEOUT_MS = 60_000;
+const MAX_ATTEMPTS = 8;
+const FIRST_BACKOFF_MS = 100;
+const MAX_BACKOFF_MS = 10_000;
+
+export function createBulkWriter(bigtable: BigtableConnection, options: BulkWriterOptions): BulkWriter {
+  const { table, family, appProfile, clock, random } = options;
+  const columnQualifier = Buffer.from(options.qualifier);
+  const timestampMicros = options.timestampMs * 1000;
+  const { maxBatchEntries = 1000, maxBatchBytes = 4 * 1024 * 1024, maxInFlight = 4 } = options;
+  const tableName = bigtable.tableName(table);
+  const inFlight = new Set<Promise<void>>();
+  let batch: Entry[] = [];
+  let batchBytes = 0;
+  let failure: unknown;
+
+  function send(): void {
+    if (batch.length === 0) return;
+    const sent = writeBatch(batch)
+      .catch((error: unknown) => {
+        failure ??= error;
+      })
+      .finally(() => inFlight.delete(sent));
+    inFlight.add(sent);
+    batch = [];
+    batchBytes = 0;
+  }
+
+  async function waitForRoom(): Promise<void> {
+    while (inFlight.size >= maxInFlight) await Promise.race(inFlight);
+    if (failure !== undefined) throw failure;
+  }
+
+  async function writeBatch(entries: Entry[]): Promise<void> {
+    let left = entries;
+    for (let attempt = 1; ; attempt++) {
+      const outcome = await mutateRows(left);
+      if (outcome.left.length === 0) return;
+      left = outcome.left;
+      if (!isRetryable(outcome.error) || attempt === MAX_ATTEMPTS) {
+        throw toTableError(outcome.error, `writing ${left.length} rows to ${table} (attempt ${attempt})`);
+      }
+      await pause(clock, backoffMs(attempt, random));
+    }
+  }
+
+  /** What of `entries` is not in yet, and why. */
+  async function mutateRows(entries: Entry[]): Promise<{ left: Entry[]; error: unknown }> {
+    const missing = new Set(entries);
+    let error: unknown = makeGrpcError(UNAVAILABLE, 'the answer named fewer rows than were sent');
+    let refused: unknown;
+    try {
+      const stream = (await bigtable.data()).mutateRows(
+        { tableName, appProfileId: appProfile, entries },
+        { timeout: BATCH_TIMEOUT_MS, retryRequestOptions: NO_RETRY },
+      ) as AsyncIterable<protos.google.bigtable.v2.IMutateRowsResponse>;
+      for await (const response of stream) {
+        for (const { index, status } of response.entries ?? []) {
+          const entry = entries[Number(index ?? 0)];
+          if (!status?.code) {
+            if (entry !== undefined) missing.delete(entry);
+          } else {
+            error = makeGrpcError(status.code, status.message ?? 'no message');
+            if (!isRetryable(error)) refused ??= error;
+          }
+        }
+      }
+    } catch (thrown) {
+      error = thrown;
+    }
+    return { left: [...missing], error: refused ?? error };
+  }
+
+  return {
+    write: ({ rowKey, value }) => {
+      const bytes = Buffer.from(value);
+      batch.push({
+        rowKey: Buffer.from(rowKey),
+        mutations: [{ setCell: { familyName: family, columnQualifier, timestampMicros, value: bytes } }],
+      });
+      batchBytes += bytes.length;
+      if (batch.length < maxBatchEntries && batchBytes < maxBatchBytes) return undefined;
+      send();
+      return waitForRoom();
+    },
+    flush: async () => {
+      send();
+      await Promise.all(inFlight);
+      if (failure !== undefined) throw failure;
+    },
+  };
+}
+
+/** Exponential, with full jitter. Source: M. Brooker, "Exponential Backoff And Jitter", 2015. */
+const backoffMs = (attempt: number, random: () => number): number =>
+  random() * Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** attempt);

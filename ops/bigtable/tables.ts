@@ -1,0 +1,71 @@
+// The tables, their families and how many versions of a cell they keep.
+
+import { findOrUndefined, toTableError } from '../../origin/bigtable/bigtable-error.ts';
+import type { BigtableConnection } from '../../origin/bigtable/connection.ts';
+import { FAMILIES, makeInitialSplits, TABLES } from '../../shared/domain/keys.ts';
+import type { SchemaChange } from './schema-change.ts';
+
+interface TableSchema {
+  readonly table: string;
+  readonly family: string;
+  /** The newest versions of a cell that are kept. */
+  readonly versions: number;
+  /** Whether its row keys begin with a hash, so that it can be split before it is loaded. */
+  readonly hashed: boolean;
+}
+
+/** How many versions of a list are kept: the live one, the one before, and the one that is being loaded. */
+export const LIST_VERSIONS = 3;
+
+export const wantedTables: readonly TableSchema[] = [
+  { table: TABLES.recommendations, family: FAMILIES.lists, versions: LIST_VERSIONS, hashed: true },
+  { table: TABLES.items, family: FAMILIES.metadata, versions: 1, hashed: true },
+  { table: TABLES.control, family: FAMILIES.control, versions: 20, hashed: false },
+];
+
+const ADMIN_TIMEOUT_MS = 60_000;
+const INITIAL_TABLETS = 16;
+
+export async function applyTable(
+  bigtable: BigtableConnection,
+  wanted: TableSchema,
+  dryRun: boolean,
+): Promise<SchemaChange> {
+  const { table, family, versions, hashed } = wanted;
+  const what = `table ${table}, family ${family}, newest ${versions} version${versions === 1 ? '' : 's'}`;
+  const gcRule = { maxNumVersions: versions };
+  // Applying again goes on from there; the client would repeat a look-up that nobody answers for over a minute.
+  const options = { timeout: ADMIN_TIMEOUT_MS, retry: null };
+  try {
+    const tableAdmin = await bigtable.tableAdmin();
+    const existing = await findOrUndefined(
+      tableAdmin.getTable({ name: bigtable.tableName(table), view: 'SCHEMA_VIEW' }, options),
+    );
+    if (existing === undefined) {
+      if (!dryRun) {
+        await tableAdmin.createTable(
+          {
+            parent: bigtable.instanceName,
+            tableId: table,
+            table: { columnFamilies: { [family]: { gcRule } } },
+            initialSplits: hashed ? makeInitialSplits(INITIAL_TABLETS).map((key) => ({ key: Buffer.from(key) })) : [],
+          },
+          options,
+        );
+      }
+      return { what, done: 'created' };
+    }
+    const found = existing[0].columnFamilies?.[family];
+    if (found?.gcRule?.maxNumVersions === versions) return { what, done: 'unchanged' };
+    if (!dryRun) {
+      const change = found === undefined ? { create: { gcRule } } : { update: { gcRule } };
+      await tableAdmin.modifyColumnFamilies(
+        { name: bigtable.tableName(table), modifications: [{ id: family, ...change }] },
+        options,
+      );
+    }
+    return { what, done: 'updated' };
+  } catch (error) {
+    throw toTableError(error, `setting up ${what}`);
+  }
+}

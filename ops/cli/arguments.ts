@@ -1,0 +1,51 @@
+// Arguments that several commands take, with one message for each that is wrong.
+import { InvalidArgumentError, Option } from 'commander';
+import { parseGeneration } from '../../shared/domain/generation.ts';
+import { isName, NAME_GRAMMAR } from '../../shared/domain/ids.ts';
+import { FULL_WEIGHT } from '../../shared/domain/manifest.ts';
+import type { Figure } from '../fault/region-fault.ts';
+
+export const surfaceOption = () => new Option('--surface <name>', 'surface, `home` for example').argParser(parseName);
+
+export const variantOption = () =>
+  new Option('--variant <name>', 'variant of the experiment, `control` for example').argParser(parseName);
+
+export const generationOption = (description: string) =>
+  new Option('--generation <moment>', `${description}; ISO 8601 or ms since the epoch`).argParser((text) => {
+    const generation = parseGeneration(text);
+    if (generation !== undefined) return generation;
+    throw new InvalidArgumentError('expected a moment like 2026-11-22T03:00:00Z, or milliseconds since the epoch.');
+  });
+
+export function parseName(text: string): string {
+  if (isName(text)) return text;
+  throw new InvalidArgumentError(`expected ${NAME_GRAMMAR}.`);
+}
+
+/** A whole number of basis points. */
+export function parseWeight(text: string): number {
+  const weight = Number(text);
+  if (/^\d{1,5}$/.test(text) && weight <= FULL_WEIGHT) return weight;
+  throw new InvalidArgumentError(`expected a whole number from 0 to ${FULL_WEIGHT}.`);
+}
+
+const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** `90s`, `10m`, `6h`, `1d` in milliseconds. */
+export function parseDuration(text: string): number {
+  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  if (count !== undefined && unit !== undefined) return Number(count) * UNIT_MS[unit as keyof typeof UNIT_MS];
+  throw new InvalidArgumentError('expected a duration like 90s, 10m, 6h or 1d.');
+}
+
+/** Reads a number within the bounds of `figure`. */
+export const parseFigure =
+  ({ schema, what }: Figure) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (/^\d+(\.\d+)?$/.test(text) && schema.safeParse(value).success) return value;
+    throw new InvalidArgumentError(`expected ${what}.`);
+  };
+
+/** `europe,us`. */
+export const parseNames = (text: string): string[] => text.split(',').map((name) => parseName(name.trim()));

@@ -1,0 +1,147 @@
+// `earshot fault`: breaks a part of the local cloud on request, to watch what listeners get then, and mends it.
+import { Command } from 'commander';
+import { parseFigure, parseNames } from '../cli/arguments.ts';
+import { requireLocalCloud } from '../cli/settings.ts';
+import { UsageError } from '../cli/usage-error.ts';
+import { describeFaults } from './describe-faults.ts';
+import { type ClusterFault, createLocalFaults, type FaultState, type LocalFaults } from './local-faults.ts';
+import { BYTES_PER_SECOND, DELAY_MS, type RegionFault, ROWS_PER_SECOND, SHARE } from './region-fault.ts';
+
+interface Flags {
+  readonly down?: boolean;
+  readonly blackHole?: boolean;
+  readonly reset?: boolean;
+  readonly latency?: number;
+  readonly latencyShare?: number;
+  readonly jitter?: number;
+  readonly errors?: number;
+  readonly drip?: number;
+  readonly rowsPerSecond?: number;
+  readonly stop?: readonly string[];
+  readonly lag?: number;
+  readonly heal?: boolean;
+}
+type FlagName = keyof Flags;
+
+type Target =
+  | { readonly kind: 'region'; readonly region: string }
+  | { readonly kind: 'cluster'; readonly region: string }
+  | { readonly kind: 'replication' };
+
+/** What each kind of target can be asked for, besides --heal. */
+const FLAGS_OF: Readonly<Record<Target['kind'], readonly FlagName[]>> = {
+  region: ['down', 'blackHole', 'reset', 'latency', 'latencyShare', 'jitter', 'errors', 'drip'],
+  cluster: ['down', 'blackHole', 'latency', 'latencyShare', 'jitter', 'errors', 'rowsPerSecond'],
+  replication: ['stop', 'lag'],
+};
+const ALONE: readonly FlagName[] = ['down', 'blackHole', 'reset', 'heal'];
+
+const help = `
+TARGET is a region (europe), the Bigtable cluster of one (bigtable/europe), or replication. What is set replaces what was set before.
+Without options it shows what is set; --heal without a target mends everything.
+
+Examples:
+  $ earshot fault europe --down
+  $ earshot fault europe --latency 500 --jitter 50 --errors 0.1
+  $ earshot fault bigtable/europe --black-hole
+  $ earshot fault bigtable/europe --rows-per-second 5000
+  $ earshot fault replication --stop europe
+  $ earshot fault europe --heal
+  $ earshot fault --heal
+  $ earshot fault`;
+
+export const makeFaultCommand = (): Command =>
+  new Command('fault')
+    .description('Breaks a part of the local cloud, mends it, or shows what is broken.')
+    .argument('[target]', 'what to break')
+    .option('--down', 'connections are refused')
+    .option('--black-hole', 'connections are taken, and nothing is ever answered')
+    .option('--reset', 'connections are reset (regions only)')
+    .option('--latency <ms>', 'answers come this much later', parseFigure(DELAY_MS))
+    .option('--latency-share <0..1>', 'this share of them; without it all', parseFigure(SHARE))
+    .option('--jitter <ms>', 'and by up to this much more', parseFigure(DELAY_MS))
+    .option('--errors <0..1>', 'this share is answered with an error', parseFigure(SHARE))
+    .option(
+      '--drip <bytes>',
+      'answers come this slowly, in bytes per second (regions only)',
+      parseFigure(BYTES_PER_SECOND),
+    )
+    .option(
+      '--rows-per-second <rows>',
+      'reads of more rows wait for each other (clusters only)',
+      parseFigure(ROWS_PER_SECOND),
+    )
+    .option('--stop <regions>', 'clusters cut off from the others, separated by commas (replication only)', parseNames)
+    .option('--lag <ms>', 'how long a write takes to the other clusters (replication only)', parseFigure(DELAY_MS))
+    .option('--heal', 'mend it')
+    .option('--json', 'print what is set as JSON')
+    .addHelpText('after', help)
+    .action(async (text: string | undefined, { json, ...flags }: Flags & { json?: boolean }) => {
+      const target = text === undefined ? undefined : parseTarget(text);
+      checkFlags(target, flags);
+      const faults = createLocalFaults(requireLocalCloud());
+      const before = await faults.read();
+      if (target !== undefined) checkTarget(target, flags, before);
+      const isChange = Object.keys(flags).length > 0;
+      if (isChange && target === undefined) await healAll(faults, before);
+      else if (isChange && target !== undefined) await apply(faults, before, target, flags);
+      const state = isChange ? await faults.read() : before;
+      process.stdout.write(json ? `${JSON.stringify(state, null, 2)}\n` : describeFaults(state));
+    });
+
+function parseTarget(text: string): Target {
+  if (text === 'replication') return { kind: 'replication' };
+  const [, cluster] = /^bigtable\/(.+)$/.exec(text) ?? [];
+  return cluster === undefined ? { kind: 'region', region: text } : { kind: 'cluster', region: cluster };
+}
+
+/** `--black-hole`. */
+const spell = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
+/** What is wrong whatever runs: throws a UsageError. */
+function checkFlags(target: Target | undefined, flags: Flags): void {
+  const given = Object.keys(flags) as FlagName[];
+  const alone = given.find((name) => ALONE.includes(name));
+  if (alone !== undefined && given.length > 1) {
+    const others = given.filter((name) => name !== alone);
+    throw new UsageError(`expected ${spell(alone)} alone, got it with ${others.map(spell).join(' and ')}`);
+  }
+  const allowed: readonly FlagName[] = target === undefined ? ['heal'] : ['heal', ...FLAGS_OF[target.kind]];
+  const wrong = given.find((name) => !allowed.includes(name));
+  if (wrong === undefined) return;
+  if (target === undefined) throw new UsageError(`expected a target for ${spell(wrong)}, europe for example, got none`);
+  const what = { region: 'a region', cluster: 'a cluster', replication: 'replication' }[target.kind];
+  throw new UsageError(`expected ${allowed.map(spell).join(', ')} for ${what}, got ${spell(wrong)}`);
+}
+
+/** Throws a UsageError for what this local cloud does not have. */
+function checkTarget(target: Target, { stop = [] }: Flags, { regions }: FaultState): void {
+  const known = Object.keys(regions);
+  const named = target.kind === 'replication' ? stop : [target.region];
+  const unknown = named.find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  const targets = [...known, ...known.map((name) => `bigtable/${name}`), 'replication'];
+  const expected = target.kind === 'region' ? targets : known;
+  throw new UsageError(`expected one of ${expected.join(', ')}, got ${JSON.stringify(unknown)}`);
+}
+
+async function apply(faults: LocalFaults, { bigtable }: FaultState, target: Target, flags: Flags): Promise<void> {
+  if (target.kind === 'region') return faults.setRegion(target.region, toFault(flags));
+  if (target.kind === 'cluster') return faults.setCluster(target.region, toFault(flags));
+  const lagMs = flags.lag ?? bigtable?.replication.initialLagMs ?? 0;
+  return faults.setReplication({ lagMs, stopped: flags.stop ?? [] });
+}
+
+function toFault(flags: Flags): RegionFault & ClusterFault {
+  const { down, blackHole, reset, latency, latencyShare, jitter, errors, drip, rowsPerSecond } = flags;
+  const named = { down, blackHole, reset, latencyMs: latency, latencyShare, jitterMs: jitter, errorShare: errors };
+  const members = Object.entries({ ...named, dripBytesPerSecond: drip, rowsPerSecond });
+  return Object.fromEntries(members.filter(([, value]) => value !== undefined));
+}
+
+async function healAll(faults: LocalFaults, { regions, bigtable }: FaultState): Promise<void> {
+  for (const region of Object.keys(regions)) await faults.setRegion(region, {});
+  if (bigtable === undefined) return;
+  for (const region of Object.keys(bigtable.clusters)) await faults.setCluster(region, {});
+  await faults.setReplication({ lagMs: bigtable.replication.initialLagMs, stopped: [] });
+}

@@ -1,0 +1,104 @@
+// The faults of the local cloud, over the control listeners that `npm start` has opened: one for the ways to the regions, one of the embedded
+// Bigtable.
+import { z } from 'zod';
+import { fetchJson } from '../cli/fetch-json.ts';
+import type { LocalCloud } from '../cli/settings.ts';
+import { UsageError } from '../cli/usage-error.ts';
+import { type RegionFault, regionFaultsSchema } from './region-fault.ts';
+
+const clusterFaultSchema = z.looseObject({
+  down: z.boolean().optional(),
+  blackHole: z.boolean().optional(),
+  latencyMs: z.number().optional(),
+  latencyShare: z.number().optional(),
+  jitterMs: z.number().optional(),
+  errorShare: z.number().optional(),
+  rowsPerSecond: z.number().optional(),
+});
+
+/** `{}` is none. */
+export interface ClusterFault
+  extends Pick<RegionFault, 'down' | 'blackHole' | 'latencyMs' | 'latencyShare' | 'jitterMs' | 'errorShare'> {
+  readonly rowsPerSecond?: number | undefined;
+}
+
+const bigtableSchema = z.object({
+  replicationLagMs: z.number(),
+  initialReplicationLagMs: z.number(),
+  clusters: z.array(z.object({ name: z.string(), fault: clusterFaultSchema, isReplicationStopped: z.boolean() })),
+});
+
+export interface Replication {
+  readonly lagMs: number;
+  /** Regions whose clusters are cut off from the others. */
+  readonly stopped: readonly string[];
+}
+
+export interface BigtableFaults {
+  /** By region. */
+  readonly clusters: Readonly<Record<string, ClusterFault>>;
+  readonly replication: Replication & { readonly initialLagMs: number };
+}
+
+export interface FaultState {
+  /** By region. */
+  readonly regions: Readonly<Record<string, RegionFault>>;
+  /** Undefined where it is not the embedded one, and takes no faults. */
+  readonly bigtable: BigtableFaults | undefined;
+}
+
+export interface LocalFaults {
+  read(): Promise<FaultState>;
+  /** Each replaces what was set. */
+  setRegion(region: string, fault: RegionFault): Promise<void>;
+  setCluster(region: string, fault: ClusterFault): Promise<void>;
+  setReplication(replication: Replication): Promise<void>;
+}
+
+/** Each call throws an Error when the local cloud does not answer; those for Bigtable a UsageError where it takes no faults. */
+export function createLocalFaults({ regionControlUrl, bigtableControlUrl, clusters }: LocalCloud): LocalFaults {
+  const clusterOf = (region: string): string => clusters[region] ?? region;
+  const regionOf = (cluster: string): string =>
+    Object.entries(clusters).find(([, name]) => name === cluster)?.[0] ?? cluster;
+
+  async function readBigtable(url: string): Promise<BigtableFaults> {
+    const state = await call(bigtableSchema, `${url}/clusters`);
+    const cutOff = state.clusters.filter(({ isReplicationStopped }) => isReplicationStopped);
+    return {
+      clusters: Object.fromEntries(state.clusters.map(({ name, fault }) => [regionOf(name), fault as ClusterFault])),
+      replication: {
+        lagMs: state.replicationLagMs,
+        stopped: cutOff.map(({ name }) => regionOf(name)),
+        initialLagMs: state.initialReplicationLagMs,
+      },
+    };
+  }
+
+  function requireBigtable(): string {
+    if (bigtableControlUrl !== undefined) return bigtableControlUrl;
+    throw new UsageError('expected the embedded Bigtable, which alone takes faults, got a local cloud on another one');
+  }
+
+  return {
+    read: async () => {
+      const { regions } = await call(regionFaultsSchema, `${regionControlUrl}/regions`);
+      return {
+        regions: Object.fromEntries(regions.map(({ name, fault }) => [name, fault])),
+        bigtable: bigtableControlUrl === undefined ? undefined : await readBigtable(bigtableControlUrl),
+      };
+    },
+    setRegion: async (region, fault) => {
+      await call(regionFaultsSchema, `${regionControlUrl}/regions/${region}/fault`, fault);
+    },
+    setCluster: async (region, fault) => {
+      await call(bigtableSchema, `${requireBigtable()}/clusters/${clusterOf(region)}/fault`, fault);
+    },
+    setReplication: async ({ lagMs, stopped }) => {
+      await call(bigtableSchema, `${requireBigtable()}/replication`, { lagMs, stopped: stopped.map(clusterOf) });
+    },
+  };
+}
+
+/** GET, or PUT with a body. */
+const call = <T>(schema: z.ZodType<T>, url: string, body?: object): Promise<T> =>
+  fetchJson(schema, 'the local cloud', url, body === undefined ? {} : { method: 'PUT', body: JSON.stringify(body) });

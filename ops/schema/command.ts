@@ -1,0 +1,47 @@
+// `earshot schema apply`: the tables and app profiles, made as they should be.
+import { Command } from 'commander';
+import { applySchema } from '../bigtable/schema.ts';
+import { type ConnectionFlags, findLocalCloud, parseClusters, withConnection } from '../cli/settings.ts';
+import { UsageError } from '../cli/usage-error.ts';
+
+interface Flags extends ConnectionFlags {
+  readonly clusters?: string;
+  readonly dryRun?: boolean;
+}
+
+export const makeSchemaCommand = (): Command =>
+  new Command('schema').description('the tables and app profiles in Bigtable').addCommand(
+    new Command('apply')
+      .description(
+        'Creates or updates the tables, their garbage collection and the app profiles. Applying twice changes nothing.',
+      )
+      .option(
+        '--clusters <region=cluster,...>',
+        'cluster of each region; the first takes the writes (or EARSHOT_CLUSTERS)',
+      )
+      .option('--dry-run', 'only say what would be done')
+      .addHelpText(
+        'after',
+        '\nExample:\n  $ earshot schema apply --clusters asia=recs-asia,europe=recs-eu,us=recs-us --dry-run',
+      )
+      .action(async (_options: unknown, command: Command) => apply(command.optsWithGlobals())),
+  );
+
+async function apply(flags: Flags): Promise<void> {
+  const clusters = resolveClusters(flags.clusters);
+  const dryRun = flags.dryRun ?? false;
+  await withConnection(flags, (bigtable) =>
+    applySchema(bigtable, { clusters, dryRun }, ({ what, done, why }) => {
+      const would = dryRun && (done === 'created' || done === 'updated') ? 'would be ' : '';
+      process.stdout.write(`${what}: ${would}${done}${why === undefined ? '' : `, ${why}`}\n`);
+    }),
+  );
+}
+
+function resolveClusters(flag: string | undefined): Record<string, string> {
+  const text = flag ?? process.env.EARSHOT_CLUSTERS;
+  const clusters = text === undefined ? findLocalCloud()?.clusters : parseClusters(text);
+  if (clusters === undefined)
+    throw new UsageError('expected the cluster of each region: give --clusters, or set EARSHOT_CLUSTERS');
+  return clusters;
+}

@@ -1,0 +1,47 @@
+// `earshot status`: the regions as the edge of the local cloud sees them, what each tier serves, and how the origins are.
+import { Command } from 'commander';
+import { systemClock } from '../../shared/runtime/clock.ts';
+import { requireLocalCloud } from '../cli/settings.ts';
+import { watch } from '../cli/watch.ts';
+import { describeStatus } from './describe-status.ts';
+import { readLocalStatus } from './local-status.ts';
+
+interface Flags {
+  readonly watch?: boolean;
+  readonly json?: boolean;
+  readonly from?: string;
+}
+
+const WATCH_EVERY_MS = 1000;
+
+const help = `
+Origins are asked the way the edge asks them, so that a fault is seen here too.
+
+Examples:
+  $ earshot status
+  $ earshot status --watch
+  $ earshot status --from NRT --json`;
+
+export const makeStatusCommand = (): Command =>
+  new Command('status')
+    .description('Shows the regions as the edge of the local cloud sees them, what each tier serves, and the origins.')
+    .option('--watch', 'once a second, until Ctrl-C')
+    .option('--from <code>', 'as a caller near this data centre sees them, NRT for example')
+    .option('--json', 'print it as JSON; with --watch one line each time')
+    .addHelpText('after', help)
+    .action(show);
+
+async function show({ from, json, ...flags }: Flags): Promise<void> {
+  const cloud = requireLocalCloud();
+  const make = async (): Promise<string> => {
+    const status = await readLocalStatus(cloud, from);
+    return json ? `${JSON.stringify(status, null, flags.watch ? 0 : 2)}\n` : describeStatus(status);
+  };
+  if (!flags.watch) {
+    process.stdout.write(await make());
+    return;
+  }
+  // Ended wherever it is: nothing of it has to be brought to an end.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(0));
+  await watch(make, { everyMs: WATCH_EVERY_MS, clock: systemClock, output: process.stdout });
+}

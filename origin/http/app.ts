@@ -1,0 +1,76 @@
+// The origin's HTTP interface but for `lists:read` (lists-route.ts): the manifest, and what whoever runs the process asks.
+import { Hono } from 'hono';
+import type { Logger } from 'pino';
+import { EarshotError, problemOf, toEarshotError } from '../../shared/wire/errors.ts';
+import { MANIFEST_PATH } from '../../shared/wire/read-request.ts';
+import type { ManifestPoller } from '../manifest/poller.ts';
+import { makeProblem, type Problem } from './problem.ts';
+import type { VerifyCaller } from './verify-caller.ts';
+
+export interface OriginDeps {
+  readonly manifests: Pick<ManifestPoller, 'latest'>;
+  readonly verifyCaller: VerifyCaller;
+  /** Whether the connections to Bigtable are open and primed. */
+  readonly isWarm: () => boolean;
+  /** Whether the process is on its way out. */
+  readonly isDraining: () => boolean;
+  readonly exposeMetrics: () => Promise<{ readonly contentType: string; readonly body: string }>;
+  readonly logger: Logger;
+}
+
+export function createApp(deps: OriginDeps): Hono {
+  const { manifests, verifyCaller, isWarm, isDraining, exposeMetrics, logger } = deps;
+  const app = new Hono();
+
+  app.use(async (c, next) => {
+    await next();
+    // Else a caller's kept-alive connection outlives the listening socket: it brings new requests until the drain's end cuts them off.
+    if (isDraining()) c.header('Connection', 'close');
+  });
+
+  app.get('/livez', (c) => c.json({ status: 'ok' }));
+  app.get('/readyz', (c) => {
+    if (isDraining()) return c.json({ status: 'draining' }, 503);
+    if (!isWarm()) return c.json({ status: 'connecting to Bigtable' }, 503);
+    return manifests.latest() === undefined
+      ? c.json({ status: 'waiting for the manifest' }, 503)
+      : c.json({ status: 'ok' });
+  });
+
+  app.get('/metrics', async (c) => {
+    const { contentType, body } = await exposeMetrics();
+    return c.body(body, 200, { 'Content-Type': contentType });
+  });
+
+  app.use('/internal/*', async (c, next) => {
+    await verifyCaller(c.req.header('authorization'));
+    await next();
+  });
+
+  app.get(MANIFEST_PATH, (c) => {
+    const manifest = manifests.latest();
+    if (manifest === undefined) throw new EarshotError('unavailable', 'origin', 'no manifest was read yet');
+    const { json, etag } = manifest;
+    c.header('ETag', etag);
+    return c.req.header('if-none-match') === etag
+      ? c.body(null, 304)
+      : c.body(json, 200, { 'Content-Type': 'application/json' });
+  });
+
+  app.notFound(() => toResponse(makeProblem('not_found')));
+  app.onError((thrown, c) => {
+    const error = toEarshotError(thrown, 'origin');
+    const { status } = problemOf(error.code);
+    if (status >= 500)
+      logger.error(
+        { err: thrown, path: c.req.path, code: error.code, traceparent: c.req.header('traceparent') },
+        'request failed',
+      );
+    return toResponse(makeProblem(error.code, status < 500 ? error.message : undefined));
+  });
+  return app;
+}
+
+function toResponse({ status, headers, body }: Problem): Response {
+  return new Response(body, { status, headers });
+}

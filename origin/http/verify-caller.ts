@@ -1,0 +1,47 @@
+// Who may call an origin: the edge, by a short-lived token of the audience `earshot-origin`. A listener's token opens nothing here.
+import { jwtVerify } from 'jose';
+import { LRUCache } from 'lru-cache';
+import { ORIGIN_AUDIENCE } from '../../shared/domain/identity.ts';
+import type { Clock } from '../../shared/runtime/clock.ts';
+import { EarshotError } from '../../shared/wire/errors.ts';
+
+/** Checks an `Authorization` header. Rejects with `unauthenticated` unless it carries a token of the edge that has not expired. */
+export interface VerifyCaller {
+  (authorization: string | undefined): Promise<void>;
+  /** Whether the header was found good before, and has not expired: to be told without waiting. */
+  isKnown(authorization: string | undefined): boolean;
+}
+
+/** The edge uses one token for minutes, so that few are ever in use at once. */
+const MAX_REMEMBERED_HEADERS = 1000;
+
+export function createCallerVerifier(secret: string, clock: Clock): VerifyCaller {
+  const key = Buffer.from(secret);
+  const expiresAtMs = new LRUCache<string, number>({ max: MAX_REMEMBERED_HEADERS });
+  const isKnown = (authorization: string | undefined): boolean =>
+    authorization !== undefined && clock.now() < (expiresAtMs.get(authorization) ?? 0);
+
+  async function verifyCaller(authorization: string | undefined): Promise<void> {
+    if (isKnown(authorization)) return;
+    const token = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(authorization ?? '')?.[1];
+    if (authorization === undefined || token === undefined)
+      throw new EarshotError('unauthenticated', 'origin', 'expected a bearer token, got none');
+    const { exp } = await verify(token);
+    expiresAtMs.set(authorization, exp * 1000);
+  }
+
+  async function verify(token: string): Promise<{ exp: number }> {
+    try {
+      const { payload } = await jwtVerify<{ exp: number }>(token, key, {
+        algorithms: ['HS256'],
+        audience: ORIGIN_AUDIENCE,
+        requiredClaims: ['exp'],
+        currentDate: new Date(clock.now()),
+      });
+      return payload;
+    } catch (cause) {
+      throw new EarshotError('unauthenticated', 'origin', 'the token was refused', { cause });
+    }
+  }
+  return Object.assign(verifyCaller, { isKnown });
+}

@@ -1,0 +1,52 @@
+// How things are named in Bigtable and in caches. Rows are spread over tablets by a hash prefix, so that a file sorted by user
+// loads everywhere at once; a cached list's key holds its generation, so that it never goes out of date.
+
+import { murmur3, unitHash } from '../runtime/hash.ts';
+import { formatGeneration } from './generation.ts';
+
+export const TABLES = { recommendations: 'recommendations', items: 'items', control: 'control' } as const;
+export const FAMILIES = { lists: 'l', metadata: 'm', control: 'c' } as const;
+export const JSON_QUALIFIER = 'json';
+export const MANIFEST_ROW_KEY = 'manifest';
+
+export interface ListKey {
+  readonly surface: string;
+  readonly variant: string;
+  /** Milliseconds since the epoch. */
+  readonly generation: number;
+  readonly user: string;
+  /** The list with what is known of each of its items: another answer than the list alone, under a key of its own. */
+  readonly expand?: 'items' | undefined;
+}
+
+/** `hhhh#id`: 4 hex digits of the id's hash, then the id. */
+export const makeRowKey = (id: string): string => `${(murmur3(id) & 0xffff).toString(16).padStart(4, '0')}#${id}`;
+
+/** `surface/variant`. */
+export const makeListQualifier = (surface: string, variant: string): string => `${surface}/${variant}`;
+
+/** `surface/variant/generation/user`, and `/items` when expanded; no two keys share one, because `/` is in none of the parts. */
+export const makeCacheKey = ({ surface, variant, generation, user, expand }: ListKey): string =>
+  expand === undefined
+    ? `${surface}/${variant}/${generation}/${user}`
+    : `${surface}/${variant}/${generation}/${user}/${expand}`;
+
+/** The row of the `control` table that says how far the load of a generation has come; in the order of the generations. */
+export const makeLoadRowKey = (surface: string, variant: string, generation: number): string =>
+  `${makeLoadRowKeyPrefix(surface, variant)}${formatGeneration(generation)}`;
+
+export const makeLoadRowKeyPrefix = (surface: string, variant: string): string => `load#${surface}/${variant}#`;
+
+/** How the manifest's erasures name a user: 16 hex digits. A collision costs one needless miss. */
+export const makeUserHash = (user: string): string =>
+  Math.floor(unitHash(user) * 2 ** 53)
+    .toString(16)
+    .padStart(16, '0');
+
+/** The `count - 1` row-key prefixes that cut the hash space into `count` even tablets (1 to 65 536). */
+export const makeInitialSplits = (count: number): string[] =>
+  Array.from({ length: count - 1 }, (_, i) =>
+    Math.floor(((i + 1) * 0x10000) / count)
+      .toString(16)
+      .padStart(4, '0'),
+  );

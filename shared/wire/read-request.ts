@@ -1,0 +1,77 @@
+// The body of `POST /internal/v1/lists:read`: which lists the edge asks an origin for. The answer's form is in list-frames.ts.
+import { z } from 'zod';
+import { isGeneration } from '../domain/generation.ts';
+import { isLoadableUser, isName, NAME_PATTERN } from '../domain/ids.ts';
+import type { ListKey } from '../domain/keys.ts';
+import { MAX_KEYS_PER_READ } from './read-response.ts';
+
+export const LISTS_READ_PATH = '/internal/v1/lists:read';
+export const MANIFEST_PATH = '/internal/v1/manifest';
+/** Milliseconds that the caller still has, as a whole number; the callee refuses what it cannot finish in them. */
+export const DEADLINE_HEADER = 'earshot-deadline-ms';
+/** `any` on answers of an origin that does not read its own cluster, because that is gone; not there else. */
+export const SERVED_BY_HEADER = 'Earshot-Served-By';
+
+/** One key of a `lists:read`, and what its asker needs of the answer. */
+export interface ListAsk extends ListKey {
+  /** The most that an answer from the origin's memory may be old, in milliseconds; an age, because clocks differ. Default: any will do. */
+  readonly maxAgeMs?: number | undefined;
+  /** Nobody waits for the answer: a refresh, a warm-up. Shed before all else. Default: false. */
+  readonly isBackground?: boolean | undefined;
+}
+
+const listAskSchema = z.strictObject({
+  surface: z.string().regex(NAME_PATTERN),
+  variant: z.string().regex(NAME_PATTERN),
+  generation: z.number().refine(isGeneration),
+  user: z.string().refine(isLoadableUser),
+  expand: z.literal('items').optional(),
+  maxAgeMs: z.int().min(0).optional(),
+  isBackground: z.boolean().optional(),
+});
+
+export const listsReadSchema = z.strictObject({ keys: z.array(listAskSchema).min(1).max(MAX_KEYS_PER_READ) });
+
+/**
+ * The keys of a body, parsed from JSON. Throws an Error that says where it is not as the schema has it.
+ *
+ * What is plainly as it should be is not shown to the schema: that takes longer than to parse the JSON (docs/decisions/0014).
+ */
+export function parseListsRead(body: unknown): readonly ListAsk[] {
+  if (isPlainListsRead(body)) return body.keys;
+  const result = listsReadSchema.safeParse(body);
+  if (!result.success) throw new Error(z.prettifyError(result.error));
+  return result.data.keys;
+}
+
+/** True only of what the schema takes as it is. */
+function isPlainListsRead(body: unknown): body is { readonly keys: readonly ListAsk[] } {
+  if (typeof body !== 'object' || body === null || Object.keys(body).length !== 1) return false;
+  const { keys } = body as { keys?: unknown };
+  return Array.isArray(keys) && keys.length >= 1 && keys.length <= MAX_KEYS_PER_READ && keys.every(isPlainListAsk);
+}
+
+function isPlainListAsk(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const { surface, variant, generation, user, expand, maxAgeMs, isBackground } = value as Record<string, unknown>;
+  let known = 4;
+  if (expand !== undefined) known++;
+  if (maxAgeMs !== undefined) known++;
+  if (isBackground !== undefined) known++;
+  return (
+    Object.keys(value).length === known &&
+    isText(surface) &&
+    isName(surface) &&
+    isText(variant) &&
+    isName(variant) &&
+    typeof generation === 'number' &&
+    isGeneration(generation) &&
+    isText(user) &&
+    isLoadableUser(user) &&
+    (expand === undefined || expand === 'items') &&
+    (maxAgeMs === undefined || (Number.isSafeInteger(maxAgeMs) && (maxAgeMs as number) >= 0)) &&
+    (isBackground === undefined || typeof isBackground === 'boolean')
+  );
+}
+
+const isText = (value: unknown): value is string => typeof value === 'string';

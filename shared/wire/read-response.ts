@@ -1,0 +1,133 @@
+// The answer of `lists:read`: one frame per key, in the order of the keys. A frame is one header line of JSON, then the list's bytes
+// as they are stored, so that no hop parses a list.
+
+import type { ListValue } from '../caching/entry.ts';
+import { decodeUtf8, writeAscii } from '../runtime/bytes.ts';
+import { type ErrorCode, isErrorCode } from './errors.ts';
+
+export const LIST_FRAMES_TYPE = 'application/vnd.earshot.list-frames';
+/** The most keys that one `lists:read` takes. */
+export const MAX_KEYS_PER_READ = 200;
+
+/** What became of one key: a value, or why there is none to tell. */
+export type ListResult = AgedValue | { readonly kind: 'error'; readonly code: ErrorCode };
+
+export type AgedValue = ListValue & {
+  /** How long ago the call that read it from the table began, in milliseconds. Default: 0, it was read for this answer. */
+  readonly ageMs?: number;
+  /** The same of the oldest item of an expanded list. Default: 0 */
+  readonly itemsAgeMs?: number;
+};
+
+const NEWLINE = 0x0a;
+
+/** In the memory that `allocate` gives, whatever was in it. Default: new memory. */
+export function encodeListFrames<T extends Uint8Array = Uint8Array<ArrayBuffer>>(
+  results: readonly ListResult[],
+  allocate: (bytes: number) => T = (bytes) => new Uint8Array(bytes) as Uint8Array as T,
+): T {
+  const headers = results.map((result) => `${frameHeader(result)}\n`);
+  let bytes = 0;
+  for (const [i, result] of results.entries()) {
+    bytes += (headers[i] as string).length + (result.kind === 'list' ? result.bytes.length : 0);
+  }
+  const all = allocate(bytes);
+  let offset = 0;
+  for (const [i, result] of results.entries()) {
+    offset += writeAscii(headers[i] as string, all, offset);
+    if (result.kind !== 'list') continue;
+    all.set(result.bytes, offset);
+    offset += result.bytes.length;
+  }
+  return all;
+}
+
+/** The same as text, a byte a character (latin1); `latin1Of` makes it of a list's bytes. */
+export function listFramesText(results: readonly ListResult[], latin1Of: (bytes: Uint8Array) => string): string {
+  let text = '';
+  for (const result of results) {
+    text += `${frameHeader(result)}\n`;
+    if (result.kind === 'list') text += latin1Of(result.bytes);
+  }
+  return text;
+}
+
+/**
+ * The results in `body`, lists as views of its memory. Throws an Error when the body is cut short, carries a header that is not one, or does
+ * not hold exactly `count` frames.
+ */
+export function decodeListFrames(body: Uint8Array, count: number): ListResult[] {
+  const results: ListResult[] = [];
+  let offset = 0;
+  while (offset < body.length) {
+    const newline = body.indexOf(NEWLINE, offset);
+    if (newline === -1) throw new Error(`expected a frame header at byte ${offset}, got no line`);
+    const header: unknown = JSON.parse(decodeUtf8(body.subarray(offset, newline)));
+    const listStart = newline + 1;
+    const { result, end } = readFrame(header, body, listStart);
+    results.push(result);
+    offset = end;
+  }
+  if (results.length !== count) throw new Error(`expected ${count} frames, got ${results.length}`);
+  return results;
+}
+
+function frameHeader(result: ListResult): string {
+  switch (result.kind) {
+    case 'list':
+      return `{"kind":"list","generation":${result.generation},"digest":"${result.digest}","bytes":${result.bytes.length}${agesOf(result)}}`;
+    case 'absent':
+      return `{"kind":"absent"${agesOf(result)}}`;
+    case 'error':
+      return `{"kind":"error","code":"${result.code}"}`;
+  }
+}
+
+const agesOf = ({ ageMs = 0, itemsAgeMs = 0 }: AgedValue): string =>
+  (ageMs > 0 ? `,"ageMs":${ageMs}` : '') + (itemsAgeMs > 0 ? `,"itemsAgeMs":${itemsAgeMs}` : '');
+
+function readFrame(header: unknown, body: Uint8Array, listStart: number): { result: ListResult; end: number } {
+  const frame = (header ?? {}) as Record<string, unknown>;
+  if (frame.kind === 'absent' && hasAges(frame))
+    return { result: { kind: 'absent', ...pickAges(frame) }, end: listStart };
+  if (frame.kind === 'error' && typeof frame.code === 'string' && isErrorCode(frame.code)) {
+    return { result: { kind: 'error', code: frame.code }, end: listStart };
+  }
+  if (!isListHeader(frame)) throw new Error(`expected a frame header, got ${JSON.stringify(header)}`);
+  const { generation, digest, bytes } = frame;
+  const end = listStart + bytes;
+  if (end > body.length) throw new Error(`expected ${bytes} bytes of a list, got ${body.length - listStart}`);
+  const list = { kind: 'list', generation, digest, bytes: body.subarray(listStart, end) } as const;
+  return { result: { ...list, ...pickAges(frame) }, end };
+}
+
+interface Ages {
+  readonly ageMs?: number;
+  readonly itemsAgeMs?: number;
+}
+
+interface ListHeader extends Ages {
+  readonly generation: number;
+  readonly digest: string;
+  readonly bytes: number;
+}
+
+const isAge = (value: unknown): boolean =>
+  value === undefined || (Number.isSafeInteger(value) && (value as number) > 0);
+
+const hasAges = (frame: Record<string, unknown>): frame is Record<string, unknown> & Ages =>
+  isAge(frame.ageMs) && isAge(frame.itemsAgeMs);
+
+const pickAges = ({ ageMs, itemsAgeMs }: Ages): Ages => ({
+  ...(ageMs === undefined ? {} : { ageMs }),
+  ...(itemsAgeMs === undefined ? {} : { itemsAgeMs }),
+});
+
+const isListHeader = (frame: Record<string, unknown>): frame is Record<string, unknown> & ListHeader =>
+  frame.kind === 'list' &&
+  Number.isSafeInteger(frame.generation) &&
+  typeof frame.digest === 'string' &&
+  /^[\w-]{1,64}$/.test(frame.digest) &&
+  Number.isSafeInteger(frame.bytes) &&
+  (frame.bytes as number) >= 0 &&
+  hasAges(frame);

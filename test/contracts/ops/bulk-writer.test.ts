@@ -1,0 +1,211 @@
+// The bulk writer: what it took is in Bigtable exactly once and exactly as given, or whoever flushes is told.
+import { expect, test } from 'vitest';
+import type { BigtableOptions } from '../../../dev/bigtable/server.ts';
+import { type BulkWriterOptions, type CellWrite, createBulkWriter } from '../../../ops/bigtable/bulk-writer.ts';
+import { readRows } from '../../../origin/bigtable/read-rows.ts';
+import { createManualClock } from '../../../shared/runtime/clock.ts';
+import { eventually, settleWith } from '../../support/waiting.ts';
+import { MONDAY, startInstance, TIMEOUT_MS } from '../origin/instance.ts';
+
+async function startWriter(options: Partial<BulkWriterOptions> = {}, serverOptions: BigtableOptions = {}) {
+  const { bigtable, server } = await startInstance(serverOptions);
+  const clock = createManualClock();
+  const writer = createBulkWriter(bigtable, {
+    table: 'recommendations',
+    family: 'l',
+    qualifier: 'home/control',
+    timestampMs: MONDAY,
+    appProfile: 'ingest',
+    clock,
+    random: () => 0.5,
+    ...options,
+  });
+  const stored = async () => {
+    const call = { table: 'recommendations', appProfile: 'serve-us', rows: {}, filter: { passAllFilter: true } };
+    return (await readRows(bigtable, { ...call, timeoutMs: TIMEOUT_MS })).flatMap(({ key, cells }) =>
+      cells.map(({ family, qualifier, timestampMicros, value }) => ({
+        rowKey: String(key),
+        column: `${family}:${qualifier}`,
+        atMs: timestampMicros / 1000,
+        value: String(value),
+      })),
+    );
+  };
+  return { clock, server, stored, writer };
+}
+
+const cells = (count: number, value = (i: number) => `value ${i}`): CellWrite[] =>
+  Array.from({ length: count }, (_, i) => ({ rowKey: `k${String(i).padStart(6, '0')}`, value: value(i) }));
+
+const asStored = (written: readonly CellWrite[]) =>
+  written.map((cell) => ({ ...cell, column: 'l:home/control', atMs: MONDAY }));
+
+async function writeAll(writer: ReturnType<typeof createBulkWriter>, written: readonly CellWrite[]): Promise<void> {
+  for (const cell of written) await writer.write(cell);
+  await writer.flush();
+}
+
+test('everything written is stored exactly as given, in its column and under its timestamp', async () => {
+  const { stored, writer } = await startWriter({ maxBatchEntries: 7 });
+  const written = cells(100, (i) => ['', 'plain', '{"id":"é","score":1.0},\n{}', '\0\u{1f3b5}'][i % 4] ?? '');
+  await writeAll(writer, written);
+  expect(await stored()).toEqual(asStored(written));
+});
+
+test.each([
+  { limit: { maxBatchEntries: 4 }, count: 10, calls: 3 },
+  { limit: { maxBatchEntries: 4 }, count: 8, calls: 2 },
+  { limit: { maxBatchEntries: 1 }, count: 3, calls: 3 },
+  { limit: { maxBatchBytes: 250 }, count: 9, calls: 3 },
+  { limit: { maxBatchBytes: 100 }, count: 3, calls: 3 },
+  { limit: {}, count: 1001, calls: 2 },
+])('$count cells of 100 bytes with $limit are $calls calls', async ({ limit, count, calls }) => {
+  const { server, stored, writer } = await startWriter(limit);
+  const written = cells(count, (i) => String(i).padEnd(100));
+  await writeAll(writer, written);
+  expect(server.counters('asia')).toMatchObject({ calls: { MutateRows: calls }, rowsWritten: count });
+  expect(await stored()).toEqual(asStored(written));
+});
+
+test('bytes are counted, not characters', async () => {
+  const { server, writer } = await startWriter({ maxBatchBytes: 300 });
+  await writeAll(
+    writer,
+    cells(2, () => '\u{1f3b5}'.repeat(75)),
+  );
+  expect(server.counters('asia').calls).toEqual({ MutateRows: 2 });
+});
+
+test('no more batches are out than allowed, and the writer takes more once one is answered', async () => {
+  const serverClock = createManualClock();
+  const { server, stored, writer } = await startWriter({ maxBatchEntries: 1, maxInFlight: 2 }, { clock: serverClock });
+  server.setFault('asia', { latencyMs: 1000 });
+  const written = cells(6);
+  let taken = 0;
+  const writing = (async () => {
+    for (const cell of written) {
+      await writer.write(cell);
+      taken++;
+    }
+    await writer.flush();
+  })();
+  for (const [outOf, takenBy] of [
+    [2, 1],
+    [4, 3],
+    [6, 5],
+  ] as const) {
+    await eventually(() => expect(serverClock.pending()).toBe(2));
+    expect(server.counters('asia').calls).toEqual({ MutateRows: outOf });
+    expect(taken).toBe(takenBy);
+    serverClock.advance(1000);
+  }
+  await writing;
+  server.setFault('asia', {});
+  expect(await stored()).toEqual(asStored(written));
+});
+
+test('entries that fail are tried again on their own until all are in, each written once', async () => {
+  let draw = 0;
+  const random = () => ((draw++ * 7) % 10) / 10;
+  const { clock, server, stored, writer } = await startWriter({ maxBatchEntries: 50 }, { random });
+  server.setFault('asia', { entryErrorShare: 0.4, errorCode: 'UNAVAILABLE', errorShare: 0 });
+  const written = cells(200);
+  await settleWith(clock, writeAll(writer, written));
+  expect(await stored()).toEqual(asStored(written));
+  expect(server.counters('asia').rowsWritten).toBe(200);
+  expect(server.counters('asia').calls.MutateRows).toBeGreaterThan(8);
+  expect(clock.pending()).toBe(0);
+});
+
+test('calls that fail are tried again until the cluster is up', async () => {
+  const { clock, server, stored, writer } = await startWriter({ maxBatchEntries: 10 });
+  server.setFault('asia', { down: true });
+  const written = cells(25);
+  const writing = writeAll(writer, written);
+  await eventually(() => expect(clock.pending()).toBe(3));
+  server.setFault('asia', {});
+  clock.advance(10_000);
+  await writing;
+  expect(await stored()).toEqual(asStored(written));
+});
+
+test('a cluster that stays down is given up after 8 calls, with one error that says how much was left', async () => {
+  const { clock, server, writer } = await startWriter();
+  const startedAtMs = clock.now();
+  server.setFault('asia', { down: true });
+  await expect(settleWith(clock, writeAll(writer, cells(3)))).rejects.toMatchObject({
+    code: 'unavailable',
+    source: 'table',
+    message: expect.stringMatching(/^writing 3 rows to recommendations \(attempt 8\) failed: .*cluster 'asia' is down/),
+  });
+  expect(server.counters('asia').calls).toEqual({ MutateRows: 8 });
+  expect(clock.now() - startedAtMs).toBeGreaterThanOrEqual(7000);
+  expect(clock.pending()).toBe(0);
+});
+
+test('an entry that can never be written ends the load at once, while its neighbours are in', async () => {
+  const draws = [0.9, 0.1, 0.9];
+  const { server, stored, writer } = await startWriter({}, { random: () => draws.shift() ?? 1 });
+  server.setFault('asia', { entryErrorShare: 0.5, errorCode: 'PERMISSION_DENIED', errorShare: 0 });
+  const written = cells(3);
+  await expect(writeAll(writer, written)).rejects.toMatchObject({
+    code: 'internal',
+    message: 'writing 1 rows to recommendations (attempt 1) failed: injected PERMISSION_DENIED',
+  });
+  expect(await stored()).toEqual(asStored([written[0], written[2]].flatMap((cell) => cell ?? [])));
+});
+
+test.each([
+  [
+    'a family that the table lacks',
+    { family: 'x' },
+    /^writing 3 rows to recommendations \(attempt 1\) failed: .*column family not found/,
+  ],
+  ['a table that does not exist', { table: 'nothing' }, /^writing 3 rows to nothing \(attempt 1\) failed: .*not found/],
+  ['a profile that does not exist', { appProfile: 'nobody' }, /\(attempt 1\) failed: .*App profile not found/],
+])('%s is one clear error after one attempt', async (_what, options, message) => {
+  const { clock, writer } = await startWriter(options);
+  await expect(writeAll(writer, cells(3))).rejects.toMatchObject({
+    code: 'internal',
+    message: expect.stringMatching(message),
+  });
+  expect(clock.pending()).toBe(0);
+});
+
+test('a writer that has failed takes no more: the next full batch and every flush are told', async () => {
+  const { server, writer } = await startWriter({ maxBatchEntries: 1, maxInFlight: 1, family: 'x' });
+  const [first = { rowKey: '', value: '' }, second = first] = cells(2);
+  await expect(writer.write(first)).rejects.toThrow('writing 1 rows');
+  await expect(writer.write(second)).rejects.toThrow('writing 1 rows');
+  await expect(writer.flush()).rejects.toThrow('writing 1 rows');
+  await expect(writer.flush()).rejects.toThrow('writing 1 rows');
+  expect(server.counters('asia').rowsWritten).toBe(0);
+});
+
+test('nothing is lost when many cells are written without waiting in between', async () => {
+  const { stored, writer } = await startWriter({ maxBatchEntries: 10, maxInFlight: 2 });
+  const written = cells(995);
+  const rooms = written.map((cell) => writer.write(cell));
+  await writer.flush();
+  await Promise.all(rooms);
+  expect(await stored()).toEqual(asStored(written));
+});
+
+test('after a flush the writer takes more, and a flush of nothing calls nobody', async () => {
+  const { server, stored, writer } = await startWriter();
+  await writer.flush();
+  expect(server.counters('asia').calls).toEqual({});
+  const written = cells(4);
+  await writeAll(writer, written.slice(0, 2));
+  await writeAll(writer, written.slice(2));
+  expect(await stored()).toEqual(asStored(written));
+});
+
+test('a load that is repeated changes nothing', async () => {
+  const { server, stored, writer } = await startWriter();
+  const written = cells(5);
+  await writeAll(writer, written);
+  await writeAll(writer, written);
+  expect(server.counters('asia').rowsWritten).toBe(10);
+  expect(await stored()).toEqual(asStored(written));
+});

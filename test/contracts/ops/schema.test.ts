@@ -1,0 +1,236 @@
+// The schema applied to an instance: made where it is missing, mended where it differs, left alone where it is right.
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { expect, onTestFinished, test } from 'vitest';
+import { Instance } from '../../../dev/bigtable/admin/instance.ts';
+import { createTableAdminService } from '../../../dev/bigtable/admin/table-admin-service.ts';
+import { loadProtocol } from '../../../dev/bigtable/wire/protocol.ts';
+import { applySchema } from '../../../ops/bigtable/schema.ts';
+import type { SchemaChange } from '../../../ops/bigtable/schema-change.ts';
+import { type BigtableConnection, connectBigtable } from '../../../origin/bigtable/connection.ts';
+import { TABLES } from '../../../shared/domain/keys.ts';
+import { systemClock } from '../../../shared/runtime/clock.ts';
+import { collect } from '../bigtable/clients.ts';
+import { CLUSTERS, startEmptyInstance, TIMEOUT_MS } from '../origin/instance.ts';
+
+const options = { timeout: TIMEOUT_MS };
+
+async function apply(
+  bigtable: BigtableConnection,
+  { dryRun = false, clusters = CLUSTERS as Record<string, string> } = {},
+) {
+  const changes: SchemaChange[] = [];
+  await applySchema(bigtable, { clusters, dryRun }, (change) => changes.push(change));
+  return changes;
+}
+
+const doneByThing = (changes: readonly SchemaChange[]) =>
+  Object.fromEntries(changes.map(({ what, done }) => [what.replace(/^(table|app profile) ([\w-]+).*$/, '$2'), done]));
+
+const everything = (done: SchemaChange['done']) => ({
+  recommendations: done,
+  items: done,
+  control: done,
+  'serve-asia': done,
+  'serve-europe': done,
+  'serve-us': done,
+  'serve-any': done,
+  ingest: done,
+  default: done,
+});
+
+/** All that an administrator can see of the instance. */
+async function look(bigtable: BigtableConnection) {
+  const { instanceName, tableName } = bigtable;
+  const [tableAdmin, instanceAdmin] = await Promise.all([bigtable.tableAdmin(), bigtable.instanceAdmin()]);
+  const [listed] = await tableAdmin.listTables({ parent: instanceName }, options);
+  const names = listed.map(({ name }) => String(name));
+  const tables = await Promise.all(names.map((name) => tableAdmin.getTable({ name, view: 'SCHEMA_VIEW' }, options)));
+  const [profiles] = await instanceAdmin.listAppProfiles({ parent: instanceName }, options);
+  const idOf = (name: unknown) => String(name).split('/').at(-1) ?? '';
+  return {
+    families: Object.fromEntries(
+      tables.map(([{ name, columnFamilies }]) => [
+        idOf(name),
+        Object.entries(columnFamilies ?? {}).map(([id, { gcRule }]) => [id, gcRule?.maxNumVersions]),
+      ]),
+    ),
+    profiles: Object.fromEntries(profiles.map((profile) => [idOf(profile.name), profile])),
+    recommendations: tableName(TABLES.recommendations),
+  };
+}
+
+async function splitsOf(bigtable: BigtableConnection, table: string): Promise<string[]> {
+  const stream = (await bigtable.data()).sampleRowKeys({ tableName: bigtable.tableName(table) }, options);
+  const samples = await collect<{ rowKey: Buffer }>(stream);
+  return samples.map(({ rowKey }) => rowKey.toString());
+}
+
+const families = { control: [['c', 20]], items: [['m', 1]], recommendations: [['l', 3]] };
+
+test('an empty instance gets every table with its family and garbage collection', async () => {
+  const { bigtable } = await startEmptyInstance();
+  expect(doneByThing(await apply(bigtable))).toEqual({
+    ...everything('created'),
+    control: 'created',
+    default: 'updated',
+  });
+  expect((await look(bigtable)).families).toEqual(families);
+});
+
+test('tables with hashed keys begin with 16 even tablets, the control table with one', async () => {
+  const { bigtable } = await startEmptyInstance();
+  await apply(bigtable);
+  const even = Array.from({ length: 15 }, (_, i) => `${(i + 1).toString(16)}000`);
+  expect(await splitsOf(bigtable, 'recommendations')).toEqual([...even, '']);
+  expect(await splitsOf(bigtable, 'items')).toEqual([...even, '']);
+  expect(await splitsOf(bigtable, 'control')).toEqual(['']);
+});
+
+test('each profile routes to its cluster with its priority, and only the manifest\u2019s and the default may compare and set', async () => {
+  const { bigtable } = await startEmptyInstance();
+  await apply(bigtable);
+  const { profiles } = await look(bigtable);
+  const summary = Object.entries(profiles).map(([id, { singleClusterRouting: single, standardIsolation, ...more }]) => [
+    id,
+    single === null || single === undefined
+      ? more.multiClusterRoutingUseAny && 'any'
+      : `${single.clusterId}${single.allowTransactionalWrites ? ', transactions' : ''}`,
+    standardIsolation?.priority,
+  ]);
+  expect(summary).toEqual([
+    ['control', 'asia, transactions', 'PRIORITY_HIGH'],
+    ['default', 'asia, transactions', 'PRIORITY_LOW'],
+    ['ingest', 'asia', 'PRIORITY_LOW'],
+    ['serve-any', 'any', 'PRIORITY_HIGH'],
+    ['serve-asia', 'asia', 'PRIORITY_HIGH'],
+    ['serve-europe', 'europe', 'PRIORITY_HIGH'],
+    ['serve-us', 'us', 'PRIORITY_HIGH'],
+  ]);
+});
+
+test('the first cluster named takes the writes', async () => {
+  const { bigtable } = await startEmptyInstance();
+  await apply(bigtable, { clusters: { us: 'us', asia: 'asia' } });
+  const { profiles } = await look(bigtable);
+  for (const id of ['ingest', 'control', 'default']) expect(profiles[id]?.singleClusterRouting?.clusterId).toBe('us');
+  expect(Object.keys(profiles)).not.toContain('serve-europe');
+});
+
+test('applying twice changes nothing', async () => {
+  const { bigtable } = await startEmptyInstance();
+  await apply(bigtable);
+  const before = await look(bigtable);
+  expect(doneByThing(await apply(bigtable))).toEqual(everything('unchanged'));
+  expect(await look(bigtable)).toEqual(before);
+});
+
+test('a changed garbage collection, a missing family and a changed profile are set right, the rest left alone', async () => {
+  const { bigtable } = await startEmptyInstance();
+  await apply(bigtable);
+  const before = await look(bigtable);
+  const { instanceName, tableName } = bigtable;
+  const [tableAdmin, instanceAdmin] = await Promise.all([bigtable.tableAdmin(), bigtable.instanceAdmin()]);
+  const fewer = [{ id: 'l', update: { gcRule: { maxNumVersions: 1 } } }];
+  await tableAdmin.modifyColumnFamilies({ name: tableName('recommendations'), modifications: fewer }, options);
+  const none = [{ id: 'm', drop: true }];
+  await tableAdmin.modifyColumnFamilies({ name: tableName('items'), modifications: none }, options);
+  const moved = { name: `${instanceName}/appProfiles/ingest`, singleClusterRouting: { clusterId: 'us' } };
+  await instanceAdmin.updateAppProfile(
+    { appProfile: moved, updateMask: { paths: ['single_cluster_routing'] } },
+    options,
+  );
+  const loud = {
+    name: `${instanceName}/appProfiles/default`,
+    standardIsolation: { priority: 'PRIORITY_HIGH' as const },
+  };
+  await instanceAdmin.updateAppProfile({ appProfile: loud, updateMask: { paths: ['standard_isolation'] } }, options);
+  const spread = { name: `${instanceName}/appProfiles/serve-us`, multiClusterRoutingUseAny: {} };
+  const routing = { paths: ['multi_cluster_routing_use_any'] };
+  await instanceAdmin.updateAppProfile({ appProfile: spread, updateMask: routing, ignoreWarnings: true }, options);
+
+  expect(doneByThing(await apply(bigtable))).toEqual({
+    ...everything('unchanged'),
+    recommendations: 'updated',
+    items: 'updated',
+    ingest: 'updated',
+    default: 'updated',
+    'serve-us': 'updated',
+  });
+  const after = await look(bigtable);
+  const withoutTags = ({ profiles, ...more }: typeof after) => ({
+    ...more,
+    profiles: Object.values(profiles).map(({ etag, ...profile }) => profile),
+  });
+  expect(withoutTags(after)).toEqual(withoutTags(before));
+});
+
+test('lists that were stored before stay stored', async () => {
+  const { bigtable } = await startEmptyInstance();
+  await apply(bigtable);
+  const tableName = bigtable.tableName(TABLES.recommendations);
+  const setCell = {
+    familyName: 'l',
+    columnQualifier: Buffer.from('home/control'),
+    timestampMicros: 1000,
+    value: Buffer.from('x'),
+  };
+  await (await bigtable.data()).mutateRow({ tableName, rowKey: Buffer.from('k'), mutations: [{ setCell }] }, options);
+  await apply(bigtable);
+  expect(await collect((await bigtable.data()).readRows({ tableName }, options))).toHaveLength(1);
+});
+
+test('a dry run tells what would be done and does nothing', async () => {
+  const { bigtable } = await startEmptyInstance();
+  const before = await look(bigtable);
+  expect(doneByThing(await apply(bigtable, { dryRun: true }))).toEqual({
+    ...everything('created'),
+    default: 'updated',
+  });
+  expect(await look(bigtable)).toEqual(before);
+  expect(before.families).toEqual({});
+});
+
+test('a cluster that does not exist is one clear error, and applying again goes on from there', async () => {
+  const { bigtable } = await startEmptyInstance();
+  await expect(apply(bigtable, { clusters: { ...CLUSTERS, us: 'mars' } })).rejects.toMatchObject({
+    code: 'internal',
+    source: 'table',
+    message: expect.stringMatching(/^setting up app profile serve-us failed: .*mars/),
+  });
+  expect(doneByThing(await apply(bigtable))).toMatchObject({ recommendations: 'unchanged', 'serve-us': 'created' });
+});
+
+test('a Bigtable without app profiles gets its tables, and each profile is skipped with the reason', async () => {
+  const bigtable = await connectToTablesOnly();
+  const changes = await apply(bigtable);
+  expect(changes.map(({ done }) => done)).toEqual([...Array(3).fill('created'), ...Array(7).fill('skipped')]);
+  expect(new Set(changes.slice(3).map(({ why }) => why))).toEqual(
+    new Set(['this Bigtable has no app profiles (an emulator)']),
+  );
+  expect((await apply(bigtable)).map(({ done }) => done).slice(0, 3)).toEqual(Array(3).fill('unchanged'));
+});
+
+/** A server that has table admin only, as Google's emulator has: every call about app profiles is UNIMPLEMENTED. */
+async function connectToTablesOnly(): Promise<BigtableConnection> {
+  const instances = new Map<string, Instance>();
+  const server = new Server();
+  server.addService(
+    loadProtocol().tableAdmin,
+    createTableAdminService((name) => {
+      const found = instances.get(name) ?? new Instance(name, ['one'], { lagMs: 0, stopped: new Set() }, systemClock);
+      instances.set(name, found);
+      return found;
+    }),
+  );
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
+      error === null ? resolve(bound) : reject(error),
+    );
+  });
+  const bigtable = connectBigtable({ project: 'contract', instance: 'recs', emulatorHost: `127.0.0.1:${port}` });
+  onTestFinished(async () => {
+    await bigtable.close();
+    server.forceShutdown();
+  });
+  return bigtable;
+}

@@ -1,0 +1,84 @@
+// The recommendation table for one test: over real gRPC, before an embedded Bigtable or whatever else listens at the address.
+import { onTestFinished } from 'vitest';
+import type { BigtableOptions, EmbeddedBigtable } from '../../../../dev/bigtable/server.ts';
+import type { BigtableAddress } from '../../../../origin/bigtable/connection.ts';
+import {
+  createRecommendationTable,
+  type RecommendationTable,
+  type RecommendationTableOptions,
+} from '../../../../origin/bigtable/recommendation-table.ts';
+import type { ListKey } from '../../../../shared/domain/keys.ts';
+import type { ListResult } from '../../../../shared/wire/read-response.ts';
+import { MONDAY, startInstance, type TestInstance, TIMEOUT_MS, writeList } from '../instance.ts';
+
+/** What the table told of its calls. */
+export interface SeenCalls {
+  /** How many keys each call asked for. */
+  readonly calls: number[];
+  retries: number;
+  /** How many keys each call asked for that went to another cluster. */
+  readonly failovers: number[];
+  readonly hedges: string[];
+  readonly errors: unknown[];
+}
+
+export interface RunningTable extends TestInstance {
+  readonly table: RecommendationTable;
+  readonly seen: SeenCalls;
+  write(key: ListKey, value: string | Buffer): Promise<void>;
+  read(...keys: ListKey[]): ReturnType<RecommendationTable['readLists']>;
+}
+
+/** Primed; closed when the test is over. */
+export async function openTable(
+  address: BigtableAddress,
+  options: Partial<RecommendationTableOptions> = {},
+): Promise<{ table: RecommendationTable; seen: SeenCalls }> {
+  const seen: SeenCalls = { calls: [], retries: 0, failovers: [], hedges: [], errors: [] };
+  const table = createRecommendationTable({
+    address,
+    appProfile: 'serve-asia',
+    random: () => 0.5,
+    onError: (error) => seen.errors.push(error),
+    observerOf: () => ({
+      onCall: (keys) => seen.calls.push(keys),
+      onCallEnd: () => {},
+      onRetry: () => seen.retries++,
+      onFailover: (keys) => seen.failovers.push(keys),
+      onHedge: (outcome) => seen.hedges.push(outcome),
+    }),
+    ...options,
+  });
+  onTestFinished(() => table.close());
+  await table.warm();
+  return { table, seen };
+}
+
+export async function startTable(
+  options: BigtableOptions = {},
+  tableOptions: Partial<RecommendationTableOptions> = {},
+): Promise<RunningTable> {
+  const instance = await startInstance(options);
+  const { table, seen } = await openTable(instance.address, tableOptions);
+  instance.server.resetCounters();
+  const write = (key: ListKey, value: string | Buffer) => writeList(instance.bigtable, key, value);
+  const read = (...keys: ListKey[]) => table.readLists(keys, TIMEOUT_MS);
+  return { ...instance, table, seen, write, read };
+}
+
+/** ReadRows calls that reached the cluster. */
+export const readCalls = (server: EmbeddedBigtable, cluster = 'asia'): number =>
+  server.counters(cluster).calls.ReadRows ?? 0;
+
+export const listKey = (user: string, change: Partial<ListKey> = {}): ListKey => ({
+  surface: 'home',
+  variant: 'control',
+  generation: MONDAY,
+  user,
+  ...change,
+});
+
+export const users = (count: number): string[] => Array.from({ length: count }, (_, i) => `u:${i}`);
+
+export const textOf = (result: ListResult | undefined): string | undefined =>
+  result?.kind === 'list' ? Buffer.from(result.bytes).toString() : result?.kind;

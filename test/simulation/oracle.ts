@@ -1,0 +1,246 @@
+// What every answer is held against. It knows what was read from the tables and when, what the manifests said, and who was erased; of the code
+// that is tested it uses nothing.
+import type { Read } from '../../edge/reads/serve-reads.ts';
+import { POPULAR_SURFACE, POPULAR_USER } from '../../shared/domain/ids.ts';
+import type { ListKey } from '../../shared/domain/keys.ts';
+import type { Manifest } from '../../shared/domain/manifest.ts';
+import { EarshotError } from '../../shared/wire/errors.ts';
+import type { Cloud, TableRead } from './cloud.ts';
+import type { Setting } from './setting.ts';
+
+export class Violation extends Error {
+  override readonly name = 'Violation';
+}
+
+/** A key as an answer tells it, which may not say what generation was asked for. */
+export type ToldKey = Omit<ListKey, 'generation'> & { readonly generation: number | undefined };
+
+/** An answer, as the one who asked sees it. */
+export type Outcome =
+  | {
+      readonly kind: 'list';
+      readonly bytes: Uint8Array;
+      /** The generation that the list was computed in, as the answer says. */
+      readonly generation: number;
+      readonly own: ToldKey;
+      readonly source: 'personal' | 'popular';
+      /** Undefined for a list that is the user's own, and where the answer does not tell. */
+      readonly standsInFor: 'absent' | 'unreachable' | undefined;
+    }
+  | {
+      readonly kind: 'error';
+      readonly code: EarshotError['code'];
+      /** Undefined where the answer does not tell. */
+      readonly own: ListKey | undefined;
+    };
+
+export interface Asking {
+  readonly beganAtMs: number;
+  readonly deadlineAtMs: number;
+  /** When the manifest was at hand, as far as is known. */
+  readonly chosenAtMs: number;
+  /** The version that the isolate held then at least, and the newest that it may have used. */
+  readonly from: number;
+  readonly to: number;
+}
+
+/** As documented: docs of Entry (shared/caching/entry.ts), of lifetimes (shared/caching/lifetime.ts) and of the manifest (edge/manifest/store.ts). */
+const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const ABSENT_MS = 30_000;
+const ITEMS_MS = 300_000;
+const ABSENT_WINDOW_MS = 600_000;
+const MANIFEST_BOUND_MS = 10_000;
+
+export interface Oracle {
+  /** Throws a Violation when `outcome` is not one that `read` may get at `nowMs`. */
+  judge(read: Read, outcome: Outcome, asking: Asking, nowMs: number): void;
+  /** Throws a Violation when an isolate that holds `manifest` may not store, at `nowMs`, what was loaded from `storedAtMs` on. */
+  judgeStore(owner: string, key: ListKey, storedAtMs: number, manifest: Manifest, nowMs: number): void;
+  /** Throws a Violation when a request may not fail like that. */
+  judgeFailure(error: unknown): void;
+  /** Throws a Violation when what comes at `nowMs` is too late for `deadlineAtMs`. */
+  judgeTime(deadlineAtMs: number, nowMs: number): void;
+  /** Throws a Violation when a read that began at `beganAtMs` may not go by `version` any more. */
+  judgeManifest(isolate: string, version: number, beganAtMs: number): void;
+}
+
+const demand = (isSo: boolean, what: () => string): void => {
+  if (!isSo) throw new Violation(what());
+};
+
+export function createOracle({ trouble, manifest: first, legMs, config }: Setting, cloud: Cloud): Oracle {
+  /** After its deadline a read may still look into the data centre's cache, for what stands in. */
+  const slackMs = 4 * legMs + 50;
+  /** An answer may have waited for others of its batch, which its deadline ends. */
+  const waitMs = config.requestDeadlineMs + slackMs;
+  const isReachable = trouble !== 'all';
+
+  const manifestOf = (version: number): Manifest | undefined => cloud.versions[version - first.version]?.manifest;
+
+  function somewhere(asking: Asking, isSo: (manifest: Manifest) => boolean): boolean {
+    for (let version = asking.from; version <= asking.to; version++) {
+      const manifest = manifestOf(version);
+      if (manifest !== undefined && isSo(manifest)) return true;
+    }
+    return false;
+  }
+
+  /** When what is served must have been read at the earliest, by the erasures that its reader has to know of. */
+  function erasedAtMs(user: string, asking: Asking): number {
+    let latest = 0;
+    for (const { user: erased, atMs, version } of cloud.erasures) {
+      if (erased !== user) continue;
+      const isHeld = version <= asking.from;
+      const isDue = isReachable && everywhereFromMs(version) + MANIFEST_BOUND_MS + legMs < asking.beganAtMs;
+      if (isHeld || isDue) latest = Math.max(latest, atMs);
+    }
+    return latest;
+  }
+
+  const everywhereFromMs = (version: number): number =>
+    Math.max(...(cloud.versions[version - first.version]?.visibleAtMs ?? [Number.POSITIVE_INFINITY]));
+
+  function judgeList(read: TableRead, asking: Asking, nowMs: number): void {
+    const what = (): string => `list r:${read.id} of ${JSON.stringify(read.key)}, read in ${read.region}`;
+    const ttlMs = (first.surfaces[read.key.surface]?.listTtlSeconds ?? 0) * 1000;
+    const ageMs = nowMs - read.readAtMs;
+    const boundMs = ttlMs + (isReachable ? Math.min(ttlMs, HOUR_MS) : DAY_MS) + waitMs;
+    demand(ageMs <= boundMs, () => `${what()} is ${ageMs} ms old, and may be ${boundMs}`);
+    if (read.itemsReadAtMs !== undefined) {
+      const itemsAgeMs = nowMs - read.itemsReadAtMs;
+      const itemsBoundMs = ITEMS_MS + (isReachable ? Math.min(ttlMs, ITEMS_MS) : DAY_MS) + waitMs;
+      demand(itemsAgeMs <= itemsBoundMs, () => `items of ${what()} are ${itemsAgeMs} ms old, may be ${itemsBoundMs}`);
+    }
+    const erased = erasedAtMs(read.key.user, asking);
+    demand(
+      read.readAtMs >= erased,
+      () => `${what()} was read at ${read.readAtMs}, before its user's erasure at ${erased}`,
+    );
+  }
+
+  function judgeAbsence(key: ListKey, asking: Asking, nowMs: number): void {
+    const boundMs = ABSENT_MS + (isReachable ? 0 : ABSENT_WINDOW_MS) + waitMs;
+    const fromMs = Math.max(nowMs - boundMs, erasedAtMs(key.user, asking));
+    demand(
+      cloud.absencesOf(key).some((atMs) => atMs >= fromMs),
+      () => `${JSON.stringify(key)} is said to be absent, and no table was without it since ${fromMs}`,
+    );
+  }
+
+  /** Whether the list of `key` is that of the surface that stands in for all others. */
+  function judgeAnywhere(key: ListKey, own: ListKey, asking: Asking, nowMs: number): void {
+    const times = [asking.chosenAtMs, nowMs];
+    const isLiveThen = (manifest: Manifest): boolean => times.some((atMs) => isLive(manifest, key, atMs, undefined));
+    demand(
+      key.surface === POPULAR_SURFACE && somewhere(asking, isLiveThen),
+      () => `${JSON.stringify(key)} stands in for ${JSON.stringify(own)}`,
+    );
+  }
+
+  function judgeTime(deadlineAtMs: number, nowMs: number): void {
+    const lateMs = nowMs - deadlineAtMs;
+    demand(lateMs <= slackMs, () => `the answer came ${lateMs} ms after its deadline`);
+  }
+
+  function judgeError(what: string, code: string): void {
+    demand(code === 'unavailable' && !isReachable, () => `${what} ended with ${code}`);
+  }
+
+  /** Whether the key that is read is that of the user, on a variant and a generation that are live. */
+  function judgeOwn({ user, surface, variant }: Read, own: ListKey, asking: Asking, nowMs: number): void {
+    demand(
+      own.user === user && own.surface === surface,
+      () => `${JSON.stringify(own)} is read for ${user} on ${surface}`,
+    );
+    const times = [asking.chosenAtMs, nowMs];
+    const isSome = somewhere(asking, (manifest) => times.some((atMs) => isLive(manifest, own, atMs, variant)));
+    demand(isSome, () => `${JSON.stringify(own)} is not live in versions ${asking.from} to ${asking.to}`);
+  }
+
+  /** Whether the list is of the generation before the live one: it stands in where something fails. */
+  const isPrevious = ({ surface, variant, generation }: ListKey, asking: Asking): boolean =>
+    somewhere(
+      asking,
+      ({ surfaces }) => surfaces[surface]?.variants.find(({ name }) => name === variant)?.previous === generation,
+    );
+
+  function judgeServed(
+    asked: Read,
+    { bytes, generation, own: told, source, standsInFor }: Extract<Outcome, { kind: 'list' }>,
+    asking: Asking,
+    nowMs: number,
+  ): void {
+    const read = cloud.originOf(bytes);
+    if (read === undefined) throw new Violation('the answer holds bytes that no table gave');
+    const { key, cell } = read;
+    const own = { ...told, generation: told.generation ?? key.generation };
+    const isSame = key.surface === own.surface && key.variant === own.variant && key.generation === own.generation;
+    demand(generation === cell.generation, () => `generation ${generation} is told of a list of ${cell.generation}`);
+    judgeList(read, asking, nowMs);
+    // Where something fails a list may come without its items.
+    const isAsExpanded = key.expand === asked.expand || (source === 'personal' && !isReachable && !key.expand);
+    demand(isAsExpanded, () => `${JSON.stringify(asked)} is answered with ${JSON.stringify(key)}`);
+    if (source === 'personal') {
+      const what = (): string => `${JSON.stringify(own)} is answered with the list of ${JSON.stringify(key)}`;
+      const isOfUser = key.user === own.user && key.surface === own.surface && key.variant === own.variant;
+      const isBefore = !isReachable && isPrevious(key, asking);
+      demand(isOfUser && (isSame || isBefore), what);
+      if (told.generation !== undefined || !isBefore) judgeOwn(asked, own, asking, nowMs);
+      return;
+    }
+    demand(asked.fallback === 'popular', () => 'the popular list stands in for one who did not want it');
+    demand(key.user === POPULAR_USER, () => `the popular list that stands in is that of ${key.user}`);
+    if (!isSame) judgeAnywhere(key, own, asking, nowMs);
+    if (told.generation !== undefined) judgeOwn(asked, own, asking, nowMs);
+    if (standsInFor === 'absent') judgeAbsence(own, asking, nowMs);
+    if (standsInFor === 'unreachable')
+      demand(!isReachable, () => `${JSON.stringify(own)} is unreachable while nothing fails`);
+  }
+
+  return {
+    judgeTime,
+    judge: (read, outcome, asking, nowMs) => {
+      judgeTime(asking.deadlineAtMs, nowMs);
+      if (outcome.kind === 'list') return judgeServed(read, outcome, asking, nowMs);
+      const { own, code } = outcome;
+      if (code !== 'no_recommendations') return judgeError(`the read of ${read.user}`, code);
+      if (own === undefined) return;
+      judgeOwn(read, own, asking, nowMs);
+      judgeAbsence(own, asking, nowMs);
+      if (read.fallback === 'popular') judgeAbsence({ ...own, user: POPULAR_USER }, asking, nowMs);
+    },
+    judgeFailure: (error) => judgeError('a request', error instanceof EarshotError ? error.code : String(error)),
+    judgeStore: (owner, key, storedAtMs, manifest, nowMs) => {
+      const what = (): string => `${owner} stores ${JSON.stringify(key)}, loaded at ${storedAtMs}`;
+      for (const { user, atMs, version } of cloud.erasures) {
+        const isOvertaken = user === key.user && version <= manifest.version && storedAtMs < atMs;
+        demand(!isOvertaken, () => `${what()}, though it knows of the erasure at ${atMs}`);
+      }
+      // Whoever previews may read a variant that has no weight.
+      const isStillLive = isLive(manifest, key, nowMs, key.variant);
+      demand(isStillLive, () => `${what()}, which is not live in version ${manifest.version}`);
+    },
+    judgeManifest: (isolate, version, beganAtMs) => {
+      if (!isReachable) return;
+      const dueFromMs = beganAtMs - MANIFEST_BOUND_MS - legMs;
+      const due = cloud.versions.findLast(({ visibleAtMs }) => Math.max(...visibleAtMs) < dueFromMs);
+      const isKnown = due === undefined || version >= due.manifest.version;
+      demand(
+        isKnown,
+        () => `${isolate} goes by version ${version} at ${beganAtMs}, and ${due?.manifest.version} is due`,
+      );
+    },
+  };
+}
+
+/** Whether `manifest` lets somebody be on the list of `key` at `nowMs`; a previewer may be on a variant that has no weight. */
+function isLive(manifest: Manifest, key: ListKey, nowMs: number, previewed: string | undefined): boolean {
+  const variant = manifest.surfaces[key.surface]?.variants.find(({ name }) => name === key.variant);
+  if (variant === undefined || (previewed === undefined ? variant.weight === 0 : previewed !== key.variant))
+    return false;
+  const { current, previous, flip } = variant;
+  const share = flip === undefined ? 1 : (nowMs - flip.startsAtMs) / Math.max(1, flip.durationMs);
+  if (key.generation === current) return previous === undefined || share >= 0;
+  return key.generation === previous && share < 1;
+}

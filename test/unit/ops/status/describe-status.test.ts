@@ -1,0 +1,57 @@
+import { expect, test } from 'vitest';
+import { describeStatus } from '../../../../ops/status/describe-status.ts';
+import { createCounters } from '../../../../shared/runtime/counters.ts';
+import type { RegionStatus } from '../../../../shared/wire/edge-status.ts';
+
+const healthy = (name: string): RegionStatus => ({
+  name,
+  state: 'healthy',
+  roundTripMs: 12.4,
+  isMeasured: false,
+  ejections: 0,
+  ejectedForMs: 0,
+  attempts: 0,
+  failures: 0,
+});
+
+test('the status is told in tables, with a dash for what is not known', () => {
+  const ejected: RegionStatus = {
+    ...healthy('us'),
+    state: 'ejected',
+    isMeasured: true,
+    p95Ms: 80,
+    ejections: 2,
+    ejectedForMs: 4200,
+    attempts: 1000,
+    failures: 7,
+  };
+  const text = describeStatus({
+    edge: {
+      regions: [healthy('europe'), ejected],
+      budget: { tokens: 12.6, reserve: 10 },
+      counters: createCounters().snapshot(),
+    },
+    tiers: [
+      { tier: 'isolate', hits: 1, asked: 3 },
+      { tier: 'colo', hits: 0, asked: 0 },
+    ],
+    origins: [
+      { name: 'europe', readiness: 'ok', metrics: { earshot_origin_reads_total: 1234 } },
+      { name: 'us', readiness: 'connect ECONNREFUSED', metrics: {} },
+    ],
+  });
+  expect(text).toBe(`region  state              round trip               p95    calls  failed  ejections
+europe  healthy            12 ms       by distance  -      0      0       0
+us      ejected for 4.2 s  12 ms       measured     80 ms  1 000  7       2
+
+budget: 13 more calls, 10 of them kept in reserve
+
+tier     hits    of
+isolate  33.3 %  3
+colo     -       0
+
+origin  ready                 lists  from memory  rows read  failed calls  shed
+europe  ok                    1 234  0            0          0             0
+us      connect ECONNREFUSED  -      -            -          -             -
+`);
+});

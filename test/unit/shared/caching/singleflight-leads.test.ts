@@ -1,0 +1,146 @@
+import { describe, expect, test } from 'vitest';
+import { CallerGone, OwnPresence, type Presence } from '../../../../shared/caching/cancellation.ts';
+import { FollowerTimeout } from '../../../../shared/caching/singleflight.ts';
+import { settle, setUp } from './flights.ts';
+
+describe('a load that its leader begins and ends itself', () => {
+  test('is joined as any other, and there is only one of a key', async () => {
+    const { ask, flights, loads } = setUp();
+    const lead = flights.lead('k');
+    expect([flights.lead('k'), flights.has('k'), flights.size()]).toEqual([undefined, true, 1]);
+    const following = [ask(), ask()];
+    await settle();
+    lead?.end('v');
+    expect(await Promise.all(following)).toEqual(Array(2).fill({ value: 'v', isCollapsed: true }));
+    expect([loads.count(), flights.size()]).toEqual([0, 0]);
+  });
+
+  test('and that fails is taken over by one who followed', async () => {
+    const { ask, flights, loads } = setUp();
+    const lead = flights.lead('k');
+    const following = [ask(), ask()];
+    await settle();
+    lead?.fail(new Error('first'));
+    await settle();
+    loads.open[0]?.resolve('v');
+    expect((await Promise.all(following)).map(({ value }) => value)).toEqual(['v', 'v']);
+    expect(loads.count()).toBe(1);
+  });
+
+  test('with nobody who follows may fail without a word', async () => {
+    const { flights } = setUp();
+    flights.lead('k')?.fail(new Error('first'));
+    await settle();
+    expect(flights.size()).toBe(0);
+  });
+
+  test('is overtaken by one that is demanded from a later moment on', () => {
+    const { clock, flights } = setUp();
+    const first = flights.lead('k');
+    clock.advance(10);
+    const second = flights.lead('k', clock.now());
+    expect([first?.isCurrent(), second?.isCurrent()]).toEqual([false, true]);
+    first?.end('old');
+    expect(flights.has('k')).toBe(true);
+  });
+
+  test('is gone with the last who waits, unless it is over', () => {
+    const { flights } = setUp();
+    let gone = 0;
+    const [left, ended] = [flights.lead('left'), flights.lead('ended')];
+    for (const lead of [left, ended]) lead?.onGone(() => void gone++);
+    left?.leave();
+    expect([left?.isGone(), gone, flights.has('left')]).toEqual([true, 1, false]);
+    ended?.end('v');
+    ended?.leave();
+    expect(gone).toBe(1);
+  });
+});
+
+describe('a load whose callers go away', () => {
+  function setUpLeaving() {
+    const { clock, flights, loads } = setUp();
+    let abandoned = 0;
+    const ask = (presence?: Presence, waitTimeoutMs = 1000) =>
+      flights.run('k', {
+        load: (lead) => {
+          lead.onGone(() => void abandoned++);
+          return loads.load();
+        },
+        waitTimeoutMs,
+        presence,
+        keepAlive: () => {},
+      });
+    return { ask, clock, flights, loads, abandoned: () => abandoned };
+  }
+
+  test('goes on for whoever is left, when its leader has gone', async () => {
+    const { abandoned, ask, loads } = setUpLeaving();
+    const leader = new OwnPresence();
+    const leading = ask(leader);
+    const following = ask(new OwnPresence());
+    leader.leave();
+    expect(abandoned()).toBe(0);
+    loads.open[0]?.resolve('v');
+    expect([(await leading).value, (await following).value, loads.count()]).toEqual(['v', 'v', 1]);
+  });
+
+  test('is abandoned once with the last of them, and not joined any more', async () => {
+    const { abandoned, ask, clock, flights, loads } = setUpLeaving();
+    const [leader, follower] = [new OwnPresence(), new OwnPresence()];
+    const leading = ask(leader);
+    const following = ask(follower);
+    follower.leave();
+    await expect(following).rejects.toThrow(CallerGone);
+    expect(abandoned()).toBe(0);
+    leader.leave();
+    expect([abandoned(), flights.has('k'), clock.pending()]).toEqual([1, false, 0]);
+    const next = ask();
+    loads.open[1]?.resolve('new');
+    expect((await next).value).toBe('new');
+    loads.open[0]?.resolve('old');
+    expect((await leading).value).toBe('old');
+    expect(abandoned()).toBe(1);
+  });
+
+  test('is abandoned when the one follower who was left has no time left', async () => {
+    const { abandoned, ask, clock } = setUpLeaving();
+    const leader = new OwnPresence();
+    void ask(leader);
+    const following = ask(new OwnPresence(), 100);
+    leader.leave();
+    clock.advance(100);
+    await expect(following).rejects.toThrow(FollowerTimeout);
+    expect(abandoned()).toBe(1);
+  });
+
+  test('goes on for one who never goes, and is not begun for one who has gone', async () => {
+    const { abandoned, ask, loads } = setUpLeaving();
+    const presence = new OwnPresence();
+    const leading = ask();
+    const following = ask(presence);
+    presence.leave();
+    await expect(following).rejects.toThrow(CallerGone);
+    await expect(ask(presence)).rejects.toThrow(CallerGone);
+    loads.open[0]?.resolve('v');
+    expect([(await leading).value, abandoned(), loads.count()]).toEqual(['v', 0, 1]);
+  });
+
+  test('leaves nobody listening when it is over', async () => {
+    const { ask, loads } = setUpLeaving();
+    const listening = new Set<() => void>();
+    const presence: Presence = {
+      isGone: () => false,
+      onGone: (leave) => {
+        listening.add(leave);
+        return () => listening.delete(leave);
+      },
+    };
+    const asked = [ask(presence), ask(presence)];
+    await settle();
+    expect(listening.size).toBe(2);
+    loads.open[0]?.resolve('v');
+    await Promise.all(asked);
+    expect(listening.size).toBe(0);
+  });
+});

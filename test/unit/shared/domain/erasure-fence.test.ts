@@ -1,0 +1,89 @@
+import { describe, expect, test } from 'vitest';
+import { erasedAtMs, whyFenced } from '../../../../shared/domain/erasure-fence.ts';
+import { POPULAR_USER } from '../../../../shared/domain/ids.ts';
+import { type ListKey, makeUserHash } from '../../../../shared/domain/keys.ts';
+import type { Manifest, Variant } from '../../../../shared/domain/manifest.ts';
+import { chooseGeneration } from '../../../../shared/domain/rollout.ts';
+
+const OLD = 1_795_316_400_000;
+const NEW = 1_795_402_800_000;
+const NOW_MS = 1_795_410_000_000;
+
+const manifestOf = (variant: Partial<Variant> = {}, erasures: Manifest['erasures'] = []): Manifest => ({
+  version: 1,
+  surfaces: {
+    home: { salt: 'h', listTtlSeconds: 60, variants: [{ name: 'control', weight: 1, current: NEW, ...variant }] },
+  },
+  erasures,
+});
+const erasure = (user: string, atMs: number) => ({ userHash: makeUserHash(user), atMs });
+const keyOf = (user: string, generation = NEW): ListKey => ({ surface: 'home', variant: 'control', generation, user });
+
+describe('erasedAtMs', () => {
+  test('is when the user was erased last, in whatever order that is told', () => {
+    const manifest = manifestOf({}, [
+      erasure('ann', 300),
+      erasure('bob', 900),
+      erasure('ann', 500),
+      erasure('ann', 400),
+    ]);
+    expect(['ann', 'bob', 'eve'].map((user) => erasedAtMs(manifest, user))).toEqual([500, 900, 0]);
+  });
+
+  test('is 0 for everybody when nobody was', () => {
+    expect(erasedAtMs(manifestOf(), 'ann')).toBe(0);
+  });
+
+  test('follows the manifest that is asked, and not the one that was asked before', () => {
+    const [before, after] = [manifestOf({}, [erasure('ann', 1)]), manifestOf({}, [erasure('ann', 2)])];
+    expect([before, after, before].map((manifest) => erasedAtMs(manifest, 'ann'))).toEqual([1, 2, 1]);
+  });
+});
+
+describe('a load', () => {
+  test('that began before its user was erased is fenced; one that began then or later is not', () => {
+    const manifest = manifestOf({}, [erasure('ann', 1_000)]);
+    const why = (user: string, startedAtMs: number) => whyFenced(manifest, keyOf(user), startedAtMs, NOW_MS);
+    expect([why('ann', 999), why('ann', 1_000), why('bob', 999)]).toEqual(['erased', undefined, undefined]);
+  });
+
+  test('of a generation, a variant or a surface that is not live any more is fenced', () => {
+    const manifest = manifestOf({ previous: OLD });
+    const why = (key: ListKey) => whyFenced(manifest, key, NOW_MS, NOW_MS);
+    expect(why(keyOf('ann'))).toBeUndefined();
+    expect(why(keyOf('ann', OLD))).toBe('superseded');
+    expect(why({ ...keyOf('ann'), variant: 'knn' })).toBe('superseded');
+    expect(why({ ...keyOf('ann'), surface: 'elsewhere' })).toBe('superseded');
+    expect(why({ ...keyOf('ann'), surface: 'constructor' })).toBe('superseded');
+  });
+
+  test('of either generation during a ramp is fenced for those who are on the other', () => {
+    const flip = { startsAtMs: NOW_MS - 500, durationMs: 1_000 };
+    const manifest = manifestOf({ previous: OLD, flip });
+    const variant = manifest.surfaces.home?.variants[0] as Variant;
+    for (const user of Array.from({ length: 100 }, (_, i) => `u${i}`)) {
+      const on = chooseGeneration(variant, user, NOW_MS);
+      expect(whyFenced(manifest, keyOf(user, on), NOW_MS, NOW_MS)).toBeUndefined();
+      expect(whyFenced(manifest, keyOf(user, on === NEW ? OLD : NEW), NOW_MS, NOW_MS)).toBe('superseded');
+    }
+  });
+
+  test('of the popular list is fenced for nobody during a ramp, because it is read by users on either side', () => {
+    const why = (generation: number, elapsedMs: number) => {
+      const flip = { startsAtMs: NOW_MS - elapsedMs, durationMs: 1_000 };
+      return whyFenced(manifestOf({ previous: OLD, flip }), keyOf(POPULAR_USER, generation), NOW_MS, NOW_MS);
+    };
+    expect([1, 500, 999].flatMap((elapsedMs) => [why(OLD, elapsedMs), why(NEW, elapsedMs)])).toEqual(
+      Array(6).fill(undefined),
+    );
+    expect([why(OLD, -1), why(NEW, -1)]).toEqual([undefined, 'superseded']);
+    expect([why(OLD, 1_000), why(NEW, 1_000)]).toEqual(['superseded', undefined]);
+  });
+
+  test('of the popular list is fenced like any other once it was erased, or is of a generation that nobody is on', () => {
+    const manifest = manifestOf({ previous: OLD }, [erasure(POPULAR_USER, 1_000)]);
+    expect(whyFenced(manifest, keyOf(POPULAR_USER), 999, NOW_MS)).toBe('erased');
+    expect(whyFenced(manifest, keyOf(POPULAR_USER, OLD), 1_000, NOW_MS)).toBe('superseded');
+    expect(whyFenced(manifest, keyOf(POPULAR_USER), 1_000, NOW_MS)).toBeUndefined();
+  });
+});

@@ -1,0 +1,69 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { z } from 'zod';
+import { type ListAsk, listsReadSchema, parseListsRead } from '../../../../shared/wire/read-request.ts';
+
+const ask: ListAsk = { surface: 'home', variant: 'control', generation: 1_795_402_800_000, user: 'ann' };
+
+/** As JSON has it: what a hostile caller could write, and nothing else. */
+const asJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
+
+/** Valid and not, near to each other. */
+const fields = {
+  surface: fc.constantFrom<unknown>('home', 'home-2', 'Home', '', 'a/b', 'a'.repeat(33), 7, null, ['home']),
+  variant: fc.constantFrom<unknown>('control', '', 'a'.repeat(32), 'x\n', true, {}),
+  generation: fc.constantFrom<unknown>(ask.generation, ask.generation + 0.5, 1_795_402_800, 1e300, -1, '0', null),
+  user: fc.constantFrom<unknown>('ann', '~popular', '~ann', 'a'.repeat(129), 'a#b', 'ann\n', 0, ['ann']),
+  expand: fc.constantFrom<unknown>('items', 'item', null, ['items'], true),
+  maxAgeMs: fc.constantFrom<unknown>(0, 60_000, -1, 0.5, 2 ** 53, '0', null),
+  isBackground: fc.constantFrom<unknown>(true, false, 0, 'true', null),
+  user2: fc.constant<unknown>('bob'),
+};
+
+/** One or two fields other than those of a plain key, so that whatever else is right. */
+const oddKey = fc
+  .record(fields, { requiredKeys: [] })
+  .chain((odd) => fc.subarray(Object.keys(odd), { maxLength: 2 }).map((names) => ({ odd, names })))
+  .map(({ odd, names }) => ({
+    ...ask,
+    ...Object.fromEntries(names.map((name) => [name, odd[name as keyof typeof odd]])),
+  }));
+const anyKey = fc.oneof(oddKey, fc.constantFrom<unknown>(null, 1, 'ann', [], {}, { ...ask, user: undefined }));
+const anyBody = fc.oneof(
+  { weight: 8, arbitrary: fc.record({ keys: fc.array(anyKey, { maxLength: 3 }) }) },
+  fc.constantFrom<unknown>(null, 1, 'keys', [], {}, { keys: null }, { keys: ask }, { keys: [ask], more: 1 }),
+  fc.constantFrom<unknown>({ keys: Array(200).fill(ask) }, { keys: Array(201).fill(ask) }),
+);
+
+const outcomeOf = (read: () => unknown): unknown => {
+  try {
+    return read();
+  } catch (error) {
+    return error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message;
+  }
+};
+
+test('takes what the schema takes, and says of the rest what the schema says', () => {
+  let taken = 0;
+  const runs = 3000;
+  fc.assert(
+    fc.property(anyBody.map(asJson), (body) => {
+      const outcome = outcomeOf(() => parseListsRead(body));
+      expect(outcome).toEqual(outcomeOf(() => listsReadSchema.parse(body).keys));
+      if (Array.isArray(outcome)) taken++;
+    }),
+    { numRuns: runs, seed: 7 },
+  );
+  // Else one of the two halves was not tried.
+  expect(taken / runs).toBeGreaterThan(0.1);
+  expect(taken / runs).toBeLessThan(0.9);
+});
+
+test('names that objects have of themselves are as odd as any other; of what is written twice the last counts', () => {
+  const text = JSON.stringify(ask);
+  for (const more of ['"__proto__":{"expand":"items"}', '"constructor":1', '"toString":1']) {
+    const body: unknown = JSON.parse(`{"keys":[${text.replace('{', `{${more},`)}]}`);
+    expect(() => parseListsRead(body), more).toThrow('Unrecognized key');
+  }
+  expect(parseListsRead(JSON.parse(`{"keys":[],"keys":[${text}]}`))).toEqual([ask]);
+});

@@ -1,0 +1,189 @@
+// What a region's object goes on with when those who asked it have let go.
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { RegionAnswer } from '../../../edge/region/protocol.ts';
+import { createRegionLists, type RegionLists } from '../../../edge/region/region-lists.ts';
+import { createMemoryTier } from '../../../edge/tiers/memory.ts';
+import type { ListRequest, Loaded } from '../../../edge/upstream/region-reader.ts';
+import { makeEntry } from '../../../shared/caching/lifetime.ts';
+import type { Region } from '../../../shared/domain/regions.ts';
+import { createManualClock, type ManualClock } from '../../../shared/runtime/clock.ts';
+import { type Counters, createCounters } from '../../../shared/runtime/counters.ts';
+import { TEST_REGIONS } from '../support/harness.ts';
+import { keyOf, makeList } from '../support/lists.ts';
+
+const REGION = TEST_REGIONS[0] as Region;
+const HOUR_MS = 3_600_000;
+
+interface OriginCall {
+  readonly users: readonly string[];
+  isCancelled: boolean;
+  answer(): void;
+}
+
+let clock: ManualClock;
+let counters: Counters;
+let object: RegionLists;
+let calls: OriginCall[];
+
+beforeEach(() => {
+  clock = createManualClock();
+  counters = createCounters();
+  calls = [];
+  object = createRegionLists({
+    region: REGION,
+    memory: createMemoryTier({ name: 'region', maxBytes: 100_000 }),
+    origin: {
+      read: (_, requests, { presence }) =>
+        new Promise((resolve) => {
+          const users = requests.map(({ key }) => key.user);
+          const call = { users, isCancelled: false, answer: () => resolve(users.map(given)) };
+          presence?.onGone(() => {
+            call.isCancelled = true;
+            const asked = [{ region: REGION.name, origin: { detail: 'cancelled' } }];
+            resolve(users.map(() => ({ kind: 'failed', isRegionAtFault: true, asked })));
+          });
+          calls.push(call);
+        }),
+    },
+    clock,
+    random: () => 0,
+    counters,
+    flightAgeMs: 2_000,
+  });
+});
+
+const given = (user: string): Loaded => {
+  const entry = makeEntry(makeList(user, 1), 3_600, { storedAtMs: clock.now(), loadMs: 0 }, () => 0);
+  return { kind: 'entry', entry, isFromCache: false, asked: [] };
+};
+const requestOf = (user: string): ListRequest => ({ key: keyOf(user), ttlSeconds: 3_600, notBeforeMs: 0 });
+function read(id: string, ...users: readonly string[]): Promise<RegionAnswer> {
+  const reads = users.map(requestOf);
+  const call = { id, region: REGION.name, deadlineMs: 1_000, traceparent: undefined, devLocation: undefined, reads };
+  return object.read(call, () => {});
+}
+/** For each read, whether a list was given. */
+const gave = (answer: RegionAnswer): readonly boolean[] =>
+  answer.kind === 'reads' ? answer.reads.map(({ entry, failure }) => entry !== undefined && failure === undefined) : [];
+const settled = () => scheduler.wait(0);
+
+describe('a load', () => {
+  test('is cancelled when the only one who asked for it lets go, and is begun anew for the next', async () => {
+    const reading = read('1', 'ann');
+    await settled();
+    object.cancel('1');
+    expect(calls[0]?.isCancelled).toBe(true);
+    expect(gave(await reading)).toEqual([false]);
+    const next = read('2', 'ann');
+    await settled();
+    calls[1]?.answer();
+    expect(gave(await next)).toEqual([true]);
+    expect(counters.get('region_cancelled_total')).toBe(1);
+  });
+
+  test('goes on as long as another waits for it, whoever began it', async () => {
+    const leader = read('1', 'ann');
+    const followers = [read('2', 'ann'), read('3', 'ann')];
+    await settled();
+    object.cancel('1');
+    object.cancel('3');
+    await settled();
+    expect(calls.map(({ isCancelled }) => isCancelled)).toEqual([false]);
+    calls[0]?.answer();
+    expect((await Promise.all([leader, ...followers])).map(gave)).toEqual([[true], [true], [false]]);
+    expect(gave(await read('4', 'ann'))).toEqual([true]);
+    expect(calls).toHaveLength(1);
+  });
+
+  test('is cancelled with the last who waits for it', async () => {
+    const both = [read('1', 'ann'), read('2', 'ann')];
+    await settled();
+    object.cancel('1');
+    object.cancel('2');
+    await settled();
+    expect(calls.map(({ isCancelled }) => isCancelled)).toEqual([true]);
+    expect((await Promise.all(both)).map(gave)).toEqual([[false], [false]]);
+  });
+
+  test('of many keys goes on when one of them is waited for by another', async () => {
+    const leader = read('1', 'ann', 'bob');
+    const follower = read('2', 'bob');
+    await settled();
+    object.cancel('1');
+    expect(calls[0]?.isCancelled).toBe(false);
+    calls[0]?.answer();
+    expect([gave(await leader), gave(await follower)]).toEqual([[true, true], [true]]);
+  });
+
+  test('that waits for a call to return is not sent when nobody wants it any more', async () => {
+    const first = read('1', 'ann');
+    await settled();
+    const second = read('2', 'bob');
+    const third = read('3', 'carl');
+    await settled();
+    object.cancel('2');
+    calls[0]?.answer();
+    await settled();
+    expect(calls.map(({ users }) => users)).toEqual([['ann'], ['carl']]);
+    calls[1]?.answer();
+    expect((await Promise.all([first, second, third])).map(gave)).toEqual([[true], [false], [true]]);
+  });
+
+  test('that carries what several wait for goes on for those who are left', async () => {
+    const first = read('1', 'ann');
+    await settled();
+    const second = read('2', 'bob');
+    const third = read('3', 'carl');
+    await settled();
+    calls[0]?.answer();
+    await settled();
+    object.cancel('2');
+    await settled();
+    expect(calls.map(({ users, isCancelled }) => [users, isCancelled])).toEqual([
+      [['ann'], false],
+      [['bob', 'carl'], false],
+    ]);
+    object.cancel('3');
+    expect(calls[1]?.isCancelled).toBe(true);
+    expect((await Promise.all([first, second, third])).map(gave)).toEqual([[true], [false], [false]]);
+  });
+
+  test('that was cancelled is not held against the origin: who comes next does not get what is stale', async () => {
+    const first = read('1', 'ann');
+    await settled();
+    calls[0]?.answer();
+    await first;
+    clock.advance(3 * HOUR_MS);
+    const second = read('2', 'ann');
+    await settled();
+    object.cancel('2');
+    await second;
+    const third = read('3', 'ann');
+    await settled();
+    expect(calls).toHaveLength(3);
+    calls[2]?.answer();
+    expect(gave(await third)).toEqual([true]);
+  });
+
+  test('that refreshes what is served meanwhile goes on: it is for whoever comes next', async () => {
+    const first = read('1', 'ann');
+    await settled();
+    calls[0]?.answer();
+    await first;
+    clock.advance(HOUR_MS);
+    expect(gave(await read('2', 'ann'))).toEqual([true]);
+    object.cancel('2');
+    expect(calls.map(({ isCancelled }) => isCancelled)).toEqual([false, false]);
+    calls[1]?.answer();
+  });
+});
+
+test('a call that is not known, or has been answered, is not cancelled', async () => {
+  const reading = read('1', 'ann');
+  await settled();
+  calls[0]?.answer();
+  await reading;
+  object.cancel('1');
+  object.cancel('never');
+  expect(counters.get('region_cancelled_total')).toBe(0);
+});

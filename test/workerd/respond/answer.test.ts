@@ -1,0 +1,139 @@
+// What is in an answer: the body cut to the limit, and the headers that let the listener's device keep it.
+import { beforeEach, describe, expect, test } from 'vitest';
+import { createHarness, type Harness } from '../support/harness.ts';
+import { keyOf, makeList } from '../support/lists.ts';
+
+const PATH = '/v1/me/recommendations/home';
+let edge: Harness;
+
+beforeEach(() => {
+  edge = createHarness();
+  edge.origins.put(keyOf('ann'), makeList('a', 100));
+  edge.origins.put(keyOf('short'), makeList('s', 7));
+  edge.origins.put(keyOf('empty'), makeList('e', 0));
+});
+
+describe('the body', () => {
+  test('is the stored bytes between what they belong to', async () => {
+    expect(await (await edge.get(`${PATH}?limit=2`)).text()).toBe(
+      '{"user":"ann","surface":"home","variant":"control","generation":"2026-11-22T03:00:00.000Z","source":"personal",' +
+        '"items":[{"id":"a:1","score":1},\n{"id":"a:2","score":0.999}]}',
+    );
+  });
+
+  test.each([
+    { sub: 'ann', query: '', count: 50 },
+    { sub: 'ann', query: '?limit=1', count: 1 },
+    { sub: 'ann', query: '?limit=50', count: 50 },
+    { sub: 'ann', query: '?limit=99', count: 99 },
+    { sub: 'ann', query: '?limit=100', count: 100 },
+    { sub: 'short', query: '?limit=7', count: 7 },
+    { sub: 'short', query: '?limit=8', count: 7 },
+    { sub: 'empty', query: '?limit=1', count: 0 },
+  ])('for $sub with "$query" holds the first $count items', async ({ sub, query, count }) => {
+    const { items } = (await (await edge.get(PATH + query, { sub })).json()) as { items: { id: string }[] };
+    const label = sub.slice(0, 1);
+    expect(items.map(({ id }) => id)).toEqual(Array.from({ length: count }, (_, i) => `${label}:${i + 1}`));
+  });
+
+  test('has a length', async () => {
+    const response = await edge.get(PATH);
+    const length = (await response.arrayBuffer()).byteLength;
+    expect(length).toBeGreaterThan(1000);
+    expect(response.headers.get('content-type')).toBe('application/json');
+  });
+});
+
+describe('If-None-Match', () => {
+  test.each([
+    ['the tag', (etag: string) => etag, 304],
+    ['the tag in its weak form', (etag: string) => `W/${etag}`, 304],
+    ['one of several tags', (etag: string) => `"other", W/"x,y" , ${etag}`, 304],
+    ['anything', () => '*', 304],
+    ['another tag', () => '"other"', 200],
+    ['the tag without its quotes', (etag: string) => etag.slice(1, -1), 200],
+    ['nothing', () => '', 200],
+  ] as const)('with %s', async (_, header, status) => {
+    const first = await edge.get(PATH);
+    const etag = first.headers.get('etag') ?? '';
+    expect(etag).toMatch(/^"digest-a-[0-9a-f]{16}-50"$/);
+    const second = await edge.get(PATH, { headers: { 'if-none-match': header(etag) } });
+    expect(second.status).toBe(status);
+    expect(second.headers.get('etag')).toBe(etag);
+    expect(second.headers.get('vary')).toBe('Authorization');
+    expect(second.headers.get('cache-control')).toBe('private, max-age=60');
+    expect(second.headers.get('cache-status')).toBe('isolate; hit; ttl=21600');
+    if (status === 304) expect(await second.text()).toBe('');
+  });
+
+  test('does not match the answer with another limit, user or source', async () => {
+    edge.origins.put(keyOf('~popular'), makeList('a'));
+    edge.origins.put(keyOf('bob'), makeList('a'));
+    const etags = [
+      await edge.get(PATH),
+      await edge.get(`${PATH}?limit=49`),
+      await edge.get(PATH, { sub: 'bob' }),
+      await edge.get(PATH, { sub: 'nobody' }),
+    ].map((response) => response.headers.get('etag'));
+    expect(new Set(etags).size).toBe(4);
+  });
+});
+
+describe('the headers', () => {
+  const lifetimeOf = ({ headers }: Response) => [headers.get('cache-control'), headers.get('age')];
+
+  test('let only the listener’s own device keep an answer, for as long from an old entry as from a new one', async () => {
+    expect(lifetimeOf(await edge.get(PATH))).toEqual(['private, max-age=60', null]);
+    edge.clock.advance(300_000);
+    expect(lifetimeOf(await edge.get(PATH))).toEqual(['private, max-age=60', '0']);
+  });
+
+  test('count Age from when the list was stored, or from when a region last confirmed that it is live, if that is later', async () => {
+    await edge.get(PATH, { sub: 'short' });
+    edge.clock.advance(2_500);
+    await edge.get(PATH);
+    edge.clock.advance(2_000);
+    expect([lifetimeOf(await edge.get(PATH))[1], lifetimeOf(await edge.get(PATH, { sub: 'short' }))[1]]).toEqual([
+      '2',
+      '4',
+    ]);
+    edge.origins.behave('refuses');
+    edge.clock.advance(3_600_000);
+    expect(lifetimeOf(await edge.get(PATH))).toEqual(['private, max-age=60', '3602']);
+    edge.origins.behave('up');
+    edge.clock.advance(10_000);
+    await edge.get(PATH);
+    edge.clock.advance(1_000);
+    expect(lifetimeOf(await edge.get(PATH))[1]).toBe('1');
+  });
+
+  test('say how long each step took', async () => {
+    const steps = (response: Response) => (response.headers.get('server-timing') ?? '').split(', ');
+    expect(steps(await edge.get(PATH))).toEqual([
+      'token;dur=0',
+      'manifest;dur=0',
+      'colo;dur=0',
+      'origin;desc="asia";dur=0',
+    ]);
+    expect(steps(await edge.get(PATH))).toEqual(['token;dur=0', 'manifest;dur=0']);
+  });
+
+  test('forbid sniffing, on answers and on problems', async () => {
+    const responses = [await edge.get(PATH), await edge.get('/nowhere'), await edge.get(PATH, { authorization: null })];
+    expect(responses.map(({ status, headers }) => [status, headers.get('x-content-type-options')])).toEqual([
+      [200, 'nosniff'],
+      [404, 'nosniff'],
+      [401, 'nosniff'],
+    ]);
+  });
+
+  test('of HEAD are those of GET, without a body', async () => {
+    await edge.get(PATH);
+    const [get, head] = [await edge.get(PATH), await edge.get(PATH, { method: 'HEAD' })];
+    expect(head.status).toBe(200);
+    expect(await head.text()).toBe('');
+    for (const name of ['etag', 'cache-control', 'cache-status', 'content-type', 'vary']) {
+      expect(head.headers.get(name)).toBe(get.headers.get(name));
+    }
+  });
+});

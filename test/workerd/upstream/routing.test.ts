@@ -1,0 +1,179 @@
+// What an isolate makes of how regions answered, and what a single read makes of that.
+import { describe, expect, test } from 'vitest';
+import type { Call } from '../../../edge/request/call.ts';
+import { createTimings } from '../../../edge/request/timings.ts';
+import { createRegions } from '../../../edge/upstream/failover-and-hedge.ts';
+import type { ListRequest, Loaded, RegionReader } from '../../../edge/upstream/region-reader.ts';
+import { NOWHERE, type Place } from '../../../edge/upstream/round-trips.ts';
+import { createRouting } from '../../../edge/upstream/routing.ts';
+import type { Region } from '../../../shared/domain/regions.ts';
+import { createManualClock } from '../../../shared/runtime/clock.ts';
+import { createCounters } from '../../../shared/runtime/counters.ts';
+import { drive } from '../support/drive.ts';
+import { TEST_REGIONS } from '../support/harness.ts';
+import { keyOf, makeList } from '../support/lists.ts';
+
+const regions = TEST_REGIONS as readonly Region[];
+const [asia, europe, us] = regions as [Region, Region, Region];
+
+type Answer = (region: Region, requests: readonly ListRequest[]) => Promise<Loaded[]>;
+
+function setUp(answer: Answer = async () => []) {
+  const clock = createManualClock();
+  const counters = createCounters();
+  const routing = createRouting({
+    regions,
+    clock,
+    random: () => 0.5,
+    counters,
+    log: { warn: () => {}, error: () => {} },
+  });
+  const asked: { region: string; requests: readonly ListRequest[] }[] = [];
+  const reader: RegionReader = {
+    read: (region, requests) => {
+      asked.push({ region: region.name, requests });
+      return answer(region, requests);
+    },
+  };
+  const background: Promise<unknown>[] = [];
+  const makeCall = (deadlineMs = 5_000): Call => ({
+    deadlineAtMs: clock.now() + deadlineMs,
+    place: NOWHERE,
+    regions: routing.regionsFor(NOWHERE),
+    failedRegions: new Set(),
+    traceparent: undefined,
+    timings: createTimings(clock),
+    waitUntil: (work) => background.push(work),
+  });
+  const source = createRegions({ reader, routing, clock, counters });
+  const load = (call: Call, more: Partial<ListRequest> = {}) =>
+    source.load([{ key: keyOf('ann'), ttlSeconds: 60, notBeforeMs: 0, ...more }], call);
+  const eject = (region: Region): void => {
+    for (let i = 0; i < 5; i++) routing.note(region, NOWHERE, 'failed', 1);
+  };
+  return { clock, counters, routing, asked, background, makeCall, load, eject };
+}
+
+const TOKYO: Place = { ...NOWHERE, coordinates: { latitude: 35.68, longitude: 139.76 } };
+
+const names = (order: readonly Region[]): string[] => order.map(({ name }) => name);
+const failed = (region: Region, more: object = {}): Loaded => ({
+  kind: 'failed',
+  isRegionAtFault: true,
+  asked: [{ region: region.name, origin: { status: 503 } }],
+  ...more,
+});
+function given(region: Region, nowMs: number): Loaded {
+  const entry = {
+    value: makeList('a'),
+    storedAtMs: nowMs,
+    loadMs: 1,
+    freshUntilMs: nowMs + 1_000,
+    revalidateUntilMs: nowMs + 1_000,
+    staleUntilMs: nowMs + 1_000,
+  };
+  return { kind: 'entry', entry, isFromCache: false, asked: [{ region: region.name, origin: { status: 200 } }] };
+}
+
+describe('answers that come far later than another region’s would have', () => {
+  test('are as bad as none', () => {
+    const { routing } = setUp();
+    for (let i = 0; i < 5; i++) routing.note(asia, TOKYO, 'answered', 1_000);
+    expect(names(routing.regionsFor(TOKYO))).toEqual(['us', 'europe']);
+  });
+
+  test('are not, at a place that nobody knows, when they may just be from far away', () => {
+    const { routing } = setUp();
+    for (let i = 0; i < 20; i++) routing.note(asia, NOWHERE, 'answered', 300);
+    expect(names(routing.regionsFor(NOWHERE))).toContain('asia');
+  });
+
+  test('are not, when they are what the others take too', () => {
+    const { routing } = setUp();
+    for (let i = 0; i < 20; i++) for (const region of [europe, us]) routing.learn(region, NOWHERE, 400);
+    for (let i = 0; i < 20; i++) routing.note(asia, NOWHERE, 'answered', 800);
+    expect(names(routing.regionsFor(NOWHERE))).toContain('asia');
+  });
+
+  test('are judged before they have come', async () => {
+    const { clock, routing, load, makeCall } = setUp(() => new Promise(() => {}));
+    for (let i = 0; i < 5; i++) void load(makeCall());
+    clock.advance(500);
+    for (let turn = 0; turn < 20; turn++) await undefined;
+    expect(routing.status(NOWHERE).regions.find(({ name }) => name === 'asia')?.state).toBe('ejected');
+  });
+});
+
+describe('a region that sheds', () => {
+  test('is backing off for as long as it said, half a minute at most, and nobody hedges meanwhile', () => {
+    const { clock, routing } = setUp();
+    routing.note(asia, NOWHERE, 'shed', 1, 3_000);
+    expect([routing.isBackingOff(asia), routing.isBackingOff(us), routing.isShedding()]).toEqual([true, false, true]);
+    clock.advance(2_999);
+    expect(routing.isShedding()).toBe(true);
+    clock.advance(1);
+    expect(routing.isShedding()).toBe(false);
+    routing.note(asia, NOWHERE, 'shed', 1, 9_999_000);
+    clock.advance(30_000);
+    expect(routing.isShedding()).toBe(false);
+  });
+
+  test('is not gone to from another that failed', async () => {
+    const { routing, asked, load, makeCall } = setUp(async (region) => [failed(region)]);
+    routing.note(europe, NOWHERE, 'shed', 1, 3_000);
+    await load(makeCall());
+    expect(asked.map(({ region }) => region)).toEqual(['asia', 'us']);
+  });
+
+  test('a read for which nobody waits says nothing by it: nobody backs off, and a probe that was shed is an answer', async () => {
+    const rig = setUp(async (region) => [
+      failed(region, { isRegionAtFault: false, isShed: true, retryAfterMs: 3_000 }),
+    ]);
+    const { clock, routing, background, eject, load, makeCall } = rig;
+    await load(makeCall(), { isBackground: true });
+    expect([routing.isBackingOff(asia), routing.isShedding()]).toEqual([false, false]);
+    eject(asia);
+    clock.advance(1_000);
+    await load(makeCall(), { isBackground: true });
+    await Promise.all(background);
+    expect(names(routing.regionsFor(NOWHERE))[0]).toBe('asia');
+    await load(makeCall());
+    expect([routing.isBackingOff(asia), routing.isShedding()]).toEqual([true, true]);
+  });
+});
+
+test('a region that failed a request as a whole is not asked for another list in it', async () => {
+  const { asked, load, makeCall } = setUp(async (region) => [failed(region)]);
+  const call = makeCall();
+  await load(call);
+  await load(call);
+  expect(asked.map(({ region }) => region)).toEqual(['asia', 'europe', 'us']);
+});
+
+test('a probe is a read for which nobody waits, as far as the table, and its region is back when it is answered', async () => {
+  const rig = setUp(async (region) => [given(region, rig.clock.now())]);
+  const { clock, routing, asked, background, eject, load, makeCall } = rig;
+  eject(asia);
+  clock.advance(1_000);
+  await load(makeCall());
+  await Promise.all(background);
+  const probe = asked.find(({ region }) => region === 'asia');
+  expect(probe?.requests).toEqual([
+    { key: keyOf('ann'), ttlSeconds: 60, notBeforeMs: clock.now(), isBackground: true },
+  ]);
+  expect(asked.map(({ region }) => region).sort()).toEqual(['asia', 'europe']);
+  expect(names(routing.regionsFor(NOWHERE))[0]).toBe('asia');
+});
+
+test('what goes on beyond its deadline is counted', async () => {
+  const rig = setUp(
+    (region) =>
+      new Promise((resolve) => {
+        rig.clock.setTimeout(() => resolve([given(region, rig.clock.now())]), 61);
+      }),
+  );
+  await drive(rig.clock, rig.load(rig.makeCall(70)), 1);
+  expect(rig.counters.get('edge_late_total')).toBe(0);
+  await drive(rig.clock, rig.load(rig.makeCall(50)), 1);
+  expect(rig.counters.get('edge_late_total')).toBe(1);
+});
