@@ -8,7 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { answersOk, waitUntil } from '../dev/cloud/wait.ts';
 import { formatCount } from '../ops/cli/format.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
-import type { ListAsk } from '../shared/wire/read-request.ts';
+import type { ListQuery } from '../shared/wire/read-request.ts';
 import { withCleanup } from './support/cleanup.ts';
 import { type Phase, type PhaseReport, runOpenLoad } from './support/open-load.ts';
 import { BENCH_SECRET, makeListsRead, mintBenchToken } from './support/origin-process.ts';
@@ -142,8 +142,8 @@ async function runFaults(
 
 /** Single lists and batches, of few users and of many, expanded, refreshes, users without a list, and what no edge would send. */
 function makeRequests(token: string): string[] {
-  const hot = (i: number): ListAsk => makeKey(makeListener(i % 500));
-  const cold = (i: number): ListAsk => makeKey(makeListener((i * 7919) % USERS));
+  const hot = (i: number): ListQuery => makeKey(makeListener(i % 500));
+  const cold = (i: number): ListQuery => makeKey(makeListener((i * 7919) % USERS));
   return Array.from({ length: REQUESTS }, (_, i) => {
     switch (i % 8) {
       case 0:

@@ -1,34 +1,53 @@
-// From the environment to what answers requests: the one place where the worker meets its platform.
-import { systemClock } from '../shared/runtime/clock.ts';
-import { systemRandom } from '../shared/runtime/random.ts';
+// The composition root of the worker: from the environment and the platform to the object that answers requests.
+import { fenceReason } from '../shared/domain/erasure-fence.ts';
+import type { Clock } from '../shared/runtime/clock.ts';
+import type { Counters } from '../shared/runtime/counters.ts';
 import { toEarshotError } from '../shared/wire/errors.ts';
 import { createApp } from './app.ts';
-import { readConfig } from './config.ts';
-import { createDeps } from './deps.ts';
+import { type EdgeConfig, readConfig } from './config.ts';
+import type { EdgeDeps } from './deps.ts';
+import { createIdentityVerifier } from './identity/identity.ts';
+import { createVerificationKeys } from './identity/token-keys.ts';
 import { consoleLog } from './log.ts';
-import { isolateCounters } from './platform.ts';
+import { createColoManifest } from './manifest/colo-cache.ts';
+import { createManifestStore, KEEP_MS } from './manifest/store.ts';
+import { type Platform, systemPlatform } from './platform.ts';
+import { createReadThrough } from './reads/read-through.ts';
+import { createServeReads } from './reads/serve-reads.ts';
 import type { RegionCache } from './region/region-cache.ts';
-import type { FindObject } from './region/region-objects.ts';
+import { createRegionObjects, type FindObject } from './region/region-objects.ts';
 import { respondWithProblem } from './respond/problem.ts';
+import { createTierChain } from './tiers/chain.ts';
+import { createColoTier } from './tiers/colo.ts';
+import { createMemoryTier } from './tiers/memory.ts';
+import { createFailoverAndHedge } from './upstream/failover-and-hedge.ts';
+import { createInternalToken } from './upstream/internal-token.ts';
+import { createOriginClient, type OriginClient } from './upstream/origin-client.ts';
+import { createOriginReader } from './upstream/origin-reader.ts';
+import type { RegionReader } from './upstream/region-reader.ts';
+import { createRouting } from './upstream/routing.ts';
 
 export type Answer = (request: Request, env: object, context: ExecutionContext) => Response | Promise<Response>;
 
-/** The app, or, since a worker cannot refuse to start, what answers every request with a 500 when the configuration is not valid. */
+/** The platform of the worker: besides the common part, the data centre's cache and the region objects. */
+export interface WorkerPlatform extends Platform {
+  readonly openCache: () => Promise<Cache>;
+  /** Scheme and host of the keys in the data centre's cache. */
+  readonly keyOrigin: string;
+  /** Undefined without a binding to region objects. */
+  readonly findObject: FindObject | undefined;
+}
+
+/** The app. A worker cannot refuse to start, so with an invalid configuration every request gets a problem. */
 export function assemble(env: object, keyOrigin: string): Answer {
   try {
-    const app = createApp(
-      createDeps(readConfig(env), {
-        clock: systemClock,
-        random: systemRandom,
-        counters: isolateCounters,
-        log: consoleLog,
-        fetch: (url, init) => fetch(url, init),
-        openCache: () => caches.open('earshot'),
-        keyOrigin,
-        findObject: findObjectIn(env),
-      }),
-    );
-    return app.fetch;
+    const platform = {
+      ...systemPlatform,
+      openCache: () => caches.open('earshot'),
+      keyOrigin,
+      findObject: findObjectIn(env),
+    };
+    return createApp(createDeps(readConfig(env), platform)).fetch;
   } catch (thrown) {
     const error = toEarshotError(thrown, 'edge');
     consoleLog.error('configuration_invalid', { message: error.message });
@@ -41,3 +60,78 @@ function findObjectIn(env: object): FindObject | undefined {
   if (namespace === undefined) return undefined;
   return (name, locationHint) => namespace.getByName(name, { locationHint });
 }
+
+/** The objects that live as long as the isolate. */
+export function createDeps(config: EdgeConfig, platform: WorkerPlatform): EdgeDeps {
+  const { clock, counters, log, fetch } = platform;
+  return {
+    config,
+    clock,
+    counters,
+    log,
+    identity: createIdentityVerifier({
+      keys: createVerificationKeys(config.tokenKeys, { fetch, clock, counters, log }),
+      audience: config.tokenAudience,
+      issuer: config.tokenIssuer,
+      clock,
+      counters,
+    }),
+    ...createReads(config, platform, createEdgeClient(config, platform)),
+  };
+}
+
+/** The part of the worker that reads lists, without callers' identities. */
+export function createReads(
+  config: EdgeConfig,
+  platform: WorkerPlatform,
+  client: OriginClient,
+): Pick<EdgeDeps, 'manifests' | 'serveReads' | 'serveCached' | 'routing'> {
+  const { clock, random, counters, log } = platform;
+  const cache = createColoManifest({ ...platform, keepMs: KEEP_MS });
+  const manifests = createManifestStore({ clock, counters, log, client, cache });
+  const routing = createRouting({ regions: config.regions, clock, random, counters, log });
+  const nearest = createMemoryTier({ name: 'isolate', maxBytes: config.isolateCacheBytes });
+  const lists = createReadThrough({
+    tiers: createTierChain({ nearest, others: [createColoTier(platform)], clock, counters, side: 'edge' }),
+    source: createFailoverAndHedge({ reader: createRegionReader(config, client, platform), routing, clock, counters }),
+    clock,
+    random,
+    counters,
+    side: 'edge',
+    isFenced: (key, startedAtMs) => {
+      const manifest = manifests.peek();
+      return manifest !== undefined && fenceReason(manifest, key, startedAtMs, clock.now()) !== undefined;
+    },
+    flightAgeMs: config.requestDeadlineMs,
+  });
+  const popularWarmMs = config.popularWarmSeconds * 1000;
+  return { manifests, routing, ...createServeReads({ lists, clock, counters, popularWarmMs }) };
+}
+
+function createRegionReader(config: EdgeConfig, client: OriginClient, platform: WorkerPlatform): RegionReader {
+  const { clock, random, counters, log, findObject } = platform;
+  const origin = createOriginReader({ client, clock, random, log });
+  if (config.regionTier === 'off') return origin;
+  if (findObject === undefined) {
+    log.error('region_tier_missing', { expected: 'a Durable Object binding REGION_CACHE, or REGION_TIER=off' });
+    return origin;
+  }
+  const { regionShards: shards, originTimeoutMs: timeoutMs } = config;
+  return createRegionObjects({ find: findObject, shards, origin, clock, counters, log, timeoutMs });
+}
+
+interface ClientPlatform extends Pick<Platform, 'fetch' | 'log'> {
+  readonly clock: Clock;
+  readonly counters: Counters;
+}
+
+const createEdgeClient = (config: EdgeConfig, { fetch, clock, counters, log }: ClientPlatform): OriginClient =>
+  createOriginClient({
+    fetch,
+    clock,
+    counters,
+    side: 'edge',
+    log,
+    internalToken: createInternalToken({ secret: config.originSecret, clock }),
+    timeoutMs: config.originTimeoutMs,
+  });

@@ -1,12 +1,12 @@
-// The worker's configuration, read once per isolate. A worker cannot refuse to start, so what is wrong is said in one error that
-// names every variable; values of secrets never appear in it.
+// The worker's configuration, read once per isolate. A worker cannot refuse to start, so one error names every wrong variable. It never
+// contains the value of a secret.
 import * as z from 'zod';
 import { LISTENER_AUDIENCE, MIN_SECRET_BYTES, ORIGIN_AUDIENCE } from '../shared/domain/identity.ts';
 import { type Coordinates, type Region, regionsSchema } from '../shared/domain/regions.ts';
 import { encodeUtf8 } from '../shared/runtime/bytes.ts';
 import { EarshotError } from '../shared/wire/errors.ts';
 
-/** How listeners' tokens are checked: one shared secret (HS256; for one machine), or the identity provider's published keys. */
+/** The keys of listeners' tokens: one shared secret (HS256, for one machine), or the identity provider's published keys. */
 export type TokenKeys =
   | { readonly mode: 'secret'; readonly secret: string }
   | { readonly mode: 'jwks'; readonly url: string };
@@ -18,23 +18,23 @@ export interface EdgeConfig {
   readonly tokenAudience: string;
   /** Default: any issuer. */
   readonly tokenIssuer: string | undefined;
-  /** Signs the token that the worker shows to origins. At least MIN_SECRET_BYTES bytes, and not TOKEN_SECRET. */
+  /** Signs the worker's token for origins. At least MIN_SECRET_BYTES bytes, and different from TOKEN_SECRET. */
   readonly originSecret: string;
-  /** Bytes of lists that one isolate holds, 0 to 100 MiB. Default: 32 MiB. */
+  /** Maximum bytes of lists in one isolate, 0 to 100 MiB. Default: 32 MiB. */
   readonly isolateCacheBytes: number;
-  /** `off`: the worker asks origins itself, and cold lists are coalesced within an isolate only. Default: `on`. */
+  /** `off`: the worker calls origins directly, and loads are coalesced within an isolate only. Default: `on`. */
   readonly regionTier: 'on' | 'off';
-  /** Durable Objects that share the users of one region, 1 to 256. More or fewer of them move few users. Default: 8. */
+  /** Number of Durable Objects that share the users of one region, 1 to 256. A change moves few users. Default: 8. */
   readonly regionShards: number;
-  /** Bytes of lists that one such object holds, 0 to 100 MiB; several may share an isolate. Default: 8 MiB. */
+  /** Maximum bytes of lists in one such object, 0 to 100 MiB. Several can share an isolate. Default: 8 MiB. */
   readonly regionCacheBytes: number;
-  /** Milliseconds that one call to one origin may take at most, 1 to 30 000; less where other regions need the time (call.ts). Default: 2000. */
+  /** Maximum duration of one call to an origin in milliseconds, 1 to 30 000; less if other regions need the time. Default: 2000. */
   readonly originTimeoutMs: number;
-  /** Milliseconds that a request may take with all its failovers, 1 to 60 000. Default: 5000. */
+  /** Maximum duration of a request with all its failovers in milliseconds, 1 to 60 000. Default: 5000. */
   readonly requestDeadlineMs: number;
-  /** Seconds between two looks after the popular lists, so that they are at hand when nothing else is, 0 to 86 400; 0: none. Default: 60. */
+  /** Seconds between two warm-ups of a popular list, 0 to 86 400. 0 disables them. Default: 60. */
   readonly popularWarmSeconds: number;
-  /** Seconds that the listener's own device may keep an answer, 0 to 86 400. Default: 60. */
+  /** Maximum age of an answer on the listener's device in seconds, 0 to 86 400. Default: 60. */
   readonly deviceMaxAgeSeconds: number;
   /** Origins whose pages may read answers in a browser, separated by commas. Default: none, and no CORS at all. */
   readonly corsOrigins: readonly string[];
@@ -42,7 +42,7 @@ export interface EdgeConfig {
   readonly devLocations: Readonly<Record<string, Coordinates>> | undefined;
 }
 
-/** Reads `env`; throws an EarshotError whose message names each wrong variable, what was expected and what came. */
+/** Reads `env`. Throws an EarshotError that names each wrong variable, the expected form and the received value. */
 export function readConfig(env: object): EdgeConfig {
   const result = envSchema.safeParse(env);
   if (!result.success) {
@@ -97,7 +97,7 @@ const splitList = (value: string): string[] =>
     .map((part) => part.trim())
     .filter((part) => part !== '');
 
-/** As a browser names it in `Origin`: a scheme, a host and no path. */
+/** An origin as a browser sends it in `Origin`: a scheme and a host, without a path. */
 const isOrigin = (value: string): boolean =>
   /^https?:/.test(value) && URL.canParse(value) && new URL(value).origin === value;
 
@@ -109,7 +109,7 @@ const origins = z
   .transform(splitList)
   .default([]);
 
-/** A variable that holds JSON text of what `schema` accepts. */
+/** A variable with JSON text that `schema` accepts. */
 const jsonOf = <T>(schema: z.ZodType<T>, what: string) =>
   z
     .string({ error: ({ input }) => `expected ${what} as JSON text, got ${got(input)}` })

@@ -1,4 +1,4 @@
-// Structured log lines: one JSON object a line, with the name of what happened. Never a token, a secret or a list.
+// Structured log lines: one JSON object per line, with the name of the event. Never a token, a secret or a list.
 import { type EarshotError, problemOf } from '../shared/wire/errors.ts';
 
 export type LogFields = Readonly<Record<string, string | number | undefined>>;
@@ -13,7 +13,7 @@ export const consoleLog: Log = {
   error: (event, fields) => console.error(JSON.stringify({ level: 'error', event, ...fields })),
 };
 
-/** Logs `error` as `event` when the fault is not the caller's: those are told what was wrong, and nobody else needs to know. */
+/** Logs `error` as `event`, unless the fault is the caller's: the answer explains a 4xx to its caller. */
 export function logFailure(log: Log, event: string, error: EarshotError, fields: LogFields): void {
   const { status } = problemOf(error.code);
   if (status < 500) return;
@@ -21,18 +21,18 @@ export function logFailure(log: Log, event: string, error: EarshotError, fields:
   log.error(event, { status, code, source, ...fields, ...describeError(error), stack: stackOf(error) });
 }
 
-/** More are not followed: a chain may be a ring. */
+/** Maximum number of causes to follow: a chain can be circular. */
 const MAX_CAUSES = 5;
 const MAX_STACK_CHARACTERS = 4_000;
 
-/** What was thrown, and `causes`: what led to it, the nearest first. */
+/** The message of a thrown value, and its causes, nearest first. */
 export function describeError(thrown: unknown): LogFields {
   const [, ...causes] = chainOf(thrown);
   const message = maskTokens(thrown instanceof Error ? thrown.message : String(thrown));
   return causes.length === 0 ? { message } : { message, causes: maskTokens(causes.map(String).join(' <- ')) };
 }
 
-/** Where the first cause of `thrown` came from, which is where there is something to look at. */
+/** The stack of the deepest cause of `thrown`. */
 export function stackOf(thrown: unknown): string | undefined {
   const first = chainOf(thrown).findLast((link) => link instanceof Error);
   return first?.stack === undefined ? undefined : maskTokens(first.stack.slice(0, MAX_STACK_CHARACTERS));
@@ -48,6 +48,6 @@ function chainOf(thrown: unknown): unknown[] {
   return chain;
 }
 
-/** A library's message may quote what it was given. */
+/** A library's message may quote its input. */
 const maskTokens = (text: string): string =>
   text.replace(/\beyJ[\w-]*(\.[\w-]*){0,2}/g, '[token]').replace(/\b(bearer) +[^\s"']+/gi, '$1 [token]');

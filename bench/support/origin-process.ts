@@ -8,7 +8,7 @@ import { answersOk, waitUntil } from '../../dev/cloud/wait.ts';
 import { NODE_ARGS } from '../../origin/node-args.ts';
 import { ORIGIN_AUDIENCE } from '../../shared/domain/identity.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
-import type { ListAsk } from '../../shared/wire/read-request.ts';
+import type { ListQuery } from '../../shared/wire/read-request.ts';
 import { LISTS_READ_PATH } from '../../shared/wire/read-request.ts';
 import type { Cleanup } from './cleanup.ts';
 import { makeHttpRequest } from './load.ts';
@@ -78,7 +78,7 @@ export const mintBenchToken = (): Promise<string> =>
     .sign(Buffer.from(BENCH_SECRET));
 
 /** A whole `lists:read`, as the edge sends it. */
-export const makeListsRead = (token: string, keys: readonly ListAsk[]): string =>
+export const makeListsRead = (token: string, keys: readonly ListQuery[]): string =>
   makeHttpRequest(
     LISTS_READ_PATH,
     { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'earshot-deadline-ms': '2000' },

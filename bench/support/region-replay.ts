@@ -1,16 +1,17 @@
 // Isolates in front of the objects of one region, all of them the code that is deployed, and an origin that only counts what it is asked for.
 // Time stands still: nothing expires.
 
-import { createListReader } from '../../edge/reads/read-through.ts';
+import type { ListRequest } from '../../edge/reads/list-source.ts';
+import { createReadThrough } from '../../edge/reads/read-through.ts';
 import { createRegionLists, type RegionLists } from '../../edge/region/region-lists.ts';
 import { createRegionObjects } from '../../edge/region/region-objects.ts';
 import type { Call } from '../../edge/request/call.ts';
+import { NOWHERE } from '../../edge/request/place.ts';
 import { createTimings } from '../../edge/request/timings.ts';
 import { createTierChain } from '../../edge/tiers/chain.ts';
 import { createMemoryTier } from '../../edge/tiers/memory.ts';
-import { createRegions } from '../../edge/upstream/failover-and-hedge.ts';
-import type { ListRequest, RegionReader } from '../../edge/upstream/region-reader.ts';
-import { NOWHERE } from '../../edge/upstream/round-trips.ts';
+import { createFailoverAndHedge } from '../../edge/upstream/failover-and-hedge.ts';
+import type { RegionReader } from '../../edge/upstream/region-reader.ts';
 import { createRouting } from '../../edge/upstream/routing.ts';
 import { MAX_KEYS_PER_CALL } from '../../origin/bigtable/recommendation-table.ts';
 import { makeEntry } from '../../shared/caching/lifetime.ts';
@@ -73,7 +74,7 @@ export async function createRegionReplay(options: ReplayOptions): Promise<Region
       // Whatever is asked at once has been asked by then.
       await new Promise((resolve) => setImmediate(resolve));
       const entry = makeEntry(TRACE_ENTRY.value, TTL_SECONDS, { storedAtMs: clock.now(), loadMs: 0 }, never);
-      return requests.map(() => ({ kind: 'entry', entry, isFromCache: false, asked: [{ region: name }] }));
+      return requests.map(() => ({ kind: 'entry', entry, isFromCache: false, regions: [{ region: name }] }));
     },
   };
 
@@ -88,7 +89,7 @@ export async function createRegionReplay(options: ReplayOptions): Promise<Region
   }
 
   const isolates = Array.from({ length: isolateCount }, () =>
-    createListReader({
+    createReadThrough({
       tiers: createTierChain({
         nearest: createMemoryTier({ name: 'isolate', maxBytes: entriesPerIsolate * entryBytes }),
         others: [],
@@ -96,7 +97,7 @@ export async function createRegionReplay(options: ReplayOptions): Promise<Region
         counters,
         side: 'edge',
       }),
-      source: createRegions({
+      source: createFailoverAndHedge({
         reader: createRegionObjects({
           find: (name) => ({
             read: (call) => findObject(name).read(call, () => {}),

@@ -1,11 +1,11 @@
-// What a token must allow for the reads of one request. A scope that is missing refuses the request, however many of its reads need it: an
-// answer in part would hide from a service that it was set up wrongly.
+// The scopes that the reads of one request need. A missing scope refuses the whole request, however many of its reads need it: a partial answer
+// would hide a service's wrong setup.
 import type { Scope } from '../../shared/domain/identity.ts';
-import type { Read } from '../reads/serve-reads.ts';
+import type { Read } from '../reads/fallback.ts';
 import { missingScope } from './access-error.ts';
 import type { Identity } from './identity.ts';
 
-/** Throws an AccessError that names the first scope that `identity` lacks for `reads`, with or without debug output. */
+/** Throws `forbidden` with the first scope that `identity` lacks for `reads`, with or without debug output. */
 export function checkAccess(
   identity: Identity,
   reads: readonly Pick<Read, 'user' | 'variant'>[],
@@ -16,7 +16,7 @@ export function checkAccess(
   if (debug) requireScope(identity, 'recs:debug');
 }
 
-/** Throws an AccessError when `identity` lacks `scope`. */
+/** Throws `forbidden` if `identity` lacks `scope`. */
 export function requireScope({ scopes }: Identity, scope: Scope): void {
   if (!scopes.has(scope)) throw missingScope(scope);
 }

@@ -1,5 +1,5 @@
-// Who asks: the bearer token, verified, as a user and scopes. A verified token is remembered for a while, so that a listener's next
-// read costs no signature check.
+// Verifies the bearer token into a user and scopes. Verified tokens are remembered for a while, so a listener's next read costs no
+// signature check.
 import { errors, type JWTPayload, jwtVerify } from 'jose';
 import { LRUCache } from 'lru-cache';
 import { isScope, ORIGIN_AUDIENCE, type Scope } from '../../shared/domain/identity.ts';
@@ -20,9 +20,9 @@ interface Remembered extends Identity {
 }
 
 export interface IdentityVerifier {
-  /** Who sent `authorization`, if that was verified not long ago. */
+  /** The identity of a recently verified `authorization`, or undefined. */
   recall(authorization: string | undefined): Identity | undefined;
-  /** Who sent `authorization`; throws an AccessError for a token that is missing or not valid. */
+  /** The identity in `authorization`. Throws `unauthenticated` for a missing or invalid token. */
   verify(authorization: string | undefined, waitUntil: (work: Promise<unknown>) => void): Promise<Identity>;
 }
 
@@ -36,12 +36,12 @@ interface IdentityOptions {
 
 const MAX_REMEMBERED_TOKENS = 2_000;
 /**
- * Beyond this a token is checked again, or one signed with a withdrawn key would work until its end. With the time that keys are kept
- * (token-keys.ts) a withdrawn key works for at most 20 minutes.
+ * A remembered token is verified again after this long. Together with the time that keys are cached (token-keys.ts), a withdrawn key works for
+ * at most 20 minutes.
  */
 const REMEMBER_MS = 600_000;
 const MAX_TOKEN_CHARACTERS = 8_192;
-/** How far the clocks of issuer and edge may differ. */
+/** Maximum difference between the clocks of issuer and edge. */
 const CLOCK_TOLERANCE_SECONDS = 5;
 
 export function createIdentityVerifier({ keys, audience, issuer, clock, counters }: IdentityOptions): IdentityVerifier {
@@ -103,7 +103,7 @@ export function createIdentityVerifier({ keys, audience, issuer, clock, counters
 }
 
 function identityOf({ sub, aud, scope }: JWTPayload): Identity {
-  // A token made for origins opens nothing here, whatever other audience it names.
+  // A token for origins is invalid here, whatever other audience it names.
   if ([aud].flat().includes(ORIGIN_AUDIENCE)) throw invalidToken('the token is not valid');
   if (sub === undefined || !PUBLIC_ID_PATTERN.test(sub)) throw invalidToken('the token is not valid');
   const scopes = typeof scope === 'string' ? scope.split(' ').filter(isScope) : [];

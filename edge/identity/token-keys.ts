@@ -1,4 +1,4 @@
-// The keys that listeners' tokens are checked with, and the algorithms that go with them: pinned by the mode, never taken from the token.
+// The keys that verify listeners' tokens, with their algorithms. The mode pins the algorithms; the token never chooses them.
 import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'jose';
 import { encodeUtf8 } from '../../shared/runtime/bytes.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
@@ -6,17 +6,17 @@ import type { Counters } from '../../shared/runtime/counters.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
 import type { TokenKeys } from '../config.ts';
 import { describeError, type Log } from '../log.ts';
-import type { Fetch } from '../upstream/origin-client.ts';
+import type { Fetch } from '../platform.ts';
 
 export interface VerificationKeys {
   readonly algorithms: string[];
-  /** Finds the key of one token; `waitUntil` holds the refresh that may run beside it. Throws `unavailable` when keys cannot be had. */
+  /** Finds the key of one token. `waitUntil` holds a background refresh. Throws `unavailable` if the keys cannot be fetched. */
   resolver(waitUntil: (work: Promise<unknown>) => void): JWTVerifyGetKey;
 }
 
-/** A provider's keys are fetched again in the background after this long, so that a withdrawn key stops working. */
+/** Interval between background fetches of the provider's keys: a withdrawn key stops working after it. */
 const REFRESH_AFTER_MS = 600_000;
-/** How long known keys are used while the provider cannot be reached. */
+/** Maximum age of cached keys while the provider cannot be reached. */
 const KEEP_MS = 86_400_000;
 const FETCH_TIMEOUT_MS = 2_000;
 
@@ -35,7 +35,7 @@ export function createVerificationKeys(
     const key = encodeUtf8(keys.secret);
     return { algorithms: ['HS256'], resolver: () => () => key };
   }
-  // In workers jose lets no request wait for another's fetch (its issue 355), so one set can serve all requests of the isolate.
+  // In workers jose never lets a request wait for another's fetch (its issue 355), so one set can serve all requests of the isolate.
   const remote = createRemoteJWKSet(new URL(keys.url), {
     [customFetch]: fetch,
     timeoutDuration: FETCH_TIMEOUT_MS,
@@ -43,7 +43,7 @@ export function createVerificationKeys(
   });
   let refreshAtMs: number | undefined;
 
-  function noteFailure(error: unknown): void {
+  function recordFailure(error: unknown): void {
     counters.add('edge_token_key_failures_total');
     log.warn('token_keys_failed', describeError(error));
   }
@@ -53,7 +53,7 @@ export function createVerificationKeys(
     resolver: (waitUntil) => async (header, token) => {
       if (refreshAtMs !== undefined && clock.now() >= refreshAtMs) {
         refreshAtMs = clock.now() + REFRESH_AFTER_MS;
-        waitUntil(remote.reload().catch(noteFailure));
+        waitUntil(remote.reload().catch(recordFailure));
       }
       try {
         const key = await remote(header, token);
@@ -61,15 +61,15 @@ export function createVerificationKeys(
         return key;
       } catch (error) {
         if (!isProviderTrouble(error)) throw error;
-        noteFailure(error);
-        const message = 'the keys that tokens are checked with cannot be had';
+        recordFailure(error);
+        const message = 'the keys that verify tokens cannot be fetched';
         throw new EarshotError('unavailable', 'edge', message, { cause: error });
       }
     },
   };
 }
 
-/** Whether the keys could not be fetched, rather than the token being at fault. */
+/** Whether the fetch of keys failed, rather than the token. */
 const isProviderTrouble = (error: unknown): boolean =>
   !(error instanceof errors.JOSEError) ||
   error instanceof errors.JWKSTimeout ||

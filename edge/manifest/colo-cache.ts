@@ -1,11 +1,11 @@
-// The manifest in the Cache API of the data centre, so that a fresh isolate starts from what its neighbours know.
-// Trouble here is a miss and a counter: the origins can always be asked.
+// The manifest in the Cache API of the data centre, so that a new isolate starts with its neighbours' manifest. A failing cache is a miss
+// and a counter.
 import type { Counters } from '../../shared/runtime/counters.ts';
 import { withTimeout } from '../request/with-timeout.ts';
 import type { ColoOptions } from '../tiers/colo.ts';
 import { TIER_TIMEOUT_MS } from '../tiers/tier.ts';
 
-/** A manifest as it came, and when an origin last confirmed it. */
+/** A manifest as received, with the moment of an origin's last confirmation. */
 export interface StoredManifest {
   readonly json: string;
   readonly etag: string | undefined;
@@ -19,7 +19,7 @@ export interface ManifestCache {
 
 interface ManifestCacheOptions extends ColoOptions {
   readonly counters: Counters;
-  /** How long an unconfirmed manifest may be kept. */
+  /** Maximum age of an unconfirmed manifest in milliseconds. */
   readonly keepMs: number;
 }
 
@@ -42,7 +42,7 @@ export function createColoManifest({
     const json = await response.text();
     const checkedAtMs = Number(response.headers.get('earshot-checked-at') ?? Number.NaN);
     if (!Number.isFinite(checkedAtMs)) return undefined;
-    // Another server's clock may be ahead; what it wrote must not look fresher than new.
+    // Another server's clock may be ahead. Its manifest must not look fresher than new.
     return {
       json,
       etag: response.headers.get('earshot-etag') ?? undefined,

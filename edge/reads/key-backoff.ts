@@ -1,43 +1,42 @@
-// Which keys the source has just failed for, so that it is left alone with them for a while. Only those are held back for whom there is something
-// stale to serve; who has nothing asks all the same.
+// Per-key back-off after a failed load. It applies only while a stale entry can be served; a key without one is always loaded.
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../shared/runtime/clock.ts';
-import type { LoadFailure } from '../upstream/region-reader.ts';
+import type { LoadFailure } from './list-source.ts';
 
-export interface Refusals {
-  /** Why the source is not asked for the key now; undefined when it may be. */
-  whyNotAsk(cacheKey: string, isBackground: boolean): LoadFailure | undefined;
-  /** The source was asked for the key, and gave nothing. */
-  note(cacheKey: string, failure: LoadFailure): void;
-  forget(cacheKey: string): void;
+export interface KeyBackoff {
+  /** The failure to report instead of a load; undefined if the key may be loaded. */
+  rejectionReason(cacheKey: string, isBackground: boolean): LoadFailure | undefined;
+  /** Starts the back-off of a key whose load failed. */
+  recordFailure(cacheKey: string, failure: LoadFailure): void;
+  recordSuccess(cacheKey: string): void;
 }
 
-/** For how long, when the source does not say. */
-const RETRY_AFTER_MS = 1_000;
-const MAX_KEPT = 10_000;
+/** Back-off in milliseconds if the source names none. */
+const DEFAULT_BACKOFF_MS = 1_000;
+const MAX_KEYS = 10_000;
 
-/** From when on a key may be asked for again; when it was shed, that holds for those alone for whom nobody waits. */
-interface Refusal {
+interface Backoff {
   readonly untilMs: number;
-  readonly isShed: boolean;
+  /** After a shed background load the back-off applies to background loads alone. */
+  readonly isBackgroundOnly: boolean;
 }
 
-export function createRefusals(clock: Clock): Refusals {
-  // `max` instead would set room for all of them aside at once: a millisecond of every isolate and object that starts.
-  const refusals = new LRUCache<string, Refusal>({ maxSize: MAX_KEPT, sizeCalculation: () => 1 });
+export function createKeyBackoff(clock: Clock): KeyBackoff {
+  // `max` would allocate room for all keys at once: a millisecond for every isolate and object that starts.
+  const backoffs = new LRUCache<string, Backoff>({ maxSize: MAX_KEYS, sizeCalculation: () => 1 });
 
   return {
-    whyNotAsk: (cacheKey, isBackground) => {
-      const refusal = refusals.get(cacheKey);
-      if (refusal === undefined || clock.now() >= refusal.untilMs || (refusal.isShed && !isBackground))
-        return undefined;
-      return { isRegionAtFault: !refusal.isShed, isShed: refusal.isShed };
+    rejectionReason: (cacheKey, isBackground) => {
+      const backoff = backoffs.get(cacheKey);
+      if (backoff === undefined || clock.now() >= backoff.untilMs) return undefined;
+      if (!backoff.isBackgroundOnly) return { reason: 'region-unavailable' };
+      return isBackground ? { reason: 'background-shed' } : undefined;
     },
-    note: (cacheKey, { isShed = false, retryAfterMs = RETRY_AFTER_MS }) => {
-      refusals.set(cacheKey, { untilMs: clock.now() + retryAfterMs, isShed });
+    recordFailure: (cacheKey, { reason, retryAfterMs = DEFAULT_BACKOFF_MS }) => {
+      backoffs.set(cacheKey, { untilMs: clock.now() + retryAfterMs, isBackgroundOnly: reason === 'background-shed' });
     },
-    forget: (cacheKey) => {
-      refusals.delete(cacheKey);
+    recordSuccess: (cacheKey) => {
+      backoffs.delete(cacheKey);
     },
   };
 }

@@ -1,43 +1,31 @@
-// What a listener gets: their own list, else the popular list of the surface, else the one for all surfaces, else a reason why nothing. Whoever
-// asks for what is known of the items gets it with each of them; when their own list cannot be reached with it, the list alone comes first.
+// Serves reads: the user's list, or the first list of the fallback chain (fallback.ts) that can be read, or the reason why there is none.
 
-import type { StoredList } from '../../shared/caching/entry.ts';
-import { erasedAtMs } from '../../shared/domain/erasure-fence.ts';
-import { POPULAR_SURFACE, POPULAR_USER } from '../../shared/domain/ids.ts';
 import { type ListKey, makeCacheKey } from '../../shared/domain/keys.ts';
-import type { Manifest, Surface } from '../../shared/domain/manifest.ts';
-import { chooseGeneration, chooseList } from '../../shared/domain/rollout.ts';
+import type { StoredList } from '../../shared/domain/list.ts';
+import type { Manifest } from '../../shared/domain/manifest.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Counters } from '../../shared/runtime/counters.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
-import { type Call, detach } from '../request/call.ts';
-import type { CacheTrail, StandIn } from '../respond/cache-status.ts';
-import type { ListRequest } from '../upstream/region-reader.ts';
-import type { ListRead, ListReader } from './read-through.ts';
-
-export interface Read {
-  readonly user: string;
-  readonly surface: string;
-  readonly fallback: 'popular' | 'none';
-  /** Chosen by a previewer instead of by the rollout. */
-  readonly variant: string | undefined;
-  /** Whether to give each item with what is known of it. Default: the list alone. */
-  readonly expand?: ListKey['expand'];
-}
+import type { Call } from '../request/call.ts';
+import { type FallbackStep, makeOwnStep, nextStep, type Read } from './fallback.ts';
+import type { ListRead } from './list-read.ts';
+import type { ListReader } from './read-through.ts';
+import type { CacheTrail } from './trail.ts';
+import { createWarmPopular } from './warm-popular.ts';
 
 export interface Served {
   readonly list: StoredList;
-  /** The user's own key, with their variant, also when another list stands in. */
+  /** Key of the user's list, with the user's variant, also if a fallback is served. */
   readonly own: ListKey;
   readonly source: 'personal' | 'popular';
-  /** Why another list than what was asked for stands in: the user has none, or it could not be reached. */
-  readonly standsInFor: 'absent' | 'unreachable' | undefined;
-  /** When a cache stored the list; undefined when it was read for this answer. */
+  /** Why a fallback is served: the user has no list, or no region could be reached. Undefined for the user's list. */
+  readonly fallbackReason: 'absent' | 'unreachable' | undefined;
+  /** When a cache stored the list; undefined if this request loaded it. */
   readonly storedAtMs: number | undefined;
   readonly trails: readonly CacheTrail[];
 }
 
-/** Why there is nothing to serve, with what was asked. */
+/** The chain ended without a list. */
 export class ReadError extends EarshotError {
   readonly trails: readonly CacheTrail[];
 
@@ -47,219 +35,108 @@ export class ReadError extends EarshotError {
   }
 }
 
-/** One outcome per read, in their order: what is served, or `unknown_surface`, `unknown_variant`, `no_recommendations` or `unavailable`. */
+/** One outcome per read, in order: a list, or `unknown_surface`, `unknown_variant`, `no_recommendations` or `unavailable`. */
 export type ServeReads = (
   reads: readonly Read[],
   manifest: Manifest,
   call: Call,
 ) => Promise<readonly (Served | EarshotError)[]>;
 
-/** What one read is served with when the nearest tier has the user's own list fresh; nothing is waited for, and `open` seldom called. */
-export type ServeHeld = (read: Read, manifest: Manifest, open: () => Call) => Served | undefined;
+/** The user's list if the nearest tier has it fresh, without I/O. `open` is called only when a refresh is due. */
+export type ServeCached = (read: Read, manifest: Manifest, open: () => Call) => Served | undefined;
 
-export interface Ladder {
-  readonly serveReads: ServeReads;
-  readonly serveHeld: ServeHeld;
-}
-
-interface LadderOptions {
+interface ServeReadsOptions {
   readonly lists: ListReader;
   readonly clock: Clock;
   readonly counters: Counters;
-  /** How often the popular lists are looked after, in milliseconds; 0: not before they are needed. */
+  /** Milliseconds between two warm-ups of one popular list. 0 disables them. */
   readonly popularWarmMs: number;
 }
 
-interface Rung extends ListRequest {
-  readonly source: 'personal' | 'popular';
-  /** What it is, when it is not what was asked for. */
-  readonly standIn?: StandIn;
-}
-
-/** One read on its way down the ladder. */
-interface Climb {
+/** One read on its way through the fallback chain. */
+interface PendingRead {
   readonly read: Read;
-  readonly own: Rung;
+  readonly own: FallbackStep;
   readonly trails: CacheTrail[];
-  rung: Rung | undefined;
+  step: FallbackStep | undefined;
   isUnreachable: boolean;
   outcome: Served | EarshotError | undefined;
 }
 
-/** More names than this are of generations that are over. */
-const MAX_KEPT = 1_000;
+export function createServeReads({ lists, clock, counters, popularWarmMs }: ServeReadsOptions): {
+  readonly serveReads: ServeReads;
+  readonly serveCached: ServeCached;
+} {
+  const warmPopular = createWarmPopular({ lists, clock, intervalMs: popularWarmMs });
 
-export function createLadder({ lists, clock, counters, popularWarmMs }: LadderOptions): Ladder {
-  function begin(read: Read, manifest: Manifest): Climb | EarshotError {
-    const own = makeOwnRung(read, manifest, clock.now());
+  function startRead(read: Read, manifest: Manifest): PendingRead | EarshotError {
+    const own = makeOwnStep(read, manifest, clock.now());
     if (own instanceof EarshotError) return own;
-    return { read, own, trails: [], rung: own, isUnreachable: false, outcome: undefined };
+    return { read, own, trails: [], step: own, isUnreachable: false, outcome: undefined };
   }
 
-  /** Takes what a rung gave: the list, or the step to the next rung. */
-  function take(climb: Climb, rung: Rung, result: ListRead, manifest: Manifest): void {
-    const { standIn } = rung;
-    climb.trails.push(standIn === undefined ? result.trail : { ...result.trail, detail: standIn });
+  /** Ends the read with the list of `step`, or moves it to the next step. */
+  function applyResult(pending: PendingRead, step: FallbackStep, result: ListRead, manifest: Manifest): void {
+    const { fallback } = step;
+    pending.trails.push(fallback === undefined ? result.trail : { ...result.trail, detail: fallback });
     if (result.kind === 'entry' && result.entry.value.kind === 'list') {
-      climb.outcome = serve(climb, rung, result.entry.value, result.isFromCache ? result.entry.storedAtMs : undefined);
+      countFallback(step);
+      const storedAtMs = result.isFromCache ? result.entry.storedAtMs : undefined;
+      pending.outcome = toServed(pending, step, result.entry.value, storedAtMs);
       return;
     }
     const isUnreachable = result.kind === 'unreachable';
-    climb.isUnreachable ||= isUnreachable;
-    climb.rung = nextRung(climb, rung, isUnreachable, manifest, clock.now());
-    if (climb.rung === undefined) climb.outcome = giveUp(climb);
+    pending.isUnreachable ||= isUnreachable;
+    pending.step = nextStep({ read: pending.read, own: pending.own, step, isUnreachable }, manifest, clock.now());
+    if (pending.step === undefined) pending.outcome = toReadError(pending);
   }
 
-  function serve(climb: Climb, rung: Rung, list: StoredList, storedAtMs: number | undefined): Served {
-    const { own, trails, isUnreachable } = climb;
-    const { source } = rung;
-    if (rung === own) return { list, own: own.key, source, standsInFor: undefined, storedAtMs, trails };
+  function countFallback({ source, fallback }: FallbackStep): void {
     if (source === 'popular') counters.add('edge_popular_total');
-    if (rung.standIn === 'previous') counters.add('edge_previous_total');
-    const standsInFor = isUnreachable ? 'unreachable' : 'absent';
-    return { list, own: own.key, source, standsInFor, storedAtMs, trails };
-  }
-
-  const serveHeld: ServeHeld = (read, manifest, open) => {
-    const own = makeOwnRung(read, manifest, clock.now());
-    if (own instanceof EarshotError) return undefined;
-    const held = lists.readHeld(own, open);
-    if (held === undefined) return undefined;
-    counters.add('edge_reads_total');
-    const { storedAtMs, value: list } = held.entry;
-    return { list, own: own.key, source: 'personal', standsInFor: undefined, storedAtMs, trails: [held.trail] };
-  };
-
-  /** When the lists that stand in were last asked for, by cache key: few, a variant of a surface each. */
-  const keptAtMs = new Map<string, number>();
-
-  /** Sees to it that the popular lists are at hand before they are needed: when they are, nobody may be there to give them. */
-  function keepPopular(climbs: readonly Climb[], manifest: Manifest, call: Call): void {
-    if (popularWarmMs === 0) return;
-    const nowMs = clock.now();
-    const due = new Map<string, Rung>();
-    for (const { own, read } of climbs) {
-      for (const rung of [makePopularHereRung(own, manifest), makePopularRung(read, manifest, nowMs)]) {
-        const cacheKey = rung && makeCacheKey(rung.key);
-        if (rung === undefined || cacheKey === undefined || nowMs - (keptAtMs.get(cacheKey) ?? 0) < popularWarmMs)
-          continue;
-        due.set(cacheKey, { ...rung, isBackground: true });
-        keptAtMs.set(cacheKey, nowMs);
-      }
-    }
-    if (keptAtMs.size > MAX_KEPT) keptAtMs.clear();
-    if (due.size > 0) call.waitUntil(lists.read([...due.values()], detach(call, clock)));
+    if (fallback === 'previous') counters.add('edge_previous_total');
   }
 
   const serveReads: ServeReads = async (reads, manifest, call) => {
     counters.add('edge_reads_total', reads.length);
-    const climbs = reads.map((read) => begin(read, manifest));
-    const started = climbs.filter((climb): climb is Climb => !(climb instanceof EarshotError));
+    const outcomes = reads.map((read) => startRead(read, manifest));
+    const started = outcomes.filter((each): each is PendingRead => !(each instanceof EarshotError));
     for (let open = started; open.length > 0; open = open.filter(({ outcome }) => outcome === undefined)) {
-      const rungs = open.map(({ rung }) => rung as Rung);
-      const results = await lists.read(rungs, call);
-      for (const [i, climb] of open.entries()) take(climb, rungs[i] as Rung, results[i] as ListRead, manifest);
+      const steps = open.map(({ step }) => step as FallbackStep);
+      const results = await lists.read(steps, call);
+      for (const [i, pending] of open.entries())
+        applyResult(pending, steps[i] as FallbackStep, results[i] as ListRead, manifest);
     }
-    keepPopular(started, manifest, call);
-    return climbs.map((climb) => (climb instanceof EarshotError ? climb : (climb.outcome as Served | EarshotError)));
+    warmPopular(started, manifest, call);
+    return outcomes.map((each) => (each instanceof EarshotError ? each : (each.outcome as Served | EarshotError)));
   };
-  return { serveReads, serveHeld };
+
+  const serveCached: ServeCached = (read, manifest, open) => {
+    const own = makeOwnStep(read, manifest, clock.now());
+    if (own instanceof EarshotError) return undefined;
+    const cached = lists.getCached(own, open);
+    if (cached === undefined) return undefined;
+    counters.add('edge_reads_total');
+    const { storedAtMs, value: list } = cached.entry;
+    const trails = [cached.trail];
+    return { list, own: own.key, source: 'personal', fallbackReason: undefined, storedAtMs, trails };
+  };
+
+  return { serveReads, serveCached };
 }
 
-function giveUp({ read, own, isUnreachable, trails }: Climb): ReadError {
+function toServed(
+  { own, trails, isUnreachable }: PendingRead,
+  step: FallbackStep,
+  list: StoredList,
+  storedAtMs: number | undefined,
+): Served {
+  const reason = isUnreachable ? 'unreachable' : 'absent';
+  const fallbackReason = step === own ? undefined : reason;
+  return { list, own: own.key, source: step.source, fallbackReason, storedAtMs, trails };
+}
+
+function toReadError({ read, own, isUnreachable, trails }: PendingRead): ReadError {
   return isUnreachable
-    ? new ReadError('unavailable', `no region gave a list for ${makeCacheKey(own.key)}`, trails)
+    ? new ReadError('unavailable', `no region returned a list for ${makeCacheKey(own.key)}`, trails)
     : new ReadError('no_recommendations', `expected a list for "${read.user}" on "${read.surface}", got none`, trails);
 }
-
-function makeOwnRung(read: Read, manifest: Manifest, nowMs: number): Rung | EarshotError {
-  const surface = surfaceOf(manifest, read.surface);
-  if (surface === undefined)
-    return new EarshotError('unknown_surface', 'edge', `there is no surface "${read.surface}"`);
-  const choice = chooseOwn(surface, read, nowMs);
-  if (choice instanceof EarshotError) return choice;
-  return {
-    key: { surface: read.surface, user: read.user, ...choice, expand: read.expand },
-    ttlSeconds: surface.listTtlSeconds,
-    notBeforeMs: erasedAtMs(manifest, read.user),
-    source: 'personal',
-  };
-}
-
-function chooseOwn(
-  surface: Surface,
-  read: Read,
-  nowMs: number,
-): { variant: string; generation: number } | EarshotError {
-  if (read.variant === undefined) {
-    const { variant, generation } = chooseList(surface, read.user, nowMs);
-    return { variant: variant.name, generation };
-  }
-  const variant = surface.variants.find(({ name }) => name === read.variant);
-  if (variant === undefined) {
-    return new EarshotError('unknown_variant', 'edge', `there is no variant "${read.variant}" on "${read.surface}"`);
-  }
-  return { variant: variant.name, generation: chooseGeneration(variant, read.user, nowMs) };
-}
-
-/**
- * After the user's own list the popular one of the surface, under the user's own variant, and after that the one for all surfaces; all of them
- * expanded when the read is. Before them, when the own list cannot be reached: that list alone, when it was to be expanded, because it may be
- * held, or its items be what is out of reach; and what caches hold of it from the generation before.
- */
-function nextRung(
-  climb: Climb,
-  rung: Rung,
-  isUnreachable: boolean,
-  manifest: Manifest,
-  nowMs: number,
-): Rung | undefined {
-  const { read, own } = climb;
-  if (rung === own && isUnreachable && read.expand !== undefined) {
-    return { ...own, key: { ...own.key, expand: undefined }, standIn: 'plain' };
-  }
-  if (isUnreachable && (rung === own || rung.standIn === 'plain')) {
-    const previous = makePreviousRung(own, manifest);
-    if (previous !== undefined) return previous;
-  }
-  if (read.fallback === 'none') return undefined;
-  const here = makePopularHereRung(own, manifest);
-  if (rung.source === 'personal') return here;
-  const anywhere = makePopularRung(read, manifest, nowMs);
-  const isAsked = (each: Rung): boolean =>
-    anywhere !== undefined && makeCacheKey(each.key) === makeCacheKey(anywhere.key);
-  return isAsked(rung) || isAsked(here) ? undefined : anywhere;
-}
-
-/** Undefined when there is no generation before, or the user is on it already. */
-function makePreviousRung(own: Rung, manifest: Manifest): Rung | undefined {
-  const variant = surfaceOf(manifest, own.key.surface)?.variants.find(({ name }) => name === own.key.variant);
-  const previous = variant?.previous;
-  if (previous === undefined || previous === own.key.generation) return undefined;
-  const key = { ...own.key, generation: previous, expand: undefined };
-  return { ...own, key, isHeldOnly: true, standIn: 'previous' };
-}
-
-const makePopularHereRung = (own: Rung, manifest: Manifest): Rung => ({
-  ...own,
-  key: { ...own.key, user: POPULAR_USER },
-  notBeforeMs: erasedAtMs(manifest, POPULAR_USER),
-  source: 'popular',
-  standIn: 'popular',
-});
-
-function makePopularRung({ expand }: Pick<Read, 'expand'>, manifest: Manifest, nowMs: number): Rung | undefined {
-  const surface = surfaceOf(manifest, POPULAR_SURFACE);
-  if (surface === undefined) return undefined;
-  const { variant, generation } = chooseList(surface, POPULAR_USER, nowMs);
-  return {
-    key: { surface: POPULAR_SURFACE, variant: variant.name, generation, user: POPULAR_USER, expand },
-    ttlSeconds: surface.listTtlSeconds,
-    notBeforeMs: erasedAtMs(manifest, POPULAR_USER),
-    source: 'popular',
-    standIn: 'popular',
-  };
-}
-
-const surfaceOf = ({ surfaces }: Manifest, name: string): Surface | undefined =>
-  Object.hasOwn(surfaces, name) ? surfaces[name] : undefined;

@@ -1,38 +1,39 @@
-// What the worker and a region's object say to each other: plain data, which RPC copies, lists as bytes.
+// Messages between the worker and a region object: plain data that RPC copies, with lists as bytes.
 import type { Entry } from '../../shared/caching/entry.ts';
-import type { Asked } from '../tiers/chain.ts';
-import type { ListRequest, LoadFailure, RegionAsked } from '../upstream/region-reader.ts';
+import type { ListRequest, LoadFailure } from '../reads/list-source.ts';
+import type { RegionLookup } from '../reads/trail.ts';
+import type { TierLookup } from '../tiers/tier.ts';
 
 export interface RegionCall {
-  /** By which it can be cancelled; no other call to the object has the same. */
+  /** Unique among all calls to the object. Cancellation names it. */
   readonly id: string;
-  /** The region's name: an object does not know its own. */
+  /** Name of the region: an object does not know its own. */
   readonly region: string;
-  /** Milliseconds that the caller still has. */
+  /** Remaining time of the caller in milliseconds. */
   readonly deadlineMs: number;
   readonly traceparent: string | undefined;
   readonly devLocation: string | undefined;
-  /** At least one, all of users of the object's shard. */
+  /** At least one, all for users of the object's shard. */
   readonly reads: readonly ListRequest[];
 }
 
-/** One per read: an entry, or, when the origin gave none, why, and what is still held. */
+/** One per read: an entry, or the failure of the origin with the stale entry that the object still has. */
 export interface RegionRead {
   readonly entry?: Entry;
-  /** There when the origin gave nothing; `entry` is stale then. */
+  /** Set if the origin returned nothing. `entry` is stale then. */
   readonly failure?: LoadFailure;
   readonly isFromCache: boolean;
-  readonly object: Omit<Asked, 'tier'>;
-  readonly origin?: RegionAsked['origin'];
+  readonly object: Omit<TierLookup, 'tier'>;
+  readonly origin?: RegionLookup['origin'];
 }
 
-/** `overloaded`: the object has as much waiting as it takes, and the caller does better without it. */
+/** `overloaded`: too many keys wait in the object, and the caller should bypass it. */
 export type RegionAnswer =
   | { readonly kind: 'reads'; readonly reads: readonly RegionRead[] }
   | { readonly kind: 'overloaded' };
 
 export interface RegionObject {
   read(call: RegionCall): Promise<RegionAnswer>;
-  /** Whoever made the call does not want it any more. What others wait for as well goes on. */
+  /** Cancels a call. Loads that other calls wait for continue. */
   cancel(id: string): Promise<void>;
 }

@@ -1,8 +1,8 @@
-// Which of a region's objects holds a user: rendezvous hashing, so that one shard more moves only the users that it gets.
+// The object of a region that holds a user, by rendezvous hashing: an additional shard moves only the users that it gets.
 // Source: D. Thaler, C. Ravishankar, "Using Name-Based Mappings to Increase Hit Rates", IEEE/ACM Transactions on Networking, 1998.
 import { murmur3 } from '../../shared/runtime/hash.ts';
 
-/** A whole number from 0 to `shards` - 1; the same for all lists of one user. */
+/** A whole number from 0 to `shards` - 1, the same for all lists of one user. */
 export function chooseShard(user: string, shards: number): number {
   let chosen = 0;
   let highest = -1;
@@ -15,7 +15,7 @@ export function chooseShard(user: string, shards: number): number {
   return chosen;
 }
 
-/** Another than those of row keys, variants and ramps, so that a shard is not a slice of a tablet or of a variant. */
+/** Differs from the seeds of row keys, variants and ramps, so a shard is not a slice of a tablet or of a variant. */
 const SEED = 0x5851f42d;
 
 export const shardName = (region: string, shard: number): string => `${region}/${shard}`;

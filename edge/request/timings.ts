@@ -1,20 +1,19 @@
-// Server-Timing (W3C): how long each step of one request took. A step that many reads of a batch take at once is one entry: the time during
-// which it was under way for any of them. Worker clocks advance only at I/O, so steps of pure computing show 0 in production; nothing may be
-// decided from these numbers.
+// Durations of one request's steps, serialised as Server-Timing (W3C). Concurrent runs of a step in a batch are one entry: the time during
+// which any of them ran. Worker clocks advance only at I/O, so CPU-only steps show 0 in production; no decision may rest on these numbers.
 import type { Clock } from '../../shared/runtime/clock.ts';
 
 export interface Timings {
-  /** Runs `step` and notes how long it took under `name`; `description` must be a name (ids.ts). */
+  /** Runs `step` and adds its duration to `name`. `description` must be a name (shared/domain/ids.ts). */
   time<T>(name: string, step: () => T | Promise<T>, description?: string): Promise<T>;
-  /** Notes a step that was over at once, because what it is there for was known. */
-  note(name: string): void;
-  /** The header's value: one entry per name and description, in the order in which they began. */
+  /** Adds a step of duration 0, for a result that was already in memory. */
+  addInstant(name: string): void;
+  /** The header's value: one entry per name and description, in order of their start. */
   serialize(): string;
 }
 
 interface Step {
   running: number;
-  /** When the first of those that run now began. */
+  /** Start of the first run that is in progress. */
   sinceMs: number;
   durationMs: number;
 }
@@ -22,25 +21,25 @@ interface Step {
 export function createTimings(clock: Clock): Timings {
   const steps = new Map<string, Step>();
 
-  function begin(label: string): Step {
+  function startStep(label: string): Step {
     const step = steps.get(label) ?? { running: 0, sinceMs: 0, durationMs: 0 };
     if (step.running++ === 0) step.sinceMs = clock.now();
     steps.set(label, step);
     return step;
   }
 
-  function end(step: Step): void {
+  function endStep(step: Step): void {
     if (--step.running === 0) step.durationMs += clock.now() - step.sinceMs;
   }
 
   return {
-    note: (name) => end(begin(name)),
+    addInstant: (name) => endStep(startStep(name)),
     time: async (name, run, description) => {
-      const step = begin(description === undefined ? name : `${name};desc="${description}"`);
+      const step = startStep(description === undefined ? name : `${name};desc="${description}"`);
       try {
         return await run();
       } finally {
-        end(step);
+        endStep(step);
       }
     },
     serialize: () =>

@@ -1,28 +1,28 @@
-// Waiting with a bound, on the injected clock.
-
-import type { Presence } from '../../shared/caching/cancellation.ts';
+// Waits with a bound, on the injected clock.
+import type { Cancellation } from '../../shared/caching/cancellation.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 
 export class WaitTimeout extends Error {
   override readonly name = 'WaitTimeout';
 }
 
-/** Whoever waited does not want it any more. */
+/** The caller cancelled the wait. */
 export class WaitCancelled extends Error {
   override readonly name = 'WaitCancelled';
 }
 
 /**
- * What `work` resolves to, a WaitTimeout once `timeoutMs` have passed, or a WaitCancelled once `presence` is gone. The signal is aborted then,
- * but the wait ends even if `work` does not heed it.
+ * Resolves to the result of `work`. Rejects with a WaitTimeout after `timeoutMs`, or with a WaitCancelled when `cancellation` fires. Both abort
+ * the signal that `work` gets, and end the wait even if `work` ignores it.
  */
 export async function withTimeout<T>(
   clock: Clock,
   timeoutMs: number,
   work: (signal: AbortSignal) => Promise<T>,
-  presence?: Presence,
+  cancellation?: Cancellation,
 ): Promise<T> {
-  if (presence?.isGone()) throw new WaitCancelled('nobody waits for it any more');
+  const cancelled = (): WaitCancelled => new WaitCancelled('the caller cancelled the wait');
+  if (cancellation?.isCancelled()) throw cancelled();
   const controller = new AbortController();
   const ended = Promise.withResolvers<never>();
   const endWith = (error: Error): void => {
@@ -30,11 +30,11 @@ export async function withTimeout<T>(
     ended.reject(error);
   };
   const cancelTimer = clock.setTimeout(() => endWith(new WaitTimeout(`no answer within ${timeoutMs} ms`)), timeoutMs);
-  const forget = presence?.onGone(() => endWith(new WaitCancelled('nobody waits for it any more')));
+  const removeListener = cancellation?.onCancel(() => endWith(cancelled()));
   try {
     return await Promise.race([work(controller.signal), ended.promise]);
   } finally {
     cancelTimer();
-    forget?.();
+    removeListener?.();
   }
 }

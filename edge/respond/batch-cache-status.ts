@@ -1,10 +1,11 @@
-// Cache-Status (RFC 9211) of a batch: one member for each cache and region that any of its reads asked, with what is true of all of them.
-// `detail` counts the reads that got what they asked for there, of those that asked: "97/100".
-import { type CacheTrail, type Member, membersOf, objectName, originName, serializeMember } from './cache-status.ts';
+// Cache-Status (RFC 9211) of a batch: one member for each cache and region that a read asked, with the parameters that all of them share.
+// `detail` counts the reads that it answered, of the reads that asked it: "97/100".
+import type { CacheTrail } from '../reads/trail.ts';
+import { type Member, membersOf, objectName, originName, serializeMember } from './cache-status.ts';
 
-type Visit = Omit<Member, 'about'>;
+type Visit = Omit<Member, 'own'>;
 
-/** `reads` are the trails of each read, `regions` the names of all regions in the order in which the caller asks them. */
+/** `reads` are the trails of each read, `regions` the names of all regions in the caller's order. */
 export function serializeBatchCacheStatus(
   reads: readonly (readonly CacheTrail[])[],
   regions: readonly string[],
@@ -17,7 +18,7 @@ export function serializeBatchCacheStatus(
     .join(', ');
 }
 
-/** The names from the one closest to the origin: those of the regions as the caller asks them, and then those of the tiers. */
+/** The names from the one closest to the origin: the regions in the caller's order, then the tiers. */
 function orderOf(reads: readonly (readonly CacheTrail[])[], regions: readonly string[]): string[] {
   const deepest = reads.flat().reduce<string[]>((names, { tiers }) => {
     return tiers.length > names.length ? tiers.map(({ tier }) => tier) : names;
@@ -25,26 +26,26 @@ function orderOf(reads: readonly (readonly CacheTrail[])[], regions: readonly st
   return [...regions.flatMap((region) => [originName(region), objectName(region)]), ...deepest.toReversed()];
 }
 
-/** What nearly all reads are, one for all of them: a hit in the tier that is asked first. */
-const PLAIN_HITS = new Map<string, readonly Visit[]>();
+/** One shared visit per tier for the most frequent read, a hit in the first tier. */
+const SINGLE_HITS = new Map<string, readonly Visit[]>();
 
-function plainHitOf([trail, ...others]: readonly CacheTrail[]): readonly Visit[] | undefined {
-  const asked = trail?.tiers[0];
-  const isPlain = others.length === 0 && trail?.tiers.length === 1 && trail.regions.length === 0;
-  if (!isPlain || asked?.outcome !== 'hit') return undefined;
-  const known = PLAIN_HITS.get(asked.tier);
+function singleHitOf([trail, ...others]: readonly CacheTrail[]): readonly Visit[] | undefined {
+  const lookup = trail?.tiers[0];
+  const isSingle = others.length === 0 && trail?.tiers.length === 1 && trail.regions.length === 0;
+  if (!isSingle || lookup?.outcome !== 'hit') return undefined;
+  const known = SINGLE_HITS.get(lookup.tier);
   if (known !== undefined) return known;
-  const visits = [{ name: asked.tier, isHit: true, isAnswer: true, flags: [] }];
-  PLAIN_HITS.set(asked.tier, visits);
+  const visits = [{ name: lookup.tier, isHit: true, isAnswer: true, flags: [] }];
+  SINGLE_HITS.set(lookup.tier, visits);
   return visits;
 }
 
-/** One visit per name: a read that asked a cache for its own list and for what stands in was answered there when both were. */
+/** One visit per name. A read that asked a cache for its list and for a fallback was answered there if both were. */
 function visitsOf(trails: readonly CacheTrail[]): readonly Visit[] {
-  const plainHit = plainHitOf(trails);
-  if (plainHit !== undefined) return plainHit;
+  const singleHit = singleHitOf(trails);
+  if (singleHit !== undefined) return singleHit;
   const visits = new Map<string, Visit>();
-  // Of when they were stored nothing is said, so that the time does not matter.
+  // Visits carry no times, so any moment will do.
   for (const visit of trails.flatMap((trail) => membersOf(trail, 0))) {
     const before = visits.get(visit.name);
     visits.set(visit.name, before === undefined ? visit : join(before, visit));
@@ -68,7 +69,7 @@ function summarize(name: string, visits: readonly Visit[]): string {
   return serializeMember(name, [forwardOf(visits, forwarded), ...shared, detail]);
 }
 
-/** `partial` when some were answered from the cache; one reason for all others, or the plainest. */
+/** `partial` if some reads were hits; else the reason that all share, or `miss`. */
 function forwardOf(visits: readonly Visit[], forwarded: readonly Visit[]): string {
   if (forwarded.length < visits.length) return 'fwd=partial';
   return common(forwarded).find((flag) => flag.startsWith('fwd=')) ?? 'fwd=miss';

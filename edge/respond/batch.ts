@@ -1,13 +1,15 @@
-// The answer to a batch: a result per read, composed around the stored bytes of its list as list.ts does for one.
+// The answer to a batch: a result per read, composed around the stored bytes of its list.
 
 import { cutList } from '../../shared/domain/list.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
 import { interleaveBytes } from '../../shared/runtime/bytes.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
-import { type Read, ReadError, type Served } from '../reads/serve-reads.ts';
+import type { Read } from '../reads/fallback.ts';
+import { ReadError, type Served } from '../reads/serve-reads.ts';
+import type { CacheTrail } from '../reads/trail.ts';
 import type { Call } from '../request/call.ts';
 import { serializeBatchCacheStatus } from './batch-cache-status.ts';
-import { type CacheTrail, serializeCacheStatus } from './cache-status.ts';
+import { serializeCacheStatus } from './cache-status.ts';
 import { closeList, describeList, openList } from './compose.ts';
 import { REGIONS_HEADER, serializeDecision, serializeRegions } from './debug.ts';
 import { EVERY_ANSWER } from './every-answer.ts';
@@ -17,16 +19,16 @@ export interface BatchRead extends Read {
   readonly limit: number;
 }
 
-/** An error is the problem in the place of the read that it is about. */
+/** An error becomes the problem in the place of its read. */
 export type BatchResult = { readonly read: BatchRead; readonly served: Served } | EarshotError;
 
 interface BatchAnswer {
   /** In the order of the reads. */
   readonly results: readonly BatchResult[];
-  /** What they were chosen under. */
+  /** The manifest that the lists were chosen under. */
   readonly manifest: Manifest;
   readonly nowMs: number;
-  /** Whether to add what only debuggers may see. */
+  /** Whether to add debug output. */
   readonly debug: boolean;
   readonly call: Call;
 }
@@ -35,7 +37,7 @@ export const respondWithBatch = (answer: BatchAnswer): Response =>
   new Response(composeBody(answer), { headers: makeHeaders(answer) });
 
 function composeBody(answer: BatchAnswer): Uint8Array {
-  /** What stands before each of the lists. */
+  /** The JSON before each list. */
   const texts: string[] = [];
   const lists: Uint8Array[] = [];
   let text = '{"results":[';
@@ -66,7 +68,7 @@ function describeDecision(read: Read, served: Served, answer: BatchAnswer): obje
 const describeTrails = (trails: readonly CacheTrail[], { nowMs, debug }: BatchAnswer): object =>
   debug && trails.length > 0 ? { cacheStatus: serializeCacheStatus(trails, nowMs, true) } : {};
 
-/** What a read asked: nothing, if it was refused before. */
+/** A refused read has no trails. */
 function trailsOf(result: BatchResult): readonly CacheTrail[] {
   if (result instanceof ReadError) return result.trails;
   return result instanceof EarshotError ? [] : result.served.trails;
@@ -76,13 +78,13 @@ function makeHeaders({ results, debug, call }: BatchAnswer): Headers {
   const headers = new Headers({
     ...EVERY_ANSWER,
     'Content-Type': 'application/json',
-    // It holds lists of many users, for a service that has a store of its own if it wants one: no cache on the way has any business with it.
+    // The answer holds lists of many users. No cache on the way may store it.
     'Cache-Control': 'no-store',
     'Server-Timing': call.timings.serialize(),
   });
   const trails = results.map(trailsOf).filter(({ length }) => length > 0);
   const regions = call.regions.map(({ name }) => name);
   if (trails.length > 0) headers.set('Cache-Status', serializeBatchCacheStatus(trails, regions));
-  if (debug) headers.set(REGIONS_HEADER, serializeRegions(call));
+  if (debug) headers.set(REGIONS_HEADER, serializeRegions(call.regions));
   return headers;
 }

@@ -1,8 +1,9 @@
-// What stands around the bytes of a list in an answer, be it an answer of its own or one result of a batch.
+// The JSON around the bytes of a list, in an answer of its own and in the result of a batch.
 import { formatGeneration } from '../../shared/domain/generation.ts';
-import type { Read, Served } from '../reads/serve-reads.ts';
+import type { Read } from '../reads/fallback.ts';
+import type { Served } from '../reads/serve-reads.ts';
 
-/** What an answer says of its list. */
+/** The members of an answer besides its items. */
 export const describeList = ({ user, surface }: Read, { own: { variant }, source, list }: Served) => ({
   user,
   surface,
@@ -11,7 +12,7 @@ export const describeList = ({ user, surface }: Read, { own: { variant }, source
   source,
 });
 
-/** The JSON of `about`, up to where the items begin. */
-export const openList = (about: object): string => `${JSON.stringify(about).slice(0, -1)},"items":[`;
+/** The JSON of `members`, up to the first item. */
+export const openList = (members: object): string => `${JSON.stringify(members).slice(0, -1)},"items":[`;
 
 export const closeList = ']}';

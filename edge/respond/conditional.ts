@@ -2,8 +2,8 @@
 import { murmur3 } from '../../shared/runtime/hash.ts';
 
 /**
- * A strong tag for the first `limit` items of a list under `prefix` (ASCII), the part of the body that stands before them. The list's digest
- * comes with the list, so nothing hashes its bytes.
+ * A strong tag for the first `limit` items of a list behind `prefix` (ASCII), the body before the items. The origin sends the list's digest, so
+ * no bytes are hashed here.
  */
 export function makeEtag(digest: string, prefix: string, limit: number): string {
   return `"${digest}-${toHex(murmur3(prefix, 0x3c6ef372))}${toHex(murmur3(prefix, 0xa54ff53a))}-${limit}"`;
@@ -11,7 +11,7 @@ export function makeEtag(digest: string, prefix: string, limit: number): string 
 
 const toHex = (part: number): string => part.toString(16).padStart(8, '0');
 
-/** Whether the caller already has the representation that `etag` names: weak comparison, as If-None-Match asks for. */
+/** Whether the caller has the representation of `etag`. If-None-Match compares weakly. */
 export function isNotModified(ifNoneMatch: string | undefined, etag: string): boolean {
   if (ifNoneMatch === undefined) return false;
   if (ifNoneMatch.trim() === '*') return true;

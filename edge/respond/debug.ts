@@ -1,43 +1,41 @@
-// What Earshot-Debug: 1 adds to an answer, for those with the scope recs:debug: which regions would be asked in which order, and the
-// decisions that led to this list. Structured fields (RFC 9651): a list of tokens, and a dictionary.
+// Output of Earshot-Debug: 1, which needs the scope recs:debug: the order of the regions, and the decisions that led to the list. Structured
+// fields (RFC 9651): a list of tokens, and a dictionary.
 import { makeCacheKey } from '../../shared/domain/keys.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
 import type { Region } from '../../shared/domain/regions.ts';
-import type { Read, Served } from '../reads/serve-reads.ts';
-import type { Call } from '../request/call.ts';
+import type { Read } from '../reads/fallback.ts';
+import type { Served } from '../reads/serve-reads.ts';
 
 export const DEBUG_HEADER = 'Earshot-Debug';
 export const REGIONS_HEADER = 'Earshot-Regions';
 export const DECISION_HEADER = 'Earshot-Decision';
 
-/** `read` under `manifest` in `call` became `served`. */
 export const makeDebugHeaders = (
   read: Read,
   served: Served,
   manifest: Manifest,
   regions: readonly Region[],
 ): Record<string, string> => ({
-  [REGIONS_HEADER]: serializeRegions({ regions }),
+  [REGIONS_HEADER]: serializeRegions(regions),
   [DECISION_HEADER]: serializeDecision(read, served, manifest),
 });
 
-export const serializeRegions = ({ regions }: Pick<Call, 'regions'>): string =>
-  regions.map(({ name }) => name).join(', ');
+export const serializeRegions = (regions: readonly Region[]): string => regions.map(({ name }) => name).join(', ');
 
 export function serializeDecision(
   read: Read,
-  { own, source, standsInFor }: Served,
+  { own, source, fallbackReason }: Served,
   { version, surfaces }: Manifest,
 ): string {
   const variant = surfaces[own.surface]?.variants.find(({ name }) => name === own.variant);
   return [
     `manifest=${version}`,
     `variant=${own.variant};by=${read.variant === undefined ? 'weight' : 'preview'}`,
-    // The generation that was asked for; that of the list, which may be an older one, is in the answer.
+    // The requested generation. The answer has the list's generation, which can be older.
     `generation=${own.generation};by=${variant?.current === own.generation ? 'current' : 'ramp'}`,
-    `source=${source}${standsInFor === undefined ? '' : `;by=${standsInFor}`}`,
+    `source=${source}${fallbackReason === undefined ? '' : `;by=${fallbackReason}`}`,
   ].join(', ');
 }
 
-/** The parameter `key` of Cache-Status (RFC 9211, section 2.7); keys hold nothing that a string would have to escape. */
+/** The parameter `key` of Cache-Status (RFC 9211, section 2.7). No character of a key needs escaping in a string. */
 export const serializeKey = (key: Parameters<typeof makeCacheKey>[0]): string => `key="${makeCacheKey(key)}"`;

@@ -1,3 +1,3 @@
-// The headers that every answer has, whatever it is. They are given when it is made, because changing an answer afterwards costs more.
+// Headers of every answer. They are set when the answer is made, because changing it later costs more.
 
 export const EVERY_ANSWER = { 'X-Content-Type-Options': 'nosniff' } as const;

@@ -1,12 +1,12 @@
-// Players that run in a browser, on pages of the origins that were configured (Fetch, section 3.3). No cookie is ever taken, so credentials
-// in that sense are not allowed; tokens come in Authorization, which a page has to set itself.
+// CORS for players in browsers, on pages of the configured origins (Fetch, section 3.3). The worker reads no cookies, so credentials are not
+// allowed. A page sets its token in Authorization.
 import type { MiddlewareHandler } from 'hono';
 import { cors } from 'hono/cors';
 import { DEADLINE_HEADER } from '../../shared/wire/read-request.ts';
 import { DEBUG_HEADER } from '../respond/debug.ts';
 import { EVERY_ANSWER } from '../respond/every-answer.ts';
 
-/** How long a browser may remember what a preflight said; Chromium remembers it no longer. */
+/** Maximum age of a preflight answer in a browser. It is Chromium's upper bound. */
 const PREFLIGHT_MAX_AGE_SECONDS = 7_200;
 
 export function allowOrigins(origins: readonly string[]): MiddlewareHandler {
@@ -18,7 +18,7 @@ export function allowOrigins(origins: readonly string[]): MiddlewareHandler {
     maxAge: PREFLIGHT_MAX_AGE_SECONDS,
   });
   return (c, next) => {
-    // A preflight is answered by the middleware itself, which knows nothing of them.
+    // The middleware itself answers a preflight, without the common headers.
     if (c.req.method === 'OPTIONS') for (const [name, value] of Object.entries(EVERY_ANSWER)) c.header(name, value);
     return allow(c, next);
   };

@@ -1,5 +1,5 @@
-// What came, in the words of a refusal: short, on one line, and safe for any value that JSON can hold. Objects and lists are only named: one
-// that is nested deeply, or has a `toString` of its own, must not break the refusal.
+// A received value in an error message: short, on one line, and safe for any JSON value. Objects and lists are only named, because deep nesting
+// or an own `toString` must not break the message.
 
 const MAX_CHARACTERS = 64;
 

@@ -1,4 +1,4 @@
-// How the schemas of the public API word a refusal: what was expected and what came.
+// Error messages of the public API's schemas: the expected form and the received value.
 import { z } from '@hono/zod-openapi';
 import { describeValue } from './describe-value.ts';
 
@@ -11,7 +11,7 @@ export const expected = (name: string, what: string): Refusal => ({
   error: ({ input }) => `expected ${name} to be ${what}, got ${describeValue(input)}`,
 });
 
-/** For what a request can name more than once, which is then a list. */
+/** For a query parameter, which is a list if the request repeats it. */
 export const expectedOnce = (name: string, what: string): Refusal => ({
   error: (issue) =>
     Array.isArray(issue.input)

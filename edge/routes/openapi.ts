@@ -1,4 +1,4 @@
-// The contract of the public routes: what createRoute makes into both the validation and /openapi.json. That of batches is in batch-route.ts.
+// The contract of the public routes, for validation and for /openapi.json. batch/route.ts has the contract of batches.
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context, Env } from 'hono';
 import { DECISION_HEADER, REGIONS_HEADER } from '../respond/debug.ts';
@@ -19,7 +19,7 @@ export const problem = (description: string) => ({
 
 const cacheStatus = z.string().openapi({ description: 'Every cache and region that was asked (RFC 9211).' });
 
-/** Of a read that asked for a list and found none. */
+/** The problem of a read without a list. */
 const problemOfRead = (description: string) => ({
   ...problem(description),
   headers: z.object({ 'Cache-Status': cacheStatus.optional() }),
@@ -35,10 +35,10 @@ export const answers = {
       'Server-Timing': z.string(),
       Age: z.string().optional().openapi({
         description:
-          'When a cache gave the list: the seconds since it was stored, or since a region confirmed that it is the live one, if that is later.',
+          'If a cache served the list: seconds since it was stored, or since a region confirmed that it is live, if that is later.',
       }),
       [REGIONS_HEADER]: z.string().optional().openapi({
-        description: 'With Earshot-Debug: the regions, in the order in which this caller asks them.',
+        description: 'With Earshot-Debug: the regions in the order of this caller.',
         example: 'asia, us, europe',
       }),
       [DECISION_HEADER]: z
@@ -46,20 +46,20 @@ export const answers = {
         .optional()
         .openapi({
           description:
-            'With Earshot-Debug: the version of the manifest; the variant, by its weight or as a preview; the generation asked for, by being ' +
-            'current or the one before it while a flip is ramped; whose list it is, and for what another stands in.',
+            'With Earshot-Debug: the version of the manifest; the variant, chosen by weight or as a preview; the requested generation, current ' +
+            'or previous during a ramp; the source of the list, with the reason for a fallback.',
           example:
             'manifest=17, variant=control;by=weight, generation=1795402800000;by=current, source=popular;by=absent',
         }),
     }),
     content: { 'application/json': { schema: recommendationsSchema } },
   },
-  304: { description: 'The caller has the list already (If-None-Match).' },
+  304: { description: 'The caller has this list (If-None-Match).' },
   400: problem('A parameter is not valid.'),
   401: problem('The bearer token is missing or not valid.'),
   403: problem('The token does not allow this.'),
   404: problemOfRead('There is no such surface or variant, or nothing for this user.'),
-  500: problem('Something went wrong.'),
+  500: problem('An internal error.'),
   503: problemOfRead('No region could be reached; try again.'),
 } as const;
 
@@ -77,11 +77,11 @@ export const userRoute = createRoute({
   ...shared,
   path: '/v1/users/{user}/recommendations/{surface}',
   operationId: 'getUserRecommendations',
-  summary: 'The recommendations of a named user: the own one, or with the scope recs:read:any another',
+  summary: 'The recommendations of a named user: the own user, or any user with the scope recs:read:any',
   request: { params: userParamsSchema, query: querySchema, headers: headersSchema },
 });
 
-/** Serves the document of all routes registered on `app`, made at the first request. */
+/** Serves the document of all routes on `app`. It is made at the first request. */
 export function serveOpenApi<E extends Env>(app: OpenAPIHono<E>): (c: Context) => Response {
   app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
     type: 'http',

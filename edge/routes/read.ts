@@ -1,17 +1,48 @@
-// One list by GET. What the isolate has fresh, manifest and list, is answered at once; nearly all requests are such, and cost half as much as one
-// that waits. Everything else, debugging included, takes the whole way.
+// One list by GET. If the isolate has manifest and list fresh, the answer needs no I/O; most requests are such, at half the cost of one that
+// waits. All other reads, debug output included, wait for the manifest and the tiers.
 import type { Context } from 'hono';
 import { DEFAULT_LIMIT } from '../../shared/domain/list.ts';
 import { DEV_LOCATION_HEADER, type Region } from '../../shared/domain/regions.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
 import type { EdgeDeps } from '../deps.ts';
 import { checkAccess } from '../identity/access.ts';
-import { type Caller, openCall } from '../identity/caller.ts';
+import { type Caller, withCaller } from '../identity/caller.ts';
 import type { LiveManifest } from '../manifest/store.ts';
-import type { Read, Served } from '../reads/serve-reads.ts';
+import type { Read } from '../reads/fallback.ts';
+import type { Served } from '../reads/serve-reads.ts';
+import { openCall } from '../request/open-call.ts';
+import { DEBUG_HEADER } from '../respond/debug.ts';
 import { respondWithList } from '../respond/list.ts';
+import { ownRoute, userRoute } from './openapi.ts';
+import { createRequestReader } from './validation.ts';
 
-export interface ReadOptions {
+type Handler = (c: Context) => Response | Promise<Response>;
+
+/** The list of the token's own user. */
+export function createOwnReadHandler(deps: EdgeDeps): Handler {
+  const readRequest = createRequestReader(ownRoute.request);
+  return (c) =>
+    withCaller(deps, c, (caller) => {
+      const { query, params, headers } = readRequest(c.req);
+      const debug = headers[DEBUG_HEADER] !== undefined;
+      return answerRead(deps, c, caller, { ...query, user: caller.identity.user, surface: params.surface, debug });
+    });
+}
+
+/** The list of a named user. */
+export function createUserReadHandler(deps: EdgeDeps): Handler {
+  const readRequest = createRequestReader(userRoute.request);
+  return (c) =>
+    withCaller(deps, c, (caller) => {
+      const { query, params, headers } = readRequest(c.req);
+      const debug = headers[DEBUG_HEADER] !== undefined;
+      return answerRead(deps, c, caller, { ...query, ...params, debug });
+    });
+}
+
+interface ReadRequest {
+  readonly user: string;
+  readonly surface: string;
   readonly debug: boolean;
   readonly limit?: number | undefined;
   readonly fallback?: 'popular' | 'none' | undefined;
@@ -19,21 +50,16 @@ export interface ReadOptions {
   readonly expand?: Read['expand'];
 }
 
-/** Throws, or rejects with, an AccessError, `invalid_request`, or what serveReads and the manifest store give instead of a list. */
-export function answerRead(
-  deps: EdgeDeps,
-  c: Context,
-  caller: Caller,
-  user: string,
-  surface: string,
-  options: ReadOptions,
-): Response | Promise<Response> {
-  const { config, clock, manifests, serveHeld } = deps;
-  const { limit = DEFAULT_LIMIT, fallback = 'popular', variant, expand, debug } = options;
+type Respond = (served: Served, live: LiveManifest, regions: readonly Region[]) => Response;
+
+/** Throws, or rejects with, `forbidden`, `invalid_request`, or an error of serveReads or of the manifest store. */
+function answerRead(deps: EdgeDeps, c: Context, caller: Caller, request: ReadRequest): Response | Promise<Response> {
+  const { config, clock, manifests, serveCached } = deps;
+  const { user, surface, limit = DEFAULT_LIMIT, fallback = 'popular', variant, expand, debug } = request;
   const { timings } = caller;
   const read = { user, surface, fallback, variant, expand };
   checkAccess(caller.identity, [read], debug);
-  const respond = (served: Served, live: LiveManifest, regions: readonly Region[]): Response =>
+  const respond: Respond = (served, live, regions) =>
     respondWithList({
       read,
       served,
@@ -48,11 +74,11 @@ export function answerRead(
     });
 
   const needsPlace = debug || c.req.header(DEV_LOCATION_HEADER) !== undefined;
-  const fresh = needsPlace ? undefined : manifests.getFresh();
-  const held = fresh && serveHeld(read, fresh.manifest, () => openCall(deps, c, caller));
-  if (fresh === undefined || held === undefined) return waitForRead(deps, c, caller, read, respond);
-  timings.note('manifest');
-  return respond(held, fresh, config.regions);
+  const live = needsPlace ? undefined : manifests.getFresh();
+  const cached = live && serveCached(read, live.manifest, () => openCall(deps, c, caller));
+  if (live === undefined || cached === undefined) return waitForRead(deps, c, caller, read, respond);
+  timings.addInstant('manifest');
+  return respond(cached, live, config.regions);
 }
 
 async function waitForRead(
@@ -60,12 +86,12 @@ async function waitForRead(
   c: Context,
   caller: Caller,
   read: Read,
-  respond: (served: Served, live: LiveManifest, regions: readonly Region[]) => Response,
+  respond: Respond,
 ): Promise<Response> {
   const call = openCall(deps, c, caller);
   const live = await call.timings.time('manifest', () => deps.manifests.get(call));
   const [served] = await deps.serveReads([read], live.manifest, call);
-  if (served === undefined) throw new Error('expected an outcome for every read; ladder.ts sees to it');
+  if (served === undefined) throw new Error('expected serveReads to return one outcome per read');
   if (served instanceof EarshotError) throw served;
   return respond(served, live, call.regions);
 }

@@ -1,4 +1,4 @@
-// The schemas of the public API: the same ones validate requests and make the OpenAPI document. Those of batches are in batch-schemas.ts.
+// The schemas of the public API. They validate requests and make the OpenAPI document. batch/schemas.ts has those of batches.
 import { z } from '@hono/zod-openapi';
 import { ID_GRAMMAR, NAME_GRAMMAR, NAME_PATTERN, PUBLIC_ID_PATTERN } from '../../shared/domain/ids.ts';
 import { DEFAULT_LIMIT, MAX_ITEMS } from '../../shared/domain/list.ts';
@@ -11,28 +11,27 @@ export const limitRange = {
   minimum: 1,
   maximum: MAX_ITEMS,
   default: DEFAULT_LIMIT,
-  description: 'The most items to answer with.',
+  description: 'Maximum number of items.',
 } as const;
 export const LIMIT_GRAMMAR = `a whole number from 1 to ${MAX_ITEMS}`;
 
-/** Of a query when `refuse` is expectedOnce, of a JSON object when it is expected. */
+/** `refuse` is expectedOnce for a query parameter, and expected for a member of a JSON object. */
 export const makeFallback = (refuse: (name: string, what: string) => Refusal) =>
   z.enum(['popular', 'none'], refuse('fallback', '"popular" or "none"')).optional().openapi({
     default: 'popular',
-    description: 'What stands in when the user has no list: the popular list, or nothing (404).',
+    description: 'The fallback for a user without a list: the popular list, or none (404).',
   });
 
 /** As makeFallback. */
 export const makeVariant = (refuse: (name: string, what: string) => Refusal) =>
   patterned(NAME_PATTERN, refuse('variant', NAME_GRAMMAR)).optional().openapi({
-    description: 'Reads this variant instead of the one that the rollout gives; needs the scope recs:preview.',
+    description: "Reads this variant instead of the rollout's choice; needs the scope recs:preview.",
   });
 
 /** As makeFallback. */
 export const makeExpand = (refuse: (name: string, what: string) => Refusal) =>
   z.enum(['items'], refuse('expand', '"items"')).optional().openapi({
-    description:
-      'Adds to each item what is known of it, as metadata. When the list cannot be reached with it, it is answered without: no item has metadata then.',
+    description: "Adds each item's metadata. If only the list without metadata can be reached, no item has metadata.",
   });
 
 const limitOnce = expectedOnce('limit', LIMIT_GRAMMAR);
@@ -40,7 +39,7 @@ const limitOnce = expectedOnce('limit', LIMIT_GRAMMAR);
 export const querySchema = z.strictObject({
   limit: z
     .string(limitOnce)
-    .regex(/^([1-9]\d?|100)$/, limitOnce)
+    .refine((text) => /^[1-9]\d{0,8}$/.test(text) && Number(text) <= MAX_ITEMS, limitOnce)
     .transform(Number)
     .optional()
     .openapi(limitRange),
@@ -58,7 +57,9 @@ const debug = z
 
 const deadline = patterned(/^\d{1,6}$/, expected(DEADLINE_HEADER, 'a whole number of milliseconds, of up to 6 digits'))
   .optional()
-  .openapi({ description: 'Milliseconds that the caller still has: nothing is begun that could not end in them.' });
+  .openapi({
+    description: 'Remaining time of the caller in milliseconds. Work that cannot end in time is not started.',
+  });
 
 export const headersSchema = z.object({ [DEBUG_HEADER]: debug, [DEADLINE_HEADER]: deadline });
 
@@ -74,7 +75,7 @@ const itemSchema = z.object({
   metadata: z
     .looseObject({})
     .optional()
-    .openapi({ description: 'With expand=items: what is known of the item. Not there when nothing is.' }),
+    .openapi({ description: 'With expand=items: the metadata of the item, if there is any.' }),
 });
 
 export const recommendationsSchema = z
@@ -85,8 +86,8 @@ export const recommendationsSchema = z
     generation: z.iso.datetime({ precision: 3 }).openapi({ description: 'When the list was computed.' }),
     source: z
       .enum(['personal', 'popular'])
-      .openapi({ description: "The user's own list, or the popular one that stands in." }),
-    items: z.array(itemSchema).max(MAX_ITEMS).openapi({ description: 'The best first.' }),
+      .openapi({ description: "The user's own list, or the popular list as a fallback." }),
+    items: z.array(itemSchema).max(MAX_ITEMS).openapi({ description: 'Best first.' }),
   })
   .openapi('Recommendations');
 
@@ -95,7 +96,7 @@ export const problemSchema = z
     type: z.string().openapi({ example: 'urn:earshot:problem:unknown_surface' }),
     title: z.string(),
     status: z.int().min(400).max(599),
-    code: z.string().openapi({ description: 'Stable; decide by this one.', example: 'unknown_surface' }),
+    code: z.string().openapi({ description: 'Stable: clients should branch on it.', example: 'unknown_surface' }),
     detail: z.string().optional(),
   })
   .openapi('Problem');

@@ -1,5 +1,4 @@
-// `GET /internal/v1/status`: what this isolate thinks of the regions and what it has counted, for services that may read everybody's lists.
-// Another isolate may think otherwise.
+// `GET /internal/v1/status`: this isolate's view of the regions, and its counters. It needs the scope recs:read:any. Other isolates can differ.
 import type { EdgeStatus } from '../../shared/wire/edge-status.ts';
 import type { EdgeDeps } from '../deps.ts';
 import { requireScope } from '../identity/access.ts';
@@ -9,7 +8,7 @@ import { EVERY_ANSWER } from '../respond/every-answer.ts';
 
 type StatusDeps = Pick<EdgeDeps, 'config' | 'counters' | 'routing'>;
 
-/** Throws an AccessError without the scope, and `invalid_request` for a place that may not, or cannot, be named. */
+/** Throws `forbidden` without the scope, and `invalid_request` for a location that is not allowed or not known. */
 export function answerStatus(
   { config, counters, routing }: StatusDeps,
   request: Request,

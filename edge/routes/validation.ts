@@ -1,4 +1,4 @@
-// What a request that does not fit its schema is told: each wrong parameter by its name, with what was expected and what came.
+// Validation of requests. The error names each wrong parameter, with the expected form and the received value.
 import type { z } from '@hono/zod-openapi';
 import type { HonoRequest } from 'hono';
 import type { ZodObject, ZodRawShape } from 'zod';
@@ -11,8 +11,8 @@ interface Declared<Q, P, H extends ZodRawShape> {
 }
 
 /**
- * What a route declares of its requests, checked with the schemas that the contract is made from. Throws `invalid_request`. It stands in for
- * the middlewares of @hono/zod-openapi, which wait three times and read every header.
+ * Checks a request with the schemas of its route's contract. Throws `invalid_request`. It replaces the middlewares of @hono/zod-openapi, which
+ * await three times and read every header.
  */
 export function createRequestReader<Q, P, H extends ZodRawShape>({
   query,
@@ -20,7 +20,7 @@ export function createRequestReader<Q, P, H extends ZodRawShape>({
   headers,
 }: Declared<Q, P, H>): (request: HonoRequest) => { query: Q; params: P; headers: z.infer<ZodObject<H>> } {
   const names = Object.keys(headers.shape);
-  // What most requests bring, which comes out the same each time: no query, and none of the headers.
+  // The results for most requests: no query, and none of the headers.
   const noQuery = check(query, {});
   const noHeaders = check<z.infer<ZodObject<H>>>(headers, {});
 
@@ -43,13 +43,13 @@ function check<T>(schema: z.ZodType<T>, value: unknown): T {
   return result.data;
 }
 
-/** A parameter that came once as text, one that came more often as a list, which no schema accepts. */
+/** A single value as text, a repeated parameter as a list, which no schema accepts. */
 const flatten = (queries: Readonly<Record<string, string[]>>): Record<string, unknown> =>
   Object.fromEntries(Object.entries(queries).map(([name, values]) => [name, values.length === 1 ? values[0] : values]));
 
-/** `part` is what a part of the request is called: a parameter, or a member of an object. */
+/** `part` is the word for a part of the request: a parameter, or a member of an object. */
 export function invalidRequest(error: z.core.$ZodError, part: 'parameter' | 'member' = 'parameter'): EarshotError {
-  // Of a number that is wrong in two ways zod says both, in the same words.
+  // zod reports a number that is wrong in two ways twice, in the same words.
   const reasons = new Set(error.issues.map((issue) => describeIssue(issue, part)));
   return new EarshotError('invalid_request', 'edge', [...reasons].join('; '));
 }

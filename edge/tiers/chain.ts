@@ -1,28 +1,17 @@
-// The tiers in the order in which they are asked. A hit is promoted into the tiers above it; a tier that throws or hangs is passed over as a miss
-// and counted, never a request's error; an expired entry, or one from before the moment that the reader names, is never handed out.
-
-import { type Entry, type StoredList, stateOf } from '../../shared/caching/entry.ts';
+// The tiers in lookup order. A hit is promoted into the tiers above it. A tier that throws or hangs is a miss and a counter, never an error
+// of the request. The chain never returns an expired entry, or one stored before the reader's `notBeforeMs`.
+import { type Entry, stateOf } from '../../shared/caching/entry.ts';
+import type { StoredList } from '../../shared/domain/list.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { CounterName, CounterSide, Counters } from '../../shared/runtime/counters.ts';
 import type { Call } from '../request/call.ts';
 import { withTimeout } from '../request/with-timeout.ts';
-import { type MemoryTier, TIER_TIMEOUT_MS, type Tier } from './tier.ts';
+import { type MemoryTier, TIER_TIMEOUT_MS, type Tier, type TierLookup } from './tier.ts';
 
-/** What one tier said; how an entry that was not fresh came to be served after all; `bypass` when it was not asked for once. */
-export interface Asked {
-  readonly tier: string;
-  readonly outcome: 'hit' | 'stale' | 'stale-while-revalidate' | 'stale-if-error' | 'miss' | 'error' | 'bypass';
-  /** Whether the request waited here for the load of another. */
-  readonly isCollapsed?: boolean;
-  /** Whether it keeps what it forwarded the read for. Default: whether the reader of the tiers does. */
-  readonly isStored?: boolean;
-  readonly detail?: string;
-}
-
-/** `asked` holds the tiers that were asked, in that order. */
+/** The result of a lookup. `tiers` holds the tiers that were asked, in order. */
 export type Lookup =
-  | { readonly state: 'fresh' | 'stale'; readonly entry: Entry; readonly asked: readonly Asked[] }
-  | { readonly state: 'missing'; readonly asked: readonly Asked[] };
+  | { readonly state: 'fresh' | 'stale'; readonly entry: Entry; readonly tiers: readonly TierLookup[] }
+  | { readonly state: 'missing'; readonly tiers: readonly TierLookup[] };
 
 export interface ListEntry extends Entry {
   readonly value: StoredList;
@@ -30,13 +19,13 @@ export interface ListEntry extends Entry {
 
 export interface TierChain {
   readonly nearestName: string;
-  /** The list that the first tier holds fresh; of anything else nothing is counted, because it is looked up again. */
-  takeFreshList(key: string, notBeforeMs: number): ListEntry | undefined;
-  /** Asks the first tier alone, which costs no I/O. */
+  /** The nearest tier's list, if it is fresh. Any other result counts nothing, because a full lookup follows. */
+  getFreshList(key: string, notBeforeMs: number): ListEntry | undefined;
+  /** Asks the nearest tier alone, without I/O. */
   lookupNearest(key: string, notBeforeMs: number): Lookup;
-  /** Asks the other tiers; before them the first once more, because somebody may have filled it since. */
+  /** Asks the nearest tier again, because another request may have filled it, and then the other tiers. */
   lookupRest(key: string, notBeforeMs: number, call: Call): Promise<Lookup>;
-  /** Stores in every tier, in the background: the answer does not wait for it. */
+  /** Stores the entry in every tier, in the background. */
   store(key: string, entry: Entry, call: Call): void;
 }
 
@@ -48,24 +37,29 @@ interface ChainOptions {
   readonly side: CounterSide;
 }
 
+interface Answer {
+  readonly lookup: TierLookup;
+  readonly entry?: Entry;
+}
+
 export function createTierChain({ nearest, others, clock, counters, side }: ChainOptions): TierChain {
   const tiers = [nearest, ...others];
   const countError = (): void => counters.add(`${side}_tier_errors_total`);
 
-  function judge(tier: Tier, entry: Entry | undefined, notBeforeMs: number): { asked: Asked; entry?: Entry } {
+  function classify(tier: Tier, entry: Entry | undefined, notBeforeMs: number): Answer {
     const isUsable = entry !== undefined && entry.storedAtMs >= notBeforeMs;
     const state = isUsable ? stateOf(entry, clock.now()) : 'expired';
-    if (entry === undefined || state === 'expired') return { asked: { tier: tier.name, outcome: 'miss' } };
-    return { asked: { tier: tier.name, outcome: state === 'fresh' ? 'hit' : 'stale' }, entry };
+    if (entry === undefined || state === 'expired') return { lookup: { tier: tier.name, outcome: 'miss' } };
+    return { lookup: { tier: tier.name, outcome: state === 'fresh' ? 'hit' : 'stale' }, entry };
   }
 
-  async function ask(tier: Tier, key: string, notBeforeMs: number): Promise<{ asked: Asked; entry?: Entry }> {
+  async function query(tier: Tier, key: string, notBeforeMs: number): Promise<Answer> {
     try {
       const entry = await withTimeout(clock, TIER_TIMEOUT_MS, () => tier.get(key));
-      return judge(tier, entry, notBeforeMs);
+      return classify(tier, entry, notBeforeMs);
     } catch {
       countError();
-      return { asked: { tier: tier.name, outcome: 'error' } };
+      return { lookup: { tier: tier.name, outcome: 'error' } };
     }
   }
 
@@ -74,42 +68,45 @@ export function createTierChain({ nearest, others, clock, counters, side }: Chai
   }
 
   function lookupNearest(key: string, notBeforeMs: number): Lookup {
-    const { asked, entry } = judge(nearest, nearest.peek(key), notBeforeMs);
-    if (entry === undefined) return { state: 'missing', asked: [asked] };
-    if (asked.outcome === 'stale') return { state: 'stale', entry, asked: [asked] };
+    const { lookup, entry } = classify(nearest, nearest.peek(key), notBeforeMs);
+    if (entry === undefined) return { state: 'missing', tiers: [lookup] };
+    if (lookup.outcome === 'stale') return { state: 'stale', entry, tiers: [lookup] };
     countHit(nearest, counters);
-    return { state: 'fresh', entry, asked: [asked] };
+    return { state: 'fresh', entry, tiers: [lookup] };
+  }
+
+  async function lookupRest(key: string, notBeforeMs: number, call: Call): Promise<Lookup> {
+    const near = lookupNearest(key, notBeforeMs);
+    if (near.state === 'fresh') return near;
+    const lookups = [...near.tiers];
+    let newest = near.state === 'stale' ? near.entry : undefined;
+    for (const tier of others) {
+      const { lookup, entry } = await call.timings.time(tier.name, () => query(tier, key, notBeforeMs));
+      lookups.push(lookup);
+      if (entry === undefined) continue;
+      const isFresh = lookup.outcome === 'hit';
+      if (!isFresh && newest !== undefined && newest.storedAtMs > entry.storedAtMs) continue;
+      newest = entry;
+      storeIn(tiers.slice(0, tiers.indexOf(tier)), key, entry, call);
+      if (!isFresh) continue;
+      countHit(tier, counters);
+      return { state: 'fresh', entry, tiers: lookups };
+    }
+    return newest === undefined
+      ? { state: 'missing', tiers: lookups }
+      : { state: 'stale', entry: newest, tiers: lookups };
   }
 
   return {
     nearestName: nearest.name,
-    takeFreshList: (key, notBeforeMs) => {
-      const { asked, entry } = judge(nearest, nearest.peek(key), notBeforeMs);
-      if (entry === undefined || !isList(entry) || asked.outcome !== 'hit') return undefined;
+    getFreshList: (key, notBeforeMs) => {
+      const { lookup, entry } = classify(nearest, nearest.peek(key), notBeforeMs);
+      if (entry === undefined || !isList(entry) || lookup.outcome !== 'hit') return undefined;
       countHit(nearest, counters);
       return entry;
     },
     lookupNearest,
-    lookupRest: async (key, notBeforeMs, call) => {
-      const again = lookupNearest(key, notBeforeMs);
-      if (again.state === 'fresh') return again;
-      const asked = [...again.asked];
-      let newest = again.state === 'stale' ? again.entry : undefined;
-      for (const tier of others) {
-        const answer = await call.timings.time(tier.name, () => ask(tier, key, notBeforeMs));
-        asked.push(answer.asked);
-        const { entry } = answer;
-        if (entry === undefined) continue;
-        const isFresh = answer.asked.outcome === 'hit';
-        if (!isFresh && newest !== undefined && newest.storedAtMs > entry.storedAtMs) continue;
-        newest = entry;
-        storeIn(tiers.slice(0, tiers.indexOf(tier)), key, entry, call);
-        if (!isFresh) continue;
-        countHit(tier, counters);
-        return { state: 'fresh', entry, asked };
-      }
-      return newest === undefined ? { state: 'missing', asked } : { state: 'stale', entry: newest, asked };
-    },
+    lookupRest,
     store: (key, entry, call) => storeIn(tiers, key, entry, call),
   };
 }

@@ -1,15 +1,16 @@
-// The Cache API of one data centre. A named cache, never `caches.default`, which the zone shares: what lies there under the worker's own
-// host could be served to anyone without passing the worker. The lifetime goes in max-age, because s-maxage changes what caches do with it.
+// The Cache API of one data centre. It is a named cache, never `caches.default`: the zone shares that one, and could serve an entry to
+// anyone without running the worker. The lifetime is in max-age, because s-maxage disables stale-while-revalidate.
 
-import type { Entry, ListValue } from '../../shared/caching/entry.ts';
+import type { Entry } from '../../shared/caching/entry.ts';
+import type { ListValue } from '../../shared/domain/list.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Tier } from './tier.ts';
 
 export interface ColoOptions {
   readonly clock: Clock;
-  /** Opened for each use, because a Cache belongs to the request that opened it. */
+  /** Called for each use: a Cache belongs to the request that opened it. */
   readonly openCache: () => Promise<Cache>;
-  /** Scheme and host of the keys: the worker's own, as Cloudflare advises. */
+  /** Scheme and host of the keys: the worker's own, as Cloudflare recommends. */
   readonly keyOrigin: string;
 }
 
@@ -19,7 +20,7 @@ export const createColoTier = ({ clock, openCache, keyOrigin }: ColoOptions): Ti
     const response = await (await openCache()).match(makeColoUrl(keyOrigin, key));
     if (response === undefined) return undefined;
     const bytes = new Uint8Array(await response.arrayBuffer());
-    // Whatever a zone's settings do to cache keys, an entry of another key is never taken.
+    // A zone's settings can rewrite cache keys. An entry under another key is a miss.
     return response.headers.get('earshot-key') === key ? decodeEntry(response.headers, bytes) : undefined;
   },
   set: async (key, entry) => {
@@ -34,7 +35,7 @@ export const createColoTier = ({ clock, openCache, keyOrigin }: ColoOptions): Ti
   },
 });
 
-/** The key as one path segment: `..` is a valid user id, and as a segment of its own a URL would swallow it and what stands before it. */
+/** The key as one path segment: `..` is a valid user id, and URL parsing would remove it as a segment of its own. */
 const makeColoUrl = (keyOrigin: string, key: string): string =>
   `${keyOrigin}/.earshot/lists/${encodeURIComponent(key)}`;
 

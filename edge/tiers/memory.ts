@@ -1,15 +1,15 @@
-// Lists in memory, bounded by bytes: an isolate's own, and those of a region's object. It holds plain data only, because I/O objects may not
-// cross requests, and never lets an older entry take the place of a newer one that is fresh for as long.
+// Entries in memory, bounded by bytes: the isolate's own tier, and the memory of a region object. It stores plain data only, because I/O
+// objects must not cross requests. An older entry never replaces a newer one that stays fresh as long.
 import { LRUCache } from 'lru-cache';
 import { type Entry, ownBytes } from '../../shared/caching/entry.ts';
 import type { MemoryTier } from './tier.ts';
 
-/** What an entry costs beside its key and its bytes: 530 bytes of V8 heap (measured over 100 000 entries) and the bookkeeping of its buffer. */
+/** Cost of an entry besides its key and bytes: 530 bytes of V8 heap (mean of 100 000 entries) plus the buffer's bookkeeping. */
 const ENTRY_OVERHEAD_BYTES = 640;
 
 export interface MemoryOptions {
   readonly name: string;
-  /** Bytes of keys, lists and bookkeeping, 0 or more; an entry larger than all of it is not taken. */
+  /** Maximum bytes of keys, lists and overhead, 0 or more. A larger entry is not stored. */
   readonly maxBytes: number;
 }
 
@@ -24,9 +24,9 @@ export function createMemoryTier({ name, maxBytes }: MemoryOptions): MemoryTier 
     peek: (key) => cache.get(key),
     get: async (key) => cache.get(key),
     set: async (key, entry) => {
-      const held = cache.peek(key);
-      // Jitter may have ended the newer one first; the older one would be fetched again and again then, and never kept.
-      if (held !== undefined && held.storedAtMs > entry.storedAtMs && held.freshUntilMs >= entry.freshUntilMs) return;
+      const current = cache.peek(key);
+      // Jitter can end the newer entry first. Then the older one would be loaded repeatedly and never stored.
+      if (current !== undefined && isBetter(current, entry)) return;
       cache.set(key, { ...entry, value: ownBytes(entry.value) });
     },
     delete: async (key) => {
@@ -34,3 +34,5 @@ export function createMemoryTier({ name, maxBytes }: MemoryOptions): MemoryTier 
     },
   };
 }
+
+const isBetter = (a: Entry, b: Entry): boolean => a.storedAtMs > b.storedAtMs && a.freshUntilMs >= b.freshUntilMs;

@@ -1,20 +1,31 @@
-// One place where lists are cached. A tier only holds entries: what state an entry is in, and whether it may be served, is decided above it.
+// One cache of lists. A tier only stores entries; code above it decides the state of an entry and whether to serve it.
 import type { Entry } from '../../shared/caching/entry.ts';
 
-/** A cache that takes longer, in milliseconds, is no help: its region is about as near. */
+/** Maximum wait for a tier in milliseconds. A slower tier does not pay: the region is about as near. */
 export const TIER_TIMEOUT_MS = 250;
 
 export interface Tier {
-  /** As it appears in Cache-Status. */
+  /** Name in Cache-Status. */
   readonly name: string;
-  /** The entry stored under `key` (keys.ts), whatever its state; undefined when there is none. */
+  /** The entry under `key` (shared/domain/keys.ts) in whatever state, or undefined. */
   get(key: string): Promise<Entry | undefined>;
   set(key: string, entry: Entry): Promise<void>;
   delete(key: string): Promise<void>;
 }
 
-/** A tier that can tell without waiting. */
+/** A tier with a synchronous lookup. */
 export interface MemoryTier extends Tier {
-  /** As `get`, at once. */
+  /** `get` without I/O. */
   peek(key: string): Entry | undefined;
+}
+
+/** The outcome of one tier. `stale-*` is a stale entry that was served; `bypass` means that the tier was not asked. */
+export interface TierLookup {
+  readonly tier: string;
+  readonly outcome: 'hit' | 'stale' | 'stale-while-revalidate' | 'stale-if-error' | 'miss' | 'error' | 'bypass';
+  /** Whether the request followed the load of another request here. */
+  readonly isCollapsed?: boolean;
+  /** Whether the tier stored the forwarded answer. Default: `stored` of the read's trail. */
+  readonly isStored?: boolean;
+  readonly detail?: string;
 }

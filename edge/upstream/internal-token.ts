@@ -1,11 +1,11 @@
-// The token that the worker shows to origins: signed by itself, short-lived, and made once per isolate and lifetime instead of per request.
+// The edge's token for origins: self-signed, short-lived, and minted once per isolate and lifetime instead of per request.
 import { SignJWT } from 'jose';
 import { ORIGIN_AUDIENCE } from '../../shared/domain/identity.ts';
 import { encodeUtf8 } from '../../shared/runtime/bytes.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 
 const LIFETIME_SECONDS = 300;
-/** Replaced this long before it expires, so that no token runs out on its way or under a clock that is a little ahead. */
+/** Renewal this long before expiry: no token expires in transit, or under a clock that is slightly ahead. */
 const RENEW_BEFORE_MS = 60_000;
 
 export function createInternalToken({ secret, clock }: { secret: string; clock: Clock }): () => Promise<string> {

@@ -1,9 +1,8 @@
-// Which regions are left alone for a while, because they fail or are far slower than the others (passive outlier ejection, as Envoy does it).
+// Passive outlier ejection of regions that fail or are far slower than the others, as in Envoy.
 //
-// A region's life: healthy -> ejected -> probing -> healthy, or ejected again for longer. It is ejected after CONSECUTIVE bad outcomes in a row,
-// or when so many of the last WINDOW_MS are bad and make up a good part of all. What is bad is for the caller to say: a failure, an answer far
-// later than another region's would have been, a race lost to a hedge. When its time is over one probe goes out beside the requests, which
-// go elsewhere meanwhile, so that nobody pays for finding out. The last region is never ejected, however bad it is: it may be us.
+// States: healthy -> ejected -> probing -> healthy, or ejected again for longer. A region is ejected after CONSECUTIVE bad outcomes in a row, or
+// when as many within WINDOW_MS are a large share of all. The caller decides which outcomes are bad. After the ejection one probe leaves beside
+// a request, so no request pays for the test. The last region is never ejected: the fault may be on this side.
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Random } from '../../shared/runtime/random.ts';
 
@@ -11,27 +10,27 @@ export type RegionState = 'healthy' | 'ejected' | 'probing';
 
 export interface OutlierStatus {
   readonly state: RegionState;
-  /** In a row, without a healthy time between them. */
+  /** Ejections in a row, without FORGIVE_MS of health between them. */
   readonly ejections: number;
-  /** Until the probe, in ms; 0 unless ejected. */
+  /** Milliseconds until the probe; 0 unless ejected. */
   readonly ejectedForMs: number;
-  /** Outcomes of the last WINDOW_MS, and how many of them were bad. */
+  /** Outcomes within WINDOW_MS, and the bad ones among them. */
   readonly attempts: number;
   readonly failures: number;
 }
 
-export interface Outliers {
-  note(region: string, isBad: boolean): void;
+export interface OutlierDetector {
+  record(region: string, isBad: boolean): void;
   isEjected(region: string): boolean;
-  /** Whether most regions are ejected, so that those are better than none. */
+  /** Whether most regions are ejected, so that using them is better than failing. */
   isPanic(): boolean;
-  /** A region whose time is over, once for each time: it is to be probed now. */
+  /** A region whose ejection is over, once per ejection. The caller probes it now. */
   takeProbe(): string | undefined;
   endProbe(region: string, isBad: boolean): void;
   status(region: string): OutlierStatus;
 }
 
-export interface OutliersOptions {
+export interface OutlierOptions {
   readonly regions: readonly string[];
   readonly clock: Clock;
   readonly random: Random;
@@ -41,13 +40,13 @@ export interface OutliersOptions {
 export const CONSECUTIVE = 5;
 export const WINDOW_MS = 1_000;
 const BUCKET_MS = 100;
-/** Of all outcomes in the window. */
+/** Minimum share of bad outcomes in the window. */
 const BAD_SHARE = 0.2;
-/** The first time, and twice as long each further time up to the most: what has recovered is back within 10 s. */
-const EJECTION = { firstMs: 1_000, mostMs: 8_000, jitter: 0.1 };
-/** After being healthy for so long the next ejection is a first one. */
+/** Duration of the first ejection. Each further one is twice as long, up to `maxMs`: a recovered region is back within 10 s. */
+const EJECTION = { firstMs: 1_000, maxMs: 8_000, jitter: 0.1 };
+/** After this much health the next ejection counts as the first. */
 const FORGIVE_MS = 30_000;
-/** A probe that nobody told the end of: its request was cut off. */
+/** Age beyond which a probe counts as lost with its request. */
 const PROBE_TIMEOUT_MS = 10_000;
 
 interface Bucket {
@@ -58,7 +57,7 @@ interface Bucket {
 
 interface Health {
   state: RegionState;
-  /** When the state ends, while ejected or probing. */
+  /** End of the state, while ejected or probing. */
   untilMs: number;
   healthySinceMs: number;
   ejections: number;
@@ -66,68 +65,39 @@ interface Health {
   buckets: Bucket[];
 }
 
-export function createOutliers({ regions, clock, random, onChange }: OutliersOptions): Outliers {
-  const all = new Map<string, Health>(
-    regions.map((name) => [
-      name,
-      { state: 'healthy', untilMs: 0, healthySinceMs: clock.now(), ejections: 0, consecutive: 0, buckets: [] },
-    ]),
-  );
-  const healthOf = (region: string): Health => {
+export function createOutlierDetector({ regions, clock, random, onChange }: OutlierOptions): OutlierDetector {
+  const all = new Map(regions.map((name) => [name, makeHealth(clock.now())]));
+  const ejectedCount = (): number => [...all.values()].filter(({ state }) => state !== 'healthy').length;
+
+  function healthOf(region: string): Health {
     const health = all.get(region);
     if (health === undefined) throw new Error(`expected one of the configured regions, got "${region}"`);
     return health;
-  };
-  const ejectedCount = (): number => [...all.values()].filter(({ state }) => state !== 'healthy').length;
-
-  function count(health: Health, isBad: boolean): void {
-    const atMs = Math.floor(clock.now() / BUCKET_MS) * BUCKET_MS;
-    health.buckets = recent(health);
-    let bucket = health.buckets.at(-1);
-    if (bucket?.atMs !== atMs) {
-      bucket = { atMs, all: 0, bad: 0 };
-      health.buckets.push(bucket);
-    }
-    bucket.all++;
-    if (isBad) bucket.bad++;
-  }
-
-  const recent = ({ buckets }: Health): Bucket[] => buckets.filter(({ atMs }) => clock.now() - atMs < WINDOW_MS);
-  const sum = (health: Health, of: 'all' | 'bad'): number =>
-    recent(health).reduce((total, bucket) => total + bucket[of], 0);
-
-  function isOutlier(health: Health): boolean {
-    if (health.consecutive >= CONSECUTIVE) return true;
-    const bad = sum(health, 'bad');
-    return bad >= CONSECUTIVE && bad >= BAD_SHARE * sum(health, 'all');
   }
 
   function eject(region: string, health: Health): void {
     const isForgiven = health.state === 'healthy' && clock.now() - health.healthySinceMs >= FORGIVE_MS;
     health.ejections = isForgiven ? 1 : health.ejections + 1;
-    const plainMs = Math.min(EJECTION.mostMs, EJECTION.firstMs * 2 ** (health.ejections - 1));
-    const ms = Math.round(plainMs * (1 + EJECTION.jitter * (2 * random() - 1)));
+    const baseMs = Math.min(EJECTION.maxMs, EJECTION.firstMs * 2 ** (health.ejections - 1));
+    const ms = Math.round(baseMs * (1 + EJECTION.jitter * (2 * random() - 1)));
     health.state = 'ejected';
     health.untilMs = clock.now() + ms;
     onChange(region, 'ejected', ms);
   }
 
   function admit(region: string, health: Health): void {
-    health.state = 'healthy';
-    health.healthySinceMs = clock.now();
-    health.consecutive = 0;
-    health.buckets = [];
+    Object.assign(health, { state: 'healthy', healthySinceMs: clock.now(), consecutive: 0, buckets: [] });
     onChange(region, 'healthy', 0);
   }
 
   return {
-    note: (region, isBad) => {
+    record: (region, isBad) => {
       const health = healthOf(region);
-      // What was under way when it was ejected says nothing new.
+      // Attempts that were in flight at the ejection say nothing new.
       if (health.state !== 'healthy') return;
-      count(health, isBad);
+      addOutcome(health, isBad, clock.now());
       health.consecutive = isBad ? health.consecutive + 1 : 0;
-      if (isBad && isOutlier(health) && ejectedCount() < all.size - 1) eject(region, health);
+      if (isBad && isOutlier(health, clock.now()) && ejectedCount() < all.size - 1) eject(region, health);
     },
     isEjected: (region) => healthOf(region).state !== 'healthy',
     isPanic: () => ejectedCount() > all.size / 2,
@@ -148,16 +118,45 @@ export function createOutliers({ regions, clock, random, onChange }: OutliersOpt
       if (isBad) eject(region, health);
       else admit(region, health);
     },
-    status: (region) => {
-      const health = healthOf(region);
-      const ejectedForMs = health.state === 'ejected' ? Math.max(0, health.untilMs - clock.now()) : 0;
-      return {
-        state: health.state,
-        ejections: health.ejections,
-        ejectedForMs,
-        attempts: sum(health, 'all'),
-        failures: sum(health, 'bad'),
-      };
-    },
+    status: (region) => toStatus(healthOf(region), clock.now()),
   };
 }
+
+const makeHealth = (nowMs: number): Health => ({
+  state: 'healthy',
+  untilMs: 0,
+  healthySinceMs: nowMs,
+  ejections: 0,
+  consecutive: 0,
+  buckets: [],
+});
+
+function toStatus(health: Health, nowMs: number): OutlierStatus {
+  const { state, ejections, untilMs } = health;
+  const ejectedForMs = state === 'ejected' ? Math.max(0, untilMs - nowMs) : 0;
+  return { state, ejections, ejectedForMs, attempts: sum(health, 'all', nowMs), failures: sum(health, 'bad', nowMs) };
+}
+
+function addOutcome(health: Health, isBad: boolean, nowMs: number): void {
+  const atMs = Math.floor(nowMs / BUCKET_MS) * BUCKET_MS;
+  health.buckets = recentBuckets(health, nowMs);
+  let bucket = health.buckets.at(-1);
+  if (bucket?.atMs !== atMs) {
+    bucket = { atMs, all: 0, bad: 0 };
+    health.buckets.push(bucket);
+  }
+  bucket.all++;
+  if (isBad) bucket.bad++;
+}
+
+function isOutlier(health: Health, nowMs: number): boolean {
+  if (health.consecutive >= CONSECUTIVE) return true;
+  const bad = sum(health, 'bad', nowMs);
+  return bad >= CONSECUTIVE && bad >= BAD_SHARE * sum(health, 'all', nowMs);
+}
+
+const recentBuckets = ({ buckets }: Health, nowMs: number): Bucket[] =>
+  buckets.filter(({ atMs }) => nowMs - atMs < WINDOW_MS);
+
+const sum = (health: Health, of: 'all' | 'bad', nowMs: number): number =>
+  recentBuckets(health, nowMs).reduce((total, bucket) => total + bucket[of], 0);

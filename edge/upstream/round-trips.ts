@@ -1,38 +1,27 @@
-// What a region takes to answer, as it is seen from here: expected from coordinates at first, from measurement as it comes. A mean that is
-// not confirmed any more fades back to what was expected, so that a region that was slow once is tried again. The order in which regions are
-// asked follows from it, and changes only for a clear gain: two regions that are about as far do not change places with every answer.
+// Expected round trip to each region from a place: a prior from coordinates, replaced by a moving average of measured answers. An average that
+// no answer confirms decays back to the prior, so a region that was slow once is tried again.
 //
-// Measured is from before a call to after its answer, which is I/O: worker clocks stand still between the two ends of computing.
-
+// A measurement spans a whole call, which is I/O: worker clocks stand still while a worker computes.
 import { expectedRoundTripMs } from '../../shared/domain/distance-prior.ts';
-import { type Coordinates, estimateRoundTripMs, type Region } from '../../shared/domain/regions.ts';
+import { estimateRoundTripMs, type Region } from '../../shared/domain/regions.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { createLatencyHistogram, type LatencyHistogram } from '../../shared/runtime/latency-histogram.ts';
-
-/** Where a request is from. */
-export interface Place {
-  /** What was measured holds for one of these: an isolate is in one data centre, and only the local cloud has callers who name others. */
-  readonly name: string;
-  /** Undefined when nothing says where it is. */
-  readonly coordinates: Coordinates | undefined;
-}
-
-/** Where nothing is known of the place. */
-export const NOWHERE: Place = { name: 'here', coordinates: undefined };
+import type { Place } from '../request/place.ts';
+import { orderRegions } from './region-order.ts';
 
 export interface Expectation {
   readonly ms: number;
-  /** Whether measurement is in it. */
+  /** Whether the expectation includes measurements. */
   readonly isMeasured: boolean;
 }
 
 export interface RoundTrips {
-  /** A region answered after `ms`. */
+  /** Records an answer of a region after `ms`. */
   observe(region: string, place: string, ms: number): void;
   expect(region: Region, place: Place): Expectation;
-  /** All regions, the one that is expected to answer first at the front; at an unknown place and unmeasured as configured. */
+  /** All regions, fastest first. Without coordinates or measurements, in configuration order. */
   order(place: Place): readonly Region[];
-  /** The latency that the given share (0 to 1) of answers stays within; undefined before enough were seen. */
+  /** Latency that the given share (0 to 1) of answers stays within. Undefined before enough samples. */
   quantile(region: string, place: string, share: number): number | undefined;
 }
 
@@ -41,111 +30,104 @@ interface RoundTripsOptions {
   readonly clock: Clock;
 }
 
-/** How much the newest answer counts: about the last twenty make the mean. */
+/** Weight of the newest answer: about the last twenty answers make up the average. */
 const SMOOTHING = 0.1;
-/** An answer that took ages counts as this many times the mean at most: it is what outlier detection is for. */
+/** An answer counts as at most this multiple of the average. Outlier detection handles slower ones. */
 const MAX_RATIO = 5;
-/** Fewer answers are chance. */
+/** Minimum samples of an average. */
 const MIN_SAMPLES = 10;
-/** A mean that was not confirmed for this long counts half. */
+/** Time after which an unconfirmed average counts half. */
 const HALF_LIFE_MS = 60_000;
-/** A region goes before another only when it is expected to be faster by this part, and by this much. */
-const GAIN = { share: 0.2, ms: 5 };
-/** Places that are kept apart: the local cloud knows twenty. */
+/** Maximum number of places with measurements. The local cloud knows twenty. */
 const MAX_PLACES = 64;
-/** From a place that nobody knows: a quarter of the way round the Earth, the mean distance of two places on it. */
-const UNKNOWN_WAY_MS = estimateRoundTripMs(10_000);
+/** Prior without coordinates: a quarter of the way round the Earth, the mean distance of two places. */
+const UNKNOWN_PRIOR_MS = estimateRoundTripMs(10_000);
 
-interface Measured {
+interface Average {
   meanMs: number;
   samples: number;
   atMs: number;
   readonly histogram: LatencyHistogram;
 }
 
-interface Seen {
-  readonly byRegion: Map<string, Measured>;
+interface PlaceState {
+  readonly byRegion: Map<string, Average>;
   order: readonly Region[];
 }
 
 export function createRoundTrips({ regions, clock }: RoundTripsOptions): RoundTrips {
-  const places = new Map<string, Seen>();
+  const places = new Map<string, PlaceState>();
 
-  function seenAt(name: string): Seen {
-    let seen = places.get(name);
-    if (seen === undefined) {
+  function stateAt(name: string): PlaceState {
+    let state = places.get(name);
+    if (state === undefined) {
       if (places.size >= MAX_PLACES) places.delete(places.keys().next().value as string);
-      seen = { byRegion: new Map(), order: [] };
-      places.set(name, seen);
+      state = { byRegion: new Map(), order: [] };
+      places.set(name, state);
     }
-    return seen;
-  }
-
-  const priorMs = (region: Region, { coordinates }: Place): number =>
-    coordinates === undefined ? UNKNOWN_WAY_MS : expectedRoundTripMs(region, coordinates);
-
-  /** How much of the mean still counts, 0 to 1. */
-  const weightOf = (measured: Measured | undefined): number =>
-    measured === undefined || measured.samples < MIN_SAMPLES ? 0 : 2 ** -((clock.now() - measured.atMs) / HALF_LIFE_MS);
-
-  /** What answers take beyond the way, from the region where that is least: what is not measured yet must be comparable with what is. */
-  function overheadMs(place: Place, { byRegion }: Seen): number {
-    const overheads = regions.flatMap((region) => {
-      const measured = byRegion.get(region.name);
-      return measured === undefined || weightOf(measured) < 0.5 ? [] : [measured.meanMs - priorMs(region, place)];
-    });
-    return overheads.length === 0 ? 0 : Math.max(0, Math.min(...overheads));
+    return state;
   }
 
   function expect(region: Region, place: Place): Expectation {
-    const seen = seenAt(place.name);
-    const measured = seen.byRegion.get(region.name);
-    const weight = weightOf(measured);
-    const expectedMs = priorMs(region, place) + overheadMs(place, seen);
-    if (measured === undefined || weight === 0) return { ms: expectedMs, isMeasured: false };
-    return { ms: weight * measured.meanMs + (1 - weight) * expectedMs, isMeasured: true };
-  }
-
-  function order(place: Place): readonly Region[] {
-    const seen = seenAt(place.name);
-    const expected = new Map(regions.map((region) => [region, expect(region, place).ms]));
-    const msOf = (region: Region): number => expected.get(region) as number;
-    if (seen.order.length === 0 || seen.byRegion.size === 0) {
-      seen.order = [...regions].sort((a, b) => msOf(a) - msOf(b));
-      return seen.order;
-    }
-    // One that is clearly faster moves up past those before it, the others stay where they are.
-    const next = [...seen.order];
-    for (let i = 1; i < next.length; i++) {
-      for (let j = i; j > 0 && isClearlyFaster(msOf(next[j] as Region), msOf(next[j - 1] as Region)); j--)
-        [next[j - 1], next[j]] = [next[j] as Region, next[j - 1] as Region];
-    }
-    seen.order = next;
-    return next;
+    const { byRegion } = stateAt(place.name);
+    const nowMs = clock.now();
+    const average = byRegion.get(region.name);
+    const weight = weightOf(average, nowMs);
+    const priorMs = priorMsOf(region, place) + overheadMs(regions, byRegion, place, nowMs);
+    if (average === undefined || weight === 0) return { ms: priorMs, isMeasured: false };
+    return { ms: weight * average.meanMs + (1 - weight) * priorMs, isMeasured: true };
   }
 
   return {
     observe: (region, place, ms) => {
-      const { byRegion } = seenAt(place);
-      const nowMs = clock.now();
-      const measured = byRegion.get(region);
-      if (measured === undefined) {
-        const histogram = createLatencyHistogram();
-        histogram.observe(ms);
-        byRegion.set(region, { meanMs: ms, samples: 1, atMs: nowMs, histogram });
-        return;
-      }
-      measured.histogram.observe(ms);
-      measured.samples++;
-      measured.atMs = nowMs;
-      const smoothing = Math.max(SMOOTHING, 1 / measured.samples);
-      measured.meanMs += smoothing * (Math.min(ms, MAX_RATIO * Math.max(1, measured.meanMs)) - measured.meanMs);
+      const { byRegion } = stateAt(place);
+      const average = byRegion.get(region);
+      if (average === undefined) byRegion.set(region, startAverage(ms, clock.now()));
+      else addSample(average, ms, clock.now());
     },
     expect,
-    order,
+    order: (place) => {
+      const state = stateAt(place.name);
+      const expected = new Map(regions.map((region) => [region, expect(region, place).ms]));
+      const previous = state.byRegion.size === 0 ? [] : state.order;
+      state.order = orderRegions(regions, previous, (region) => expected.get(region) as number);
+      return state.order;
+    },
     quantile: (region, place, share) => places.get(place)?.byRegion.get(region)?.histogram.quantile(share),
   };
 }
 
-const isClearlyFaster = (ms: number, thanMs: number): boolean =>
-  ms < thanMs * (1 - GAIN.share) && ms < thanMs - GAIN.ms;
+const priorMsOf = (region: Region, { coordinates }: Place): number =>
+  coordinates === undefined ? UNKNOWN_PRIOR_MS : expectedRoundTripMs(region, coordinates);
+
+/** Weight of the average against the prior, 0 to 1. */
+const weightOf = (average: Average | undefined, nowMs: number): number =>
+  average === undefined || average.samples < MIN_SAMPLES ? 0 : 2 ** -((nowMs - average.atMs) / HALF_LIFE_MS);
+
+/** Least measured time beyond the prior of a region. Added to the other priors, it makes them comparable with measurements. */
+function overheadMs(
+  regions: readonly Region[],
+  byRegion: ReadonlyMap<string, Average>,
+  place: Place,
+  nowMs: number,
+): number {
+  const overheads = regions.flatMap((region) => {
+    const average = byRegion.get(region.name);
+    return average === undefined || weightOf(average, nowMs) < 0.5 ? [] : [average.meanMs - priorMsOf(region, place)];
+  });
+  return overheads.length === 0 ? 0 : Math.max(0, Math.min(...overheads));
+}
+
+function startAverage(ms: number, nowMs: number): Average {
+  const histogram = createLatencyHistogram();
+  histogram.observe(ms);
+  return { meanMs: ms, samples: 1, atMs: nowMs, histogram };
+}
+
+function addSample(average: Average, ms: number, nowMs: number): void {
+  average.histogram.observe(ms);
+  average.samples++;
+  average.atMs = nowMs;
+  const smoothing = Math.max(SMOOTHING, 1 / average.samples);
+  average.meanMs += smoothing * (Math.min(ms, MAX_RATIO * Math.max(1, average.meanMs)) - average.meanMs);
+}

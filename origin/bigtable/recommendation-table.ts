@@ -2,8 +2,7 @@
 // safe. A read of a list asks for the newest cell at or before its generation, so a user who is missing from a new generation keeps the list
 // from the one before. One key's trouble stays its own: the result says per key what became of it.
 import { hash } from 'node:crypto';
-import type { Presence } from '../../shared/caching/cancellation.ts';
-import type { ListValue } from '../../shared/caching/entry.ts';
+import type { Cancellation } from '../../shared/caching/cancellation.ts';
 import {
   FAMILIES,
   JSON_QUALIFIER,
@@ -12,9 +11,10 @@ import {
   makeRowKey,
   TABLES,
 } from '../../shared/domain/keys.ts';
+import type { ListValue } from '../../shared/domain/list.ts';
 import { type Clock, systemClock } from '../../shared/runtime/clock.ts';
 import { type Random, systemRandom } from '../../shared/runtime/random.ts';
-import { createBudget } from '../../shared/runtime/retry-budget.ts';
+import { createRetryBudget } from '../../shared/runtime/retry-budget.ts';
 import { EarshotError, type ErrorCode } from '../../shared/wire/errors.ts';
 import type { Row } from './chunk-merger.ts';
 import type { BigtableAddress } from './connection.ts';
@@ -32,18 +32,18 @@ export type ItemValue = { readonly kind: 'item'; readonly bytes: Uint8Array } | 
 export interface RecommendationTable {
   /**
    * One result per key, in order; bytes are views of larger memory. Never rejects: what failed is an `error` result, and so is a key whose
-   * presence, at the same place in `presences`, is gone: nothing is done for it any more.
+   * cancellation, at the same place in `cancellations`, is gone: nothing is done for it any more.
    */
   readLists(
     keys: readonly ListKey[],
     timeoutMs: number,
-    presences?: readonly Presence[],
+    cancellations?: readonly Cancellation[],
   ): Promise<(ListValue | ReadFailure)[]>;
   /** One result per item id, as `readLists`. An item is one JSON object. */
   readItems(
     ids: readonly string[],
     timeoutMs: number,
-    presences?: readonly Presence[],
+    cancellations?: readonly Cancellation[],
   ): Promise<(ItemValue | ReadFailure)[]>;
   /** Rows that wait for a call. */
   waiting(): number;
@@ -106,7 +106,7 @@ export function createRecommendationTable(options: RecommendationTableOptions): 
   });
   const tableName = (table: string): string =>
     `projects/${address.project}/instances/${address.instance}/tables/${table}`;
-  const budget = createBudget({
+  const budget = createRetryBudget({
     share: EXTRA_READS_SHARE,
     reserve: EXTRA_READS_RESERVE,
   });
@@ -140,7 +140,7 @@ export function createRecommendationTable(options: RecommendationTableOptions): 
     asks: readonly Ask[],
     timeoutMs: number,
     toResult: (row: Row | undefined) => T,
-    presences: readonly Presence[] = [],
+    cancellations: readonly Cancellation[] = [],
   ): Promise<(T | ReadFailure)[]> {
     if (asks.length === 0) return Promise.resolve([]);
     return new Promise((resolve) => {
@@ -175,12 +175,12 @@ export function createRecommendationTable(options: RecommendationTableOptions): 
         };
         return { waiter, read: queue.read(lane, rowKey, waiter) };
       });
-      for (const [i, presence] of presences.entries()) presence.onGone(() => letGo(i));
+      for (const [i, cancellation] of cancellations.entries()) cancellation.onCancel(() => letGo(i));
     });
   }
 
   return {
-    readLists: (keys, timeoutMs, presences) => {
+    readLists: (keys, timeoutMs, cancellations) => {
       const lanes = new Map<string, Lane>();
       const asks = keys.map((key) => {
         const name = `${key.surface}/${key.variant}/${key.generation}`;
@@ -188,15 +188,15 @@ export function createRecommendationTable(options: RecommendationTableOptions): 
         lanes.set(name, lane);
         return { lane, rowKey: makeRowKey(key.user) };
       });
-      return readAll(queues.lists, asks, timeoutMs, toList, presences);
+      return readAll(queues.lists, asks, timeoutMs, toList, cancellations);
     },
-    readItems: (ids, timeoutMs, presences) =>
+    readItems: (ids, timeoutMs, cancellations) =>
       readAll(
         queues.items,
         ids.map((id) => ({ lane: itemsLane, rowKey: makeRowKey(id) })),
         timeoutMs,
         toItem,
-        presences,
+        cancellations,
       ),
     warm: channels.warm,
     isWarm: channels.isWarm,

@@ -7,7 +7,7 @@
 // queued up before an overload was found out is dropped when its turn comes: else the server works off only reads that are late, while
 // fresh ones are refused.
 
-import { CallerGone, type Presence } from '../../shared/caching/cancellation.ts';
+import { CallerCancelled, type Cancellation } from '../../shared/caching/cancellation.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
 import type { ConcurrencyLimit, ReadSample } from './concurrency-limit.ts';
@@ -23,7 +23,7 @@ export interface Ask {
   /** Time that the caller has left, in ms, waiting included. */
   readonly timeoutMs: number;
   /** Of the caller: one who has gone leaves the queue. Work that has started is not touched. Default: stays. */
-  readonly presence?: Presence | undefined;
+  readonly cancellation?: Cancellation | undefined;
   /** Called within `run` when there is no room yet: neither started nor refused. */
   readonly onWait?: (() => void) | undefined;
 }
@@ -42,7 +42,7 @@ export interface BulkheadState {
 export interface Bulkhead {
   /**
    * What `work` gives, started when there is room; it gets the time that is left then, in ms. Rejects with what `work` rejects with, with a
-   * ShedError, with `deadline_exceeded` when the time ran out in the queue, and with CallerGone when the caller has gone.
+   * ShedError, with `deadline_exceeded` when the time ran out in the queue, and with CallerCancelled when the caller has gone.
    */
   run<T>(ask: Ask, work: (remainingMs: number) => Promise<T>): Promise<T>;
   state(): BulkheadState;
@@ -190,7 +190,7 @@ export function createBulkhead(options: BulkheadOptions): Bulkhead {
   }
 
   function wait<T>(ask: Ask, deadlineMs: number, work: (remainingMs: number) => Promise<T>): Promise<T> {
-    const { priority, weight, presence } = ask;
+    const { priority, weight, cancellation } = ask;
     return new Promise((resolve, reject) => {
       const cancelExpiry = clock.setTimeout(() => leaveWith(waiting, () => shed('expired', ask)), ask.timeoutMs);
       const waiting: Waiting = {
@@ -207,7 +207,7 @@ export function createBulkhead(options: BulkheadOptions): Bulkhead {
           },
         },
       };
-      const forgetCaller = presence?.onGone(() => leaveWith(waiting, () => new CallerGone()));
+      const forgetCaller = cancellation?.onCancel(() => leaveWith(waiting, () => new CallerCancelled()));
       queue.add(waiting);
       ask.onWait?.();
       rate.setQueueing(true);
@@ -226,7 +226,7 @@ export function createBulkhead(options: BulkheadOptions): Bulkhead {
 
   return {
     run: async (ask, work) => {
-      if (ask.presence?.isGone()) throw new CallerGone();
+      if (ask.cancellation?.isCancelled()) throw new CallerCancelled();
       if (ask.timeoutMs <= 0) throw shed('expired', ask);
       const deadlineMs = clock.monotonicNow() + ask.timeoutMs;
       const isNext = queue.weightBefore(ask.priority) === 0 && hasRoom(ask);

@@ -1,14 +1,14 @@
 // `POST lists:read`, on Node's own request and response: nearly all that an origin is asked. What is in memory is answered in the turn in which
 // the body's end arrives, without a promise; a Hono route with its web streams would take four times as long (docs/decisions/0014).
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { OwnPresence } from '../../shared/caching/cancellation.ts';
+import { CancellationSource } from '../../shared/caching/cancellation.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { CounterName, Counters } from '../../shared/runtime/counters.ts';
 import { EarshotError, problemOf, toEarshotError } from '../../shared/wire/errors.ts';
 import {
   DEADLINE_HEADER,
   LISTS_READ_PATH,
-  type ListAsk,
+  type ListQuery,
   parseListsRead,
   SERVED_BY_HEADER,
 } from '../../shared/wire/read-request.ts';
@@ -75,20 +75,20 @@ export function createListsRoute(deps: ListsRouteDeps): ListsRoute {
   }
 
   async function readWithin(
-    asks: readonly ListAsk[],
+    asks: readonly ListQuery[],
     timeoutMs: number,
     response: ServerResponse,
   ): Promise<readonly ListResult[] | undefined> {
     const untilMs = clock.monotonicNow() + timeoutMs;
-    const presence = new OwnPresence();
-    const leave = (): void => presence.leave();
+    const cancellation = new CancellationSource();
+    const leave = (): void => cancellation.cancel();
     if (response.destroyed) leave();
     response.once('close', leave);
     try {
-      const results = await lists.read(asks, timeoutMs, presence);
-      if (presence.isGone()) return undefined;
-      const expanded = await expandLists(asks, results, Math.max(1, untilMs - clock.monotonicNow()), presence);
-      return presence.isGone() ? undefined : expanded;
+      const results = await lists.read(asks, timeoutMs, cancellation);
+      if (cancellation.isCancelled()) return undefined;
+      const expanded = await expandLists(asks, results, Math.max(1, untilMs - clock.monotonicNow()), cancellation);
+      return cancellation.isCancelled() ? undefined : expanded;
     } finally {
       response.removeListener('close', leave);
       if (clock.monotonicNow() > untilMs + LATE_MS) counters.add('origin_late_total');
@@ -214,7 +214,7 @@ function parseDeadline(header: string | string[] | undefined): number | undefine
   return Number(header);
 }
 
-function parseBody(text: string): readonly ListAsk[] {
+function parseBody(text: string): readonly ListQuery[] {
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -1,25 +1,25 @@
 // Lists with what is known of their items. The list is as old as the list, and what is known of its items as old as the oldest of them: whoever
 // keeps the answer has to know both. An item that cannot be read now is left as it is rather than the whole list withheld.
 
-import type { Presence } from '../../shared/caching/cancellation.ts';
+import type { Cancellation } from '../../shared/caching/cancellation.ts';
 import { ITEM_TTL_MS } from '../../shared/caching/lifetime.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
-import type { ListAsk } from '../../shared/wire/read-request.ts';
+import type { ListQuery } from '../../shared/wire/read-request.ts';
 import type { ListResult } from '../../shared/wire/read-response.ts';
 import { makeDigest } from '../bigtable/recommendation-table.ts';
 import { expandList, idsOf } from './expand-list.ts';
 import type { Item, ItemReader } from './item-reader.ts';
 
-/** `results` of `asks`, those that were asked for with their items expanded; once `presence` is gone nothing is read any more. Never rejects. */
+/** `results` of `asks`, those that were asked for with their items expanded; once `cancellation` is gone nothing is read any more. Never rejects. */
 export type ExpandLists = (
-  asks: readonly ListAsk[],
+  asks: readonly ListQuery[],
   results: readonly ListResult[],
   timeoutMs: number,
-  presence?: Presence,
+  cancellation?: Cancellation,
 ) => Promise<readonly ListResult[]>;
 
 export function createExpandLists({ items, clock }: { items: ItemReader; clock: Clock }): ExpandLists {
-  return async (asks, results, timeoutMs, presence) => {
+  return async (asks, results, timeoutMs, cancellation) => {
     if (!asks.some(({ expand }) => expand !== undefined)) return results;
     const arrivedAtMs = clock.now();
     const lists = asks.map((ask, i) => {
@@ -29,7 +29,7 @@ export function createExpandLists({ items, clock }: { items: ItemReader; clock: 
     const known = await items.read(
       lists.flatMap((list) => list?.ids ?? []),
       timeoutMs,
-      presence,
+      cancellation,
     );
     return results.map((result, i) => {
       const list = lists[i];

@@ -2,7 +2,7 @@
 // on, so that a list that is expanded with them is not stale as soon as it arrives; waited for after all of it, and served older only when
 // the table gives nothing. That an item is not known is remembered too.
 import { LRUCache } from 'lru-cache';
-import { type Presence, presenceOfAll } from '../../shared/caching/cancellation.ts';
+import { type Cancellation, combineCancellations } from '../../shared/caching/cancellation.ts';
 import { ITEM_TTL_MS } from '../../shared/caching/lifetime.ts';
 import { createLoadGroup, type LoadGroup } from '../../shared/caching/load-group.ts';
 import { createSingleflight } from '../../shared/caching/singleflight.ts';
@@ -20,8 +20,8 @@ export interface Item {
 }
 
 export interface ItemReader {
-  /** The items of `ids` by id; those that could not be read are not in it. Of whoever asks, `presence` as in lists/list-reader.ts. Never rejects. */
-  read(ids: Iterable<string>, timeoutMs: number, presence?: Presence): Promise<ReadonlyMap<string, Item>>;
+  /** The items of `ids` by id; those that could not be read are not in it. Of whoever asks, `cancellation` as in lists/list-reader.ts. Never rejects. */
+  read(ids: Iterable<string>, timeoutMs: number, cancellation?: Cancellation): Promise<ReadonlyMap<string, Item>>;
   readonly bytes: number;
   readonly entries: number;
 }
@@ -47,7 +47,7 @@ type Loaded = Item | ReadFailure;
 /** An item that leaves for the table, and whether anybody waits for it still. */
 interface ItemLoad {
   readonly id: string;
-  readonly presence: Presence;
+  readonly cancellation: Cancellation;
 }
 
 export function createItemReader(options: ItemReaderOptions): ItemReader {
@@ -62,12 +62,12 @@ export function createItemReader(options: ItemReaderOptions): ItemReader {
     ids: readonly string[],
     isBackground: boolean,
     timeoutMs: number,
-    presence?: Presence,
+    cancellation?: Cancellation,
   ): Promise<ReadonlyMap<string, Item>> {
     const group = createLoadGroup((each: readonly ItemLoad[]) => loadFromTable(each, isBackground, timeoutMs));
     const found = new Map<string, Item>();
     const loads = ids.map(async (id) => {
-      const item = await loadOne(id, group, timeoutMs, presence);
+      const item = await loadOne(id, group, timeoutMs, cancellation);
       if (item !== undefined) found.set(id, item);
     });
     group.start();
@@ -79,18 +79,18 @@ export function createItemReader(options: ItemReaderOptions): ItemReader {
     id: string,
     group: LoadGroup<ItemLoad, Loaded>,
     timeoutMs: number,
-    presence: Presence | undefined,
+    cancellation: Cancellation | undefined,
   ): Promise<Item | undefined> {
     try {
       const { value } = await flights.run(id, {
         load: async (lead) => {
-          const loaded = await group.add({ id, presence: lead });
+          const loaded = await group.add({ id, cancellation: lead });
           if (!isFailed(loaded) && lead.isCurrent()) cache.set(id, loaded);
           return loaded;
         },
         waitTimeoutMs: timeoutMs,
         keepAlive: () => {},
-        presence,
+        cancellation,
       });
       return isFailed(value) ? undefined : value;
     } catch {
@@ -104,20 +104,20 @@ export function createItemReader(options: ItemReaderOptions): ItemReader {
     timeoutMs: number,
   ): Promise<Loaded[]> {
     const ids = loads.map(({ id }) => id);
-    const presences = loads.map(({ presence }) => presence);
-    const all = presenceOfAll(presences);
+    const cancellations = loads.map(({ cancellation }) => cancellation);
+    const all = combineCancellations(cancellations);
     const storedAtMs = clock.now();
     let loaded: Loaded[] | undefined;
     try {
-      await guard({ isBackground, weight: ids.length, timeoutMs, presence: all }, async (leftMs) => {
-        const values = await table.readItems(ids, leftMs, presences);
+      await guard({ isBackground, weight: ids.length, timeoutMs, cancellation: all }, async (leftMs) => {
+        const values = await table.readItems(ids, leftMs, cancellations);
         loaded = values.map((value) => {
           if (value.kind === 'error') return value;
           return { json: value.kind === 'item' ? toOneLine(value.bytes) : undefined, storedAtMs };
         });
         const failure = loaded.find(isFailed);
         // So that the guard does not take a failure that came at once for a quick read, nor a read that was let go of for a slow one.
-        const code = all.isGone() ? 'unavailable' : failure?.code;
+        const code = all.isCancelled() ? 'unavailable' : failure?.code;
         if (code !== undefined) throw new EarshotError(code, 'table', 'an item could not be read');
       });
     } catch (error) {
@@ -128,7 +128,7 @@ export function createItemReader(options: ItemReaderOptions): ItemReader {
   }
 
   return {
-    read: async (ids, timeoutMs, presence) => {
+    read: async (ids, timeoutMs, cancellation) => {
       const nowMs = clock.now();
       const found = new Map<string, Item>();
       const missing: string[] = [];
@@ -144,7 +144,7 @@ export function createItemReader(options: ItemReaderOptions): ItemReader {
       counters.add('origin_item_misses_total', missing.length);
       if (due.length > 0) void load(due, true, timeoutMs);
       if (missing.length > 0)
-        for (const [id, item] of await load(missing, false, timeoutMs, presence)) found.set(id, item);
+        for (const [id, item] of await load(missing, false, timeoutMs, cancellation)) found.set(id, item);
       return found;
     },
     get bytes() {

@@ -2,17 +2,17 @@
 // way. What is served from memory carries its age, and whoever asks may say how old it may be: after an erasure, or for a refresh, an
 // answer from before will not do, and it is the asker who knows.
 
-import { CallerGone, type Presence } from '../../shared/caching/cancellation.ts';
-import type { ListValue } from '../../shared/caching/entry.ts';
+import { CallerCancelled, type Cancellation } from '../../shared/caching/cancellation.ts';
 import { ABSENT_TTL_MS } from '../../shared/caching/lifetime.ts';
 import { createSingleflight, FollowerTimeout, type Lead, type OwnLead } from '../../shared/caching/singleflight.ts';
 import { erasedAtMs } from '../../shared/domain/erasure-fence.ts';
 import { makeCacheKey } from '../../shared/domain/keys.ts';
+import type { ListValue } from '../../shared/domain/list.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Counters } from '../../shared/runtime/counters.ts';
 import { EarshotError, type ErrorCode, toEarshotError } from '../../shared/wire/errors.ts';
-import type { ListAsk } from '../../shared/wire/read-request.ts';
+import type { ListQuery } from '../../shared/wire/read-request.ts';
 import type { ListResult } from '../../shared/wire/read-response.ts';
 import type { HeldList, ListMemory } from './list-memory.ts';
 import { type Guard, isFailed, type Loaded, type LoadLists } from './load-lists.ts';
@@ -20,11 +20,11 @@ import { type Guard, isFailed, type Loaded, type LoadLists } from './load-lists.
 export interface ListReader {
   /**
    * One result per ask, in their order: the list alone, expanded or not. Never rejects: what failed is an `error` result. Once whoever asks has
-   * gone, `presence`, nothing is done any more that nobody else waits for, and what is missing is an `error` result.
+   * gone, `cancellation`, nothing is done any more that nobody else waits for, and what is missing is an `error` result.
    */
-  read(asks: readonly ListAsk[], timeoutMs: number, presence?: Presence): Promise<ListResult[]>;
+  read(asks: readonly ListQuery[], timeoutMs: number, cancellation?: Cancellation): Promise<ListResult[]>;
   /** The same at once when memory has all of it, and nothing is to be expanded; undefined, and nothing counted, else. */
-  readHeld(asks: readonly ListAsk[]): ListResult[] | undefined;
+  readHeld(asks: readonly ListQuery[]): ListResult[] | undefined;
   /** Loads under way. */
   flights(): number;
 }
@@ -35,7 +35,7 @@ export interface ListReaderOptions {
   readonly load: LoadLists;
   readonly guard: Guard;
   /** Whether what is asked needs room of this process. Default: all of it does. */
-  readonly isGuarded?: (ask: ListAsk) => boolean;
+  readonly isGuarded?: (ask: ListQuery) => boolean;
   /** The newest one that this process knows. */
   readonly manifest: () => Manifest;
   readonly clock: Clock;
@@ -48,7 +48,7 @@ export interface ListReaderOptions {
 export const MAX_LIST_AGE_MS = 3_600_000;
 
 interface Missing {
-  readonly ask: ListAsk;
+  readonly ask: ListQuery;
   readonly cacheKey: string;
   readonly index: number;
 }
@@ -57,7 +57,7 @@ interface Missing {
 interface Reading {
   readonly results: ListResult[];
   readonly arrivedAtMs: number;
-  readonly presence: Presence | undefined;
+  readonly cancellation: Cancellation | undefined;
 }
 
 /** A key that leaves for the table. */
@@ -72,7 +72,7 @@ export function createListReader(options: ListReaderOptions): ListReader {
   /** Keys that somebody asks for room for, with why there was none; undefined once they are being loaded. */
   const entering = new Map<string, Promise<ErrorCode | undefined>>();
 
-  function isServable({ value, storedAtMs }: HeldList, { user, surface, maxAgeMs }: ListAsk, nowMs: number): boolean {
+  function isServable({ value, storedAtMs }: HeldList, { user, surface, maxAgeMs }: ListQuery, nowMs: number): boolean {
     const ageMs = nowMs - storedAtMs;
     if (maxAgeMs !== undefined && ageMs > maxAgeMs) return false;
     const { surfaces } = manifest();
@@ -99,7 +99,7 @@ export function createListReader(options: ListReaderOptions): ListReader {
     reading: Reading,
     timeoutMs: number,
   ): Promise<void> {
-    const { results, arrivedAtMs, presence } = reading;
+    const { results, arrivedAtMs, cancellation } = reading;
     // What is being loaded already, or will be as soon as there is room for it, costs nothing more.
     const needing = missing.filter(
       ({ ask, cacheKey }) => isGuarded(ask) && !flights.has(cacheKey, notBeforeOf(ask, arrivedAtMs)),
@@ -114,17 +114,17 @@ export function createListReader(options: ListReaderOptions): ListReader {
       if (!isBackground) endEntrance = enter(own);
     };
     try {
-      await guard({ isBackground, weight: own.length, timeoutMs, presence, onWait }, async (leftMs) => {
+      await guard({ isBackground, weight: own.length, timeoutMs, cancellation, onWait }, async (leftMs) => {
         const loading = loadTogether(missing, reading, leftMs);
         endEntrance();
         await loading;
         const failure = missing.map(({ index }) => results[index]).find((result) => result?.kind === 'error');
         // So that the guard does not take a failure that came at once for a quick read, nor a read that was let go of for a slow one.
-        const code = presence?.isGone() ? 'unavailable' : failure?.kind === 'error' ? failure.code : undefined;
+        const code = cancellation?.isCancelled() ? 'unavailable' : failure?.kind === 'error' ? failure.code : undefined;
         if (code !== undefined) throw new EarshotError(code, 'table', 'a list could not be read');
       });
     } catch (error) {
-      if (error instanceof CallerGone) counters.add('origin_cancelled_keys_total', own.length);
+      if (error instanceof CallerCancelled) counters.add('origin_cancelled_keys_total', own.length);
       const { code } = toEarshotError(error, 'origin');
       endEntrance(code);
       for (const { index } of missing) results[index] ??= { kind: 'error', code };
@@ -176,18 +176,18 @@ export function createListReader(options: ListReaderOptions): ListReader {
 
   async function loadLeading(
     leading: readonly Leading[],
-    { results, arrivedAtMs, presence }: Reading,
+    { results, arrivedAtMs, cancellation }: Reading,
     timeoutMs: number,
   ): Promise<void> {
-    const forget = presence?.onGone(() => {
-      for (const { lead } of leading) lead.leave();
+    const forget = cancellation?.onCancel(() => {
+      for (const { lead } of leading) lead.abandon();
     });
     const loaded = await loadFor(leading, arrivedAtMs, timeoutMs);
     forget?.();
     for (const [i, { cacheKey, index, lead }] of leading.entries()) {
       const each = loaded[i] ?? INTERNAL;
       store(cacheKey, each, lead);
-      lead.end(each);
+      lead.resolve(each);
       results[index] = toResult(each, arrivedAtMs);
     }
   }
@@ -195,7 +195,7 @@ export function createListReader(options: ListReaderOptions): ListReader {
   /** One key that another loads. When that brings nothing, or what will not do, it is loaded here, or by another who waits. */
   async function follow(
     { ask, cacheKey, index }: Missing,
-    { results, arrivedAtMs, presence }: Reading,
+    { results, arrivedAtMs, cancellation }: Reading,
     timeoutMs: number,
   ): Promise<void> {
     try {
@@ -210,7 +210,7 @@ export function createListReader(options: ListReaderOptions): ListReader {
         // What another process had in memory may be older than the load that brought it.
         accepts: (loaded) => isFailed(loaded) || loaded.storedAtMs >= notBeforeOf(ask, arrivedAtMs),
         keepAlive: () => {},
-        presence,
+        cancellation,
       });
       if (isCollapsed) counters.add('origin_collapsed_total');
       results[index] = toResult(value, arrivedAtMs);
@@ -221,11 +221,11 @@ export function createListReader(options: ListReaderOptions): ListReader {
 
   /** One outcome per key, which is given up when its lead is gone. Never rejects. */
   function loadFor(
-    keys: readonly { readonly ask: ListAsk; readonly lead: Lead }[],
+    keys: readonly { readonly ask: ListQuery; readonly lead: Lead }[],
     arrivedAtMs: number,
     timeoutMs: number,
   ): Promise<readonly Loaded[]> {
-    for (const { lead } of keys) lead.onGone(countCancelled);
+    for (const { lead } of keys) lead.onCancel(countCancelled);
     const asks = keys.map(({ ask }) => withMaxAge(ask, arrivedAtMs));
     return load(
       asks,
@@ -241,13 +241,13 @@ export function createListReader(options: ListReaderOptions): ListReader {
   }
 
   /** As it is asked of whoever may have it in memory: what this process knows of erasures, the other may not know yet. */
-  function withMaxAge(ask: ListAsk, arrivedAtMs: number): ListAsk {
+  function withMaxAge(ask: ListQuery, arrivedAtMs: number): ListQuery {
     const notBeforeMs = notBeforeOf(ask, arrivedAtMs);
     return notBeforeMs === 0 ? ask : { ...ask, maxAgeMs: Math.max(0, arrivedAtMs - notBeforeMs) };
   }
 
   /** A load that began before the user was erased may have read what is gone now. */
-  const notBeforeOf = ({ maxAgeMs = Number.POSITIVE_INFINITY, user }: ListAsk, arrivedAtMs: number): number =>
+  const notBeforeOf = ({ maxAgeMs = Number.POSITIVE_INFINITY, user }: ListQuery, arrivedAtMs: number): number =>
     Math.max(0, arrivedAtMs - maxAgeMs, erasedAtMs(manifest(), user));
 
   return {
@@ -263,7 +263,7 @@ export function createListReader(options: ListReaderOptions): ListReader {
       counters.add('origin_memory_hits_total', asks.length);
       return results;
     },
-    read: async (asks, timeoutMs, presence) => {
+    read: async (asks, timeoutMs, cancellation) => {
       const nowMs = clock.now();
       const results: ListResult[] = new Array(asks.length);
       const missing: Missing[] = [];
@@ -276,7 +276,7 @@ export function createListReader(options: ListReaderOptions): ListReader {
       counters.add('origin_memory_hits_total', asks.length - missing.length);
       return missing.length === 0
         ? results
-        : loadMissing(missing, { results, arrivedAtMs: nowMs, presence }, timeoutMs);
+        : loadMissing(missing, { results, arrivedAtMs: nowMs, cancellation }, timeoutMs);
     },
     flights: () => flights.size(),
   };
@@ -284,7 +284,7 @@ export function createListReader(options: ListReaderOptions): ListReader {
 
 const INTERNAL = { kind: 'error', code: 'internal' } as const;
 
-const hasLeft = (error: unknown): boolean => error instanceof FollowerTimeout || error instanceof CallerGone;
+const hasLeft = (error: unknown): boolean => error instanceof FollowerTimeout || error instanceof CallerCancelled;
 
 /** Ages count from the arrival of the request: what was read for it, or after it came, has none. */
 function toResult(loaded: Loaded, arrivedAtMs: number): ListResult {

@@ -1,7 +1,7 @@
 // Lists in the memory of the process, bounded by bytes: what was read from the table, and when. Whether it may still be served is decided by
 // who asks (list-reader.ts).
 import { LRUCache } from 'lru-cache';
-import type { ListValue } from '../../shared/caching/entry.ts';
+import type { ListValue } from '../../shared/domain/list.ts';
 
 export interface HeldList {
   readonly value: ListValue;

@@ -1,10 +1,10 @@
 // How lists come that memory does not have: from the table.
 
-import type { Presence } from '../../shared/caching/cancellation.ts';
+import type { Cancellation } from '../../shared/caching/cancellation.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Counters } from '../../shared/runtime/counters.ts';
 import { toEarshotError } from '../../shared/wire/errors.ts';
-import type { ListAsk } from '../../shared/wire/read-request.ts';
+import type { ListQuery } from '../../shared/wire/read-request.ts';
 import type { ReadFailure, RecommendationTable } from '../bigtable/recommendation-table.ts';
 import type { HeldList } from './list-memory.ts';
 
@@ -14,9 +14,9 @@ export const isFailed = (loaded: Loaded): loaded is ReadFailure => 'kind' in loa
 
 /** One outcome per ask, in their order; a key for which nobody waits any more is given up. Never rejects. */
 export type LoadLists = (
-  asks: readonly ListAsk[],
+  asks: readonly ListQuery[],
   timeoutMs: number,
-  presences?: readonly Presence[],
+  cancellations?: readonly Cancellation[],
 ) => Promise<Loaded[]>;
 
 /** Lets `work` begin when there is room for it, with the time that is left then; rejects with an EarshotError when there will not be in time. */
@@ -25,7 +25,7 @@ export type Guard = <T>(
     readonly isBackground: boolean;
     readonly weight: number;
     readonly timeoutMs: number;
-    readonly presence?: Presence | undefined;
+    readonly cancellation?: Cancellation | undefined;
     /** Called before the guard returns when `work` has to wait for room. */
     readonly onWait?: (() => void) | undefined;
   },
@@ -40,10 +40,10 @@ interface TableLoadOptions {
 
 export const createTableLoad =
   ({ table, clock, counters }: TableLoadOptions): LoadLists =>
-  async (asks, timeoutMs, presences) => {
+  async (asks, timeoutMs, cancellations) => {
     const storedAtMs = clock.now();
     try {
-      const values = await table.readLists(asks, timeoutMs, presences);
+      const values = await table.readLists(asks, timeoutMs, cancellations);
       counters.add('origin_absent_total', values.filter(({ kind }) => kind === 'absent').length);
       return values.map((value) => (value.kind === 'error' ? value : { value, storedAtMs }));
     } catch (error) {

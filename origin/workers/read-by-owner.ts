@@ -4,8 +4,8 @@
 // round; (3) A's call finds b under way in B and joins it, which ends when B has a of A; (4) B's call joins a in A, which ends when A has b of B:
 // neither ends before its time is up.
 
-import type { Presence } from '../../shared/caching/cancellation.ts';
-import type { ListAsk } from '../../shared/wire/read-request.ts';
+import type { Cancellation } from '../../shared/caching/cancellation.ts';
+import type { ListQuery } from '../../shared/wire/read-request.ts';
 import type { ListResult } from '../../shared/wire/read-response.ts';
 import type { ListReader } from '../lists/coalescing-reader.ts';
 import { chooseWorker } from './sibling-load.ts';
@@ -14,14 +14,14 @@ import { chooseWorker } from './sibling-load.ts';
 export function readByOwner(lists: ListReader, count: number): ListReader {
   async function readParts(
     parts: Iterable<number[]>,
-    asks: readonly ListAsk[],
+    asks: readonly ListQuery[],
     timeoutMs: number,
-    presence: Presence | undefined,
+    cancellation: Cancellation | undefined,
   ) {
     const results: ListResult[] = new Array(asks.length);
     const reads = Array.from(parts, async (at) => {
-      const part = at.map((i) => asks[i] as ListAsk);
-      const read = await lists.read(part, timeoutMs, presence);
+      const part = at.map((i) => asks[i] as ListQuery);
+      const read = await lists.read(part, timeoutMs, cancellation);
       for (const [n, i] of at.entries()) results[i] = read[n] as ListResult;
     });
     await Promise.all(reads);
@@ -30,11 +30,11 @@ export function readByOwner(lists: ListReader, count: number): ListReader {
 
   return {
     ...lists,
-    read: (asks, timeoutMs, presence) => {
-      const parts = Map.groupBy(asks.keys(), (i) => chooseWorker((asks[i] as ListAsk).user, count));
+    read: (asks, timeoutMs, cancellation) => {
+      const parts = Map.groupBy(asks.keys(), (i) => chooseWorker((asks[i] as ListQuery).user, count));
       return parts.size === 1
-        ? lists.read(asks, timeoutMs, presence)
-        : readParts(parts.values(), asks, timeoutMs, presence);
+        ? lists.read(asks, timeoutMs, cancellation)
+        : readParts(parts.values(), asks, timeoutMs, cancellation);
     },
   };
 }

@@ -3,12 +3,12 @@
 // hot lists are answered where they are asked for. A process that fails is passed over, and not asked again for a while; one that refuses, because
 // it has as much to do as it can, is taken at its word.
 
-import { type Presence, presenceOfAll } from '../../shared/caching/cancellation.ts';
+import { type Cancellation, combineCancellations } from '../../shared/caching/cancellation.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Counters } from '../../shared/runtime/counters.ts';
 import { murmur3 } from '../../shared/runtime/hash.ts';
 import { toEarshotError } from '../../shared/wire/errors.ts';
-import type { ListAsk } from '../../shared/wire/read-request.ts';
+import type { ListQuery } from '../../shared/wire/read-request.ts';
 import type { ListResult } from '../../shared/wire/read-response.ts';
 import type { Guard, Loaded, LoadLists } from '../lists/load-lists.ts';
 import type { Siblings } from './siblings.ts';
@@ -36,14 +36,14 @@ export function createSiblingLoad({ siblings, load, guard, clock, counters }: Si
   const bypassUntilMs = new Map<number, number>();
 
   async function loadInstead(
-    asks: readonly ListAsk[],
+    asks: readonly ListQuery[],
     timeoutMs: number,
-    presences: readonly Presence[],
+    cancellations: readonly Cancellation[],
   ): Promise<Loaded[]> {
     const isBackground = asks.every((ask) => ask.isBackground);
-    const room = { isBackground, weight: asks.length, timeoutMs, presence: presenceOfAll(presences) };
+    const room = { isBackground, weight: asks.length, timeoutMs, cancellation: combineCancellations(cancellations) };
     try {
-      return await guard(room, (leftMs) => load(asks, leftMs, presences));
+      return await guard(room, (leftMs) => load(asks, leftMs, cancellations));
     } catch (error) {
       const { code } = toEarshotError(error, 'origin');
       return asks.map(() => ({ kind: 'error', code }));
@@ -52,37 +52,37 @@ export function createSiblingLoad({ siblings, load, guard, clock, counters }: Si
 
   async function loadFrom(
     worker: number,
-    asks: readonly ListAsk[],
+    asks: readonly ListQuery[],
     timeoutMs: number,
-    presences: readonly Presence[],
+    cancellations: readonly Cancellation[],
   ): Promise<Loaded[]> {
-    if (worker === siblings.own) return load(asks, timeoutMs, presences);
-    if (clock.now() < (bypassUntilMs.get(worker) ?? 0)) return loadInstead(asks, timeoutMs, presences);
+    if (worker === siblings.own) return load(asks, timeoutMs, cancellations);
+    if (clock.now() < (bypassUntilMs.get(worker) ?? 0)) return loadInstead(asks, timeoutMs, cancellations);
     const startedAtMs = clock.now();
     const startedAt = clock.monotonicNow();
-    const presence = presenceOfAll(presences);
+    const cancellation = combineCancellations(cancellations);
     try {
       // What the list holds of its items is put together here.
       const plain = asks.map((ask) => (ask.expand === undefined ? ask : { ...ask, expand: undefined }));
-      const results = await siblings.readLists(worker, plain, timeoutMs * SIBLING_SHARE, presence);
+      const results = await siblings.readLists(worker, plain, timeoutMs * SIBLING_SHARE, cancellation);
       return results.map((result) => toLoaded(result, startedAtMs));
     } catch {
-      if (presence.isGone()) return asks.map(() => ({ kind: 'error', code: 'deadline_exceeded' }));
+      if (cancellation.isCancelled()) return asks.map(() => ({ kind: 'error', code: 'deadline_exceeded' }));
       counters.add('origin_sibling_failures_total');
       bypassUntilMs.set(worker, clock.now() + BYPASS_MS);
-      return loadInstead(asks, Math.max(1, timeoutMs - (clock.monotonicNow() - startedAt)), presences);
+      return loadInstead(asks, Math.max(1, timeoutMs - (clock.monotonicNow() - startedAt)), cancellations);
     }
   }
 
-  return async (asks, timeoutMs, presences = []) => {
-    const indexes = Map.groupBy(asks.keys(), (i) => chooseWorker((asks[i] as ListAsk).user, siblings.count));
+  return async (asks, timeoutMs, cancellations = []) => {
+    const indexes = Map.groupBy(asks.keys(), (i) => chooseWorker((asks[i] as ListQuery).user, siblings.count));
     const loaded: Loaded[] = new Array(asks.length);
     const loads = [...indexes].map(async ([worker, at]) => {
       const part = await loadFrom(
         worker,
-        at.map((i) => asks[i] as ListAsk),
+        at.map((i) => asks[i] as ListQuery),
         timeoutMs,
-        at.flatMap((i) => presences[i] ?? []),
+        at.flatMap((i) => cancellations[i] ?? []),
       );
       for (const [n, i] of at.entries()) loaded[i] = part[n] as Loaded;
     });

@@ -3,16 +3,21 @@
 import { Agent, request } from 'node:http';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import { CallerGone, type Presence } from '../../shared/caching/cancellation.ts';
+import { CallerCancelled, type Cancellation } from '../../shared/caching/cancellation.ts';
 import { problemOf } from '../../shared/wire/errors.ts';
-import { DEADLINE_HEADER, LISTS_READ_PATH, type ListAsk } from '../../shared/wire/read-request.ts';
+import { DEADLINE_HEADER, LISTS_READ_PATH, type ListQuery } from '../../shared/wire/read-request.ts';
 import { decodeListFrames, type ListResult } from '../../shared/wire/read-response.ts';
 
 export interface Siblings {
   readonly own: number;
   readonly count: number;
   /** All of them `overloaded` when the process has as much to do as it can; rejects with an Error when it does not answer in time, when whoever asks has gone, or otherwise. */
-  readLists(worker: number, asks: readonly ListAsk[], timeoutMs: number, presence?: Presence): Promise<ListResult[]>;
+  readLists(
+    worker: number,
+    asks: readonly ListQuery[],
+    timeoutMs: number,
+    cancellation?: Cancellation,
+  ): Promise<ListResult[]>;
   close(): void;
 }
 
@@ -25,7 +30,12 @@ const MAX_CONNECTIONS = 8;
 export function connectSiblings(directory: string, own: number, count: number): Siblings {
   const agent = new Agent({ keepAlive: true, maxSockets: MAX_CONNECTIONS });
 
-  function exchange(worker: number, timeoutMs: number, body: string, presence?: Presence): Promise<Buffer | undefined> {
+  function exchange(
+    worker: number,
+    timeoutMs: number,
+    body: string,
+    cancellation?: Cancellation,
+  ): Promise<Buffer | undefined> {
     return new Promise((resolve, reject) => {
       const options = {
         socketPath: socketPath(directory, worker),
@@ -45,15 +55,15 @@ export function connectSiblings(directory: string, own: number, count: number): 
       });
       outgoing.once('error', reject);
       outgoing.end(body);
-      presence?.onGone(() => outgoing.destroy(new CallerGone()));
+      cancellation?.onCancel(() => outgoing.destroy(new CallerCancelled()));
     });
   }
 
   return {
     own,
     count,
-    readLists: async (worker, asks, timeoutMs, presence) => {
-      const body = await exchange(worker, timeoutMs, JSON.stringify({ keys: asks }), presence);
+    readLists: async (worker, asks, timeoutMs, cancellation) => {
+      const body = await exchange(worker, timeoutMs, JSON.stringify({ keys: asks }), cancellation);
       return body === undefined
         ? asks.map(() => ({ kind: 'error', code: 'overloaded' }))
         : decodeListFrames(body, asks.length);

@@ -1,60 +1,60 @@
-// Whether anybody still waits for what is being done for them. As an AbortSignal, but without an event: there is one for each key of a read, and
-// hundreds may listen to one.
+// Cancellation signal: fires when no caller waits for the result. It does the work of an AbortSignal without an event object, because
+// one read creates a signal for each key.
 import { EarshotError } from '../wire/errors.ts';
 
-export interface Presence {
-  isGone(): boolean;
-  /** Calls `leave` once, at once if it is so already; gives the function that takes it back. */
-  onGone(leave: () => void): () => void;
+export interface Cancellation {
+  isCancelled(): boolean;
+  /** Calls `listener` once, immediately if the signal has fired. Returns the function that removes the listener. */
+  onCancel(listener: () => void): () => void;
 }
 
-/** What a wait ends with whose caller has gone; nobody is told of it. */
-export class CallerGone extends EarshotError {
+/** The error of a wait whose caller cancelled. No caller receives it. */
+export class CallerCancelled extends EarshotError {
   constructor() {
-    super('deadline_exceeded', 'origin', 'whoever waited for it has gone');
+    super('deadline_exceeded', 'origin', 'the caller cancelled the wait');
   }
 }
 
-/** One's own, to say that one has gone. */
-export class OwnPresence implements Presence {
-  #isGone = false;
-  /** Few as a rule, and mostly one. */
+/** A signal and the method that fires it. */
+export class CancellationSource implements Cancellation {
+  #isCancelled = false;
+  /** Few listeners; one in most cases. */
   readonly #listeners: (() => void)[] = [];
 
-  isGone(): boolean {
-    return this.#isGone;
+  isCancelled(): boolean {
+    return this.#isCancelled;
   }
 
-  onGone(leave: () => void): () => void {
-    if (this.#isGone) leave();
-    else this.#listeners.push(leave);
+  onCancel(listener: () => void): () => void {
+    if (this.#isCancelled) listener();
+    else this.#listeners.push(listener);
     return () => {
-      const at = this.#listeners.indexOf(leave);
+      const at = this.#listeners.indexOf(listener);
       if (at !== -1) this.#listeners.splice(at, 1);
     };
   }
 
-  /** Nobody waits any more. Later calls change nothing. */
-  leave(): void {
-    if (this.#isGone) return;
-    this.#isGone = true;
+  /** Fires the signal. Later calls do nothing. */
+  cancel(): void {
+    if (this.#isCancelled) return;
+    this.#isCancelled = true;
     for (const listener of this.#listeners.splice(0)) listener();
   }
 
-  /** Lets go of those who would be told: what they waited for is over. */
-  settle(): void {
+  /** Removes all listeners: the awaited work has ended. */
+  removeListeners(): void {
     this.#listeners.length = 0;
   }
 }
 
-/** Gone when the last of them has; one that is not known never has. */
-export function presenceOfAll(presences: readonly (Presence | undefined)[]): Presence {
-  const all = new OwnPresence();
-  let left = presences.length;
-  for (const presence of presences) {
-    presence?.onGone(() => {
-      if (--left === 0) all.leave();
+/** A signal that fires when all of `cancellations` have fired. An undefined one never fires. */
+export function combineCancellations(cancellations: readonly (Cancellation | undefined)[]): Cancellation {
+  const combined = new CancellationSource();
+  let active = cancellations.length;
+  for (const cancellation of cancellations) {
+    cancellation?.onCancel(() => {
+      if (--active === 0) combined.cancel();
     });
   }
-  return all;
+  return combined;
 }

@@ -1,29 +1,17 @@
-// What a cache holds for one key, and the state it is in at a moment. An expired entry is never served.
-
-/** A list with the generation it was computed in, or the knowledge that there is none. */
-export type ListValue = StoredList | { readonly kind: 'absent' };
-
-export interface StoredList {
-  readonly kind: 'list';
-  /** In the form of list.ts. */
-  readonly bytes: Uint8Array;
-  /** When the list was computed, which may be before the generation that was asked for. */
-  readonly generation: number;
-  /** Names the bytes for ETags, so that only the origin ever hashes them: up to 64 of A-Z a-z 0-9 _ -. */
-  readonly digest: string;
-}
+// A cache entry and its state at a moment. An expired entry is never served.
+import type { ListValue } from '../domain/list.ts';
 
 export interface Entry {
   readonly value: ListValue;
-  /** When the call that brought it began, which is before its origin read the table: what was changed until then is in it. */
+  /** Start of the call that loaded the entry. The call read the table later, so the entry contains all changes before this moment. */
   readonly storedAtMs: number;
-  /** How long it took to get it, in milliseconds: how early a refresh must begin to be in time. */
+  /** Duration of the load in milliseconds. XFetch uses it to start a refresh early enough. */
   readonly loadMs: number;
-  /** Served without a second thought before this moment. */
+  /** The entry is fresh before this moment. */
   readonly freshUntilMs: number;
-  /** From `freshUntilMs` until here it is served while one refresh runs (stale-while-revalidate, RFC 5861, section 3). */
+  /** Before this moment a stale entry is served while one refresh runs (stale-while-revalidate, RFC 5861, section 3). */
   readonly revalidateUntilMs: number;
-  /** Until here it is served when it cannot be had anew (stale-if-error, RFC 5861, section 4); after it, never. */
+  /** Before this moment a stale entry is served when the load fails (stale-if-error, RFC 5861, section 4). Later the entry is expired. */
   readonly staleUntilMs: number;
 }
 
@@ -34,10 +22,10 @@ export function stateOf(entry: Entry, nowMs: number): EntryState {
   return nowMs < entry.staleUntilMs ? 'stale' : 'expired';
 }
 
-/** Whether a stale entry may be served before its refresh has come. */
+/** Whether a stale entry may be served while its refresh runs. */
 export const withinRevalidation = (entry: Entry, nowMs: number): boolean => nowMs < entry.revalidateUntilMs;
 
-/** `value` in memory of its own. A list read from an answer is a view of the whole answer: kept or sent as it is, all of that would go with it. */
+/** `value` with bytes in a buffer of their own. A decoded list is a view of the whole response, which it would keep in memory. */
 export const ownBytes = (value: ListValue): ListValue =>
   value.kind === 'list' && value.bytes.byteLength < value.bytes.buffer.byteLength
     ? { ...value, bytes: value.bytes.slice() }

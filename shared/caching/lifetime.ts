@@ -1,8 +1,9 @@
 // How long an entry lives, and when to refresh it before its time. Lifetimes carry jitter, so that what was loaded together does not expire
 // together; a hot key is refreshed early by chance, so that its end is never a herd.
 
+import type { ListValue } from '../domain/list.ts';
 import type { Random } from '../runtime/random.ts';
-import { type Entry, type ListValue, ownBytes } from './entry.ts';
+import { type Entry, ownBytes } from './entry.ts';
 
 /** A user who has no list yet gets one with the next load: "none" is not believed for long. */
 export const ABSENT_TTL_MS = 30_000;

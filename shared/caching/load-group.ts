@@ -1,13 +1,13 @@
-// Loads that are asked for one by one and begin together: what is added until `start` is one call, and what comes later, because another's
-// load failed, is a call of its own. Nothing waits for time to pass.
+// Batches loads that one request adds one by one: all loads added before `start` leave in one call. A load added later, after another load
+// failed, leaves in a call of its own. No timer delays a load.
 
 export interface LoadGroup<L, T> {
-  /** What became of `load`; rejects when the call that carried it does. */
+  /** Resolves to the result of `load`. Rejects when its call rejects. */
   add(load: L): Promise<T>;
   start(): void;
 }
 
-/** `loadAll` gives one result per load, in their order. */
+/** `loadAll` returns one result per load, in order. */
 export function createLoadGroup<L, T>(loadAll: (loads: readonly L[]) => Promise<readonly T[]>): LoadGroup<L, T> {
   const loads: L[] = [];
   const started = Promise.withResolvers<readonly T[]>();

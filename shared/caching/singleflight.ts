@@ -1,88 +1,88 @@
-// Coalescing: while one load of a key is under way, whoever else asks for it waits for its outcome instead of loading too. What is shared
-// is plain data; nothing that belongs to the leader's request may be in it.
-// It goes on for whoever is left when some have gone, the leader among them; with the last one it is abandoned.
+// Request coalescing: one load per key at a time. Callers of the same key follow the load instead of starting another. Followers share plain
+// data; no object of the leader's request may be in it. The load continues while one caller waits, and is cancelled with the last one.
 //
-// A flight that fails, as a race: (1) L leads, A and B follow; (2) L's load fails, A and B wake; (3) A finds no flight and leads the second
-// attempt; (4) B finds A's flight and follows it; (5) when that fails too, A and B have the failure. So a failure that was the leader's
-// own (its deadline, its connection) costs one more load, and one that is everybody's does not become as many loads as there are followers.
+// A failed load, as a race: (1) L leads, A and B follow; (2) L's load fails and wakes A and B; (3) A finds no load and leads a second attempt;
+// (4) B finds A's load and follows it; (5) if it fails too, A and B get the failure. A failure of the leader alone (its deadline, its
+// connection) costs one more load. A failure of the source does not cost one load per follower.
 import type { Clock } from '../runtime/clock.ts';
-import { CallerGone, OwnPresence, type Presence } from './cancellation.ts';
+import { CallerCancelled, type Cancellation, CancellationSource } from './cancellation.ts';
 
 export interface Shared<T> {
   readonly value: T;
-  /** Whether the value was loaded for somebody else. */
+  /** Whether another caller led the load. */
   readonly isCollapsed: boolean;
 }
 
-/** A load that is under way, for the one who makes it. Gone when nobody waits for it any more; then nobody joins it either. */
-export interface Lead extends Presence {
-  /** Whether no later load of the key has taken the place of this one. */
+/** A load in flight, as its loader sees it. It is cancelled when no caller waits; then no caller can join it. */
+export interface Lead extends Cancellation {
+  /** Whether no later load of the key has replaced this one. */
   isCurrent(): boolean;
 }
 
-/** A load that ends with exactly one call of `end` or `fail`. */
+/** A load that its leader ends with exactly one call of `resolve` or `reject`. */
 export interface OwnLead<T> extends Lead {
-  /** The one who makes it does not wait for it any more; to be called once at most. */
-  leave(): void;
-  end(value: T): void;
-  fail(error: unknown): void;
+  /** The leader stops waiting. Call it at most once. */
+  abandon(): void;
+  resolve(value: T): void;
+  reject(error: unknown): void;
 }
 
 export interface Flight<T> {
-  /** Called by the leader only. */
+  /** Starts the load. Only a leader calls it. */
   readonly load: (lead: Lead) => Promise<T>;
-  /** How long a follower waits before it leaves; the flight goes on. */
+  /** Maximum wait of a follower in milliseconds. The load continues after it. */
   readonly waitTimeoutMs: number;
-  /** A load that began before this moment is not joined: it may have seen what has changed since. Default: any is joined. */
+  /** A load that started before this moment is not joined: it may have read data from before a change. Default: any load is joined. */
   readonly notBeforeMs?: number;
-  /** Whether what was loaded for another will do; if not, it is as if nothing had been loaded. Default: it will. */
+  /** Whether a follower may use the leader's value. If not, the follower starts again. Default: always. */
   readonly accepts?: (value: T) => boolean;
-  /** Of the one who asks: a follower who has gone is rejected with CallerGone, a leader still has what its load brings. Default: stays. */
-  readonly presence?: Presence | undefined;
-  /** Keeps the load going when the one who asked for it has gone. */
+  /** Cancels this caller. A cancelled follower rejects with CallerCancelled; a cancelled leader still gets its value. Default: never. */
+  readonly cancellation?: Cancellation | undefined;
+  /** Keeps the load alive when its caller has gone. */
   readonly keepAlive: (load: Promise<unknown>) => void;
 }
 
 export interface Singleflight<T> {
   /**
-   * The value of `key`, loaded once for all who ask while the load is under way. Rejects with what the load rejects with, and with a
-   * FollowerTimeout for a follower whose time is up, and with CallerGone for one who has gone.
+   * The value of `key`, loaded once for all concurrent callers. Rejects with the error of the load, with a FollowerTimeout for a follower whose
+   * wait is over, and with CallerCancelled for a cancelled follower.
    */
   run(key: string, flight: Flight<T>): Promise<Shared<T>>;
-  /** For one who loads many keys at once: a load of `key` that others may join, unless there is one that `has` tells of. */
+  /** Starts a load of `key` that others may join, for a leader of many keys. Undefined when a load can be joined instead (see `has`). */
   lead(key: string, notBeforeMs?: number): OwnLead<T> | undefined;
-  /** Whether a load of `key` is under way that began at `notBeforeMs` or later and would be joined. */
+  /** Whether a load of `key` that started at `notBeforeMs` or later is in flight and can be joined. */
   has(key: string, notBeforeMs?: number): boolean;
-  /** How many loads are under way. */
+  /** Number of loads in flight. */
   size(): number;
 }
 
+/** A follower's wait is over. */
 export class FollowerTimeout extends Error {
   override readonly name = 'FollowerTimeout';
 }
 
 export interface SingleflightOptions<T> {
   readonly clock: Clock;
-  /** A load that has been under way for longer is not joined any more: its leader may have been cut off without a word. */
+  /** Age in milliseconds beyond which a load is not joined: the runtime may have ended its leader's request. */
   readonly ageTimeoutMs: number;
-  /** Whether a value is a failure that followers should not be content with. Default: none is, only what rejects. */
+  /** Whether a value is a failure that followers should retry. Default: only rejections are failures. */
   readonly isFailure?: (value: T) => boolean;
 }
 
 /**
- * Of each key of a read there is one: no promise is made for followers unless there are some, and once it is over nothing can be reached from it. V8
- * keeps the tables that a Map has outgrown, and all that is in them, until a major collection (docs/decisions/0019).
+ * One load of one key. It creates a promise for followers only when one joins, and references nothing after its end: V8 keeps outgrown Map
+ * tables, and all that they reference, until a major collection (docs/decisions/0019).
  */
 class Attempt<T> implements OwnLead<T> {
   readonly startedAtMs: number;
-  /** 1, or 2 for the one that follows a failure. */
+  /** 1, or 2 after a failure. */
   readonly number: number;
   readonly #key: string;
   readonly #attempts: Map<string, Attempt<T>>;
-  readonly #presence = new OwnPresence();
+  readonly #cancellation = new CancellationSource();
   #outcome: PromiseWithResolvers<T> | undefined;
-  /** Those who wait for it, the leader among them. */
-  #waiting = 1;
+  /** Callers that wait, the leader included. */
+  #waiters = 1;
   #isCurrent = true;
 
   constructor(attempts: Map<string, Attempt<T>>, key: string, startedAtMs: number, number: number) {
@@ -90,9 +90,9 @@ class Attempt<T> implements OwnLead<T> {
     this.number = number;
     this.#key = key;
     this.#attempts = attempts;
-    // Whatever of this key is still under way was not to be joined, so it is not to be kept either.
-    const overtaken = attempts.get(key);
-    if (overtaken !== undefined) overtaken.#isCurrent = false;
+    // A load that was not joined must not be stored either.
+    const replaced = attempts.get(key);
+    if (replaced !== undefined) replaced.#isCurrent = false;
     attempts.set(key, this);
   }
 
@@ -100,35 +100,35 @@ class Attempt<T> implements OwnLead<T> {
     return this.#isCurrent;
   }
 
-  isGone(): boolean {
-    return this.#presence.isGone();
+  isCancelled(): boolean {
+    return this.#cancellation.isCancelled();
   }
 
-  onGone(leave: () => void): () => void {
-    return this.#presence.onGone(leave);
+  onCancel(listener: () => void): () => void {
+    return this.#cancellation.onCancel(listener);
   }
 
   join(): Promise<T> {
-    this.#waiting++;
+    this.#waiters++;
     this.#outcome ??= Promise.withResolvers<T>();
     return this.#outcome.promise;
   }
 
-  leave(): void {
-    if (--this.#waiting > 0) return;
+  abandon(): void {
+    if (--this.#waiters > 0) return;
     this.#endJoining();
-    this.#presence.leave();
+    this.#cancellation.cancel();
   }
 
-  end(value: T): void {
+  resolve(value: T): void {
     this.#endJoining();
-    this.#presence.settle();
+    this.#cancellation.removeListeners();
     this.#outcome?.resolve(value);
   }
 
-  fail(error: unknown): void {
+  reject(error: unknown): void {
     this.#endJoining();
-    this.#presence.settle();
+    this.#cancellation.removeListeners();
     this.#outcome?.reject(error);
   }
 
@@ -149,79 +149,77 @@ export function createSingleflight<T>(options: SingleflightOptions<T>): Singlefl
     return clock.now() - attempt.startedAtMs < ageTimeoutMs ? attempt : undefined;
   }
 
-  const begin = (key: string, number: number): Attempt<T> => new Attempt(attempts, key, clock.now(), number);
-
-  function lead(key: string, { load, keepAlive, presence }: Flight<T>, number: number): Promise<T> {
-    const attempt = begin(key, number);
-    const forget = presence?.onGone(() => attempt.leave());
-    const outcome = load(attempt);
-    const ended = outcome.then(
-      (value) => {
-        forget?.();
-        attempt.end(value);
-      },
-      (error) => {
-        forget?.();
-        attempt.fail(error);
-      },
-    );
-    keepAlive(ended);
-    return outcome;
-  }
+  const startAttempt = (key: string, number: number): Attempt<T> => new Attempt(attempts, key, clock.now(), number);
 
   async function follow(
     attempt: Attempt<T>,
     untilMs: number,
-    presence: Presence | undefined,
+    cancellation: Cancellation | undefined,
   ): Promise<{ value: T } | 'failed'> {
     const isLast = attempt.number >= MAX_ATTEMPTS;
     try {
-      const value = await whileWaiting(attempt.join(), untilMs - clock.now(), presence);
+      const value = await waitForOutcome(clock, attempt.join(), untilMs - clock.now(), cancellation);
       return isFailure(value) && !isLast ? 'failed' : { value };
     } catch (error) {
-      const hasLeft = error instanceof FollowerTimeout || error instanceof CallerGone;
-      if (hasLeft) attempt.leave();
-      if (isLast || hasLeft) throw error;
+      const hasStoppedWaiting = error instanceof FollowerTimeout || error instanceof CallerCancelled;
+      if (hasStoppedWaiting) attempt.abandon();
+      if (isLast || hasStoppedWaiting) throw error;
       return 'failed';
-    }
-  }
-
-  async function whileWaiting(outcome: Promise<T>, timeoutMs: number, presence: Presence | undefined): Promise<T> {
-    let cancel = (): void => {};
-    const end = new Promise<never>((_, reject) => {
-      const cancelTimer = clock.setTimeout(
-        () => reject(new FollowerTimeout(`the load took longer than ${timeoutMs} ms`)),
-        timeoutMs,
-      );
-      const forget = presence?.onGone(() => reject(new CallerGone()));
-      cancel = () => {
-        cancelTimer();
-        forget?.();
-      };
-    });
-    try {
-      return await Promise.race([outcome, end]);
-    } finally {
-      cancel();
     }
   }
 
   return {
     run: async (key, flight) => {
       const untilMs = clock.now() + flight.waitTimeoutMs;
-      const { notBeforeMs = 0, accepts = () => true, presence } = flight;
-      let failed = 0;
+      const { notBeforeMs = 0, accepts = () => true, cancellation } = flight;
+      let failedNumber = 0;
       while (true) {
-        if (presence?.isGone()) throw new CallerGone();
+        if (cancellation?.isCancelled()) throw new CallerCancelled();
         const attempt = findJoinable(key, notBeforeMs);
-        if (attempt === undefined) return { value: await lead(key, flight, failed + 1), isCollapsed: false };
-        const followed = await follow(attempt, untilMs, presence);
-        if (followed === 'failed') failed = attempt.number;
+        if (attempt === undefined)
+          return { value: await runLead(startAttempt(key, failedNumber + 1), flight), isCollapsed: false };
+        const followed = await follow(attempt, untilMs, cancellation);
+        if (followed === 'failed') failedNumber = attempt.number;
         else if (accepts(followed.value)) return { ...followed, isCollapsed: true };
       }
     },
-    lead: (key, notBeforeMs = 0) => (findJoinable(key, notBeforeMs) === undefined ? begin(key, 1) : undefined),
+    lead: (key, notBeforeMs = 0) => (findJoinable(key, notBeforeMs) === undefined ? startAttempt(key, 1) : undefined),
     has: (key, notBeforeMs = 0) => findJoinable(key, notBeforeMs) !== undefined,
     size: () => attempts.size,
   };
+}
+
+function runLead<T>(attempt: Attempt<T>, { load, keepAlive, cancellation }: Flight<T>): Promise<T> {
+  const removeListener = cancellation?.onCancel(() => attempt.abandon());
+  const outcome = load(attempt);
+  const ended = outcome.then(
+    (value) => {
+      removeListener?.();
+      attempt.resolve(value);
+    },
+    (error) => {
+      removeListener?.();
+      attempt.reject(error);
+    },
+  );
+  keepAlive(ended);
+  return outcome;
+}
+
+async function waitForOutcome<T>(
+  clock: Clock,
+  outcome: Promise<T>,
+  timeoutMs: number,
+  cancellation: Cancellation | undefined,
+): Promise<T> {
+  const { promise: end, reject } = Promise.withResolvers<never>();
+  const timeout = (): void => reject(new FollowerTimeout(`the load took longer than ${timeoutMs} ms`));
+  const cancelTimer = clock.setTimeout(timeout, timeoutMs);
+  const removeListener = cancellation?.onCancel(() => reject(new CallerCancelled()));
+  try {
+    return await Promise.race([outcome, end]);
+  } finally {
+    cancelTimer();
+    removeListener?.();
+  }
 }

@@ -14,7 +14,7 @@ export function erasedAtMs(manifest: Manifest, user: string): number {
 }
 
 /** Why what was loaded for `key` from `startedAtMs` on is not stored under `manifest` at `nowMs`; undefined when it is. */
-export function whyFenced(
+export function fenceReason(
   manifest: Manifest,
   { surface, variant, generation, user }: ListKey,
   startedAtMs: number,

@@ -1,14 +1,27 @@
-// The stored form of a list: its items as JSON objects joined by `,\n`, without the outer brackets. `[` + value + `]` is the JSON
-// array and the first n items are the bytes before the n-th newline, so no tier ever parses or re-serialises a list.
+// The stored form of a list: item objects as JSON, joined by `,\n`, without outer brackets. `[` + value + `]` is the JSON array.
+// The first n items are the bytes before the n-th newline, so no tier parses or re-serialises a list.
 
-/** The most items a list holds, which is also the most that one read can ask for. */
+/** A stored list, or the cached fact that the table has none. */
+export type ListValue = StoredList | { readonly kind: 'absent' };
+
+export interface StoredList {
+  readonly kind: 'list';
+  /** The stored form. */
+  readonly bytes: Uint8Array;
+  /** Generation of the list in ms since the epoch. It can be older than the requested generation. */
+  readonly generation: number;
+  /** Digest of the bytes for ETags, 1 to 64 of A-Z a-z 0-9 _ -. Only the origin computes it. */
+  readonly digest: string;
+}
+
+/** Maximum number of items in a list, and maximum `limit` of a read. */
 export const MAX_ITEMS = 100;
 export const DEFAULT_LIMIT = 50;
 export const ITEM_SEPARATOR = ',\n';
 
 const NEWLINE = 0x0a;
 
-/** The canonical form of one item. `score` is a JSON number as it stood in the source: 1.0 stays 1.0. */
+/** The canonical form of one item. `score` is the JSON number as the source spells it: 1.0 stays 1.0. */
 export const encodeItem = (id: string, score: string): string => `{"id":"${id}","score":${score}}`;
 
 /** The first `limit` items of a stored list, as a view of the same memory. */
@@ -17,7 +30,7 @@ export function cutList(list: Uint8Array, limit: number): Uint8Array {
   return end === list.length ? list : list.subarray(0, end);
 }
 
-/** Where lists end at the limit that nearly all ask for: they never change, and to look for it takes longer than all else of a read in a batch. */
+/** End offsets at the default limit. A list is immutable, and the scan would dominate the cost of a read in a batch. */
 const defaultEnds = new WeakMap<Uint8Array, number>();
 
 function defaultEndOf(list: Uint8Array): number {
@@ -28,7 +41,7 @@ function defaultEndOf(list: Uint8Array): number {
   return end;
 }
 
-/** A plain loop: items are so short that a call of indexOf for each takes longer. */
+/** A byte loop: items are short, so one `indexOf` call per item takes longer. */
 function findEnd(list: Uint8Array, limit: number): number {
   let items = 0;
   for (let i = 0; i < list.length; i++) {

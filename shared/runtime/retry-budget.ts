@@ -1,36 +1,36 @@
-// What hedges, retries and failovers may cost together: a share of what is asked anyway, and a reserve for the moment when a connection or a
-// region breaks under many calls at once. Without it, what is in trouble is asked most when it can least bear it.
+// Token budget for hedges, retries and failovers: a share of the first attempts, plus a reserve for the moment a connection or region breaks.
+// It bounds the extra load on a dependency that is already in trouble.
 
-export interface Budget {
-  /** So much is asked for the first time. */
-  earn(amount: number): void;
-  /** Takes what asking for so much once more costs; false when there is not enough left. */
-  spend(amount: number): boolean;
-  /** What could be spent now. */
-  left(): number;
-  /** How much of the reserve is there, 0 to 1. */
+export interface RetryBudget {
+  /** Records `amount` first attempts. */
+  deposit(amount: number): void;
+  /** Pays for `amount` additional attempts. Returns false, and takes nothing, when the balance is lower. */
+  tryWithdraw(amount: number): boolean;
+  /** Attempts that can be paid for now, 0 to `reserve`. */
+  balance(): number;
+  /** Balance as a share of the reserve, 0 to 1. */
   level(): number;
 }
 
-export interface BudgetOptions {
-  /** What may be asked once more, per what is asked. */
+export interface RetryBudgetOptions {
+  /** Additional attempts per first attempt, 0 to 1. */
   readonly share: number;
-  /** The most that is saved up. */
+  /** Maximum balance in attempts, and the balance at the start. */
   readonly reserve: number;
 }
 
-export function createBudget({ share, reserve }: BudgetOptions): Budget {
-  let saved = reserve;
+export function createRetryBudget({ share, reserve }: RetryBudgetOptions): RetryBudget {
+  let balance = reserve;
   return {
-    earn: (amount) => {
-      saved = Math.min(reserve, saved + amount * share);
+    deposit: (amount) => {
+      balance = Math.min(reserve, balance + amount * share);
     },
-    spend: (amount) => {
-      if (saved < amount) return false;
-      saved -= amount;
+    tryWithdraw: (amount) => {
+      if (balance < amount) return false;
+      balance -= amount;
       return true;
     },
-    left: () => saved,
-    level: () => saved / reserve,
+    balance: () => balance,
+    level: () => balance / reserve,
   };
 }

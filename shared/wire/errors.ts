@@ -1,10 +1,10 @@
-// The one error family. Inside, an error carries its cause and detail; on the wire only the code, its status and its public text appear.
+// The one error family. Inside, an error carries its cause and detail. On the wire only the code, its status and its public text appear.
 
 export type ErrorSource = 'edge' | 'origin' | 'table';
 
 interface Problem {
   readonly status: number;
-  /** What the caller is told: never a host, a key or a cause. */
+  /** Public text: never a host, a key or a cause. */
   readonly title: string;
   readonly retryable: boolean;
 }
@@ -36,22 +36,30 @@ export const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(pr
 
 export const problemOf = (code: ErrorCode): Problem => problems[code];
 
+interface ErrorOptions {
+  readonly cause?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 export class EarshotError extends Error {
   override readonly name = 'EarshotError';
   readonly code: ErrorCode;
   readonly source: ErrorSource;
   readonly retryable: boolean;
+  /** Headers of the answer besides those of every problem. */
+  readonly headers: Readonly<Record<string, string>>;
 
-  /** `message` is for the log and, for 4xx only, for the caller's `detail`. */
-  constructor(code: ErrorCode, source: ErrorSource, message: string, options?: { cause?: unknown }) {
-    super(message, options);
+  /** `message` goes to the log, and for a 4xx to the caller as `detail`. */
+  constructor(code: ErrorCode, source: ErrorSource, message: string, options: ErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.source = source;
     this.retryable = problems[code].retryable;
+    this.headers = options.headers ?? {};
   }
 }
 
-/** Anything thrown, as one of the family: what is not already of it is `internal`. */
+/** Converts a thrown value. A value outside the family becomes `internal`. */
 export const toEarshotError = (error: unknown, source: ErrorSource): EarshotError =>
   error instanceof EarshotError
     ? error

@@ -13,14 +13,14 @@ export const DEADLINE_HEADER = 'earshot-deadline-ms';
 export const SERVED_BY_HEADER = 'Earshot-Served-By';
 
 /** One key of a `lists:read`, and what its asker needs of the answer. */
-export interface ListAsk extends ListKey {
+export interface ListQuery extends ListKey {
   /** The most that an answer from the origin's memory may be old, in milliseconds; an age, because clocks differ. Default: any will do. */
   readonly maxAgeMs?: number | undefined;
   /** Nobody waits for the answer: a refresh, a warm-up. Shed before all else. Default: false. */
   readonly isBackground?: boolean | undefined;
 }
 
-const listAskSchema = z.strictObject({
+const listQuerySchema = z.strictObject({
   surface: z.string().regex(NAME_PATTERN),
   variant: z.string().regex(NAME_PATTERN),
   generation: z.number().refine(isGeneration),
@@ -30,28 +30,28 @@ const listAskSchema = z.strictObject({
   isBackground: z.boolean().optional(),
 });
 
-export const listsReadSchema = z.strictObject({ keys: z.array(listAskSchema).min(1).max(MAX_KEYS_PER_READ) });
+export const listsReadSchema = z.strictObject({ keys: z.array(listQuerySchema).min(1).max(MAX_KEYS_PER_READ) });
 
 /**
  * The keys of a body, parsed from JSON. Throws an Error that says where it is not as the schema has it.
  *
  * What is plainly as it should be is not shown to the schema: that takes longer than to parse the JSON (docs/decisions/0014).
  */
-export function parseListsRead(body: unknown): readonly ListAsk[] {
-  if (isPlainListsRead(body)) return body.keys;
+export function parseListsRead(body: unknown): readonly ListQuery[] {
+  if (isValidListsRead(body)) return body.keys;
   const result = listsReadSchema.safeParse(body);
   if (!result.success) throw new Error(z.prettifyError(result.error));
   return result.data.keys;
 }
 
 /** True only of what the schema takes as it is. */
-function isPlainListsRead(body: unknown): body is { readonly keys: readonly ListAsk[] } {
+function isValidListsRead(body: unknown): body is { readonly keys: readonly ListQuery[] } {
   if (typeof body !== 'object' || body === null || Object.keys(body).length !== 1) return false;
   const { keys } = body as { keys?: unknown };
-  return Array.isArray(keys) && keys.length >= 1 && keys.length <= MAX_KEYS_PER_READ && keys.every(isPlainListAsk);
+  return Array.isArray(keys) && keys.length >= 1 && keys.length <= MAX_KEYS_PER_READ && keys.every(isValidListQuery);
 }
 
-function isPlainListAsk(value: unknown): boolean {
+function isValidListQuery(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
   const { surface, variant, generation, user, expand, maxAgeMs, isBackground } = value as Record<string, unknown>;
   let known = 4;

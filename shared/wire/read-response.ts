@@ -1,7 +1,7 @@
 // The answer of `lists:read`: one frame per key, in the order of the keys. A frame is one header line of JSON, then the list's bytes
 // as they are stored, so that no hop parses a list.
 
-import type { ListValue } from '../caching/entry.ts';
+import type { ListValue } from '../domain/list.ts';
 import { decodeUtf8, writeAscii } from '../runtime/bytes.ts';
 import { type ErrorCode, isErrorCode } from './errors.ts';
 

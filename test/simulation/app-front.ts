@@ -1,7 +1,8 @@
 // Reads as HTTP requests to the worker's app, and its answers as what the oracle judges: status, headers and body have to agree.
+
 import { createApp } from '../../edge/app.ts';
 import type { EdgeDeps } from '../../edge/deps.ts';
-import type { Read } from '../../edge/reads/serve-reads.ts';
+import type { Read } from '../../edge/reads/fallback.ts';
 import { parseGeneration } from '../../shared/domain/generation.ts';
 import { SCOPES, type Scope } from '../../shared/domain/identity.ts';
 import type { Region } from '../../shared/domain/regions.ts';
@@ -61,6 +62,6 @@ function toOutcome({ user, surface, variant, generation, source, items }: ListBo
     generation: parseGeneration(generation) as number,
     own: { user, surface, variant, generation: undefined },
     source,
-    standsInFor: undefined,
+    fallbackReason: undefined,
   };
 }

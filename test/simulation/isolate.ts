@@ -1,14 +1,17 @@
 // One isolate of the worker: the worker's own code, with what it asks of the platform scripted. It is asked through the app, or, which costs far
 // less, as the app asks what is behind it. Every answer, and everything that it stores, is held against the oracle.
 
+import { createReads } from '../../edge/assemble.ts';
 import type { EdgeConfig } from '../../edge/config.ts';
-import { createReads, type EdgeDeps, type Platform } from '../../edge/deps.ts';
-import type { Read, Served } from '../../edge/reads/serve-reads.ts';
+import type { EdgeDeps } from '../../edge/deps.ts';
+import type { Platform } from '../../edge/platform.ts';
+import type { Read } from '../../edge/reads/fallback.ts';
+import type { Served } from '../../edge/reads/serve-reads.ts';
 import type { FindObject } from '../../edge/region/region-objects.ts';
 import type { Call } from '../../edge/request/call.ts';
+import { NOWHERE } from '../../edge/request/place.ts';
 import { createTimings } from '../../edge/request/timings.ts';
 import type { OriginClient } from '../../edge/upstream/origin-client.ts';
-import { NOWHERE } from '../../edge/upstream/round-trips.ts';
 import type { ListKey } from '../../shared/domain/keys.ts';
 import type { Region } from '../../shared/domain/regions.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
@@ -48,7 +51,7 @@ export function createIsolate(options: IsolateOptions): Isolate {
     const manifest = deps.manifests.peek();
     if (manifest !== undefined) guard(() => oracle.judgeStore(name, key, storedAtMs, manifest, clock.now()));
   });
-  const deps: Pick<EdgeDeps, 'manifests' | 'serveReads' | 'serveHeld' | 'routing'> = createReads(
+  const deps: Pick<EdgeDeps, 'manifests' | 'serveReads' | 'serveCached' | 'routing'> = createReads(
     config,
     {
       ...platform,
@@ -88,7 +91,7 @@ export function createIsolate(options: IsolateOptions): Isolate {
     const chosenAtMs = clock.now();
     noteVersion(manifest.version, beganAtMs);
     const [first] = reads;
-    const held = reads.length === 1 && first && fresh ? deps.serveHeld(first, manifest, () => call) : undefined;
+    const held = reads.length === 1 && first && fresh ? deps.serveCached(first, manifest, () => call) : undefined;
     const results = held === undefined ? await deps.serveReads(reads, manifest, call) : [held];
     const asking: Asking = { beganAtMs, deadlineAtMs, chosenAtMs, from: manifest.version, to: manifest.version };
     return reads.map((read, i) => {
@@ -152,8 +155,8 @@ function toOutcome(result: Served | EarshotError | undefined): Outcome {
     const trails = 'trails' in result ? (result.trails as { key: ListKey }[]) : [];
     return { kind: 'error', code: result.code, own: trails[0]?.key };
   }
-  const { list, own, source, standsInFor } = result;
-  return { kind: 'list', bytes: list.bytes, generation: list.generation, own, source, standsInFor };
+  const { list, own, source, fallbackReason } = result;
+  return { kind: 'list', bytes: list.bytes, generation: list.generation, own, source, fallbackReason };
 }
 
 function splitKey(cacheKey: string): ListKey {

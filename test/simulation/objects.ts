@@ -1,7 +1,9 @@
 // The objects of all regions, in this process: the same code as behind a Durable Object, and between it and the worker a way that copies what
 // goes over it, takes its time, and fails as RPC does.
+
 import type { EdgeConfig } from '../../edge/config.ts';
-import { openRegion, type Platform } from '../../edge/deps.ts';
+import type { Platform } from '../../edge/platform.ts';
+import { assembleRegion } from '../../edge/region/assemble.ts';
 import type { RegionAnswer, RegionCall } from '../../edge/region/protocol.ts';
 import type { RegionLists } from '../../edge/region/region-lists.ts';
 import type { FindObject } from '../../edge/region/region-objects.ts';
@@ -66,7 +68,7 @@ export function createObjects(options: ObjectsOptions): Objects {
         return memory.set(key, entry);
       },
     };
-    const lists = openRegion(config, region, watched, platform, clientFor(owner));
+    const lists = assembleRegion(config, region, watched, platform, clientFor(owner));
     const instance = { owner, lists, memory, isAlive: true };
     instances.set(name, instance);
     return instance;

@@ -1,6 +1,6 @@
 // What every answer is held against. It knows what was read from the tables and when, what the manifests said, and who was erased; of the code
 // that is tested it uses nothing.
-import type { Read } from '../../edge/reads/serve-reads.ts';
+import type { Read } from '../../edge/reads/fallback.ts';
 import { POPULAR_SURFACE, POPULAR_USER } from '../../shared/domain/ids.ts';
 import type { ListKey } from '../../shared/domain/keys.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
@@ -25,7 +25,7 @@ export type Outcome =
       readonly own: ToldKey;
       readonly source: 'personal' | 'popular';
       /** Undefined for a list that is the user's own, and where the answer does not tell. */
-      readonly standsInFor: 'absent' | 'unreachable' | undefined;
+      readonly fallbackReason: 'absent' | 'unreachable' | undefined;
     }
   | {
       readonly kind: 'error';
@@ -167,7 +167,7 @@ export function createOracle({ trouble, manifest: first, legMs, config }: Settin
 
   function judgeServed(
     asked: Read,
-    { bytes, generation, own: told, source, standsInFor }: Extract<Outcome, { kind: 'list' }>,
+    { bytes, generation, own: told, source, fallbackReason }: Extract<Outcome, { kind: 'list' }>,
     asking: Asking,
     nowMs: number,
   ): void {
@@ -193,8 +193,8 @@ export function createOracle({ trouble, manifest: first, legMs, config }: Settin
     demand(key.user === POPULAR_USER, () => `the popular list that stands in is that of ${key.user}`);
     if (!isSame) judgeAnywhere(key, own, asking, nowMs);
     if (told.generation !== undefined) judgeOwn(asked, own, asking, nowMs);
-    if (standsInFor === 'absent') judgeAbsence(own, asking, nowMs);
-    if (standsInFor === 'unreachable')
+    if (fallbackReason === 'absent') judgeAbsence(own, asking, nowMs);
+    if (fallbackReason === 'unreachable')
       demand(!isReachable, () => `${JSON.stringify(own)} is unreachable while nothing fails`);
   }
 

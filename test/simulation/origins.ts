@@ -1,8 +1,9 @@
 // The origins of all regions as `fetch`: a request is under way, is read at one moment, from the table or from what the origin keeps in memory,
 // and is under way back. Each may be out of order in one of the ways in which origins are, or have too much to do.
-import type { ListValue } from '../../shared/caching/entry.ts';
+
 import { type ListKey, makeCacheKey } from '../../shared/domain/keys.ts';
-import { type ListAsk, MANIFEST_PATH } from '../../shared/wire/read-request.ts';
+import type { ListValue } from '../../shared/domain/list.ts';
+import { type ListQuery, MANIFEST_PATH } from '../../shared/wire/read-request.ts';
 import { type AgedValue, encodeListFrames, type ListResult } from '../../shared/wire/read-response.ts';
 import type { Chance } from './chance.ts';
 import type { Cloud } from './cloud.ts';
@@ -84,7 +85,7 @@ export function createOrigins({ setting, cloud, timeline, chance, states, watche
   }
 
   /** What the origin has kept of `key`, unless it is too old for it, or for who asks, or its manifest says that the user was erased since. */
-  function recall(region: number, key: ListAsk, nowMs: number): Kept | undefined {
+  function recall(region: number, key: ListQuery, nowMs: number): Kept | undefined {
     const kept = memories[region]?.get(makeCacheKey(key));
     if (kept === undefined) return undefined;
     const ttlMs = (first.surfaces[key.surface]?.listTtlSeconds ?? 0) * 1000;
@@ -99,7 +100,7 @@ export function createOrigins({ setting, cloud, timeline, chance, states, watche
     return isErased ? undefined : kept;
   }
 
-  function readTable(region: number, key: ListAsk, nowMs: number): Kept {
+  function readTable(region: number, key: ListQuery, nowMs: number): Kept {
     const itemsReadAtMs = originMemoryMs > 0 && chance.is(0.5) ? nowMs - chance.below(MAX_ITEMS_AGE_MS) : nowMs;
     const value = cloud.readTable(key, (states[region] as OriginState).name, nowMs, itemsReadAtMs);
     const kept = { value, readAtMs: nowMs, itemsReadAtMs };
@@ -107,7 +108,7 @@ export function createOrigins({ setting, cloud, timeline, chance, states, watche
     return kept;
   }
 
-  function tell({ value, readAtMs, itemsReadAtMs }: Kept, { expand }: ListAsk, nowMs: number): AgedValue {
+  function tell({ value, readAtMs, itemsReadAtMs }: Kept, { expand }: ListQuery, nowMs: number): AgedValue {
     const itemsAgeMs = expand === undefined ? 0 : nowMs - itemsReadAtMs;
     return { ...value, ageMs: nowMs - readAtMs, itemsAgeMs };
   }
@@ -115,14 +116,14 @@ export function createOrigins({ setting, cloud, timeline, chance, states, watche
   function answerLists(
     owner: string,
     region: number,
-    keys: readonly ListAsk[],
+    keys: readonly ListQuery[],
     begunAtMs: number,
     trouble: OriginTrouble | undefined,
     isCancelled: boolean,
   ): PlainResponse {
     const nowMs = timeline.clock.now();
     const isShedding = states[region]?.isShedding === true;
-    const readOne = (key: ListAsk): ListResult => {
+    const readOne = (key: ListQuery): ListResult => {
       if (isShedding && key.isBackground === true) return { kind: 'error', code: 'overloaded' };
       if (trouble === 'drops' && chance.is(0.5))
         return { kind: 'error', code: chance.is(0.5) ? 'internal' : 'unavailable' };
@@ -145,7 +146,7 @@ export function createOrigins({ setting, cloud, timeline, chance, states, watche
       const at = states.findIndex((state) => url.startsWith(state.url));
       const state = states[at] as OriginState;
       const isManifest = url.endsWith(MANIFEST_PATH);
-      const keys = isManifest ? [] : (JSON.parse(init.body as string) as { keys: ListAsk[] }).keys;
+      const keys = isManifest ? [] : (JSON.parse(init.body as string) as { keys: ListQuery[] }).keys;
       const trouble = isManifest && !state.isManifestHit ? undefined : state.trouble;
       const wayMs = trouble === 'slow' ? SLOW_MS : legMs;
       const what = (): string =>

@@ -1,5 +1,5 @@
 // What happens in a run, one number an act: whoever drops a number from a script drops that act and changes no other.
-import type { Read } from '../../edge/reads/serve-reads.ts';
+import type { Read } from '../../edge/reads/fallback.ts';
 import { POPULAR_USER } from '../../shared/domain/ids.ts';
 import type { Manifest, Surface, Variant } from '../../shared/domain/manifest.ts';
 import { type Chance, createChance } from './chance.ts';

@@ -1,7 +1,8 @@
 // One run: three regions with their objects, isolates of the worker in two data centres, and a script of reads and of everything that happens
 // meanwhile. The code is that of the worker; what it asks for comes when chance says. Every answer and every store is held against the oracle.
+
 import type { EdgeConfig } from '../../edge/config.ts';
-import type { Read } from '../../edge/reads/serve-reads.ts';
+import type { Read } from '../../edge/reads/fallback.ts';
 import { createOriginClient, type OriginClient } from '../../edge/upstream/origin-client.ts';
 import { POPULAR_USER } from '../../shared/domain/ids.ts';
 import type { Region } from '../../shared/domain/regions.ts';

@@ -1,15 +1,14 @@
-// The body of a batch: bytes from outside, held to a media type, a size and a form before anything in it is looked at.
+// The body of a batch. Media type, size and form are checked before any read in it.
 import { concatBytes, decodeUtf8 } from '../../../shared/runtime/bytes.ts';
 import { EarshotError } from '../../../shared/wire/errors.ts';
 import { describeValue } from '../describe-value.ts';
-import { MediaTypeError } from '../media-type-error.ts';
 
 export const BATCH_TYPE = 'application/json';
 export const MAX_BATCH_READS = 100;
-/** 100 reads with the longest of everything are below 29 KB; the rest is for those who indent. */
+/** 100 reads with the longest names need less than 29 KB. The rest allows for indentation. */
 export const MAX_BATCH_BYTES = 65_536;
 
-/** What `reads` holds, 1 to MAX_BATCH_READS values of any kind. Throws `unsupported_media_type`, `payload_too_large` or `invalid_request`. */
+/** The unchecked elements of `reads`, 1 to MAX_BATCH_READS. Throws `unsupported_media_type`, `payload_too_large` or `invalid_request`. */
 export async function readBatchBody(request: Request): Promise<readonly unknown[]> {
   checkMediaType(request.headers);
   return readsOf(parseJson(await readBytes(request)));
@@ -21,16 +20,20 @@ function checkMediaType(headers: Headers): void {
   const charset = parameters.map((each) => each.trim()).find((each) => each.startsWith('charset='));
   if (type.trim() !== BATCH_TYPE || !['utf-8', '"utf-8"', undefined].includes(charset?.slice('charset='.length))) {
     const got = describeValue(headers.get('content-type') ?? undefined);
-    throw new MediaTypeError(`expected Content-Type to be ${BATCH_TYPE}, got ${got}`, { Accept: BATCH_TYPE });
+    throw unsupportedMediaType(`expected Content-Type to be ${BATCH_TYPE}, got ${got}`, { Accept: BATCH_TYPE });
   }
   const encoding = headers.get('content-encoding');
   if (encoding !== null && encoding.trim().toLowerCase() !== 'identity') {
     const message = `expected Content-Encoding to be identity, got ${describeValue(encoding)}`;
-    throw new MediaTypeError(message, { 'Accept-Encoding': 'identity' });
+    throw unsupportedMediaType(message, { 'Accept-Encoding': 'identity' });
   }
 }
 
-/** Counts what comes as well: a chunked body has no Content-Length. Of one that does not end, no more than a chunk beyond the bound is read. */
+/** The headers name the accepted form (RFC 9110, section 15.5.16). Accept-Encoding is for a refused coding only (section 12.5.3). */
+const unsupportedMediaType = (message: string, headers: Readonly<Record<string, string>>): EarshotError =>
+  new EarshotError('unsupported_media_type', 'edge', message, { headers });
+
+/** Counts the bytes, too: a chunked body has no Content-Length. An endless body is read to one chunk beyond the bound. */
 async function readBytes({ headers, body }: Request): Promise<Uint8Array> {
   const tooLarge = () => new EarshotError('payload_too_large', 'edge', `expected at most ${MAX_BATCH_BYTES} bytes`);
   if (Number(headers.get('content-length') ?? 0) > MAX_BATCH_BYTES) throw tooLarge();
@@ -44,12 +47,12 @@ async function readBytes({ headers, body }: Request): Promise<Uint8Array> {
   return concatBytes(parts);
 }
 
-/** A caller who goes away in the middle is no failure of the service. */
+/** A caller that disconnects in the middle is not a failure of the service. */
 async function* readParts(body: ReadableStream | null): AsyncGenerator<Uint8Array> {
   try {
     yield* body ?? [];
   } catch (cause) {
-    throw new EarshotError('invalid_request', 'edge', 'the body did not come whole', { cause });
+    throw new EarshotError('invalid_request', 'edge', 'the body ended early', { cause });
   }
 }
 

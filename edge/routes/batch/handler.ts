@@ -1,5 +1,5 @@
-// Many reads in one request: QUERY /v1/recommendations and POST /v1/recommendations:batch. A read that cannot be answered has a problem in its
-// place and never fails its neighbours; only what is wrong with the request as a whole refuses all of it.
+// Many reads in one request: QUERY /v1/recommendations and POST /v1/recommendations:batch. A failed read has a problem in its place and never
+// fails its neighbours. Only a fault of the whole request refuses all of it.
 
 import { DEFAULT_LIMIT } from '../../../shared/domain/list.ts';
 import { EarshotError } from '../../../shared/wire/errors.ts';
@@ -8,7 +8,8 @@ import type { EdgeDeps } from '../../deps.ts';
 import { checkAccess } from '../../identity/access.ts';
 import type { Identity } from '../../identity/identity.ts';
 import { type Log, logFailure } from '../../log.ts';
-import { type Call, traceIdOf } from '../../request/call.ts';
+import type { Call } from '../../request/call.ts';
+import { traceIdOf } from '../../request/traceparent.ts';
 import { type BatchRead, type BatchResult, respondWithBatch } from '../../respond/batch.ts';
 import { DEBUG_HEADER } from '../../respond/debug.ts';
 import { headersSchema } from '../schemas.ts';
@@ -18,7 +19,7 @@ import { readSchema } from './schemas.ts';
 
 type BatchDeps = Pick<EdgeDeps, 'clock' | 'log' | 'manifests' | 'serveReads'>;
 
-/** Throws what refuses the whole request: an AccessError, what readBatchBody throws, or `unavailable` when no manifest is to be had. */
+/** Throws an error of the whole request: `forbidden`, an error of readBatchBody, or `unavailable` without a manifest. */
 export async function answerBatch(
   deps: BatchDeps,
   request: Request,
@@ -29,7 +30,7 @@ export async function answerBatch(
   const debug = readDebug(request.headers);
   const reads = (await readBatchBody(request)).map(checkRead);
   const valid = reads.filter((read): read is BatchRead => !(read instanceof EarshotError));
-  // A read that is refused in its place needs no scope: nothing is read for it.
+  // A refused read needs no scope: no list is read for it.
   checkAccess(identity, valid, debug);
   const { manifest } = await call.timings.time('manifest', () => manifests.get(call));
   const results = placeOutcomes(reads, await serveReads(valid, manifest, call));
@@ -53,7 +54,7 @@ function checkRead(value: unknown): BatchRead | EarshotError {
   return { user, surface, limit, fallback, variant, expand };
 }
 
-/** `outcomes` are those of the reads that are no errors, in their order. */
+/** `outcomes` belong to the reads that are not errors, in order. */
 function placeOutcomes(
   reads: readonly (BatchRead | EarshotError)[],
   outcomes: Awaited<ReturnType<EdgeDeps['serveReads']>>,
@@ -66,7 +67,7 @@ function placeOutcomes(
   });
 }
 
-/** One line for all reads that failed alike: when regions are down, a hundred reads fail for one reason. */
+/** One log line per kind of failure: when regions are down, a hundred reads fail for one reason. */
 function logFailures(
   log: Log,
   results: readonly BatchResult[],

@@ -1,4 +1,4 @@
-// The contract of batches. OpenAPI 3.1 knows no method QUERY, so the document tells of it where it tells of POST.
+// The contract of batches. OpenAPI 3.1 has no method QUERY, so the description of POST names it.
 import { createRoute, z } from '@hono/zod-openapi';
 import { REGIONS_HEADER } from '../../respond/debug.ts';
 import { answers, problem } from '../openapi.ts';
@@ -6,10 +6,10 @@ import { headersSchema } from '../schemas.ts';
 import { BATCH_TYPE, MAX_BATCH_BYTES, MAX_BATCH_READS } from './body.ts';
 import { batchAnswerSchema, batchSchema } from './schemas.ts';
 
-/** The resource that QUERY asks. */
+/** The path of QUERY. */
 export const QUERY_PATH = '/v1/recommendations';
 
-/** Documented here, but not validated from here: app.openapi would read a body of any size, and refuse all reads for one. */
+/** Documentation only. Validation by app.openapi would read a body of any size, and refuse all reads for one. */
 export const batchRoute = createRoute({
   method: 'post',
   path: '/v1/recommendations:batch',
@@ -17,7 +17,7 @@ export const batchRoute = createRoute({
   summary: `1 to ${MAX_BATCH_READS} reads in one request`,
   description:
     `Needs the scope recs:read:any unless every read is of the token's own user. QUERY ${QUERY_PATH} (RFC 10008) takes the same body and gives ` +
-    'the same answer; being safe and idempotent, it may be sent again after a failure by anyone on the way.',
+    'the same answer. It is safe and idempotent, so any hop may repeat it after a failure.',
   security: [{ bearer: [] }],
   request: {
     headers: headersSchema,
@@ -29,7 +29,7 @@ export const batchRoute = createRoute({
   },
   responses: {
     200: {
-      description: 'A list or a problem for each read: one that cannot be answered does not fail the others.',
+      description: 'A list or a problem for each read. A failed read does not fail the others.',
       headers: z.object({
         'Cache-Control': z.string().openapi({ example: 'no-store' }),
         'Cache-Status': z
@@ -37,8 +37,8 @@ export const batchRoute = createRoute({
           .optional()
           .openapi({
             description:
-              'Every cache and region that was asked for any of the lists (RFC 9211); detail counts the reads that it answered, of those that ' +
-              'asked it.',
+              'Every cache and region that was asked for any of the lists (RFC 9211). detail counts the reads that it answered, of the reads ' +
+              'that asked it.',
             example: 'origin-asia; fwd=miss; fwd-status=200; detail="3/3", colo; fwd=partial; stored; detail="2/5"',
           }),
         'Server-Timing': z.string(),
@@ -48,10 +48,10 @@ export const batchRoute = createRoute({
     },
     400: problem('The body is not a batch, or a header is not valid.'),
     401: answers[401],
-    403: problem('The token does not allow one of the reads, or what is asked with them.'),
+    403: problem('The token does not allow one of the reads, or the debug output.'),
     413: problem('The body is too large.'),
     415: problem(`The body is not ${BATCH_TYPE}, or it is compressed.`),
     500: answers[500],
-    503: problem('It is not known which lists are live; try again.'),
+    503: problem('There is no manifest; try again.'),
   },
 });

@@ -1,5 +1,5 @@
-// The schemas of batches: one read is validated by the schema that the OpenAPI document is made from. The list around the reads is checked in
-// batch-body.ts, because a schema of the whole would refuse all reads for one.
+// The schemas of batches. The schema of one read validates it and documents it. body.ts checks the list around the reads, because a schema of
+// the whole would refuse all reads for one.
 import { z } from '@hono/zod-openapi';
 import { MAX_ITEMS } from '../../../shared/domain/list.ts';
 import { DECISION_HEADER } from '../../respond/debug.ts';
@@ -34,10 +34,10 @@ export const readSchema = z
   )
   .openapi('Read');
 
-/** For the document only. */
+/** Documentation only. */
 export const batchSchema = z
   .strictObject({ reads: z.array(readSchema).min(1).max(MAX_BATCH_READS) })
-  .openapi('Batch', { description: 'Reads of any users and surfaces; the same read may come twice.' });
+  .openapi('Batch', { description: 'Reads of any users and surfaces. A read may occur twice.' });
 
 const resultSchema = z.union([
   recommendationsSchema
@@ -50,7 +50,7 @@ const resultSchema = z.union([
       decision: z
         .string()
         .optional()
-        .openapi({ description: `With Earshot-Debug: what ${DECISION_HEADER} says of a single read.` }),
+        .openapi({ description: `With Earshot-Debug: the value of ${DECISION_HEADER} for this read.` }),
     })
     .openapi('BatchList'),
   z.object({ status: z.int().min(400).max(599), problem: problemSchema }).openapi('BatchProblem'),

@@ -11,7 +11,7 @@
 
 import type { Clock } from '../../../shared/runtime/clock.ts';
 import type { Random } from '../../../shared/runtime/random.ts';
-import type { Budget } from '../../../shared/runtime/retry-budget.ts';
+import type { RetryBudget } from '../../../shared/runtime/retry-budget.ts';
 import { EarshotError } from '../../../shared/wire/errors.ts';
 import { grpcCodeOf, UNAVAILABLE } from '../bigtable-error.ts';
 import type { Row } from '../chunk-merger.ts';
@@ -65,7 +65,7 @@ export interface KeyReadDeps {
   /** That of `appProfile`. */
   readonly localCluster: LocalCluster;
   readonly hedgeDelay: HedgeDelay;
-  readonly budget: Budget;
+  readonly budget: RetryBudget;
   /** So often in a row a call is repeated that brings nothing. */
   readonly maxRetries: number;
   readonly clock: Clock;
@@ -184,7 +184,7 @@ export function startKeyRead(deps: KeyReadDeps, ask: KeyReadAsk, events: KeyRead
     const mayBegin =
       failuresInARow <= deps.maxRetries && clock.monotonicNow() + backoffMs < ask.deadlineAtMs && !channels.isClosed();
     const isFree = isFailover && !localCluster.isUp();
-    if (next === undefined || !mayBegin || !(isFree || budget.spend(missing.size))) {
+    if (next === undefined || !mayBegin || !(isFree || budget.tryWithdraw(missing.size))) {
       giveUp(isMisled(attempt, error) ? (localError ?? error) : error);
       return;
     }
@@ -198,8 +198,8 @@ export function startKeyRead(deps: KeyReadDeps, ask: KeyReadAsk, events: KeyRead
   function routeAfter(attempt: Attempt, error: EarshotError): Route | undefined {
     if (isMisled(attempt, error)) return 'local';
     if (!error.retryable || error.code === 'overloaded') return undefined;
-    const isGone = attempt.route === 'local' && !attempt.hasProgressed && isAway(error);
-    return isGone && hedgeProfile !== undefined ? 'failover' : nextRoute();
+    const isCancelled = attempt.route === 'local' && !attempt.hasProgressed && isAway(error);
+    return isCancelled && hedgeProfile !== undefined ? 'failover' : nextRoute();
   }
 
   function restart(route: Route): void {
@@ -232,7 +232,7 @@ export function startKeyRead(deps: KeyReadDeps, ask: KeyReadAsk, events: KeyRead
 
   function hedge(): void {
     const isOutAtEjected = !localCluster.isUp() && [...attempts].some(({ route }) => route === 'local');
-    if (isOutAtEjected || budget.spend(missing.size)) {
+    if (isOutAtEjected || budget.tryWithdraw(missing.size)) {
       wasHedged = true;
       start('hedge');
     } else {
@@ -281,7 +281,7 @@ export function startKeyRead(deps: KeyReadDeps, ask: KeyReadAsk, events: KeyRead
     if (settle !== undefined) probe(channels, clock, makeRequest('local', ask.keys.slice(0, 1)), settle);
   }
 
-  budget.earn(ask.keys.length);
+  budget.deposit(ask.keys.length);
   start(nextRoute());
   watch();
   if (hedgeProfile !== undefined) probeLocal();

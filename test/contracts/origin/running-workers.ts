@@ -6,7 +6,7 @@ import { buffer } from 'node:stream/consumers';
 import { expect, onTestFinished } from 'vitest';
 import { chooseWorker } from '../../../origin/workers/sibling-load.ts';
 import { createManualClock, systemClock } from '../../../shared/runtime/clock.ts';
-import { LISTS_READ_PATH, type ListAsk } from '../../../shared/wire/read-request.ts';
+import { LISTS_READ_PATH, type ListQuery } from '../../../shared/wire/read-request.ts';
 import { decodeListFrames, type ListResult } from '../../../shared/wire/read-response.ts';
 import { spawnNode } from '../../support/local-cloud.ts';
 import { eventually } from '../../support/waiting.ts';
@@ -18,7 +18,7 @@ export const WORKERS = 2;
 /** One kept-alive connection, and so one process at its other end. */
 export interface Connection {
   get(path: string): Promise<{ status: number; text: string }>;
-  read(users: readonly string[], asked?: Partial<ListAsk>): Promise<ListResult[]>;
+  read(users: readonly string[], asked?: Partial<ListQuery>): Promise<ListResult[]>;
   /** Begins to read, and goes away once `until` has resolved. */
   readUntil(users: readonly string[], until: () => Promise<unknown>): Promise<void>;
 }

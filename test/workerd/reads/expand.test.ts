@@ -151,7 +151,7 @@ describe('what stands in', () => {
       expect(body).toBe((await read(PLAIN)).body);
       const regions = ['asia', 'europe', 'us'].map((name) => `origin-${name}; fwd=miss; detail=connection`);
       expect(cache).toBe(
-        `${regions.join(', ')}, colo; fwd=miss, isolate; fwd=miss, isolate; hit; ttl=21600; detail=plain`,
+        `${regions.join(', ')}, colo; fwd=miss, isolate; fwd=miss, isolate; hit; ttl=21600; detail=unexpanded`,
       );
     });
 
@@ -160,7 +160,7 @@ describe('what stands in', () => {
       refuse();
       const response = await edge.get(PATH, { headers: { 'earshot-debug': '1' }, scope: 'recs:debug' });
       expect(response.headers.get('earshot-decision')).toContain('source=personal;by=unreachable');
-      expect(response.headers.get('cache-status')).toContain(`detail=plain; key="home/control/${GENERATION}/ann"`);
+      expect(response.headers.get('cache-status')).toContain(`detail=unexpanded; key="home/control/${GENERATION}/ann"`);
       expect(edge.counters.get('edge_popular_total')).toBe(0);
     });
 
@@ -174,7 +174,7 @@ describe('what stands in', () => {
       edge.origins.behave('items-down', { path: LISTS });
       const { body, cache } = await read(PATH);
       expect(body).toBe((await read(PLAIN)).body);
-      expect(cache).toContain('origin-asia; fwd=miss; fwd-status=200; detail=plain');
+      expect(cache).toContain('origin-asia; fwd=miss; fwd-status=200; detail=unexpanded');
       expect(edge.origins.listReads()).toEqual(['asia', 'europe', 'us', 'asia']);
     });
 
@@ -197,7 +197,7 @@ describe('what stands in', () => {
       const { body, cache } = await read(PATH);
       expect(body).toContain('"source":"popular"');
       expect(body).toContain('"metadata"');
-      expect(cache).toMatch(/isolate; fwd=miss; detail=plain, isolate; hit; ttl=300; detail=popular$/);
+      expect(cache).toMatch(/isolate; fwd=miss; detail=unexpanded, isolate; hit; ttl=300; detail=popular$/);
     });
 
     test('is nothing when nothing is held, and no region is asked twice', async () => {

@@ -1,13 +1,13 @@
 // Loads for which nobody waits: they are marked all the way to the origin, and that an origin sheds them costs nobody who waits anything.
 
 import { beforeEach, describe, expect, test } from 'vitest';
-import { createListReader, type ListReader } from '../../../edge/reads/read-through.ts';
+import type { ListRequest, LoadResult } from '../../../edge/reads/list-source.ts';
+import { createReadThrough, type ListReader } from '../../../edge/reads/read-through.ts';
 import type { Call } from '../../../edge/request/call.ts';
+import { NOWHERE } from '../../../edge/request/place.ts';
 import { createTimings } from '../../../edge/request/timings.ts';
 import { createTierChain } from '../../../edge/tiers/chain.ts';
 import { createMemoryTier } from '../../../edge/tiers/memory.ts';
-import type { ListRequest, Loaded } from '../../../edge/upstream/region-reader.ts';
-import { NOWHERE } from '../../../edge/upstream/round-trips.ts';
 import { makeEntry } from '../../../shared/caching/lifetime.ts';
 import { createManualClock } from '../../../shared/runtime/clock.ts';
 import { createCounters } from '../../../shared/runtime/counters.ts';
@@ -165,25 +165,24 @@ describe('of one key', () => {
     timings: createTimings(clock),
     waitUntil: () => {},
   });
-  const given = (): Loaded => {
+  const given = (): LoadResult => {
     const entry = makeEntry(makeList('a', 1), 60, { storedAtMs: clock.now(), loadMs: 0 }, () => 0);
-    return { kind: 'entry', entry, isFromCache: false, asked: [] };
+    return { kind: 'entry', entry, isFromCache: false, regions: [] };
   };
-  const failed = (isShed: boolean, stale?: Loaded): Extract<Loaded, { kind: 'failed' }> => ({
+  const failed = (isShed: boolean, stale?: LoadResult): Extract<LoadResult, { kind: 'failed' }> => ({
     kind: 'failed',
-    isRegionAtFault: !isShed,
-    isShed,
-    asked: [{ region: 'asia' }],
+    reason: isShed ? 'background-shed' : 'region-unavailable',
+    regions: [{ region: 'asia' }],
     ...(stale?.kind === 'entry' ? { stale: stale.entry } : {}),
   });
   let lists: ListReader;
-  let loads: { isBackground: boolean; settle: (loaded: Loaded) => void }[];
+  let loads: { isBackground: boolean; settle: (loaded: LoadResult) => void }[];
 
   beforeEach(() => {
     loads = [];
     const counters = createCounters();
     const nearest = createMemoryTier({ name: 'isolate', maxBytes: 10_000 });
-    lists = createListReader({
+    lists = createReadThrough({
       tiers: createTierChain({ nearest, others: [], clock, counters, side: 'edge' }),
       source: {
         load: (requests) =>
@@ -202,7 +201,7 @@ describe('of one key', () => {
   });
 
   const ask = async (of: ListRequest) => (await lists.read([of], call()))[0];
-  async function settle(at: number, loaded: Loaded): Promise<void> {
+  async function settle(at: number, loaded: LoadResult): Promise<void> {
     loads[at]?.settle(loaded);
     await scheduler.wait(0);
   }
@@ -230,7 +229,7 @@ describe('of one key', () => {
     await settle(0, failed(true, held));
     await settle(1, given());
     expect(await waiting).toMatchObject({ kind: 'entry', entry: { storedAtMs: clock.now() } });
-    expect(await leader).toMatchObject({ kind: 'entry', failure: { isShed: true } });
+    expect(await leader).toMatchObject({ kind: 'entry', failure: { reason: 'background-shed' } });
   });
 
   test('for a second after a background load was shed, what is stale is all that another gets, and whoever waits loads', async () => {
@@ -242,7 +241,7 @@ describe('of one key', () => {
     const shed = ask(background);
     await scheduler.wait(0);
     await settle(1, failed(true));
-    const told = { kind: 'entry', failure: { isRegionAtFault: false, isShed: true } };
+    const told = { kind: 'entry', failure: { reason: 'background-shed' } };
     expect(await shed).toMatchObject(told);
     expect(await ask(background)).toMatchObject(told);
     expect(loads).toHaveLength(2);
@@ -262,9 +261,9 @@ describe('of one key', () => {
     const refused = ask(request);
     await scheduler.wait(0);
     await settle(1, { ...failed(false), retryAfterMs: 7_000 });
-    expect(await refused).toMatchObject({ kind: 'entry', failure: { isRegionAtFault: true } });
+    expect(await refused).toMatchObject({ kind: 'entry', failure: { reason: 'region-unavailable' } });
     clock.advance(6_999);
-    expect(await ask(request)).toMatchObject({ kind: 'entry', failure: { isRegionAtFault: true } });
+    expect(await ask(request)).toMatchObject({ kind: 'entry', failure: { reason: 'region-unavailable' } });
     expect(loads).toHaveLength(2);
     clock.advance(1);
     const next = ask(request);

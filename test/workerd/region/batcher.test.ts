@@ -1,11 +1,11 @@
 // Misses of many callers on their way to the origin: when they leave, how many together, and what those get who are too late.
 
 import { beforeEach, describe, expect, test } from 'vitest';
+import type { ListRequest, LoadResult } from '../../../edge/reads/list-source.ts';
 import { type Batcher, createBatcher, MAX_CALLS, MAX_LINGER_MS } from '../../../edge/region/batcher.ts';
 import type { Call } from '../../../edge/request/call.ts';
+import { NOWHERE } from '../../../edge/request/place.ts';
 import { createTimings } from '../../../edge/request/timings.ts';
-import type { ListRequest, Loaded } from '../../../edge/upstream/region-reader.ts';
-import { NOWHERE } from '../../../edge/upstream/round-trips.ts';
 import { makeEntry } from '../../../shared/caching/lifetime.ts';
 import type { Region } from '../../../shared/domain/regions.ts';
 import { createManualClock, type ManualClock } from '../../../shared/runtime/clock.ts';
@@ -32,7 +32,7 @@ beforeEach(() => {
   clock = createManualClock();
   calls = [];
   kept = [];
-  const read = (_: Region, requests: readonly ListRequest[], { deadlineAtMs }: Call): Promise<Loaded[]> =>
+  const read = (_: Region, requests: readonly ListRequest[], { deadlineAtMs }: Call): Promise<LoadResult[]> =>
     new Promise((resolve) => {
       const users = requests.map(({ key }) => key.user);
       calls.push({ users, deadlineAtMs, answer: () => resolve(users.map(loadedFor)) });
@@ -40,10 +40,10 @@ beforeEach(() => {
   batcher = createBatcher({ region: REGION, origin: { read }, clock });
 });
 
-const loadedFor = (user: string): Loaded => {
+const loadedFor = (user: string): LoadResult => {
   const times = { storedAtMs: clock.now(), loadMs: 0 };
   const entry = makeEntry(makeList(user, 1), 60, times, () => 0);
-  return { kind: 'entry', entry, isFromCache: false, asked: [] };
+  return { kind: 'entry', entry, isFromCache: false, regions: [] };
 };
 
 const callOf = (deadlineMs = DEADLINE_MS): Call => ({
@@ -57,14 +57,14 @@ const callOf = (deadlineMs = DEADLINE_MS): Call => ({
 });
 
 const usersOf = (from: number, count: number): string[] => Array.from({ length: count }, (_, i) => `u${from + i}`);
-const load = (users: readonly string[], deadlineMs?: number): Promise<Loaded[]> =>
+const load = (users: readonly string[], deadlineMs?: number): Promise<LoadResult[]> =>
   batcher.load(
     users.map((user) => ({ key: keyOf(user), ttlSeconds: 60, notBeforeMs: 0 })),
     callOf(deadlineMs),
   );
-const digests = (loaded: readonly Loaded[]): string[] =>
+const digests = (loaded: readonly LoadResult[]): string[] =>
   loaded.map((each) => {
-    if (each.kind === 'failed') return each.asked[0]?.origin?.detail ?? 'failed';
+    if (each.kind === 'failed') return each.regions[0]?.origin?.detail ?? 'failed';
     return each.entry.value.kind === 'list' ? each.entry.value.digest : 'absent';
   });
 const sent = (): number[] => calls.map(({ users }) => users.length);

@@ -1,9 +1,10 @@
 // What a region's object goes on with when those who asked it have let go.
+
 import { beforeEach, describe, expect, test } from 'vitest';
+import type { ListRequest, LoadResult } from '../../../edge/reads/list-source.ts';
 import type { RegionAnswer } from '../../../edge/region/protocol.ts';
 import { createRegionLists, type RegionLists } from '../../../edge/region/region-lists.ts';
 import { createMemoryTier } from '../../../edge/tiers/memory.ts';
-import type { ListRequest, Loaded } from '../../../edge/upstream/region-reader.ts';
 import { makeEntry } from '../../../shared/caching/lifetime.ts';
 import type { Region } from '../../../shared/domain/regions.ts';
 import { createManualClock, type ManualClock } from '../../../shared/runtime/clock.ts';
@@ -33,14 +34,14 @@ beforeEach(() => {
     region: REGION,
     memory: createMemoryTier({ name: 'region', maxBytes: 100_000 }),
     origin: {
-      read: (_, requests, { presence }) =>
+      read: (_, requests, { cancellation }) =>
         new Promise((resolve) => {
           const users = requests.map(({ key }) => key.user);
           const call = { users, isCancelled: false, answer: () => resolve(users.map(given)) };
-          presence?.onGone(() => {
+          cancellation?.onCancel(() => {
             call.isCancelled = true;
-            const asked = [{ region: REGION.name, origin: { detail: 'cancelled' } }];
-            resolve(users.map(() => ({ kind: 'failed', isRegionAtFault: true, asked })));
+            const regions = [{ region: REGION.name, origin: { detail: 'cancelled' } }];
+            resolve(users.map(() => ({ kind: 'failed', reason: 'region-unavailable', regions })));
           });
           calls.push(call);
         }),
@@ -52,9 +53,9 @@ beforeEach(() => {
   });
 });
 
-const given = (user: string): Loaded => {
+const given = (user: string): LoadResult => {
   const entry = makeEntry(makeList(user, 1), 3_600, { storedAtMs: clock.now(), loadMs: 0 }, () => 0);
-  return { kind: 'entry', entry, isFromCache: false, asked: [] };
+  return { kind: 'entry', entry, isFromCache: false, regions: [] };
 };
 const requestOf = (user: string): ListRequest => ({ key: keyOf(user), ttlSeconds: 3_600, notBeforeMs: 0 });
 function read(id: string, ...users: readonly string[]): Promise<RegionAnswer> {

@@ -1,23 +1,23 @@
 // Cache-Status of a batch: what is said of a cache or region is true of every read that asked it.
+
 import { describe, expect, test } from 'vitest';
+import type { CacheTrail, RegionLookup } from '../../../edge/reads/trail.ts';
 import { serializeBatchCacheStatus } from '../../../edge/respond/batch-cache-status.ts';
-import type { CacheTrail } from '../../../edge/respond/cache-status.ts';
-import type { Asked } from '../../../edge/tiers/chain.ts';
-import type { RegionAsked } from '../../../edge/upstream/region-reader.ts';
+import type { TierLookup } from '../../../edge/tiers/tier.ts';
 import { keyOf } from '../support/lists.ts';
 import { parseCacheStatus } from '../support/structured-fields.ts';
 
-type Outcome = Asked['outcome'];
+type Outcome = TierLookup['outcome'];
 
 const REGIONS = ['asia', 'europe', 'us'];
 const [isolate, colo] = ['isolate', 'colo'].map((tier) => (outcome: Outcome, isCollapsed = false) => ({
   tier,
   outcome,
   isCollapsed,
-})) as [(outcome: Outcome, isCollapsed?: boolean) => Asked, (outcome: Outcome) => Asked];
-const region = (name: string, status = 200): RegionAsked => ({ region: name, origin: { status } });
-const object = (name: string, outcome: Outcome): RegionAsked => ({ region: name, object: { outcome } });
-const trail = (tiers: readonly Asked[], regions: readonly RegionAsked[] = [], stored = true): CacheTrail => ({
+})) as [(outcome: Outcome, isCollapsed?: boolean) => TierLookup, (outcome: Outcome) => TierLookup];
+const region = (name: string, status = 200): RegionLookup => ({ region: name, origin: { status } });
+const object = (name: string, outcome: Outcome): RegionLookup => ({ region: name, object: { outcome } });
+const trail = (tiers: readonly TierLookup[], regions: readonly RegionLookup[] = [], stored = true): CacheTrail => ({
   key: keyOf('ann'),
   tiers,
   regions,
@@ -32,7 +32,7 @@ const serialize = (...trails: CacheTrail[]) =>
   );
 
 describe('a cache', () => {
-  test.each<[string, Asked[], string]>([
+  test.each<[string, TierLookup[], string]>([
     ['gave all', [isolate('hit'), isolate('hit')], 'isolate; hit; detail="2/2"'],
     ['gave some', [isolate('hit'), isolate('miss')], 'isolate; fwd=partial; stored; detail="1/2"'],
     ['gave none', [isolate('miss'), isolate('miss')], 'isolate; fwd=miss; stored; detail="0/2"'],
@@ -79,7 +79,7 @@ describe('a region', () => {
     );
   });
 
-  test.each<RegionAsked>([
+  test.each<RegionLookup>([
     { region: 'us', origin: { status: 503 } },
     { region: 'us', origin: { status: 200, detail: 'undecodable' } },
     { region: 'us', origin: { detail: 'timeout' } },

@@ -3,9 +3,9 @@
 
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Served, ServeReads } from '../../../edge/reads/serve-reads.ts';
+import { NOWHERE } from '../../../edge/request/place.ts';
 import { createTimings } from '../../../edge/request/timings.ts';
 import { answerBatch } from '../../../edge/routes/batch/handler.ts';
-import { NOWHERE } from '../../../edge/upstream/round-trips.ts';
 import { createManualClock } from '../../../shared/runtime/clock.ts';
 import { toEarshotError } from '../../../shared/wire/errors.ts';
 import { batchOptions, POST_PATH, QUERY_PATH, readBatch, readsOf, resultsOf, sendBatch } from '../support/batches.ts';
@@ -283,7 +283,7 @@ describe('an error that nobody foresaw', () => {
     list: makeList('a', 1),
     own: keyOf('ann'),
     source: 'personal',
-    standsInFor: undefined,
+    fallbackReason: undefined,
     storedAtMs: undefined,
     trails: [],
   };

@@ -184,7 +184,7 @@ describe('bytes', () => {
   test('that stop before their end are the caller’s fault, and not logged', async () => {
     const broken = new ReadableStream({ pull: (controller) => controller.error(new Error('reset')) });
     const response = await post(broken);
-    expect(await response.json()).toEqual(problemOfCode('invalid_request', 400, 'the body did not come whole'));
+    expect(await response.json()).toEqual(problemOfCode('invalid_request', 400, 'the body ended early'));
     expect(edge.logs).toEqual([]);
   });
 

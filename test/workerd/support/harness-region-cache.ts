@@ -1,7 +1,9 @@
 // A region's object, a real one that is called over RPC, on the clock and the scripted origins of the harness that asks it.
+
 import { DurableObject, env } from 'cloudflare:workers';
 import type { EdgeConfig } from '../../../edge/config.ts';
-import { createRegionMemory, openRegion, type Platform } from '../../../edge/deps.ts';
+import type { Platform } from '../../../edge/platform.ts';
+import { assembleRegion, createRegionMemory } from '../../../edge/region/assemble.ts';
 import type { RegionAnswer, RegionCall } from '../../../edge/region/protocol.ts';
 import type { RegionLists } from '../../../edge/region/region-lists.ts';
 import type { FindObject } from '../../../edge/region/region-objects.ts';
@@ -23,7 +25,7 @@ export class HarnessRegionCache extends DurableObject<object> {
     if (registered === undefined) throw new Error(`expected a harness that is registered, got ${harness}`);
     const { config, platform } = registered;
     const ownPlatform = { ...platform, clock: ownTimers(platform.clock) };
-    this.#lists ??= openRegion(config, call.region, createRegionMemory(config), ownPlatform);
+    this.#lists ??= assembleRegion(config, call.region, createRegionMemory(config), ownPlatform);
     return this.#lists.read(call, (work) => this.ctx.waitUntil(work));
   }
 

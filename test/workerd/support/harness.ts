@@ -1,8 +1,9 @@
 // The worker's app on a manual clock, with scripted origins and the real Cache API of workerd under a host of its own.
+
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test';
 import { createApp } from '../../../edge/app.ts';
+import { createDeps } from '../../../edge/assemble.ts';
 import { type EdgeConfig, readConfig } from '../../../edge/config.ts';
-import { createDeps } from '../../../edge/deps.ts';
 import type { LogFields } from '../../../edge/log.ts';
 import type { FindObject } from '../../../edge/region/region-objects.ts';
 import { createManualClock, type ManualClock } from '../../../shared/runtime/clock.ts';

@@ -1,7 +1,7 @@
 // Lists and manifests for tests.
 
-import type { StoredList } from '../../../shared/caching/entry.ts';
 import type { ListKey } from '../../../shared/domain/keys.ts';
+import type { StoredList } from '../../../shared/domain/list.ts';
 import { encodeItem, ITEM_SEPARATOR } from '../../../shared/domain/list.ts';
 import type { Manifest } from '../../../shared/domain/manifest.ts';
 import { encodeUtf8 } from '../../../shared/runtime/bytes.ts';

@@ -3,7 +3,7 @@
 import { type ListKey, makeCacheKey } from '../../../shared/domain/keys.ts';
 import type { Manifest } from '../../../shared/domain/manifest.ts';
 import { type Clock, systemClock } from '../../../shared/runtime/clock.ts';
-import { LISTS_READ_PATH, type ListAsk, MANIFEST_PATH } from '../../../shared/wire/read-request.ts';
+import { LISTS_READ_PATH, type ListQuery, MANIFEST_PATH } from '../../../shared/wire/read-request.ts';
 import {
   type AgedValue,
   encodeListFrames,
@@ -40,7 +40,7 @@ export interface OriginCall {
   readonly region: string;
   readonly path: string;
   readonly headers: Headers;
-  readonly keys: readonly ListAsk[];
+  readonly keys: readonly ListQuery[];
   readonly redirect: string | undefined;
   readonly signal: AbortSignal | null | undefined;
 }
@@ -75,10 +75,10 @@ export function createScriptedOrigins(manifest: Manifest, clock: Pick<Clock, 'no
   let memory: Memory = 'none';
   let releases = 0;
 
-  const answerLists = (keys: readonly ListAsk[], result: (key: ListAsk) => ListResult): Uint8Array<ArrayBuffer> =>
+  const answerLists = (keys: readonly ListQuery[], result: (key: ListQuery) => ListResult): Uint8Array<ArrayBuffer> =>
     encodeListFrames(keys.map(result));
 
-  function storedIn(region: string): (key: ListAsk) => ListResult {
+  function storedIn(region: string): (key: ListQuery) => ListResult {
     return (key) => {
       const { maxAgeMs = Number.POSITIVE_INFINITY } = key;
       const id = `${region} ${makeCacheKey(key)}`;
@@ -109,11 +109,11 @@ export function createScriptedOrigins(manifest: Manifest, clock: Pick<Clock, 'no
   async function misbehave(
     behaviour: Behaviour,
     region: string,
-    keys: readonly ListAsk[],
+    keys: readonly ListQuery[],
     init: RequestInit,
   ): Promise<Response> {
     const stored = storedIn(region);
-    const orShed = (key: ListAsk): ListResult =>
+    const orShed = (key: ListQuery): ListResult =>
       key.isBackground === true ? { kind: 'error', code: 'overloaded' } : stored(key);
     if (behaviour === 'items-down') {
       return new Response(
@@ -151,7 +151,7 @@ export function createScriptedOrigins(manifest: Manifest, clock: Pick<Clock, 'no
       const { hostname, pathname } = new URL(url);
       const region = hostname.split('.')[0] ?? '';
       const headers = new Headers(init.headers);
-      const keys = typeof init.body === 'string' ? (JSON.parse(init.body) as { keys: ListAsk[] }).keys : [];
+      const keys = typeof init.body === 'string' ? (JSON.parse(init.body) as { keys: ListQuery[] }).keys : [];
       calls.push({ region, path: pathname, headers, keys, redirect: init.redirect, signal: init.signal });
       const behaviour = takeBehaviour(`${region} ${pathname}`);
       const isRead = pathname === LISTS_READ_PATH;

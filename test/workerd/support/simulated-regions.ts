@@ -1,11 +1,12 @@
 // Three regions on a manual clock, each so many ms away and as broken as a test says, behind the real choice of regions, with its hedges,
 // failovers, ejections and budget. Requests come at a steady rate, each for one key of its own.
 
+import type { LoadResult } from '../../../edge/reads/list-source.ts';
 import type { Call } from '../../../edge/request/call.ts';
+import { NOWHERE, type Place } from '../../../edge/request/place.ts';
 import { createTimings } from '../../../edge/request/timings.ts';
-import { createRegions } from '../../../edge/upstream/failover-and-hedge.ts';
-import type { Loaded, RegionReader } from '../../../edge/upstream/region-reader.ts';
-import { NOWHERE, type Place } from '../../../edge/upstream/round-trips.ts';
+import { createFailoverAndHedge } from '../../../edge/upstream/failover-and-hedge.ts';
+import type { RegionReader } from '../../../edge/upstream/region-reader.ts';
 import { createRouting } from '../../../edge/upstream/routing.ts';
 import type { Region } from '../../../shared/domain/regions.ts';
 import { createManualClock } from '../../../shared/runtime/clock.ts';
@@ -89,7 +90,7 @@ export function simulateRegions({
       const jitterMs = 5 * random();
       const ms = (wayMs[region.name] ?? 0) + jitterMs + (isStruck ? (fault.latencyMs ?? 0) : 0);
       const kind = isStruck ? fault.kind : undefined;
-      const answers = (): Loaded[] => requests.map(({ key }) => answerOf(region.name, kind, key.user, clock.now()));
+      const answers = (): LoadResult[] => requests.map(({ key }) => answerOf(region.name, kind, key.user, clock.now()));
       return new Promise((resolve) => {
         const mostMs = Math.min(ATTEMPT_MS, call.deadlineAtMs - clock.now());
         const isTimeout = kind === 'hang' || ms > mostMs;
@@ -98,7 +99,7 @@ export function simulateRegions({
           () => resolve(isTimeout ? requests.map(() => failed(region.name, 'timeout')) : answers()),
           tookMs,
         );
-        call.presence?.onGone(() => {
+        call.cancellation?.onCancel(() => {
           attempt.isCancelled = true;
           cancel();
           resolve(requests.map(() => failed(region.name, 'cancelled')));
@@ -106,7 +107,7 @@ export function simulateRegions({
       });
     },
   };
-  const source = createRegions({ reader, routing, clock, counters });
+  const source = createFailoverAndHedge({ reader, routing, clock, counters });
   let next = 0;
 
   async function ask(answers: Answered[], deadlineMs: number): Promise<void> {
@@ -127,7 +128,7 @@ export function simulateRegions({
       atMs: atMs - startMs,
       tookMs: clock.now() - atMs,
       isFailed,
-      region: isFailed ? undefined : loaded?.asked.at(-1)?.region,
+      region: isFailed ? undefined : loaded?.regions.at(-1)?.region,
     });
   }
 
@@ -187,9 +188,9 @@ export const p99Of = (answers: readonly Answered[]): number => {
   return took[Math.floor(took.length * 0.99)] ?? 0;
 };
 
-function answerOf(region: string, kind: Fault['kind'], user: string, nowMs: number): Loaded {
+function answerOf(region: string, kind: Fault['kind'], user: string, nowMs: number): LoadResult {
   if (kind === 'error') return failed(region, 'error');
-  if (kind === 'shed') return { ...failed(region, 'shed'), retryAfterMs: 1_000 };
+  if (kind === 'shed') return { ...failed(region, 'shed'), reason: 'overloaded', retryAfterMs: 1_000 };
   const value = { ...makeList(user), ageMs: 0 };
   const entry = {
     value,
@@ -199,11 +200,11 @@ function answerOf(region: string, kind: Fault['kind'], user: string, nowMs: numb
     revalidateUntilMs: nowMs + 60_000,
     staleUntilMs: nowMs + 120_000,
   };
-  return { kind: 'entry', entry, isFromCache: false, asked: [{ region, origin: { status: 200 } }] };
+  return { kind: 'entry', entry, isFromCache: false, regions: [{ region, origin: { status: 200 } }] };
 }
 
 const failed = (region: string, detail: string) =>
-  ({ kind: 'failed', isRegionAtFault: true, asked: [{ region, origin: { detail } }] }) as const;
+  ({ kind: 'failed', reason: 'region-unavailable', regions: [{ region, origin: { detail } }] }) as const;
 
 /** mulberry32. */
 function makeRandom(seed: number): Random {

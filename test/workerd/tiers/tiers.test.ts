@@ -5,12 +5,12 @@ import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { RegionCache } from '../../../edge/region/region-cache.ts';
 import type { Call } from '../../../edge/request/call.ts';
+import { NOWHERE } from '../../../edge/request/place.ts';
 import { createTimings } from '../../../edge/request/timings.ts';
 import { createTierChain } from '../../../edge/tiers/chain.ts';
 import { createColoTier } from '../../../edge/tiers/colo.ts';
 import { createMemoryTier } from '../../../edge/tiers/memory.ts';
 import type { MemoryTier, Tier } from '../../../edge/tiers/tier.ts';
-import { NOWHERE } from '../../../edge/upstream/round-trips.ts';
 import type { Entry } from '../../../shared/caching/entry.ts';
 import { createManualClock } from '../../../shared/runtime/clock.ts';
 import { createCounters } from '../../../shared/runtime/counters.ts';
@@ -181,7 +181,7 @@ describe('the chain', () => {
 
   test('asks no tier below a hit', async () => {
     await upper.set('key', entryFor(1_000));
-    expect(await lookup([broken])).toMatchObject({ state: 'fresh', asked: [{ tier: 'isolate', outcome: 'hit' }] });
+    expect(await lookup([broken])).toMatchObject({ state: 'fresh', tiers: [{ tier: 'isolate', outcome: 'hit' }] });
   });
 
   test('promotes a hit into every tier above it', async () => {
@@ -189,7 +189,7 @@ describe('the chain', () => {
     await lower.set('key', entry);
     expect(await lookup([lower])).toMatchObject({
       state: 'fresh',
-      asked: [
+      tiers: [
         { tier: 'isolate', outcome: 'miss' },
         { tier: 'colo', outcome: 'hit' },
       ],
@@ -224,7 +224,7 @@ describe('the chain', () => {
   test('says which entry is stale when none is fresh, and promotes it, so that one refresh is enough', async () => {
     const stale = { ...entryFor(1_000), freshUntilMs: clock.now() };
     await lower.set('key', stale);
-    expect(await lookup([lower])).toMatchObject({ state: 'stale', asked: [{}, { outcome: 'stale' }] });
+    expect(await lookup([lower])).toMatchObject({ state: 'stale', tiers: [{}, { outcome: 'stale' }] });
     expect(await upper.get('key')).toEqual(stale);
   });
 
@@ -234,7 +234,7 @@ describe('the chain', () => {
     const keeps: Tier = { ...lower, name: 'keeps', get: async () => expired };
     expect(await lookup([keeps])).toEqual({
       state: 'missing',
-      asked: [
+      tiers: [
         { tier: 'isolate', outcome: 'miss' },
         { tier: 'keeps', outcome: 'miss' },
       ],
@@ -254,9 +254,9 @@ describe('the chain', () => {
     const before = counters.get('edge_tier_errors_total');
     expect(await lookup([broken, lower])).toMatchObject({
       state: 'fresh',
-      asked: [{ outcome: 'miss' }, { outcome: 'error' }, { outcome: 'hit' }],
+      tiers: [{ outcome: 'miss' }, { outcome: 'error' }, { outcome: 'hit' }],
     });
-    // Asked, and given what the one below it had.
+    // TierLookup, and given what the one below it had.
     expect(counters.get('edge_tier_errors_total') - before).toBe(2);
   });
 
@@ -265,7 +265,7 @@ describe('the chain', () => {
     await lower.set('key', entryFor(60_000));
     const before = counters.get('edge_tier_errors_total');
     const { value, tookMs } = await drive(clock, lookup([hangs, lower]), 10);
-    expect(value).toMatchObject({ state: 'fresh', asked: [{}, { outcome: 'error' }, { outcome: 'hit' }] });
+    expect(value).toMatchObject({ state: 'fresh', tiers: [{}, { outcome: 'error' }, { outcome: 'hit' }] });
     expect(tookMs).toBeLessThanOrEqual(260);
     expect(counters.get('edge_tier_errors_total') - before).toBe(1);
   });
@@ -277,7 +277,7 @@ describe('the chain', () => {
     await upper.set('key', entryFor(1_000));
     expect(await chain.lookupRest('key', 0, callOf(context))).toMatchObject({
       state: 'fresh',
-      asked: [{ tier: 'isolate', outcome: 'hit' }],
+      tiers: [{ tier: 'isolate', outcome: 'hit' }],
     });
     await waitOnExecutionContext(context);
   });

@@ -1,8 +1,9 @@
 // What happens when regions break under 200 reads a second: on a manual clock, by counters, against regions that are simulated and a choice of
 // regions that is not.
+
 import { describe, expect, test } from 'vitest';
+import { NOWHERE } from '../../../edge/request/place.ts';
 import { CONSECUTIVE } from '../../../edge/upstream/outlier-detector.ts';
-import { NOWHERE } from '../../../edge/upstream/round-trips.ts';
 import { type Fault, p99Of, simulateRegions } from '../support/simulated-regions.ts';
 
 const PER_SECOND = 200;

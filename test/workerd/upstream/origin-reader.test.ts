@@ -1,16 +1,16 @@
 // What an origin says of a list as an entry: how old it is, how long it lives, and what a failure says of the region.
 
 import { beforeEach, describe, expect, test } from 'vitest';
+import type { ListRequest, LoadResult } from '../../../edge/reads/list-source.ts';
 import type { Call } from '../../../edge/request/call.ts';
+import { NOWHERE } from '../../../edge/request/place.ts';
 import { createTimings } from '../../../edge/request/timings.ts';
 import type { OriginAnswer } from '../../../edge/upstream/origin-client.ts';
-import { createOriginLists } from '../../../edge/upstream/origin-reader.ts';
-import type { ListRequest, Loaded } from '../../../edge/upstream/region-reader.ts';
-import { NOWHERE } from '../../../edge/upstream/round-trips.ts';
+import { createOriginReader } from '../../../edge/upstream/origin-reader.ts';
 import { ABSENT_TTL_MS, ITEM_TTL_MS, JITTER } from '../../../shared/caching/lifetime.ts';
 import type { Region } from '../../../shared/domain/regions.ts';
 import { createManualClock, type ManualClock } from '../../../shared/runtime/clock.ts';
-import type { ListAsk } from '../../../shared/wire/read-request.ts';
+import type { ListQuery } from '../../../shared/wire/read-request.ts';
 import type { ListResult } from '../../../shared/wire/read-response.ts';
 import { TEST_REGIONS } from '../support/harness.ts';
 import { expandedKeyOf, keyOf, makeExpandedList, makeList } from '../support/lists.ts';
@@ -23,7 +23,7 @@ const expanded = { ...plain, key: expandedKeyOf('ann') } satisfies ListRequest;
 
 let clock: ManualClock;
 let chance: number;
-let asked: readonly ListAsk[];
+let asked: readonly ListQuery[];
 let events: string[];
 
 beforeEach(() => {
@@ -33,8 +33,8 @@ beforeEach(() => {
 });
 
 /** What becomes of `requests` when the origin answers so, after TOOK_MS. */
-async function read(requests: readonly ListRequest[], answer: OriginAnswer<ListResult[]>): Promise<Loaded[]> {
-  const readLists = async (_: Region, keys: readonly ListAsk[]): Promise<OriginAnswer<ListResult[]>> => {
+async function read(requests: readonly ListRequest[], answer: OriginAnswer<ListResult[]>): Promise<LoadResult[]> {
+  const readLists = async (_: Region, keys: readonly ListQuery[]): Promise<OriginAnswer<ListResult[]>> => {
     asked = keys;
     clock.advance(TOOK_MS);
     return answer;
@@ -50,11 +50,11 @@ async function read(requests: readonly ListRequest[], answer: OriginAnswer<ListR
     timings: createTimings(clock),
     waitUntil: () => {},
   };
-  return createOriginLists({ client, clock, random: () => chance, log }).read(REGION, requests, call);
+  return createOriginReader({ client, clock, random: () => chance, log }).read(REGION, requests, call);
 }
 
-const readOne = async (request: ListRequest, result: ListResult): Promise<Loaded> =>
-  (await read([request], { kind: 'answered', value: [result] }))[0] as Loaded;
+const readOne = async (request: ListRequest, result: ListResult): Promise<LoadResult> =>
+  (await read([request], { kind: 'answered', value: [result] }))[0] as LoadResult;
 
 async function readEntry(request: ListRequest, result: ListResult) {
   const calledAtMs = clock.now();
@@ -193,8 +193,8 @@ describe('an answer that is older than it may be', () => {
     const [outdated, other] = await read([youngerThan(5_000), bob], { kind: 'answered', value: results });
     expect(outdated).toEqual({
       kind: 'failed',
-      isRegionAtFault: false,
-      asked: [{ region: 'asia', origin: { status: 200, detail: 'outdated' } }],
+      reason: 'key-failed',
+      regions: [{ region: 'asia', origin: { status: 200, detail: 'outdated' } }],
     });
     expect(other?.kind).toBe('entry');
     expect(events).toEqual(['lists_outdated']);
@@ -203,7 +203,7 @@ describe('an answer that is older than it may be', () => {
   test('has failed when it says that there is no list, too', async () => {
     expect(await readOne(youngerThan(5_000), { kind: 'absent', ageMs: 60_000 })).toMatchObject({
       kind: 'failed',
-      asked: [{ origin: { status: 404, detail: 'outdated' } }],
+      regions: [{ origin: { status: 404, detail: 'outdated' } }],
     });
   });
 
@@ -221,14 +221,13 @@ describe('an answer that is older than it may be', () => {
 describe('a failure', () => {
   const background = { ...plain, isBackground: true };
   const overloaded = { kind: 'error', code: 'overloaded' } as const;
-  const verdicts = (loaded: readonly Loaded[]) =>
-    loaded.map((each) => each.kind === 'failed' && [each.isRegionAtFault, each.isShed ?? false]);
+  const verdicts = (loaded: readonly LoadResult[]) => loaded.map((each) => each.kind === 'failed' && each.reason);
 
   test('to read what nobody waits for, for want of room, says nothing of the region', async () => {
     const value = [overloaded, overloaded];
     expect(verdicts(await read([background, plain], { kind: 'answered', value }))).toEqual([
-      [false, true],
-      [true, false],
+      'background-shed',
+      'overloaded',
     ]);
     expect(events).toEqual([]);
   });
@@ -239,8 +238,8 @@ describe('a failure', () => {
       { kind: 'error', code: 'internal' },
     ] as const;
     expect(verdicts(await read([background, background], { kind: 'answered', value: [...value] }))).toEqual([
-      [true, false],
-      [false, false],
+      'region-unavailable',
+      'key-failed',
     ]);
   });
 
@@ -249,9 +248,9 @@ describe('a failure', () => {
       (code) => ({ kind: 'error', code }) as const,
     );
     expect(verdicts(await read([expanded, expanded, expanded], { kind: 'answered', value }))).toEqual([
-      [false, false],
-      [false, false],
-      [true, false],
+      'key-failed',
+      'key-failed',
+      'overloaded',
     ]);
   });
 
@@ -264,10 +263,7 @@ describe('a failure', () => {
 
   test('of the call with 503 is the region’s for those who wait, and not for those for whom nobody does', async () => {
     const answer = { kind: 'failed', failure: { reason: 'status', status: 503 } } as const;
-    expect(verdicts(await read([background, plain], answer))).toEqual([
-      [false, true],
-      [true, false],
-    ]);
+    expect(verdicts(await read([background, plain], answer))).toEqual(['background-shed', 'region-unavailable']);
   });
 
   test.each([
@@ -277,8 +273,8 @@ describe('a failure', () => {
     { reason: 'undecodable', status: 200 },
   ] as const)('of the call with %j is the region’s for all', async (failure) => {
     expect(verdicts(await read([background, plain], { kind: 'failed', failure }))).toEqual([
-      [true, false],
-      [true, false],
+      'region-unavailable',
+      'region-unavailable',
     ]);
   });
 });

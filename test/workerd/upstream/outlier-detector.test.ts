@@ -1,19 +1,19 @@
 // When a region is left alone, for how long, and how it comes back.
 import { describe, expect, test } from 'vitest';
-import { CONSECUTIVE, createOutliers, WINDOW_MS } from '../../../edge/upstream/outlier-detector.ts';
+import { CONSECUTIVE, createOutlierDetector, WINDOW_MS } from '../../../edge/upstream/outlier-detector.ts';
 import { createManualClock } from '../../../shared/runtime/clock.ts';
 
 function setUp({ chance = 0.5, regions = ['a', 'b', 'c'] } = {}) {
   const clock = createManualClock();
   const changes: string[] = [];
-  const outliers = createOutliers({
+  const outliers = createOutlierDetector({
     regions,
     clock,
     random: () => chance,
     onChange: (region, state, ms) => changes.push(`${region} ${state}${state === 'ejected' ? ` ${ms}` : ''}`),
   });
   const noteAll = (region: string, pattern: string): void => {
-    for (const each of pattern) outliers.note(region, each === 'x');
+    for (const each of pattern) outliers.record(region, each === 'x');
   };
   const eject = (region: string): void => noteAll(region, 'x'.repeat(CONSECUTIVE));
   return { clock, changes, outliers, noteAll, eject };

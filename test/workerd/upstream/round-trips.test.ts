@@ -1,6 +1,8 @@
 // What a region is expected to take, and the order that follows.
+
 import { describe, expect, test } from 'vitest';
-import { createRoundTrips, NOWHERE, type Place } from '../../../edge/upstream/round-trips.ts';
+import { NOWHERE, type Place } from '../../../edge/request/place.ts';
+import { createRoundTrips } from '../../../edge/upstream/round-trips.ts';
 import type { Region } from '../../../shared/domain/regions.ts';
 import { createManualClock } from '../../../shared/runtime/clock.ts';
 import { TEST_REGIONS } from '../support/harness.ts';

@@ -1,10 +1,12 @@
 // What an isolate makes of how regions answered, and what a single read makes of that.
+
 import { describe, expect, test } from 'vitest';
+import type { ListRequest, LoadResult } from '../../../edge/reads/list-source.ts';
 import type { Call } from '../../../edge/request/call.ts';
+import { NOWHERE, type Place } from '../../../edge/request/place.ts';
 import { createTimings } from '../../../edge/request/timings.ts';
-import { createRegions } from '../../../edge/upstream/failover-and-hedge.ts';
-import type { ListRequest, Loaded, RegionReader } from '../../../edge/upstream/region-reader.ts';
-import { NOWHERE, type Place } from '../../../edge/upstream/round-trips.ts';
+import { createFailoverAndHedge } from '../../../edge/upstream/failover-and-hedge.ts';
+import type { RegionReader } from '../../../edge/upstream/region-reader.ts';
 import { createRouting } from '../../../edge/upstream/routing.ts';
 import type { Region } from '../../../shared/domain/regions.ts';
 import { createManualClock } from '../../../shared/runtime/clock.ts';
@@ -16,7 +18,7 @@ import { keyOf, makeList } from '../support/lists.ts';
 const regions = TEST_REGIONS as readonly Region[];
 const [asia, europe, us] = regions as [Region, Region, Region];
 
-type Answer = (region: Region, requests: readonly ListRequest[]) => Promise<Loaded[]>;
+type Answer = (region: Region, requests: readonly ListRequest[]) => Promise<LoadResult[]>;
 
 function setUp(answer: Answer = async () => []) {
   const clock = createManualClock();
@@ -45,11 +47,11 @@ function setUp(answer: Answer = async () => []) {
     timings: createTimings(clock),
     waitUntil: (work) => background.push(work),
   });
-  const source = createRegions({ reader, routing, clock, counters });
+  const source = createFailoverAndHedge({ reader, routing, clock, counters });
   const load = (call: Call, more: Partial<ListRequest> = {}) =>
     source.load([{ key: keyOf('ann'), ttlSeconds: 60, notBeforeMs: 0, ...more }], call);
   const eject = (region: Region): void => {
-    for (let i = 0; i < 5; i++) routing.note(region, NOWHERE, 'failed', 1);
+    for (let i = 0; i < 5; i++) routing.recordOutcome(region, NOWHERE, 'failed', 1);
   };
   return { clock, counters, routing, asked, background, makeCall, load, eject };
 }
@@ -57,13 +59,13 @@ function setUp(answer: Answer = async () => []) {
 const TOKYO: Place = { ...NOWHERE, coordinates: { latitude: 35.68, longitude: 139.76 } };
 
 const names = (order: readonly Region[]): string[] => order.map(({ name }) => name);
-const failed = (region: Region, more: object = {}): Loaded => ({
+const failed = (region: Region, more: object = {}): LoadResult => ({
   kind: 'failed',
-  isRegionAtFault: true,
-  asked: [{ region: region.name, origin: { status: 503 } }],
+  reason: 'region-unavailable',
+  regions: [{ region: region.name, origin: { status: 503 } }],
   ...more,
 });
-function given(region: Region, nowMs: number): Loaded {
+function given(region: Region, nowMs: number): LoadResult {
   const entry = {
     value: makeList('a'),
     storedAtMs: nowMs,
@@ -72,26 +74,26 @@ function given(region: Region, nowMs: number): Loaded {
     revalidateUntilMs: nowMs + 1_000,
     staleUntilMs: nowMs + 1_000,
   };
-  return { kind: 'entry', entry, isFromCache: false, asked: [{ region: region.name, origin: { status: 200 } }] };
+  return { kind: 'entry', entry, isFromCache: false, regions: [{ region: region.name, origin: { status: 200 } }] };
 }
 
 describe('answers that come far later than another region’s would have', () => {
   test('are as bad as none', () => {
     const { routing } = setUp();
-    for (let i = 0; i < 5; i++) routing.note(asia, TOKYO, 'answered', 1_000);
+    for (let i = 0; i < 5; i++) routing.recordOutcome(asia, TOKYO, 'answered', 1_000);
     expect(names(routing.regionsFor(TOKYO))).toEqual(['us', 'europe']);
   });
 
   test('are not, at a place that nobody knows, when they may just be from far away', () => {
     const { routing } = setUp();
-    for (let i = 0; i < 20; i++) routing.note(asia, NOWHERE, 'answered', 300);
+    for (let i = 0; i < 20; i++) routing.recordOutcome(asia, NOWHERE, 'answered', 300);
     expect(names(routing.regionsFor(NOWHERE))).toContain('asia');
   });
 
   test('are not, when they are what the others take too', () => {
     const { routing } = setUp();
-    for (let i = 0; i < 20; i++) for (const region of [europe, us]) routing.learn(region, NOWHERE, 400);
-    for (let i = 0; i < 20; i++) routing.note(asia, NOWHERE, 'answered', 800);
+    for (let i = 0; i < 20; i++) for (const region of [europe, us]) routing.recordLatency(region, NOWHERE, 400);
+    for (let i = 0; i < 20; i++) routing.recordOutcome(asia, NOWHERE, 'answered', 800);
     expect(names(routing.regionsFor(NOWHERE))).toContain('asia');
   });
 
@@ -107,28 +109,26 @@ describe('answers that come far later than another region’s would have', () =>
 describe('a region that sheds', () => {
   test('is backing off for as long as it said, half a minute at most, and nobody hedges meanwhile', () => {
     const { clock, routing } = setUp();
-    routing.note(asia, NOWHERE, 'shed', 1, 3_000);
+    routing.recordOutcome(asia, NOWHERE, 'shed', 1, 3_000);
     expect([routing.isBackingOff(asia), routing.isBackingOff(us), routing.isShedding()]).toEqual([true, false, true]);
     clock.advance(2_999);
     expect(routing.isShedding()).toBe(true);
     clock.advance(1);
     expect(routing.isShedding()).toBe(false);
-    routing.note(asia, NOWHERE, 'shed', 1, 9_999_000);
+    routing.recordOutcome(asia, NOWHERE, 'shed', 1, 9_999_000);
     clock.advance(30_000);
     expect(routing.isShedding()).toBe(false);
   });
 
   test('is not gone to from another that failed', async () => {
     const { routing, asked, load, makeCall } = setUp(async (region) => [failed(region)]);
-    routing.note(europe, NOWHERE, 'shed', 1, 3_000);
+    routing.recordOutcome(europe, NOWHERE, 'shed', 1, 3_000);
     await load(makeCall());
     expect(asked.map(({ region }) => region)).toEqual(['asia', 'us']);
   });
 
   test('a read for which nobody waits says nothing by it: nobody backs off, and a probe that was shed is an answer', async () => {
-    const rig = setUp(async (region) => [
-      failed(region, { isRegionAtFault: false, isShed: true, retryAfterMs: 3_000 }),
-    ]);
+    const rig = setUp(async (region) => [failed(region, { reason: 'background-shed', retryAfterMs: 3_000 })]);
     const { clock, routing, background, eject, load, makeCall } = rig;
     await load(makeCall(), { isBackground: true });
     expect([routing.isBackingOff(asia), routing.isShedding()]).toEqual([false, false]);

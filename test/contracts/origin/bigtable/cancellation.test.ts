@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import type { ListKey } from '../../../../shared/domain/keys.ts';
 import { createManualClock } from '../../../../shared/runtime/clock.ts';
-import { LISTS_READ_PATH, type ListAsk } from '../../../../shared/wire/read-request.ts';
+import { LISTS_READ_PATH, type ListQuery } from '../../../../shared/wire/read-request.ts';
 import { decodeListFrames } from '../../../../shared/wire/read-response.ts';
 import { eventually } from '../../../support/waiting.ts';
 import { MONDAY, startInstance, writeList } from '../instance.ts';
@@ -29,7 +29,7 @@ async function startHeld() {
   server.resetCounters();
   server.setFault('asia', { latencyMs: 60_000 });
   /** A read whose caller can go away. */
-  const ask = (...asks: (string | ListAsk)[]) => {
+  const ask = (...asks: (string | ListQuery)[]) => {
     const caller = new AbortController();
     const body = JSON.stringify({ keys: asks.map((each) => (typeof each === 'string' ? key(each) : each)) });
     const url = `${running.origin.url}${LISTS_READ_PATH}`;

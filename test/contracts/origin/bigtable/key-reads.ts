@@ -8,7 +8,7 @@ import { createHedgeDelay, type HedgeDelay } from '../../../../origin/bigtable/r
 import { type KeyRead, type KeyReadDeps, startKeyRead } from '../../../../origin/bigtable/reads/key-read.ts';
 import { TABLES } from '../../../../shared/domain/keys.ts';
 import { createManualClock, type ManualClock } from '../../../../shared/runtime/clock.ts';
-import { type Budget, createBudget } from '../../../../shared/runtime/retry-budget.ts';
+import { createRetryBudget, type RetryBudget } from '../../../../shared/runtime/retry-budget.ts';
 import { TIMEOUT_MS } from '../instance.ts';
 
 export interface ReadOutcome {
@@ -21,7 +21,7 @@ export interface ReadOutcome {
 export interface KeyReads {
   readonly clock: ManualClock;
   readonly channels: ReadChannels;
-  readonly budget: Budget;
+  readonly budget: RetryBudget;
   readonly hedgeDelay: HedgeDelay;
   readonly localCluster: LocalCluster;
   readonly seen: { calls: number[]; retries: number; failovers: number[]; hedges: string[]; slow: number };
@@ -53,7 +53,7 @@ export async function openKeyReads(address: BigtableAddress, options: KeyReadsOp
   });
   onTestFinished(() => channels.close());
   await channels.warm();
-  const budget = options.budget ?? createBudget({ share: 0, reserve: 1000 });
+  const budget = options.budget ?? createRetryBudget({ share: 0, reserve: 1000 });
   const hedgeDelay = options.hedgeDelay ?? createHedgeDelay();
   const seen: KeyReads['seen'] = { calls: [], retries: 0, failovers: [], hedges: [], slow: 0 };
   const localCluster = options.localCluster ?? createLocalCluster({ clock, random });

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { createLocalCluster, FAILURES_TO_EJECT } from '../../../../origin/bigtable/local-cluster.ts';
 import { createManualClock } from '../../../../shared/runtime/clock.ts';
-import { createBudget } from '../../../../shared/runtime/retry-budget.ts';
+import { createRetryBudget } from '../../../../shared/runtime/retry-budget.ts';
 import { eventually, settleWith } from '../../../support/waiting.ts';
 import { setFaultOfAll, startInstance, TIMEOUT_MS, writeList } from '../instance.ts';
 import { type KeyReadsOptions, openKeyReads } from './key-reads.ts';
@@ -58,7 +58,7 @@ describe('a local cluster that is down', () => {
   test('costs the budget until it is ejected, and nothing from then on', async () => {
     const { address, bigtable, server } = await startInstance();
     await writeList(bigtable, listKey('u:1'), 'mine');
-    const budget = createBudget({ share: 0, reserve: 10 });
+    const budget = createRetryBudget({ share: 0, reserve: 10 });
     const { clock, start } = await openKeyReads(address, { ...PROFILES, budget } satisfies KeyReadsOptions);
     server.setFault('europe', { down: true });
     for (let i = 0; i < 20; i++) expect((await settleWith(clock, start(['a']).outcome, 1)).failed).toBeUndefined();

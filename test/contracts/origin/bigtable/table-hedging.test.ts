@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { createHedgeDelay } from '../../../../origin/bigtable/reads/hedge-delay.ts';
 import { makeRowKey } from '../../../../shared/domain/keys.ts';
 import { createManualClock } from '../../../../shared/runtime/clock.ts';
-import { createBudget } from '../../../../shared/runtime/retry-budget.ts';
+import { createRetryBudget } from '../../../../shared/runtime/retry-budget.ts';
 import { eventually } from '../../../support/waiting.ts';
 import { startInstance, TIMEOUT_MS, writeList } from '../instance.ts';
 import { type KeyReadsOptions, openKeyReads } from './key-reads.ts';
@@ -145,14 +145,14 @@ describe('nothing is asked a second time', () => {
   });
 
   test('while the budget is spent; it is told once, and tried again later', async () => {
-    const budget = createBudget({ share: 0.5, reserve: 10 });
-    budget.spend(10);
+    const budget = createRetryBudget({ share: 0.5, reserve: 10 });
+    budget.tryWithdraw(10);
     const { clock, seen, serverClock, start } = await startHedging({ budget });
     const { outcome } = start([ROW_KEY]);
     await eventually(() => expect(serverClock.pending()).toBe(1));
     clock.advance(SLOW_MS);
     expect([seen.calls, seen.hedges]).toEqual([[1], ['denied']]);
-    budget.earn(2);
+    budget.deposit(2);
     clock.advance(4 * SLOW_MS);
     expect(await outcome).toEqual({ rows: { [ROW_KEY]: 'mine' } });
     expect([seen.calls, seen.hedges]).toEqual([
@@ -163,7 +163,7 @@ describe('nothing is asked a second time', () => {
 });
 
 test('of 200 calls that are slow at the same time only as many are asked again as the budget has', async () => {
-  const budget = createBudget({ share: 0.05, reserve: 10 });
+  const budget = createRetryBudget({ share: 0.05, reserve: 10 });
   const { clock, seen, serverClock, start } = await startHedging({ budget });
   const reads = Array.from({ length: 200 }, () => start([ROW_KEY]));
   await eventually(() => expect(serverClock.pending()).toBe(200));

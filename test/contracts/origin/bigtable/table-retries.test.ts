@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { Row } from '../../../../origin/bigtable/chunk-merger.ts';
 import { openRowStream } from '../../../../origin/bigtable/reads/row-stream.ts';
 import { createManualClock } from '../../../../shared/runtime/clock.ts';
-import { createBudget } from '../../../../shared/runtime/retry-budget.ts';
+import { createRetryBudget } from '../../../../shared/runtime/retry-budget.ts';
 import { describeWithRealData, realData } from '../../../support/real-data.ts';
 import { eventually, settleWith } from '../../../support/waiting.ts';
 import { startEmptyInstance, TIMEOUT_MS } from '../instance.ts';
@@ -75,7 +75,7 @@ describe('a repetition', () => {
   });
 
   test('is not made when the budget is spent, and leaves what is left of it to smaller ones', async () => {
-    const budget = createBudget({ share: 0, reserve: 3 });
+    const budget = createRetryBudget({ share: 0, reserve: 3 });
     const { clock, server, start } = await openScripted([down, down, { messages: [{ rows: ['a'] }] }], { budget });
     const large = await start(['a', 'b', 'c', 'd']).outcome;
     expect(large.failed).toEqual({ keys: ['a', 'b', 'c', 'd'], code: 'unavailable' });
@@ -85,7 +85,7 @@ describe('a repetition', () => {
   });
 
   test('costs the budget the keys that are still missing, not those that have come', async () => {
-    const budget = createBudget({ share: 0, reserve: 10 });
+    const budget = createRetryBudget({ share: 0, reserve: 10 });
     const script = [{ messages: [{ rows: ['a', 'b'] }], ...down }, { messages: [{ rows: ['c'] }] }];
     const { clock, start } = await openScripted(script, { budget });
     await settleWith(clock, start(['a', 'b', 'c']).outcome, 1);

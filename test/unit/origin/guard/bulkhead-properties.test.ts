@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createBulkhead } from '../../../../origin/guard/bulkhead.ts';
-import { OwnPresence } from '../../../../shared/caching/cancellation.ts';
+import { CancellationSource } from '../../../../shared/caching/cancellation.ts';
 import { createManualClock } from '../../../../shared/runtime/clock.ts';
 
 type Step =
@@ -36,7 +36,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 function setUp() {
   const clock = createManualClock();
   const running: { readonly weight: number; resolve(): void; reject(error: Error): void }[] = [];
-  const callers: OwnPresence[] = [];
+  const callers: CancellationSource[] = [];
   const problems: string[] = [];
   let limit = 100;
   let asked = 0;
@@ -55,7 +55,7 @@ function setUp() {
   });
 
   function ask({ weight, isBackground, timeoutMs }: Extract<Step, { do: 'ask' }>): void {
-    const caller = new OwnPresence();
+    const caller = new CancellationSource();
     callers.push(caller);
     asked++;
     const work = (): Promise<void> =>
@@ -68,7 +68,7 @@ function setUp() {
       settled++;
     };
     bulkhead
-      .run({ priority: isBackground ? 'background' : 'foreground', weight, timeoutMs, presence: caller }, work)
+      .run({ priority: isBackground ? 'background' : 'foreground', weight, timeoutMs, cancellation: caller }, work)
       .then(ended, ended);
   }
 
@@ -76,7 +76,7 @@ function setUp() {
     if (each.do === 'ask') ask(each);
     else if (each.do === 'pass') clock.advance(each.ms);
     else if (each.do === 'limit') limit = each.to;
-    else if (each.do === 'abort') callers[each.which % Math.max(1, callers.length)]?.leave();
+    else if (each.do === 'abort') callers[each.which % Math.max(1, callers.length)]?.cancel();
     else {
       const [work] = running.splice(each.which % Math.max(1, running.length), 1);
       if (each.do === 'resolve') work?.resolve();

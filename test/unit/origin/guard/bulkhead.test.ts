@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { CallerGone, OwnPresence } from '../../../../shared/caching/cancellation.ts';
+import { CallerCancelled, CancellationSource } from '../../../../shared/caching/cancellation.ts';
 import { EarshotError } from '../../../../shared/wire/errors.ts';
 import { reasonOf, setUp } from './held-work.ts';
 
@@ -159,20 +159,20 @@ describe('the queue', () => {
 
   test('is left at once by a caller that has gone, and the next one moves up', async () => {
     const { ask, bulkhead, clock, end, names, pass, shed } = setUp({ slots: 100 });
-    const gone = new OwnPresence();
+    const gone = new CancellationSource();
     ask(100, { name: 'a' });
-    const left = ask(100, { name: 'left', presence: gone });
+    const left = ask(100, { name: 'left', cancellation: gone });
     ask(30, { name: 'b' });
     await pass();
-    gone.leave();
+    gone.cancel();
     await pass();
-    expect(left.settled.error).toBeInstanceOf(CallerGone);
+    expect(left.settled.error).toBeInstanceOf(CallerCancelled);
     expect([names(), shed, bulkhead.state().queued]).toEqual([['a'], [], 30]);
     await end(0);
     expect([names(), bulkhead.state().queued, clock.pending()]).toEqual([['a', 'b'], 0, 0]);
-    const never = ask(1, { name: 'never', presence: gone });
+    const never = ask(1, { name: 'never', cancellation: gone });
     await pass();
-    expect(never.settled.error).toBeInstanceOf(CallerGone);
+    expect(never.settled.error).toBeInstanceOf(CallerCancelled);
     expect(names()).toEqual(['a', 'b']);
   });
 

@@ -6,11 +6,11 @@ import type { Item } from '../../../../origin/items/item-reader.ts';
 import { ITEM_TTL_MS } from '../../../../shared/caching/lifetime.ts';
 import { encodeItem, ITEM_SEPARATOR } from '../../../../shared/domain/list.ts';
 import { createManualClock } from '../../../../shared/runtime/clock.ts';
-import type { ListAsk } from '../../../../shared/wire/read-request.ts';
+import type { ListQuery } from '../../../../shared/wire/read-request.ts';
 import type { ListResult } from '../../../../shared/wire/read-response.ts';
 
-const plain: ListAsk = { surface: 'home', variant: 'control', generation: 1, user: 'u:1' };
-const expanded: ListAsk = { ...plain, expand: 'items' };
+const plain: ListQuery = { surface: 'home', variant: 'control', generation: 1, user: 'u:1' };
+const expanded: ListQuery = { ...plain, expand: 'items' };
 
 function listOf(...ids: string[]): Extract<ListResult, { kind: 'list' }> {
   const bytes = Buffer.from(ids.map((id) => encodeItem(id, '1.0')).join(ITEM_SEPARATOR));

@@ -3,13 +3,13 @@ import type { ReadFailure } from '../../../../origin/bigtable/recommendation-tab
 import { createListReader } from '../../../../origin/lists/coalescing-reader.ts';
 import { createListMemory } from '../../../../origin/lists/list-memory.ts';
 import { createTableLoad, type Guard } from '../../../../origin/lists/load-lists.ts';
-import type { ListValue } from '../../../../shared/caching/entry.ts';
 import { type ListKey, makeUserHash } from '../../../../shared/domain/keys.ts';
+import type { ListValue } from '../../../../shared/domain/list.ts';
 import type { Manifest } from '../../../../shared/domain/manifest.ts';
 import { createManualClock } from '../../../../shared/runtime/clock.ts';
 import { createCounters } from '../../../../shared/runtime/counters.ts';
 import { EarshotError } from '../../../../shared/wire/errors.ts';
-import type { ListAsk } from '../../../../shared/wire/read-request.ts';
+import type { ListQuery } from '../../../../shared/wire/read-request.ts';
 
 type Value = ListValue | ReadFailure;
 
@@ -19,7 +19,7 @@ export const TTL_MS = 600_000;
 export const absent: Value = { kind: 'absent' };
 export const failure: Value = { kind: 'error', code: 'unavailable' };
 export const list = (digest: string): Value => ({ kind: 'list', bytes: Buffer.from([1]), generation: 1, digest });
-export const ask = (user = 'u:1', change: Partial<ListAsk> = {}): ListAsk => ({
+export const ask = (user = 'u:1', change: Partial<ListQuery> = {}): ListQuery => ({
   surface: 'home',
   variant: 'control',
   generation: 1,
@@ -64,7 +64,7 @@ export function setUp({ memoryBytes = 1_000_000, listTtlSeconds = TTL_MS / 1000 
     counters,
     flightAgeMs: FLIGHT_AGE_MS,
   });
-  const read = (...asks: ListAsk[]) => reader.read(asks, TIMEOUT_MS);
+  const read = (...asks: ListQuery[]) => reader.read(asks, TIMEOUT_MS);
   /** Reads what is not in memory, answered with `value`. */
   const load = async (value: Value, each = ask()) => {
     const reading = read(each);

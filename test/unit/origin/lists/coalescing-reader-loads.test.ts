@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { createListReader } from '../../../../origin/lists/coalescing-reader.ts';
 import { createListMemory } from '../../../../origin/lists/list-memory.ts';
 import type { Guard } from '../../../../origin/lists/load-lists.ts';
-import { OwnPresence, presenceOfAll } from '../../../../shared/caching/cancellation.ts';
+import { CancellationSource, combineCancellations } from '../../../../shared/caching/cancellation.ts';
 import { EMPTY_MANIFEST } from '../../../../shared/domain/manifest.ts';
 import { createManualClock } from '../../../../shared/runtime/clock.ts';
 import { createCounters } from '../../../../shared/runtime/counters.ts';
@@ -213,9 +213,11 @@ test('a read whose caller has gone ends for the guard neither as a quick read no
   };
   const reader = createListReader({
     memory: createListMemory(1_000_000),
-    load: (asks, _timeoutMs, presences = []) =>
+    load: (asks, _timeoutMs, cancellations = []) =>
       new Promise((resolve) => {
-        presenceOfAll(presences).onGone(() => resolve(asks.map(() => ({ kind: 'error', code: 'deadline_exceeded' }))));
+        combineCancellations(cancellations).onCancel(() =>
+          resolve(asks.map(() => ({ kind: 'error', code: 'deadline_exceeded' }))),
+        );
       }),
     guard,
     manifest: () => EMPTY_MANIFEST,
@@ -223,10 +225,10 @@ test('a read whose caller has gone ends for the guard neither as a quick read no
     counters,
     flightAgeMs: FLIGHT_AGE_MS,
   });
-  const caller = new OwnPresence();
+  const caller = new CancellationSource();
   const reading = reader.read([ask('u:1'), ask('u:2')], TIMEOUT_MS, caller);
   await settle();
-  caller.leave();
+  caller.cancel();
   await reading;
   expect([ended, counters.get('origin_cancelled_keys_total'), reader.flights()]).toEqual([['unavailable'], 2, 0]);
 });

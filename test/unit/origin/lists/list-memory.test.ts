@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { createListMemory } from '../../../../origin/lists/list-memory.ts';
-import type { ListValue } from '../../../../shared/caching/entry.ts';
+import type { ListValue } from '../../../../shared/domain/list.ts';
 
 const list = (text: string): Extract<ListValue, { kind: 'list' }> => ({
   kind: 'list',

@@ -8,7 +8,7 @@ import { chooseWorker, createSiblingLoad } from '../../../../origin/workers/sibl
 import { EMPTY_MANIFEST } from '../../../../shared/domain/manifest.ts';
 import { createManualClock } from '../../../../shared/runtime/clock.ts';
 import { createCounters } from '../../../../shared/runtime/counters.ts';
-import type { ListAsk } from '../../../../shared/wire/read-request.ts';
+import type { ListQuery } from '../../../../shared/wire/read-request.ts';
 
 const COUNT = 2;
 const TIMEOUT_MS = 1000;
@@ -16,7 +16,7 @@ const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
 const userOf = (worker: number): string => {
   for (let i = 0; ; i++) if (chooseWorker(`u:${i}`, COUNT) === worker) return `u:${i}`;
 };
-const ask = (user: string): ListAsk => ({ surface: 'home', variant: 'control', generation: 1, user });
+const ask = (user: string): ListQuery => ({ surface: 'home', variant: 'control', generation: 1, user });
 
 const guard: Guard = ({ timeoutMs }, work) => work(timeoutMs);
 
@@ -36,7 +36,7 @@ function setUp() {
       own,
       count: COUNT,
       // A call takes its way: until it arrives the other process has begun loads of its own.
-      readLists: async (worker: number, asks: readonly ListAsk[], timeoutMs: number) => {
+      readLists: async (worker: number, asks: readonly ListQuery[], timeoutMs: number) => {
         await settle();
         return (readers[worker] as ListReader).read(asks, timeoutMs);
       },

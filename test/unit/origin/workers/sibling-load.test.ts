@@ -3,18 +3,18 @@ import { describe, expect, test } from 'vitest';
 import type { LoadLists } from '../../../../origin/lists/load-lists.ts';
 import { BYPASS_MS, chooseWorker, createSiblingLoad } from '../../../../origin/workers/sibling-load.ts';
 import type { Siblings } from '../../../../origin/workers/siblings.ts';
-import { CallerGone, OwnPresence, type Presence } from '../../../../shared/caching/cancellation.ts';
-import type { ListValue } from '../../../../shared/caching/entry.ts';
+import { CallerCancelled, type Cancellation, CancellationSource } from '../../../../shared/caching/cancellation.ts';
+import type { ListValue } from '../../../../shared/domain/list.ts';
 import { createManualClock } from '../../../../shared/runtime/clock.ts';
 import { createCounters } from '../../../../shared/runtime/counters.ts';
-import type { ListAsk } from '../../../../shared/wire/read-request.ts';
+import type { ListQuery } from '../../../../shared/wire/read-request.ts';
 import type { ListResult } from '../../../../shared/wire/read-response.ts';
 
 const OWN = 0;
 const COUNT = 3;
 const TIMEOUT_MS = 1000;
 
-const ask = (user: string, change: Partial<ListAsk> = {}): ListAsk => ({
+const ask = (user: string, change: Partial<ListQuery> = {}): ListQuery => ({
   surface: 'home',
   variant: 'control',
   generation: 1,
@@ -30,22 +30,22 @@ function userOf(worker: number, nth = 0): string {
 const listNamed = (digest: string): ListValue => ({ kind: 'list', bytes: new Uint8Array([1]), generation: 1, digest });
 
 interface TableCall {
-  readonly asks: readonly ListAsk[];
+  readonly asks: readonly ListQuery[];
   readonly timeoutMs: number;
 }
 
-function setUp(answer: (asks: readonly ListAsk[], worker: number) => ListResult[] | Promise<ListResult[]>) {
+function setUp(answer: (asks: readonly ListQuery[], worker: number) => ListResult[] | Promise<ListResult[]>) {
   const clock = createManualClock();
   const counters = createCounters();
-  const siblingCalls: { worker: number; asks: readonly ListAsk[]; timeoutMs: number }[] = [];
+  const siblingCalls: { worker: number; asks: readonly ListQuery[]; timeoutMs: number }[] = [];
   const tableCalls: TableCall[] = [];
-  const presences: Presence[] = [];
+  const cancellations: Cancellation[] = [];
   const siblings: Siblings = {
     own: OWN,
     count: COUNT,
-    readLists: async (worker, asks, timeoutMs, presence) => {
+    readLists: async (worker, asks, timeoutMs, cancellation) => {
       siblingCalls.push({ worker, asks, timeoutMs });
-      if (presence !== undefined) presences.push(presence);
+      if (cancellation !== undefined) cancellations.push(cancellation);
       return answer(asks, worker);
     },
     close: () => {},
@@ -63,10 +63,10 @@ function setUp(answer: (asks: readonly ListAsk[], worker: number) => ListResult[
     counters,
   });
   const failures = () => counters.get('origin_sibling_failures_total');
-  return { clock, failures, load, presences, siblingCalls, tableCalls };
+  return { clock, failures, load, cancellations, siblingCalls, tableCalls };
 }
 
-const named = (asks: readonly ListAsk[]) => asks.map(({ user }) => listNamed(`sibling-${user}`));
+const named = (asks: readonly ListQuery[]) => asks.map(({ user }) => listNamed(`sibling-${user}`));
 const digestsOf = (loaded: Awaited<ReturnType<LoadLists>>) =>
   loaded.map((each) => ('kind' in each ? each.code : each.value.kind === 'list' ? each.value.digest : 'absent'));
 
@@ -197,15 +197,15 @@ describe('a process that gives nothing', () => {
 describe('keys for which nobody waits any more', () => {
   test('end the call to their process when they are all of it, which is no failure of that process', async () => {
     const answer = Promise.withResolvers<ListResult[]>();
-    const { failures, load, presences, siblingCalls, tableCalls } = setUp(() => answer.promise);
-    const waiting = [new OwnPresence(), new OwnPresence()];
+    const { failures, load, cancellations, siblingCalls, tableCalls } = setUp(() => answer.promise);
+    const waiting = [new CancellationSource(), new CancellationSource()];
     const asks = [ask(userOf(1)), ask(userOf(1, 1))];
     const loading = load(asks, TIMEOUT_MS, waiting);
-    waiting[0]?.leave();
-    expect(presences.map((presence) => presence.isGone())).toEqual([false]);
-    waiting[1]?.leave();
-    expect(presences.map((presence) => presence.isGone())).toEqual([true]);
-    answer.reject(new CallerGone());
+    waiting[0]?.cancel();
+    expect(cancellations.map((cancellation) => cancellation.isCancelled())).toEqual([false]);
+    waiting[1]?.cancel();
+    expect(cancellations.map((cancellation) => cancellation.isCancelled())).toEqual([true]);
+    answer.reject(new CallerCancelled());
     expect(digestsOf(await loading)).toEqual(['deadline_exceeded', 'deadline_exceeded']);
     expect([failures(), tableCalls]).toEqual([0, []]);
     void load([ask(userOf(1))], TIMEOUT_MS);

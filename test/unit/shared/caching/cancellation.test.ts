@@ -1,25 +1,25 @@
 import { expect, test } from 'vitest';
-import { OwnPresence, presenceOfAll } from '../../../../shared/caching/cancellation.ts';
+import { CancellationSource, combineCancellations } from '../../../../shared/caching/cancellation.ts';
 
 test('whoever listens is told once, whoever took it back is not, and whoever comes too late is told at once', () => {
-  const presence = new OwnPresence();
+  const cancellation = new CancellationSource();
   const told: string[] = [];
-  presence.onGone(() => told.push('a'));
-  const forget = presence.onGone(() => told.push('b'));
+  cancellation.onCancel(() => told.push('a'));
+  const forget = cancellation.onCancel(() => told.push('b'));
   forget();
-  expect(presence.isGone()).toBe(false);
-  presence.leave();
-  presence.leave();
-  presence.onGone(() => told.push('c'));
-  expect([presence.isGone(), told]).toEqual([true, ['a', 'c']]);
+  expect(cancellation.isCancelled()).toBe(false);
+  cancellation.cancel();
+  cancellation.cancel();
+  cancellation.onCancel(() => told.push('c'));
+  expect([cancellation.isCancelled(), told]).toEqual([true, ['a', 'c']]);
 });
 
 test('all are gone when the last one is, and nobody is not gone', () => {
-  const [a, b] = [new OwnPresence(), new OwnPresence()];
-  const all = presenceOfAll([a, b]);
-  a.leave();
-  a.leave();
-  expect(all.isGone()).toBe(false);
-  b.leave();
-  expect([all.isGone(), presenceOfAll([]).isGone()]).toEqual([true, false]);
+  const [a, b] = [new CancellationSource(), new CancellationSource()];
+  const all = combineCancellations([a, b]);
+  a.cancel();
+  a.cancel();
+  expect(all.isCancelled()).toBe(false);
+  b.cancel();
+  expect([all.isCancelled(), combineCancellations([]).isCancelled()]).toEqual([true, false]);
 });

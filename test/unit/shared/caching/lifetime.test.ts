@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Entry, ListValue } from '../../../../shared/caching/entry.ts';
+import type { Entry } from '../../../../shared/caching/entry.ts';
 import {
   ABSENT_STALE_WINDOW_MS,
   ABSENT_TTL_MS,
@@ -11,6 +11,7 @@ import {
   STALE_WINDOW_MS,
   shouldRefreshEarly,
 } from '../../../../shared/caching/lifetime.ts';
+import type { ListValue } from '../../../../shared/domain/list.ts';
 
 const LIST: ListValue = { kind: 'list', bytes: new Uint8Array([1]), generation: 1, digest: 'd' };
 const ABSENT: ListValue = { kind: 'absent' };

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { CallerGone, OwnPresence, type Presence } from '../../../../shared/caching/cancellation.ts';
+import { CallerCancelled, type Cancellation, CancellationSource } from '../../../../shared/caching/cancellation.ts';
 import { FollowerTimeout } from '../../../../shared/caching/singleflight.ts';
 import { settle, setUp } from './flights.ts';
 
@@ -10,7 +10,7 @@ describe('a load that its leader begins and ends itself', () => {
     expect([flights.lead('k'), flights.has('k'), flights.size()]).toEqual([undefined, true, 1]);
     const following = [ask(), ask()];
     await settle();
-    lead?.end('v');
+    lead?.resolve('v');
     expect(await Promise.all(following)).toEqual(Array(2).fill({ value: 'v', isCollapsed: true }));
     expect([loads.count(), flights.size()]).toEqual([0, 0]);
   });
@@ -20,7 +20,7 @@ describe('a load that its leader begins and ends itself', () => {
     const lead = flights.lead('k');
     const following = [ask(), ask()];
     await settle();
-    lead?.fail(new Error('first'));
+    lead?.reject(new Error('first'));
     await settle();
     loads.open[0]?.resolve('v');
     expect((await Promise.all(following)).map(({ value }) => value)).toEqual(['v', 'v']);
@@ -29,7 +29,7 @@ describe('a load that its leader begins and ends itself', () => {
 
   test('with nobody who follows may fail without a word', async () => {
     const { flights } = setUp();
-    flights.lead('k')?.fail(new Error('first'));
+    flights.lead('k')?.reject(new Error('first'));
     await settle();
     expect(flights.size()).toBe(0);
   });
@@ -40,7 +40,7 @@ describe('a load that its leader begins and ends itself', () => {
     clock.advance(10);
     const second = flights.lead('k', clock.now());
     expect([first?.isCurrent(), second?.isCurrent()]).toEqual([false, true]);
-    first?.end('old');
+    first?.resolve('old');
     expect(flights.has('k')).toBe(true);
   });
 
@@ -48,11 +48,11 @@ describe('a load that its leader begins and ends itself', () => {
     const { flights } = setUp();
     let gone = 0;
     const [left, ended] = [flights.lead('left'), flights.lead('ended')];
-    for (const lead of [left, ended]) lead?.onGone(() => void gone++);
-    left?.leave();
-    expect([left?.isGone(), gone, flights.has('left')]).toEqual([true, 1, false]);
-    ended?.end('v');
-    ended?.leave();
+    for (const lead of [left, ended]) lead?.onCancel(() => void gone++);
+    left?.abandon();
+    expect([left?.isCancelled(), gone, flights.has('left')]).toEqual([true, 1, false]);
+    ended?.resolve('v');
+    ended?.abandon();
     expect(gone).toBe(1);
   });
 });
@@ -61,14 +61,14 @@ describe('a load whose callers go away', () => {
   function setUpLeaving() {
     const { clock, flights, loads } = setUp();
     let abandoned = 0;
-    const ask = (presence?: Presence, waitTimeoutMs = 1000) =>
+    const ask = (cancellation?: Cancellation, waitTimeoutMs = 1000) =>
       flights.run('k', {
         load: (lead) => {
-          lead.onGone(() => void abandoned++);
+          lead.onCancel(() => void abandoned++);
           return loads.load();
         },
         waitTimeoutMs,
-        presence,
+        cancellation,
         keepAlive: () => {},
       });
     return { ask, clock, flights, loads, abandoned: () => abandoned };
@@ -76,10 +76,10 @@ describe('a load whose callers go away', () => {
 
   test('goes on for whoever is left, when its leader has gone', async () => {
     const { abandoned, ask, loads } = setUpLeaving();
-    const leader = new OwnPresence();
+    const leader = new CancellationSource();
     const leading = ask(leader);
-    const following = ask(new OwnPresence());
-    leader.leave();
+    const following = ask(new CancellationSource());
+    leader.cancel();
     expect(abandoned()).toBe(0);
     loads.open[0]?.resolve('v');
     expect([(await leading).value, (await following).value, loads.count()]).toEqual(['v', 'v', 1]);
@@ -87,13 +87,13 @@ describe('a load whose callers go away', () => {
 
   test('is abandoned once with the last of them, and not joined any more', async () => {
     const { abandoned, ask, clock, flights, loads } = setUpLeaving();
-    const [leader, follower] = [new OwnPresence(), new OwnPresence()];
+    const [leader, follower] = [new CancellationSource(), new CancellationSource()];
     const leading = ask(leader);
     const following = ask(follower);
-    follower.leave();
-    await expect(following).rejects.toThrow(CallerGone);
+    follower.cancel();
+    await expect(following).rejects.toThrow(CallerCancelled);
     expect(abandoned()).toBe(0);
-    leader.leave();
+    leader.cancel();
     expect([abandoned(), flights.has('k'), clock.pending()]).toEqual([1, false, 0]);
     const next = ask();
     loads.open[1]?.resolve('new');
@@ -105,10 +105,10 @@ describe('a load whose callers go away', () => {
 
   test('is abandoned when the one follower who was left has no time left', async () => {
     const { abandoned, ask, clock } = setUpLeaving();
-    const leader = new OwnPresence();
+    const leader = new CancellationSource();
     void ask(leader);
-    const following = ask(new OwnPresence(), 100);
-    leader.leave();
+    const following = ask(new CancellationSource(), 100);
+    leader.cancel();
     clock.advance(100);
     await expect(following).rejects.toThrow(FollowerTimeout);
     expect(abandoned()).toBe(1);
@@ -116,12 +116,12 @@ describe('a load whose callers go away', () => {
 
   test('goes on for one who never goes, and is not begun for one who has gone', async () => {
     const { abandoned, ask, loads } = setUpLeaving();
-    const presence = new OwnPresence();
+    const cancellation = new CancellationSource();
     const leading = ask();
-    const following = ask(presence);
-    presence.leave();
-    await expect(following).rejects.toThrow(CallerGone);
-    await expect(ask(presence)).rejects.toThrow(CallerGone);
+    const following = ask(cancellation);
+    cancellation.cancel();
+    await expect(following).rejects.toThrow(CallerCancelled);
+    await expect(ask(cancellation)).rejects.toThrow(CallerCancelled);
     loads.open[0]?.resolve('v');
     expect([(await leading).value, abandoned(), loads.count()]).toEqual(['v', 0, 1]);
   });
@@ -129,14 +129,14 @@ describe('a load whose callers go away', () => {
   test('leaves nobody listening when it is over', async () => {
     const { ask, loads } = setUpLeaving();
     const listening = new Set<() => void>();
-    const presence: Presence = {
-      isGone: () => false,
-      onGone: (leave) => {
+    const cancellation: Cancellation = {
+      isCancelled: () => false,
+      onCancel: (leave) => {
         listening.add(leave);
         return () => listening.delete(leave);
       },
     };
-    const asked = [ask(presence), ask(presence)];
+    const asked = [ask(cancellation), ask(cancellation)];
     await settle();
     expect(listening.size).toBe(2);
     loads.open[0]?.resolve('v');

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { erasedAtMs, whyFenced } from '../../../../shared/domain/erasure-fence.ts';
+import { erasedAtMs, fenceReason } from '../../../../shared/domain/erasure-fence.ts';
 import { POPULAR_USER } from '../../../../shared/domain/ids.ts';
 import { type ListKey, makeUserHash } from '../../../../shared/domain/keys.ts';
 import type { Manifest, Variant } from '../../../../shared/domain/manifest.ts';
@@ -43,13 +43,13 @@ describe('erasedAtMs', () => {
 describe('a load', () => {
   test('that began before its user was erased is fenced; one that began then or later is not', () => {
     const manifest = manifestOf({}, [erasure('ann', 1_000)]);
-    const why = (user: string, startedAtMs: number) => whyFenced(manifest, keyOf(user), startedAtMs, NOW_MS);
+    const why = (user: string, startedAtMs: number) => fenceReason(manifest, keyOf(user), startedAtMs, NOW_MS);
     expect([why('ann', 999), why('ann', 1_000), why('bob', 999)]).toEqual(['erased', undefined, undefined]);
   });
 
   test('of a generation, a variant or a surface that is not live any more is fenced', () => {
     const manifest = manifestOf({ previous: OLD });
-    const why = (key: ListKey) => whyFenced(manifest, key, NOW_MS, NOW_MS);
+    const why = (key: ListKey) => fenceReason(manifest, key, NOW_MS, NOW_MS);
     expect(why(keyOf('ann'))).toBeUndefined();
     expect(why(keyOf('ann', OLD))).toBe('superseded');
     expect(why({ ...keyOf('ann'), variant: 'knn' })).toBe('superseded');
@@ -63,15 +63,15 @@ describe('a load', () => {
     const variant = manifest.surfaces.home?.variants[0] as Variant;
     for (const user of Array.from({ length: 100 }, (_, i) => `u${i}`)) {
       const on = chooseGeneration(variant, user, NOW_MS);
-      expect(whyFenced(manifest, keyOf(user, on), NOW_MS, NOW_MS)).toBeUndefined();
-      expect(whyFenced(manifest, keyOf(user, on === NEW ? OLD : NEW), NOW_MS, NOW_MS)).toBe('superseded');
+      expect(fenceReason(manifest, keyOf(user, on), NOW_MS, NOW_MS)).toBeUndefined();
+      expect(fenceReason(manifest, keyOf(user, on === NEW ? OLD : NEW), NOW_MS, NOW_MS)).toBe('superseded');
     }
   });
 
   test('of the popular list is fenced for nobody during a ramp, because it is read by users on either side', () => {
     const why = (generation: number, elapsedMs: number) => {
       const flip = { startsAtMs: NOW_MS - elapsedMs, durationMs: 1_000 };
-      return whyFenced(manifestOf({ previous: OLD, flip }), keyOf(POPULAR_USER, generation), NOW_MS, NOW_MS);
+      return fenceReason(manifestOf({ previous: OLD, flip }), keyOf(POPULAR_USER, generation), NOW_MS, NOW_MS);
     };
     expect([1, 500, 999].flatMap((elapsedMs) => [why(OLD, elapsedMs), why(NEW, elapsedMs)])).toEqual(
       Array(6).fill(undefined),
@@ -82,8 +82,8 @@ describe('a load', () => {
 
   test('of the popular list is fenced like any other once it was erased, or is of a generation that nobody is on', () => {
     const manifest = manifestOf({ previous: OLD }, [erasure(POPULAR_USER, 1_000)]);
-    expect(whyFenced(manifest, keyOf(POPULAR_USER), 999, NOW_MS)).toBe('erased');
-    expect(whyFenced(manifest, keyOf(POPULAR_USER, OLD), 1_000, NOW_MS)).toBe('superseded');
-    expect(whyFenced(manifest, keyOf(POPULAR_USER), 1_000, NOW_MS)).toBeUndefined();
+    expect(fenceReason(manifest, keyOf(POPULAR_USER), 999, NOW_MS)).toBe('erased');
+    expect(fenceReason(manifest, keyOf(POPULAR_USER, OLD), 1_000, NOW_MS)).toBe('superseded');
+    expect(fenceReason(manifest, keyOf(POPULAR_USER), 1_000, NOW_MS)).toBeUndefined();
   });
 });

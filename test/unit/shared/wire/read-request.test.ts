@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { type ListAsk, listsReadSchema, parseListsRead } from '../../../../shared/wire/read-request.ts';
+import { type ListQuery, listsReadSchema, parseListsRead } from '../../../../shared/wire/read-request.ts';
 
-const ask: ListAsk = { surface: 'home', variant: 'control', generation: 1_795_402_800_000, user: 'ann' };
+const ask: ListQuery = { surface: 'home', variant: 'control', generation: 1_795_402_800_000, user: 'ann' };
 
 /** As JSON has it: what a hostile caller could write, and nothing else. */
 const asJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value));

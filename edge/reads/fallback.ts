@@ -1,0 +1,133 @@
+// The order of the fallback chain, as pure functions of manifest, read and time:
+//
+//   1. the user's list
+//   2. if it is unreachable: the list without item metadata (for an expanded read), then a cached list of the previous generation
+//   3. the surface's popular list, under the user's variant
+//   4. the popular list of all surfaces
+import { erasedAtMs } from '../../shared/domain/erasure-fence.ts';
+import { POPULAR_SURFACE, POPULAR_USER } from '../../shared/domain/ids.ts';
+import { type ListKey, makeCacheKey } from '../../shared/domain/keys.ts';
+import type { Manifest, Surface } from '../../shared/domain/manifest.ts';
+import { chooseGeneration, chooseList } from '../../shared/domain/rollout.ts';
+import { EarshotError } from '../../shared/wire/errors.ts';
+import type { ListRequest } from './list-source.ts';
+import type { FallbackKind } from './trail.ts';
+
+export interface Read {
+  readonly user: string;
+  readonly surface: string;
+  /** `none`: no popular list; a user without a list gets `no_recommendations`. */
+  readonly fallback: 'popular' | 'none';
+  /** Variant that a previewer names instead of the rollout's choice. */
+  readonly variant: string | undefined;
+  /** Adds each item's metadata. Default: the list alone. */
+  readonly expand?: ListKey['expand'];
+}
+
+export interface FallbackStep extends ListRequest {
+  readonly source: 'personal' | 'popular';
+  /** Undefined for the list that was requested. */
+  readonly fallback?: FallbackKind;
+}
+
+/** The first step: the user's list. Returns `unknown_surface` or `unknown_variant` as a value. */
+export function makeOwnStep(read: Read, manifest: Manifest, nowMs: number): FallbackStep | EarshotError {
+  const surface = surfaceOf(manifest, read.surface);
+  if (surface === undefined)
+    return new EarshotError('unknown_surface', 'edge', `there is no surface "${read.surface}"`);
+  const choice = chooseOwnList(surface, read, nowMs);
+  if (choice instanceof EarshotError) return choice;
+  return {
+    key: { surface: read.surface, user: read.user, ...choice, expand: read.expand },
+    ttlSeconds: surface.listTtlSeconds,
+    notBeforeMs: erasedAtMs(manifest, read.user),
+    source: 'personal',
+  };
+}
+
+function chooseOwnList(
+  surface: Surface,
+  read: Read,
+  nowMs: number,
+): { variant: string; generation: number } | EarshotError {
+  if (read.variant === undefined) {
+    const { variant, generation } = chooseList(surface, read.user, nowMs);
+    return { variant: variant.name, generation };
+  }
+  const variant = surface.variants.find(({ name }) => name === read.variant);
+  if (variant === undefined) {
+    return new EarshotError('unknown_variant', 'edge', `there is no variant "${read.variant}" on "${read.surface}"`);
+  }
+  return { variant: variant.name, generation: chooseGeneration(variant, read.user, nowMs) };
+}
+
+interface Position {
+  readonly read: Read;
+  readonly own: FallbackStep;
+  /** The step that brought no list. */
+  readonly step: FallbackStep;
+  /** Whether that step failed, rather than found no list. */
+  readonly isUnreachable: boolean;
+}
+
+/** The step after `step`; undefined at the end of the chain. */
+export function nextStep(position: Position, manifest: Manifest, nowMs: number): FallbackStep | undefined {
+  return nextOwnStep(position, manifest) ?? nextPopularStep(position, manifest, nowMs);
+}
+
+function nextOwnStep({ read, own, step, isUnreachable }: Position, manifest: Manifest): FallbackStep | undefined {
+  if (!isUnreachable) return undefined;
+  // A cache may have the unexpanded list, or only the items may be unreachable.
+  if (step === own && read.expand !== undefined)
+    return { ...own, key: { ...own.key, expand: undefined }, fallback: 'unexpanded' };
+  return step === own || step.fallback === 'unexpanded' ? makePreviousStep(own, manifest) : undefined;
+}
+
+function nextPopularStep({ read, own, step }: Position, manifest: Manifest, nowMs: number): FallbackStep | undefined {
+  if (read.fallback === 'none') return undefined;
+  const here = makeSurfacePopularStep(own, manifest);
+  if (step.source === 'personal') return here;
+  const anywhere = makePopularStep(read, manifest, nowMs);
+  const isTried = (each: FallbackStep): boolean =>
+    anywhere !== undefined && makeCacheKey(each.key) === makeCacheKey(anywhere.key);
+  return isTried(step) || isTried(here) ? undefined : anywhere;
+}
+
+/** Undefined without a previous generation, or if the user is on it already. */
+function makePreviousStep(own: FallbackStep, manifest: Manifest): FallbackStep | undefined {
+  const variant = surfaceOf(manifest, own.key.surface)?.variants.find(({ name }) => name === own.key.variant);
+  const previous = variant?.previous;
+  if (previous === undefined || previous === own.key.generation) return undefined;
+  const key = { ...own.key, generation: previous, expand: undefined };
+  return { ...own, key, onlyIfCached: true, fallback: 'previous' };
+}
+
+/** The popular list of the read's surface, under the user's variant. */
+export const makeSurfacePopularStep = (own: FallbackStep, manifest: Manifest): FallbackStep => ({
+  ...own,
+  key: { ...own.key, user: POPULAR_USER },
+  notBeforeMs: erasedAtMs(manifest, POPULAR_USER),
+  source: 'popular',
+  fallback: 'popular',
+});
+
+/** The popular list of all surfaces; undefined if the manifest has no surface for it. */
+export function makePopularStep(
+  { expand }: Pick<Read, 'expand'>,
+  manifest: Manifest,
+  nowMs: number,
+): FallbackStep | undefined {
+  const surface = surfaceOf(manifest, POPULAR_SURFACE);
+  if (surface === undefined) return undefined;
+  const { variant, generation } = chooseList(surface, POPULAR_USER, nowMs);
+  return {
+    key: { surface: POPULAR_SURFACE, variant: variant.name, generation, user: POPULAR_USER, expand },
+    ttlSeconds: surface.listTtlSeconds,
+    notBeforeMs: erasedAtMs(manifest, POPULAR_USER),
+    source: 'popular',
+    fallback: 'popular',
+  };
+}
+
+const surfaceOf = ({ surfaces }: Manifest, name: string): Surface | undefined =>
+  Object.hasOwn(surfaces, name) ? surfaces[name] : undefined;

@@ -1,0 +1,45 @@
+// The composition root of a region object.
+import type { EdgeConfig } from '../config.ts';
+import type { Platform } from '../platform.ts';
+import { createMemoryTier } from '../tiers/memory.ts';
+import type { MemoryTier } from '../tiers/tier.ts';
+import { createInternalToken } from '../upstream/internal-token.ts';
+import { createOriginClient, type OriginClient } from '../upstream/origin-client.ts';
+import { createOriginReader } from '../upstream/origin-reader.ts';
+import { createRegionLists, type RegionLists } from './region-lists.ts';
+
+export const createRegionMemory = ({ regionCacheBytes }: EdgeConfig): MemoryTier =>
+  createMemoryTier({ name: 'region', maxBytes: regionCacheBytes });
+
+/** The lists of one shard of `region`. Throws an Error if the configuration has no region of that name. */
+export function assembleRegion(
+  config: EdgeConfig,
+  region: string,
+  memory: MemoryTier,
+  platform: Platform,
+  client: OriginClient = createRegionClient(config, platform),
+): RegionLists {
+  const found = config.regions.find(({ name }) => name === region);
+  if (found === undefined) throw new Error(`expected one of the configured regions, got "${region}"`);
+  const { clock, random, counters, log } = platform;
+  return createRegionLists({
+    region: found,
+    memory,
+    origin: createOriginReader({ client, clock, random, log }),
+    clock,
+    random,
+    counters,
+    flightAgeMs: config.originTimeoutMs,
+  });
+}
+
+const createRegionClient = (config: EdgeConfig, { fetch, clock, counters, log }: Platform): OriginClient =>
+  createOriginClient({
+    fetch,
+    clock,
+    counters,
+    side: 'region',
+    log,
+    internalToken: createInternalToken({ secret: config.originSecret, clock }),
+    timeoutMs: config.originTimeoutMs,
+  });
