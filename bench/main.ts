@@ -1,14 +1,14 @@
 // `npm run bench -- NAME [--json]`: side-by-side measurements. Each compares two things in pairs within one run, because the machine is never
 // quiet: the ratios are what counts.
 import { parseArgs } from 'node:util';
-import { benchEdge } from './edge.ts';
-import { benchIngest } from './ingest.ts';
+import { benchEdge } from './edge/edge.ts';
+import { benchIngest } from './ingest/ingest.ts';
 import { benchLoading } from './loading.ts';
-import { benchOrigin } from './origin.ts';
+import { benchOrigin } from './origin/origin.ts';
 import { benchOverload } from './overload.ts';
 import { benchParse } from './parse.ts';
 import { benchRegions } from './regions.ts';
-import { benchSoak } from './soak.ts';
+import { benchSoak } from './soak/soak.ts';
 import type { BenchResult } from './support/result.ts';
 import { benchTraces } from './traces.ts';
 

@@ -3,11 +3,11 @@
 // cluster has too few nodes: it reads so many rows a second and takes its time for each call. And once it is this machine's cores.
 import { readFileSync } from 'node:fs';
 import { formatCount } from '../ops/cli/format.ts';
+import { type Phase, type PhaseReport, runOpenLoad } from './load/open-load.ts';
+import { makeListsRead, mintBenchToken, type OriginProcess, startOriginProcess } from './rigs/origin-process.ts';
+import { type BenchBigtable, startBigtable } from './rigs/processes.ts';
+import { REGION_NAMES } from './rigs/regions-rig.ts';
 import { type Cleanup, withCleanup } from './support/cleanup.ts';
-import { type Phase, type PhaseReport, runOpenLoad } from './support/open-load.ts';
-import { makeListsRead, mintBenchToken, type OriginProcess, startOriginProcess } from './support/origin-process.ts';
-import { type BenchBigtable, startBigtable } from './support/processes.ts';
-import { REGION_NAMES } from './support/regions-rig.ts';
 import type { BenchResult } from './support/result.ts';
 import { fillTable, makeKey, makeListener, tableAddress } from './support/table-data.ts';
 

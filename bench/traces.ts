@@ -1,9 +1,9 @@
 // The tiers under real requests: recorded keys, replayed in order through an isolate tier of exactly as many entries as the published LRU hit
 // ratios were taken with, and through isolates, the objects of a region and an origin, to see how few reads of Bigtable are left.
 import { formatCount } from '../ops/cli/format.ts';
+import { createRegionReplay, type RegionReplay } from './rigs/region-replay.ts';
 import { createReadThrough, type ReadThrough } from './support/read-through.ts';
 import { realData } from './support/real-data.ts';
-import { createRegionReplay, type RegionReplay } from './support/region-replay.ts';
 import type { BenchResult } from './support/result.ts';
 import { createTierOf, makeTraceKey } from './support/sized-tier.ts';
 import { readTrace } from './support/trace.ts';

@@ -2,9 +2,9 @@
 import { Hono } from 'hono';
 import { z } from 'zod';
 import { CONTROL_HOST, type ControlListener, startControlListener } from '../control-listener.ts';
+import type { EmbeddedBigtable } from './embedded-bigtable.ts';
 import { faultSchema } from './faults.ts';
 import { checkPortIsFree } from './ports.ts';
-import type { EmbeddedBigtable } from './server.ts';
 
 const replicationSchema = z.strictObject({
   /** From a commit until it is applied in the other clusters, in milliseconds. */

@@ -9,12 +9,11 @@ import { createTableAdminService } from './admin/table-admin-service.ts';
 import { createDataService } from './api/data-service.ts';
 import { createGate } from './api/gate.ts';
 import { startControl } from './control.ts';
-import { ClusterCounters, type CountersSnapshot } from './counters.ts';
-import { type Fault, Faults, faultSchema } from './faults.ts';
-import { Operations } from './operations.ts';
+import { ClusterCounters } from './counters.ts';
+import type { EmbeddedBigtable } from './embedded-bigtable.ts';
+import { Faults, faultSchema } from './faults.ts';
 import { cannotListen, checkPortIsFree } from './ports.ts';
 import type { ReplicationSettings } from './replication/replication.ts';
-import type { AppProfileMessage } from './wire/messages.ts';
 import { loadProtocol } from './wire/protocol.ts';
 
 export interface BigtableOptions {
@@ -32,33 +31,6 @@ export interface BigtableOptions {
   clock?: Clock;
   /** 0 to below 1; decides which calls an injected error strikes. Default: Math.random. */
   random?: () => number;
-}
-
-export interface ClusterState extends ClusterSite {
-  fault: Fault;
-  /** Whether it is cut off from the other clusters. */
-  isReplicationStopped: boolean;
-  /** Writes of other clusters that it has yet to apply. */
-  pendingWrites: number;
-  counters: CountersSnapshot;
-}
-
-export interface EmbeddedBigtable {
-  readonly port: number;
-  /** `host:port`, as BIGTABLE_EMULATOR_HOST wants it. */
-  readonly endpoint: string;
-  readonly controlPort: number | undefined;
-  clusters(): ClusterState[];
-  /** Replaces the cluster's fault; `{}` heals it. Throws for an unknown cluster or a malformed fault. */
-  setFault(cluster: string, fault: Fault): void;
-  replicationLagMs(): number;
-  setReplicationLag(lagMs: number): void;
-  /** Cuts the cluster off: it neither sends nor receives until it is resumed. */
-  stopReplication(cluster: string): void;
-  resumeReplication(cluster: string): void;
-  counters(cluster: string): CountersSnapshot;
-  resetCounters(): void;
-  close(): Promise<void>;
 }
 
 const DEFAULT_CLUSTERS: readonly ClusterSite[] = [
@@ -97,17 +69,12 @@ export async function startBigtable(options: BigtableOptions = {}): Promise<Embe
 
   const { server, port } = await listen(host, options.port ?? 0, (grpc) => {
     const protocol = loadProtocol();
-    const serializeProfile = protocol.instanceAdmin.GetAppProfile?.responseSerialize as (
-      message: AppProfileMessage,
-    ) => Buffer;
-    const operations = new Operations(serializeProfile);
     grpc.addService(protocol.data, createDataService(createGate(instances, faults, countersOf), faults, clock));
     grpc.addService(protocol.tableAdmin, createTableAdminService(instances));
     grpc.addService(
       protocol.instanceAdmin,
-      createInstanceAdminService(instances, () => byName.values(), sites, operations),
+      createInstanceAdminService(instances, () => byName.values(), sites, protocol.serializeProfile),
     );
-    grpc.addService(protocol.operations, operations.service());
   });
 
   let control: ControlListener | undefined;

@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { systemRandom } from '../../shared/runtime/random.ts';
+import { type Backend, chooseBackend, describeBackend } from '../backend.ts';
 import { CONTROL_HOST, startControlListener } from '../control-listener.ts';
 import { type DataDirectory, readDataDirectory } from '../data/data-directory.ts';
 import { findListener, loadData } from '../data/load-data.ts';
@@ -11,7 +12,6 @@ import { requireFreePorts } from '../ports.ts';
 import { createRegionControl } from '../region-proxy/control.ts';
 import { type RegionProxy, startRegionProxy } from '../region-proxy/proxy.ts';
 import { BEHIND_PORT_OFFSET, makeRegions } from '../topology.ts';
-import { type Backend, chooseBackend, describeBackend } from './backend.ts';
 import { createChildren } from './children.ts';
 import type { StartOptions } from './options.ts';
 import { bigtableService, edgeService, originService } from './services.ts';

@@ -4,8 +4,8 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { NODE_ARGS } from '../../origin/node-args.ts';
 import type { Region } from '../../shared/domain/regions.ts';
+import type { Backend } from '../backend.ts';
 import { DEV_LOCATIONS } from '../topology.ts';
-import type { Backend } from './backend.ts';
 import type { ChildSpec } from './children.ts';
 import type { Secrets } from './state.ts';
 

@@ -5,7 +5,7 @@ import { parseListLine } from '../../ops/ingest/list-line.ts';
 import { runEarshot } from '../../ops/program.ts';
 import { formatGeneration } from '../../shared/domain/generation.ts';
 import { POPULAR_USER } from '../../shared/domain/ids.ts';
-import type { Backend } from '../cloud/backend.ts';
+import type { Backend } from '../backend.ts';
 import type { DataDirectory } from './data-directory.ts';
 
 /** All lists get the generation `nowMs`. Throws an Error when anything could not be published. */

@@ -3,7 +3,6 @@ import { InvalidArgumentError, Option } from 'commander';
 import { parseGeneration } from '../../shared/domain/generation.ts';
 import { isName, NAME_GRAMMAR } from '../../shared/domain/ids.ts';
 import { FULL_WEIGHT } from '../../shared/domain/manifest.ts';
-import type { Figure } from '../fault/region-fault.ts';
 
 export const surfaceOption = () => new Option('--surface <name>', 'surface, `home` for example').argParser(parseName);
 
@@ -37,15 +36,6 @@ export function parseDuration(text: string): number {
   if (count !== undefined && unit !== undefined) return Number(count) * UNIT_MS[unit as keyof typeof UNIT_MS];
   throw new InvalidArgumentError('expected a duration like 90s, 10m, 6h or 1d.');
 }
-
-/** Reads a number within the bounds of `figure`. */
-export const parseFigure =
-  ({ schema, what }: Figure) =>
-  (text: string): number => {
-    const value = Number(text);
-    if (/^\d+(\.\d+)?$/.test(text) && schema.safeParse(value).success) return value;
-    throw new InvalidArgumentError(`expected ${what}.`);
-  };
 
 /** `europe,us`. */
 export const parseNames = (text: string): string[] => text.split(',').map((name) => parseName(name.trim()));

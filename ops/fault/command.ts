@@ -1,11 +1,11 @@
 // `earshot fault`: breaks a part of the local cloud on request, to watch what listeners get then, and mends it.
-import { Command } from 'commander';
-import { parseFigure, parseNames } from '../cli/arguments.ts';
+import { Command, InvalidArgumentError } from 'commander';
+import { parseNames } from '../cli/arguments.ts';
 import { requireLocalCloud } from '../cli/settings.ts';
 import { UsageError } from '../cli/usage-error.ts';
 import { describeFaults } from './describe-faults.ts';
 import { type ClusterFault, createLocalFaults, type FaultState, type LocalFaults } from './local-faults.ts';
-import { BYTES_PER_SECOND, DELAY_MS, type RegionFault, ROWS_PER_SECOND, SHARE } from './region-fault.ts';
+import { BYTES_PER_SECOND, DELAY_MS, type Figure, type RegionFault, ROWS_PER_SECOND, SHARE } from './region-fault.ts';
 
 interface Flags {
   readonly down?: boolean;
@@ -144,4 +144,13 @@ async function healAll(faults: LocalFaults, { regions, bigtable }: FaultState): 
   if (bigtable === undefined) return;
   for (const region of Object.keys(bigtable.clusters)) await faults.setCluster(region, {});
   await faults.setReplication({ lagMs: bigtable.replication.initialLagMs, stopped: [] });
+}
+
+/** Reads a number within the bounds of `figure`. */
+function parseFigure({ schema, what }: Figure): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+(\.\d+)?$/.test(text) && schema.safeParse(value).success) return value;
+    throw new InvalidArgumentError(`expected ${what}.`);
+  };
 }

@@ -4,11 +4,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createBatchAsks, makeListAsks, TOKEN_SECRET } from '../../bench/support/edge-asks.ts';
-import { type Ask, createHttpLoad } from '../../bench/support/http-load.ts';
-import { type ListOrigin, startListOrigin } from '../../bench/support/list-origin.ts';
-import { bundleEdge } from '../../bench/support/worker-bundle.ts';
-import { startWorkerd, type Workerd } from '../../bench/support/workerd.ts';
+import { type Ask, createHttpLoad } from '../../bench/load/http-load.ts';
+import { createBatchAsks, makeListAsks, TOKEN_SECRET } from '../../bench/rigs/edge-asks.ts';
+import { type ListOrigin, startListOrigin } from '../../bench/rigs/list-origin.ts';
+import { bundleEdge } from '../../bench/rigs/worker-bundle.ts';
+import { startWorkerd, type Workerd } from '../../bench/rigs/workerd.ts';
 
 const PLACES = {
   NRT: { latitude: 35.76, longitude: 140.39 },

@@ -2,7 +2,7 @@
 import { SignJWT } from 'jose';
 import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
-import type { EmbeddedBigtable } from '../../dev/bigtable/server.ts';
+import type { EmbeddedBigtable } from '../../dev/bigtable/embedded-bigtable.ts';
 import type { BigtableConnection } from '../../origin/bigtable/connection.ts';
 import { readManifest, replaceManifest } from '../../origin/bigtable/manifest-row.ts';
 import { type Origin, startOrigin } from '../../origin/server.ts';

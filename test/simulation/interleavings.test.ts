@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { readConfig } from '../../edge/config.ts';
 import { type CounterName, createCounters } from '../../shared/runtime/counters.ts';
 import { TEST_ENV } from '../workerd/support/harness.ts';
-import { PLAIN_GLOBALS } from './plain-platform.ts';
+import { PLAIN_GLOBALS } from './platform/plain-platform.ts';
 import { runInterleaving, tellInterleaving } from './run.ts';
 
 const RUNS_PER_SEED = 25_000;

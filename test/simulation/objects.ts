@@ -13,7 +13,7 @@ import type { OriginClient } from '../../edge/upstream/origin-client.ts';
 import type { Entry } from '../../shared/caching/entry.ts';
 import { makeCacheKey } from '../../shared/domain/keys.ts';
 import type { Watcher } from './origins.ts';
-import type { Timeline } from './timeline.ts';
+import type { Timeline } from './platform/timeline.ts';
 
 export const OBJECT_TROUBLES = ['throws', 'broken', 'overloaded', 'sheds', 'hangs', 'hangs-back'] as const;
 

@@ -5,11 +5,11 @@ import { type ListKey, makeCacheKey } from '../../shared/domain/keys.ts';
 import type { ListValue } from '../../shared/domain/list.ts';
 import { type ListQuery, MANIFEST_PATH } from '../../shared/wire/read-request.ts';
 import { type AgedValue, encodeListFrames, type ListResult } from '../../shared/wire/read-response.ts';
-import type { Chance } from './chance.ts';
 import type { Cloud } from './cloud.ts';
-import { PlainResponse } from './plain-platform.ts';
+import type { Chance } from './platform/chance.ts';
+import { PlainResponse } from './platform/plain-platform.ts';
+import type { Timeline } from './platform/timeline.ts';
 import type { Setting } from './setting.ts';
-import type { Timeline } from './timeline.ts';
 
 export const TROUBLES = [
   'refuses',

@@ -3,7 +3,7 @@
 import type { EdgeConfig } from '../../edge/config.ts';
 import { POPULAR_USER } from '../../shared/domain/ids.ts';
 import type { Manifest, Surface } from '../../shared/domain/manifest.ts';
-import type { Chance } from './chance.ts';
+import type { Chance } from './platform/chance.ts';
 
 /** What may go wrong: nothing; caches and objects of regions; these and origins. */
 export type Trouble = 'none' | 'caches' | 'all';

@@ -7,16 +7,16 @@ import { createOriginClient, type OriginClient } from '../../edge/upstream/origi
 import { POPULAR_USER } from '../../shared/domain/ids.ts';
 import type { Region } from '../../shared/domain/regions.ts';
 import type { CounterSide, Counters } from '../../shared/runtime/counters.ts';
-import { type Chance, createChance } from './chance.ts';
 import { type Cloud, createCloud } from './cloud.ts';
-import { type ColoCache, createColoCache } from './colo-cache.ts';
 import { createIsolate, type Isolate } from './isolate.ts';
 import { createLoadWatch, type LoadWatch } from './load-watch.ts';
 import { createObjects, type Objects } from './objects.ts';
 import { createOracle, type Oracle, type Outcome, Violation } from './oracle.ts';
 import { createOrigins, type OriginState, type OwnedFetch } from './origins.ts';
+import { type Chance, createChance } from './platform/chance.ts';
+import { type ColoCache, createColoCache } from './platform/colo-cache.ts';
+import { createTimeline, runMicrotasks, type Timeline } from './platform/timeline.ts';
 import { drawSetting, FIRST_GENERATION, type Setting } from './setting.ts';
-import { createTimeline, runMicrotasks, type Timeline } from './timeline.ts';
 
 export interface World {
   readonly setting: Setting;

@@ -1,6 +1,5 @@
 // google.bigtable.admin.v2.BigtableInstanceAdmin: instances and clusters to look at, app profiles to manage.
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
-import type { Operations } from '../operations.ts';
 import { compareText } from '../rows/row.ts';
 import { unary } from '../wire/calls.ts';
 import type { AppProfileMessage, Operation } from '../wire/messages.ts';
@@ -33,7 +32,7 @@ export function createInstanceAdminService(
   instances: Instances,
   known: () => Iterable<Instance>,
   sites: readonly ClusterSite[],
-  operations: Operations,
+  serializeProfile: (profile: AppProfileMessage) => Buffer,
 ): UntypedServiceImplementation {
   const findProfile = (name: string) => {
     const { instance: instanceName, id } = splitName(name, 'appProfiles');
@@ -103,7 +102,7 @@ export function createInstanceAdminService(
         throw failedPrecondition('App profile etag mismatch');
       const updated = updateProfile(profile, appProfile, paths, instance.clusters);
       instance.profiles.set(updated.id, updated);
-      return operations.finishedUpdate(toMessage(instance.name, updated));
+      return finishedUpdate(toMessage(instance.name, updated), serializeProfile);
     }),
 
     deleteAppProfile: unary<{ name: string }, object>(({ name }) => {
@@ -111,6 +110,17 @@ export function createInstanceAdminService(
       instance.profiles.delete(profile.id);
       return {};
     }),
+  };
+}
+
+/** The update is done when it is answered, so no client polls the operation. */
+function finishedUpdate(profile: AppProfileMessage, serialize: (profile: AppProfileMessage) => Buffer): Operation {
+  const types = 'type.googleapis.com/google.bigtable.admin.v2';
+  return {
+    name: `operations/${profile.name}/locations/local/operations/1`,
+    done: true,
+    metadata: { typeUrl: `${types}.UpdateAppProfileMetadata`, value: Buffer.alloc(0) },
+    response: { typeUrl: `${types}.AppProfile`, value: serialize(profile) },
   };
 }
 

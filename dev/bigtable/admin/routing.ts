@@ -20,7 +20,7 @@ export function pickCluster(
   return picked;
 }
 
-/** CheckAndMutateRow and ReadModifyWriteRow need one cluster to decide, and a profile that says so. */
+/** CheckAndMutateRow needs one cluster that decides, and a profile that allows it. */
 export function checkTransactions({ routing }: AppProfile): void {
   if (routing.kind === 'single-cluster' && routing.allowsTransactions) return;
   throw failedPrecondition('Single-row transactions are not allowed by this app profile');

@@ -6,7 +6,6 @@ import type { Faults, HeldCall } from '../faults.ts';
 import { compileFilter } from '../filters/filters.ts';
 import { checkMutations, checkRowKey } from '../mutations/mutation-checks.ts';
 import { resolveMutations } from '../mutations/mutations.ts';
-import { readModifyWrite } from '../read-modify-write.ts';
 import { readableCells } from '../rows/gc.ts';
 import { toText } from '../rows/row.ts';
 import { rowsOf, type Table } from '../rows/table.ts';
@@ -97,14 +96,6 @@ export function createDataService(gate: Gate, faults: Faults, clock: Clock): Unt
           counters.rowsWritten++;
         }
         return { predicateMatched };
-      }),
-    ),
-
-    readModifyWriteRow: unary<m.ReadModifyWriteRowRequest, m.ReadModifyWriteRowResponse>((request, call) =>
-      onTable('ReadModifyWriteRow', request, call, (site, table) => {
-        checkTransactions(site.profile);
-        checkRowKey(request.rowKey);
-        return readModifyWrite(request, site, table, clock.now());
       }),
     ),
 

@@ -3,7 +3,11 @@
 import type { Duration, GcRule } from '../wire/messages.ts';
 import { invalidArgument } from '../wire/status.ts';
 import type { Cell, ReadCell, Row } from './row.ts';
-import type { Family } from './table.ts';
+
+/** The part of a family that decides which cells are collected. */
+export interface CollectedFamily {
+  readonly isCollected: IsCollected | undefined;
+}
 
 /** Whether the cell that is number `index` of its column, newest first, has been given up. */
 export type IsCollected = (index: number, timestampMicros: number, nowMicros: number) => boolean;
@@ -48,7 +52,7 @@ export function versionsKept(rule: GcRule | null): number {
 }
 
 /** The row's cells that are still there for a reader, in order. */
-export function readableCells(row: Row, families: ReadonlyMap<string, Family>, nowMicros: number): ReadCell[] {
+export function readableCells(row: Row, families: ReadonlyMap<string, CollectedFamily>, nowMicros: number): ReadCell[] {
   const readable: ReadCell[] = [];
   for (const { family, qualifier, cells } of row) {
     const isCollected = families.get(family)?.isCollected;

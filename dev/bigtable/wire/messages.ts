@@ -127,26 +127,6 @@ export interface CheckAndMutateRowRequest {
   falseMutations: Mutation[];
 }
 
-export interface ReadModifyWriteRowRequest {
-  tableName: string;
-  appProfileId: string;
-  rowKey: Buffer;
-  rules: {
-    familyName: string;
-    columnQualifier: Buffer;
-    rule?: string;
-    appendValue?: Buffer;
-    incrementAmount?: number;
-  }[];
-}
-
-export interface ReadModifyWriteRowResponse {
-  row: {
-    key: Buffer;
-    families: { name: string; columns: { qualifier: Buffer; cells: { timestampMicros: number; value: Buffer }[] }[] }[];
-  };
-}
-
 export interface PingAndWarmRequest {
   name: string;
   appProfileId: string;

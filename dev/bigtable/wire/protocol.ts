@@ -4,14 +4,14 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { ServiceDefinition } from '@grpc/grpc-js';
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
-import type { MutateRowsRequest } from './messages.ts';
+import type { AppProfileMessage, MutateRowsRequest } from './messages.ts';
 import { parseBulkRequest } from './mutate-rows-request.ts';
 
 export interface Protocol {
   data: ServiceDefinition;
   tableAdmin: ServiceDefinition;
   instanceAdmin: ServiceDefinition;
-  operations: ServiceDefinition;
+  serializeProfile: (profile: AppProfileMessage) => Buffer;
 }
 
 /** Reads the .proto files from disk (about 100 ms), so once per server. */
@@ -21,15 +21,15 @@ export function loadProtocol(): Protocol {
       'google/bigtable/v2/bigtable.proto',
       'google/bigtable/admin/v2/bigtable_table_admin.proto',
       'google/bigtable/admin/v2/bigtable_instance_admin.proto',
-      'google/longrunning/operations.proto',
     ],
     { includeDirs: protoDirectories(), longs: Number, enums: String, defaults: true, oneofs: true },
   );
+  const instanceAdmin = service(definitions, 'google.bigtable.admin.v2.BigtableInstanceAdmin');
   return {
     data: withBulkRequests(service(definitions, 'google.bigtable.v2.Bigtable')),
     tableAdmin: service(definitions, 'google.bigtable.admin.v2.BigtableTableAdmin'),
-    instanceAdmin: service(definitions, 'google.bigtable.admin.v2.BigtableInstanceAdmin'),
-    operations: service(definitions, 'google.longrunning.Operations'),
+    instanceAdmin,
+    serializeProfile: profileSerializer(instanceAdmin),
   };
 }
 
@@ -39,6 +39,12 @@ function withBulkRequests(data: ServiceDefinition): ServiceDefinition {
   if (method === undefined) throw new Error('expected MutateRows among the methods of the loaded protos');
   const decode = (bytes: Buffer) => method.requestDeserialize(bytes) as MutateRowsRequest;
   return { ...data, MutateRows: { ...method, requestDeserialize: (bytes: Buffer) => parseBulkRequest(bytes, decode) } };
+}
+
+/** The result of UpdateAppProfile carries an encoded AppProfile. */
+function profileSerializer({ GetAppProfile: method }: ServiceDefinition): (profile: AppProfileMessage) => Buffer {
+  if (method === undefined) throw new Error('expected GetAppProfile among the methods of the loaded protos');
+  return (profile) => method.responseSerialize(profile);
 }
 
 /** The client's protos lack Google's common ones (google/api, google/rpc); google-gax, beside it or within it, has them. */

@@ -1,7 +1,8 @@
 // An embedded Bigtable for one test, with a table `t` (family `l`), an app profile per cluster, and short words for reading and
 // writing through them. It ends with the test.
 import { onTestFinished } from 'vitest';
-import { type BigtableOptions, type EmbeddedBigtable, startBigtable } from '../../../dev/bigtable/server.ts';
+import type { EmbeddedBigtable } from '../../../dev/bigtable/embedded-bigtable.ts';
+import { type BigtableOptions, startBigtable } from '../../../dev/bigtable/server.ts';
 import {
   type Clients,
   connect,

@@ -1,7 +1,8 @@
 // An instance of the embedded Bigtable for one test, reached as the origin and the `earshot` command reach theirs. It ends with the test.
 import { onTestFinished } from 'vitest';
+import type { EmbeddedBigtable } from '../../../dev/bigtable/embedded-bigtable.ts';
 import type { Fault } from '../../../dev/bigtable/faults.ts';
-import { type BigtableOptions, type EmbeddedBigtable, startBigtable } from '../../../dev/bigtable/server.ts';
+import { type BigtableOptions, startBigtable } from '../../../dev/bigtable/server.ts';
 import { applySchema } from '../../../ops/bigtable/schema.ts';
 import { type BigtableAddress, type BigtableConnection, connectBigtable } from '../../../origin/bigtable/connection.ts';
 import {

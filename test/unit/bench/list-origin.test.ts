@@ -1,6 +1,6 @@
 // The origin of the bench speaks the contract that the worker reads with, and counts every key.
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type ListOrigin, startListOrigin } from '../../../bench/support/list-origin.ts';
+import { type ListOrigin, startListOrigin } from '../../../bench/rigs/list-origin.ts';
 import { parseManifest } from '../../../shared/domain/manifest.ts';
 import { LISTS_READ_PATH, MANIFEST_PATH, parseListsRead } from '../../../shared/wire/read-request.ts';
 import { decodeListFrames } from '../../../shared/wire/read-response.ts';

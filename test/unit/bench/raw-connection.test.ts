@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { openRawConnection, type RawAnswer, type RawConnection } from '../../../bench/support/raw-connection.ts';
+import { openRawConnection, type RawAnswer, type RawConnection } from '../../../bench/load/raw-connection.ts';
 import { waitUntil } from '../../../dev/cloud/wait.ts';
 import { systemClock } from '../../../shared/runtime/clock.ts';
 

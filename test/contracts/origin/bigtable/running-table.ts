@@ -1,6 +1,7 @@
 // The recommendation table for one test: over real gRPC, before an embedded Bigtable or whatever else listens at the address.
 import { onTestFinished } from 'vitest';
-import type { BigtableOptions, EmbeddedBigtable } from '../../../../dev/bigtable/server.ts';
+import type { EmbeddedBigtable } from '../../../../dev/bigtable/embedded-bigtable.ts';
+import type { BigtableOptions } from '../../../../dev/bigtable/server.ts';
 import type { BigtableAddress } from '../../../../origin/bigtable/connection.ts';
 import {
   createRecommendationTable,

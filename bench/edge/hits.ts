@@ -1,0 +1,117 @@
+// CPU of the workerd process per request: a list that the isolate holds, the same bytes from a bare route, and batches of such lists. The three
+// take turns in slices of a fraction of a second, so that whatever else the machine does meets all of them.
+
+import type { Answer, Ask } from '../load/http-load.ts';
+import { createBatchAsks, expectBatch, expectHit, expectOk, READS_PER_BATCH } from '../rigs/edge-asks.ts';
+import type { EdgeRig, Served } from '../rigs/edge-rig.ts';
+import { cpuTimeMs } from '../support/cpu-time.ts';
+import { median } from '../support/statistics.ts';
+
+export const ROUNDS = 7;
+/** In a round, together a second of CPU and more, of which the 10 ms that Linux counts in are little. */
+export const REQUESTS = 12_000;
+export const BATCHES = 500;
+const SLICES = 20;
+/** Before anything is measured, so that V8 has compiled what is hot. */
+const WARM_UP_ROUNDS = 2;
+/** Of so many answers one is looked at closely; more would only slow down the client. */
+const SAMPLE_EVERY = 97;
+
+export interface Cost {
+  /** Of CPU, per request. */
+  readonly micros: number;
+  readonly perSecond: number;
+}
+
+export interface Costs {
+  readonly hit: Cost;
+  readonly bare: Cost;
+  /** Per batch. */
+  readonly batch: Cost;
+  readonly hitVsBare: number;
+  readonly batchVsHit: number;
+}
+
+type Name = 'hit' | 'bare' | 'batch';
+type Round = Readonly<Record<Name, Cost>>;
+
+/** What is sent to `served` in a round: `count` requests, each answer of which `check` takes or throws for. */
+interface Subject {
+  readonly served: Served;
+  readonly count: number;
+  readonly askOf: (i: number) => Ask;
+  readonly check: (answer: Answer, i: number) => void;
+}
+
+export async function measureHits(rig: EdgeRig): Promise<Costs> {
+  const [edge, bare] = [await rig.startEdge(), await rig.startBare()];
+  for (const ask of rig.asks) expectOk(await edge.load.ask(ask));
+  const subjects = await makeSubjects(rig, edge, bare);
+  for (let i = 0; i < WARM_UP_ROUNDS; i++) await measureRound(subjects);
+  const readsBefore = rig.origin.reads;
+  const rounds: Round[] = [];
+  for (let i = 0; i < ROUNDS; i++) rounds.push(await measureRound(subjects));
+  const reads = rig.origin.reads - readsBefore;
+  if (reads > 0) throw new Error(`expected hits only, got ${reads} reads at the origin`);
+  await Promise.all([edge.stop(), bare.stop()]);
+
+  const middle = (of: (round: Round) => number): number => median(rounds.map(of));
+  const costOf = (name: Name): Cost => ({
+    micros: middle((round) => round[name].micros),
+    perSecond: middle((round) => round[name].perSecond),
+  });
+  return {
+    hit: costOf('hit'),
+    bare: costOf('bare'),
+    batch: costOf('batch'),
+    hitVsBare: middle(({ hit, bare }) => hit.micros / bare.micros),
+    batchVsHit: middle(({ hit, batch }) => batch.micros / hit.micros),
+  };
+}
+
+async function makeSubjects(rig: EdgeRig, edge: Served, bare: Served): Promise<Record<Name, Subject>> {
+  const { users, asks, bodies } = rig;
+  const batchUsers = users.slice(0, READS_PER_BATCH);
+  const batch = (await createBatchAsks())(batchUsers);
+  const isSampled = (i: number): boolean => i % SAMPLE_EVERY === 0;
+  const askOf = (i: number): Ask => asks[i % asks.length] ?? batch;
+  const checkBare = (answer: Answer, i: number): void => {
+    expectOk(answer);
+    if (isSampled(i) && !answer.body.equals(bodies[i % asks.length] ?? Buffer.alloc(0)))
+      throw new Error(`expected the same bytes from both workers, got ${answer.body.toString().slice(0, 200)}`);
+  };
+  const checkHit = (answer: Answer, i: number): void => {
+    checkBare(answer, i);
+    if (isSampled(i)) expectHit(answer);
+  };
+  const checkBatch = (answer: Answer, i: number): void => {
+    expectOk(answer);
+    if (isSampled(i)) expectBatch(answer, batchUsers);
+  };
+  return {
+    hit: { served: edge, count: REQUESTS, askOf, check: checkHit },
+    bare: { served: bare, count: REQUESTS, askOf, check: checkBare },
+    batch: { served: edge, count: BATCHES, askOf: () => batch, check: checkBatch },
+  };
+}
+
+async function measureRound(subjects: Readonly<Record<Name, Subject>>): Promise<Round> {
+  const names = Object.keys(subjects) as Name[];
+  const cpuMs = { hit: 0, bare: 0, batch: 0 };
+  const wallMs = { hit: 0, bare: 0, batch: 0 };
+  for (let slice = 0; slice < SLICES; slice++) {
+    for (let turn = 0; turn < names.length; turn++) {
+      const name = names[(slice + turn) % names.length] ?? 'hit';
+      const { served, count, askOf, check } = subjects[name];
+      const [startedAtMs, cpuBeforeMs] = [performance.now(), cpuTimeMs(served.pid)];
+      await served.load.run(count / SLICES, askOf, check);
+      cpuMs[name] += cpuTimeMs(served.pid) - cpuBeforeMs;
+      wallMs[name] += performance.now() - startedAtMs;
+    }
+  }
+  const costOf = (name: Name): Cost => ({
+    micros: (cpuMs[name] * 1000) / subjects[name].count,
+    perSecond: subjects[name].count / (wallMs[name] / 1000),
+  });
+  return { hit: costOf('hit'), bare: costOf('bare'), batch: costOf('batch') };
+}

@@ -1,0 +1,45 @@
+// `node bench/ingest/bare.ts COUNT`: the loop that one would write first, with the same client, batches and number in flight as the loader, and
+// rows that are made on the spot: no file, no parsing, no checks, no retries.
+import { connectBigtable } from '../../origin/bigtable/connection.ts';
+import { FAMILIES, makeListQualifier, makeRowKey, TABLES } from '../../shared/domain/keys.ts';
+import { ITEM_SEPARATOR } from '../../shared/domain/list.ts';
+import { makeItems, makeUser } from '../support/lists-file.ts';
+
+const BATCH = 1000;
+const IN_FLIGHT = 4;
+
+const count = Number(process.argv[2]);
+const { BIGTABLE_EMULATOR_HOST, EARSHOT_PROJECT = '', EARSHOT_INSTANCE = '' } = process.env;
+const bigtable = connectBigtable({
+  project: EARSHOT_PROJECT,
+  instance: EARSHOT_INSTANCE,
+  emulatorHost: BIGTABLE_EMULATOR_HOST,
+});
+const tableName = bigtable.tableName(TABLES.recommendations);
+const columnQualifier = Buffer.from(makeListQualifier('home', 'bare'));
+const timestampMicros = Math.floor(Date.now()) * 1000;
+let next = 0;
+
+async function loop(): Promise<void> {
+  while (next < count) {
+    const first = next;
+    next += BATCH;
+    const entries = Array.from({ length: Math.min(BATCH, count - first) }, (_, i) => {
+      const user = makeUser(first + i);
+      const value = Buffer.from(makeItems(user).join(ITEM_SEPARATOR));
+      return {
+        rowKey: Buffer.from(makeRowKey(user)),
+        mutations: [{ setCell: { familyName: FAMILIES.lists, columnQualifier, timestampMicros, value } }],
+      };
+    });
+    for await (const response of (await bigtable.data()).mutateRows(
+      { tableName, appProfileId: 'ingest', entries },
+      { timeout: 60_000 },
+    )) {
+      for (const { status } of response.entries) if (status.code !== 0) throw new Error(status.message);
+    }
+  }
+}
+
+await Promise.all(Array.from({ length: IN_FLIGHT }, loop));
+await bigtable.close();

@@ -1,0 +1,60 @@
+// Load from a process of its own (bench/load/load-generator.ts).
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+
+export interface LoadOrder {
+  readonly port: number;
+  readonly connections: number;
+  /** Whole HTTP/1.1 requests, sent in turn. */
+  readonly requests: readonly string[];
+  readonly warmUpMs: number;
+  readonly durationMs: number;
+  /** So many latencies are kept, the last ones. */
+  readonly maxSamples: number;
+}
+
+export interface LoadReport {
+  readonly requests: number;
+  /** Of these, answered by anything but 200. */
+  readonly failed: number;
+  readonly bytes: number;
+  readonly durationMs: number;
+  /** Of the generator itself. */
+  readonly cpuMs: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  /** The body of the first answer, a byte a character, and which of the requests it answers. */
+  readonly firstBody: string;
+  readonly firstIndex: number;
+  /** Status and body of the first that failed, empty without one. */
+  readonly firstFailure: string;
+}
+
+export const makeHttpRequest = (path: string, headers: Readonly<Record<string, string>>, body?: string): string => {
+  const all = {
+    host: '127.0.0.1',
+    ...headers,
+    ...(body === undefined ? {} : { 'content-length': String(body.length) }),
+  };
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `${body === undefined ? 'GET' : 'POST'} ${path} HTTP/1.1\r\n${lines.join('')}\r\n${body ?? ''}`;
+};
+
+/** Rejects when the generator fails, or an answer is not 200. */
+export async function runLoad(order: LoadOrder): Promise<LoadReport> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'load-generator.ts')], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const exited = once(child, 'exit');
+  child.stdin.end(JSON.stringify(order));
+  const text = (await child.stdout.toArray()).join('');
+  const [code] = (await exited) as [number | null];
+  if (code !== 0) throw new Error(`expected the load generator to end well, got exit code ${code}`);
+  const report = JSON.parse(text) as LoadReport;
+  if (report.failed > 0)
+    throw new Error(
+      `expected all ${report.requests} answers to be 200, got ${report.failed} others, the first of them ${report.firstFailure}`,
+    );
+  return report;
+}

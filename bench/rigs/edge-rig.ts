@@ -1,0 +1,104 @@
+// The worker and a bare one, bundled and ready to be started, before one origin. The bare one is given the real one's own answers.
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Ask, createHttpLoad, type HttpLoad } from '../load/http-load.ts';
+import type { Cleanup } from '../support/cleanup.ts';
+import { expectOk, makeListAsks, makeUsers, TOKEN_SECRET } from './edge-asks.ts';
+import { type ListOrigin, startListOrigin } from './list-origin.ts';
+import { bundleEdge, bundleLike, type WorkerBundle } from './worker-bundle.ts';
+import { startWorkerd, type Workerd } from './workerd.ts';
+
+/** Requests under way at once, each over its own connection. */
+const CONNECTIONS = 8;
+const USERS = 100;
+
+export interface Served extends Workerd {
+  readonly load: HttpLoad;
+}
+
+export interface EdgeRig {
+  readonly bundle: WorkerBundle;
+  /** Bytes that the isolate may hold, as configured. */
+  readonly isolateCacheBytes: number;
+  readonly origin: ListOrigin;
+  readonly users: readonly string[];
+  /** The read of each of `users`. */
+  readonly asks: readonly Ask[];
+  /** The answer to each of `asks`. */
+  readonly bodies: readonly Buffer[];
+  startEdge(options?: { withInspector?: boolean }): Promise<Served>;
+  startBare(): Promise<Served>;
+}
+
+export async function createEdgeRig(cleanup: Cleanup): Promise<EdgeRig> {
+  const directory = mkdtempSync(join(tmpdir(), 'earshot-bench-'));
+  cleanup.add(() => rmSync(directory, { recursive: true }));
+  const origin = await startListOrigin();
+  cleanup.add(origin.stop);
+  const bundle = await bundleEdge(makeDirectory(directory, 'edge'));
+  const bareEntry = join(import.meta.dirname, '../edge/bare.ts');
+  const bareBundle = await bundleLike(bundle, bareEntry, makeDirectory(directory, 'bare'));
+
+  async function start(options: Parameters<typeof startWorkerd>[0]): Promise<Served> {
+    const workerd = await startWorkerd(options);
+    const load = createHttpLoad(workerd.port, CONNECTIONS);
+    const stop = async (): Promise<void> => {
+      load.close();
+      await workerd.stop();
+    };
+    cleanup.add(stop);
+    return { ...workerd, load, stop };
+  }
+
+  const bindings = {
+    ...bundle.vars,
+    REGIONS: makeRegions(origin.url),
+    // The bench is about the isolate: without Durable Objects the worker asks the origin itself.
+    REGION_TIER: 'off',
+    TOKEN_SECRET,
+    ORIGIN_SECRET: 'origin-secret-for-benches-only-0123456789-',
+  };
+  const startEdge: EdgeRig['startEdge'] = (options) => start({ bundle, bindings, ...options });
+
+  const users = makeUsers(USERS);
+  const asks = await makeListAsks(users);
+  const bodies = await readBodies(await startEdge(), asks);
+  const answers = Object.fromEntries(users.map((user, i) => [user, bodies[i]?.toString() ?? '']));
+  return {
+    bundle,
+    isolateCacheBytes: readBytes(bundle),
+    origin,
+    users,
+    asks,
+    bodies,
+    startEdge,
+    startBare: () => start({ bundle: bareBundle, bindings: { BODIES: JSON.stringify(answers) } }),
+  };
+}
+
+async function readBodies(edge: Served, asks: readonly Ask[]): Promise<Buffer[]> {
+  const bodies: Buffer[] = [];
+  for (const ask of asks) {
+    const answer = await edge.load.ask(ask);
+    expectOk(answer);
+    bodies.push(answer.body);
+  }
+  await edge.stop();
+  return bodies;
+}
+
+function readBytes({ vars }: WorkerBundle): number {
+  const bytes = Number(vars.ISOLATE_CACHE_BYTES);
+  if (!(bytes > 0)) throw new Error(`expected ISOLATE_CACHE_BYTES to be configured, got ${vars.ISOLATE_CACHE_BYTES}`);
+  return bytes;
+}
+
+const makeRegions = (origin: string): string =>
+  JSON.stringify([{ name: 'asia', origin, locationHint: 'apac', latitude: 1.35, longitude: 103.82 }]);
+
+function makeDirectory(parent: string, name: string): string {
+  const path = join(parent, name);
+  mkdirSync(path);
+  return path;
+}
