@@ -1,4 +1,4 @@
-// The members of zod that the worker uses, in the place of zod itself (the alias in wrangler.jsonc). @hono/zod-openapi hands zod's whole
+// The members of zod that the worker uses, in the place of zod itself (the alias in wrangler.toml). @hono/zod-openapi hands zod's whole
 // namespace to a function, so no bundler can tell what of it is never called; this namespace holds no more than is named here. Nothing
 // imports this file: code says `zod`, and bundle.test.ts refuses a member that is missing here.
 export {

@@ -59,7 +59,7 @@ export function edgeService(
     name: 'edge',
     args: [
       ...[fileURLToPath(new URL('bin/wrangler.js', import.meta.resolve('wrangler/package.json'))), 'dev'],
-      ...['--config', join(repository, 'edge/wrangler.jsonc'), '--env-file', envFile],
+      ...['--config', join(repository, 'wrangler.toml'), '--env-file', envFile],
       ...['--ip', '127.0.0.1', '--port', String(port), '--inspector-port', '0'],
       ...['--persist-to', persisted, '--show-interactive-dev-session=false'],
     ],
