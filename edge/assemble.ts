@@ -1,19 +1,18 @@
 // From the environment to what answers requests: the one place where the worker meets its platform.
 import { systemClock } from '../shared/runtime/clock.ts';
 import { systemRandom } from '../shared/runtime/random.ts';
-import { toEarshotError } from '../shared/wire/errors.ts';
 import { createApp } from './app.ts';
 import { readConfig } from './config.ts';
+import { answerNotConfigured } from './configuration-problem.ts';
 import { createDeps } from './deps.ts';
 import { consoleLog } from './log.ts';
 import { isolateCounters } from './platform.ts';
 import type { RegionCache } from './region/region-cache.ts';
 import type { FindObject } from './region/region-objects.ts';
-import { respondWithProblem } from './respond/problem.ts';
 
 export type Answer = (request: Request, env: object, context: ExecutionContext) => Response | Promise<Response>;
 
-/** The app, or, since a worker cannot refuse to start, what answers every request with a 500 when the configuration is not valid. */
+/** The app. With a configuration that is not valid it is a function that answers every request with a 503. */
 export function assemble(env: object, keyOrigin: string): Answer {
   try {
     const app = createApp(
@@ -30,9 +29,7 @@ export function assemble(env: object, keyOrigin: string): Answer {
     );
     return app.fetch;
   } catch (thrown) {
-    const error = toEarshotError(thrown, 'edge');
-    consoleLog.error('configuration_invalid', { message: error.message });
-    return () => respondWithProblem(error);
+    return answerNotConfigured(thrown, consoleLog);
   }
 }
 
