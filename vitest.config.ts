@@ -2,7 +2,10 @@
 import { availableParallelism } from 'node:os';
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
+import { unstable_readConfig as readWranglerConfig } from 'wrangler';
 import { patience } from './test/support/patience.ts';
+
+const worker = readWranglerConfig({ config: './wrangler.toml' });
 
 export default defineConfig({
   test: {
@@ -26,14 +29,16 @@ export default defineConfig({
         plugins: [
           cloudflareTest({
             main: './test/workerd/support/main.ts',
-            wrangler: { configPath: './edge/wrangler.jsonc' },
-            // The secrets of test/workerd/support/tokens.ts; everything else comes from wrangler.jsonc, as in a deployment.
+            // The plugin's own reading of wrangler.toml adds .dev.vars: tests would depend on `npm start`.
             miniflare: {
+              compatibilityDate: worker.compatibility_date ?? '',
               durableObjects: {
                 REGION_CACHE: { className: 'RegionCache', useSQLite: true },
                 HARNESS_REGION_CACHE: { className: 'HarnessRegionCache', useSQLite: true },
               },
+              // The variables come from wrangler.toml, the secrets from test/workerd/support/tokens.ts.
               bindings: {
+                ...worker.vars,
                 TOKEN_SECRET: 'listener-secret-for-tests-only-0123456789',
                 ORIGIN_SECRET: 'origin-secret-for-tests-only-0123456789-',
               },

@@ -2,9 +2,9 @@
 import { fenceReason } from '../shared/domain/erasure-fence.ts';
 import type { Clock } from '../shared/runtime/clock.ts';
 import type { Counters } from '../shared/runtime/counters.ts';
-import { toEarshotError } from '../shared/wire/errors.ts';
 import { createApp } from './app.ts';
 import { type EdgeConfig, readConfig } from './config.ts';
+import { answerNotConfigured } from './configuration-problem.ts';
 import type { EdgeDeps } from './deps.ts';
 import { createIdentityVerifier } from './identity/identity.ts';
 import { createVerificationKeys } from './identity/token-keys.ts';
@@ -16,7 +16,6 @@ import { createReadThrough } from './reads/read-through.ts';
 import { createServeReads } from './reads/serve-reads.ts';
 import type { RegionCache } from './region/region-cache.ts';
 import { createRegionObjects, type FindObject } from './region/region-objects.ts';
-import { respondWithProblem } from './respond/problem.ts';
 import { createTierChain } from './tiers/chain.ts';
 import { createColoTier } from './tiers/colo.ts';
 import { createMemoryTier } from './tiers/memory.ts';
@@ -38,7 +37,7 @@ export interface WorkerPlatform extends Platform {
   readonly findObject: FindObject | undefined;
 }
 
-/** The app. A worker cannot refuse to start, so with an invalid configuration every request gets a problem. */
+/** The app. A worker cannot refuse to start, so with an invalid configuration every answer is a 503 problem. */
 export function assemble(env: object, keyOrigin: string): Answer {
   try {
     const platform = {
@@ -49,9 +48,7 @@ export function assemble(env: object, keyOrigin: string): Answer {
     };
     return createApp(createDeps(readConfig(env), platform)).fetch;
   } catch (thrown) {
-    const error = toEarshotError(thrown, 'edge');
-    consoleLog.error('configuration_invalid', { message: error.message });
-    return () => respondWithProblem(error);
+    return answerNotConfigured(thrown, consoleLog);
   }
 }
 

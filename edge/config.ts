@@ -11,6 +11,12 @@ export type TokenKeys =
   | { readonly mode: 'secret'; readonly secret: string }
   | { readonly mode: 'jwks'; readonly url: string };
 
+/** The variables that `wrangler secret put` sets. They sign and check tokens; wrangler.toml never holds them. */
+export const SECRETS = ['TOKEN_SECRET', 'ORIGIN_SECRET'] as const;
+
+/** The bindings of wrangler.toml. Each is optional: without one the worker turns its feature off and logs that. */
+export const BINDINGS = ['REGION_CACHE'] as const;
+
 export interface EdgeConfig {
   readonly regions: readonly Region[];
   readonly tokenKeys: TokenKeys;
@@ -42,14 +48,31 @@ export interface EdgeConfig {
   readonly devLocations: Readonly<Record<string, Coordinates>> | undefined;
 }
 
-/** Reads `env`. Throws an EarshotError that names each wrong variable, the expected form and the received value. */
+/** Names every wrong variable, the value expected and the value found. */
+export class ConfigurationError extends EarshotError {
+  /** The variables without a value. `A or B` where one of them is enough. */
+  readonly missing: readonly string[];
+  readonly isLocal: boolean;
+
+  constructor(reasons: readonly string[], { missing, isLocal }: { missing: readonly string[]; isLocal: boolean }) {
+    super('not_configured', 'edge', `the worker's configuration is not valid: ${reasons.join('; ')}`);
+    this.missing = missing;
+    this.isLocal = isLocal;
+  }
+}
+
+/** Throws a ConfigurationError. */
 export function readConfig(env: object): EdgeConfig {
-  const result = envSchema.safeParse(env);
-  if (!result.success) {
-    const reasons = result.error.issues.map(({ path, message }) =>
-      path.length > 0 ? `${String(path[0])}: ${message}` : message,
-    );
-    throw new EarshotError('internal', 'edge', `the worker's configuration is not valid: ${reasons.join('; ')}`);
+  const raw = env as RawVariables;
+  const isLocal = raw.ENVIRONMENT === 'local';
+  const result = z.object(makeVariables(isLocal)).safeParse(env);
+  const issues = result.error?.issues.map(({ path, message }) => ({ name: String(path[0]), message })) ?? [];
+  const conflicts = findConflicts(raw);
+  if (!result.success || conflicts.length > 0) {
+    const reasons = [...issues.map(({ name, message }) => `${name}: ${message}`), ...conflicts];
+    const missing = issues.map(({ name }) => name).filter((name) => raw[name] === undefined);
+    if (!hasTokenKeys(raw)) missing.push('TOKEN_SECRET or TOKEN_JWKS_URL');
+    throw new ConfigurationError(reasons, { missing, isLocal });
   }
   const vars = result.data;
   return {
@@ -97,7 +120,11 @@ const splitList = (value: string): string[] =>
     .map((part) => part.trim())
     .filter((part) => part !== '');
 
-/** An origin as a browser sends it in `Origin`: a scheme and a host, without a path. */
+const HTTPS_ONLY = 'expected https:// unless ENVIRONMENT is local';
+
+const isHttp = (url: string): boolean => URL.canParse(url) && new URL(url).protocol === 'http:';
+
+/** As a browser names it in `Origin`: a scheme, a host and no path. */
 const isOrigin = (value: string): boolean =>
   /^https?:/.test(value) && URL.canParse(value) && new URL(value).origin === value;
 
@@ -105,9 +132,7 @@ const origins = z
   .string({ error: ({ input }) => `expected text, got ${got(input)}` })
   .refine((value) => splitList(value).every(isOrigin), {
     error: ({ input }) => `expected origins like https://player.example.com, separated by commas, got ${got(input)}`,
-  })
-  .transform(splitList)
-  .default([]);
+  });
 
 /** A variable with JSON text that `schema` accepts. */
 const jsonOf = <T>(schema: z.ZodType<T>, what: string) =>
@@ -135,12 +160,23 @@ const devLocations = z.record(
   z.strictObject({ latitude: z.number().min(-90).max(90), longitude: z.number().min(-180).max(180) }),
 );
 
-const envSchema = z
-  .object({
-    REGIONS: jsonOf(regionsSchema, 'a list of regions'),
+/** The schema of each variable. Only ENVIRONMENT=local allows http:// URLs and DEV_LOCATIONS. */
+export function makeVariables(isLocal: boolean) {
+  const needsHttps = { error: ({ input }: { input?: unknown }) => `${HTTPS_ONLY}, got ${got(input)}` };
+  const isSecure = (url: string): boolean => isLocal || !isHttp(url);
+  return {
+    ENVIRONMENT: z
+      .enum(['local', 'staging', 'production'], {
+        error: ({ input }) => `expected local, staging or production, got ${got(input)}`,
+      })
+      .default('production'),
+    REGIONS: jsonOf(regionsSchema, 'a list of regions').refine((all) => all.every(({ origin }) => isSecure(origin)), {
+      error: ({ input }) => `${HTTPS_ONLY}, got ${(input as Region[]).map(({ origin }) => origin).filter(isHttp)}`,
+    }),
     TOKEN_SECRET: secret.optional(),
     TOKEN_JWKS_URL: z
       .url({ protocol: /^https?$/, error: ({ input }) => `expected an http or https URL, got ${got(input)}` })
+      .refine(isSecure, needsHttps)
       .optional(),
     TOKEN_AUDIENCE: text.default(LISTENER_AUDIENCE),
     TOKEN_ISSUER: text.optional(),
@@ -153,18 +189,42 @@ const envSchema = z
     REQUEST_DEADLINE_MS: wholeNumber(1, 60_000, 5000),
     POPULAR_WARM_SECONDS: wholeNumber(0, 86_400, 60),
     DEVICE_MAX_AGE_SECONDS: wholeNumber(0, 86_400, 60),
-    CORS_ORIGINS: origins,
-    DEV_LOCATIONS: jsonOf(devLocations, 'places by data-centre code').optional(),
-  })
-  .refine(({ TOKEN_SECRET, TOKEN_JWKS_URL }) => TOKEN_SECRET === undefined || TOKEN_JWKS_URL === undefined, {
-    error: 'expected exactly one of TOKEN_SECRET and TOKEN_JWKS_URL, got both',
-  })
-  .refine(({ TOKEN_SECRET, TOKEN_JWKS_URL }) => TOKEN_SECRET !== undefined || TOKEN_JWKS_URL !== undefined, {
-    error: 'expected exactly one of TOKEN_SECRET and TOKEN_JWKS_URL, got neither',
-  })
-  .refine(({ TOKEN_AUDIENCE }) => TOKEN_AUDIENCE !== ORIGIN_AUDIENCE, {
-    error: `expected TOKEN_AUDIENCE to differ from the origins' own, got "${ORIGIN_AUDIENCE}"`,
-  })
-  .refine(({ TOKEN_SECRET, ORIGIN_SECRET }) => TOKEN_SECRET !== ORIGIN_SECRET, {
-    error: 'expected ORIGIN_SECRET to differ from TOKEN_SECRET, got the same',
-  });
+    CORS_ORIGINS: origins
+      .refine((value) => splitList(value).every(isSecure), needsHttps)
+      .transform(splitList)
+      .default([]),
+    DEV_LOCATIONS: jsonOf(devLocations, 'places by data-centre code')
+      .refine(() => isLocal, {
+        error: ({ input }) => `expected no places unless ENVIRONMENT is local, got ${got(input)}`,
+      })
+      .optional(),
+  };
+}
+
+type RawVariables = Readonly<Record<string, unknown>>;
+
+const hasTokenKeys = ({ TOKEN_SECRET, TOKEN_JWKS_URL }: RawVariables): boolean =>
+  TOKEN_SECRET !== undefined || TOKEN_JWKS_URL !== undefined;
+
+/** Judges variables together. Uses the raw values: one wrong variable must not hide a conflict of others. */
+function findConflicts(raw: RawVariables): string[] {
+  const { TOKEN_SECRET, TOKEN_JWKS_URL, TOKEN_AUDIENCE, ORIGIN_SECRET } = raw;
+  const conflicts: string[] = [];
+  const refuse = (isConflict: boolean, reason: string): void => {
+    if (isConflict) conflicts.push(reason);
+  };
+  refuse(
+    TOKEN_SECRET !== undefined && TOKEN_JWKS_URL !== undefined,
+    'expected exactly one of TOKEN_SECRET and TOKEN_JWKS_URL, got both',
+  );
+  refuse(!hasTokenKeys(raw), 'expected exactly one of TOKEN_SECRET and TOKEN_JWKS_URL, got neither');
+  refuse(
+    TOKEN_AUDIENCE === ORIGIN_AUDIENCE,
+    `expected TOKEN_AUDIENCE to differ from the origins' own, got "${ORIGIN_AUDIENCE}"`,
+  );
+  refuse(
+    TOKEN_SECRET !== undefined && TOKEN_SECRET === ORIGIN_SECRET,
+    'expected ORIGIN_SECRET to differ from TOKEN_SECRET, got the same',
+  );
+  return conflicts;
+}

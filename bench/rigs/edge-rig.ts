@@ -53,6 +53,7 @@ export async function createEdgeRig(cleanup: Cleanup): Promise<EdgeRig> {
 
   const bindings = {
     ...bundle.vars,
+    ENVIRONMENT: 'local',
     REGIONS: makeRegions(origin.url),
     // The bench is about the isolate: without Durable Objects the worker asks the origin itself.
     REGION_TIER: 'off',

@@ -79,6 +79,7 @@ export async function createRegionsRig(
     bundle,
     bindings: {
       ...bundle.vars,
+      ENVIRONMENT: 'local',
       REGIONS: JSON.stringify(regions),
       DEV_LOCATIONS: JSON.stringify(DEV_LOCATIONS),
       TOKEN_SECRET,

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 
-const EDGE_CONFIG = join(import.meta.dirname, '../../edge/wrangler.jsonc');
+const EDGE_CONFIG = join(import.meta.dirname, '../../wrangler.toml');
 const BUNDLE_TIMEOUT_MS = 60_000;
 
 export interface WorkerBundle {

@@ -13,8 +13,9 @@ import { createRegionControl } from '../region-proxy/control.ts';
 import { type RegionProxy, startRegionProxy } from '../region-proxy/proxy.ts';
 import { BEHIND_PORT_OFFSET, makeRegions } from '../topology.ts';
 import { createChildren } from './children.ts';
+import { type DevVarsOutcome, devVarsPlace, writeDevVars } from './dev-vars.ts';
 import type { StartOptions } from './options.ts';
-import { bigtableService, edgeService, originService } from './services.ts';
+import { bigtableService, edgeService, edgeVariables, originService } from './services.ts';
 import { loadSecrets, recordChild, writeLocalCloud } from './state.ts';
 import { answersOk, waitUntil } from './wait.ts';
 
@@ -59,6 +60,8 @@ export async function startLocalCloud(
     ]),
   );
   const secrets = loadSecrets(stateDirectory);
+  const variables = edgeVariables(secrets, regions);
+  const devVars = writeDevVars(devVarsPlace(stateDirectory), variables);
   const children = createChildren({
     logDirectory: join(stateDirectory, 'logs'),
     clock,
@@ -72,7 +75,7 @@ export async function startLocalCloud(
 
   async function startAll(): Promise<void> {
     if (backend.kind === 'embedded') children.start(bigtableService(ports.bigtable, bigtableControlPort));
-    children.start(edgeService(ports.edge, stateDirectory, secrets, regions));
+    children.start(edgeService(ports.edge, stateDirectory, variables));
     // Its control answers only once it serves, while a port that takes connections may be one that is only being tried.
     if (backend.kind === 'embedded')
       await waitUntil('Bigtable', () => answersOk(`${bigtableControlUrl}/clusters`), clock);
@@ -109,12 +112,24 @@ export async function startLocalCloud(
       `edge      ${edgeUrl} (wrangler dev)${options.wan ? ', the way to the regions as long as it is' : ''}`,
       ...regions.map(({ name, origin }) => `origin    ${origin} ${name}`),
       `bigtable  ${describeBackend(backend)}`,
+      ...describeDevVars(devVars),
     ],
     failure: children.failure,
     stop: async () => {
       await Promise.all([children.stop(), closeProxies(), control.close()]);
     },
   };
+}
+
+function describeDevVars(outcome: DevVarsOutcome): string[] {
+  switch (outcome) {
+    case 'written':
+      return ['dev vars  .dev.vars: `npx wrangler dev` serves from this cloud, too'];
+    case 'foreign':
+      return ['dev vars  .dev.vars is not from `npm start` and stays as it is: `npx wrangler dev` reads that one'];
+    case 'none':
+      return [];
+  }
 }
 
 /** The sample stands in only where nothing of anybody's can be touched. */

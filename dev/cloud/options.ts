@@ -17,7 +17,8 @@ export interface StartOptions {
 const help = `
 BIGTABLE_EMULATOR_HOST set: Google's own emulator is used instead of the embedded Bigtable.
 EARSHOT_PROJECT and EARSHOT_INSTANCE set, and no emulator: Bigtable itself, into which only --data is loaded.
-EARSHOT_STATE_DIR: where everything that is written goes (default: .earshot).
+EARSHOT_STATE_DIR: where everything that is written goes (default: .earshot). Only with the default the root gets a
+.dev.vars, with which \`npx wrangler dev\` serves from this cloud, too.
 
 Examples:
   $ npm start

@@ -7,6 +7,7 @@ import type { Region } from '../../shared/domain/regions.ts';
 import type { Backend } from '../backend.ts';
 import { DEV_LOCATIONS } from '../topology.ts';
 import type { ChildSpec } from './children.ts';
+import { formatEnvFile } from './env-file.ts';
 import type { Secrets } from './state.ts';
 
 const repository = join(import.meta.dirname, '../..');
@@ -36,30 +37,31 @@ export const originService = (backend: Backend, secrets: Secrets, name: string, 
   },
 });
 
-/** Wrangler takes secrets from a file, so that they stand in no list of processes. */
+/** The variables and secrets of a worker in front of the local cloud; wrangler.toml has the others. */
+export const edgeVariables = (secrets: Secrets, regions: readonly Region[]): Record<string, string> => ({
+  ENVIRONMENT: 'local',
+  REGIONS: JSON.stringify(regions),
+  DEV_LOCATIONS: JSON.stringify(DEV_LOCATIONS),
+  TOKEN_SECRET: secrets.token,
+  ORIGIN_SECRET: secrets.origin,
+});
+
+/** Wrangler reads secrets from a file: no list of processes shows them. With --env-file it reads no .dev.vars. */
 export function edgeService(
   port: number,
   stateDirectory: string,
-  secrets: Secrets,
-  regions: readonly Region[],
+  variables: Readonly<Record<string, string>>,
 ): ChildSpec {
   const envFile = resolve(stateDirectory, 'edge.env');
   const persisted = resolve(stateDirectory, 'wrangler');
   // What a data centre's cache kept of an earlier run is not of this one, whose manifest begins with version 1 again.
   rmSync(persisted, { recursive: true, force: true });
-  const variables = {
-    REGIONS: JSON.stringify(regions),
-    DEV_LOCATIONS: JSON.stringify(DEV_LOCATIONS),
-    TOKEN_SECRET: secrets.token,
-    ORIGIN_SECRET: secrets.origin,
-  };
-  const lines = Object.entries(variables).map(([name, value]) => `${name}='${value}'\n`);
-  writeFileSync(envFile, lines.join(''), { mode: 0o600 });
+  writeFileSync(envFile, formatEnvFile(variables), { mode: 0o600 });
   return {
     name: 'edge',
     args: [
       ...[fileURLToPath(new URL('bin/wrangler.js', import.meta.resolve('wrangler/package.json'))), 'dev'],
-      ...['--config', join(repository, 'edge/wrangler.jsonc'), '--env-file', envFile],
+      ...['--config', join(repository, 'wrangler.toml'), '--env-file', envFile],
       ...['--ip', '127.0.0.1', '--port', String(port), '--inspector-port', '0'],
       ...['--persist-to', persisted, '--show-interactive-dev-session=false'],
     ],

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { LOCAL_CLOUD_FILE, type LocalCloud } from '../../ops/cli/settings.ts';
 import { MIN_SECRET_BYTES } from '../../shared/domain/identity.ts';
+import { devVarsPlace, removeDevVars } from './dev-vars.ts';
 import { identifyProcess, isRunning, type ProcessId, processIdSchema } from './process-id.ts';
 
 const PROCESSES_FILE = 'processes.json';
@@ -61,7 +62,9 @@ export function writeLocalCloud(directory: string, cloud: LocalCloud): void {
   writeFileSync(join(directory, LOCAL_CLOUD_FILE), JSON.stringify(cloud, null, 2), { mode: OWNER_ONLY });
 }
 
+/** Removes what a cloud that has ended left; its secrets stay. */
 export function clearState(directory: string): void {
+  removeDevVars(devVarsPlace(directory));
   rmSync(join(directory, LOCAL_CLOUD_FILE), { force: true });
   rmSync(join(directory, PROCESSES_FILE), { force: true });
 }

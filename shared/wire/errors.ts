@@ -25,6 +25,7 @@ const problems = {
   payload_too_large: { status: 413, title: 'The request body is too large.', retryable: false },
   unsupported_media_type: { status: 415, title: 'The form of the request body is not supported.', retryable: false },
   internal: { status: 500, title: 'Something went wrong.', retryable: false },
+  not_configured: { status: 503, title: 'The service is not configured; its log has the reason.', retryable: false },
   overloaded: { status: 503, title: 'The service is overloaded; try again.', retryable: true },
   unavailable: { status: 503, title: 'The service is unavailable; try again.', retryable: true },
   deadline_exceeded: { status: 504, title: 'The deadline passed before an answer came.', retryable: true },

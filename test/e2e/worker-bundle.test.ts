@@ -46,6 +46,7 @@ async function startEdge(regions: readonly object[], more: Readonly<Record<strin
   const bundle = await bundleEdge(directory);
   const bindings = {
     ...bundle.vars,
+    ENVIRONMENT: 'local',
     REGIONS: JSON.stringify(regions),
     DEV_LOCATIONS: JSON.stringify(PLACES),
     POPULAR_WARM_SECONDS: '0',

@@ -62,13 +62,14 @@ export const portArgs = ({ edge, origins, bigtable }: Ports): string[] => [
   ...['--edge-port', String(edge), '--origin-port', String(origins), '--bigtable-port', String(bigtable)],
 ];
 
-/** Runs `node args...` in the repository without anything of this environment that names a Bigtable. */
+/** Runs `node args...` in `cwd`, without the variables of this environment that name a Bigtable or a state directory. */
 export async function runNode(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  cwd = repository,
 ): Promise<CommandResult> {
   try {
-    const options = { cwd: repository, env: { ...cleanEnvironment(), ...env }, maxBuffer: 64 * 1024 * 1024 };
+    const options = { cwd, env: { ...cleanEnvironment(), ...env }, maxBuffer: 64 * 1024 * 1024 };
     const { stdout, stderr } = await promisify(execFile)(process.execPath, [...args], options);
     return { code: 0, stdout, stderr };
   } catch (error) {
@@ -79,8 +80,8 @@ export async function runNode(
 }
 
 /** `node args...` running; its output is collected. */
-export function spawnNode(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-  const child = spawn(process.execPath, [...args], { cwd: repository, env: { ...cleanEnvironment(), ...env } });
+export function spawnNode(args: readonly string[], env: Readonly<Record<string, string>> = {}, cwd = repository) {
+  const child = spawn(process.execPath, [...args], { cwd, env: { ...cleanEnvironment(), ...env } });
   const output = { stdout: '', stderr: '' };
   child.stdout.on('data', (chunk) => {
     output.stdout += chunk;
@@ -108,7 +109,8 @@ export function spawnNode(args: readonly string[], env: Readonly<Record<string, 
 }
 
 function cleanEnvironment(): Record<string, string | undefined> {
-  const { BIGTABLE_EMULATOR_HOST, EARSHOT_PROJECT, EARSHOT_INSTANCE, EARSHOT_CLUSTERS, ...rest } = process.env;
+  const { BIGTABLE_EMULATOR_HOST, EARSHOT_PROJECT, EARSHOT_INSTANCE, EARSHOT_CLUSTERS, EARSHOT_STATE_DIR, ...rest } =
+    process.env;
   return rest;
 }
 

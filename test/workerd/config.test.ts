@@ -12,8 +12,8 @@ afterEach(() => {
 
 describe('a configuration', () => {
   test('needs no more than regions and secrets; the rest has defaults', () => {
-    const { REGION_TIER: _, POPULAR_WARM_SECONDS: __, ...needed } = TEST_ENV;
-    expect(readConfig(needed)).toEqual({
+    const { REGIONS, TOKEN_SECRET, ORIGIN_SECRET } = TEST_ENV;
+    expect(readConfig({ REGIONS, TOKEN_SECRET, ORIGIN_SECRET })).toEqual({
       regions: TEST_REGIONS,
       tokenKeys: { mode: 'secret', secret: TEST_ENV.TOKEN_SECRET },
       tokenAudience: 'earshot',
@@ -34,6 +34,7 @@ describe('a configuration', () => {
 
   test('may name published keys instead of a secret, and every other variable', () => {
     const config = readConfig({
+      ENVIRONMENT: 'local',
       REGIONS: TEST_ENV.REGIONS,
       ORIGIN_SECRET: TEST_ENV.ORIGIN_SECRET,
       TOKEN_JWKS_URL: 'https://id.example.com/jwks',
@@ -70,26 +71,55 @@ describe('a configuration', () => {
       }
     },
   );
+
+  test('of the local cloud may have http:// origins and keys', () => {
+    const regions = TEST_REGIONS.map((region) => ({ ...region, origin: 'http://127.0.0.1:8081' }));
+    const config = readConfig({
+      ENVIRONMENT: 'local',
+      REGIONS: JSON.stringify(regions),
+      ORIGIN_SECRET: TEST_ENV.ORIGIN_SECRET,
+      TOKEN_JWKS_URL: 'http://127.0.0.1:9000/jwks',
+    });
+    expect(config).toMatchObject({ regions, tokenKeys: { mode: 'jwks', url: 'http://127.0.0.1:9000/jwks' } });
+  });
 });
 
-test('a worker that is configured wrongly answers every request with 500, and says why once, in the log', async () => {
-  const logged = vi.spyOn(console, 'error').mockImplementation(() => {});
-  const answer = assemble({ ...TEST_ENV, ORIGIN_TIMEOUT_MS: 'soon' }, 'https://edge.test');
-  for (const path of ['/healthz', '/v1/me/recommendations/home', '/openapi.json']) {
-    const response = await answer(new Request(`https://edge.test${path}`), {}, createExecutionContext());
-    expect(response.status).toBe(500);
-    expect(await response.json()).toEqual({
-      type: 'urn:earshot:problem:internal',
-      title: 'Something went wrong.',
-      status: 500,
-      code: 'internal',
-    });
+describe('a worker without a valid configuration', () => {
+  /** The one log line of a worker with `env`, after requests to three paths. */
+  async function logOf(env: object): Promise<Record<string, unknown>> {
+    const logged = vi.spyOn(console, 'error').mockImplementation(() => {});
+    const answer = assemble(env, 'https://edge.test');
+    for (const path of ['/healthz', '/v1/me/recommendations/home', '/openapi.json']) {
+      const response = await answer(new Request(`https://edge.test${path}`), {}, createExecutionContext());
+      expect(response.status).toBe(503);
+      expect(response.headers.get('content-type')).toBe('application/problem+json');
+      expect(response.headers.get('retry-after')).toBeNull();
+      expect(await response.json()).toEqual({
+        type: 'urn:earshot:problem:not_configured',
+        title: 'The service is not configured; its log has the reason.',
+        status: 503,
+        code: 'not_configured',
+      });
+    }
+    expect(logged).toHaveBeenCalledTimes(1);
+    return JSON.parse(String(logged.mock.calls[0]?.[0]));
   }
-  expect(logged).toHaveBeenCalledTimes(1);
-  expect(JSON.parse(String(logged.mock.calls[0]?.[0]))).toEqual({
-    level: 'error',
-    event: 'configuration_invalid',
-    message:
-      'the worker\'s configuration is not valid: ORIGIN_TIMEOUT_MS: expected a whole number from 1 to 30000, got "soon"',
+
+  test('answers every request with 503, and logs the wrong variable once', async () => {
+    expect(await logOf({ ...TEST_ENV, ORIGIN_TIMEOUT_MS: 'soon' })).toEqual({
+      level: 'error',
+      event: 'configuration_invalid',
+      message:
+        'the worker\'s configuration is not valid: ORIGIN_TIMEOUT_MS: expected a whole number from 1 to 30000, got "soon"',
+      remedy: 'run `npm start`, which writes .dev.vars, then start `npx wrangler dev` again',
+    });
+  });
+
+  test('logs every missing variable at once, and the remedy on this machine and in a deployment', async () => {
+    expect(await logOf({})).toMatchObject({
+      event: 'configuration_invalid',
+      missing: 'REGIONS, ORIGIN_SECRET, TOKEN_SECRET or TOKEN_JWKS_URL',
+      remedy: expect.stringMatching(/^on this machine: run `npm start`.*wrangler secret put.*docs\/configuration\.md$/),
+    });
   });
 });

@@ -24,6 +24,7 @@ export const ONE_REGION = { REGIONS: JSON.stringify(TEST_REGIONS.slice(0, 1)) };
 
 /** Without objects of regions: what they add has tests of its own. */
 export const TEST_ENV = {
+  ENVIRONMENT: 'local',
   REGIONS: JSON.stringify(TEST_REGIONS),
   TOKEN_SECRET,
   ORIGIN_SECRET,

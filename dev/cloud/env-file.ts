@@ -1,0 +1,11 @@
+// Variables of the worker as wrangler reads them from a file: dotenv, a line each.
+
+/** Throws an Error for a value that single quotes cannot hold. */
+export const formatEnvFile = (variables: Readonly<Record<string, string>>): string =>
+  Object.entries(variables)
+    .map(([name, value]) => {
+      if (/['\n]/.test(value))
+        throw new Error(`expected ${name} to be one line without single quotes, got ${value.length} characters`);
+      return `${name}='${value}'\n`;
+    })
+    .join('');
