@@ -1,5 +1,5 @@
-// Serving while a day's data is loaded: single reads that no memory has, at a steady rate, with and without `earshot ingest` at full speed beside
-// them, in pairs; and how fast it loads then, and alone.
+// Serving while a day's data is loaded: single reads that no memory has, at a steady rate, with and without `earshot
+// ingest` at full speed beside them, in pairs; and how fast it loads then, and alone.
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { availableParallelism } from 'node:os';

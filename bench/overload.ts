@@ -1,6 +1,7 @@
-// What an origin does when three times as much is asked of it as can be done, for 30 s: what it still gets done, how long that takes, what it holds,
-// and how soon it is well again. Reads of 25 keys that no memory has, from the embedded Bigtable. Once the table is what can do no more, as when a
-// cluster has too few nodes: it reads so many rows a second and takes its time for each call. And once it is this machine's cores.
+// What an origin does when three times as much is asked of it as can be done, for 30 s: what it still gets done, how
+// long that takes, what it holds, and how soon it is well again. Reads of 25 keys that no memory has, from the embedded
+// Bigtable. Once the table is what can do no more, as when a cluster has too few nodes: it reads so many rows a second
+// and takes its time for each call. And once it is this machine's cores.
 import { readFileSync } from 'node:fs';
 import { formatCount } from '../ops/cli/format.ts';
 import { type Phase, type PhaseReport, runOpenLoad } from './load/open-load.ts';
@@ -25,8 +26,8 @@ const HELD_MS = 15_000;
 const TABLE = { rowsPerSecond: 7_500, latencyMs: 5, jitterMs: 3 };
 
 /**
- * The table is not what is measured, and cores are as scarce here for the origin as for it: with a heap that may grow, which memory outside of it
- * counts to, it collects garbage once in such a time instead of every few seconds.
+ * The table is not what is measured, and cores are as scarce here for the origin as for it: with a heap that may grow,
+ * which memory outside of it counts to, it collects garbage once in such a time instead of every few seconds.
  */
 const TABLE_ARGS = [
   '--external-memory-accounted-in-global-limit',

@@ -1,5 +1,5 @@
-// A region breaks under 200 reads a second (support/regions-rig.ts): what fails, how long answers take, when the region is left alone and when it is
-// back. Every read is of a list that no cache has, but where all regions are gone.
+// A region breaks under 200 reads a second (support/regions-rig.ts): what fails, how long answers take, when the region
+// is left alone and when it is back. Every read is of a list that no cache has, but where all regions are gone.
 import { waitUntil } from '../dev/cloud/wait.ts';
 import type { RegionFault } from '../ops/fault/region-fault.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
@@ -22,7 +22,10 @@ const FLAP_MS = 2_000;
 const READMITTING_MS = 12_000;
 /** Less than the clusters take then, and more than the way. */
 const HURRIED_MS = 200;
-/** At more reads a second, of seven processes on two cores one in a thousand is late by up to 100 ms whatever is asked of the regions. */
+/**
+ * At more reads a second, of seven processes on two cores one in a thousand is late by up to 100 ms whatever is asked
+ * of the regions.
+ */
 const HEDGED_PER_SECOND = 50;
 const HEDGED_MS = 60_000;
 const SEEN = 400;

@@ -1,5 +1,6 @@
-// The tiers under real requests: recorded keys, replayed in order through an isolate tier of exactly as many entries as the published LRU hit
-// ratios were taken with, and through isolates, the objects of a region and an origin, to see how few reads of Bigtable are left.
+// The tiers under real requests: recorded keys, replayed in order through an isolate tier of exactly as many entries as
+// the published LRU hit ratios were taken with, and through isolates, the objects of a region and an origin, to see how
+// few reads of Bigtable are left.
 import { formatCount } from '../ops/cli/format.ts';
 import { createRegionReplay, type RegionReplay } from './rigs/region-replay.ts';
 import { createReadThrough, type ReadThrough } from './support/read-through.ts';
@@ -19,7 +20,9 @@ export const TRACES = {
   web07: { name: 'web07', published: { entries: 16_384, hitPercent: 72.45 } },
 } as const satisfies Record<string, Trace>;
 
-/** The region: so many isolates take turns, in front of objects that hold so many times an isolate's entries together. */
+/**
+ * The region: so many isolates take turns, in front of objects that hold so many times an isolate's entries together.
+ */
 const ISOLATES = 4;
 const SHARDS = 8;
 const REGION_TIMES = 8;

@@ -1,4 +1,5 @@
-// `npm start`: runs the local cloud until Ctrl-C, or with --detach until `npm stop`. One clear line and a non-zero exit when it cannot.
+// `npm start`: runs the local cloud until Ctrl-C, or with --detach until `npm stop`. One clear line and a non-zero exit
+// when it cannot.
 import { join } from 'node:path';
 import { systemClock } from '../shared/runtime/clock.ts';
 import { type ReadyMessage, startDetached } from './cloud/detach.ts';

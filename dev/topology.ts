@@ -1,4 +1,5 @@
-// What the local cloud is made of: names, places and ports. The regions stand where Google Cloud has them: Singapore, Belgium, Iowa.
+// What the local cloud is made of: names, places and ports. The regions stand where Google Cloud has them: Singapore,
+// Belgium, Iowa.
 import type { Coordinates, Region } from '../shared/domain/regions.ts';
 
 export const LOCAL_PROJECT = 'earshot-local';

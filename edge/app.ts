@@ -1,4 +1,5 @@
-// The worker's HTTP interface: the route table, and the answer to errors. Routes decide nothing about lists; `deps` does.
+// The worker's HTTP interface: the route table, and the answer to errors. Routes decide nothing about lists; `deps`
+// does.
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { STATUS_PATH } from '../shared/wire/edge-status.ts';

@@ -1,12 +1,14 @@
-// The worker's configuration, read once per isolate. A worker cannot refuse to start, so one error names every wrong variable. It never
-// contains the value of a secret.
+// The worker's configuration, read once per isolate. A worker cannot refuse to start, so one error names every wrong
+// variable. It never contains the value of a secret.
 import * as z from 'zod';
 import { LISTENER_AUDIENCE, MIN_SECRET_BYTES, ORIGIN_AUDIENCE } from '../shared/domain/identity.ts';
 import { type Coordinates, type Region, regionsSchema } from '../shared/domain/regions.ts';
 import { encodeUtf8 } from '../shared/runtime/bytes.ts';
 import { EarshotError } from '../shared/wire/errors.ts';
 
-/** The keys of listeners' tokens: one shared secret (HS256, for one machine), or the identity provider's published keys. */
+/**
+ * The keys of listeners' tokens: one shared secret (HS256, for one machine), or the identity provider's published keys.
+ */
 export type TokenKeys =
   | { readonly mode: 'secret'; readonly secret: string }
   | { readonly mode: 'jwks'; readonly url: string };
@@ -34,7 +36,10 @@ export interface EdgeConfig {
   readonly regionShards: number;
   /** Maximum bytes of lists in one such object, 0 to 100 MiB. Several can share an isolate. Default: 8 MiB. */
   readonly regionCacheBytes: number;
-  /** Maximum duration of one call to an origin in milliseconds, 1 to 30 000; less if other regions need the time. Default: 2000. */
+  /**
+   * Maximum duration of one call to an origin in milliseconds, 1 to 30 000; less if other regions need the time.
+   * Default: 2000.
+   */
   readonly originTimeoutMs: number;
   /** Maximum duration of a request with all its failovers in milliseconds, 1 to 60 000. Default: 5000. */
   readonly requestDeadlineMs: number;

@@ -1,5 +1,5 @@
-// The worker's entry. It only wires. Long-lived objects are built at the isolate's first request, which brings `env` and the host for the keys
-// of the data centre's cache.
+// The worker's entry. It only wires. Long-lived objects are built at the isolate's first request, which brings `env`
+// and the host for the keys of the data centre's cache.
 import { type Answer, assemble } from './assemble.ts';
 
 let answer: Answer | undefined;

@@ -1,5 +1,5 @@
-// The worker that one would write for answers that are known beforehand: a Hono route and a map. It answers the same bytes as the real one, and
-// checks, reads and counts nothing.
+// The worker that one would write for answers that are known beforehand: a Hono route and a map. It answers the same
+// bytes as the real one, and checks, reads and counts nothing.
 import { Hono } from 'hono';
 
 const app = new Hono<{ Bindings: { BODIES: string } }>();

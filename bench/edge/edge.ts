@@ -1,5 +1,5 @@
-// The worker as it is deployed, in `workerd serve`: what a hit in the isolate, a batch of them, its start and its memory cost. Beside it, in a
-// process of its own, a bare Hono route that answers the same bytes.
+// The worker as it is deployed, in `workerd serve`: what a hit in the isolate, a batch of them, its start and its
+// memory cost. Beside it, in a process of its own, a bare Hono route that answers the same bytes.
 
 import { READS_PER_BATCH } from '../rigs/edge-asks.ts';
 import { createEdgeRig } from '../rigs/edge-rig.ts';

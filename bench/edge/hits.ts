@@ -1,5 +1,6 @@
-// CPU of the workerd process per request: a list that the isolate holds, the same bytes from a bare route, and batches of such lists. The three
-// take turns in slices of a fraction of a second, so that whatever else the machine does meets all of them.
+// CPU of the workerd process per request: a list that the isolate holds, the same bytes from a bare route, and batches
+// of such lists. The three take turns in slices of a fraction of a second, so that whatever else the machine does meets
+// all of them.
 
 import type { Answer, Ask } from '../load/http-load.ts';
 import { createBatchAsks, expectBatch, expectHit, expectOk, READS_PER_BATCH } from '../rigs/edge-asks.ts';

@@ -1,5 +1,5 @@
-// What the isolate holds after it was asked for far more lists than fit: its live bytes, seen by the inspector, beyond those of a warm isolate
-// that holds next to none. A process of its own, because an inspector costs time.
+// What the isolate holds after it was asked for far more lists than fit: its live bytes, seen by the inspector, beyond
+// those of a warm isolate that holds next to none. A process of its own, because an inspector costs time.
 import { createBatchAsks, expectHit, expectOk, makeListAsks, makeUsers, READS_PER_BATCH } from '../rigs/edge-asks.ts';
 import type { EdgeRig } from '../rigs/edge-rig.ts';
 import { connectInspector, measureLiveBytes } from '../rigs/inspector.ts';

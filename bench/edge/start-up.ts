@@ -1,4 +1,5 @@
-// What starting costs: from before workerd is started until it has answered, for the worker and for a bare one. What is in both is workerd's own.
+// What starting costs: from before workerd is started until it has answered, for the worker and for a bare one. What is
+// in both is workerd's own.
 
 import type { Ask } from '../load/http-load.ts';
 import { expectOk } from '../rigs/edge-asks.ts';
@@ -14,7 +15,10 @@ export interface StartUps {
   readonly bareMs: number;
   /** Milliseconds until the first list, which comes from the origin. */
   readonly listMs: number;
-  /** Milliseconds of CPU until the first answer, beyond those of the bare one: reading, compiling and running the script. */
+  /**
+   * Milliseconds of CPU until the first answer, beyond those of the bare one: reading, compiling and running the
+   * script.
+   */
   readonly cpuBeyondBareMs: number;
 }
 

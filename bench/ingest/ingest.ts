@@ -1,5 +1,6 @@
-// Loading: `earshot ingest` against a bare mutateRows loop with the same client, batches and number in flight, both in processes of their
-// own against one embedded Bigtable; then a million lists, with the loader's own memory, and how long Bigtable takes for a point read of them.
+// Loading: `earshot ingest` against a bare mutateRows loop with the same client, batches and number in flight, both in
+// processes of their own against one embedded Bigtable; then a million lists, with the loader's own memory, and how
+// long Bigtable takes for a point read of them.
 import { join } from 'node:path';
 import { LOCAL_CLUSTERS } from '../../dev/topology.ts';
 import { lastJson, type Run, run, startBigtable } from '../rigs/processes.ts';

@@ -1,4 +1,5 @@
-// `node bench/ingest/point-reads.ts ROWS READS CONTROL_URL`: reads single rows out of ROWS by random; prints the server's own time for them.
+// `node bench/ingest/point-reads.ts ROWS READS CONTROL_URL`: reads single rows out of ROWS by random; prints the
+// server's own time for them.
 import { createRecommendationTable } from '../../origin/bigtable/recommendation-table.ts';
 import { unitHash } from '../../shared/runtime/hash.ts';
 import { makeUser } from '../support/lists-file.ts';

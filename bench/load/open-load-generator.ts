@@ -1,6 +1,6 @@
-// `node bench/load/open-load-generator.ts`: requests at a rate that does not ask how the server is: each is sent when it is due, over a kept connection
-// that is free or a new one, and timed from when it was due. Its orders come as JSON on standard input (OpenLoadOrder); it prints one line of
-// JSON (a PhaseReport for each phase) and ends.
+// `node bench/load/open-load-generator.ts`: requests at a rate that does not ask how the server is: each is sent when
+// it is due, over a kept connection that is free or a new one, and timed from when it was due. Its orders come as JSON
+// on standard input (OpenLoadOrder); it prints one line of JSON (a PhaseReport for each phase) and ends.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { OpenLoadOrder, Phase, PhaseReport } from './open-load.ts';
 import { openRawConnection, type RawConnection } from './raw-connection.ts';

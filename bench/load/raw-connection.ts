@@ -1,10 +1,13 @@
-// One kept HTTP/1.1 connection, as cheap as Node can have it: load generators share the machine with what they measure. Answers are told apart by
-// their Content-Length.
+// One kept HTTP/1.1 connection, as cheap as Node can have it: load generators share the machine with what they measure.
+// Answers are told apart by their Content-Length.
 import { connect } from 'node:net';
 
 export interface RawAnswer {
   readonly status: number;
-  /** Until the next request is sent: its memory is used again, because collecting garbage takes CPU from what is measured. */
+  /**
+   * Until the next request is sent: its memory is used again, because collecting garbage takes CPU from what is
+   * measured.
+   */
   readonly body: Buffer;
 }
 
@@ -17,7 +20,10 @@ export interface RawConnection {
 }
 
 const HEADER_END = Buffer.from('\r\n\r\n');
-/** Of all connections: what came is copied before another reads. A buffer for each would be collected whenever connections come and go. */
+/**
+ * Of all connections: what came is copied before another reads. A buffer for each would be collected whenever
+ * connections come and go.
+ */
 const READ_BUFFER = Buffer.alloc(256 * 1024);
 
 export function openRawConnection(port: number, onBytes: (count: number) => void = () => {}): RawConnection {

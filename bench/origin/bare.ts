@@ -1,6 +1,6 @@
-// `node bench/origin/bare.ts [--read]`: a bare Hono route on the server that origins run on. It answers the bytes that it is given on standard input to
-// every request, and checks and counts nothing; with --read it reads the
-// body of the request, as a route has to whose answer depends on it.
+// `node bench/origin/bare.ts [--read]`: a bare Hono route on the server that origins run on. It answers the bytes that
+// it is given on standard input to every request, and checks and counts nothing; with --read it reads the body of the
+// request, as a route has to whose answer depends on it.
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -1,5 +1,5 @@
-// `node bench/origin/cold-reader.ts WAY HOST:PORT`, forked by origin-cold.ts: single-user reads that no memory has, of one Bigtable, in one of three ways,
-// measured once for every message that comes. It ends when its parent does.
+// `node bench/origin/cold-reader.ts WAY HOST:PORT`, forked by origin-cold.ts: single-user reads that no memory has, of
+// one Bigtable, in one of three ways, measured once for every message that comes. It ends when its parent does.
 import { Bigtable } from '@google-cloud/bigtable';
 import { type Client, type ClientReadableStream, credentials, loadPackageDefinition, Metadata } from '@grpc/grpc-js';
 import { loadProtocol } from '../../dev/bigtable/wire/protocol.ts';

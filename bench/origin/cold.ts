@@ -1,7 +1,7 @@
-// Single-user reads that no memory has, 64 at once, of one Bigtable: as one would write them first (`table.row(key).get()`), through the origin's
-// table, and beside both what bare gRPC does with 100 keys a call: one call at a time, which has about as many reads out, and four. They take
-// turns, each in a process of its own: what one leaves to be collected would else be collected in the time of the next, and `row.get()` leaves
-// much.
+// Single-user reads that no memory has, 64 at once, of one Bigtable: as one would write them first
+// (`table.row(key).get()`), through the origin's table, and beside both what bare gRPC does with 100 keys a call: one
+// call at a time, which has about as many reads out, and four. They take turns, each in a process of its own: what one
+// leaves to be collected would else be collected in the time of the next, and `row.get()` leaves much.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';

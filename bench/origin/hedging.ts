@@ -1,5 +1,5 @@
-// `node bench/origin/hedging.ts HOST:PORT hedged|unhedged`: single reads of a Bigtable that delays some of its calls; prints one line of JSON. In
-// a process of its own, one for each way, so that neither warms the other up.
+// `node bench/origin/hedging.ts HOST:PORT hedged|unhedged`: single reads of a Bigtable that delays some of its calls;
+// prints one line of JSON. In a process of its own, one for each way, so that neither warms the other up.
 import { createRecommendationTable } from '../../origin/bigtable/recommendation-table.ts';
 import { makeKey, makeListener, tableAddress } from '../support/table-data.ts';
 

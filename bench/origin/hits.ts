@@ -1,5 +1,5 @@
-// What lists in the memory of an origin cost: one at a time beside a bare Hono route that answers the same bytes on the same server, and a hundred
-// at a time from two processes on one port.
+// What lists in the memory of an origin cost: one at a time beside a bare Hono route that answers the same bytes on the
+// same server, and a hundred at a time from two processes on one port.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';

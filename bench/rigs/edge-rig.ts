@@ -1,4 +1,5 @@
-// The worker and a bare one, bundled and ready to be started, before one origin. The bare one is given the real one's own answers.
+// The worker and a bare one, bundled and ready to be started, before one origin. The bare one is given the real one's
+// own answers.
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

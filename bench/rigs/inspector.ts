@@ -54,7 +54,10 @@ export async function connectInspector(port: number): Promise<Inspector> {
   };
 }
 
-/** All bytes that are live after a collection, which workerd puts off until the isolate is used: `use` is a request to it. */
+/**
+ * All bytes that are live after a collection, which workerd puts off until the isolate is used: `use` is a request to
+ * it.
+ */
 export async function measureLiveBytes(inspector: Inspector, use: () => Promise<unknown>): Promise<number> {
   // What the first one finds dead may hold what only the second one can free.
   for (let i = 0; i < 2; i++) await collectGarbage(inspector, use);

@@ -1,5 +1,5 @@
-// An origin that has a list for everybody, made from the user's name: 50 items, about 2 KB. It counts what it is asked, so that a hit can be
-// told from what only looks like one.
+// An origin that has a list for everybody, made from the user's name: 50 items, about 2 KB. It counts what it is asked,
+// so that a hit can be told from what only looks like one.
 import { hash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';

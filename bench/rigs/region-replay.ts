@@ -1,5 +1,5 @@
-// Isolates in front of the objects of one region, all of them the code that is deployed, and an origin that only counts what it is asked for.
-// Time stands still: nothing expires.
+// Isolates in front of the objects of one region, all of them the code that is deployed, and an origin that only counts
+// what it is asked for. Time stands still: nothing expires.
 
 import type { ListRequest } from '../../edge/reads/list-source.ts';
 import { createReadThrough } from '../../edge/reads/read-through.ts';

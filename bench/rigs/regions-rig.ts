@@ -1,5 +1,5 @@
-// The worker as it is deployed, in `workerd serve`, objects of regions included; three origins beside an embedded Bigtable, and before each a way
-// that breaks as it is told. Its callers are in Tokyo.
+// The worker as it is deployed, in `workerd serve`, objects of regions included; three origins beside an embedded
+// Bigtable, and before each a way that breaks as it is told. Its callers are in Tokyo.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
-// `workerd serve` with one worker on a free port of this machine. The worker reaches private addresses only, so nothing leaves the machine.
+// `workerd serve` with one worker on a free port of this machine. The worker reaches private addresses only, so nothing
+// leaves the machine.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';

@@ -1,4 +1,5 @@
-// `node --expose-gc bench/soak/soak-origin.ts`: an origin, forked, that tells what it holds when it is asked to by a message.
+// `node --expose-gc bench/soak/soak-origin.ts`: an origin, forked, that tells what it holds when it is asked to by a
+// message.
 import { pino } from 'pino';
 import { readOriginConfig } from '../../origin/config.ts';
 import { watchLoop } from '../../origin/guard/cpu-admission.ts';

@@ -1,6 +1,6 @@
-// Mixed load with faults for a while (EARSHOT_SOAK_MINUTES, default 10): lists from memory and from the table, expanded and in batches, refreshes
-// and wrong requests, while the cluster is slow, fails, breaks streams off, is down or does not answer, in turn. Afterwards the origin must hold
-// what it held before.
+// Mixed load with faults for a while (EARSHOT_SOAK_MINUTES, default 10): lists from memory and from the table, expanded
+// and in batches, refreshes and wrong requests, while the cluster is slow, fails, breaks streams off, is down or does
+// not answer, in turn. Afterwards the origin must hold what it held before.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -140,7 +140,10 @@ async function runFaults(
   return total;
 }
 
-/** Single lists and batches, of few users and of many, expanded, refreshes, users without a list, and what no edge would send. */
+/**
+ * Single lists and batches, of few users and of many, expanded, refreshes, users without a list, and what no edge would
+ * send.
+ */
 function makeRequests(token: string): string[] {
   const hot = (i: number): ListQuery => makeKey(makeListener(i % 500));
   const cold = (i: number): ListQuery => makeKey(makeListener((i * 7919) % USERS));

@@ -1,4 +1,5 @@
-// What a measurement started and must end, whether it succeeds, fails or is interrupted. Steps run once, the newest first.
+// What a measurement started and must end, whether it succeeds, fails or is interrupted. Steps run once, the newest
+// first.
 
 const EXIT_INTERRUPTED = 130;
 
@@ -6,7 +7,10 @@ export interface Cleanup {
   add(step: () => Promise<void> | void): void;
 }
 
-/** What `work` gives, once every step that it added has run. Interrupted (SIGINT, SIGTERM), the steps run and the process ends. */
+/**
+ * What `work` gives, once every step that it added has run. Interrupted (SIGINT, SIGTERM), the steps run and the
+ * process ends.
+ */
 export async function withCleanup<T>(work: (cleanup: Cleanup) => Promise<T>): Promise<T> {
   const steps: (() => Promise<void> | void)[] = [];
   const runSteps = async (): Promise<void> => {

@@ -1,4 +1,5 @@
-// The CPU time that a process and the children it has waited for have used, from Linux's /proc: all threads, user and kernel.
+// The CPU time that a process and the children it has waited for have used, from Linux's /proc: all threads, user and
+// kernel.
 import { readFileSync } from 'node:fs';
 
 /** The kernel shows times to programs in these, whatever it counts in (proc(5), USER_HZ). */

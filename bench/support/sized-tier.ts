@@ -1,4 +1,5 @@
-// Isolate tiers that hold an exact number of entries. The tier is bounded by bytes, so every entry that is replayed has the same size.
+// Isolate tiers that hold an exact number of entries. The tier is bounded by bytes, so every entry that is replayed has
+// the same size.
 import { createMemoryTier } from '../../edge/tiers/memory.ts';
 import type { Tier } from '../../edge/tiers/tier.ts';
 import type { Entry } from '../../shared/caching/entry.ts';
@@ -15,7 +16,10 @@ export const TRACE_ENTRY: Entry = {
 
 const MAX_ENTRY_BYTES = 2 ** 20;
 
-/** Stands for a recorded int32: two UTF-16 units, so that all keys are of one length. Formatting digits would take longer than the tier. */
+/**
+ * Stands for a recorded int32: two UTF-16 units, so that all keys are of one length. Formatting digits would take
+ * longer than the tier.
+ */
 export const makeTraceKey = (key: number): string => String.fromCharCode(key >>> 16, key & 0xffff);
 
 /** An isolate tier that holds `count` entries of a trace and no more. */
@@ -23,7 +27,10 @@ export async function createTierOf(count: number): Promise<Tier> {
   return createMemoryTier({ name: 'isolate', maxBytes: count * (await findEntryBytes()) });
 }
 
-/** What the tier itself counts for an entry under `key`: the smallest bound in which it keeps one. Throws an Error beyond `MAX_ENTRY_BYTES`. */
+/**
+ * What the tier itself counts for an entry under `key`: the smallest bound in which it keeps one. Throws an Error
+ * beyond `MAX_ENTRY_BYTES`.
+ */
 export async function findEntryBytes(key = makeTraceKey(0)): Promise<number> {
   if (!(await isKeptWithin(MAX_ENTRY_BYTES, key)))
     throw new Error(`expected an entry to take ${MAX_ENTRY_BYTES} bytes at most`);

@@ -1,4 +1,5 @@
-// A Bigtable filled for measurements of origins: users with lists of 50 items, 2 KB each, and a manifest that makes them live.
+// A Bigtable filled for measurements of origins: users with lists of 50 items, 2 KB each, and a manifest that makes
+// them live.
 import { LOCAL_CLUSTERS, LOCAL_INSTANCE, LOCAL_PROJECT } from '../../dev/topology.ts';
 import { applySchema } from '../../ops/bigtable/schema.ts';
 import { type BigtableAddress, type BigtableConnection, connectBigtable } from '../../origin/bigtable/connection.ts';

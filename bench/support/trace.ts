@@ -1,11 +1,15 @@
-// Recorded request keys: xz-compressed big-endian int32, in the order they were asked for. They are streamed, never held as a whole.
+// Recorded request keys: xz-compressed big-endian int32, in the order they were asked for. They are streamed, never
+// held as a whole.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 
 const BYTES_PER_KEY = 4;
 
-/** The keys of the trace at `path`, chunk by chunk, unpacked by the `xz` program. Throws an Error where either is missing or broken. */
+/**
+ * The keys of the trace at `path`, chunk by chunk, unpacked by the `xz` program. Throws an Error where either is
+ * missing or broken.
+ */
 export async function* readTrace(path: string, xz = 'xz'): AsyncGenerator<Int32Array> {
   if (!existsSync(path)) throw new Error(`expected the traces beside this checkout, got nothing at ${path}`);
   const child = spawn(xz, ['-dc', path], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -22,7 +26,9 @@ export async function* readTrace(path: string, xz = 'xz'): AsyncGenerator<Int32A
   }
 }
 
-/** Big-endian int32 keys, whatever the chunks that their bytes come in. Throws an Error when the last one is cut off. */
+/**
+ * Big-endian int32 keys, whatever the chunks that their bytes come in. Throws an Error when the last one is cut off.
+ */
 export async function* decodeKeys(chunks: AsyncIterable<Buffer> | Iterable<Buffer>): AsyncGenerator<Int32Array> {
   let rest: Buffer = Buffer.alloc(0);
   for await (const chunk of chunks) {

@@ -1,4 +1,5 @@
-// The control listener: state, counters, faults and replication over HTTP, for commands in another process. 127.0.0.1 only.
+// The control listener: state, counters, faults and replication over HTTP, for commands in another process. 127.0.0.1
+// only.
 import { Hono } from 'hono';
 import { z } from 'zod';
 import { CONTROL_HOST, type ControlListener, startControlListener } from '../control-listener.ts';
@@ -14,8 +15,8 @@ const replicationSchema = z.strictObject({
 });
 
 /**
- * `GET /clusters`; `PUT /clusters/{name}/fault` with a fault (`{}` heals); `PUT /replication` with `{lagMs?, stopped?}`.
- * 400 for a malformed body, 404 for an unknown cluster, each with `{"error"}`.
+ * `GET /clusters`; `PUT /clusters/{name}/fault` with a fault (`{}` heals); `PUT /replication` with `{lagMs?,
+ * stopped?}`. 400 for a malformed body, 404 for an unknown cluster, each with `{"error"}`.
  */
 export function createControl(bigtable: EmbeddedBigtable): Hono {
   const initialReplicationLagMs = bigtable.replicationLagMs();

@@ -1,5 +1,5 @@
-// What a cluster has done since the server started or the counters were reset, so that a test can say "one row was read" and a
-// measurement can tell the server's own time from that of gRPC around it.
+// What a cluster has done since the server started or the counters were reset, so that a test can say "one row was
+// read" and a measurement can tell the server's own time from that of gRPC around it.
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 
 export interface CountersSnapshot {
@@ -15,7 +15,10 @@ export interface CountersSnapshot {
   rowsMissed: number;
   /** Rows written by clients; replicated ones are not counted. */
   rowsWritten: number;
-  /** Time from a ReadRows call's arrival to its answer's end written, without injected latency and waiting for the reader. */
+  /**
+   * Time from a ReadRows call's arrival to its answer's end written, without injected latency and waiting for the
+   * reader.
+   */
   readRowsOwnTime: { count: number; meanMicros: number; p50Micros: number; p99Micros: number };
 }
 

@@ -1,4 +1,5 @@
-// Faults of a cluster, set while the server runs. They strike calls on data, before any work is done; replication is separate.
+// Faults of a cluster, set while the server runs. They strike calls on data, before any work is done; replication is
+// separate.
 import { status } from '@grpc/grpc-js';
 import { z } from 'zod';
 import type { Clock } from '../../shared/runtime/clock.ts';
@@ -22,7 +23,10 @@ export const faultSchema = z.strictObject({
   entryErrorShare: share.optional(),
   /** Share of ReadRows calls that break off inside a row with the error, 0 to 1. Default: 0. */
   cutShare: share.optional(),
-  /** Row keys that ReadRows calls are answered for in a second, one call after the other, 1 to 1 000 000 000. Default: as many as it can. */
+  /**
+   * Row keys that ReadRows calls are answered for in a second, one call after the other, 1 to 1 000 000 000. Default:
+   * as many as it can.
+   */
   rowsPerSecond: z.number().min(1).max(1_000_000_000).optional(),
   /** Every call fails at once as UNAVAILABLE, and multi-cluster profiles go elsewhere. Default: false. */
   down: z.boolean().optional(),
@@ -64,8 +68,8 @@ export class Faults {
   }
 
   /**
-   * Lets a call in, now or after the cluster's latency. False: the caller has gone, and nothing is to be done or answered.
-   * Throws the cluster's injected error.
+   * Lets a call in, now or after the cluster's latency. False: the caller has gone, and nothing is to be done or
+   * answered. Throws the cluster's injected error.
    */
   async admit(cluster: string, call: HeldCall): Promise<boolean> {
     const fault = this.get(cluster);
@@ -80,8 +84,8 @@ export class Faults {
   }
 
   /**
-   * Waits until the cluster, where it has a capacity, has come to the call and read its keys; a call whose caller goes meanwhile has taken its part all
-   * the same. False: the caller has gone.
+   * Waits until the cluster, where it has a capacity, has come to the call and read its keys; a call whose caller goes
+   * meanwhile has taken its part all the same. False: the caller has gone.
    */
   async takeTurn(cluster: string, keys: number, call: HeldCall): Promise<boolean> {
     const { rowsPerSecond } = this.get(cluster);

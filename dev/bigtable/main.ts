@@ -1,4 +1,5 @@
-// The embedded Bigtable as a process of its own: `node dev/bigtable/main.ts [--port 8086] [--replication-lag-ms 50] [--control-port N]`.
+// The embedded Bigtable as a process of its own: `node dev/bigtable/main.ts [--port 8086] [--replication-lag-ms 50]
+// [--control-port N]`.
 import { parseArgs } from 'node:util';
 import { type BigtableOptions, startBigtable } from './server.ts';
 

@@ -1,5 +1,5 @@
-// The embedded Bigtable: Google's gRPC API over rows in memory, in several clusters with replication, app-profile routing and
-// faults on request. For one machine and for tests; nothing of it outlives the process.
+// The embedded Bigtable: Google's gRPC API over rows in memory, in several clusters with replication, app-profile
+// routing and faults on request. For one machine and for tests; nothing of it outlives the process.
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { type Clock, systemClock } from '../../shared/runtime/clock.ts';
 import type { ControlListener } from '../control-listener.ts';
@@ -23,7 +23,10 @@ export interface BigtableOptions {
   host?: string;
   /** In the order in which a multi-cluster profile tries them. Default: asia, europe, us. */
   clusters?: readonly ClusterSite[];
-  /** From a commit in one cluster until it is applied in the others. 0 applies it before the commit is answered. Default: 0. */
+  /**
+   * From a commit in one cluster until it is applied in the others. 0 applies it before the commit is answered.
+   * Default: 0.
+   */
   replicationLagMs?: number;
   /** Port of the HTTP control listener on 127.0.0.1; 0 takes any free port. Default: no listener. */
   controlPort?: number;

@@ -1,10 +1,14 @@
-// Long work in turns, so that calls are answered between them. Work of low priority is done one at a time, in the order in which it came, and
-// leaves time to spare while there are calls of high priority: what those need at the next moment is not known at this one.
+// Long work in turns, so that calls are answered between them. Work of low priority is done one at a time, in the order
+// in which it came, and leaves time to spare while there are calls of high priority: what those need at the next moment
+// is not known at this one.
 import { performance } from 'node:perf_hooks';
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 
 export interface Turns {
-  /** To be awaited between small steps: what it gives is there when others are to have their turn first, and resolves when they had it. */
+  /**
+   * To be awaited between small steps: what it gives is there when others are to have their turn first, and resolves
+   * when they had it.
+   */
   next(): Promise<void> | undefined;
 }
 
@@ -19,7 +23,10 @@ export interface LowPriority {
 const TURN_MS = 0.5;
 /** As long as the last call of high priority is not longer ago, low ones rest after each turn. */
 const HIGH_MS = 100;
-/** So they have a fifteenth of the time then: with more, what they leave to collect as garbage can be felt by reads (`npm run bench -- loading`). */
+/**
+ * So they have a fifteenth of the time then: with more, what they leave to collect as garbage can be felt by reads
+ * (`npm run bench -- loading`).
+ */
 const REST_MS = 8;
 
 /** Turns of work that need not give way for longer than others have theirs. */

@@ -1,5 +1,5 @@
-// The processes of the local cloud. Each is the leader of a process group of its own, so that ending it ends what it started, and one that
-// ends by itself is told of at once.
+// The processes of the local cloud. Each is the leader of a process group of its own, so that ending it ends what it
+// started, and one that ends by itself is told of at once.
 import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

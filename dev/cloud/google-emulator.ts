@@ -1,4 +1,5 @@
-// Google's own Bigtable emulator, where gcloud has installed it: what conformance tests compare with, and what measurements are paired with.
+// Google's own Bigtable emulator, where gcloud has installed it: what conformance tests compare with, and what
+// measurements are paired with.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';

@@ -1,5 +1,5 @@
-// The local cloud: Bigtable, the data in it, three origins with the ways to them, and the worker, started in the order in which they need each
-// other.
+// The local cloud: Bigtable, the data in it, three origins with the ways to them, and the worker, started in the order
+// in which they need each other.
 import { join } from 'node:path';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { systemRandom } from '../../shared/runtime/random.ts';
@@ -32,7 +32,10 @@ export interface RunningCloud {
   stop(): Promise<void>;
 }
 
-/** Throws an Error with one clear line, that of `interrupted` if it rejects first; nothing that was started is left running then. */
+/**
+ * Throws an Error with one clear line, that of `interrupted` if it rejects first; nothing that was started is left
+ * running then.
+ */
 export async function startLocalCloud(
   options: StartOptions,
   { clock, interrupted }: { clock: Clock; interrupted: Promise<never> },

@@ -20,7 +20,10 @@ export function identifyProcess(pid: number): ProcessId | undefined {
 /** Whether it is the process that it was. */
 export const isRunning = ({ pid, startedAt }: ProcessId): boolean => identifyProcess(pid)?.startedAt === startedAt;
 
-/** Field 22 of /proc/PID/stat; those after the name, which may hold anything, begin behind the last bracket. A zombie has ended. */
+/**
+ * Field 22 of /proc/PID/stat; those after the name, which may hold anything, begin behind the last bracket. A zombie
+ * has ended.
+ */
 function readStartTicks(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

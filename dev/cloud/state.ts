@@ -1,4 +1,5 @@
-// What a local cloud leaves in its state directory: its processes, its secrets, and the description that `earshot` finds it by.
+// What a local cloud leaves in its state directory: its processes, its secrets, and the description that `earshot`
+// finds it by.
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -17,7 +17,9 @@ export interface DataDirectory {
   readonly items: readonly string[];
 }
 
-/** Throws an Error when the directory cannot be read, holds no lists, or holds a file of lists whose name says nothing. */
+/**
+ * Throws an Error when the directory cannot be read, holds no lists, or holds a file of lists whose name says nothing.
+ */
 export async function readDataDirectory(directory: string): Promise<DataDirectory> {
   const names = (await listDirectory(directory)).filter((name) => /\.ndjson(\.gz)?$/.test(name)).sort();
   const isItems = (name: string): boolean => /^items\.ndjson(\.gz)?$/.test(name);

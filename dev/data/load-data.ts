@@ -1,4 +1,5 @@
-// Loads and publishes a directory of data with the same command that ops use, so that what is tried here is what runs there.
+// Loads and publishes a directory of data with the same command that ops use, so that what is tried here is what runs
+// there.
 
 import { readLines } from '../../ops/ingest/lines.ts';
 import { parseListLine } from '../../ops/ingest/list-line.ts';

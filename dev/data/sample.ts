@@ -1,5 +1,5 @@
-// The built-in sample: two hundred made-up listeners, a thousand made-up tracks, two surfaces, two variants. Made anew each time from
-// hashes, so that it is always the same and no file of it is kept.
+// The built-in sample: two hundred made-up listeners, a thousand made-up tracks, two surfaces, two variants. Made anew
+// each time from hashes, so that it is always the same and no file of it is kept.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { POPULAR_USER } from '../../shared/domain/ids.ts';

@@ -5,8 +5,8 @@ import { regionFaultSchema } from '../../ops/fault/region-fault.ts';
 import type { RegionProxy } from './proxy.ts';
 
 /**
- * `GET /regions`; `PUT /regions/{name}/fault` with a fault (`{}` heals). 400 for a malformed body, 404 for an unknown region, 500 when a region
- * cannot be healed, each with `{"error"}`.
+ * `GET /regions`; `PUT /regions/{name}/fault` with a fault (`{}` heals). 400 for a malformed body, 404 for an unknown
+ * region, 500 when a region cannot be healed, each with `{"error"}`.
  */
 export function createRegionControl(proxies: readonly RegionProxy[]): Hono {
   const state = () => ({ regions: proxies.map(({ name, fault }) => ({ name, fault: fault() })) });

@@ -1,4 +1,5 @@
-// One request on its way to a region's origin, and its answer on the way back, with what the fault of that moment does to either.
+// One request on its way to a region's origin, and its answer on the way back, with what the fault of that moment does
+// to either.
 import { once } from 'node:events';
 import { Agent, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';

@@ -1,6 +1,7 @@
-// The way to a region's origin: a proxy before it that passes everything on, holds it back for as long as the distance takes, if that is wanted,
-// and strikes with the fault that is set. A fault is what a caller's socket would meet: `down` closes the listening socket, a black hole takes
-// connections and never answers, `reset` resets them. It strikes at connections and at what they ask from then on; an answer that has begun ends.
+// The way to a region's origin: a proxy before it that passes everything on, holds it back for as long as the distance
+// takes, if that is wanted, and strikes with the fault that is set. A fault is what a caller's socket would meet:
+// `down` closes the listening socket, a black hole takes connections and never answers, `reset` resets them. It strikes
+// at connections and at what they ask from then on; an answer that has begun ends.
 import { once } from 'node:events';
 import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
 import { createServer, type Socket } from 'node:net';
@@ -19,7 +20,9 @@ export interface RegionProxy {
   fault(): RegionFault;
   /** Open connections in the black hole: nothing will be answered on them. */
   silenced(): number;
-  /** Replaces the fault; `{}` heals. Rejects, and the region stays down, when its port cannot be listened on any more. */
+  /**
+   * Replaces the fault; `{}` heals. Rejects, and the region stays down, when its port cannot be listened on any more.
+   */
   setFault(fault: RegionFault): Promise<void>;
   /** Connections that are open are cut. */
   close(): Promise<void>;

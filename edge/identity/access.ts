@@ -1,5 +1,5 @@
-// The scopes that the reads of one request need. A missing scope refuses the whole request, however many of its reads need it: a partial answer
-// would hide a service's wrong setup.
+// The scopes that the reads of one request need. A missing scope refuses the whole request, however many of its reads
+// need it: a partial answer would hide a service's wrong setup.
 import type { Scope } from '../../shared/domain/identity.ts';
 import type { Read } from '../reads/fallback.ts';
 import { missingScope } from './access-error.ts';

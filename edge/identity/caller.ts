@@ -15,8 +15,8 @@ interface CallerDeps {
 }
 
 /**
- * The result of `answer` for the verified caller. With a remembered token `answer` runs synchronously, which halves the cost of a cache hit.
- * Throws, or rejects with, `unauthenticated` for a missing or invalid token.
+ * The result of `answer` for the verified caller. With a remembered token `answer` runs synchronously, which halves the
+ * cost of a cache hit. Throws, or rejects with, `unauthenticated` for a missing or invalid token.
  */
 export function withCaller<T>(
   { clock, identity }: CallerDeps,

@@ -1,5 +1,5 @@
-// Verifies the bearer token into a user and scopes. Verified tokens are remembered for a while, so a listener's next read costs no
-// signature check.
+// Verifies the bearer token into a user and scopes. Verified tokens are remembered for a while, so a listener's next
+// read costs no signature check.
 import { errors, type JWTPayload, jwtVerify } from 'jose';
 import { LRUCache } from 'lru-cache';
 import { isScope, ORIGIN_AUDIENCE, type Scope } from '../../shared/domain/identity.ts';
@@ -36,8 +36,8 @@ interface IdentityOptions {
 
 const MAX_REMEMBERED_TOKENS = 2_000;
 /**
- * A remembered token is verified again after this long. Together with the time that keys are cached (token-keys.ts), a withdrawn key works for
- * at most 20 minutes.
+ * A remembered token is verified again after this long. Together with the time that keys are cached (token-keys.ts), a
+ * withdrawn key works for at most 20 minutes.
  */
 const REMEMBER_MS = 600_000;
 const MAX_TOKEN_CHARACTERS = 8_192;

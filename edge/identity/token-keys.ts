@@ -1,4 +1,5 @@
-// The keys that verify listeners' tokens, with their algorithms. The mode pins the algorithms; the token never chooses them.
+// The keys that verify listeners' tokens, with their algorithms. The mode pins the algorithms; the token never chooses
+// them.
 import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'jose';
 import { encodeUtf8 } from '../../shared/runtime/bytes.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
@@ -10,7 +11,10 @@ import type { Fetch } from '../platform.ts';
 
 export interface VerificationKeys {
   readonly algorithms: string[];
-  /** Finds the key of one token. `waitUntil` holds a background refresh. Throws `unavailable` if the keys cannot be fetched. */
+  /**
+   * Finds the key of one token. `waitUntil` holds a background refresh. Throws `unavailable` if the keys cannot be
+   * fetched.
+   */
   resolver(waitUntil: (work: Promise<unknown>) => void): JWTVerifyGetKey;
 }
 
@@ -35,7 +39,8 @@ export function createVerificationKeys(
     const key = encodeUtf8(keys.secret);
     return { algorithms: ['HS256'], resolver: () => () => key };
   }
-  // In workers jose never lets a request wait for another's fetch (its issue 355), so one set can serve all requests of the isolate.
+  // In workers jose never lets a request wait for another's fetch (its issue 355), so one set can serve all requests of
+  // the isolate.
   const remote = createRemoteJWKSet(new URL(keys.url), {
     [customFetch]: fetch,
     timeoutDuration: FETCH_TIMEOUT_MS,

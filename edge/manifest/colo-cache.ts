@@ -1,5 +1,5 @@
-// The manifest in the Cache API of the data centre, so that a new isolate starts with its neighbours' manifest. A failing cache is a miss
-// and a counter.
+// The manifest in the Cache API of the data centre, so that a new isolate starts with its neighbours' manifest. A
+// failing cache is a miss and a counter.
 import type { Counters } from '../../shared/runtime/counters.ts';
 import { withTimeout } from '../request/with-timeout.ts';
 import type { ColoOptions } from '../tiers/colo.ts';

@@ -1,5 +1,6 @@
-// The live manifest in one isolate: fresh for 5 s, served stale while one refresh runs up to 10 s, awaited beyond that, and kept for 24 h while
-// no origin confirms it. The version never goes back: the store ignores the older manifest of a lagging region.
+// The live manifest in one isolate: fresh for 5 s, served stale while one refresh runs up to 10 s, awaited beyond that,
+// and kept for 24 h while no origin confirms it. The version never goes back: the store ignores the older manifest of a
+// lagging region.
 import { type Manifest, parseManifest } from '../../shared/domain/manifest.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Counters } from '../../shared/runtime/counters.ts';
@@ -24,7 +25,9 @@ const REFRESH_AGE_TIMEOUT_MS = 15_000;
 export interface ManifestStore {
   /** The live manifest, if a region confirmed it within the last 5 s. */
   getFresh(): LiveManifest | undefined;
-  /** The live manifest. Throws `unavailable` without one. Regions that failed the refresh count as failed for `call`. */
+  /**
+   * The live manifest. Throws `unavailable` without one. Regions that failed the refresh count as failed for `call`.
+   */
   get(call: Call): Promise<LiveManifest>;
   /** The current manifest of whatever age. */
   peek(): Manifest | undefined;
@@ -122,7 +125,10 @@ export function createManifestStore({ clock, counters, log, client, cache }: Man
     if (current !== undefined && outcome === 'current') call.waitUntil(cache.set(current));
   }
 
-  /** Joins the refresh in flight, or starts one. The request that starts it holds it with waitUntil, so it outlives that request's client. */
+  /**
+   * Joins the refresh in flight, or starts one. The request that starts it holds it with waitUntil, so it outlives that
+   * request's client.
+   */
   function joinRefresh(call: Call): Refresh {
     const startedAtMs = clock.now();
     if (refresh !== undefined && startedAtMs - refresh.startedAtMs < REFRESH_AGE_TIMEOUT_MS) return refresh;
@@ -142,8 +148,8 @@ export function createManifestStore({ clock, counters, log, client, cache }: Man
       const { done, failedRegions } = joinRefresh(call);
       if (mustWait) {
         await withTimeout(clock, remainingMs(call, clock), () => done).catch(() => {});
-        // The request does not wait again for a region that failed here. If all failed, the manifest itself may be the fault, and a region may
-        // still return the list.
+        // The request does not wait again for a region that failed here. If all failed, the manifest itself may be the
+        // fault, and a region may still return the list.
         const isAll = failedRegions.size === call.regions.length;
         for (const name of isAll ? [] : failedRegions) call.failedRegions.add(name);
       }

@@ -1,4 +1,5 @@
-// Per-key back-off after a failed load. It applies only while a stale entry can be served; a key without one is always loaded.
+// Per-key back-off after a failed load. It applies only while a stale entry can be served; a key without one is always
+// loaded.
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { LoadFailure } from './list-source.ts';

@@ -1,6 +1,7 @@
-// Loads lists from the tiers beyond the nearest one, then from the source, and stores them in all tiers. A load that an erasure, a flip or a
-// later load has overtaken is not stored. As a race: (1) a load starts; (2) its user is erased, or moves to another generation; (3) the load
-// ends with data from (1). The callers that asked before (2) get it, and no other caller does.
+// Loads lists from the tiers beyond the nearest one, then from the source, and stores them in all tiers. A load that an
+// erasure, a flip or a later load has overtaken is not stored. As a race: (1) a load starts; (2) its user is erased, or
+// moves to another generation; (3) the load ends with data from (1). The callers that asked before (2) get it, and no
+// other caller does.
 import { combineCancellations } from '../../shared/caching/cancellation.ts';
 import type { Entry } from '../../shared/caching/entry.ts';
 import type { Lead } from '../../shared/caching/singleflight.ts';

@@ -1,5 +1,6 @@
-// Read-through caching of lists: the nearest tier, then one coalesced load per key, with refreshes behind the answer (list-read.ts has the
-// states). Absence is cached, too. The worker reads the regions through it, and a region object its origin.
+// Read-through caching of lists: the nearest tier, then one coalesced load per key, with refreshes behind the answer
+// (list-read.ts has the states). Absence is cached, too. The worker reads the regions through it, and a region object
+// its origin.
 import { CallerCancelled } from '../../shared/caching/cancellation.ts';
 import { type Entry, stateOf } from '../../shared/caching/entry.ts';
 import { shouldRefreshEarly } from '../../shared/caching/lifetime.ts';
@@ -23,7 +24,9 @@ export interface CachedList {
 export interface ListReader {
   /** The nearest tier's list if it is fresh, without I/O. `open` is called only when a refresh is due. */
   getCached(request: ListRequest, open: () => Call): CachedList | undefined;
-  /** One read per request, in order. Keys that no tier has, and no other load covers, leave for the source in one call. */
+  /**
+   * One read per request, in order. Keys that no tier has, and no other load covers, leave for the source in one call.
+   */
   read(requests: readonly ListRequest[], call: Call): Promise<ListRead[]>;
 }
 
@@ -87,7 +90,8 @@ export function createReadThrough(options: ReadThroughOptions): ListReader {
       cancellation: call.cancellation,
       waitTimeoutMs: remainingMs(call, clock) * FOLLOWER_SHARE,
       notBeforeMs,
-      // A leader that does not know of an erasure yet may return an older entry. A shed background load is no result for a foreground read.
+      // A leader that does not know of an erasure yet may return an older entry. A shed background load is no result
+      // for a foreground read.
       accepts: (read) =>
         (read.kind !== 'entry' || read.entry.storedAtMs >= notBeforeMs) &&
         (isBackground || read.failure?.reason !== 'background-shed'),

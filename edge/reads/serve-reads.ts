@@ -1,4 +1,5 @@
-// Serves reads: the user's list, or the first list of the fallback chain (fallback.ts) that can be read, or the reason why there is none.
+// Serves reads: the user's list, or the first list of the fallback chain (fallback.ts) that can be read, or the reason
+// why there is none.
 
 import { type ListKey, makeCacheKey } from '../../shared/domain/keys.ts';
 import type { StoredList } from '../../shared/domain/list.ts';
@@ -35,7 +36,10 @@ export class ReadError extends EarshotError {
   }
 }
 
-/** One outcome per read, in order: a list, or `unknown_surface`, `unknown_variant`, `no_recommendations` or `unavailable`. */
+/**
+ * One outcome per read, in order: a list, or `unknown_surface`, `unknown_variant`, `no_recommendations` or
+ * `unavailable`.
+ */
 export type ServeReads = (
   reads: readonly Read[],
   manifest: Manifest,

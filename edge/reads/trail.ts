@@ -1,4 +1,5 @@
-// The trail of one read: each cache and region that it asked, with the outcome. Cache-Status and debug output are made from it.
+// The trail of one read: each cache and region that it asked, with the outcome. Cache-Status and debug output are made
+// from it.
 import type { Entry } from '../../shared/caching/entry.ts';
 import type { ListKey } from '../../shared/domain/keys.ts';
 import type { TierLookup } from '../tiers/tier.ts';

@@ -1,6 +1,6 @@
-// Batches the misses of concurrent callers into few calls to the origin. A miss leaves immediately if no call is in flight. Later misses leave
-// together when the call returns, or after a short linger, so that one slow call does not delay the rest. Calls and waiting misses are bounded.
-// A call that no caller waits for is cancelled.
+// Batches the misses of concurrent callers into few calls to the origin. A miss leaves immediately if no call is in
+// flight. Later misses leave together when the call returns, or after a short linger, so that one slow call does not
+// delay the rest. Calls and waiting misses are bounded. A call that no caller waits for is cancelled.
 import { combineCancellations } from '../../shared/caching/cancellation.ts';
 import type { Region } from '../../shared/domain/regions.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';

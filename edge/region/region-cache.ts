@@ -1,5 +1,5 @@
-// The Durable Object of one shard of a region, placed beside that region's origin. It only wires. Its state is in memory and may be lost at
-// any time.
+// The Durable Object of one shard of a region, placed beside that region's origin. It only wires. Its state is in
+// memory and may be lost at any time.
 import { DurableObject } from 'cloudflare:workers';
 import { readConfig } from '../config.ts';
 import { systemPlatform } from '../platform.ts';

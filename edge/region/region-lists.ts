@@ -1,5 +1,6 @@
-// The work of a region object: it caches lists in memory, coalesces concurrent loads of a key, and sends misses to the origin in batches. It
-// knows no manifest: the caller names the generation, and the moment before which no entry will do.
+// The work of a region object: it caches lists in memory, coalesces concurrent loads of a key, and sends misses to the
+// origin in batches. It knows no manifest: the caller names the generation, and the moment before which no entry will
+// do.
 import { CancellationSource } from '../../shared/caching/cancellation.ts';
 import { stateOf } from '../../shared/caching/entry.ts';
 import { makeCacheKey } from '../../shared/domain/keys.ts';

@@ -1,5 +1,5 @@
-// Reads lists of one region through its objects, one call per shard. Objects are caches: if one is overloaded, missing, slow or broken, the
-// read bypasses it and asks the region's origin.
+// Reads lists of one region through its objects, one call per shard. Objects are caches: if one is overloaded, missing,
+// slow or broken, the read bypasses it and asks the region's origin.
 import type { Region } from '../../shared/domain/regions.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Counters } from '../../shared/runtime/counters.ts';
@@ -30,7 +30,9 @@ interface RegionObjectsOptions {
 
 /** A failed object is bypassed for this long. */
 export const BYPASS_MS = 2_000;
-/** Share of the call's time that the object gets. The rest is for the transfer of its answer, which may be a failure. */
+/**
+ * Share of the call's time that the object gets. The rest is for the transfer of its answer, which may be a failure.
+ */
 const OBJECT_SHARE = 0.8;
 
 type ShardAnswer =
@@ -112,7 +114,10 @@ function createShardCaller({ find, clock, counters, log, timeoutMs }: RegionObje
   };
 }
 
-/** Ids of calls, unique among all isolates. The isolate's part is made late: there is no randomness before the first request. */
+/**
+ * Ids of calls, unique among all isolates. The isolate's part is made late: there is no randomness before the first
+ * request.
+ */
 function createCallIds(): () => string {
   let isolate: string | undefined;
   let calls = 0;

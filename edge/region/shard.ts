@@ -1,5 +1,6 @@
-// The object of a region that holds a user, by rendezvous hashing: an additional shard moves only the users that it gets.
-// Source: D. Thaler, C. Ravishankar, "Using Name-Based Mappings to Increase Hit Rates", IEEE/ACM Transactions on Networking, 1998.
+// The object of a region that holds a user, by rendezvous hashing: an additional shard moves only the users that it
+// gets. Source: D. Thaler, C. Ravishankar, "Using Name-Based Mappings to Increase Hit Rates", IEEE/ACM Transactions on
+// Networking, 1998.
 import { murmur3 } from '../../shared/runtime/hash.ts';
 
 /** A whole number from 0 to `shards` - 1, the same for all lists of one user. */

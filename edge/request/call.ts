@@ -1,5 +1,5 @@
-// The state of one request: deadline, regions in order, timings, and the door for background work. It must not outlive the request;
-// isolate-wide objects take it as an argument.
+// The state of one request: deadline, regions in order, timings, and the door for background work. It must not outlive
+// the request; isolate-wide objects take it as an argument.
 import type { Cancellation } from '../../shared/caching/cancellation.ts';
 import type { Region } from '../../shared/domain/regions.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
@@ -37,8 +37,9 @@ export const remainingMs = ({ deadlineAtMs }: Pick<Call, 'deadlineAtMs'>, clock:
   Math.max(0, deadlineAtMs - clock.now());
 
 /**
- * Time limit of one call to `region` in milliseconds, at least 1: `maxMs`, or an even share of the remaining time among this region and the
- * later ones that can still be tried. A region that hangs thus leaves time for a region that would answer.
+ * Time limit of one call to `region` in milliseconds, at least 1: `maxMs`, or an even share of the remaining time among
+ * this region and the later ones that can still be tried. A region that hangs thus leaves time for a region that would
+ * answer.
  */
 export function shareOfDeadlineMs(call: Call, region: Region, clock: Clock, maxMs: number): number {
   const from = call.regions.findIndex(({ name }) => name === region.name);

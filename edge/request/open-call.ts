@@ -22,7 +22,10 @@ export interface CallSettings {
   readonly routing: { regionsFor(place: Place): readonly Region[] };
 }
 
-/** Throws `invalid_request` for a location that is not allowed or not known, and `deadline_exceeded` for a deadline of 0. */
+/**
+ * Throws `invalid_request` for a location that is not allowed or not known, and `deadline_exceeded` for a deadline of
+ * 0.
+ */
 export function openCall({ config, routing }: CallSettings, c: Context, { receivedAtMs, timings }: Arrival): Call {
   const place = placeOf(c.req.raw, config.devLocations);
   return {

@@ -1,9 +1,13 @@
-// The caller's place: the connection's coordinates from Cloudflare or, in the local cloud only, the data centre that the caller names.
+// The caller's place: the connection's coordinates from Cloudflare or, in the local cloud only, the data centre that
+// the caller names.
 import { type Coordinates, DEV_LOCATION_HEADER } from '../../shared/domain/regions.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
 
 export interface Place {
-  /** Measured round trips are kept per name. An isolate is in one data centre; only the local cloud has callers with other names. */
+  /**
+   * Measured round trips are kept per name. An isolate is in one data centre; only the local cloud has callers with
+   * other names.
+   */
   readonly name: string;
   /** Undefined if the platform does not know them. */
   readonly coordinates: Coordinates | undefined;
@@ -14,7 +18,9 @@ export const NOWHERE: Place = { name: 'here', coordinates: undefined };
 
 type DevLocations = Readonly<Record<string, Coordinates>> | undefined;
 
-/** The place of the caller of `request`. Throws `invalid_request` for a named location that is not allowed or not known. */
+/**
+ * The place of the caller of `request`. Throws `invalid_request` for a named location that is not allowed or not known.
+ */
 export function placeOf(request: Request, devLocations: DevLocations): Place {
   const code = request.headers.get(DEV_LOCATION_HEADER);
   // Round trips are measured from the isolate's data centre, wherever its callers are.

@@ -1,5 +1,6 @@
-// Durations of one request's steps, serialised as Server-Timing (W3C). Concurrent runs of a step in a batch are one entry: the time during
-// which any of them ran. Worker clocks advance only at I/O, so CPU-only steps show 0 in production; no decision may rest on these numbers.
+// Durations of one request's steps, serialised as Server-Timing (W3C). Concurrent runs of a step in a batch are one
+// entry: the time during which any of them ran. Worker clocks advance only at I/O, so CPU-only steps show 0 in
+// production; no decision may rest on these numbers.
 import type { Clock } from '../../shared/runtime/clock.ts';
 
 export interface Timings {

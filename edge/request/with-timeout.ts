@@ -12,8 +12,8 @@ export class WaitCancelled extends Error {
 }
 
 /**
- * Resolves to the result of `work`. Rejects with a WaitTimeout after `timeoutMs`, or with a WaitCancelled when `cancellation` fires. Both abort
- * the signal that `work` gets, and end the wait even if `work` ignores it.
+ * Resolves to the result of `work`. Rejects with a WaitTimeout after `timeoutMs`, or with a WaitCancelled when
+ * `cancellation` fires. Both abort the signal that `work` gets, and end the wait even if `work` ignores it.
  */
 export async function withTimeout<T>(
   clock: Clock,

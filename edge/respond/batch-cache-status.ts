@@ -1,5 +1,5 @@
-// Cache-Status (RFC 9211) of a batch: one member for each cache and region that a read asked, with the parameters that all of them share.
-// `detail` counts the reads that it answered, of the reads that asked it: "97/100".
+// Cache-Status (RFC 9211) of a batch: one member for each cache and region that a read asked, with the parameters that
+// all of them share. `detail` counts the reads that it answered, of the reads that asked it: "97/100".
 import type { CacheTrail } from '../reads/trail.ts';
 import { type Member, membersOf, objectName, originName, serializeMember } from './cache-status.ts';
 

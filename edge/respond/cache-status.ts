@@ -1,5 +1,6 @@
-// Cache-Status (RFC 9211): one member for each cache and region that was asked, from the one closest to the origin to the one closest to the
-// listener. Members are structured fields (RFC 9651): names are tokens, `detail` is a token, `key` a string, numbers are integers.
+// Cache-Status (RFC 9211): one member for each cache and region that was asked, from the one closest to the origin to
+// the one closest to the listener. Members are structured fields (RFC 9651): names are tokens, `detail` is a token,
+// `key` a string, numbers are integers.
 import type { CacheTrail, RegionLookup } from '../reads/trail.ts';
 import type { TierLookup } from '../tiers/tier.ts';
 import { serializeKey } from './debug.ts';
@@ -22,7 +23,9 @@ export function serializeCacheStatus(trails: readonly CacheTrail[], nowMs: numbe
   return (withKeys ? undefined : serializeSingleHit(trails, nowMs)) ?? serializeTrails(trails, nowMs, withKeys);
 }
 
-/** Fast path of the most frequent case, a hit in the only tier that was asked. The text equals that of the general case. */
+/**
+ * Fast path of the most frequent case, a hit in the only tier that was asked. The text equals that of the general case.
+ */
 function serializeSingleHit([trail, ...others]: readonly CacheTrail[], nowMs: number): string | undefined {
   const lookup = trail?.tiers[0];
   const isSingle =

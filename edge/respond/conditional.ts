@@ -2,8 +2,8 @@
 import { murmur3 } from '../../shared/runtime/hash.ts';
 
 /**
- * A strong tag for the first `limit` items of a list behind `prefix` (ASCII), the body before the items. The origin sends the list's digest, so
- * no bytes are hashed here.
+ * A strong tag for the first `limit` items of a list behind `prefix` (ASCII), the body before the items. The origin
+ * sends the list's digest, so no bytes are hashed here.
  */
 export function makeEtag(digest: string, prefix: string, limit: number): string {
   return `"${digest}-${toHex(murmur3(prefix, 0x3c6ef372))}${toHex(murmur3(prefix, 0xa54ff53a))}-${limit}"`;

@@ -1,5 +1,5 @@
-// Output of Earshot-Debug: 1, which needs the scope recs:debug: the order of the regions, and the decisions that led to the list. Structured
-// fields (RFC 9651): a list of tokens, and a dictionary.
+// Output of Earshot-Debug: 1, which needs the scope recs:debug: the order of the regions, and the decisions that led to
+// the list. Structured fields (RFC 9651): a list of tokens, and a dictionary.
 import { makeCacheKey } from '../../shared/domain/keys.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
 import type { Region } from '../../shared/domain/regions.ts';

@@ -28,7 +28,10 @@ interface ReadAnswer {
   readonly regions: readonly Region[];
 }
 
-/** Maximum age on a device of a fallback that is served while regions fail. The listener's own list is back soon after they are. */
+/**
+ * Maximum age on a device of a fallback that is served while regions fail. The listener's own list is back soon after
+ * they are.
+ */
 const UNREACHABLE_MAX_AGE_SECONDS = 5;
 
 /** 200 with the list, or 304 if the caller has it. */
@@ -64,9 +67,9 @@ const maxAgeSecondsOf = ({ served, deviceMaxAgeSeconds }: ReadAnswer): number =>
     : deviceMaxAgeSeconds;
 
 /**
- * Age counts from the generation or last validation of a response (RFC 9111, sections 4.2.3 and 4.3.4). A list under a generation is immutable,
- * so a region that confirms the manifest validates every list that the manifest names. Counted from the day of storage, Age would exceed
- * max-age for most hits, and no device could keep an answer.
+ * Age counts from the generation or last validation of a response (RFC 9111, sections 4.2.3 and 4.3.4). A list under a
+ * generation is immutable, so a region that confirms the manifest validates every list that the manifest names. Counted
+ * from the day of storage, Age would exceed max-age for most hits, and no device could keep an answer.
  */
 const ageSecondsOf = (storedAtMs: number, { live, nowMs }: ReadAnswer): number =>
   Math.max(0, Math.floor((nowMs - Math.max(storedAtMs, live.checkedAtMs)) / 1000));

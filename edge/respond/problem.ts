@@ -1,4 +1,5 @@
-// Errors on the wire: problem details (RFC 9457) with a stable code. Internal detail goes to the log, never to the caller.
+// Errors on the wire: problem details (RFC 9457) with a stable code. Internal detail goes to the log, never to the
+// caller.
 import { type EarshotError, problemOf } from '../../shared/wire/errors.ts';
 import { EVERY_ANSWER } from './every-answer.ts';
 

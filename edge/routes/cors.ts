@@ -1,5 +1,5 @@
-// CORS for players in browsers, on pages of the configured origins (Fetch, section 3.3). The worker reads no cookies, so credentials are not
-// allowed. A page sets its token in Authorization.
+// CORS for players in browsers, on pages of the configured origins (Fetch, section 3.3). The worker reads no cookies,
+// so credentials are not allowed. A page sets its token in Authorization.
 import type { MiddlewareHandler } from 'hono';
 import { cors } from 'hono/cors';
 import { DEADLINE_HEADER } from '../../shared/wire/read-request.ts';

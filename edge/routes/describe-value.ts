@@ -1,5 +1,5 @@
-// A received value in an error message: short, on one line, and safe for any JSON value. Objects and lists are only named, because deep nesting
-// or an own `toString` must not break the message.
+// A received value in an error message: short, on one line, and safe for any JSON value. Objects and lists are only
+// named, because deep nesting or an own `toString` must not break the message.
 
 const MAX_CHARACTERS = 64;
 

@@ -1,5 +1,5 @@
-// One list by GET. If the isolate has manifest and list fresh, the answer needs no I/O; most requests are such, at half the cost of one that
-// waits. All other reads, debug output included, wait for the manifest and the tiers.
+// One list by GET. If the isolate has manifest and list fresh, the answer needs no I/O; most requests are such, at half
+// the cost of one that waits. All other reads, debug output included, wait for the manifest and the tiers.
 import type { Context } from 'hono';
 import { DEFAULT_LIMIT } from '../../shared/domain/list.ts';
 import { DEV_LOCATION_HEADER, type Region } from '../../shared/domain/regions.ts';

@@ -1,4 +1,5 @@
-// The schemas of the public API. They validate requests and make the OpenAPI document. batch/schemas.ts has those of batches.
+// The schemas of the public API. They validate requests and make the OpenAPI document. batch/schemas.ts has those of
+// batches.
 import { z } from '@hono/zod-openapi';
 import { ID_GRAMMAR, NAME_GRAMMAR, NAME_PATTERN, PUBLIC_ID_PATTERN } from '../../shared/domain/ids.ts';
 import { DEFAULT_LIMIT, MAX_ITEMS } from '../../shared/domain/list.ts';

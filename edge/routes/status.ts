@@ -1,4 +1,5 @@
-// `GET /internal/v1/status`: this isolate's view of the regions, and its counters. It needs the scope recs:read:any. Other isolates can differ.
+// `GET /internal/v1/status`: this isolate's view of the regions, and its counters. It needs the scope recs:read:any.
+// Other isolates can differ.
 import type { EdgeStatus } from '../../shared/wire/edge-status.ts';
 import type { EdgeDeps } from '../deps.ts';
 import { requireScope } from '../identity/access.ts';

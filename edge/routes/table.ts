@@ -1,4 +1,5 @@
-// The route table: each entry is registered, documented if it has a contract, and answered with 405 for any other method.
+// The route table: each entry is registered, documented if it has a contract, and answered with 405 for any other
+// method.
 import type { OpenAPIHono, RouteConfig } from '@hono/zod-openapi';
 import { type Context, Hono } from 'hono';
 import { EarshotError } from '../../shared/wire/errors.ts';

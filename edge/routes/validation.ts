@@ -11,8 +11,8 @@ interface Declared<Q, P, H extends ZodRawShape> {
 }
 
 /**
- * Checks a request with the schemas of its route's contract. Throws `invalid_request`. It replaces the middlewares of @hono/zod-openapi, which
- * await three times and read every header.
+ * Checks a request with the schemas of its route's contract. Throws `invalid_request`. It replaces the middlewares of
+ * @hono/zod-openapi, which await three times and read every header.
  */
 export function createRequestReader<Q, P, H extends ZodRawShape>({
   query,

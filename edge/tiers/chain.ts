@@ -1,5 +1,6 @@
-// The tiers in lookup order. A hit is promoted into the tiers above it. A tier that throws or hangs is a miss and a counter, never an error
-// of the request. The chain never returns an expired entry, or one stored before the reader's `notBeforeMs`.
+// The tiers in lookup order. A hit is promoted into the tiers above it. A tier that throws or hangs is a miss and a
+// counter, never an error of the request. The chain never returns an expired entry, or one stored before the reader's
+// `notBeforeMs`.
 import { type Entry, stateOf } from '../../shared/caching/entry.ts';
 import type { StoredList } from '../../shared/domain/list.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';

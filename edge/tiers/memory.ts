@@ -1,10 +1,14 @@
-// Entries in memory, bounded by bytes: the isolate's own tier, and the memory of a region object. It stores plain data only, because I/O
-// objects must not cross requests. An older entry never replaces a newer one that stays fresh as long.
+// Entries in memory, bounded by bytes: the isolate's own tier, and the memory of a region object. It stores plain data
+// only, because I/O objects must not cross requests. An older entry never replaces a newer one that stays fresh as
+// long.
 import { LRUCache } from 'lru-cache';
 import { type Entry, ownBytes } from '../../shared/caching/entry.ts';
 import type { MemoryTier } from './tier.ts';
 
-/** Cost of an entry besides its key and bytes: 530 bytes of V8 heap (mean of 100 000 entries) plus the buffer's bookkeeping. */
+/**
+ * Cost of an entry besides its key and bytes: 530 bytes of V8 heap (mean of 100 000 entries) plus the buffer's
+ * bookkeeping.
+ */
 const ENTRY_OVERHEAD_BYTES = 640;
 
 export interface MemoryOptions {

@@ -1,4 +1,5 @@
-// One attempt to read keys from one region, and the account of its end: to the keys, and to the knowledge about the region.
+// One attempt to read keys from one region, and the account of its end: to the keys, and to the knowledge about the
+// region.
 import { CancellationSource } from '../../shared/caching/cancellation.ts';
 import type { Region } from '../../shared/domain/regions.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';

@@ -1,10 +1,10 @@
-// Lists from the regions: the nearest healthy region first, the next one for failed keys (failover), and a second one when the first is late
-// (hedge). Each region is tried at most once, and never past the deadline. Attempts beyond the first draw from one budget. A background read
-// that a region sheds is not failed over: that would only move the load.
+// Lists from the regions: the nearest healthy region first, the next one for failed keys (failover), and a second one
+// when the first is late (hedge). Each region is tried at most once, and never past the deadline. Attempts beyond the
+// first draw from one budget. A background read that a region sheds is not failed over: that would only move the load.
 //
-// One read: (1) the first region is asked; (2) it answers all keys; (3) or it fails some, and the next region is asked for those; (4) or it is
-// late, and the next region is asked for all open keys; the first answer counts; (5) without open keys or regions, attempts in flight are
-// cancelled.
+// One read: (1) the first region is asked; (2) it answers all keys; (3) or it fails some, and the next region is asked
+// for those; (4) or it is late, and the next region is asked for all open keys; the first answer counts; (5) without
+// open keys or regions, attempts in flight are cancelled.
 import type { Region } from '../../shared/domain/regions.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { ListRequest, ListSource } from '../reads/list-source.ts';
@@ -38,7 +38,10 @@ async function loadKeys(deps: AttemptDeps, keys: readonly KeyProgress[], call: C
   const running = new Set<Attempt>();
   let first: Attempt | undefined;
 
-  /** Returns false without a region to try, or without budget. A first attempt is free unless this request has failed before. */
+  /**
+   * Returns false without a region to try, or without budget. A first attempt is free unless this request has failed
+   * before.
+   */
   function tryNextRegion(open: readonly KeyProgress[], cause: 'first' | 'failover' | 'hedge'): boolean {
     const region = remainingMs(call, clock) === 0 ? undefined : pickRegion(routing, clock, call, tried);
     if (region === undefined) return false;
@@ -116,7 +119,10 @@ async function waitForAny(running: ReadonlySet<Attempt>, clock: Clock): Promise<
   cancelTimer();
 }
 
-/** Reads from an ejected region beside the request, as far as its origin: an answer from the object's cache would prove nothing. */
+/**
+ * Reads from an ejected region beside the request, as far as its origin: an answer from the object's cache would prove
+ * nothing.
+ */
 function probeRegion({ reader, routing, clock }: AttemptDeps, region: Region, request: ListRequest, call: Call): void {
   const startedAtMs = clock.now();
   const probe = { ...request, notBeforeMs: startedAtMs, isBackground: true };

@@ -1,9 +1,13 @@
-// When a second region is asked, and when a region counts as slow or hopeless. Pure functions of the measured round trips.
+// When a second region is asked, and when a region counts as slow or hopeless. Pure functions of the measured round
+// trips.
 import type { Region } from '../../shared/domain/regions.ts';
 import type { Place } from '../request/place.ts';
 import type { Expectation, RoundTrips } from './round-trips.ts';
 
-/** The p95 of the region's answers; up to the p99 when the budget runs low, so that the slowest attempts still get a hedge. */
+/**
+ * The p95 of the region's answers; up to the p99 when the budget runs low, so that the slowest attempts still get a
+ * hedge.
+ */
 const HEDGE_QUANTILE = { earliest: 0.95, latest: 0.99 };
 const MIN_HEDGE_DELAY_MS = 10;
 /** Without enough samples: this multiple of the expected round trip, plus this many milliseconds. */

@@ -1,4 +1,5 @@
-// The edge's token for origins: self-signed, short-lived, and minted once per isolate and lifetime instead of per request.
+// The edge's token for origins: self-signed, short-lived, and minted once per isolate and lifetime instead of per
+// request.
 import { SignJWT } from 'jose';
 import { ORIGIN_AUDIENCE } from '../../shared/domain/identity.ts';
 import { encodeUtf8 } from '../../shared/runtime/bytes.ts';

@@ -1,5 +1,5 @@
-// Lists from one region's origin, as cache entries. An entry's `storedAtMs` is the start of the call minus the age that the origin reports: a
-// later change may or may not be in the list.
+// Lists from one region's origin, as cache entries. An entry's `storedAtMs` is the start of the call minus the age that
+// the origin reports: a later change may or may not be in the list.
 import { makeEntry } from '../../shared/caching/lifetime.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Random } from '../../shared/runtime/random.ts';
@@ -37,8 +37,8 @@ export function createOriginReader({ client, clock, random, log }: OriginReaderO
     const loadMs = clock.now() - calledAtMs;
     const status = result.kind === 'list' ? 200 : 404;
     const { ageMs = 0 } = result;
-    // The origin may report the age at its answer, and a list it read for this call is as old as the call at most. An older list may be from
-    // before an erasure, so it is a failure of this key.
+    // The origin may report the age at its answer, and a list it read for this call is as old as the call at most. An
+    // older list may be from before an erasure, so it is a failure of this key.
     if (ageMs > maxAgeMs + loadMs) {
       return { kind: 'failed', reason: 'key-failed', regions: [{ region, origin: { status, detail: OUTDATED } }] };
     }
@@ -74,7 +74,10 @@ const SHED_RETRY_AFTER_MS = 1_000;
 
 const isOutdated = ({ regions }: LoadResult): boolean => regions[0]?.origin?.detail === OUTDATED;
 
-/** Sends an age instead of a moment, because clocks differ. The transfer only adds age, so a list that is young enough there is so here. */
+/**
+ * Sends an age instead of a moment, because clocks differ. The transfer only adds age, so a list that is young enough
+ * there is so here.
+ */
 const toQuery = ({ key, notBeforeMs, isBackground = false }: ListRequest, nowMs: number): ListQuery => ({
   ...key,
   ...(notBeforeMs > 0 ? { maxAgeMs: Math.max(0, nowMs - notBeforeMs) } : {}),

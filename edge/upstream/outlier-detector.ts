@@ -1,8 +1,9 @@
 // Passive outlier ejection of regions that fail or are far slower than the others, as in Envoy.
 //
-// States: healthy -> ejected -> probing -> healthy, or ejected again for longer. A region is ejected after CONSECUTIVE bad outcomes in a row, or
-// when as many within WINDOW_MS are a large share of all. The caller decides which outcomes are bad. After the ejection one probe leaves beside
-// a request, so no request pays for the test. The last region is never ejected: the fault may be on this side.
+// States: healthy -> ejected -> probing -> healthy, or ejected again for longer. A region is ejected after CONSECUTIVE
+// bad outcomes in a row, or when as many within WINDOW_MS are a large share of all. The caller decides which outcomes
+// are bad. After the ejection one probe leaves beside a request, so no request pays for the test. The last region is
+// never ejected: the fault may be on this side.
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Random } from '../../shared/runtime/random.ts';
 
@@ -42,7 +43,10 @@ export const WINDOW_MS = 1_000;
 const BUCKET_MS = 100;
 /** Minimum share of bad outcomes in the window. */
 const BAD_SHARE = 0.2;
-/** Duration of the first ejection. Each further one is twice as long, up to `maxMs`: a recovered region is back within 10 s. */
+/**
+ * Duration of the first ejection. Each further one is twice as long, up to `maxMs`: a recovered region is back within
+ * 10 s.
+ */
 const EJECTION = { firstMs: 1_000, maxMs: 8_000, jitter: 0.1 };
 /** After this much health the next ejection counts as the first. */
 const FORGIVE_MS = 30_000;

@@ -5,8 +5,8 @@ import type { Region } from '../../shared/domain/regions.ts';
 const MIN_GAIN = { share: 0.2, ms: 5 };
 
 /**
- * `regions` by expected round trip. With a `previous` order a region moves only for a clear gain, so two regions at about the same distance do
- * not swap with every answer.
+ * `regions` by expected round trip. With a `previous` order a region moves only for a clear gain, so two regions at
+ * about the same distance do not swap with every answer.
  */
 export function orderRegions(
   regions: readonly Region[],

@@ -1,5 +1,5 @@
-// Expected round trip to each region from a place: a prior from coordinates, replaced by a moving average of measured answers. An average that
-// no answer confirms decays back to the prior, so a region that was slow once is tried again.
+// Expected round trip to each region from a place: a prior from coordinates, replaced by a moving average of measured
+// answers. An average that no answer confirms decays back to the prior, so a region that was slow once is tried again.
 //
 // A measurement spans a whole call, which is I/O: worker clocks stand still while a worker computes.
 import { expectedRoundTripMs } from '../../shared/domain/distance-prior.ts';
@@ -104,7 +104,10 @@ const priorMsOf = (region: Region, { coordinates }: Place): number =>
 const weightOf = (average: Average | undefined, nowMs: number): number =>
   average === undefined || average.samples < MIN_SAMPLES ? 0 : 2 ** -((nowMs - average.atMs) / HALF_LIFE_MS);
 
-/** Least measured time beyond the prior of a region. Added to the other priors, it makes them comparable with measurements. */
+/**
+ * Least measured time beyond the prior of a region. Added to the other priors, it makes them comparable with
+ * measurements.
+ */
 function overheadMs(
   regions: readonly Region[],
   byRegion: ReadonlyMap<string, Average>,

@@ -1,5 +1,5 @@
-// The isolate's knowledge about the regions: order, health, hedge delays and the retry budget. It lives as long as the isolate, and holds
-// nothing of a single request.
+// The isolate's knowledge about the regions: order, health, hedge delays and the retry budget. It lives as long as the
+// isolate, and holds nothing of a single request.
 import type { Region } from '../../shared/domain/regions.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Counters } from '../../shared/runtime/counters.ts';

@@ -1,5 +1,5 @@
-// Writes many cells: batches of MutateRows, a few in flight, each entry tried again on its own until it is in or cannot be.
-// Every cell carries its timestamp, so writing one twice changes nothing and retries are safe.
+// Writes many cells: batches of MutateRows, a few in flight, each entry tried again on its own until it is in or cannot
+// be. Every cell carries its timestamp, so writing one twice changes nothing and retries are safe.
 import type { protos } from '@google-cloud/bigtable';
 import { isRetryable, makeGrpcError, toTableError, UNAVAILABLE } from '../../origin/bigtable/bigtable-error.ts';
 import type { BigtableConnection } from '../../origin/bigtable/connection.ts';
@@ -12,7 +12,10 @@ export interface CellWrite {
 }
 
 export interface BulkWriter {
-  /** Takes a cell; waits while `maxInFlight` batches are out. Rejects with the error of any batch that could not be written. */
+  /**
+   * Takes a cell; waits while `maxInFlight` batches are out. Rejects with the error of any batch that could not be
+   * written.
+   */
   write(cell: CellWrite): Promise<void> | undefined;
   /** Sends what is left and resolves when all is written. */
   flush(): Promise<void>;

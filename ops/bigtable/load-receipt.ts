@@ -1,5 +1,5 @@
-// What was loaded: one row per (surface, variant, generation) beside the manifest. Publishing asks it first, so that a generation that
-// was never loaded, or only in part, cannot go live.
+// What was loaded: one row per (surface, variant, generation) beside the manifest. Publishing asks it first, so that a
+// generation that was never loaded, or only in part, cannot go live.
 import { z } from 'zod';
 import { toTableError } from '../../origin/bigtable/bigtable-error.ts';
 import type { BigtableConnection } from '../../origin/bigtable/connection.ts';

@@ -1,5 +1,5 @@
-// Whether what was written has reached every cluster. A list published before it has would be read as the one before it in a region that lags,
-// and be cached there under the new generation's key.
+// Whether what was written has reached every cluster. A list published before it has would be read as the one before it
+// in a region that lags, and be cached there under the new generation's key.
 
 import { toTableError } from '../../origin/bigtable/bigtable-error.ts';
 import type { BigtableConnection } from '../../origin/bigtable/connection.ts';
@@ -9,7 +9,10 @@ import { EarshotError } from '../../shared/wire/errors.ts';
 const POLL_MS = 500;
 const CALL_TIMEOUT_MS = 10_000;
 
-/** Resolves once everything written to `table` before the call is in every cluster. Throws an EarshotError after `timeoutMs`. */
+/**
+ * Resolves once everything written to `table` before the call is in every cluster. Throws an EarshotError after
+ * `timeoutMs`.
+ */
 export async function waitForReplication(
   bigtable: BigtableConnection,
   table: string,

@@ -11,7 +11,9 @@ export interface SchemaOptions {
   readonly dryRun: boolean;
 }
 
-/** Throws an EarshotError of source `table`; what was done before it stays done, and applying again goes on from there. */
+/**
+ * Throws an EarshotError of source `table`; what was done before it stays done, and applying again goes on from there.
+ */
 export async function applySchema(
   bigtable: BigtableConnection,
   { clusters, dryRun }: SchemaOptions,

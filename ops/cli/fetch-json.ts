@@ -4,7 +4,10 @@ import { describeIssue } from './describe-issue.ts';
 
 const TIMEOUT_MS = 5000;
 
-/** Throws an Error when nothing comes within TIMEOUT_MS, when it is a refusal, or when it is not of `schema`. `who` is to answer. */
+/**
+ * Throws an Error when nothing comes within TIMEOUT_MS, when it is a refusal, or when it is not of `schema`. `who` is
+ * to answer.
+ */
 export async function fetchJson<T>(
   schema: z.ZodType<T>,
   who: string,

@@ -1,4 +1,5 @@
-// Where the command works: flags first, then the environment, then the local cloud that `npm start` left a description of.
+// Where the command works: flags first, then the environment, then the local cloud that `npm start` left a description
+// of.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';

@@ -1,5 +1,5 @@
-// The faults of the local cloud, over the control listeners that `npm start` has opened: one for the ways to the regions, one of the embedded
-// Bigtable.
+// The faults of the local cloud, over the control listeners that `npm start` has opened: one for the ways to the
+// regions, one of the embedded Bigtable.
 import { z } from 'zod';
 import { fetchJson } from '../cli/fetch-json.ts';
 import type { LocalCloud } from '../cli/settings.ts';
@@ -55,7 +55,10 @@ export interface LocalFaults {
   setReplication(replication: Replication): Promise<void>;
 }
 
-/** Each call throws an Error when the local cloud does not answer; those for Bigtable a UsageError where it takes no faults. */
+/**
+ * Each call throws an Error when the local cloud does not answer; those for Bigtable a UsageError where it takes no
+ * faults.
+ */
 export function createLocalFaults({ regionControlUrl, bigtableControlUrl, clusters }: LocalCloud): LocalFaults {
   const clusterOf = (region: string): string => clusters[region] ?? region;
   const regionOf = (cluster: string): string =>

@@ -1,4 +1,5 @@
-// A fault of a region's origin, as its callers meet it: what `earshot fault` asks for and the proxies of the local cloud do.
+// A fault of a region's origin, as its callers meet it: what `earshot fault` asks for and the proxies of the local
+// cloud do.
 import { z } from 'zod';
 
 const expected = (what: string) => ({

@@ -1,4 +1,5 @@
-// The lines of a file, gzipped or not, as a stream: memory stays at a chunk and the longest line, whatever the size of the file.
+// The lines of a file, gzipped or not, as a stream: memory stays at a chunk and the longest line, whatever the size of
+// the file.
 import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
 import { pipeline, type Readable } from 'node:stream';
@@ -20,8 +21,8 @@ const SHOWN_BYTES = 1024;
 const CHUNK_BYTES = 256 * 1024;
 
 /**
- * Yields the non-blank lines of `path` in groups, without their line ends. Calls `onBytes` with how many bytes of the file were taken.
- * Throws what reading or unzipping throws, a file cut short included.
+ * Yields the non-blank lines of `path` in groups, without their line ends. Calls `onBytes` with how many bytes of the
+ * file were taken. Throws what reading or unzipping throws, a file cut short included.
  */
 export async function* readLines(path: string, onBytes: (bytes: number) => void): AsyncGenerator<Line[]> {
   let number = 0;

@@ -1,5 +1,5 @@
-// One line of a file of lists, `{"user":"...","items":[{"id":"...","score":1.0}, ...]}`, made into the stored form. Scores keep the text
-// they have in the file: what was computed is what is served.
+// One line of a file of lists, `{"user":"...","items":[{"id":"...","score":1.0}, ...]}`, made into the stored form.
+// Scores keep the text they have in the file: what was computed is what is served.
 import { z } from 'zod';
 import { ID_GRAMMAR, isLoadableUser, PUBLIC_ID_PATTERN } from '../../shared/domain/ids.ts';
 import { encodeItem, ITEM_SEPARATOR, MAX_ITEMS } from '../../shared/domain/list.ts';
@@ -23,7 +23,10 @@ const canonicalLine = new RegExp(
   `^\\{"user":"(${id}|~popular)","items":\\[(${item}(?:,${item}){0,${MAX_ITEMS - 1}})\\]\\}$`,
 );
 
-/** Almost every line is written in just this way, and matching it is some 15 times faster than parsing it with the scores' texts (`npm run bench -- parse`). */
+/**
+ * Almost every line is written in just this way, and matching it is some 15 times faster than parsing it with the
+ * scores' texts (`npm run bench -- parse`).
+ */
 function parseCanonical(text: string): ListLine | undefined {
   const match = canonicalLine.exec(text);
   if (match === null) return undefined;

@@ -24,7 +24,10 @@ export interface LoadOptions {
   readonly progress: Progress;
 }
 
-/** The size of all files together. Throws an Error when one cannot be read, so that nothing is begun that could not be finished. */
+/**
+ * The size of all files together. Throws an Error when one cannot be read, so that nothing is begun that could not be
+ * finished.
+ */
 export async function measureFiles(files: readonly string[]): Promise<number> {
   let totalBytes = 0;
   for (const file of files) totalBytes += await readableSize(file);
@@ -32,8 +35,8 @@ export async function measureFiles(files: readonly string[]): Promise<number> {
 }
 
 /**
- * How many cells were written. Throws an Error, with what came before it written, for a file that is empty or cut short, and when Bigtable
- * refuses.
+ * How many cells were written. Throws an Error, with what came before it written, for a file that is empty or cut
+ * short, and when Bigtable refuses.
  */
 export async function loadFiles(options: LoadOptions): Promise<number> {
   const { files, totalBytes, parse, writer, rejects, progress } = options;

@@ -4,7 +4,10 @@ import { constants, setPriority } from 'node:os';
 
 const THREADS = '/proc/self/task';
 
-/** Gives this process the lowest priority, on Linux each of its threads: there the call is about one, and those that collect garbage are others. */
+/**
+ * Gives this process the lowest priority, on Linux each of its threads: there the call is about one, and those that
+ * collect garbage are others.
+ */
 export function giveWay(): void {
   setPriority(constants.priority.PRIORITY_LOW);
   for (const thread of listThreads()) {

@@ -1,4 +1,5 @@
-// The lines that were not loaded, kept with the reason so that they can be mended and loaded again. The file appears with the first one.
+// The lines that were not loaded, kept with the reason so that they can be mended and loaded again. The file appears
+// with the first one.
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 

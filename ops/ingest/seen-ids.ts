@@ -1,9 +1,13 @@
-// Which ids a file has had, and on which line: an open-addressing table of 64-bit hashes, 12 bytes a slot, so that a file of millions of
-// users is checked for duplicates in bounded memory. That two different ids share a hash has a chance of 1 in 200 000 in the largest file.
+// Which ids a file has had, and on which line: an open-addressing table of 64-bit hashes, 12 bytes a slot, so that a
+// file of millions of users is checked for duplicates in bounded memory. That two different ids share a hash has a
+// chance of 1 in 200 000 in the largest file.
 import { murmur3 } from '../../shared/runtime/hash.ts';
 
 export interface SeenIds {
-  /** Remembers that `id` is on `line`; the line of an earlier one, if there was one. Throws an Error when the table is full. */
+  /**
+   * Remembers that `id` is on `line`; the line of an earlier one, if there was one. Throws an Error when the table is
+   * full.
+   */
   add(id: string, line: number): number | undefined;
 }
 

@@ -1,5 +1,5 @@
-// Whether loading a generation would harm what is live. Bigtable keeps the newest LIST_VERSIONS of a list, so a load can push out the
-// lists that listeners are being served, or be collected itself before anybody reads it.
+// Whether loading a generation would harm what is live. Bigtable keeps the newest LIST_VERSIONS of a list, so a load
+// can push out the lists that listeners are being served, or be collected itself before anybody reads it.
 
 import { formatGeneration } from '../../shared/domain/generation.ts';
 import type { Variant } from '../../shared/domain/manifest.ts';

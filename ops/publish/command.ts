@@ -1,4 +1,5 @@
-// `earshot publish`: makes a loaded generation live. It never publishes what was not wholly loaded or has not reached every region.
+// `earshot publish`: makes a loaded generation live. It never publishes what was not wholly loaded or has not reached
+// every region.
 import { Command } from 'commander';
 import { APP_PROFILES } from '../../origin/bigtable/app-profiles.ts';
 import type { BigtableConnection } from '../../origin/bigtable/connection.ts';

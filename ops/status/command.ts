@@ -1,4 +1,5 @@
-// `earshot status`: the regions as the edge of the local cloud sees them, what each tier serves, and how the origins are.
+// `earshot status`: the regions as the edge of the local cloud sees them, what each tier serves, and how the origins
+// are.
 import { Command } from 'commander';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { requireLocalCloud } from '../cli/settings.ts';

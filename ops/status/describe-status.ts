@@ -1,4 +1,5 @@
-// The state of the local cloud as people read it: the regions as the edge sees them, what each tier had, and the origins themselves.
+// The state of the local cloud as people read it: the regions as the edge sees them, what each tier had, and the
+// origins themselves.
 import type { RegionStatus } from '../../shared/wire/edge-status.ts';
 import { formatCount, formatDuration, formatShare, formatTable } from '../cli/format.ts';
 import type { CloudStatus } from './local-status.ts';

@@ -8,7 +8,10 @@ export interface TierHits {
   readonly asked: number;
 }
 
-/** Of the worker's isolate, the objects that ran in it, and all origins together. Who waits for another's load has asked no tier beyond the isolate. */
+/**
+ * Of the worker's isolate, the objects that ran in it, and all origins together. Who waits for another's load has asked
+ * no tier beyond the isolate.
+ */
 export function computeHits(
   counters: Readonly<Record<CounterName, number>>,
   origins: readonly Pick<OriginFigures, 'metrics'>[],

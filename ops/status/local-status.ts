@@ -17,7 +17,10 @@ export interface CloudStatus {
   readonly origins: readonly OriginFigures[];
 }
 
-/** As seen by a caller at the data centre `from`. Throws an Error when the worker does not answer; an origin that does not is told of in its place. */
+/**
+ * As seen by a caller at the data centre `from`. Throws an Error when the worker does not answer; an origin that does
+ * not is told of in its place.
+ */
 export async function readLocalStatus(cloud: LocalCloud, from: string | undefined): Promise<CloudStatus> {
   const [edge, ...origins] = await Promise.all([readEdge(cloud, from), ...cloud.regions.map(readOriginFigures)]);
   return { edge, tiers: computeHits(edge.counters, origins), origins };

@@ -1,5 +1,5 @@
-// `earshot token`: a listener's token for one machine, signed with the secret that the local edge knows. Production tokens come from your
-// identity provider.
+// `earshot token`: a listener's token for one machine, signed with the secret that the local edge knows. Production
+// tokens come from your identity provider.
 import { Command, InvalidArgumentError } from 'commander';
 import { isScope, LISTENER_AUDIENCE, MIN_SECRET_BYTES, SCOPES } from '../../shared/domain/identity.ts';
 import { ID_GRAMMAR, PUBLIC_ID_PATTERN } from '../../shared/domain/ids.ts';

@@ -1,5 +1,5 @@
-// Cancellation signal: fires when no caller waits for the result. It does the work of an AbortSignal without an event object, because
-// one read creates a signal for each key.
+// Cancellation signal: fires when no caller waits for the result. It does the work of an AbortSignal without an event
+// object, because one read creates a signal for each key.
 import { EarshotError } from '../wire/errors.ts';
 
 export interface Cancellation {

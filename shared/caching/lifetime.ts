@@ -1,5 +1,5 @@
-// How long an entry lives, and when to refresh it before its time. Lifetimes carry jitter, so that what was loaded together does not expire
-// together; a hot key is refreshed early by chance, so that its end is never a herd.
+// How long an entry lives, and when to refresh it before its time. Lifetimes carry jitter, so that what was loaded
+// together does not expire together; a hot key is refreshed early by chance, so that its end is never a herd.
 
 import type { ListValue } from '../domain/list.ts';
 import type { Random } from '../runtime/random.ts';
@@ -14,8 +14,8 @@ export const STALE_WINDOW_MS = 86_400_000;
 /** As long for the knowledge that there is no list, which a load may have made wrong meanwhile. */
 export const ABSENT_STALE_WINDOW_MS = 600_000;
 /**
- * How long what is known of an item is fresh, in an origin's memory and in an expanded list together: a list under a generation never changes,
- * what is known of its items does.
+ * How long what is known of an item is fresh, in an origin's memory and in an expanded list together: a list under a
+ * generation never changes, what is known of its items does.
  */
 export const ITEM_TTL_MS = 300_000;
 /** The share of a lifetime that jitter may take off; it never adds. */
@@ -27,8 +27,8 @@ interface EntryTimes extends Pick<Entry, 'storedAtMs' | 'loadMs'> {
 }
 
 /**
- * `value` as it is stored: read by a call that began at `storedAtMs`, got in `loadMs`; `ttlSeconds` is how long a list is fresh at most. What comes
- * from an origin's memory may be stale already.
+ * `value` as it is stored: read by a call that began at `storedAtMs`, got in `loadMs`; `ttlSeconds` is how long a list
+ * is fresh at most. What comes from an origin's memory may be stale already.
  */
 export function makeEntry(
   value: ListValue,
@@ -56,9 +56,9 @@ export function makeEntry(
 }
 
 /**
- * Whether a fresh entry should be refreshed now: XFetch with beta 1. The nearer its end and the longer it takes to get, the likelier; of many who
- * ask at the same time, about one does it. Source: A. Vattani, F. Chierichetti, K. Lowenstein, "Optimal Probabilistic Cache Stampede
- * Prevention", VLDB 2015.
+ * Whether a fresh entry should be refreshed now: XFetch with beta 1. The nearer its end and the longer it takes to get,
+ * the likelier; of many who ask at the same time, about one does it. Source: A. Vattani, F. Chierichetti, K.
+ * Lowenstein, "Optimal Probabilistic Cache Stampede Prevention", VLDB 2015.
  */
 export const shouldRefreshEarly = ({ loadMs, freshUntilMs }: Entry, nowMs: number, random: Random): boolean =>
   nowMs - loadMs * Math.log(1 - random()) >= freshUntilMs;

@@ -1,5 +1,5 @@
-// Batches loads that one request adds one by one: all loads added before `start` leave in one call. A load added later, after another load
-// failed, leaves in a call of its own. No timer delays a load.
+// Batches loads that one request adds one by one: all loads added before `start` leave in one call. A load added later,
+// after another load failed, leaves in a call of its own. No timer delays a load.
 
 export interface LoadGroup<L, T> {
   /** Resolves to the result of `load`. Rejects when its call rejects. */

@@ -1,9 +1,11 @@
-// Request coalescing: one load per key at a time. Callers of the same key follow the load instead of starting another. Followers share plain
-// data; no object of the leader's request may be in it. The load continues while one caller waits, and is cancelled with the last one.
+// Request coalescing: one load per key at a time. Callers of the same key follow the load instead of starting another.
+// Followers share plain data; no object of the leader's request may be in it. The load continues while one caller
+// waits, and is cancelled with the last one.
 //
-// A failed load, as a race: (1) L leads, A and B follow; (2) L's load fails and wakes A and B; (3) A finds no load and leads a second attempt;
-// (4) B finds A's load and follows it; (5) if it fails too, A and B get the failure. A failure of the leader alone (its deadline, its
-// connection) costs one more load. A failure of the source does not cost one load per follower.
+// A failed load, as a race: (1) L leads, A and B follow; (2) L's load fails and wakes A and B; (3) A finds no load and
+// leads a second attempt; (4) B finds A's load and follows it; (5) if it fails too, A and B get the failure. A failure
+// of the leader alone (its deadline, its connection) costs one more load. A failure of the source does not cost one
+// load per follower.
 import type { Clock } from '../runtime/clock.ts';
 import { CallerCancelled, type Cancellation, CancellationSource } from './cancellation.ts';
 
@@ -32,11 +34,17 @@ export interface Flight<T> {
   readonly load: (lead: Lead) => Promise<T>;
   /** Maximum wait of a follower in milliseconds. The load continues after it. */
   readonly waitTimeoutMs: number;
-  /** A load that started before this moment is not joined: it may have read data from before a change. Default: any load is joined. */
+  /**
+   * A load that started before this moment is not joined: it may have read data from before a change. Default: any load
+   * is joined.
+   */
   readonly notBeforeMs?: number;
   /** Whether a follower may use the leader's value. If not, the follower starts again. Default: always. */
   readonly accepts?: (value: T) => boolean;
-  /** Cancels this caller. A cancelled follower rejects with CallerCancelled; a cancelled leader still gets its value. Default: never. */
+  /**
+   * Cancels this caller. A cancelled follower rejects with CallerCancelled; a cancelled leader still gets its value.
+   * Default: never.
+   */
   readonly cancellation?: Cancellation | undefined;
   /** Keeps the load alive when its caller has gone. */
   readonly keepAlive: (load: Promise<unknown>) => void;
@@ -44,11 +52,14 @@ export interface Flight<T> {
 
 export interface Singleflight<T> {
   /**
-   * The value of `key`, loaded once for all concurrent callers. Rejects with the error of the load, with a FollowerTimeout for a follower whose
-   * wait is over, and with CallerCancelled for a cancelled follower.
+   * The value of `key`, loaded once for all concurrent callers. Rejects with the error of the load, with a
+   * FollowerTimeout for a follower whose wait is over, and with CallerCancelled for a cancelled follower.
    */
   run(key: string, flight: Flight<T>): Promise<Shared<T>>;
-  /** Starts a load of `key` that others may join, for a leader of many keys. Undefined when a load can be joined instead (see `has`). */
+  /**
+   * Starts a load of `key` that others may join, for a leader of many keys. Undefined when a load can be joined instead
+   * (see `has`).
+   */
   lead(key: string, notBeforeMs?: number): OwnLead<T> | undefined;
   /** Whether a load of `key` that started at `notBeforeMs` or later is in flight and can be joined. */
   has(key: string, notBeforeMs?: number): boolean;
@@ -70,8 +81,8 @@ export interface SingleflightOptions<T> {
 }
 
 /**
- * One load of one key. It creates a promise for followers only when one joins, and references nothing after its end: V8 keeps outgrown Map
- * tables, and all that they reference, until a major collection (docs/decisions/0019).
+ * One load of one key. It creates a promise for followers only when one joins, and references nothing after its end: V8
+ * keeps outgrown Map tables, and all that they reference, until a major collection (docs/decisions/0019).
  */
 class Attempt<T> implements OwnLead<T> {
   readonly startedAtMs: number;

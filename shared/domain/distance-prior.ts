@@ -1,7 +1,8 @@
-// How long a round trip between two places takes as a rule, from their coordinates alone: the great circle, but for the few places where cables
-// cannot follow it. What is between Europe and the Indian Ocean goes by the Suez Canal and the Red Sea; the Atlantic side of Africa is reached by
-// Lisbon, from everywhere; South America by Miami; the Americas and East Asia meet over the Pacific. A prior: it says who is nearer, not how far.
-// Source: TeleGeography, submarinecablemap.com. test/unit/shared/domain/distance-prior.test.ts holds it against measured round trips.
+// How long a round trip between two places takes as a rule, from their coordinates alone: the great circle, but for the
+// few places where cables cannot follow it. What is between Europe and the Indian Ocean goes by the Suez Canal and the
+// Red Sea; the Atlantic side of Africa is reached by Lisbon, from everywhere; South America by Miami; the Americas and
+// East Asia meet over the Pacific. A prior: it says who is nearer, not how far. Source: TeleGeography,
+// submarinecablemap.com. test/unit/shared/domain/distance-prior.test.ts holds it against measured round trips.
 import { type Coordinates, distanceKm, estimateRoundTripMs } from './regions.ts';
 
 type Area = 'northAmerica' | 'southAmerica' | 'europe' | 'atlanticAfrica' | 'indianOcean' | 'eastAsia';
@@ -20,7 +21,10 @@ export function expectedRoundTripMs(region: Coordinates, caller: Coordinates): n
   return estimateRoundTripMs(km);
 }
 
-/** Boxes, coarse on purpose. North Africa, Western and Central Asia and Siberia are reached by Europe's land and the Mediterranean. */
+/**
+ * Boxes, coarse on purpose. North Africa, Western and Central Asia and Siberia are reached by Europe's land and the
+ * Mediterranean.
+ */
 function areaOf({ latitude, longitude }: Coordinates): Area {
   if (longitude < -30) return latitude < 13 && longitude > -82 ? 'southAmerica' : 'northAmerica';
   const isEastAfrica = longitude >= 28 && latitude > -12;

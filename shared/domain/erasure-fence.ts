@@ -1,5 +1,6 @@
-// Which loads have been overtaken by the manifest. A load that began before its user was erased, or whose generation is no longer the one its
-// readers are on, may still answer those who waited for it, but is not stored: what is stored after an erasure must not be from before it.
+// Which loads have been overtaken by the manifest. A load that began before its user was erased, or whose generation is
+// no longer the one its readers are on, may still answer those who waited for it, but is not stored: what is stored
+// after an erasure must not be from before it.
 import { POPULAR_USER } from './ids.ts';
 import { type ListKey, makeUserHash } from './keys.ts';
 import type { Manifest } from './manifest.ts';
@@ -13,7 +14,9 @@ export function erasedAtMs(manifest: Manifest, user: string): number {
   return indexOf(manifest).get(makeUserHash(user)) ?? 0;
 }
 
-/** Why what was loaded for `key` from `startedAtMs` on is not stored under `manifest` at `nowMs`; undefined when it is. */
+/**
+ * Why what was loaded for `key` from `startedAtMs` on is not stored under `manifest` at `nowMs`; undefined when it is.
+ */
 export function fenceReason(
   manifest: Manifest,
   { surface, variant, generation, user }: ListKey,

@@ -1,5 +1,5 @@
-// A generation is the moment a batch of lists was computed: whole milliseconds since the epoch. It is the cell's timestamp in
-// Bigtable (there in microseconds) and ISO 8601 wherever a person reads it.
+// A generation is the moment a batch of lists was computed: whole milliseconds since the epoch. It is the cell's
+// timestamp in Bigtable (there in microseconds) and ISO 8601 wherever a person reads it.
 
 /** The year 2000: what is before it was meant in seconds. */
 export const MIN_GENERATION = 946_684_800_000;

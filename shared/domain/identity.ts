@@ -1,4 +1,5 @@
-// What the bearer tokens say, agreed between those who mint them and those who check them. Never one for the other: the audiences differ.
+// What the bearer tokens say, agreed between those who mint them and those who check them. Never one for the other: the
+// audiences differ.
 
 /** The audience of a listener's or a service's token. A deployment may name its own. */
 export const LISTENER_AUDIENCE = 'earshot';

@@ -1,4 +1,5 @@
-// The grammar of every name that reaches a key. `#` and `/` are outside it, so no id can forge a row key, a qualifier or a cache key.
+// The grammar of every name that reaches a key. `#` and `/` are outside it, so no id can forge a row key, a qualifier
+// or a cache key.
 
 /** What a listener or an item can be called: 1 to 128 bytes; a leading `~` is reserved for pseudo-users. */
 export const PUBLIC_ID_PATTERN = /^[A-Za-z0-9._:@-][A-Za-z0-9._~:@-]{0,127}$/;

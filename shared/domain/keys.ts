@@ -1,5 +1,5 @@
-// How things are named in Bigtable and in caches. Rows are spread over tablets by a hash prefix, so that a file sorted by user
-// loads everywhere at once; a cached list's key holds its generation, so that it never goes out of date.
+// How things are named in Bigtable and in caches. Rows are spread over tablets by a hash prefix, so that a file sorted
+// by user loads everywhere at once; a cached list's key holds its generation, so that it never goes out of date.
 
 import { murmur3, unitHash } from '../runtime/hash.ts';
 import { formatGeneration } from './generation.ts';
@@ -25,13 +25,18 @@ export const makeRowKey = (id: string): string => `${(murmur3(id) & 0xffff).toSt
 /** `surface/variant`. */
 export const makeListQualifier = (surface: string, variant: string): string => `${surface}/${variant}`;
 
-/** `surface/variant/generation/user`, and `/items` when expanded; no two keys share one, because `/` is in none of the parts. */
+/**
+ * `surface/variant/generation/user`, and `/items` when expanded; no two keys share one, because `/` is in none of the
+ * parts.
+ */
 export const makeCacheKey = ({ surface, variant, generation, user, expand }: ListKey): string =>
   expand === undefined
     ? `${surface}/${variant}/${generation}/${user}`
     : `${surface}/${variant}/${generation}/${user}/${expand}`;
 
-/** The row of the `control` table that says how far the load of a generation has come; in the order of the generations. */
+/**
+ * The row of the `control` table that says how far the load of a generation has come; in the order of the generations.
+ */
 export const makeLoadRowKey = (surface: string, variant: string, generation: number): string =>
   `${makeLoadRowKeyPrefix(surface, variant)}${formatGeneration(generation)}`;
 

@@ -1,5 +1,5 @@
-// The stored form of a list: item objects as JSON, joined by `,\n`, without outer brackets. `[` + value + `]` is the JSON array.
-// The first n items are the bytes before the n-th newline, so no tier parses or re-serialises a list.
+// The stored form of a list: item objects as JSON, joined by `,\n`, without outer brackets. `[` + value + `]` is the
+// JSON array. The first n items are the bytes before the n-th newline, so no tier parses or re-serialises a list.
 
 /** A stored list, or the cached fact that the table has none. */
 export type ListValue = StoredList | { readonly kind: 'absent' };

@@ -1,5 +1,6 @@
-// The manifest says what is live: per surface its variants, their weights and generations, and which users were erased. It is the one mutable
-// document, replaced by compare-and-set. Fields that are not known here are kept: a newer `earshot` may write what older readers pass over.
+// The manifest says what is live: per surface its variants, their weights and generations, and which users were erased.
+// It is the one mutable document, replaced by compare-and-set. Fields that are not known here are kept: a newer
+// `earshot` may write what older readers pass over.
 import { z } from 'zod';
 import { isGeneration } from './generation.ts';
 import { NAME_GRAMMAR, NAME_PATTERN } from './ids.ts';

@@ -47,5 +47,8 @@ export function distanceKm(a: Coordinates, b: Coordinates): number {
 const FIXED_MS = 5;
 const MS_PER_KM = 0.015;
 
-/** What a round trip over `km` takes as a rule: light in fibre needs 0.01 ms for a km and back, and cables do not run straight. */
+/**
+ * What a round trip over `km` takes as a rule: light in fibre needs 0.01 ms for a km and back, and cables do not run
+ * straight.
+ */
 export const estimateRoundTripMs = (km: number): number => FIXED_MS + MS_PER_KM * km;

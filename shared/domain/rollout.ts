@@ -1,5 +1,6 @@
-// Which variant and which generation a user is on: a pure function of manifest, user and time, so every edge decides alike.
-// Its results are pinned by the vectors in test/unit/shared/domain/vectors.json; changing one moves listeners between variants.
+// Which variant and which generation a user is on: a pure function of manifest, user and time, so every edge decides
+// alike. Its results are pinned by the vectors in test/unit/shared/domain/vectors.json; changing one moves listeners
+// between variants.
 import { unitHash } from '../runtime/hash.ts';
 import type { Surface, Variant } from './manifest.ts';
 
@@ -16,8 +17,9 @@ export function chooseList(surface: Surface, user: string, nowMs: number): Choic
 }
 
 /**
- * Weighted rendezvous hashing: the variant with the smallest -ln(u)/weight wins, u being uniform per (salt, user, variant). Changing one
- * weight moves users only into or out of that variant. Source: C. Schindelhauer, G. Schomaker, "Weighted Distributed Hash Tables", 2005.
+ * Weighted rendezvous hashing: the variant with the smallest -ln(u)/weight wins, u being uniform per (salt, user,
+ * variant). Changing one weight moves users only into or out of that variant. Source: C. Schindelhauer, G. Schomaker,
+ * "Weighted Distributed Hash Tables", 2005.
  */
 export function chooseVariant({ salt, variants }: Pick<Surface, 'salt' | 'variants'>, user: string): Variant {
   let winner: Variant | undefined;

@@ -1,4 +1,5 @@
-// Text to bytes and back with the two coders that every runtime has; shared code has no platform types, so they are named here.
+// Text to bytes and back with the two coders that every runtime has; shared code has no platform types, so they are
+// named here.
 
 interface PlatformCoders {
   TextEncoder: new () => {
@@ -26,7 +27,10 @@ export function surroundBytes(before: string, bytes: Uint8Array, after: string):
   return all;
 }
 
-/** `texts[0]`, `parts[0]`, `texts[1]` and so on in one array; there is one text more than parts. All text is encoded in one go. */
+/**
+ * `texts[0]`, `parts[0]`, `texts[1]` and so on in one array; there is one text more than parts. All text is encoded in
+ * one go.
+ */
 export function interleaveBytes(texts: readonly string[], parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const text = texts.join('');
   const encoded = encoder.encode(text);

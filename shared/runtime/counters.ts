@@ -1,4 +1,5 @@
-// Every counter of Earshot with its meaning. A name that is not here cannot be counted; /metrics and the docs are made from this list.
+// Every counter of Earshot with its meaning. A name that is not here cannot be counted; /metrics and the docs are made
+// from this list.
 
 export const COUNTERS = {
   edge_requests_total: 'requests that the worker answered',

@@ -2,7 +2,10 @@
 
 export interface LatencyHistogram {
   observe(latencyMs: number): void;
-  /** The latency that the given share (0 to 1) of calls stays within, to a tenth of it; undefined before enough were seen. */
+  /**
+   * The latency that the given share (0 to 1) of calls stays within, to a tenth of it; undefined before enough were
+   * seen.
+   */
   quantile(share: number): number | undefined;
 }
 

@@ -1,5 +1,5 @@
-// Token budget for hedges, retries and failovers: a share of the first attempts, plus a reserve for the moment a connection or region breaks.
-// It bounds the extra load on a dependency that is already in trouble.
+// Token budget for hedges, retries and failovers: a share of the first attempts, plus a reserve for the moment a
+// connection or region breaks. It bounds the extra load on a dependency that is already in trouble.
 
 export interface RetryBudget {
   /** Records `amount` first attempts. */

@@ -1,4 +1,5 @@
-// What the worker tells of itself at STATUS_PATH: the regions as one of its isolates sees them, and what that isolate has counted.
+// What the worker tells of itself at STATUS_PATH: the regions as one of its isolates sees them, and what that isolate
+// has counted.
 import { z } from 'zod';
 import { COUNTERS, type CounterName } from '../runtime/counters.ts';
 

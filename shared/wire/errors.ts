@@ -1,4 +1,5 @@
-// The one error family. Inside, an error carries its cause and detail. On the wire only the code, its status and its public text appear.
+// The one error family. Inside, an error carries its cause and detail. On the wire only the code, its status and its
+// public text appear.
 
 export type ErrorSource = 'edge' | 'origin' | 'table';
 

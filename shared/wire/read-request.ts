@@ -1,4 +1,5 @@
-// The body of `POST /internal/v1/lists:read`: which lists the edge asks an origin for. The answer's form is in list-frames.ts.
+// The body of `POST /internal/v1/lists:read`: which lists the edge asks an origin for. The answer's form is in
+// list-frames.ts.
 import { z } from 'zod';
 import { isGeneration } from '../domain/generation.ts';
 import { isLoadableUser, isName, NAME_PATTERN } from '../domain/ids.ts';
@@ -14,7 +15,10 @@ export const SERVED_BY_HEADER = 'Earshot-Served-By';
 
 /** One key of a `lists:read`, and what its asker needs of the answer. */
 export interface ListQuery extends ListKey {
-  /** The most that an answer from the origin's memory may be old, in milliseconds; an age, because clocks differ. Default: any will do. */
+  /**
+   * The most that an answer from the origin's memory may be old, in milliseconds; an age, because clocks differ.
+   * Default: any will do.
+   */
   readonly maxAgeMs?: number | undefined;
   /** Nobody waits for the answer: a refresh, a warm-up. Shed before all else. Default: false. */
   readonly isBackground?: boolean | undefined;
@@ -35,7 +39,8 @@ export const listsReadSchema = z.strictObject({ keys: z.array(listQuerySchema).m
 /**
  * The keys of a body, parsed from JSON. Throws an Error that says where it is not as the schema has it.
  *
- * What is plainly as it should be is not shown to the schema: that takes longer than to parse the JSON (docs/decisions/0014).
+ * What is plainly as it should be is not shown to the schema: that takes longer than to parse the JSON
+ * (docs/decisions/0014).
  */
 export function parseListsRead(body: unknown): readonly ListQuery[] {
   if (isValidListsRead(body)) return body.keys;

@@ -1,5 +1,5 @@
-// The answer of `lists:read`: one frame per key, in the order of the keys. A frame is one header line of JSON, then the list's bytes
-// as they are stored, so that no hop parses a list.
+// The answer of `lists:read`: one frame per key, in the order of the keys. A frame is one header line of JSON, then the
+// list's bytes as they are stored, so that no hop parses a list.
 
 import type { ListValue } from '../domain/list.ts';
 import { decodeUtf8, writeAscii } from '../runtime/bytes.ts';
@@ -13,7 +13,9 @@ export const MAX_KEYS_PER_READ = 200;
 export type ListResult = AgedValue | { readonly kind: 'error'; readonly code: ErrorCode };
 
 export type AgedValue = ListValue & {
-  /** How long ago the call that read it from the table began, in milliseconds. Default: 0, it was read for this answer. */
+  /**
+   * How long ago the call that read it from the table began, in milliseconds. Default: 0, it was read for this answer.
+   */
   readonly ageMs?: number;
   /** The same of the oldest item of an expanded list. Default: 0 */
   readonly itemsAgeMs?: number;
@@ -53,8 +55,8 @@ export function listFramesText(results: readonly ListResult[], latin1Of: (bytes:
 }
 
 /**
- * The results in `body`, lists as views of its memory. Throws an Error when the body is cut short, carries a header that is not one, or does
- * not hold exactly `count` frames.
+ * The results in `body`, lists as views of its memory. Throws an Error when the body is cut short, carries a header
+ * that is not one, or does not hold exactly `count` frames.
  */
 export function decodeListFrames(body: Uint8Array, count: number): ListResult[] {
   const results: ListResult[] = [];

@@ -1,4 +1,5 @@
-// Google's command-line client says the same of the embedded Bigtable and of Google's emulator, when they hold the same data.
+// Google's command-line client says the same of the embedded Bigtable and of Google's emulator, when they hold the same
+// data.
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

@@ -1,4 +1,5 @@
-// Google's emulator and its `cbt` client for the tests: what runs already, else what is installed, else a test that says that it was skipped.
+// Google's emulator and its `cbt` client for the tests: what runs already, else what is installed, else a test that
+// says that it was skipped.
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { test } from 'vitest';
@@ -28,7 +29,10 @@ export const startEmulator = (emulator: Emulator): Promise<StartedBigtable> =>
     ? Promise.resolve({ endpoint: emulator.endpoint, stop: async () => {} })
     : startGoogleEmulator(emulator.path);
 
-/** Defines the tests when the tool is there. Without it: one skipped test that says so, or a failed one if it is required. */
+/**
+ * Defines the tests when the tool is there. Without it: one skipped test that says so, or a failed one if it is
+ * required.
+ */
 export function orSkip<T>(tool: string, found: T | undefined, define: (found: T) => void): void {
   if (found !== undefined) {
     define(found);

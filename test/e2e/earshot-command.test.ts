@@ -1,5 +1,6 @@
-// The `earshot` command as ops use it, each call a process of its own: what it does, and that a call which fails says why once and leaves
-// what is live as it was. Long, because it goes through every way of calling one command wrongly, on one Bigtable that all share.
+// The `earshot` command as ops use it, each call a process of its own: what it does, and that a call which fails says
+// why once and leaves what is live as it was. Long, because it goes through every way of calling one command wrongly,
+// on one Bigtable that all share.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
-// `earshot fault` and `earshot status` against a local cloud that runs: what is broken is broken for callers, and what is healed is whole.
+// `earshot fault` and `earshot status` against a local cloud that runs: what is broken is broken for callers, and what
+// is healed is whole.
 
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';

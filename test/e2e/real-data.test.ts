@@ -1,4 +1,5 @@
-// A day's real recommendations through all of Earshot: file, loader, Bigtable, origin, worker, and what comes out is what went in.
+// A day's real recommendations through all of Earshot: file, loader, Bigtable, origin, worker, and what comes out is
+// what went in.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';

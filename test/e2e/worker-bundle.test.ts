@@ -38,7 +38,8 @@ beforeEach(async () => {
     await gate.promise;
   };
   origin = await startListOrigin({ beforeLists });
-  // One region only: no second one is asked when this machine is slow, and what is counted is what singleflight let through.
+  // One region only: no second one is asked when this machine is slow, and what is counted is what singleflight let
+  // through.
   workerd = await startEdge([{ ...ASIA, origin: origin.url }]);
 });
 

@@ -1,4 +1,5 @@
-// Three regions in one process: the embedded Bigtable with a cluster each, and the real origin beside each, asked over HTTP as the edge asks it.
+// Three regions in one process: the embedded Bigtable with a cluster each, and the real origin beside each, asked over
+// HTTP as the edge asks it.
 import { SignJWT } from 'jose';
 import { pino } from 'pino';
 import { onTestFinished } from 'vitest';

@@ -1,4 +1,5 @@
-// Reads as HTTP requests to the worker's app, and its answers as what the oracle judges: status, headers and body have to agree.
+// Reads as HTTP requests to the worker's app, and its answers as what the oracle judges: status, headers and body have
+// to agree.
 
 import { createApp } from '../../edge/app.ts';
 import type { EdgeDeps } from '../../edge/deps.ts';
@@ -27,7 +28,8 @@ interface ListBody {
 type AppFront = (read: Read, nearest: Region) => Promise<Outcome>;
 
 export function createAppFront({ keep, ...deps }: AppFrontOptions): AppFront {
-  // Who asks is whom the header names: checking a signature is real cryptography, which settles at turns of the event loop.
+  // Who asks is whom the header names: checking a signature is real cryptography, which settles at turns of the event
+  // loop.
   const scopes = new Set(Object.keys(SCOPES) as Scope[]);
   const identity: EdgeDeps['identity'] = {
     recall: (authorization) => (asked % 2 === 0 ? undefined : { user: authorization ?? '', scopes }),

@@ -1,5 +1,6 @@
-// What is true: the rows of every region, the manifests with the moment at which each region tells them, and a record of everything that was
-// ever read from a table. The bytes of a list name the record of the read that they come from, so an answer says what was read, when and where.
+// What is true: the rows of every region, the manifests with the moment at which each region tells them, and a record
+// of everything that was ever read from a table. The bytes of a list name the record of the read that they come from,
+// so an answer says what was read, when and where.
 
 import { type ListKey, makeUserHash } from '../../shared/domain/keys.ts';
 import type { ListValue, StoredList } from '../../shared/domain/list.ts';

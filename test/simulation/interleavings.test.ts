@@ -1,6 +1,7 @@
-// Random reads, refreshes, flips, erasures, failures and losses over three regions, on a clock and in an order that chance draws: no list is
-// served to the wrong user, none older than its bound, none from before an erasure. The code is the worker's own, in real workerd; around it
-// everything that takes time is scripted (support/interleavings), so that a script and a seed say everything about a run.
+// Random reads, refreshes, flips, erasures, failures and losses over three regions, on a clock and in an order that
+// chance draws: no list is served to the wrong user, none older than its bound, none from before an erasure. The code
+// is the worker's own, in real workerd; around it everything that takes time is scripted (support/interleavings), so
+// that a script and a seed say everything about a run.
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { readConfig } from '../../edge/config.ts';

@@ -1,5 +1,6 @@
-// One isolate of the worker: the worker's own code, with what it asks of the platform scripted. It is asked through the app, or, which costs far
-// less, as the app asks what is behind it. Every answer, and everything that it stores, is held against the oracle.
+// One isolate of the worker: the worker's own code, with what it asks of the platform scripted. It is asked through the
+// app, or, which costs far less, as the app asks what is behind it. Every answer, and everything that it stores, is
+// held against the oracle.
 
 import { createReads } from '../../edge/assemble.ts';
 import type { EdgeConfig } from '../../edge/config.ts';

@@ -1,5 +1,6 @@
-// Which loads are under way, and when each was last begun: of one key one at a time from one isolate or object, and not again before its time,
-// as long as nothing is wrong. What a region's object stores is not from before what those who asked it knew.
+// Which loads are under way, and when each was last begun: of one key one at a time from one isolate or object, and not
+// again before its time, as long as nothing is wrong. What a region's object stores is not from before what those who
+// asked it knew.
 import type { RegionCall } from '../../edge/region/protocol.ts';
 import type { MemoryTier } from '../../edge/tiers/tier.ts';
 import { type Entry, stateOf } from '../../shared/caching/entry.ts';
@@ -25,7 +26,10 @@ interface LoadWatchOptions {
 /** Of the shortest lifetime, that of absence, what jitter and early refreshes leave in any case. */
 const SHORTEST_REST_MS = 20_000;
 
-/** To the object and from there to the origin, and back; what a load takes before it is hedged at the earliest, as long as little was measured. */
+/**
+ * To the object and from there to the origin, and back; what a load takes before it is hedged at the earliest, as long
+ * as little was measured.
+ */
 const WAYS_OF_A_LOAD = 4;
 const SHORTEST_HEDGE_MS = 100;
 
@@ -37,7 +41,10 @@ export function createLoadWatch({ setting, cloud, clock, guard }: LoadWatchOptio
   const begunAtMs = new Map<string, number>();
   /** For each object and key, what those who had to wait demanded at most. */
   const demandedAtMs = new Map<string, number>();
-  /** Of what an origin gave from memory, when the read that got it began: by who has it, and the moment that it is stored with. */
+  /**
+   * Of what an origin gave from memory, when the read that got it began: by who has it, and the moment that it is
+   * stored with.
+   */
   const remembered = new Map<string, number>();
   const isErased = (user: string): boolean => cloud.erasures.some((erasure) => erasure.user === user);
 
@@ -93,7 +100,8 @@ export function createLoadWatch({ setting, cloud, clock, guard }: LoadWatchOptio
     },
     onObjectStore: (owner, key, { storedAtMs }) => {
       const demanded = demandedAtMs.get(`${owner} ${key}`) ?? 0;
-      // Who demanded may have come while a load was under way that began late enough; that its origin answers from memory it cannot know.
+      // Who demanded may have come while a load was under way that began late enough; that its origin answers from
+      // memory it cannot know.
       const beganAtMs = remembered.get(`${owner} ${key} ${storedAtMs}`) ?? storedAtMs;
       guard(() => {
         if (beganAtMs < demanded)

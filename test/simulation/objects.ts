@@ -1,5 +1,5 @@
-// The objects of all regions, in this process: the same code as behind a Durable Object, and between it and the worker a way that copies what
-// goes over it, takes its time, and fails as RPC does.
+// The objects of all regions, in this process: the same code as behind a Durable Object, and between it and the worker
+// a way that copies what goes over it, takes its time, and fails as RPC does.
 
 import type { EdgeConfig } from '../../edge/config.ts';
 import type { Platform } from '../../edge/platform.ts';

@@ -1,5 +1,5 @@
-// What every answer is held against. It knows what was read from the tables and when, what the manifests said, and who was erased; of the code
-// that is tested it uses nothing.
+// What every answer is held against. It knows what was read from the tables and when, what the manifests said, and who
+// was erased; of the code that is tested it uses nothing.
 import type { Read } from '../../edge/reads/fallback.ts';
 import { POPULAR_SURFACE, POPULAR_USER } from '../../shared/domain/ids.ts';
 import type { ListKey } from '../../shared/domain/keys.ts';
@@ -44,7 +44,10 @@ export interface Asking {
   readonly to: number;
 }
 
-/** As documented: docs of Entry (shared/caching/entry.ts), of lifetimes (shared/caching/lifetime.ts) and of the manifest (edge/manifest/store.ts). */
+/**
+ * As documented: docs of Entry (shared/caching/entry.ts), of lifetimes (shared/caching/lifetime.ts) and of the manifest
+ * (edge/manifest/store.ts).
+ */
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
 const ABSENT_MS = 30_000;
@@ -55,7 +58,10 @@ const MANIFEST_BOUND_MS = 10_000;
 export interface Oracle {
   /** Throws a Violation when `outcome` is not one that `read` may get at `nowMs`. */
   judge(read: Read, outcome: Outcome, asking: Asking, nowMs: number): void;
-  /** Throws a Violation when an isolate that holds `manifest` may not store, at `nowMs`, what was loaded from `storedAtMs` on. */
+  /**
+   * Throws a Violation when an isolate that holds `manifest` may not store, at `nowMs`, what was loaded from
+   * `storedAtMs` on.
+   */
   judgeStore(owner: string, key: ListKey, storedAtMs: number, manifest: Manifest, nowMs: number): void;
   /** Throws a Violation when a request may not fail like that. */
   judgeFailure(error: unknown): void;
@@ -234,7 +240,10 @@ export function createOracle({ trouble, manifest: first, legMs, config }: Settin
   };
 }
 
-/** Whether `manifest` lets somebody be on the list of `key` at `nowMs`; a previewer may be on a variant that has no weight. */
+/**
+ * Whether `manifest` lets somebody be on the list of `key` at `nowMs`; a previewer may be on a variant that has no
+ * weight.
+ */
 function isLive(manifest: Manifest, key: ListKey, nowMs: number, previewed: string | undefined): boolean {
   const variant = manifest.surfaces[key.surface]?.variants.find(({ name }) => name === key.variant);
   if (variant === undefined || (previewed === undefined ? variant.weight === 0 : previewed !== key.variant))

@@ -1,5 +1,6 @@
-// The origins of all regions as `fetch`: a request is under way, is read at one moment, from the table or from what the origin keeps in memory,
-// and is under way back. Each may be out of order in one of the ways in which origins are, or have too much to do.
+// The origins of all regions as `fetch`: a request is under way, is read at one moment, from the table or from what the
+// origin keeps in memory, and is under way back. Each may be out of order in one of the ways in which origins are, or
+// have too much to do.
 
 import { type ListKey, makeCacheKey } from '../../shared/domain/keys.ts';
 import type { ListValue } from '../../shared/domain/list.ts';
@@ -23,7 +24,10 @@ export const TROUBLES = [
   'drops',
 ] as const;
 
-/** `drops`: errors for some keys of each read. `denies`: a status that is not the region's fault. `hangs-on`: deaf to being called off. */
+/**
+ * `drops`: errors for some keys of each read. `denies`: a status that is not the region's fault. `hangs-on`: deaf to
+ * being called off.
+ */
 export type OriginTrouble = (typeof TROUBLES)[number];
 
 export interface OriginState {
@@ -66,7 +70,9 @@ interface OriginsOptions {
 const SLOW_MS = 3_000;
 /** How long origins believe that there is no list. */
 const ABSENT_MS = 30_000;
-/** How long they believe what they know of an item, and how old that is at most when they read the list that it is in. */
+/**
+ * How long they believe what they know of an item, and how old that is at most when they read the list that it is in.
+ */
 const ITEMS_MS = 300_000;
 const MAX_ITEMS_AGE_MS = 120_000;
 
@@ -84,7 +90,10 @@ export function createOrigins({ setting, cloud, timeline, chance, states, watche
     return new PlainResponse(json, { headers: { etag } });
   }
 
-  /** What the origin has kept of `key`, unless it is too old for it, or for who asks, or its manifest says that the user was erased since. */
+  /**
+   * What the origin has kept of `key`, unless it is too old for it, or for who asks, or its manifest says that the user
+   * was erased since.
+   */
   function recall(region: number, key: ListQuery, nowMs: number): Kept | undefined {
     const kept = memories[region]?.get(makeCacheKey(key));
     if (kept === undefined) return undefined;

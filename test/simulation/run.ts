@@ -1,4 +1,5 @@
-// One interleaving, from its script and its seed; both say everything about it. Throws a Violation of what Earshot promises.
+// One interleaving, from its script and its seed; both say everything about it. Throws a Violation of what Earshot
+// promises.
 import { Violation } from './oracle.ts';
 import { perform } from './script.ts';
 import { createWorld, type RunOptions } from './world.ts';

@@ -1,5 +1,5 @@
-// Where one run takes place: its users, surfaces, lifetimes and sizes, drawn from the seed. Names are such as would collide if keys were joined
-// carelessly.
+// Where one run takes place: its users, surfaces, lifetimes and sizes, drawn from the seed. Names are such as would
+// collide if keys were joined carelessly.
 import type { EdgeConfig } from '../../edge/config.ts';
 import { POPULAR_USER } from '../../shared/domain/ids.ts';
 import type { Manifest, Surface } from '../../shared/domain/manifest.ts';
@@ -18,7 +18,10 @@ export interface Setting {
   readonly config: EdgeConfig;
   /** The most that a way from one place to another takes in milliseconds, when nothing is wrong with it. */
   readonly legMs: number;
-  /** How long origins answer with what they read, in milliseconds, unless it is out of date before; 0: they keep nothing. */
+  /**
+   * How long origins answer with what they read, in milliseconds, unless it is out of date before; 0: they keep
+   * nothing.
+   */
   readonly originMemoryMs: number;
   /** Whether memory is large enough for everything. */
   readonly isRoomy: boolean;

@@ -1,5 +1,6 @@
-// One run: three regions with their objects, isolates of the worker in two data centres, and a script of reads and of everything that happens
-// meanwhile. The code is that of the worker; what it asks for comes when chance says. Every answer and every store is held against the oracle.
+// One run: three regions with their objects, isolates of the worker in two data centres, and a script of reads and of
+// everything that happens meanwhile. The code is that of the worker; what it asks for comes when chance says. Every
+// answer and every store is held against the oracle.
 
 import type { EdgeConfig } from '../../edge/config.ts';
 import type { Read } from '../../edge/reads/fallback.ts';
@@ -31,8 +32,8 @@ export interface World {
   versionAt(slot: number): number;
   loseIsolate(slot: number): void;
   /**
-   * Sends `reads` to the isolate in this place, which is made when it is first asked. Resolves with the outcomes, once they have been judged;
-   * undefined when there was no manifest.
+   * Sends `reads` to the isolate in this place, which is made when it is first asked. Resolves with the outcomes, once
+   * they have been judged; undefined when there was no manifest.
    */
   ask(slot: number, reads: readonly Read[]): Promise<readonly Outcome[] | undefined>;
   /** How many requests wait for their answer. */

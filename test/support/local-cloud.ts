@@ -1,4 +1,5 @@
-// The local cloud as its users start it: `dev/start.ts` in a process of its own, on free ports, with a state directory that goes with it.
+// The local cloud as its users start it: `dev/start.ts` in a process of its own, on free ports, with a state directory
+// that goes with it.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -62,7 +63,9 @@ export const portArgs = ({ edge, origins, bigtable }: Ports): string[] => [
   ...['--edge-port', String(edge), '--origin-port', String(origins), '--bigtable-port', String(bigtable)],
 ];
 
-/** Runs `node args...` in `cwd`, without the variables of this environment that name a Bigtable or a state directory. */
+/**
+ * Runs `node args...` in `cwd`, without the variables of this environment that name a Bigtable or a state directory.
+ */
 export async function runNode(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
@@ -114,7 +117,10 @@ function cleanEnvironment(): Record<string, string | undefined> {
   return rest;
 }
 
-/** Ports for one cloud: three in a row for the origins, one for Bigtable, one for the worker; what stands behind the first four is free, too. */
+/**
+ * Ports for one cloud: three in a row for the origins, one for Bigtable, one for the worker; what stands behind the
+ * first four is free, too.
+ */
 export async function findCloudPorts(): Promise<Ports> {
   const [origins = 0] = await findFreePorts(BEHIND_PORT_OFFSET + 4);
   return { origins, bigtable: origins + 3, edge: origins + 4 };

@@ -34,7 +34,10 @@ export function findCircles(imports: readonly Import[]): string[][] {
   return circles;
 }
 
-/** One line per pair of folders that import each other, with the first import each way. Parent and child folders are no pair. */
+/**
+ * One line per pair of folders that import each other, with the first import each way. Parent and child folders are no
+ * pair.
+ */
 export function findMutualFolders(imports: readonly Import[]): string[] {
   const firstBetween = new Map<string, Import>();
   const pairOf = (from: string, to: string): string => `${from} and ${to}`;

@@ -1,5 +1,5 @@
-// The worker is bundled with edge/zod.ts in the place of zod, while tests run on zod itself: what the stand-in lacks would only fail once
-// deployed, as a member that is undefined.
+// The worker is bundled with edge/zod.ts in the place of zod, while tests run on zod itself: what the stand-in lacks
+// would only fail once deployed, as a member that is undefined.
 import { expect, test } from 'vitest';
 import * as standIn from '../../edge/zod.ts';
 

@@ -15,8 +15,9 @@ export interface AppProfile {
 }
 
 /**
- * What every instance has from the start: the profile that Google makes for an instance created with one cluster, here the first.
- * It routes to that cluster and allows single-row transactions. (Created with several, an instance's default is multi-cluster.)
+ * What every instance has from the start: the profile that Google makes for an instance created with one cluster, here
+ * the first. It routes to that cluster and allows single-row transactions. (Created with several, an instance's default
+ * is multi-cluster.)
  */
 export function defaultProfile(firstCluster: string): AppProfile {
   const routing: Routing = { kind: 'single-cluster', cluster: firstCluster, allowsTransactions: true };

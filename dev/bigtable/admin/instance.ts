@@ -1,5 +1,5 @@
-// One Bigtable instance: its tables, app profiles and replication. Every instance has the server's clusters, and comes to be when
-// it is first named, as with Google's emulator.
+// One Bigtable instance: its tables, app profiles and replication. Every instance has the server's clusters, and comes
+// to be when it is first named, as with Google's emulator.
 import type { Clock } from '../../../shared/runtime/clock.ts';
 import { applyToPacked } from '../mutations/apply-mutations.ts';
 import type { RowMutation } from '../mutations/mutations.ts';

@@ -4,8 +4,8 @@ import { failedPrecondition, unavailable } from '../wire/status.ts';
 import type { AppProfile } from './app-profiles.ts';
 
 /**
- * Single-cluster: that one, up or down. Multi-cluster: the first of the profile's clusters (of the server's, if it names none) that
- * is up; Bigtable takes the nearest, but here all callers are in one place.
+ * Single-cluster: that one, up or down. Multi-cluster: the first of the profile's clusters (of the server's, if it
+ * names none) that is up; Bigtable takes the nearest, but here all callers are in one place.
  */
 export function pickCluster(
   profile: AppProfile,

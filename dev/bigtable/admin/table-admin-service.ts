@@ -1,5 +1,5 @@
-// google.bigtable.admin.v2.BigtableTableAdmin: tables, families, row ranges and consistency. What it changes holds for the whole
-// instance at once, and no cluster's faults strike it.
+// google.bigtable.admin.v2.BigtableTableAdmin: tables, families, row ranges and consistency. What it changes holds for
+// the whole instance at once, and no cluster's faults strike it.
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import { parseToken, toToken } from '../replication/consistency-token.ts';
 import { compareText, toText } from '../rows/row.ts';

@@ -1,5 +1,5 @@
-// The way into a cluster: a call on data finds its cluster through its app profile, is counted there, passes the cluster's faults,
-// and only then is worked on.
+// The way into a cluster: a call on data finds its cluster through its app profile, is counted there, passes the
+// cluster's faults, and only then is worked on.
 import type { AppProfile } from '../admin/app-profiles.ts';
 import type { Instance, Instances } from '../admin/instance.ts';
 import { pickCluster } from '../admin/routing.ts';

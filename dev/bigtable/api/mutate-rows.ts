@@ -1,5 +1,5 @@
-// The work of a MutateRows call. As Cloud Bigtable does it: an entry that is malformed fails the whole request, and an unknown
-// family fails every entry of it; nothing is written in either case. Only injected faults fail single entries.
+// The work of a MutateRows call. As Cloud Bigtable does it: an entry that is malformed fails the whole request, and an
+// unknown family fails every entry of it; nothing is written in either case. Only injected faults fail single entries.
 
 import { checkMutations, MAX_MUTATIONS_PER_REQUEST } from '../mutations/mutation-checks.ts';
 import { type RowMutation, resolveMutations } from '../mutations/mutations.ts';

@@ -1,5 +1,5 @@
-// The work of a ReadRows call: finds the rows asked for, filters them, and writes them in batches. It holds the process for no
-// longer than one batch, and waits for its reader.
+// The work of a ReadRows call: finds the rows asked for, filters them, and writes them in batches. It holds the process
+// for no longer than one batch, and waits for its reader.
 import { performance } from 'node:perf_hooks';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ServerWritableStream } from '@grpc/grpc-js';

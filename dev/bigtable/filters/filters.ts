@@ -1,5 +1,5 @@
-// Row filters, compiled once per request into a function from a row's cells to those that pass. A filter that is not implemented
-// is refused by name: one silently ignored would answer with cells that nobody asked for.
+// Row filters, compiled once per request into a function from a row's cells to those that pass. A filter that is not
+// implemented is refused by name: one silently ignored would answer with cells that nobody asked for.
 
 import { timeRangeProblem } from '../mutations/mutation-checks.ts';
 import { compareCells, type ReadCell, toText } from '../rows/row.ts';
@@ -13,7 +13,10 @@ export type CellFilter = (key: string, cells: readonly ReadCell[]) => readonly R
 const NO_CELLS: readonly ReadCell[] = [];
 const NO_BYTES = Buffer.alloc(0);
 
-/** What data.proto says of RowFilter: it must not exceed 20480 bytes serialized. Only the bytes of its values are counted here. */
+/**
+ * What data.proto says of RowFilter: it must not exceed 20480 bytes serialized. Only the bytes of its values are
+ * counted here.
+ */
 const MAX_FILTER_BYTES = 20_480;
 
 export function compileFilter(filter: RowFilter | null, table: Table): CellFilter {

@@ -1,5 +1,6 @@
-// Bigtable's regexes: RE2 syntax over bytes, matching the whole text. Bytes are latin1 text here, so a JavaScript character is a
-// byte. What RE2 has and JavaScript lacks (or the other way round) is translated or refused, never left to mean something else.
+// Bigtable's regexes: RE2 syntax over bytes, matching the whole text. Bytes are latin1 text here, so a JavaScript
+// character is a byte. What RE2 has and JavaScript lacks (or the other way round) is translated or refused, never left
+// to mean something else.
 import { invalidArgument } from '../wire/status.ts';
 
 export type TextMatcher = (text: string) => boolean;

@@ -1,4 +1,5 @@
-// Applies resolved mutations to a row, making a new row; the old one, and all of it that did not change, stays as it is.
+// Applies resolved mutations to a row, making a new row; the old one, and all of it that did not change, stays as it
+// is.
 
 import { type PackedRow, packRow, unpackRow } from '../rows/packed-row.ts';
 import { type Cell, type Column, compareText, type Row } from '../rows/row.ts';

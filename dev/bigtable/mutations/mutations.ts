@@ -1,5 +1,5 @@
-// Mutations made ready to apply: a client's are resolved once, where they are committed (server time filled in, bytes copied out
-// of the request), and then applied as they are in every cluster.
+// Mutations made ready to apply: a client's are resolved once, where they are committed (server time filled in, bytes
+// copied out of the request), and then applied as they are in every cluster.
 
 import { type Cell, toText } from '../rows/row.ts';
 import { type Family, familyNotFound, type Table } from '../rows/table.ts';

@@ -1,4 +1,5 @@
-// Consistency tokens: how much each cluster had committed when the token was made. Opaque to callers, bound to one table.
+// Consistency tokens: how much each cluster had committed when the token was made. Opaque to callers, bound to one
+// table.
 import { z } from 'zod';
 import { invalidArgument } from '../wire/status.ts';
 

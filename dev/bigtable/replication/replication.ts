@@ -1,7 +1,7 @@
-// Asynchronous replication within one instance. Each cluster appends what it commits to its own log, and every other cluster reads
-// that log through a cursor of its own, in order, `lagMs` after the commit. Cost: one timer per pair of clusters at most, and a log
-// that is cut behind its slowest reader. Writes to one cell with one timestamp in two clusters at once may stay different: Earshot
-// writes through one cluster at a time.
+// Asynchronous replication within one instance. Each cluster appends what it commits to its own log, and every other
+// cluster reads that log through a cursor of its own, in order, `lagMs` after the commit. Cost: one timer per pair of
+// clusters at most, and a log that is cut behind its slowest reader. Writes to one cell with one timestamp in two
+// clusters at once may stay different: Earshot writes through one cluster at a time.
 import type { Clock } from '../../../shared/runtime/clock.ts';
 import { applyToPacked } from '../mutations/apply-mutations.ts';
 import type { RowMutation } from '../mutations/mutations.ts';
@@ -12,7 +12,9 @@ export interface Commit {
   readonly table: Table;
   readonly key: string;
   readonly mutations: readonly RowMutation[];
-  /** The row in the source before and after: where a cluster has the same `before`, `after` is its result, to be shared. */
+  /**
+   * The row in the source before and after: where a cluster has the same `before`, `after` is its result, to be shared.
+   */
   readonly before: PackedRow | undefined;
   readonly after: PackedRow | undefined;
   readonly committedAtMs: number;
@@ -167,7 +169,10 @@ function endOf(log: Log): number {
   return log.firstNumber + log.commits.length;
 }
 
-/** Lets go of what everyone has applied; a long log only when half of it is done, so that cutting costs little per commit. */
+/**
+ * Lets go of what everyone has applied; a long log only when half of it is done, so that cutting costs little per
+ * commit.
+ */
 function cut(log: Log): void {
   const done = Math.min(...log.links.map((link) => link.cursor), endOf(log)) - log.firstNumber;
   if (done < log.commits.length && (done < 1024 || done < log.commits.length / 2)) return;

@@ -5,7 +5,10 @@ import { type ReadCell, toBytes } from './row.ts';
 /** A value above this is cut into pieces, as Bigtable does, so that readers' merging of them is exercised. */
 const MAX_PIECE_BYTES = 1024 * 1024;
 
-/** Appends the row's chunks, the last of which commits it. Returns about how many bytes they are. `cells` must not be empty. */
+/**
+ * Appends the row's chunks, the last of which commits it. Returns about how many bytes they are. `cells` must not be
+ * empty.
+ */
 export function appendRow(chunks: CellChunk[], key: string, cells: readonly ReadCell[]): number {
   let bytes = key.length;
   let previous: ReadCell | undefined;

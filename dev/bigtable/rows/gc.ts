@@ -1,5 +1,6 @@
-// Garbage collection as readers see it: a cell that a family's rule has given up is not read, however long it is still stored.
-// (Cloud Bigtable may show such a cell until its next compaction, up to a week; a reader here never depends on that.)
+// Garbage collection as readers see it: a cell that a family's rule has given up is not read, however long it is still
+// stored. (Cloud Bigtable may show such a cell until its next compaction, up to a week; a reader here never depends on
+// that.)
 import type { Duration, GcRule } from '../wire/messages.ts';
 import { invalidArgument } from '../wire/status.ts';
 import type { Cell, ReadCell, Row } from './row.ts';
@@ -37,7 +38,9 @@ export function compileGcRule(rule: GcRule | null): IsCollected | undefined {
   }
 }
 
-/** How many of a column's newest cells are worth storing: the rest can never be read again. Infinity when age decides. */
+/**
+ * How many of a column's newest cells are worth storing: the rest can never be read again. Infinity when age decides.
+ */
 export function versionsKept(rule: GcRule | null): number {
   switch (rule?.rule) {
     case 'maxNumVersions':

@@ -1,7 +1,9 @@
-// A row as one string of its bytes, which is how it is held: a million rows of some nine objects each would keep the garbage collector busy for
-// longer than reads can wait. A string has no parts to follow, and clusters that hold the same row hold the same string.
+// A row as one string of its bytes, which is how it is held: a million rows of some nine objects each would keep the
+// garbage collector busy for longer than reads can wait. A string has no parts to follow, and clusters that hold the
+// same row hold the same string.
 //
-// `family,qualifierLength;timestampMicros,valueLength;...|family,...` and a line feed, and then, in this order, each column's qualifier and values.
+// `family,qualifierLength;timestampMicros,valueLength;...|family,...` and a line feed, and then, in this order, each
+// column's qualifier and values.
 import type { Cell, Column, Row } from './row.ts';
 
 /** Compared by what is in it. */

@@ -1,5 +1,5 @@
-// A row as it is read and written: never changed once made. A write makes a new row, so a reader keeps a consistent one for as long as it likes.
-// It is held as one string (packed-row.ts).
+// A row as it is read and written: never changed once made. A write makes a new row, so a reader keeps a consistent one
+// for as long as it likes. It is held as one string (packed-row.ts).
 
 export interface Cell {
   readonly timestampMicros: number;

@@ -1,5 +1,5 @@
-// Walks a range of rows in steps, so that other calls run in between. Between steps the rows may change: the walk goes on after the
-// last key it saw.
+// Walks a range of rows in steps, so that other calls run in between. Between steps the rows may change: the walk goes
+// on after the last key it saw.
 import type { Row } from './row.ts';
 import type { KeyRange } from './row-set.ts';
 import type { SortedRows } from './sorted-rows.ts';

@@ -3,7 +3,8 @@ import BTreeModule from 'sorted-btree';
 import { type PackedRow, packRow, unpackRow } from './packed-row.ts';
 import { compareText, type Row } from './row.ts';
 
-// The package is CommonJS with its class under `default`, which Node's ESM gives one level further down than its types say.
+// The package is CommonJS with its class under `default`, which Node's ESM gives one level further down than its types
+// say.
 const BTree = (BTreeModule as unknown as { default: typeof BTreeModule }).default ?? BTreeModule;
 
 /** Sorts after every key: no byte is above U+00FF. */

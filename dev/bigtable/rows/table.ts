@@ -1,4 +1,5 @@
-// One table: its families and splits, which the whole instance shares, and its rows, which each cluster holds for itself.
+// One table: its families and splits, which the whole instance shares, and its rows, which each cluster holds for
+// itself.
 
 import type { GcRule } from '../wire/messages.ts';
 import { invalidArgument, notFound, type StatusError, unimplemented } from '../wire/status.ts';

@@ -1,5 +1,5 @@
-// gRPC handlers from plain async functions: what a unary one returns is the answer, what they throw is the status, and a call whose caller
-// has gone is dropped without either.
+// gRPC handlers from plain async functions: what a unary one returns is the answer, what they throw is the status, and
+// a call whose caller has gone is dropped without either.
 import type { handleServerStreamingCall, handleUnaryCall, ServerUnaryCall, ServerWritableStream } from '@grpc/grpc-js';
 import { toStatusError } from './status.ts';
 

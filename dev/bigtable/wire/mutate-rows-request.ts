@@ -1,4 +1,5 @@
-// A MutateRows request that is decoded as it is worked on: a thousand entries at once would hold up every call for some ten ms.
+// A MutateRows request that is decoded as it is worked on: a thousand entries at once would hold up every call for some
+// ten ms.
 import type { MutateRowsRequest } from './messages.ts';
 import { fieldsOf, messageOf } from './request-fields.ts';
 

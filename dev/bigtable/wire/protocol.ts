@@ -1,5 +1,6 @@
-// The wire protocol: Google's own .proto files, as the official client carries them, loaded into gRPC service definitions.
-// Field names are camelCase, int64 are numbers (microseconds since the epoch fit a double exactly), bytes are Buffers.
+// The wire protocol: Google's own .proto files, as the official client carries them, loaded into gRPC service
+// definitions. Field names are camelCase, int64 are numbers (microseconds since the epoch fit a double exactly), bytes
+// are Buffers.
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { ServiceDefinition } from '@grpc/grpc-js';
@@ -47,7 +48,9 @@ function profileSerializer({ GetAppProfile: method }: ServiceDefinition): (profi
   return (profile) => method.responseSerialize(profile);
 }
 
-/** The client's protos lack Google's common ones (google/api, google/rpc); google-gax, beside it or within it, has them. */
+/**
+ * The client's protos lack Google's common ones (google/api, google/rpc); google-gax, beside it or within it, has them.
+ */
 function protoDirectories(): string[] {
   const client = createRequire(import.meta.url).resolve('@google-cloud/bigtable');
   const gax = createRequire(client).resolve('google-gax');

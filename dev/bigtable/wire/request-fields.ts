@@ -1,5 +1,5 @@
-// The fields of an encoded message, without decoding them: some of a message's fields are a message of its type again, so one that is long can be
-// decoded piece by piece. Source: protobuf.dev, "Encoding".
+// The fields of an encoded message, without decoding them: some of a message's fields are a message of its type again,
+// so one that is long can be decoded piece by piece. Source: protobuf.dev, "Encoding".
 
 export interface EncodedField {
   readonly number: number;

@@ -21,7 +21,10 @@ export const failedPrecondition = (details: string): StatusError =>
 export const unavailable = (details: string): StatusError => new StatusError(status.UNAVAILABLE, details);
 export const unimplemented = (details: string): StatusError => new StatusError(status.UNIMPLEMENTED, details);
 
-/** What is sent for any error: ours as it is, anything else as INTERNAL with its own text, since this server is for development. */
+/**
+ * What is sent for any error: ours as it is, anything else as INTERNAL with its own text, since this server is for
+ * development.
+ */
 export function toStatusError(error: unknown): StatusError {
   if (error instanceof StatusError) return error;
   return new StatusError(status.INTERNAL, error instanceof Error ? (error.stack ?? error.message) : String(error));

@@ -8,7 +8,10 @@ export const MAX_BATCH_READS = 100;
 /** 100 reads with the longest names need less than 29 KB. The rest allows for indentation. */
 export const MAX_BATCH_BYTES = 65_536;
 
-/** The unchecked elements of `reads`, 1 to MAX_BATCH_READS. Throws `unsupported_media_type`, `payload_too_large` or `invalid_request`. */
+/**
+ * The unchecked elements of `reads`, 1 to MAX_BATCH_READS. Throws `unsupported_media_type`, `payload_too_large` or
+ * `invalid_request`.
+ */
 export async function readBatchBody(request: Request): Promise<readonly unknown[]> {
   checkMediaType(request.headers);
   return readsOf(parseJson(await readBytes(request)));
@@ -29,11 +32,16 @@ function checkMediaType(headers: Headers): void {
   }
 }
 
-/** The headers name the accepted form (RFC 9110, section 15.5.16). Accept-Encoding is for a refused coding only (section 12.5.3). */
+/**
+ * The headers name the accepted form (RFC 9110, section 15.5.16). Accept-Encoding is for a refused coding only (section
+ * 12.5.3).
+ */
 const unsupportedMediaType = (message: string, headers: Readonly<Record<string, string>>): EarshotError =>
   new EarshotError('unsupported_media_type', 'edge', message, { headers });
 
-/** Counts the bytes, too: a chunked body has no Content-Length. An endless body is read to one chunk beyond the bound. */
+/**
+ * Counts the bytes, too: a chunked body has no Content-Length. An endless body is read to one chunk beyond the bound.
+ */
 async function readBytes({ headers, body }: Request): Promise<Uint8Array> {
   const tooLarge = () => new EarshotError('payload_too_large', 'edge', `expected at most ${MAX_BATCH_BYTES} bytes`);
   if (Number(headers.get('content-length') ?? 0) > MAX_BATCH_BYTES) throw tooLarge();

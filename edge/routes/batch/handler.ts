@@ -1,5 +1,5 @@
-// Many reads in one request: QUERY /v1/recommendations and POST /v1/recommendations:batch. A failed read has a problem in its place and never
-// fails its neighbours. Only a fault of the whole request refuses all of it.
+// Many reads in one request: QUERY /v1/recommendations and POST /v1/recommendations:batch. A failed read has a problem
+// in its place and never fails its neighbours. Only a fault of the whole request refuses all of it.
 
 import { DEFAULT_LIMIT } from '../../../shared/domain/list.ts';
 import { EarshotError } from '../../../shared/wire/errors.ts';
@@ -19,7 +19,9 @@ import { readSchema } from './schemas.ts';
 
 type BatchDeps = Pick<EdgeDeps, 'clock' | 'log' | 'manifests' | 'serveReads'>;
 
-/** Throws an error of the whole request: `forbidden`, an error of readBatchBody, or `unavailable` without a manifest. */
+/**
+ * Throws an error of the whole request: `forbidden`, an error of readBatchBody, or `unavailable` without a manifest.
+ */
 export async function answerBatch(
   deps: BatchDeps,
   request: Request,

@@ -1,5 +1,5 @@
-// The schemas of batches. The schema of one read validates it and documents it. body.ts checks the list around the reads, because a schema of
-// the whole would refuse all reads for one.
+// The schemas of batches. The schema of one read validates it and documents it. body.ts checks the list around the
+// reads, because a schema of the whole would refuse all reads for one.
 import { z } from '@hono/zod-openapi';
 import { MAX_ITEMS } from '../../../shared/domain/list.ts';
 import { DECISION_HEADER } from '../../respond/debug.ts';

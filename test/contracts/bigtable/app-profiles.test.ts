@@ -1,4 +1,5 @@
-// App profiles of the embedded Bigtable: kept as the instance admin API keeps them, and obeyed by every call that names one.
+// App profiles of the embedded Bigtable: kept as the instance admin API keeps them, and obeyed by every call that names
+// one.
 import { expect, test } from 'vitest';
 import { codeOf, INSTANCE_NAME, noRetry } from './clients.ts';
 import { CLUSTERS, setCell, startEmbedded, TABLE_NAME } from './embedded.ts';

@@ -15,8 +15,8 @@ export const INSTANCE_NAME = `projects/${PROJECT}/instances/${INSTANCE}`;
 export const gaxOptions = { timeout: 60_000 };
 
 /**
- * For the generated client: it repeats a failed call, a streaming one twice over some seconds and whatever the error was, unless
- * it is told not to.
+ * For the generated client: it repeats a failed call, a streaming one twice over some seconds and whatever the error
+ * was, unless it is told not to.
  */
 export const noRetry = { ...gaxOptions, retry: null, retryRequestOptions: { retries: 0, noResponseRetries: 0 } };
 

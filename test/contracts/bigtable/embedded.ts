@@ -1,5 +1,5 @@
-// An embedded Bigtable for one test, with a table `t` (family `l`), an app profile per cluster, and short words for reading and
-// writing through them. It ends with the test.
+// An embedded Bigtable for one test, with a table `t` (family `l`), an app profile per cluster, and short words for
+// reading and writing through them. It ends with the test.
 import { onTestFinished } from 'vitest';
 import type { EmbeddedBigtable } from '../../../dev/bigtable/embedded-bigtable.ts';
 import { type BigtableOptions, startBigtable } from '../../../dev/bigtable/server.ts';

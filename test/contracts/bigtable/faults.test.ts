@@ -1,4 +1,5 @@
-// Faults of the embedded Bigtable: each strikes its own cluster and nothing else, and a caller who gives up leaves nothing behind.
+// Faults of the embedded Bigtable: each strikes its own cluster and nothing else, and a caller who gives up leaves
+// nothing behind.
 import { expect, test } from 'vitest';
 import { createManualClock } from '../../../shared/runtime/clock.ts';
 import { eventually } from '../../support/waiting.ts';

@@ -1,5 +1,5 @@
-// Garbage collection of the embedded Bigtable is exact at every read. (Google's emulator collects about once a second, the real
-// service within a week; Earshot must not depend on either, but a test of it wants one answer.)
+// Garbage collection of the embedded Bigtable is exact at every read. (Google's emulator collects about once a second,
+// the real service within a week; Earshot must not depend on either, but a test of it wants one answer.)
 import { expect, test } from 'vitest';
 import { createManualClock } from '../../../shared/runtime/clock.ts';
 import { codeOf, INSTANCE_NAME, noRetry } from './clients.ts';

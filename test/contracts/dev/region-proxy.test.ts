@@ -1,4 +1,5 @@
-// The way to a region: what a caller's sockets meet under each fault, and that healing gives back what was there before.
+// The way to a region: what a caller's sockets meet under each fault, and that healing gives back what was there
+// before.
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';

@@ -1,5 +1,5 @@
-// A raw TCP proxy before a server, which knows how many connections were made through it and how many are open, and can keep from the server
-// what comes.
+// A raw TCP proxy before a server, which knows how many connections were made through it and how many are open, and can
+// keep from the server what comes.
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';

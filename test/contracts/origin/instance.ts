@@ -1,4 +1,5 @@
-// An instance of the embedded Bigtable for one test, reached as the origin and the `earshot` command reach theirs. It ends with the test.
+// An instance of the embedded Bigtable for one test, reached as the origin and the `earshot` command reach theirs. It
+// ends with the test.
 import { onTestFinished } from 'vitest';
 import type { EmbeddedBigtable } from '../../../dev/bigtable/embedded-bigtable.ts';
 import type { Fault } from '../../../dev/bigtable/faults.ts';

@@ -1,5 +1,5 @@
-// `lists:read` where a real server is needed and a whole origin would hide the point: refusals by load, bodies that break off or do not end,
-// ages, and lists with their items.
+// `lists:read` where a real server is needed and a whole origin would hide the point: refusals by load, bodies that
+// break off or do not end, ages, and lists with their items.
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';

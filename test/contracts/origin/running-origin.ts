@@ -1,5 +1,5 @@
-// An origin for one test: the real one, on a free port, before an embedded Bigtable. Its clock stands still until it is moved; it is drained
-// when the test is over.
+// An origin for one test: the real one, on a free port, before an embedded Bigtable. Its clock stands still until it is
+// moved; it is drained when the test is over.
 import { SignJWT } from 'jose';
 import { pino } from 'pino';
 import { expect, onTestFinished } from 'vitest';

@@ -1,5 +1,6 @@
-// An origin of two processes for one test, as a deployment starts it, before an embedded Bigtable. It is ended with the test, however that ends.
-// Which process a connection has reached cannot be seen from outside, but asked: only the owner of a user reads it without its sibling.
+// An origin of two processes for one test, as a deployment starts it, before an embedded Bigtable. It is ended with the
+// test, however that ends. Which process a connection has reached cannot be seen from outside, but asked: only the
+// owner of a user reads it without its sibling.
 import { readFileSync } from 'node:fs';
 import { Agent, type IncomingMessage, request } from 'node:http';
 import { buffer } from 'node:stream/consumers';

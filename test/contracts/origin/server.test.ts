@@ -1,5 +1,5 @@
-// The origin as the edge meets it: over HTTP, before a Bigtable that lags, breaks and heals. Long, because every guarantee of the interface
-// is held in one place, with one way of starting and asking it.
+// The origin as the edge meets it: over HTTP, before a Bigtable that lags, breaks and heals. Long, because every
+// guarantee of the interface is held in one place, with one way of starting and asking it.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { pino } from 'pino';

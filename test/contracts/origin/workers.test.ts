@@ -1,4 +1,5 @@
-// The origin as several processes on one port (`WORKERS`), with real ones: what they share, and what is left when one of them is not well.
+// The origin as several processes on one port (`WORKERS`), with real ones: what they share, and what is left when one
+// of them is not well.
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -205,7 +206,8 @@ describe('a start', () => {
     const { port } = squatter.address() as { port: number };
     try {
       const env = { ...workersEnvironment, PORT: String(port), BIGTABLE_EMULATOR_HOST: server.endpoint };
-      // More processes than two, because of those that fail at the same time some may be ended before they have said it.
+      // More processes than two, because of those that fail at the same time some may be ended before they have said
+      // it.
       const { code, stderr } = await runNode(['origin/main.ts'], { ...env, WORKERS: '6' });
       expect(code).toBe(1);
       expect(linesOf(stderr)).toEqual([expect.stringMatching(`^earshot-origin: .*EADDRINUSE.*${port}`)]);

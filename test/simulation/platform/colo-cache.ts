@@ -1,4 +1,5 @@
-// The Cache API of one data centre, whose answers take their time, which forgets what it likes, and which may be out of order.
+// The Cache API of one data centre, whose answers take their time, which forgets what it likes, and which may be out of
+// order.
 import type { Chance } from './chance.ts';
 import type { PlainResponse } from './plain-platform.ts';
 import type { Timeline } from './timeline.ts';

@@ -1,5 +1,6 @@
-// What the worker uses of the platform, without I/O behind it: promises of the real ones settle at turns of the event loop, which costs a
-// millisecond each and leaves their order to chance that no seed holds. Everything here settles among the microtasks.
+// What the worker uses of the platform, without I/O behind it: promises of the real ones settle at turns of the event
+// loop, which costs a millisecond each and leaves their order to chance that no seed holds. Everything here settles
+// among the microtasks.
 
 type Body = Uint8Array | string | null;
 type HeadersOf = PlainHeaders | Readonly<Record<string, string>> | undefined;

@@ -1,5 +1,6 @@
-// Everything that takes time, one event after the other: timers, which go off when they are due, and deliveries, which come at any moment up to
-// the latest. Which of those that are under way comes next is drawn. Between two events all code runs that waits for nothing else.
+// Everything that takes time, one event after the other: timers, which go off when they are due, and deliveries, which
+// come at any moment up to the latest. Which of those that are under way comes next is drawn. Between two events all
+// code runs that waits for nothing else.
 import type { Clock } from '../../../shared/runtime/clock.ts';
 import type { Chance } from './chance.ts';
 
@@ -137,8 +138,8 @@ export function createTimeline({ chance, startMs, drain, inspect, tell }: Timeli
 }
 
 /**
- * The longest way that a value goes through the code without waiting for anything is some eighty awaits; microtasks run in the order in which
- * they were queued, so this many turns are enough for every one of them.
+ * The longest way that a value goes through the code without waiting for anything is some eighty awaits; microtasks run
+ * in the order in which they were queued, so this many turns are enough for every one of them.
  */
 const TURNS = 96;
 

@@ -1,4 +1,5 @@
-// Which manifest is live at the edge: how old it may be, who waits for a newer one, and what happens when there is none.
+// Which manifest is live at the edge: how old it may be, who waits for a newer one, and what happens when there is
+// none.
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { patience } from '../../support/patience.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
@@ -9,7 +10,10 @@ const MANIFEST = '/internal/v1/manifest';
 const LISTS = '/internal/v1/lists:read';
 let edge: Harness;
 
-/** A manifest whose only list for ann is under `version` as its generation's offset, so that an answer tells which one was live. */
+/**
+ * A manifest whose only list for ann is under `version` as its generation's offset, so that an answer tells which one
+ * was live.
+ */
 function manifestOf(version: number) {
   const { home } = makeManifest().surfaces;
   if (home === undefined) throw new Error('expected the surface home');

@@ -1,4 +1,5 @@
-// The states of a list in the caches, and what may be served in each: fresh, stale while it is refreshed, stale because it cannot be had, gone.
+// The states of a list in the caches, and what may be served in each: fresh, stale while it is refreshed, stale because
+// it cannot be had, gone.
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createHarness, type Harness } from '../support/harness.ts';
 import { keyOf, makeList } from '../support/lists.ts';

@@ -21,7 +21,9 @@ const read = async (path = PATH) => {
 const listReads = () => edge.origins.listReads().length;
 
 describe('an erased user', () => {
-  /** The manifest that is held is stale then, so that the next request learns of a new one, and a load has time left. */
+  /**
+   * The manifest that is held is stale then, so that the next request learns of a new one, and a load has time left.
+   */
   const AGED_MS = 4_500;
   const LATER_MS = 1_000;
 

@@ -1,4 +1,5 @@
-// Loads for which nobody waits: they are marked all the way to the origin, and that an origin sheds them costs nobody who waits anything.
+// Loads for which nobody waits: they are marked all the way to the origin, and that an origin sheds them costs nobody
+// who waits anything.
 
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { ListRequest, LoadResult } from '../../../edge/reads/list-source.ts';
@@ -35,7 +36,10 @@ const read = async (isolate: Isolate = edge) => {
 };
 const asks = () => edge.origins.calls.filter(({ path }) => path === LISTS);
 const marks = () => asks().flatMap(({ keys }) => keys.map(({ isBackground }) => isBackground));
-/** Asks, and waits until the refresh that the answer leaves behind has come as far as the origin, which behaves so towards it. */
+/**
+ * Asks, and waits until the refresh that the answer leaves behind has come as far as the origin, which behaves so
+ * towards it.
+ */
 async function refreshUntilAsked(behaviour: Behaviour): Promise<void> {
   await edge.get(PATH, { sub: 'warms-the-manifest', expiresInSeconds: 86_400 });
   edge.origins.behave(behaviour, { path: LISTS, times: 1 });

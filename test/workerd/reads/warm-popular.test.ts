@@ -1,4 +1,5 @@
-// What is kept at hand to stand in for a list: that of the generation before, as long as a cache holds it, and the popular lists.
+// What is kept at hand to stand in for a list: that of the generation before, as long as a cache holds it, and the
+// popular lists.
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createHarness, type Harness } from '../support/harness.ts';
 import { GENERATION, keyOf, makeList, makeManifest } from '../support/lists.ts';

@@ -1,4 +1,5 @@
-// Misses of many callers on their way to the origin: when they leave, how many together, and what those get who are too late.
+// Misses of many callers on their way to the origin: when they leave, how many together, and what those get who are too
+// late.
 
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { ListRequest, LoadResult } from '../../../edge/reads/list-source.ts';

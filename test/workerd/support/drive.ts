@@ -1,7 +1,10 @@
 // Work that waits on a manual clock, brought to its end.
 import type { ManualClock } from '../../../shared/runtime/clock.ts';
 
-/** Moves the clock on by `stepMs` at a time, with `eachStep` before, until `work` has come to its end; how long that took on the clock. */
+/**
+ * Moves the clock on by `stepMs` at a time, with `eachStep` before, until `work` has come to its end; how long that
+ * took on the clock.
+ */
 export async function drive<T>(
   clock: ManualClock,
   work: Promise<T>,

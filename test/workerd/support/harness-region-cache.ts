@@ -1,4 +1,5 @@
-// A region's object, a real one that is called over RPC, on the clock and the scripted origins of the harness that asks it.
+// A region's object, a real one that is called over RPC, on the clock and the scripted origins of the harness that asks
+// it.
 
 import { DurableObject, env } from 'cloudflare:workers';
 import type { EdgeConfig } from '../../../edge/config.ts';

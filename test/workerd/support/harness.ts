@@ -72,7 +72,10 @@ interface HarnessOptions {
   readonly keyOrigin?: string;
   /** 0 to 1, what chance says. Default: always 0, so that lifetimes are whole and nothing is refreshed early. */
   readonly random?: () => number;
-  /** How objects of regions are found. Default: REGION_CACHE's, with the harness's clock and origins, when REGION_TIER is on. */
+  /**
+   * How objects of regions are found. Default: REGION_CACHE's, with the harness's clock and origins, when REGION_TIER
+   * is on.
+   */
   readonly findObject?: (found: FindObject) => FindObject | undefined;
 }
 

@@ -13,9 +13,10 @@ import {
 import { turnUntil } from './turns.ts';
 
 /**
- * How a region answers: as it should; as it should, or with a 503, but not before `release`; with a status; not at all (`hangs-on`: deaf to its
- * abort signal too); with bytes that mean nothing; with failures for real users only; its table being out of reach, with failures for
- * every key, or that of items, for those that are expanded; or, having too much to do, with failures for what nobody waits for, `slow-sheds` not before `release`.
+ * How a region answers: as it should; as it should, or with a 503, but not before `release`; with a status; not at all
+ * (`hangs-on`: deaf to its abort signal too); with bytes that mean nothing; with failures for real users only; its
+ * table being out of reach, with failures for every key, or that of items, for those that are expanded; or, having too
+ * much to do, with failures for what nobody waits for, `slow-sheds` not before `release`.
  */
 export type Behaviour =
   | 'up'
@@ -33,7 +34,10 @@ export type Behaviour =
   | 'sheds'
   | 'slow-sheds';
 
-/** Whether an origin answers from memory what is young enough for who asks, or whatever it holds; or reads everything anew. */
+/**
+ * Whether an origin answers from memory what is young enough for who asks, or whatever it holds; or reads everything
+ * anew.
+ */
 export type Memory = 'heeds-max-age' | 'ignores-max-age' | 'none';
 
 export interface OriginCall {
@@ -48,12 +52,18 @@ export interface OriginCall {
 export interface ScriptedOrigins {
   readonly calls: OriginCall[];
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
-  /** Makes `region` (or all) behave so, for list reads, manifests, or both; for so many `times` each, and then as it should. Default: for good. */
+  /**
+   * Makes `region` (or all) behave so, for list reads, manifests, or both; for so many `times` each, and then as it
+   * should. Default: for good.
+   */
   behave(behaviour: Behaviour, options?: { region?: string; path?: string; times?: number }): void;
   /** Lets go of the answers of the slow: they hold what was there when they were asked for. */
   release(): void;
   publish(manifest: Manifest, region?: string): void;
-  /** Into the tables of all regions; an age is that of what was read of it elsewhere, the items of an expanded list for one. */
+  /**
+   * Into the tables of all regions; an age is that of what was read of it elsewhere, the items of an expanded list for
+   * one.
+   */
   put(key: ListKey, list: AgedValue): void;
   /** What origins keep of what they read from now on. Default: nothing. */
   remember(memory: Memory): void;

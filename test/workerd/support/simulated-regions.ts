@@ -1,5 +1,6 @@
-// Three regions on a manual clock, each so many ms away and as broken as a test says, behind the real choice of regions, with its hedges,
-// failovers, ejections and budget. Requests come at a steady rate, each for one key of its own.
+// Three regions on a manual clock, each so many ms away and as broken as a test says, behind the real choice of
+// regions, with its hedges, failovers, ejections and budget. Requests come at a steady rate, each for one key of its
+// own.
 
 import type { LoadResult } from '../../../edge/reads/list-source.ts';
 import type { Call } from '../../../edge/request/call.ts';
@@ -15,7 +16,10 @@ import type { Random } from '../../../shared/runtime/random.ts';
 import { TEST_REGIONS } from './harness.ts';
 import { keyOf, makeList } from './lists.ts';
 
-/** How a region answers: `latencyMs` is added to the way there, `share` of attempts only; `hang` is no answer before the attempt's time is up. */
+/**
+ * How a region answers: `latencyMs` is added to the way there, `share` of attempts only; `hang` is no answer before the
+ * attempt's time is up.
+ */
 export interface Fault {
   readonly kind?: 'error' | 'hang' | 'shed';
   readonly share?: number;

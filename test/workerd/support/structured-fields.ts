@@ -1,5 +1,5 @@
-// A strict reader for the part of RFC 9651 that Cache-Status uses: a list of tokens with parameters, whose strings hold no separator of the
-// list. Throws for anything else.
+// A strict reader for the part of RFC 9651 that Cache-Status uses: a list of tokens with parameters, whose strings hold
+// no separator of the list. Throws for anything else.
 
 export interface Member {
   readonly name: string;

@@ -1,5 +1,5 @@
-// Waiting, in the context that waits, for what happens in another: workerd does not let one Durable Object settle what another awaits, and tests
-// run in one themselves.
+// Waiting, in the context that waits, for what happens in another: workerd does not let one Durable Object settle what
+// another awaits, and tests run in one themselves.
 
 /** Resolves once `isReached`, asked at every turn; rejects after so many turns that it will not be. */
 export async function turnUntil(isReached: () => boolean): Promise<void> {

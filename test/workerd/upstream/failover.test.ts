@@ -1,5 +1,5 @@
-// What happens when regions break under 200 reads a second: on a manual clock, by counters, against regions that are simulated and a choice of
-// regions that is not.
+// What happens when regions break under 200 reads a second: on a manual clock, by counters, against regions that are
+// simulated and a choice of regions that is not.
 
 import { describe, expect, test } from 'vitest';
 import { NOWHERE } from '../../../edge/request/place.ts';

@@ -1,5 +1,5 @@
-// Origins that answer from memory: what they give is as old at the edge as it is with them, and neither an erasure nor a refresh is answered with
-// what is from before it.
+// Origins that answer from memory: what they give is as old at the edge as it is with them, and neither an erasure nor
+// a refresh is answered with what is from before it.
 import { beforeEach, describe, expect, test } from 'vitest';
 import { makeUserHash } from '../../../shared/domain/keys.ts';
 import { readBatch } from '../support/batches.ts';

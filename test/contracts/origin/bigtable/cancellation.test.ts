@@ -1,5 +1,6 @@
-// A caller of `lists:read` who goes away takes its work along, down to the call at the cluster, and nobody else's. The clocks of origin and cluster
-// stand still: what a cluster holds back never comes by itself, and what it no longer holds was cancelled.
+// A caller of `lists:read` who goes away takes its work along, down to the call at the cluster, and nobody else's. The
+// clocks of origin and cluster stand still: what a cluster holds back never comes by itself, and what it no longer
+// holds was cancelled.
 import { describe, expect, test } from 'vitest';
 import type { ListKey } from '../../../../shared/domain/keys.ts';
 import { createManualClock } from '../../../../shared/runtime/clock.ts';

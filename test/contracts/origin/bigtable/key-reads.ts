@@ -1,4 +1,5 @@
-// Reads by key for one test, driven directly over real channels: every bound can be set, and time stands still until it is moved.
+// Reads by key for one test, driven directly over real channels: every bound can be set, and time stands still until it
+// is moved.
 import { onTestFinished } from 'vitest';
 import type { BigtableAddress } from '../../../../origin/bigtable/connection.ts';
 import { createLocalCluster, type LocalCluster } from '../../../../origin/bigtable/local-cluster.ts';
@@ -25,7 +26,9 @@ export interface KeyReads {
   readonly hedgeDelay: HedgeDelay;
   readonly localCluster: LocalCluster;
   readonly seen: { calls: number[]; retries: number; failovers: number[]; hedges: string[]; slow: number };
-  /** Begins reading `keys`, which are sorted first; `rows` are those known so far, `outcome` resolves when it is over. */
+  /**
+   * Begins reading `keys`, which are sorted first; `rows` are those known so far, `outcome` resolves when it is over.
+   */
   start(
     keys: readonly string[],
     timeoutMs?: number,

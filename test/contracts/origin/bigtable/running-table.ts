@@ -1,4 +1,5 @@
-// The recommendation table for one test: over real gRPC, before an embedded Bigtable or whatever else listens at the address.
+// The recommendation table for one test: over real gRPC, before an embedded Bigtable or whatever else listens at the
+// address.
 import { onTestFinished } from 'vitest';
 import type { EmbeddedBigtable } from '../../../../dev/bigtable/embedded-bigtable.ts';
 import type { BigtableOptions } from '../../../../dev/bigtable/server.ts';

@@ -1,4 +1,5 @@
-// A Bigtable that answers ReadRows as a script says, call by call, over real gRPC: for streams that no well-behaved server sends.
+// A Bigtable that answers ReadRows as a script says, call by call, over real gRPC: for streams that no well-behaved
+// server sends.
 import { Server, ServerCredentials, type ServerWritableStream, type ServiceDefinition, status } from '@grpc/grpc-js';
 import { onTestFinished } from 'vitest';
 import { loadProtocol } from '../../../../dev/bigtable/wire/protocol.ts';
@@ -7,7 +8,10 @@ import type { BigtableAddress } from '../../../../origin/bigtable/connection.ts'
 /** A CellChunk as the script writes it: bytes as base64 or a Buffer. */
 export type ScriptedChunk = Readonly<Record<string, unknown>>;
 
-/** One message of the stream: whole rows (each with its key as value), the beginning of one, how far the server has come, or chunks as they are. */
+/**
+ * One message of the stream: whole rows (each with its key as value), the beginning of one, how far the server has
+ * come, or chunks as they are.
+ */
 export type ScriptedMessage =
   | { readonly rows: readonly string[] }
   | { readonly half: string }

@@ -1,5 +1,5 @@
-// The local cluster gone: it is `europe`, and `serve-any` leads to `asia`, the first that is up. Time stands still until it is moved, so that what
-// is waited for never comes by itself.
+// The local cluster gone: it is `europe`, and `serve-any` leads to `asia`, the first that is up. Time stands still
+// until it is moved, so that what is waited for never comes by itself.
 import { describe, expect, test } from 'vitest';
 import { createLocalCluster, FAILURES_TO_EJECT } from '../../../../origin/bigtable/local-cluster.ts';
 import { createManualClock } from '../../../../shared/runtime/clock.ts';

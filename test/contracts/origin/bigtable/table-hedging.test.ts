@@ -1,5 +1,6 @@
-// Calls that take longer than their like are asked a second time elsewhere. The serving cluster is `europe`; `serve-any` leads to `asia`, the
-// first that is up. The cluster's latency runs on a clock of its own that stands still, so what is delayed never comes by itself.
+// Calls that take longer than their like are asked a second time elsewhere. The serving cluster is `europe`;
+// `serve-any` leads to `asia`, the first that is up. The cluster's latency runs on a clock of its own that stands
+// still, so what is delayed never comes by itself.
 import { describe, expect, test } from 'vitest';
 import { createHedgeDelay } from '../../../../origin/bigtable/reads/hedge-delay.ts';
 import { makeRowKey } from '../../../../shared/domain/keys.ts';

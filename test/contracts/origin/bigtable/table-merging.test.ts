@@ -1,5 +1,6 @@
-// Reads that become few calls: what comes together leaves together, what comes while calls are out waits for one to return, and nobody waits
-// for a timer or for somebody else's trouble. The cluster's latency runs on a clock of its own, which is moved by hand.
+// Reads that become few calls: what comes together leaves together, what comes while calls are out waits for one to
+// return, and nobody waits for a timer or for somebody else's trouble. The cluster's latency runs on a clock of its
+// own, which is moved by hand.
 import { expect, test } from 'vitest';
 import type { RecommendationTableOptions } from '../../../../origin/bigtable/recommendation-table.ts';
 import { createListReader } from '../../../../origin/lists/coalescing-reader.ts';

@@ -1,4 +1,5 @@
-// Streams that break: what is missing is asked for again, what is there is not, and what cannot be mended is not tried again.
+// Streams that break: what is missing is asked for again, what is there is not, and what cannot be mended is not tried
+// again.
 import { existsSync, readFileSync } from 'node:fs';
 import { status } from '@grpc/grpc-js';
 import { describe, expect, test } from 'vitest';

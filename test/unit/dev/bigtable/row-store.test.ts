@@ -1,5 +1,5 @@
-// The row store against a plain model: whatever mutations are committed to whatever clusters, each ends with the rows that a map of
-// cells would have, and all with the same ones.
+// The row store against a plain model: whatever mutations are committed to whatever clusters, each ends with the rows
+// that a map of cells would have, and all with the same ones.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Instance } from '../../../../dev/bigtable/admin/instance.ts';

@@ -1,4 +1,5 @@
-// The merger of ReadRows chunks, held against Google's conformance set where it is at hand and against the main rules everywhere.
+// The merger of ReadRows chunks, held against Google's conformance set where it is at hand and against the main rules
+// everywhere.
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { type CellChunk, createChunkMerger, type Row } from '../../../../origin/bigtable/chunk-merger.ts';

@@ -1,4 +1,5 @@
-// Whatever happens in whatever order, slots are counted right: none starts when all are taken, nothing is lost, nothing is left behind.
+// Whatever happens in whatever order, slots are counted right: none starts when all are taken, nothing is lost, nothing
+// is left behind.
 import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';

@@ -13,7 +13,10 @@ const BASE_MS = 5;
 interface Loop {
   readonly clock: ManualClock;
   readonly limit: ConcurrencyLimit;
-  /** Reads follow each other with `inFlight` keys under way; latency is that of a server with a queue, unless it is said. */
+  /**
+   * Reads follow each other with `inFlight` keys under way; latency is that of a server with a queue, unless it is
+   * said.
+   */
   drive(forMs: number, options: Drive): void;
 }
 

@@ -9,7 +9,10 @@ const REFUSE_MS = 0.02;
 /** What may wait. */
 const QUEUE_MS = 5;
 
-/** A process with one core, which sheds what comes through the gate and finds no CPU left. `lagMs` is what its loop lags when busy. */
+/**
+ * A process with one core, which sheds what comes through the gate and finds no CPU left. `lagMs` is what its loop lags
+ * when busy.
+ */
 function runProcess({ isSlowTable = false, shedsNothing = false, lagMs = 5 } = {}) {
   const clock = createManualClock();
   let spentMs = 0;

@@ -1,4 +1,5 @@
-// What the bulkhead and its limit promise together, in simulated time against a simulated server (simulated-server.ts) of 15 keys per ms.
+// What the bulkhead and its limit promise together, in simulated time against a simulated server (simulated-server.ts)
+// of 15 keys per ms.
 import { describe, expect, test } from 'vitest';
 import type { Random } from '../../../../shared/runtime/random.ts';
 import { KEYS_PER_MS, simulate } from './simulated-load.ts';

@@ -1,4 +1,5 @@
-// Time of a simulation: it jumps from one event to the next. A heap, because the manual clock looks through all its timers for each.
+// Time of a simulation: it jumps from one event to the next. A heap, because the manual clock looks through all its
+// timers for each.
 import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../../../../shared/runtime/clock.ts';
 

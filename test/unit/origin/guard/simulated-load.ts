@@ -1,5 +1,6 @@
-// Reads that arrive by chance in simulated time, go through a bulkhead to a server, and what became of them. Loads are parts of the
-// server's capacity. Of the reads 2 % have 200 keys: they carry a third of the keys, and are what p99 is made of.
+// Reads that arrive by chance in simulated time, go through a bulkhead to a server, and what became of them. Loads are
+// parts of the server's capacity. Of the reads 2 % have 200 keys: they carry a third of the keys, and are what p99 is
+// made of.
 import { type Bulkhead, type BulkheadOptions, createBulkhead } from '../../../../origin/guard/bulkhead.ts';
 import {
   type ConcurrencyLimit,

@@ -1,9 +1,13 @@
-// A server that reads keys in simulated time: a processor of so many keys a second, and a table that answers after a while however much is
-// asked. Three ways to share the processor, because what stands behind the guard is none of them exactly.
+// A server that reads keys in simulated time: a processor of so many keys a second, and a table that answers after a
+// while however much is asked. Three ways to share the processor, because what stands behind the guard is none of them
+// exactly.
 import type { Clock } from '../../../../shared/runtime/clock.ts';
 import type { Random } from '../../../../shared/runtime/random.ts';
 
-/** `merging` is nearest to the truth: keys of all reads leave in calls of up to 100, as those of origin/bigtable/reads/read-queue.ts do. */
+/**
+ * `merging` is nearest to the truth: keys of all reads leave in calls of up to 100, as those of
+ * origin/bigtable/reads/read-queue.ts do.
+ */
 export type Discipline = 'fifo' | 'sharing' | 'merging';
 
 export interface SimulatedServer {

@@ -1,4 +1,5 @@
-// What real processes do not do on command (test/contracts/origin/cluster-metrics.test.ts has them): late answers, and no answers at all.
+// What real processes do not do on command (test/contracts/origin/cluster-metrics.test.ts has them): late answers, and
+// no answers at all.
 import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { askPrimary, collectFromWorkers, type WorkerChannel } from '../../../../origin/metrics/cluster-metrics.ts';

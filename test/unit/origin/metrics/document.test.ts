@@ -1,4 +1,5 @@
-// docs/metrics.md and the registry name the same metrics, with the same types and labels, and every reason for shedding.
+// docs/metrics.md and the registry name the same metrics, with the same types and labels, and every reason for
+// shedding.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';

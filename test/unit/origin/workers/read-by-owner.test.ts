@@ -1,4 +1,5 @@
-// Two processes that need each other's users at once: readers, sibling loads and flights as they are wired, with the table answered by hand.
+// Two processes that need each other's users at once: readers, sibling loads and flights as they are wired, with the
+// table answered by hand.
 import { expect, test } from 'vitest';
 import { createListReader, type ListReader } from '../../../../origin/lists/coalescing-reader.ts';
 import { createListMemory } from '../../../../origin/lists/list-memory.ts';

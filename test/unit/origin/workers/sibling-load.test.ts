@@ -1,4 +1,5 @@
-// Who loads a list among the processes of one origin: what is asked of another, with what time, and what is done when it gives nothing.
+// Who loads a list among the processes of one origin: what is asked of another, with what time, and what is done when
+// it gives nothing.
 import { describe, expect, test } from 'vitest';
 import type { LoadLists } from '../../../../origin/lists/load-lists.ts';
 import { BYPASS_MS, chooseWorker, createSiblingLoad } from '../../../../origin/workers/sibling-load.ts';

@@ -1,4 +1,5 @@
-// Who is nearest by coordinates, held against who was measured to be: from 340 data centres, as far as a cloud region beside them was measured.
+// Who is nearest by coordinates, held against who was measured to be: from 340 data centres, as far as a cloud region
+// beside them was measured.
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { makeRegions } from '../../../../dev/topology.ts';
@@ -102,7 +103,10 @@ const OTHER_CLOUDS: Readonly<Record<string, Coordinates>> = {
   'azure:westus3': at(33.45, -112.07),
 };
 
-/** A data centre is taken to be where its neighbour is: so far apart they differ by 3 ms in fibre, less than regions of different continents do. */
+/**
+ * A data centre is taken to be where its neighbour is: so far apart they differ by 3 ms in fibre, less than regions of
+ * different continents do.
+ */
 const NEIGHBOUR_KM = 300;
 /** Light in fibre, there and back. */
 const FIBRE_MS_PER_KM = 0.00979;
@@ -126,7 +130,10 @@ function readGcpRegions(): ReadonlyMap<string, Coordinates> {
   return new Map(readRows(GCP_REGIONS).map(([name = '', lat, lon]) => [name, at(Number(lat), Number(lon))]));
 }
 
-/** Without what cannot be: 69 of 1 863 values, all between two of Google's regions, are shorter than light in fibre needs. */
+/**
+ * Without what cannot be: 69 of 1 863 values, all between two of Google's regions, are shorter than light in fibre
+ * needs.
+ */
 function readMeasured(gcp: ReadonlyMap<string, Coordinates>): readonly Measured[] {
   const sources = new Map<string, { place: Coordinates; roundTripsMs: Map<string, number> }>();
   for (const [from = '', to = '', minMs] of readRows(ROUND_TRIPS)) {
