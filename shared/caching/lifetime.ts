@@ -1,34 +1,33 @@
-// How long an entry lives, and when to refresh it before its time. Lifetimes carry jitter, so that what was loaded
-// together does not expire together; a hot key is refreshed early by chance, so that its end is never a herd.
-
+// Lifetimes of entries, and the moment of an early refresh. Lifetimes carry jitter, so entries that were loaded together do not
+// expire together. A hot key is refreshed early by chance, so its expiry is never a herd.
 import type { ListValue } from '../domain/list.ts';
 import type { Random } from '../runtime/random.ts';
 import { type Entry, ownBytes } from './entry.ts';
 
-/** A user who has no list yet gets one with the next load: "none" is not believed for long. */
+/** Short, because a user without a list gets one with the next load. */
 export const ABSENT_TTL_MS = 30_000;
-/** How long beyond fresh a list is served while it is refreshed: as long as it was fresh, and at most this. */
+/** Maximum time beyond fresh that a list is served during its refresh. It is never longer than the fresh time. */
 export const MAX_REVALIDATE_WINDOW_MS = 3_600_000;
-/** How long beyond fresh a list is kept for the time when it cannot be had anew. */
+/** Time beyond fresh that a list is kept for failed loads (stale-if-error). */
 export const STALE_WINDOW_MS = 86_400_000;
-/** As long for the knowledge that there is no list, which a load may have made wrong meanwhile. */
+/** The same for an absent entry, which a later load can make wrong. */
 export const ABSENT_STALE_WINDOW_MS = 600_000;
 /**
- * How long what is known of an item is fresh, in an origin's memory and in an expanded list together: a list under a
- * generation never changes, what is known of its items does.
+ * Fresh time of an item's metadata, in an origin's memory and in an expanded list together. A list under a generation
+ * is immutable, its items' metadata is not.
  */
 export const ITEM_TTL_MS = 300_000;
-/** The share of a lifetime that jitter may take off; it never adds. */
+/** Maximum share of a lifetime that jitter subtracts. It never adds. */
 export const JITTER = 0.1;
 
 interface EntryTimes extends Pick<Entry, 'storedAtMs' | 'loadMs'> {
-  /** The `storedAtMs` of the oldest item of an expanded list. Default: the list is not expanded. */
+  /** `storedAtMs` of the oldest item of an expanded list. Default: the list is not expanded. */
   readonly itemsStoredAtMs?: number | undefined;
 }
 
 /**
- * `value` as it is stored: read by a call that began at `storedAtMs`, got in `loadMs`; `ttlSeconds` is how long a list
- * is fresh at most. What comes from an origin's memory may be stale already.
+ * The entry of `value`, loaded in `loadMs` by a call that started at `storedAtMs`. `ttlSeconds` is the maximum fresh
+ * time of a list. A list from an origin's memory can be stale already.
  */
 export function makeEntry(
   value: ListValue,
@@ -49,15 +48,15 @@ export function makeEntry(
     storedAtMs,
     loadMs,
     freshUntilMs,
-    // Where a list may have come meanwhile, it is worth waiting for.
+    // An absent entry is never served during its refresh: a list may exist by now.
     revalidateUntilMs: freshUntilMs + (isAbsent ? 0 : Math.min(ttlMs, MAX_REVALIDATE_WINDOW_MS)),
     staleUntilMs: freshUntilMs + (isAbsent ? ABSENT_STALE_WINDOW_MS : STALE_WINDOW_MS),
   };
 }
 
 /**
- * Whether a fresh entry should be refreshed now: XFetch with beta 1. The nearer its end and the longer it takes to get,
- * the likelier; of many who ask at the same time, about one does it. Source: A. Vattani, F. Chierichetti, K.
+ * Whether to refresh a fresh entry now: XFetch with beta 1. The probability grows towards the end of the lifetime and
+ * with the duration of a load; of many concurrent callers, about one refreshes. Source: A. Vattani, F. Chierichetti, K.
  * Lowenstein, "Optimal Probabilistic Cache Stampede Prevention", VLDB 2015.
  */
 export const shouldRefreshEarly = ({ loadMs, freshUntilMs }: Entry, nowMs: number, random: Random): boolean =>

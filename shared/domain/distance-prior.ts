@@ -1,8 +1,7 @@
-// How long a round trip between two places takes as a rule, from their coordinates alone: the great circle, but for the
-// few places where cables cannot follow it. What is between Europe and the Indian Ocean goes by the Suez Canal and the
-// Red Sea; the Atlantic side of Africa is reached by Lisbon, from everywhere; South America by Miami; the Americas and
-// East Asia meet over the Pacific. A prior: it says who is nearer, not how far. Source: TeleGeography,
-// submarinecablemap.com. test/unit/shared/domain/distance-prior.test.ts holds it against measured round trips.
+// Prior of the round trip between two places, from coordinates alone: the great circle, except where cables cannot follow it.
+// Traffic between Europe and the Indian Ocean passes Suez and the Red Sea. Atlantic Africa is reached through Lisbon, South
+// America through Miami, and the Americas reach East Asia over the Pacific. The prior tells which region is nearer, not how far.
+// Source: TeleGeography, submarinecablemap.com. distance-prior.test.ts compares it with measured round trips.
 import { type Coordinates, distanceKm, estimateRoundTripMs } from './regions.ts';
 
 type Area = 'northAmerica' | 'southAmerica' | 'europe' | 'atlanticAfrica' | 'indianOcean' | 'eastAsia';
@@ -13,7 +12,7 @@ const DAKAR: Coordinates = { latitude: 14.69, longitude: -17.45 };
 const SUEZ: Coordinates = { latitude: 29.97, longitude: 32.55 };
 const BAB_EL_MANDEB: Coordinates = { latitude: 12.58, longitude: 43.33 };
 
-/** In milliseconds; the same both ways. */
+/** Milliseconds, the same in both directions. */
 export function expectedRoundTripMs(region: Coordinates, caller: Coordinates): number {
   const path = [caller, ...waypointsBetween(areaOf(caller), areaOf(region)), region];
   let km = 0;
@@ -21,10 +20,7 @@ export function expectedRoundTripMs(region: Coordinates, caller: Coordinates): n
   return estimateRoundTripMs(km);
 }
 
-/**
- * Boxes, coarse on purpose. North Africa, Western and Central Asia and Siberia are reached by Europe's land and the
- * Mediterranean.
- */
+/** Coarse boxes. Traffic reaches North Africa, Western and Central Asia and Siberia over land and the Mediterranean. */
 function areaOf({ latitude, longitude }: Coordinates): Area {
   if (longitude < -30) return latitude < 13 && longitude > -82 ? 'southAmerica' : 'northAmerica';
   const isEastAfrica = longitude >= 28 && latitude > -12;
@@ -35,7 +31,7 @@ function areaOf({ latitude, longitude }: Coordinates): Area {
   return latitude < 16 || isArabia || isSouthAsia ? 'indianOcean' : 'europe';
 }
 
-/** The way out of an area that has only one, for whoever is bound elsewhere. */
+/** The only route out of an area. */
 const EXITS: Readonly<Partial<Record<Area, readonly Coordinates[]>>> = {
   southAmerica: [MIAMI],
   atlanticAfrica: [DAKAR, LISBON],

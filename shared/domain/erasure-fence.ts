@@ -1,6 +1,5 @@
-// Which loads have been overtaken by the manifest. A load that began before its user was erased, or whose generation is
-// no longer the one its readers are on, may still answer those who waited for it, but is not stored: what is stored
-// after an erasure must not be from before it.
+// Loads that the manifest has overtaken: the load started before its user was erased, or its generation is no longer the one
+// of its readers. Its callers still get the result, but no cache stores it.
 import { POPULAR_USER } from './ids.ts';
 import { type ListKey, makeUserHash } from './keys.ts';
 import type { Manifest } from './manifest.ts';
@@ -8,15 +7,13 @@ import { chooseGeneration, isGenerationServed } from './rollout.ts';
 
 const indexes = new WeakMap<Manifest, ReadonlyMap<string, number>>();
 
-/** When `user` was erased last, in milliseconds since the epoch; 0 for never. Entries stored before it are misses. */
+/** Moment of the last erasure of `user` in ms since the epoch; 0 for none. Entries stored before it are misses. */
 export function erasedAtMs(manifest: Manifest, user: string): number {
   if (manifest.erasures.length === 0) return 0;
   return indexOf(manifest).get(makeUserHash(user)) ?? 0;
 }
 
-/**
- * Why what was loaded for `key` from `startedAtMs` on is not stored under `manifest` at `nowMs`; undefined when it is.
- */
+/** The reason not to store a load of `key` that started at `startedAtMs`; undefined if it may be stored. */
 export function fenceReason(
   manifest: Manifest,
   { surface, variant, generation, user }: ListKey,
@@ -27,7 +24,7 @@ export function fenceReason(
   const variants = Object.hasOwn(manifest.surfaces, surface) ? manifest.surfaces[surface]?.variants : undefined;
   const live = variants?.find(({ name }) => name === variant);
   if (live === undefined) return 'superseded';
-  // The popular list is read by users on either side of a ramp, whichever side its own name would be on.
+  // During a ramp, users on both sides read the popular list. The pseudo-user's own side does not matter.
   const isRead =
     user === POPULAR_USER
       ? isGenerationServed(live, generation, nowMs)
@@ -35,7 +32,7 @@ export function fenceReason(
   return isRead ? undefined : 'superseded';
 }
 
-/** The latest erasure of each user hash, made once for a manifest. */
+/** The latest erasure by user hash, built once per manifest. */
 function indexOf(manifest: Manifest): ReadonlyMap<string, number> {
   const known = indexes.get(manifest);
   if (known !== undefined) return known;

@@ -1,12 +1,11 @@
-// What the bearer tokens say, agreed between those who mint them and those who check them. Never one for the other: the
-// audiences differ.
-
-/** The audience of a listener's or a service's token. A deployment may name its own. */
+// The contents of bearer tokens, shared by the code that mints them and the code that verifies them. A token of one audience is
+// never valid for the other.
+/** The audience of a listener's or a service's token. A deployment can configure another one. */
 export const LISTENER_AUDIENCE = 'earshot';
-/** The audience of the token with which the edge calls origins. */
+/** The audience of the edge's token for origins. */
 export const ORIGIN_AUDIENCE = 'earshot-origin';
 
-/** What a token can allow beyond reading its own user's lists. */
+/** Permissions beyond reading the lists of the token's own user. */
 export const SCOPES = {
   'recs:read:any': "read any user's lists",
   'recs:preview': 'choose the variant with ?variant=',
@@ -17,5 +16,5 @@ export type Scope = keyof typeof SCOPES;
 
 export const isScope = (text: string): text is Scope => Object.hasOwn(SCOPES, text);
 
-/** HS256 wants a key at least as long as its hash (RFC 7518, section 3.2). */
+/** HS256 requires a key at least as long as its hash (RFC 7518, section 3.2). */
 export const MIN_SECRET_BYTES = 32;

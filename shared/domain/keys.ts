@@ -1,6 +1,5 @@
-// How things are named in Bigtable and in caches. Rows are spread over tablets by a hash prefix, so that a file sorted
-// by user loads everywhere at once; a cached list's key holds its generation, so that it never goes out of date.
-
+// Names in Bigtable and in caches. A hash prefix spreads rows over all tablets, so a file sorted by user loads everywhere
+// at once. The key of a cached list contains its generation, so a cached list never goes out of date.
 import { murmur3, unitHash } from '../runtime/hash.ts';
 import { formatGeneration } from './generation.ts';
 
@@ -15,7 +14,7 @@ export interface ListKey {
   /** Milliseconds since the epoch. */
   readonly generation: number;
   readonly user: string;
-  /** The list with what is known of each of its items: another answer than the list alone, under a key of its own. */
+  /** Adds each item's metadata. The expanded list has a key of its own. */
   readonly expand?: 'items' | undefined;
 }
 
@@ -25,30 +24,25 @@ export const makeRowKey = (id: string): string => `${(murmur3(id) & 0xffff).toSt
 /** `surface/variant`. */
 export const makeListQualifier = (surface: string, variant: string): string => `${surface}/${variant}`;
 
-/**
- * `surface/variant/generation/user`, and `/items` when expanded; no two keys share one, because `/` is in none of the
- * parts.
- */
+/** `surface/variant/generation/user`, and `/items` if expanded. Keys are unique, because no part contains `/`. */
 export const makeCacheKey = ({ surface, variant, generation, user, expand }: ListKey): string =>
   expand === undefined
     ? `${surface}/${variant}/${generation}/${user}`
     : `${surface}/${variant}/${generation}/${user}/${expand}`;
 
-/**
- * The row of the `control` table that says how far the load of a generation has come; in the order of the generations.
- */
+/** The row of the `control` table with the receipt of a load. Rows sort by generation. */
 export const makeLoadRowKey = (surface: string, variant: string, generation: number): string =>
   `${makeLoadRowKeyPrefix(surface, variant)}${formatGeneration(generation)}`;
 
 export const makeLoadRowKeyPrefix = (surface: string, variant: string): string => `load#${surface}/${variant}#`;
 
-/** How the manifest's erasures name a user: 16 hex digits. A collision costs one needless miss. */
+/** The user in the manifest's erasures, as 16 hex digits. A collision costs one needless miss. */
 export const makeUserHash = (user: string): string =>
   Math.floor(unitHash(user) * 2 ** 53)
     .toString(16)
     .padStart(16, '0');
 
-/** The `count - 1` row-key prefixes that cut the hash space into `count` even tablets (1 to 65 536). */
+/** The `count - 1` row-key prefixes that split the hash space into `count` even tablets (1 to 65 536). */
 export const makeInitialSplits = (count: number): string[] =>
   Array.from({ length: count - 1 }, (_, i) =>
     Math.floor(((i + 1) * 0x10000) / count)

@@ -1,13 +1,12 @@
-// The manifest says what is live: per surface its variants, their weights and generations, and which users were erased.
-// It is the one mutable document, replaced by compare-and-set. Fields that are not known here are kept: a newer
-// `earshot` may write what older readers pass over.
+// The manifest names the live lists: for each surface its variants with weights and generations, and the erased users. It is
+// the one mutable document, replaced by compare-and-set. Parsing keeps unknown fields: a newer `earshot` may write them.
 import { z } from 'zod';
 import { isGeneration } from './generation.ts';
 import { NAME_GRAMMAR, NAME_PATTERN } from './ids.ts';
 
 /** Weights are basis points. */
 export const FULL_WEIGHT = 10_000;
-/** Six hours: lists under a generation never change, so this only bounds how long unused ones are held. */
+/** Six hours. A list under a generation is immutable, so this only bounds how long an unused one stays cached. */
 export const DEFAULT_LIST_TTL_SECONDS = 21_600;
 
 const name = z.string().regex(NAME_PATTERN, `expected ${NAME_GRAMMAR}`);
@@ -47,10 +46,10 @@ export type Manifest = z.infer<typeof manifestSchema>;
 export type Surface = Manifest['surfaces'][string];
 export type Variant = Surface['variants'][number];
 
-/** What is live before anything was published. */
+/** The manifest before the first publication. */
 export const EMPTY_MANIFEST: Manifest = { version: 0, surfaces: {}, erasures: [] };
 
-/** Parses a stored manifest; throws an Error that names each wrong field, what was expected and what came. */
+/** Parses a stored manifest. Throws an Error that names each wrong field, the expected form and the received value. */
 export function parseManifest(json: string): Manifest {
   let value: unknown;
   try {

@@ -1,4 +1,4 @@
-// The regions that have an origin and a Bigtable cluster, and how far they are from a caller.
+// The regions with an origin and a Bigtable cluster, and their distance from a caller.
 import { z } from 'zod';
 import { NAME_GRAMMAR, NAME_PATTERN } from './ids.ts';
 
@@ -28,7 +28,7 @@ export interface Coordinates {
   readonly longitude: number;
 }
 
-/** Where a caller of the local cloud says it is, by the code of a data centre; refused anywhere else. */
+/** Names the caller's place by the code of a data centre. Only the local cloud accepts it. */
 export const DEV_LOCATION_HEADER = 'Earshot-Dev-Location';
 
 const EARTH_RADIUS_KM = 6371;
@@ -47,8 +47,5 @@ export function distanceKm(a: Coordinates, b: Coordinates): number {
 const FIXED_MS = 5;
 const MS_PER_KM = 0.015;
 
-/**
- * What a round trip over `km` takes as a rule: light in fibre needs 0.01 ms for a km and back, and cables do not run
- * straight.
- */
+/** Usual round trip over `km`. Light in fibre needs 0.01 ms per km both ways, and cables do not run straight. */
 export const estimateRoundTripMs = (km: number): number => FIXED_MS + MS_PER_KM * km;

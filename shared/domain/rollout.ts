@@ -1,6 +1,5 @@
-// Which variant and which generation a user is on: a pure function of manifest, user and time, so every edge decides
-// alike. Its results are pinned by the vectors in test/unit/shared/domain/vectors.json; changing one moves listeners
-// between variants.
+// The variant and generation of a user: a pure function of manifest, user and time, so every edge decides alike.
+// test/unit/shared/domain/vectors.json pins the results; a change would move listeners between variants.
 import { unitHash } from '../runtime/hash.ts';
 import type { Surface, Variant } from './manifest.ts';
 
@@ -36,19 +35,19 @@ export function chooseVariant({ salt, variants }: Pick<Surface, 'salt' | 'varian
   return winner;
 }
 
-/** `current`, or `previous` for the users whom a running flip has not reached yet. */
+/** `current`, or `previous` for the users that a running flip has not reached yet. */
 export function chooseGeneration({ current, previous, flip }: Variant, user: string, nowMs: number): number {
   if (flip === undefined || previous === undefined) return current;
   return unitHash(`${current}/${user}`) < rampFraction(flip, nowMs) ? current : previous;
 }
 
-/** Whether anybody is on `generation` at `nowMs`: while a flip runs, there are users on either side of it. */
+/** Whether some users are on `generation` at `nowMs`. During a flip both generations have users. */
 export function isGenerationServed({ current, previous, flip }: Variant, generation: number, nowMs: number): boolean {
   const share = flip === undefined || previous === undefined ? 1 : rampFraction(flip, nowMs);
   return (generation === current && share > 0) || (generation === previous && share < 1);
 }
 
-/** How far a flip has come: 0 before it starts, 1 once it is over. */
+/** Elapsed share of a flip: 0 before its start, 1 after its end. */
 export function rampFraction({ startsAtMs, durationMs }: NonNullable<Variant['flip']>, nowMs: number): number {
   if (nowMs < startsAtMs) return 0;
   const elapsedMs = nowMs - startsAtMs;

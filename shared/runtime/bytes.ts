@@ -1,6 +1,4 @@
-// Text to bytes and back with the two coders that every runtime has; shared code has no platform types, so they are
-// named here.
-
+// Text to bytes and back, with the coders of every runtime. Shared code has no platform types, so this file declares them.
 interface PlatformCoders {
   TextEncoder: new () => {
     encode(text: string): Uint8Array<ArrayBuffer>;
@@ -18,7 +16,7 @@ export const encodeUtf8 = (text: string): Uint8Array<ArrayBuffer> => encoder.enc
 /** Throws a TypeError for bytes that are not UTF-8. */
 export const decodeUtf8 = (bytes: Uint8Array): string => decoder.decode(bytes);
 
-/** `before`, `bytes` and `after` in one array; the texts must be ASCII. */
+/** `before`, `bytes` and `after` in one array. The texts must be ASCII. */
 export function surroundBytes(before: string, bytes: Uint8Array, after: string): Uint8Array<ArrayBuffer> {
   const all = new Uint8Array(before.length + bytes.length + after.length);
   encoder.encodeInto(before, all);
@@ -28,13 +26,13 @@ export function surroundBytes(before: string, bytes: Uint8Array, after: string):
 }
 
 /**
- * `texts[0]`, `parts[0]`, `texts[1]` and so on in one array; there is one text more than parts. All text is encoded in
- * one go.
+ * `texts[0]`, `parts[0]`, `texts[1]` and so on in one array. There is one more text than parts. One call encodes all
+ * text.
  */
 export function interleaveBytes(texts: readonly string[], parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const text = texts.join('');
   const encoded = encoder.encode(text);
-  // In ASCII a character is a byte, so that each text can be found again in what all of them became.
+  // In ASCII a character is a byte, so the offset of each text is known.
   const isAscii = encoded.length === text.length;
   const lengths = texts.map((each) => (isAscii ? each.length : encoder.encode(each).length));
   const all = new Uint8Array(encoded.length + parts.reduce((total, part) => total + part.length, 0));
@@ -52,13 +50,13 @@ export function interleaveBytes(texts: readonly string[], parts: readonly Uint8A
   return all;
 }
 
-/** Writes `text`, which must be ASCII, into `target` from `offset` on; how many bytes it takes. */
+/** Writes ASCII `text` into `target` at `offset`. Returns the number of bytes. */
 export function writeAscii(text: string, target: Uint8Array, offset: number): number {
   encoder.encodeInto(text, target.subarray(offset, offset + text.length));
   return text.length;
 }
 
-/** One array with all of `parts` in order. */
+/** One array with all `parts` in order. */
 export function concatBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const joined = new Uint8Array(parts.reduce((total, part) => total + part.length, 0));
   let offset = 0;

@@ -1,19 +1,18 @@
-// Time as a dependency: everything that waits or asks what time it is takes a Clock, so that tests can hold it still.
-// This is the only file that touches the platform's own timers.
-
+// Time as a dependency: code that waits or reads the time takes a Clock, so tests can hold it still. Only this file uses the
+// platform's timers.
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
-  /** Milliseconds with their fractions from some moment on: never goes back, for how long things take. */
+  /** Milliseconds with fractions since some moment. It never goes back; use it for durations. */
   monotonicNow(): number;
-  /** Runs `fn` once after `delayMs` and returns the function that cancels it. */
+  /** Runs `fn` once after `delayMs`. Returns the function that cancels it. */
   setTimeout(fn: () => void, delayMs: number): () => void;
 }
 
 export interface ManualClock extends Clock {
-  /** Moves time on by `byMs`, running what falls due on the way in the order of its time. */
+  /** Advances time by `byMs`, and runs due timers in the order of their time. */
   advance(byMs: number): void;
-  /** How many timers are waiting: 0 says that nothing was left behind. */
+  /** Number of pending timers. 0 proves that none was left behind. */
   pending(): number;
 }
 
@@ -40,7 +39,7 @@ export const pause = (clock: Clock, delayMs: number): Promise<void> =>
     clock.setTimeout(resolve, delayMs);
   });
 
-/** A clock that stands still at `startMs` until `advance` is called. */
+/** A clock that stands at `startMs` until `advance` is called. */
 export function createManualClock(startMs = 1_795_402_800_000): ManualClock {
   let nowMs = startMs;
   let nextId = 0;

@@ -1,54 +1,53 @@
-// Every counter of Earshot with its meaning. A name that is not here cannot be counted; /metrics and the docs are made
-// from this list.
+// Every counter of Earshot with its meaning. Only these names can be counted. /metrics and the docs are made from this
+// list.
 
 export const COUNTERS = {
-  edge_requests_total: 'requests that the worker answered',
-  edge_reads_total: 'lists that listeners and services asked for',
+  edge_requests_total: 'requests answered by the worker',
+  edge_reads_total: 'lists that listeners and services read',
   edge_isolate_hits_total: 'lists served from the memory of the isolate',
   edge_colo_hits_total: 'lists served from the cache of the data centre',
   edge_collapsed_total: 'lists served from the load of another request',
-  edge_revalidated_total: 'lists served stale while they were refreshed',
-  edge_stale_if_error_total: 'lists served stale because no region gave them anew',
-  edge_refreshes_total:
-    'loads begun for a list that was served meanwhile, because it was stale or, by chance, soon would be',
-  edge_refresh_failures_total: 'such loads that brought nothing',
+  edge_revalidated_total: 'stale lists served while a refresh ran',
+  edge_stale_if_error_total: 'stale lists served because every region failed',
+  edge_refreshes_total: 'refreshes of served lists that were stale or, by XFetch, soon would be',
+  edge_refresh_failures_total: 'refreshes that failed',
   edge_fenced_total: 'loads not stored, because an erasure, a flip or a later load had overtaken them',
-  edge_tier_errors_total: 'times a cache tier threw and was passed over as a miss',
-  edge_region_calls_total: 'calls that the worker sent to objects of regions',
-  edge_region_failures_total: 'calls to objects of regions that failed, were shed or did not answer in time',
-  edge_region_bypasses_total: 'keys read without the object of their region, because it failed now or shortly before',
-  edge_origin_reads_total: 'keys that the worker asked an origin for',
-  edge_origin_calls_total: 'lists:read calls that the worker sent',
-  edge_origin_failures_total: 'lists:read calls that failed or did not answer in time',
-  edge_attempts_total: 'reads of one region, be it from its object or its origin, each of one or more keys',
-  edge_failovers_total: 'keys that went on to the next region after a failure',
-  edge_hedges_total: 'attempts made because another region had not answered for longer than usual',
-  edge_hedges_won_total: 'such attempts that answered first',
+  edge_tier_errors_total: 'errors of a cache tier, each served as a miss',
+  edge_region_calls_total: 'calls of the worker to region objects',
+  edge_region_failures_total: 'calls to region objects that failed, were shed or timed out',
+  edge_region_bypasses_total: 'keys read without the region object, because it failed now or shortly before',
+  edge_origin_reads_total: 'keys that the worker read from an origin',
+  edge_origin_calls_total: 'lists:read calls of the worker',
+  edge_origin_failures_total: 'lists:read calls of the worker that failed or timed out',
+  edge_attempts_total: 'attempts to read one or more keys from a region, through its object or its origin',
+  edge_failovers_total: 'keys tried in the next region after a failure',
+  edge_hedges_total: 'attempts made because another region was later than usual',
+  edge_hedges_won_total: 'hedges that answered first',
   edge_attempts_denied_total: 'failovers and hedges not made, because the budget was used up',
-  edge_cancelled_total: 'attempts let go of because another had answered',
-  edge_late_total: 'reads of regions that went on for more than 10 ms after their deadline',
-  edge_ejections_total: 'times a region was ejected',
-  edge_probes_total: 'reads sent to an ejected region to see whether it is back',
-  edge_manifest_fetches_total: 'times the worker asked an origin for the manifest',
-  edge_manifest_failures_total: 'times no origin gave the manifest',
-  edge_previous_total: 'answers in which what a cache held of the generation before stood in',
-  edge_popular_total: 'answers in which the popular list stood in',
+  edge_cancelled_total: 'attempts cancelled because another region had answered',
+  edge_late_total: 'reads of regions that ended more than 10 ms after their deadline',
+  edge_ejections_total: 'ejections of a region',
+  edge_probes_total: 'probes of an ejected region',
+  edge_manifest_fetches_total: 'manifest requests of the worker to an origin',
+  edge_manifest_failures_total: 'manifest refreshes that every origin failed',
+  edge_previous_total: 'answers with a cached list of the previous generation as the fallback',
+  edge_popular_total: 'answers with the popular list as the fallback',
   edge_rejected_tokens_total: 'requests refused because of their token',
-  edge_token_key_failures_total: 'times the keys that tokens are checked with could not be fetched',
-  region_reads_total: 'keys that objects of regions were asked for',
+  edge_token_key_failures_total: 'failed fetches of the keys that verify tokens',
+  region_reads_total: 'keys read from region objects',
   region_hits_total: 'lists served from the memory of the object',
-  region_collapsed_total: 'keys answered from the load of another',
-  region_revalidated_total: 'lists given stale while they were refreshed',
-  region_stale_if_error_total: 'lists given stale because the origin did not give them anew',
-  region_refreshes_total: 'loads begun for a list that was given meanwhile',
-  region_refresh_failures_total: 'such loads that brought nothing',
+  region_collapsed_total: 'keys served from the load of another call',
+  region_revalidated_total: 'stale lists served while a refresh ran',
+  region_stale_if_error_total: 'stale lists served because the origin failed',
+  region_refreshes_total: 'refreshes of served lists',
+  region_refresh_failures_total: 'refreshes that failed',
   region_fenced_total: 'loads not stored, because a later load had overtaken them',
   region_shed_total: 'keys refused because too many were waiting',
-  region_cancelled_total: 'calls to objects that whoever had made them let go of',
-  region_tier_errors_total: 'times the memory of an object threw and was passed over as a miss',
-  region_origin_reads_total: 'keys that objects asked their origin for',
-  region_origin_calls_total: 'lists:read calls that objects sent',
-  region_origin_failures_total: 'lists:read calls of objects that failed or did not answer in time',
+  region_cancelled_total: 'calls to region objects that the caller cancelled',
+  region_tier_errors_total: "errors of the object's memory, each served as a miss",
+  region_origin_reads_total: 'keys that region objects read from their origin',
+  region_origin_calls_total: 'lists:read calls of region objects',
+  region_origin_failures_total: 'lists:read calls of region objects that failed or timed out',
   origin_reads_total: 'keys that this process was asked for',
   origin_memory_hits_total: 'lists served from the memory of the process',
   origin_collapsed_total: 'keys answered from the load of another',
@@ -71,13 +70,13 @@ export const COUNTERS = {
 
 export type CounterName = keyof typeof COUNTERS;
 
-/** Who counts, where the same code runs in the worker and in a region's object. */
+/** The side that counts, for code that runs in the worker and in a region object. */
 export type CounterSide = 'edge' | 'region';
 
 export interface Counters {
   add(name: CounterName, by?: number): void;
   get(name: CounterName): number;
-  /** All counters, those at 0 too. */
+  /** All counters, including those at 0. */
   snapshot(): Record<CounterName, number>;
 }
 

@@ -1,11 +1,10 @@
-// MurmurHash3 (x86, 32 bits), the one hash that row keys, variants and ramps are made with. Its values are stored in
-// Bigtable and decide what listeners see, so they may never change: test/unit/shared/runtime/hash.test.ts holds
-// published vectors. Ids are ASCII (ids.ts), so a character is a byte. Source: A. Appleby, SMHasher, MurmurHash3.cpp.
-
+// MurmurHash3 (x86, 32 bits), the one hash of row keys, variants and ramps. Its values are stored in Bigtable and choose
+// listeners' variants, so they must never change: hash.test.ts holds published vectors. Ids are ASCII (ids.ts), so a
+// character is a byte. Source: A. Appleby, SMHasher, MurmurHash3.cpp.
 const C1 = 0xcc9e2d51;
 const C2 = 0x1b873593;
 
-/** 32-bit unsigned hash of `text`, whose characters must all be below U+0100 (each counts as one byte). */
+/** 32-bit unsigned hash of `text`. All characters must be below U+0100; each counts as one byte. */
 export function murmur3(text: string, seed = 0): number {
   const { length } = text;
   const blocksEnd = length - (length % 4);

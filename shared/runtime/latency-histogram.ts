@@ -1,11 +1,7 @@
-// How long calls take, of late: counts in buckets that grow by a tenth, halved again and again so that old ones fade.
-
+// A histogram of recent latencies: buckets that grow by a tenth, with all counts halved at intervals so that old ones fade.
 export interface LatencyHistogram {
   observe(latencyMs: number): void;
-  /**
-   * The latency that the given share (0 to 1) of calls stays within, to a tenth of it; undefined before enough were
-   * seen.
-   */
+  /** Latency that the given share (0 to 1) of calls stays within, to a tenth. Undefined before enough samples. */
   quantile(share: number): number | undefined;
 }
 
@@ -13,9 +9,9 @@ const SMALLEST_MS = 0.05;
 const GROWTH = 1.1;
 /** Up to 120 seconds. */
 const BUCKETS = 155;
-/** With fewer the 95th of a hundred is chance. */
+/** With fewer samples a p95 is noise. */
 const MIN_SAMPLES = 100;
-/** After so many samples all counts are halved. */
+/** All counts are halved after this many samples. */
 const HALF_LIFE_SAMPLES = 2_000;
 
 export function createLatencyHistogram(): LatencyHistogram {
@@ -25,7 +21,7 @@ export function createLatencyHistogram(): LatencyHistogram {
 
   return {
     observe: (latencyMs) => {
-      // A little less, so that what ends a bucket is in it however the logarithm is rounded.
+      // Slightly less, so the upper end of a bucket is in it however the logarithm rounds.
       const bucket = Math.ceil(Math.log(Math.max(latencyMs, SMALLEST_MS) / SMALLEST_MS) / Math.log(GROWTH) - 1e-9);
       const at = Math.min(Math.max(0, bucket), BUCKETS - 1);
       counts[at] = (counts[at] ?? 0) + 1;
@@ -40,7 +36,7 @@ export function createLatencyHistogram(): LatencyHistogram {
       let left = total * share;
       for (let i = 0; i < BUCKETS; i++) {
         left -= counts[i] ?? 0;
-        // 0, but for how 95 of 100 is rounded.
+        // Zero, apart from rounding.
         if (left <= total * 1e-9) return SMALLEST_MS * GROWTH ** i;
       }
       return SMALLEST_MS * GROWTH ** (BUCKETS - 1);

@@ -1,7 +1,5 @@
-// Chance as a dependency, as time is one (clock.ts): tests say what comes. This is the only file that touches the
-// platform's own.
-
-/** A number from 0 to 1, 1 excluded, uniform. */
+// Randomness as a dependency, so tests choose it. Only this file uses the platform's generator.
+/** A uniform number from 0 to 1, excluding 1. */
 export type Random = () => number;
 
 export const systemRandom: Random = () => Math.random();

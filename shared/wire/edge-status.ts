@@ -1,5 +1,4 @@
-// What the worker tells of itself at STATUS_PATH: the regions as one of its isolates sees them, and what that isolate
-// has counted.
+// The worker's answer at STATUS_PATH: the regions as one isolate sees them, and the counters of that isolate.
 import { z } from 'zod';
 import { COUNTERS, type CounterName } from '../runtime/counters.ts';
 
@@ -10,17 +9,17 @@ const durationMs = z.number().min(0);
 
 const regionStatusSchema = z.object({
   name: z.string(),
-  /** `ejected`: not asked. `probing`: asked once, to see whether it is back. */
+  /** `ejected`: not used. `probing`: one probe is in flight. */
   state: z.enum(['healthy', 'ejected', 'probing']),
-  /** Expected, in milliseconds. */
+  /** Expected round trip in milliseconds. */
   roundTripMs: durationMs,
-  /** Whether that rests on calls, and not on the distance alone. */
+  /** Whether the round trip includes measurements, and not the distance alone. */
   isMeasured: z.boolean(),
-  /** What 95 of 100 calls stay below, in milliseconds; absent until enough were made. */
+  /** p95 of the calls in milliseconds. Absent until there are enough samples. */
   p95Ms: durationMs.optional(),
-  /** How often it was ejected. */
+  /** Ejections in a row. */
   ejections: count,
-  /** How much longer it is ejected, in milliseconds; 0 when it is not. */
+  /** Remaining time of the ejection in milliseconds; 0 if healthy. */
   ejectedForMs: durationMs,
   /** Calls. */
   attempts: count,
@@ -33,11 +32,11 @@ export type RegionStatus = z.infer<typeof regionStatusSchema>;
 const counterNames = Object.keys(COUNTERS) as [CounterName, ...CounterName[]];
 
 export const edgeStatusSchema = z.object({
-  /** In the order in which this caller would be asked. */
+  /** In the order of this caller. */
   regions: z.array(regionStatusSchema),
-  /** Of hedges and failovers together: what may be spent now, and what is kept for when a region dies. */
+  /** Budget of hedges and failovers: the current balance, and the reserve for the failure of a region. */
   budget: z.object({ tokens: z.number(), reserve: z.number() }),
-  /** Since the isolate began. */
+  /** Since the start of the isolate. */
   counters: z.record(z.enum(counterNames), count),
 });
 

@@ -1,5 +1,4 @@
-// The body of `POST /internal/v1/lists:read`: which lists the edge asks an origin for. The answer's form is in
-// list-frames.ts.
+// The request `POST /internal/v1/lists:read`: the lists that the edge reads from an origin. read-response.ts has the answer.
 import { z } from 'zod';
 import { isGeneration } from '../domain/generation.ts';
 import { isLoadableUser, isName, NAME_PATTERN } from '../domain/ids.ts';
@@ -8,19 +7,16 @@ import { MAX_KEYS_PER_READ } from './read-response.ts';
 
 export const LISTS_READ_PATH = '/internal/v1/lists:read';
 export const MANIFEST_PATH = '/internal/v1/manifest';
-/** Milliseconds that the caller still has, as a whole number; the callee refuses what it cannot finish in them. */
+/** Remaining time of the caller in whole milliseconds. The callee refuses work that cannot end in time. */
 export const DEADLINE_HEADER = 'earshot-deadline-ms';
-/** `any` on answers of an origin that does not read its own cluster, because that is gone; not there else. */
+/** `any` on answers of an origin that reads another cluster because its own is down. Otherwise absent. */
 export const SERVED_BY_HEADER = 'Earshot-Served-By';
 
-/** One key of a `lists:read`, and what its asker needs of the answer. */
+/** One key of a `lists:read`, with the caller's conditions. */
 export interface ListQuery extends ListKey {
-  /**
-   * The most that an answer from the origin's memory may be old, in milliseconds; an age, because clocks differ.
-   * Default: any will do.
-   */
+  /** Maximum age of a list from the origin's memory in milliseconds. An age, because clocks differ. Default: none. */
   readonly maxAgeMs?: number | undefined;
-  /** Nobody waits for the answer: a refresh, a warm-up. Shed before all else. Default: false. */
+  /** No caller waits for the answer: a refresh or a warm-up. An overloaded origin sheds it first. Default: false. */
   readonly isBackground?: boolean | undefined;
 }
 
@@ -37,10 +33,9 @@ const listQuerySchema = z.strictObject({
 export const listsReadSchema = z.strictObject({ keys: z.array(listQuerySchema).min(1).max(MAX_KEYS_PER_READ) });
 
 /**
- * The keys of a body, parsed from JSON. Throws an Error that says where it is not as the schema has it.
+ * The keys of a body that was parsed from JSON. Throws an Error that names each field the schema refuses.
  *
- * What is plainly as it should be is not shown to the schema: that takes longer than to parse the JSON
- * (docs/decisions/0014).
+ * A valid body skips the schema, which takes longer than to parse the JSON (docs/decisions/0014).
  */
 export function parseListsRead(body: unknown): readonly ListQuery[] {
   if (isValidListsRead(body)) return body.keys;
@@ -49,7 +44,7 @@ export function parseListsRead(body: unknown): readonly ListQuery[] {
   return result.data.keys;
 }
 
-/** True only of what the schema takes as it is. */
+/** True only for a body that the schema accepts unchanged. */
 function isValidListsRead(body: unknown): body is { readonly keys: readonly ListQuery[] } {
   if (typeof body !== 'object' || body === null || Object.keys(body).length !== 1) return false;
   const { keys } = body as { keys?: unknown };

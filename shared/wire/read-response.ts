@@ -1,29 +1,26 @@
-// The answer of `lists:read`: one frame per key, in the order of the keys. A frame is one header line of JSON, then the
-// list's bytes as they are stored, so that no hop parses a list.
-
+// The answer of `lists:read`: one frame per key, in order. A frame is one header line of JSON, then the stored bytes of the
+// list, so no hop parses a list.
 import type { ListValue } from '../domain/list.ts';
 import { decodeUtf8, writeAscii } from '../runtime/bytes.ts';
 import { type ErrorCode, isErrorCode } from './errors.ts';
 
 export const LIST_FRAMES_TYPE = 'application/vnd.earshot.list-frames';
-/** The most keys that one `lists:read` takes. */
+/** Maximum number of keys in one `lists:read`. */
 export const MAX_KEYS_PER_READ = 200;
 
-/** What became of one key: a value, or why there is none to tell. */
+/** The result of one key: a value, or an error. */
 export type ListResult = AgedValue | { readonly kind: 'error'; readonly code: ErrorCode };
 
 export type AgedValue = ListValue & {
-  /**
-   * How long ago the call that read it from the table began, in milliseconds. Default: 0, it was read for this answer.
-   */
+  /** Milliseconds since the start of the call that read the list from the table. Default: 0, read for this answer. */
   readonly ageMs?: number;
-  /** The same of the oldest item of an expanded list. Default: 0 */
+  /** The same for the oldest item of an expanded list. Default: 0. */
   readonly itemsAgeMs?: number;
 };
 
 const NEWLINE = 0x0a;
 
-/** In the memory that `allocate` gives, whatever was in it. Default: new memory. */
+/** Encodes into the buffer from `allocate`, whatever its contents. Default: a new buffer. */
 export function encodeListFrames<T extends Uint8Array = Uint8Array<ArrayBuffer>>(
   results: readonly ListResult[],
   allocate: (bytes: number) => T = (bytes) => new Uint8Array(bytes) as Uint8Array as T,
@@ -44,7 +41,7 @@ export function encodeListFrames<T extends Uint8Array = Uint8Array<ArrayBuffer>>
   return all;
 }
 
-/** The same as text, a byte a character (latin1); `latin1Of` makes it of a list's bytes. */
+/** The same as latin1 text, one byte per character. `latin1Of` converts a list's bytes. */
 export function listFramesText(results: readonly ListResult[], latin1Of: (bytes: Uint8Array) => string): string {
   let text = '';
   for (const result of results) {
@@ -55,8 +52,8 @@ export function listFramesText(results: readonly ListResult[], latin1Of: (bytes:
 }
 
 /**
- * The results in `body`, lists as views of its memory. Throws an Error when the body is cut short, carries a header
- * that is not one, or does not hold exactly `count` frames.
+ * The results in `body`, with lists as views of its memory. Throws an Error if the body is cut short, has an invalid
+ * header, or does not hold exactly `count` frames.
  */
 export function decodeListFrames(body: Uint8Array, count: number): ListResult[] {
   const results: ListResult[] = [];
