@@ -3,13 +3,14 @@ import { availableParallelism } from 'node:os';
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 import { unstable_readConfig as readWranglerConfig } from 'wrangler';
+import { drillRounds } from './test/support/drill-rounds.ts';
 import { patience } from './test/support/patience.ts';
 
 const worker = readWranglerConfig({ config: './wrangler.toml' });
 
 export default defineConfig({
   test: {
-    // By itself it leaves a core to others, and of two cores that is half.
+    // The default leaves one core free, which is half of two.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       { test: { ...patience, name: 'unit', include: ['test/unit/**/*.test.ts'] } },
@@ -20,33 +21,40 @@ export default defineConfig({
           ...patience,
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
-          // Each runs a whole local cloud; two at a time would only starve each other.
+          // Each file runs a whole local cloud. Two at a time would starve each other.
           fileParallelism: false,
           sequence: { groupOrder: 1 },
         },
       },
-      {
-        plugins: [
-          cloudflareTest({
-            main: './test/workerd/support/main.ts',
-            // The plugin's own reading of wrangler.toml adds .dev.vars: tests would depend on `npm start`.
-            miniflare: {
-              compatibilityDate: worker.compatibility_date ?? '',
-              durableObjects: {
-                REGION_CACHE: { className: 'RegionCache', useSQLite: true },
-                HARNESS_REGION_CACHE: { className: 'HarnessRegionCache', useSQLite: true },
-              },
-              // The variables come from wrangler.toml, the secrets from test/workerd/support/tokens.ts.
-              bindings: {
-                ...worker.vars,
-                TOKEN_SECRET: 'listener-secret-for-tests-only-0123456789',
-                ORIGIN_SECRET: 'origin-secret-for-tests-only-0123456789-',
-              },
-            },
-          }),
-        ],
-        test: { ...patience, name: 'workerd', include: ['test/{workerd,simulation}/**/*.test.ts'] },
-      },
+      makeWorkerdProject('workerd'),
+      makeWorkerdProject('simulation'),
     ],
   },
 });
+
+/** Tests of `test/{name}` in real workerd. */
+function makeWorkerdProject(name: string) {
+  return {
+    plugins: [
+      cloudflareTest({
+        main: './test/workerd/support/main.ts',
+        // The plugin's own reading of wrangler.toml adds .dev.vars: tests would depend on `npm start`.
+        miniflare: {
+          compatibilityDate: worker.compatibility_date ?? '',
+          durableObjects: {
+            REGION_CACHE: { className: 'RegionCache', useSQLite: true },
+            HARNESS_REGION_CACHE: { className: 'HarnessRegionCache', useSQLite: true },
+          },
+          // The variables come from wrangler.toml, the secrets from test/workerd/support/tokens.ts.
+          bindings: {
+            ...worker.vars,
+            DRILL_ROUNDS: String(drillRounds),
+            TOKEN_SECRET: 'listener-secret-for-tests-only-0123456789',
+            ORIGIN_SECRET: 'origin-secret-for-tests-only-0123456789-',
+          },
+        },
+      }),
+    ],
+    test: { ...patience, name, include: [`test/${name}/**/*.test.ts`] },
+  };
+}

@@ -1,7 +1,6 @@
-// Random reads, refreshes, flips, erasures, failures and losses over three regions, on a clock and in an order that
-// chance draws: no list is served to the wrong user, none older than its bound, none from before an erasure. The code
-// is the worker's own, in real workerd; around it everything that takes time is scripted (support/interleavings), so
-// that a script and a seed say everything about a run.
+// Random reads, refreshes, flips, erasures, failures and losses over three regions, in a random order on a manual clock.
+// The worker's code runs in real workerd. All I/O around it is scripted, so script and seed reproduce a run.
+import { env } from 'cloudflare:test';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { readConfig } from '../../edge/config.ts';
@@ -10,16 +9,17 @@ import { TEST_ENV } from '../workerd/support/harness.ts';
 import { PLAIN_GLOBALS } from './platform/plain-platform.ts';
 import { runInterleaving, tellInterleaving } from './run.ts';
 
-const RUNS_PER_SEED = 25_000;
-const RUNS_THROUGH_APP = 2_000;
-/** Beyond this many in a row nobody hears from the test. */
+const ROUNDS = Number(env.DRILL_ROUNDS);
+const RUNS_PER_ROUND = 5_000;
+const RUNS_THROUGH_APP = 400;
+/** The test runner hears nothing during a turn. */
 const RUNS_PER_TURN = 250;
 const MAX_NUMBER = 0x7fffffff;
 const NO_TIMEOUT = 3_600_000;
 
 const base = readConfig(TEST_ENV);
 const counters = createCounters();
-/** A number is an act as a whole: a smaller one is not a simpler one. */
+/** A number is a whole act: a smaller one is not simpler. */
 const number = fc.noShrink(fc.nat(MAX_NUMBER));
 const script = fc.array(number, { minLength: 4, maxLength: 14, size: 'max' });
 const traces = Error as { stackTraceLimit?: number };
@@ -36,7 +36,7 @@ afterAll(() => {
   traces.stackTraceLimit = stackTraceLimit;
 });
 
-/** Runs that many, and fails with the shortest script that still shows what is wrong, told as numbered events. */
+/** Fails with the shortest script that still shows the violation, as numbered events. */
 async function runMany(numRuns: number, seed: number, isThroughApp: boolean): Promise<void> {
   const options = { base, counters, isThroughApp };
   let runs = 0;
@@ -52,13 +52,19 @@ async function runMany(numRuns: number, seed: number, isThroughApp: boolean): Pr
 }
 
 describe('no list is served to the wrong user, none older than its bound, none from before an erasure', () => {
-  test.each([1, 2, 3, 4])(`in ${RUNS_PER_SEED} interleavings of seed %i`, { timeout: NO_TIMEOUT }, async (seed) => {
-    await runMany(RUNS_PER_SEED, seed, false);
+  const seeds = Array.from({ length: ROUNDS }, (_, i) => i + 1);
+
+  test.each(seeds)(`in ${RUNS_PER_ROUND} interleavings of seed %i`, { timeout: NO_TIMEOUT }, async (seed) => {
+    await runMany(RUNS_PER_ROUND, seed, false);
   });
 
-  test(`in ${RUNS_THROUGH_APP} that are HTTP requests to the app`, { timeout: NO_TIMEOUT }, async () => {
-    await runMany(RUNS_THROUGH_APP, 5, true);
-  });
+  test.each(seeds)(
+    `in ${RUNS_THROUGH_APP} HTTP requests to the app, seed %i`,
+    { timeout: NO_TIMEOUT },
+    async (seed) => {
+      await runMany(RUNS_THROUGH_APP, seed, true);
+    },
+  );
 });
 
 describe('the interleavings', () => {
