@@ -1,7 +1,7 @@
 // The order of the fallback chain, as pure functions of manifest, read and time:
 //
 //   1. the user's list
-//   2. if it is unreachable: the list without item metadata (for an expanded read), then a cached list of the previous generation
+//   2. if it is unreachable: the list without item metadata (for an expanded read), then a cached previous list
 //   3. the surface's popular list, under the user's variant
 //   4. the popular list of all surfaces
 import { erasedAtMs } from '../../shared/domain/erasure-fence.ts';

@@ -1,5 +1,5 @@
-// Lifetimes of entries, and the moment of an early refresh. Lifetimes carry jitter, so entries that were loaded together do not
-// expire together. A hot key is refreshed early by chance, so its expiry is never a herd.
+// Lifetimes of entries, and the moment of an early refresh. Lifetimes carry jitter, so entries that were loaded
+// together do not expire together. A hot key is refreshed early by chance, so its expiry is never a herd.
 import type { ListValue } from '../domain/list.ts';
 import type { Random } from '../runtime/random.ts';
 import { type Entry, ownBytes } from './entry.ts';

@@ -1,7 +1,8 @@
-// Prior of the round trip between two places, from coordinates alone: the great circle, except where cables cannot follow it.
-// Traffic between Europe and the Indian Ocean passes Suez and the Red Sea. Atlantic Africa is reached through Lisbon, South
-// America through Miami, and the Americas reach East Asia over the Pacific. The prior tells which region is nearer, not how far.
-// Source: TeleGeography, submarinecablemap.com. distance-prior.test.ts compares it with measured round trips.
+// Prior of the round trip between two places, from coordinates alone: the great circle, except where cables cannot
+// follow it. Traffic between Europe and the Indian Ocean passes Suez and the Red Sea. Atlantic Africa is reached
+// through Lisbon, South America through Miami, and the Americas reach East Asia over the Pacific. The prior tells which
+// region is nearer, not how far. Source: TeleGeography, submarinecablemap.com. distance-prior.test.ts compares it with
+// measured round trips.
 import { type Coordinates, distanceKm, estimateRoundTripMs } from './regions.ts';
 
 type Area = 'northAmerica' | 'southAmerica' | 'europe' | 'atlanticAfrica' | 'indianOcean' | 'eastAsia';

@@ -1,5 +1,5 @@
-// Loads that the manifest has overtaken: the load started before its user was erased, or its generation is no longer the one
-// of its readers. Its callers still get the result, but no cache stores it.
+// Loads that the manifest has overtaken: the load started before its user was erased, or its generation is no longer
+// the one of its readers. Its callers still get the result, but no cache stores it.
 import { POPULAR_USER } from './ids.ts';
 import { type ListKey, makeUserHash } from './keys.ts';
 import type { Manifest } from './manifest.ts';

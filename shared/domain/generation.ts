@@ -1,5 +1,5 @@
-// A generation is the moment when a batch of lists was computed, in whole milliseconds since the epoch. It is the timestamp
-// of the cells in Bigtable (microseconds there), and ISO 8601 wherever a person reads it.
+// A generation is the moment when a batch of lists was computed, in whole milliseconds since the epoch. It is the
+// timestamp of the cells in Bigtable (microseconds there), and ISO 8601 wherever a person reads it.
 /** The year 2000. An earlier number was meant in seconds. */
 export const MIN_GENERATION = 946_684_800_000;
 /** The end of the year 9999: the ISO form always has a year of four digits. */

@@ -1,5 +1,5 @@
-// The contents of bearer tokens, shared by the code that mints them and the code that verifies them. A token of one audience is
-// never valid for the other.
+// The contents of bearer tokens, shared by the code that mints them and the code that verifies them. A token of one
+// audience is never valid for the other.
 /** The audience of a listener's or a service's token. A deployment can configure another one. */
 export const LISTENER_AUDIENCE = 'earshot';
 /** The audience of the edge's token for origins. */

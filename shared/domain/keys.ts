@@ -1,5 +1,5 @@
-// Names in Bigtable and in caches. A hash prefix spreads rows over all tablets, so a file sorted by user loads everywhere
-// at once. The key of a cached list contains its generation, so a cached list never goes out of date.
+// Names in Bigtable and in caches. A hash prefix spreads rows over all tablets, so a file sorted by user loads
+// everywhere at once. The key of a cached list contains its generation, so a cached list never goes out of date.
 import { murmur3, unitHash } from '../runtime/hash.ts';
 import { formatGeneration } from './generation.ts';
 

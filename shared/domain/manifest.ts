@@ -1,5 +1,6 @@
-// The manifest names the live lists: for each surface its variants with weights and generations, and the erased users. It is
-// the one mutable document, replaced by compare-and-set. Parsing keeps unknown fields: a newer `earshot` may write them.
+// The manifest names the live lists: for each surface its variants with weights and generations, and the erased users.
+// It is the one mutable document, replaced by compare-and-set. Parsing keeps unknown fields: a newer `earshot` may
+// write them.
 import { z } from 'zod';
 import { isGeneration } from './generation.ts';
 import { NAME_GRAMMAR, NAME_PATTERN } from './ids.ts';

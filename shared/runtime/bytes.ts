@@ -1,4 +1,5 @@
-// Text to bytes and back, with the coders of every runtime. Shared code has no platform types, so this file declares them.
+// Text to bytes and back, with the coders of every runtime. Shared code has no platform types, so this file declares
+// them.
 interface PlatformCoders {
   TextEncoder: new () => {
     encode(text: string): Uint8Array<ArrayBuffer>;

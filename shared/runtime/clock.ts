@@ -1,5 +1,5 @@
-// Time as a dependency: code that waits or reads the time takes a Clock, so tests can hold it still. Only this file uses the
-// platform's timers.
+// Time as a dependency: code that waits or reads the time takes a Clock, so tests can hold it still. Only this file
+// uses the platform's timers.
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;

@@ -1,6 +1,6 @@
-// MurmurHash3 (x86, 32 bits), the one hash of row keys, variants and ramps. Its values are stored in Bigtable and choose
-// listeners' variants, so they must never change: hash.test.ts holds published vectors. Ids are ASCII (ids.ts), so a
-// character is a byte. Source: A. Appleby, SMHasher, MurmurHash3.cpp.
+// MurmurHash3 (x86, 32 bits), the one hash of row keys, variants and ramps. Its values are stored in Bigtable and
+// choose listeners' variants, so they must never change: hash.test.ts holds published vectors. Ids are ASCII (ids.ts),
+// so a character is a byte. Source: A. Appleby, SMHasher, MurmurHash3.cpp.
 const C1 = 0xcc9e2d51;
 const C2 = 0x1b873593;
 

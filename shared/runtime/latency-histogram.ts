@@ -1,4 +1,5 @@
-// A histogram of recent latencies: buckets that grow by a tenth, with all counts halved at intervals so that old ones fade.
+// A histogram of recent latencies: buckets that grow by a tenth, with all counts halved at intervals so that old ones
+// fade.
 export interface LatencyHistogram {
   observe(latencyMs: number): void;
   /** Latency that the given share (0 to 1) of calls stays within, to a tenth. Undefined before enough samples. */

@@ -1,4 +1,5 @@
-// The request `POST /internal/v1/lists:read`: the lists that the edge reads from an origin. read-response.ts has the answer.
+// The request `POST /internal/v1/lists:read`: the lists that the edge reads from an origin. read-response.ts has the
+// answer.
 import { z } from 'zod';
 import { isGeneration } from '../domain/generation.ts';
 import { isLoadableUser, isName, NAME_PATTERN } from '../domain/ids.ts';

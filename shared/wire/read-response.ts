@@ -1,5 +1,5 @@
-// The answer of `lists:read`: one frame per key, in order. A frame is one header line of JSON, then the stored bytes of the
-// list, so no hop parses a list.
+// The answer of `lists:read`: one frame per key, in order. A frame is one header line of JSON, then the stored bytes of
+// the list, so no hop parses a list.
 import type { ListValue } from '../domain/list.ts';
 import { decodeUtf8, writeAscii } from '../runtime/bytes.ts';
 import { type ErrorCode, isErrorCode } from './errors.ts';
