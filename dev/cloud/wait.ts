@@ -1,10 +1,12 @@
-// Waiting until something answers.
+// Waits until a part of the local cloud answers.
+import { call } from '../../ops/cli/http.ts';
 import { type Clock, pause } from '../../shared/runtime/clock.ts';
 
 const READY_TIMEOUT_MS = 60_000;
 const POLL_MS = 50;
+const PROBE_TIMEOUT_MS = 1_000;
 
-/** Resolves once `isReady` says so; throws an Error after READY_TIMEOUT_MS. */
+/** Resolves when `isReady` returns true. Throws an Error after READY_TIMEOUT_MS. */
 export async function waitUntil(what: string, isReady: () => Promise<boolean>, clock: Clock): Promise<void> {
   const untilMs = clock.now() + READY_TIMEOUT_MS;
   while (!(await isReady())) {
@@ -16,9 +18,8 @@ export async function waitUntil(what: string, isReady: () => Promise<boolean>, c
 /** Whether `url` answers with a 2xx. */
 export async function answersOk(url: string): Promise<boolean> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(1000) });
-    await response.body?.cancel();
-    return response.ok;
+    const { status } = await call(url, { timeoutMs: PROBE_TIMEOUT_MS });
+    return status >= 200 && status < 300;
   } catch {
     return false;
   }

@@ -1,7 +1,6 @@
-// The way to a region's origin: a proxy before it that passes everything on, holds it back for as long as the distance
-// takes, if that is wanted, and strikes with the fault that is set. A fault is what a caller's socket would meet:
-// `down` closes the listening socket, a black hole takes connections and never answers, `reset` resets them. It strikes
-// at connections and at what they ask from then on; an answer that has begun ends.
+// A proxy in front of a region's origin. It forwards every request, delays it by the caller's distance if wanted, and
+// applies the current fault as a caller's socket would meet it: `down` closes the listening socket, a black hole accepts
+// connections and never answers, `reset` resets them. An answer in progress ends normally.
 import { once } from 'node:events';
 import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
 import { createServer, type Socket } from 'node:net';
@@ -11,37 +10,37 @@ import { DEV_LOCATION_HEADER, type Region } from '../../shared/domain/regions.ts
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Random } from '../../shared/runtime/random.ts';
 import { DEFAULT_DEV_LOCATION, DEV_LOCATIONS } from '../topology.ts';
-import { createPassOn } from './forward.ts';
+import { createForwarder } from './forward.ts';
 
 const HOST = '127.0.0.1';
 
 export interface RegionProxy {
   readonly name: string;
   fault(): RegionFault;
-  /** Open connections in the black hole: nothing will be answered on them. */
+  /** Number of open connections in the black hole. */
   silenced(): number;
   /**
-   * Replaces the fault; `{}` heals. Rejects, and the region stays down, when its port cannot be listened on any more.
+   * Replaces the fault; `{}` heals. Rejects if the port cannot be opened again; the region stays down then.
    */
   setFault(fault: RegionFault): Promise<void>;
-  /** Connections that are open are cut. */
+  /** Closes all connections. */
   close(): Promise<void>;
 }
 
 export interface RegionProxyOptions {
-  /** Port of this machine that everything is passed on to. */
+  /** Port of the origin on this machine. */
   readonly targetPort: number;
-  /** Whether each request is held back for the round trip from where its caller says it is. */
+  /** Whether to delay each request by the round trip from the caller's named location. */
   readonly isFar: boolean;
   readonly clock: Clock;
   readonly random: Random;
 }
 
-/** Listens where `region` has its origin. */
+/** Listens at the origin URL of `region`. */
 export async function startRegionProxy(region: Region, options: RegionProxyOptions): Promise<RegionProxy> {
   const { targetPort, isFar, clock, random } = options;
   const sockets = new Set<Socket>();
-  /** Connections on which nothing will ever be answered. */
+  /** Connections in the black hole. */
   const silenced = new Set<Socket>();
   let fault: RegionFault = {};
   let lastChange: Promise<void> = Promise.resolve();
@@ -49,12 +48,12 @@ export async function startRegionProxy(region: Region, options: RegionProxyOptio
   const silence = (socket: Socket): void => {
     if (!socket.destroyed) silenced.add(socket);
   };
-  const wayMs = (incoming: IncomingMessage): number => (isFar ? roundTripMs(incoming, region) : 0);
-  const onward = createPassOn({ targetPort, wayMs, fault: () => fault, silence, clock, random });
+  const distanceMs = (incoming: IncomingMessage): number => (isFar ? roundTripMs(incoming, region) : 0);
+  const forwarder = createForwarder({ targetPort, distanceMs, fault: () => fault, silence, clock, random });
 
-  // It listens on nothing itself: the sockets come from below, so that none of its time-outs ends what hangs.
+  // It does not listen: `server` hands it sockets, so no timeout of its own ends a hanging connection.
   const http = createHttpServer({ keepAliveTimeout: 0 }, (incoming, outgoing) => {
-    onward.pass(incoming, outgoing).catch(() => outgoing.destroy());
+    forwarder.forward(incoming, outgoing).catch(() => outgoing.destroy());
   });
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     sockets.add(socket);
@@ -83,7 +82,7 @@ export async function startRegionProxy(region: Region, options: RegionProxyOptio
   }
 
   async function change(next: RegionFault): Promise<void> {
-    // Whoever still waits in a black hole would wait for ever.
+    // Connections in a black hole would wait for ever.
     for (const socket of silenced) socket.destroy();
     if (next.down) {
       fault = next;
@@ -107,12 +106,12 @@ export async function startRegionProxy(region: Region, options: RegionProxyOptio
     close: async () => {
       await lastChange;
       await stopListening();
-      onward.close();
+      await forwarder.close();
     },
   };
 }
 
-/** From where the caller says it is; 0 for a place that nobody knows. */
+/** From the caller's named location; 0 for an unknown one. */
 function roundTripMs({ headers }: IncomingMessage, region: Region): number {
   const code = headers[DEV_LOCATION_HEADER.toLowerCase()];
   const place = DEV_LOCATIONS[String(code ?? DEFAULT_DEV_LOCATION)];

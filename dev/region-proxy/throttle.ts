@@ -1,10 +1,10 @@
-// Bytes held back to a rate, so that an answer begins at once and takes long to end.
+// Limits a stream of bytes to a rate: an answer that starts immediately and takes long to end.
 import { type Clock, pause } from '../../shared/runtime/clock.ts';
 
 const PIECES_PER_SECOND = 10;
 
-/** `source`, at most `bytesPerSecond`, in ten pieces a second or one byte at a time. */
-export async function* drip(
+/** `source` at `bytesPerSecond`, in ten pieces per second or one byte at a time. */
+export async function* throttle(
   source: AsyncIterable<Uint8Array>,
   bytesPerSecond: number,
   clock: Clock,

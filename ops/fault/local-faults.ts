@@ -1,7 +1,7 @@
 // The faults of the local cloud, over the control listeners that `npm start` has opened: one for the ways to the
 // regions, one of the embedded Bigtable.
 import { z } from 'zod';
-import { fetchJson } from '../cli/fetch-json.ts';
+import { fetchJson } from '../cli/http.ts';
 import type { LocalCloud } from '../cli/settings.ts';
 import { UsageError } from '../cli/usage-error.ts';
 import { type RegionFault, regionFaultsSchema } from './region-fault.ts';

@@ -3,7 +3,7 @@
 import { LISTENER_AUDIENCE } from '../../shared/domain/identity.ts';
 import { DEV_LOCATION_HEADER } from '../../shared/domain/regions.ts';
 import { type EdgeStatus, edgeStatusSchema, STATUS_PATH } from '../../shared/wire/edge-status.ts';
-import { fetchJson } from '../cli/fetch-json.ts';
+import { fetchJson } from '../cli/http.ts';
 import type { LocalCloud } from '../cli/settings.ts';
 import { mintToken } from '../token/mint-token.ts';
 import { computeHits, type TierHits } from './hit-ratios.ts';

@@ -1,17 +1,17 @@
-// What an origin tells of itself, as it is reached: `/readyz`, and the counters in `/metrics`.
-import { describeFetchError } from '../cli/fetch-json.ts';
+// An origin's readiness and counters, from `/readyz` and `/metrics`.
+import { call, describeCallError } from '../cli/http.ts';
 
 const TIMEOUT_MS = 1000;
 
 export interface OriginFigures {
   readonly name: string;
-  /** `ok`, what it says it waits for, or why nothing came. */
+  /** `ok`, the reason that the origin gives, or the reason why it did not answer. */
   readonly readiness: string;
-  /** Sum over all labels, by the metric's name; empty where nothing came. */
+  /** Sum over all labels, by metric. Empty without an answer. */
   readonly metrics: Readonly<Record<string, number>>;
 }
 
-/** Never rejects: an origin that is not there has that as its readiness. */
+/** Never rejects: `readiness` says that an origin does not answer. */
 export async function readOriginFigures({ name, origin }: { name: string; origin: string }): Promise<OriginFigures> {
   const [readiness, metrics] = await Promise.all([readReadiness(origin), readMetrics(origin)]);
   return { name, readiness, metrics };
@@ -19,24 +19,21 @@ export async function readOriginFigures({ name, origin }: { name: string; origin
 
 async function readReadiness(origin: string): Promise<string> {
   try {
-    const response = await get(`${origin}/readyz`);
-    const text = await response.text();
-    return parseStatus(text) ?? `status ${response.status}`;
+    const { status, text } = await call(`${origin}/readyz`, { timeoutMs: TIMEOUT_MS });
+    return parseStatus(text) ?? `status ${status}`;
   } catch (error) {
-    return describeFetchError(error);
+    return describeCallError(error);
   }
 }
 
 async function readMetrics(origin: string): Promise<Record<string, number>> {
   try {
-    const response = await get(`${origin}/metrics`);
-    return response.ok ? sumMetrics(await response.text()) : {};
+    const { status, text } = await call(`${origin}/metrics`, { timeoutMs: TIMEOUT_MS });
+    return status === 200 ? sumMetrics(text) : {};
   } catch {
     return {};
   }
 }
-
-const get = (url: string): Promise<Response> => fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
 
 function parseStatus(text: string): string | undefined {
   try {
@@ -47,7 +44,7 @@ function parseStatus(text: string): string | undefined {
   }
 }
 
-/** Prometheus' text format, each metric summed over its labels. */
+/** Sums each metric of Prometheus' text format over its labels. */
 export function sumMetrics(text: string): Record<string, number> {
   const sums: Record<string, number> = {};
   for (const [, name = '', value] of text.matchAll(/^([a-z_:][\w:]*)(?:\{.*\})? (\S+)$/gim)) {
