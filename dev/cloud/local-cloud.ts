@@ -63,7 +63,7 @@ export async function startLocalCloud(
     ]),
   );
   const secrets = loadSecrets(stateDirectory);
-  const variables = edgeVariables(secrets, regions);
+  const variables = edgeVariables(secrets, regions, options.cors);
   const devVars = writeDevVars(devVarsPlace(stateDirectory), variables);
   const children = createChildren({
     logDirectory: join(stateDirectory, 'logs'),

@@ -1,4 +1,4 @@
-// What `npm start --` takes.
+// The options of `npm start`.
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { stateDirectory } from '../../ops/cli/settings.ts';
 import { BEHIND_PORT_OFFSET, DEFAULT_PORTS, type Ports } from '../topology.ts';
@@ -7,44 +7,48 @@ export interface StartOptions {
   /** Directory with the data to load. Default: the built-in sample. */
   readonly data: string | undefined;
   readonly detach: boolean;
-  /** Whether calls to the regions take as long as they would over the distance. */
+  /** Whether calls to a region take the round-trip time of the distance. */
   readonly wan: boolean;
+  /** Origins of pages that may read answers in a browser. */
+  readonly cors: readonly string[];
   readonly ports: Ports;
-  /** Where everything that is written goes. */
+  /** Directory for everything that the cloud writes. */
   readonly stateDirectory: string;
 }
 
 const help = `
-BIGTABLE_EMULATOR_HOST set: Google's own emulator is used instead of the embedded Bigtable.
-EARSHOT_PROJECT and EARSHOT_INSTANCE set, and no emulator: Bigtable itself, into which only --data is loaded.
-EARSHOT_STATE_DIR: where everything that is written goes (default: .earshot). Only with the default the root gets a
+BIGTABLE_EMULATOR_HOST: use Google's emulator instead of the embedded Bigtable.
+EARSHOT_PROJECT and EARSHOT_INSTANCE, without an emulator: use Cloud Bigtable, and load only --data into it.
+EARSHOT_STATE_DIR: directory for everything that the cloud writes (default: .earshot). Only with the default the root gets a
 .dev.vars, with which \`npx wrangler dev\` serves from this cloud, too.
 
 Examples:
   $ npm start
   $ npm start -- --data path/to/data
-  $ npm start -- --detach && npm stop`;
+  $ npm start -- --detach && npm stop
+  $ npm start -- --cors http://127.0.0.1:8090`;
 
-/** The options; undefined when help was asked for. Throws an Error for arguments that are not valid. */
+/** The options; undefined after --help. Throws an Error for invalid arguments. */
 export function parseStartOptions(args: readonly string[]): StartOptions | undefined {
   const command = new Command('npm start --')
     .description('Runs all of Earshot on this machine: Bigtable with three clusters, three origins, and the worker.')
     .option(
       '--data <directory>',
-      'load surface.variant.ndjson[.gz] and items.ndjson[.gz] from here (default: a built-in sample)',
+      'load surface.variant.ndjson[.gz] and items.ndjson[.gz] from this directory (default: a built-in sample)',
     )
-    .option('--detach', 'return when all is ready; `npm stop` ends it')
-    .option('--wan', 'make the way to each region as long as it is from where the caller says it is')
+    .option('--detach', 'return when the cloud is ready; `npm stop` ends it')
+    .option('--wan', "delay calls to each region by the round trip from the caller's Earshot-Dev-Location")
+    .option('--cors <origin>', 'let pages of this origin read answers in a browser; repeatable', parseOrigin, [])
     .option('--edge-port <port>', 'port of the worker', parsePort, DEFAULT_PORTS.edge)
     .option(
       '--origin-port <port>',
-      `first of three ports in a row for the ways to the origins, which listen ${BEHIND_PORT_OFFSET} above`,
+      `first of three ports for the proxies of the origins, which listen ${BEHIND_PORT_OFFSET} above`,
       parsePort,
       DEFAULT_PORTS.origins,
     )
     .option(
       '--bigtable-port <port>',
-      `port of the embedded Bigtable, whose control is ${BEHIND_PORT_OFFSET} above`,
+      `port of the embedded Bigtable; its control listens ${BEHIND_PORT_OFFSET} above`,
       parsePort,
       DEFAULT_PORTS.bigtable,
     )
@@ -61,6 +65,7 @@ export function parseStartOptions(args: readonly string[]): StartOptions | undef
     data?: string;
     detach?: boolean;
     wan?: boolean;
+    cors: readonly string[];
     edgePort: number;
     originPort: number;
     bigtablePort: number;
@@ -69,13 +74,19 @@ export function parseStartOptions(args: readonly string[]): StartOptions | undef
     data: flags.data,
     detach: flags.detach ?? false,
     wan: flags.wan ?? false,
+    cors: flags.cors,
     ports: { edge: flags.edgePort, origins: flags.originPort, bigtable: flags.bigtablePort },
     stateDirectory: stateDirectory(),
   };
 }
 
-/** With the two after it, and what is behind those. */
+/** Leaves room for the two ports after it, and for the ports behind them. */
 const MAX_PORT = 65_535 - 2 - BEHIND_PORT_OFFSET;
+
+function parseOrigin(text: string, others: readonly string[]): readonly string[] {
+  if (/^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text) return [...others, text];
+  throw new InvalidArgumentError('expected an origin like http://127.0.0.1:8090.');
+}
 
 function parsePort(text: string): number {
   const port = Number(text);

@@ -38,10 +38,15 @@ export const originService = (backend: Backend, secrets: Secrets, name: string, 
 });
 
 /** The variables and secrets of a worker in front of the local cloud; wrangler.toml has the others. */
-export const edgeVariables = (secrets: Secrets, regions: readonly Region[]): Record<string, string> => ({
+export const edgeVariables = (
+  secrets: Secrets,
+  regions: readonly Region[],
+  corsOrigins: readonly string[],
+): Record<string, string> => ({
   ENVIRONMENT: 'local',
   REGIONS: JSON.stringify(regions),
   DEV_LOCATIONS: JSON.stringify(DEV_LOCATIONS),
+  CORS_ORIGINS: corsOrigins.join(','),
   TOKEN_SECRET: secrets.token,
   ORIGIN_SECRET: secrets.origin,
 });
