@@ -1,4 +1,4 @@
-// The `earshot` command. Exit codes: 0 done, 1 failed or done in part (the message says which), 2 called wrongly.
+// The `earshot` command. Exit codes: 0 done, 1 failed or partial (the message says which), 2 usage error.
 import { Command, CommanderError } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
 import { UsageError } from './cli/usage-error.ts';
@@ -13,7 +13,7 @@ import { makeTokenCommand } from './token/command.ts';
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 
-/** Runs one call of the command, `['publish', '--surface', 'home', ...]` for example; its exit code. */
+/** Runs one call of the command, for example `['publish', '--surface', 'home', ...]`. Returns the exit code. */
 export async function runEarshot(args: readonly string[]): Promise<number> {
   try {
     await makeProgram().parseAsync(args, { from: 'user' });
@@ -25,7 +25,7 @@ export async function runEarshot(args: readonly string[]): Promise<number> {
 
 function makeProgram(): Command {
   const program = new Command('earshot')
-    .description('Loads recommendations into Bigtable, makes them live, and looks after them.')
+    .description('Loads recommendations into Bigtable, makes them live, and watches them.')
     .version(packageJson.version)
     .option('--project <id>', 'Google Cloud project (or EARSHOT_PROJECT)')
     .option('--instance <id>', 'Bigtable instance (or EARSHOT_INSTANCE)');
@@ -44,15 +44,15 @@ function makeProgram(): Command {
   return program;
 }
 
-/** Commander has told of its own errors already. */
+/** Commander has printed its own errors. */
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
   process.stderr.write(`earshot: ${error instanceof Error ? error.message : String(error)}\n`);
   return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILED;
 }
 
-/** Subcommands do not inherit these once they are made. */
+/** Subcommands do not inherit these settings later. */
 function throwInsteadOfExit(command: Command): void {
-  command.exitOverride().showHelpAfterError('(--help tells more)');
+  command.exitOverride().showHelpAfterError('(--help shows the options)');
   for (const child of command.commands) throwInsteadOfExit(child);
 }

@@ -1,4 +1,4 @@
-// The app profiles: which cluster a call goes to, with which priority, and whether it may compare and set.
+// Creates the app profiles: the cluster of a call, its priority, and whether it may compare and set.
 import type { protos } from '@google-cloud/bigtable';
 import { APP_PROFILES, makeServeProfile } from '../../origin/bigtable/app-profiles.ts';
 import { findOrUndefined, grpcCodeOf, toTableError, UNIMPLEMENTED } from '../../origin/bigtable/bigtable-error.ts';
@@ -37,9 +37,9 @@ export function wantedProfiles(clusters: Readonly<Record<string, string>>): Reco
       singleClusterRouting: { clusterId: writeCluster, allowTransactionalWrites: true },
       standardIsolation: { priority: 'PRIORITY_HIGH' },
     },
-    // Google's Dataflow templates can name no profile and write through this one.
+    // Google's Dataflow templates cannot name a profile, so they write through this one.
     default: {
-      description: 'LOW, because loads that can name no profile come through it',
+      description: 'LOW, because loads that cannot name a profile use it',
       singleClusterRouting: { clusterId: writeCluster, allowTransactionalWrites: true },
       standardIsolation: { priority: 'PRIORITY_LOW' },
     },

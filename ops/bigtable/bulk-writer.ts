@@ -1,5 +1,5 @@
-// Writes many cells: batches of MutateRows, a few in flight, each entry tried again on its own until it is in or cannot
-// be. Every cell carries its timestamp, so writing one twice changes nothing and retries are safe.
+// Writes many cells in batches of MutateRows, with a few batches in flight. Each failed entry is retried on its own.
+// Every cell carries its timestamp, so a repeated write changes nothing and retries are safe.
 import type { protos } from '@google-cloud/bigtable';
 import { isRetryable, makeGrpcError, toTableError, UNAVAILABLE } from '../../origin/bigtable/bigtable-error.ts';
 import type { BigtableConnection } from '../../origin/bigtable/connection.ts';
@@ -12,12 +12,9 @@ export interface CellWrite {
 }
 
 export interface BulkWriter {
-  /**
-   * Takes a cell; waits while `maxInFlight` batches are out. Rejects with the error of any batch that could not be
-   * written.
-   */
+  /** Accepts a cell. Waits while `maxInFlight` batches are in flight. Rejects with the error of any failed batch. */
   write(cell: CellWrite): Promise<void> | undefined;
-  /** Sends what is left and resolves when all is written. */
+  /** Sends the last batch. Resolves when all cells are written. */
   flush(): Promise<void>;
 }
 
@@ -25,11 +22,11 @@ export interface BulkWriterOptions {
   readonly table: string;
   readonly family: string;
   readonly qualifier: string;
-  /** Of every cell; milliseconds since the epoch. */
+  /** Timestamp of every cell in ms since the epoch. */
   readonly timestampMs: number;
   readonly appProfile: string;
   readonly clock: Clock;
-  /** In [0, 1), for the jitter of retries. */
+  /** A number in [0, 1) for the jitter of retries. */
   readonly random: () => number;
   /** Default: 1000 */
   readonly maxBatchEntries?: number;
@@ -87,7 +84,7 @@ export function createBulkWriter(bigtable: BigtableConnection, options: BulkWrit
     }
   }
 
-  /** What of `entries` is not in yet, and why. */
+  /** The entries that are not written yet, with the error. */
   async function mutateRows(entries: Entry[]): Promise<{ left: Entry[]; error: unknown }> {
     const missing = new Set(entries);
     let error: unknown = makeGrpcError(UNAVAILABLE, 'the answer named fewer rows than were sent');

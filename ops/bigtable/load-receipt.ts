@@ -1,5 +1,5 @@
-// What was loaded: one row per (surface, variant, generation) beside the manifest. Publishing asks it first, so that a
-// generation that was never loaded, or only in part, cannot go live.
+// The receipt of a load: one row per (surface, variant, generation) beside the manifest. Publishing requires a complete
+// one, so a generation that was loaded partly or never cannot go live.
 import { z } from 'zod';
 import { toTableError } from '../../origin/bigtable/bigtable-error.ts';
 import type { BigtableConnection } from '../../origin/bigtable/connection.ts';
@@ -8,7 +8,7 @@ import { parseGeneration } from '../../shared/domain/generation.ts';
 import { FAMILIES, JSON_QUALIFIER, makeLoadRowKey, makeLoadRowKeyPrefix, TABLES } from '../../shared/domain/keys.ts';
 
 const receiptSchema = z.strictObject({
-  /** `loading` until the last list is written; a load that died stays so. */
+  /** `loading` until the last list is written. A load that died stays `loading`. */
   state: z.enum(['loading', 'loaded']),
   lists: z.int().nonnegative(),
   rejected: z.int().nonnegative(),
@@ -40,7 +40,7 @@ export async function writeLoadReceipt(
         appProfileId: appProfile,
         rowKey: Buffer.from(makeLoadRowKey(surface, variant, generation)),
         mutations: [
-          // One receipt only, whatever the clocks of those who loaded say.
+          // One receipt only, whatever the clocks of the loaders.
           { deleteFromRow: {} },
           {
             setCell: {
@@ -64,7 +64,7 @@ export interface RecordedLoad extends LoadReceipt {
   readonly generation: number;
 }
 
-/** The loads of a variant that have begun, oldest generation first. */
+/** The started loads of a variant, oldest generation first. */
 export async function listLoads(
   bigtable: BigtableConnection,
   appProfile: string,

@@ -1,6 +1,5 @@
-// Whether what was written has reached every cluster. A list published before it has would be read as the one before it
-// in a region that lags, and be cached there under the new generation's key.
-
+// Waits until writes have reached every cluster. Otherwise a lagging region would serve the previous list, and cache it
+// under the key of the new generation.
 import { toTableError } from '../../origin/bigtable/bigtable-error.ts';
 import type { BigtableConnection } from '../../origin/bigtable/connection.ts';
 import { type Clock, pause } from '../../shared/runtime/clock.ts';
@@ -10,8 +9,7 @@ const POLL_MS = 500;
 const CALL_TIMEOUT_MS = 10_000;
 
 /**
- * Resolves once everything written to `table` before the call is in every cluster. Throws an EarshotError after
- * `timeoutMs`.
+ * Resolves when every cluster has all writes to `table` from before the call. Throws an EarshotError after `timeoutMs`.
  */
 export async function waitForReplication(
   bigtable: BigtableConnection,

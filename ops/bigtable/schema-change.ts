@@ -1,6 +1,4 @@
-// What applying the schema reports, a change at a time.
-
-/** One line about one thing: what it is, and what was done to it. */
+// One step of applying the schema: its subject and its outcome.
 export interface SchemaChange {
   readonly what: string;
   readonly done: 'created' | 'updated' | 'unchanged' | 'skipped';

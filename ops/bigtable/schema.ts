@@ -1,19 +1,16 @@
-// Brings an instance to the tables and app profiles that Earshot reads and writes. Applying twice changes nothing.
-
+// Creates and updates the tables and app profiles of an instance. Applying twice changes nothing.
 import type { BigtableConnection } from '../../origin/bigtable/connection.ts';
 import { applyProfile, wantedProfiles } from './app-profiles.ts';
 import type { SchemaChange } from './schema-change.ts';
 import { applyTable, wantedTables } from './tables.ts';
 
 export interface SchemaOptions {
-  /** Bigtable cluster id by region name; the first one also takes the writes. */
+  /** Bigtable cluster id by region. The first cluster takes the writes. */
   readonly clusters: Readonly<Record<string, string>>;
   readonly dryRun: boolean;
 }
 
-/**
- * Throws an EarshotError of source `table`; what was done before it stays done, and applying again goes on from there.
- */
+/** Throws an EarshotError of source `table`. Completed steps stay, and the next call continues after them. */
 export async function applySchema(
   bigtable: BigtableConnection,
   { clusters, dryRun }: SchemaOptions,

@@ -1,5 +1,4 @@
-// The tables, their families and how many versions of a cell they keep.
-
+// The tables, their families and the number of versions that they keep.
 import { findOrUndefined, toTableError } from '../../origin/bigtable/bigtable-error.ts';
 import type { BigtableConnection } from '../../origin/bigtable/connection.ts';
 import { FAMILIES, makeInitialSplits, TABLES } from '../../shared/domain/keys.ts';
@@ -8,13 +7,13 @@ import type { SchemaChange } from './schema-change.ts';
 interface TableSchema {
   readonly table: string;
   readonly family: string;
-  /** The newest versions of a cell that are kept. */
+  /** Number of versions that a cell keeps. */
   readonly versions: number;
-  /** Whether its row keys begin with a hash, so that it can be split before it is loaded. */
+  /** Whether row keys start with a hash, so the table can be split before a load. */
   readonly hashed: boolean;
 }
 
-/** How many versions of a list are kept: the live one, the one before, and the one that is being loaded. */
+/** Versions of a list: the live one, the previous one, and the one that is being loaded. */
 export const LIST_VERSIONS = 3;
 
 export const wantedTables: readonly TableSchema[] = [
@@ -34,7 +33,7 @@ export async function applyTable(
   const { table, family, versions, hashed } = wanted;
   const what = `table ${table}, family ${family}, newest ${versions} version${versions === 1 ? '' : 's'}`;
   const gcRule = { maxNumVersions: versions };
-  // Applying again goes on from there; the client would repeat a look-up that nobody answers for over a minute.
+  // The next call continues here. The client's own retries would repeat an unanswered look-up for over a minute.
   const options = { timeout: ADMIN_TIMEOUT_MS, retry: null };
   try {
     const tableAdmin = await bigtable.tableAdmin();

@@ -1,13 +1,13 @@
-// Arguments that several commands take, with one message for each that is wrong.
+// Arguments that several commands share, each with one error message.
 import { InvalidArgumentError, Option } from 'commander';
 import { parseGeneration } from '../../shared/domain/generation.ts';
 import { isName, NAME_GRAMMAR } from '../../shared/domain/ids.ts';
 import { FULL_WEIGHT } from '../../shared/domain/manifest.ts';
 
-export const surfaceOption = () => new Option('--surface <name>', 'surface, `home` for example').argParser(parseName);
+export const surfaceOption = () => new Option('--surface <name>', 'surface, for example `home`').argParser(parseName);
 
 export const variantOption = () =>
-  new Option('--variant <name>', 'variant of the experiment, `control` for example').argParser(parseName);
+  new Option('--variant <name>', 'variant of the experiment, for example `control`').argParser(parseName);
 
 export const generationOption = (description: string) =>
   new Option('--generation <moment>', `${description}; ISO 8601 or ms since the epoch`).argParser((text) => {

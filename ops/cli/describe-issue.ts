@@ -1,4 +1,4 @@
-// What a schema refused, on one line: the first thing that is wrong, and where.
+// The first issue of a schema error, on one line: its path and the reason.
 import type { z } from 'zod';
 
 export function describeIssue({ issues: [issue] }: z.ZodError): string {

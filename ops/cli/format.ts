@@ -1,5 +1,4 @@
-// Numbers as people read them in the command's output.
-
+// Numbers, durations and tables in the command's output.
 /** `1 000 000`. */
 export const formatCount = (count: number): string => String(Math.round(count)).replace(/\B(?=(\d{3})+$)/g, ' ');
 
@@ -19,7 +18,7 @@ export function formatDuration(durationMs: number): string {
 const joinUnits = (large: number, largeUnit: string, small: number, smallUnit: string): string =>
   small === 0 ? `${large} ${largeUnit}` : `${large} ${largeUnit} ${small} ${smallUnit}`;
 
-/** Columns as wide as their widest cell, two blanks between them; every line ended. */
+/** Columns as wide as their widest cell, with two spaces between them. Every line ends with a newline. */
 export function formatTable(rows: readonly (readonly string[])[]): string {
   const columns = Math.max(0, ...rows.map((row) => row.length));
   const widths = Array.from({ length: columns }, (_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
@@ -27,6 +26,6 @@ export function formatTable(rows: readonly (readonly string[])[]): string {
   return rows.map((row) => `${line(row).trimEnd()}\n`).join('');
 }
 
-/** `84.6 %`, and `-` of nothing. */
+/** `84.6 %`, or `-` if `whole` is 0. */
 export const formatShare = (part: number, whole: number): string =>
   whole === 0 ? '-' : `${((100 * part) / whole).toFixed(1)} %`;

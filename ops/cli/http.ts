@@ -28,7 +28,9 @@ export async function call(url: string, options: CallOptions = {}): Promise<Call
   return { status: response.statusCode, text: await response.body.text() };
 }
 
-/** The answer of `part` as JSON. Throws an Error without an answer, for a refusal, and for JSON that `schema` refuses. */
+/**
+ * The answer of `part` as JSON. Throws an Error without an answer, for a refusal, and for JSON that `schema` refuses.
+ */
 export async function fetchJson<T>(
   schema: z.ZodType<T>,
   part: string,

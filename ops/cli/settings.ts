@@ -1,5 +1,4 @@
-// Where the command works: flags first, then the environment, then the local cloud that `npm start` left a description
-// of.
+// The target of a command: flags first, then the environment, then the local cloud of this directory.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -11,7 +10,7 @@ export interface ConnectionFlags {
   readonly instance?: string;
 }
 
-/** What `npm start` writes to `cloud.json` in its state directory for this command to find. */
+/** Contents of `cloud.json`, which `npm start` writes into its state directory. */
 export const localCloudSchema = z.object({
   project: z.string(),
   instance: z.string(),
@@ -20,11 +19,11 @@ export const localCloudSchema = z.object({
   clusters: z.record(z.string(), z.string()),
   tokenSecret: z.string(),
   edgeUrl: z.string(),
-  /** Of each region its origin as the worker reaches it. */
+  /** Each region with the URL of its origin, as the worker uses it. */
   regions: z.array(z.object({ name: z.string(), origin: z.string() })),
-  /** Where faults of the regions are set. */
+  /** URL of the control of the region proxies. */
   regionControlUrl: z.string(),
-  /** Where faults of the embedded Bigtable are set; absent with any other. */
+  /** URL of the control of the embedded Bigtable. Absent with another Bigtable. */
   bigtableControlUrl: z.string().optional(),
 });
 
@@ -35,7 +34,7 @@ export const LOCAL_CLOUD_FILE = 'cloud.json';
 /** Default: `.earshot` in the working directory. */
 export const stateDirectory = (): string => process.env.EARSHOT_STATE_DIR ?? '.earshot';
 
-/** The local cloud that runs here; undefined when none does. */
+/** The local cloud of this directory, or undefined. */
 export function findLocalCloud(): LocalCloud | undefined {
   let json: string;
   try {
@@ -46,15 +45,14 @@ export function findLocalCloud(): LocalCloud | undefined {
   return localCloudSchema.parse(JSON.parse(json));
 }
 
-/** Throws a UsageError when none runs here. */
+/** Throws a UsageError without a local cloud in this directory. */
 export function requireLocalCloud(): LocalCloud {
   const cloud = findLocalCloud();
-  if (cloud === undefined)
-    throw new UsageError('expected a local cloud that runs here, got none: start one with `npm start`');
+  if (cloud === undefined) throw new UsageError('no local cloud in this directory: start one with `npm start`');
   return cloud;
 }
 
-/** Throws a UsageError when it is not known which instance is meant. */
+/** Throws a UsageError if no instance is configured. */
 export function connect(flags: ConnectionFlags): BigtableConnection {
   const { EARSHOT_PROJECT, EARSHOT_INSTANCE, BIGTABLE_EMULATOR_HOST } = process.env;
   const project = flags.project ?? EARSHOT_PROJECT;
@@ -65,13 +63,13 @@ export function connect(flags: ConnectionFlags): BigtableConnection {
   const local = findLocalCloud();
   if (local === undefined || project !== undefined || instance !== undefined) {
     throw new UsageError(
-      'expected to know the Bigtable instance: give --project and --instance, or set EARSHOT_PROJECT and EARSHOT_INSTANCE, or run `npm start` here for a local one',
+      'no Bigtable instance: pass --project and --instance, set EARSHOT_PROJECT and EARSHOT_INSTANCE, or start a local cloud here with `npm start`',
     );
   }
   return connectBigtable(local);
 }
 
-/** Runs `work` with a connection that is closed whatever becomes of it. */
+/** Runs `work` with a connection, and closes the connection afterwards. */
 export async function withConnection<T>(
   flags: ConnectionFlags,
   work: (bigtable: BigtableConnection) => Promise<T>,
@@ -84,7 +82,7 @@ export async function withConnection<T>(
   }
 }
 
-/** `asia=c1,europe=c2` as cluster id by region. */
+/** Parses `asia=c1,europe=c2` into cluster ids by region. */
 export function parseClusters(text: string): Record<string, string> {
   const pairs = text.split(',').map((pair) => /^([a-z][a-z0-9-]{0,31})=([a-z][a-z0-9-]{0,29})$/.exec(pair.trim()));
   const clusters: Record<string, string> = {};

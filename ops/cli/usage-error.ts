@@ -1,5 +1,4 @@
-// The command was called wrongly: its message is for the one who typed it, and the exit code is 2.
-
+// A usage error: the message explains the mistake, and the exit code is 2.
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }

@@ -1,4 +1,4 @@
-// The same again and again, in place on a terminal and one after the other anywhere else.
+// Prints the same report at intervals: in place on a terminal, else one after the other.
 import { type Clock, pause } from '../../shared/runtime/clock.ts';
 
 export interface WatchOptions {
@@ -9,7 +9,7 @@ export interface WatchOptions {
 
 const CLEAR_SCREEN = '\u001b[H\u001b[J';
 
-/** Writes what `make` gives, or why it gives nothing, and never ends by itself. */
+/** Prints the result of `make`, or its error. Never returns. */
 export async function watch(make: () => Promise<string>, { everyMs, clock, output }: WatchOptions): Promise<never> {
   for (;;) {
     const text = await make().catch((error: Error) => `${error.message}\n`);

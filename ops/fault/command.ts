@@ -1,4 +1,4 @@
-// `earshot fault`: breaks a part of the local cloud on request, to watch what listeners get then, and mends it.
+// `earshot fault`: injects a fault into the local cloud, shows the faults, or heals them.
 import { Command, InvalidArgumentError } from 'commander';
 import { parseNames } from '../cli/arguments.ts';
 import { requireLocalCloud } from '../cli/settings.ts';
@@ -28,7 +28,7 @@ type Target =
   | { readonly kind: 'cluster'; readonly region: string }
   | { readonly kind: 'replication' };
 
-/** What each kind of target can be asked for, besides --heal. */
+/** Options of each kind of target, besides --heal. */
 const FLAGS_OF: Readonly<Record<Target['kind'], readonly FlagName[]>> = {
   region: ['down', 'blackHole', 'reset', 'latency', 'latencyShare', 'jitter', 'errors', 'drip'],
   cluster: ['down', 'blackHole', 'latency', 'latencyShare', 'jitter', 'errors', 'rowsPerSecond'],
@@ -52,29 +52,29 @@ Examples:
 
 export const makeFaultCommand = (): Command =>
   new Command('fault')
-    .description('Breaks a part of the local cloud, mends it, or shows what is broken.')
-    .argument('[target]', 'what to break')
-    .option('--down', 'connections are refused')
-    .option('--black-hole', 'connections are taken, and nothing is ever answered')
-    .option('--reset', 'connections are reset (regions only)')
-    .option('--latency <ms>', 'answers come this much later', parseFigure(DELAY_MS))
-    .option('--latency-share <0..1>', 'this share of them; without it all', parseFigure(SHARE))
-    .option('--jitter <ms>', 'and by up to this much more', parseFigure(DELAY_MS))
-    .option('--errors <0..1>', 'this share is answered with an error', parseFigure(SHARE))
+    .description('Injects a fault into the local cloud, heals it, or shows the faults.')
+    .argument('[target]', 'region, bigtable/REGION or replication')
+    .option('--down', 'refuse connections')
+    .option('--black-hole', 'accept connections and never answer')
+    .option('--reset', 'reset connections (regions only)')
+    .option('--latency <ms>', 'delay answers', parseFigure(DELAY_MS))
+    .option('--latency-share <0..1>', 'delay only this share of answers', parseFigure(SHARE))
+    .option('--jitter <ms>', 'delay answers by up to this much more', parseFigure(DELAY_MS))
+    .option('--errors <0..1>', 'answer this share with an error', parseFigure(SHARE))
     .option(
       '--drip <bytes>',
-      'answers come this slowly, in bytes per second (regions only)',
+      'limit bodies to this many bytes per second (regions only)',
       parseFigure(BYTES_PER_SECOND),
     )
+    .option('--rows-per-second <rows>', 'limit reads to this rate (clusters only)', parseFigure(ROWS_PER_SECOND))
     .option(
-      '--rows-per-second <rows>',
-      'reads of more rows wait for each other (clusters only)',
-      parseFigure(ROWS_PER_SECOND),
+      '--stop <regions>',
+      'cut these clusters off from the others, separated by commas (replication only)',
+      parseNames,
     )
-    .option('--stop <regions>', 'clusters cut off from the others, separated by commas (replication only)', parseNames)
-    .option('--lag <ms>', 'how long a write takes to the other clusters (replication only)', parseFigure(DELAY_MS))
+    .option('--lag <ms>', 'delay of a write to the other clusters (replication only)', parseFigure(DELAY_MS))
     .option('--heal', 'mend it')
-    .option('--json', 'print what is set as JSON')
+    .option('--json', 'print the faults as JSON')
     .addHelpText('after', help)
     .action(async (text: string | undefined, { json, ...flags }: Flags & { json?: boolean }) => {
       const target = text === undefined ? undefined : parseTarget(text);
@@ -98,7 +98,7 @@ function parseTarget(text: string): Target {
 /** `--black-hole`. */
 const spell = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
-/** What is wrong whatever runs: throws a UsageError. */
+/** Throws a UsageError for options that are wrong in any cloud. */
 function checkFlags(target: Target | undefined, flags: Flags): void {
   const given = Object.keys(flags) as FlagName[];
   const alone = given.find((name) => ALONE.includes(name));
@@ -109,12 +109,12 @@ function checkFlags(target: Target | undefined, flags: Flags): void {
   const allowed: readonly FlagName[] = target === undefined ? ['heal'] : ['heal', ...FLAGS_OF[target.kind]];
   const wrong = given.find((name) => !allowed.includes(name));
   if (wrong === undefined) return;
-  if (target === undefined) throw new UsageError(`expected a target for ${spell(wrong)}, europe for example, got none`);
+  if (target === undefined) throw new UsageError(`expected a target for ${spell(wrong)}, for example europe, got none`);
   const what = { region: 'a region', cluster: 'a cluster', replication: 'replication' }[target.kind];
   throw new UsageError(`expected ${allowed.map(spell).join(', ')} for ${what}, got ${spell(wrong)}`);
 }
 
-/** Throws a UsageError for what this local cloud does not have. */
+/** Throws a UsageError for a target that this local cloud does not have. */
 function checkTarget(target: Target, { stop = [] }: Flags, { regions }: FaultState): void {
   const known = Object.keys(regions);
   const named = target.kind === 'replication' ? stop : [target.region];
@@ -146,7 +146,7 @@ async function healAll(faults: LocalFaults, { regions, bigtable }: FaultState): 
   await faults.setReplication({ lagMs: bigtable.replication.initialLagMs, stopped: [] });
 }
 
-/** Reads a number within the bounds of `figure`. */
+/** A parser of numbers within the bounds of `figure`. */
 function parseFigure({ schema, what }: Figure): (text: string) => number {
   return (text) => {
     const value = Number(text);

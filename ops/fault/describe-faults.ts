@@ -1,12 +1,12 @@
-// The faults of the local cloud as people read them: one line for each thing that can break.
+// The faults of the local cloud in the command's output, one line per part.
 import { formatShare, formatTable } from '../cli/format.ts';
 import type { ClusterFault, FaultState, Replication } from './local-faults.ts';
 import type { RegionFault } from './region-fault.ts';
 
-/** Several lines, the last one ended. */
+/** Several lines, each with a newline. */
 export function describeFaults({ regions, bigtable }: FaultState): string {
   const rows = Object.entries(regions).map(([name, fault]) => [name, describeFault(fault)]);
-  if (bigtable === undefined) return formatTable([...rows, ['bigtable', 'not the embedded one: it takes no faults']]);
+  if (bigtable === undefined) return formatTable([...rows, ['bigtable', 'not the embedded one: no faults']]);
   const clusters = Object.entries(bigtable.clusters).map(([region, fault]) => [
     `bigtable/${region}`,
     describeFault(fault),

@@ -1,5 +1,5 @@
-// The faults of the local cloud, over the control listeners that `npm start` has opened: one for the ways to the
-// regions, one of the embedded Bigtable.
+// The faults of the local cloud, through the control listeners of `npm start`: one for the region proxies, one for the
+// embedded Bigtable.
 import { z } from 'zod';
 import { fetchJson } from '../cli/http.ts';
 import type { LocalCloud } from '../cli/settings.ts';
@@ -16,7 +16,7 @@ const clusterFaultSchema = z.looseObject({
   rowsPerSecond: z.number().optional(),
 });
 
-/** `{}` is none. */
+/** `{}` is no fault. */
 export interface ClusterFault
   extends Pick<RegionFault, 'down' | 'blackHole' | 'latencyMs' | 'latencyShare' | 'jitterMs' | 'errorShare'> {
   readonly rowsPerSecond?: number | undefined;
@@ -43,21 +43,21 @@ export interface BigtableFaults {
 export interface FaultState {
   /** By region. */
   readonly regions: Readonly<Record<string, RegionFault>>;
-  /** Undefined where it is not the embedded one, and takes no faults. */
+  /** Undefined without the embedded Bigtable. */
   readonly bigtable: BigtableFaults | undefined;
 }
 
 export interface LocalFaults {
   read(): Promise<FaultState>;
-  /** Each replaces what was set. */
+  /** Each call replaces the previous fault. */
   setRegion(region: string, fault: RegionFault): Promise<void>;
   setCluster(region: string, fault: ClusterFault): Promise<void>;
   setReplication(replication: Replication): Promise<void>;
 }
 
 /**
- * Each call throws an Error when the local cloud does not answer; those for Bigtable a UsageError where it takes no
- * faults.
+ * Each call throws an Error if the local cloud does not answer. Calls for Bigtable throw a UsageError without the
+ * embedded one.
  */
 export function createLocalFaults({ regionControlUrl, bigtableControlUrl, clusters }: LocalCloud): LocalFaults {
   const clusterOf = (region: string): string => clusters[region] ?? region;
@@ -79,7 +79,7 @@ export function createLocalFaults({ regionControlUrl, bigtableControlUrl, cluste
 
   function requireBigtable(): string {
     if (bigtableControlUrl !== undefined) return bigtableControlUrl;
-    throw new UsageError('expected the embedded Bigtable, which alone takes faults, got a local cloud on another one');
+    throw new UsageError('no embedded Bigtable in this local cloud: only that one takes faults');
   }
 
   return {

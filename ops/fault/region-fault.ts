@@ -1,5 +1,4 @@
-// A fault of a region's origin, as its callers meet it: what `earshot fault` asks for and the proxies of the local
-// cloud do.
+// A fault of a region's origin as its callers meet it. `earshot fault` sets it, and the region proxies apply it.
 import { z } from 'zod';
 
 const expected = (what: string) => ({
@@ -7,7 +6,7 @@ const expected = (what: string) => ({
 });
 const flag = z.boolean(expected('true or false'));
 
-/** A number with its bounds, and the words for it. */
+/** A number with its bounds and their description. */
 export interface Figure {
   readonly what: string;
   readonly schema: z.ZodNumber;
@@ -25,26 +24,26 @@ export const BYTES_PER_SECOND = makeFigure('bytes per second', 1, 1_000_000_000)
 export const ROWS_PER_SECOND = makeFigure('rows per second', 1, 1_000_000_000);
 
 const MEMBERS = {
-  /** Nobody listens, and connections that are open are cut. Default: false. */
+  /** The port is closed, and so are open connections. Default: false. */
   down: flag.optional(),
-  /** Connections are taken, and nothing is ever answered on them. Default: false. */
+  /** Connections are accepted and never answered. Default: false. */
   blackHole: flag.optional(),
-  /** Connections are taken and reset at once. Default: false. */
+  /** Connections are accepted and reset. Default: false. */
   reset: flag.optional(),
-  /** Added to requests, in milliseconds, 0 to 600 000. Default: 0. */
+  /** Delay of requests in milliseconds, 0 to 600 000. Default: 0. */
   latencyMs: DELAY_MS.schema.optional(),
-  /** Share of requests that latency and jitter are added to, 0 to 1. Default: 1. */
+  /** Share of requests with latency and jitter, 0 to 1. Default: 1. */
   latencyShare: SHARE.schema.optional(),
-  /** Up to this much more, evenly spread, in milliseconds, 0 to 600 000. Default: 0. */
+  /** Maximum additional delay in milliseconds, uniform, 0 to 600 000. Default: 0. */
   jitterMs: DELAY_MS.schema.optional(),
-  /** Share of requests that are answered with status 500 instead of being passed on, 0 to 1. Default: 0. */
+  /** Share of requests that get status 500 instead of the origin's answer, 0 to 1. Default: 0. */
   errorShare: SHARE.schema.optional(),
-  /** How fast bodies of answers come, in bytes per second, 1 to 1 000 000 000. Default: as fast as they can. */
+  /** Rate of answer bodies in bytes per second, 1 to 1 000 000 000. Default: unlimited. */
   dripBytesPerSecond: BYTES_PER_SECOND.schema.optional(),
 };
 const NAMES = Object.keys(MEMBERS).join(', ');
 
-/** Where nothing is answered, nothing else can be seen. */
+/** Faults without answers hide all others. */
 const SILENCING = ['down', 'blackHole', 'reset'] as const;
 
 export const regionFaultSchema = z
@@ -58,10 +57,10 @@ export const regionFaultSchema = z
     error: ({ input }) => `expected ${SILENCING.join(', ')} each to stand alone, got ${JSON.stringify(input)}`,
   });
 
-/** `{}` is none. */
+/** `{}` is no fault. */
 export type RegionFault = z.infer<typeof regionFaultSchema>;
 
-/** What `GET /regions` of the local cloud answers, and `PUT /regions/{name}/fault` with what it then is. */
+/** The answer of `GET /regions` and of `PUT /regions/{name}/fault`. */
 export const regionFaultsSchema = z.object({
   regions: z.array(z.object({ name: z.string(), fault: regionFaultSchema })),
 });

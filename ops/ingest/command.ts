@@ -1,4 +1,4 @@
-// `earshot ingest`: files of lists or items into Bigtable. Nothing that it writes is live before `earshot publish`.
+// `earshot ingest`: loads files of lists or items into Bigtable. Lists are live only after `earshot publish`.
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { APP_PROFILES } from '../../origin/bigtable/app-profiles.ts';
@@ -48,14 +48,14 @@ Examples:
 
 export const makeIngestCommand = (): Command =>
   new Command('ingest')
-    .description('Loads files of lists, or of items, into Bigtable. Nothing is live before it is published.')
-    .argument('<file...>', 'files with one JSON object a line, gzipped or not')
+    .description('Loads files of lists or items into Bigtable. Lists are live only after `earshot publish`.')
+    .argument('<file...>', 'files with one JSON object per line, gzipped or not')
     .addOption(surfaceOption())
     .addOption(variantOption())
-    .addOption(generationOption('when the lists were computed (default: now)'))
-    .option('--items', 'the files hold items, not lists')
-    .option('--rejects <file>', 'where lines that are not valid are kept (default: under .earshot/rejects)')
-    .option('--force', 'load even where it takes away lists that are live')
+    .addOption(generationOption('moment when the lists were computed (default: now)'))
+    .option('--items', 'the files contain items, not lists')
+    .option('--rejects <file>', 'file for invalid lines (default: in .earshot/rejects)')
+    .option('--force', 'load even if that removes live lists')
     .addHelpText('after', examples)
     .action(async (files: string[], _options: unknown, command: Command) => ingest(files, command.optsWithGlobals()));
 
@@ -79,8 +79,8 @@ async function ingestLists(bigtable: BigtableConnection, files: readonly string[
   try {
     await writeLists(bigtable, { files, totalBytes, rejects }, load);
   } catch (error) {
-    const again = `to load it again, give --generation ${formatGeneration(generation)}`;
-    throw new Error(`${(error as Error).message}; nothing of it can go live; ${again}`, { cause: error });
+    const again = `to load it again, pass --generation ${formatGeneration(generation)}`;
+    throw new Error(`${(error as Error).message}; this load cannot go live; ${again}`, { cause: error });
   }
   finishRejects(rejects);
 }
@@ -120,7 +120,7 @@ async function writeLists(
   );
 }
 
-/** Throws an Error when the load would take away what listeners are being served. */
+/** Throws an Error if the load would remove live lists. */
 async function requireHarmless(bigtable: BigtableConnection, load: Load): Promise<void> {
   const { surface, variant, generation } = load;
   const { manifest } = await readManifest(bigtable, APP_PROFILES.control, TIMEOUT_MS);
@@ -130,7 +130,7 @@ async function requireHarmless(bigtable: BigtableConnection, load: Load): Promis
     live: manifest.surfaces[surface]?.variants.find(({ name }) => name === variant),
     nowMs: systemClock.now(),
   });
-  if (reason !== undefined) throw new Error(`${reason} (--force loads it all the same)`);
+  if (reason !== undefined) throw new Error(`${reason} (--force loads it anyway)`);
 }
 
 async function ingestItems(bigtable: BigtableConnection, files: readonly string[], flags: Flags): Promise<void> {
@@ -186,11 +186,11 @@ function report(what: string, files: readonly string[], startedAtMs: number): vo
 function requireSome(loaded: number, noun: string, rejects: Rejects): void {
   if (loaded > 0) return;
   throw new Error(
-    `expected at least one valid ${noun}, got ${formatPlural(rejects.count(), 'line')} that are not, kept in ${rejects.path}`,
+    `expected at least one valid ${noun}, got ${formatPlural(rejects.count(), 'line')} that are invalid, kept in ${rejects.path}`,
   );
 }
 
-/** Rejects make the whole call one that was done in part: exit code 1. */
+/** A load with rejects is partial: exit code 1. */
 function finishRejects(rejects: Rejects): void {
   if (rejects.count() === 0) return;
   const what = `${formatPlural(rejects.count(), 'line')} not loaded`;

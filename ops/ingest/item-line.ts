@@ -1,4 +1,4 @@
-// One line of a file of items: a JSON object with its `id`, stored as it stands.
+// One line of a file of items: a JSON object with its `id`, stored unchanged.
 import { z } from 'zod';
 import { ID_GRAMMAR, PUBLIC_ID_PATTERN } from '../../shared/domain/ids.ts';
 import { parseLine } from './parse-line.ts';
@@ -9,12 +9,12 @@ export interface ItemLine {
   readonly value: string;
 }
 
-/** An answer with 100 items carries the metadata of each. */
+/** An answer can contain the metadata of 100 items. */
 const MAX_ITEM_BYTES = 16 * 1024;
 
 const itemSchema = z.looseObject({ id: z.string().regex(PUBLIC_ID_PATTERN, `expected an item id: ${ID_GRAMMAR}`) });
 
-/** Throws an Error that says what was expected and what came. */
+/** Throws an Error with the expected form and the received value. */
 export function parseItemLine(text: string): ItemLine {
   const { id } = parseLine(text, itemSchema);
   const bytes = Buffer.byteLength(text);

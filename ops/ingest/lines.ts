@@ -1,5 +1,4 @@
-// The lines of a file, gzipped or not, as a stream: memory stays at a chunk and the longest line, whatever the size of
-// the file.
+// The lines of a file, gzipped or not, as a stream. Memory is bounded by one chunk and the longest line.
 import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
 import { pipeline, type Readable } from 'node:stream';
@@ -9,11 +8,11 @@ export interface Line {
   /** 1 for the first. */
   readonly number: number;
   readonly text: string;
-  /** Why the line cannot be what it was in the file: too long, or not UTF-8. `text` is then only good for showing. */
+  /** The reason why the line is unusable: too long, or not UTF-8. `text` is only an excerpt then. */
   readonly broken?: string;
 }
 
-/** A list of 100 items with the longest ids is below 20 kB; what is longer than this is no line of ours. */
+/** A list of 100 items with the longest ids is below 20 kB. */
 export const MAX_LINE_BYTES = 1024 * 1024;
 
 const NEWLINE = 0x0a;
@@ -21,8 +20,8 @@ const SHOWN_BYTES = 1024;
 const CHUNK_BYTES = 256 * 1024;
 
 /**
- * Yields the non-blank lines of `path` in groups, without their line ends. Calls `onBytes` with how many bytes of the
- * file were taken. Throws what reading or unzipping throws, a file cut short included.
+ * Yields the non-blank lines of `path` in groups, without line ends. Calls `onBytes` with the number of bytes read.
+ * Throws the error of reading or unzipping, also for a truncated file.
  */
 export async function* readLines(path: string, onBytes: (bytes: number) => void): AsyncGenerator<Line[]> {
   let number = 0;
@@ -76,6 +75,6 @@ function openFile(path: string, onBytes: (bytes: number) => void): Readable & As
   const file = createReadStream(path, { highWaterMark: CHUNK_BYTES });
   file.on('data', (chunk) => onBytes(chunk.length));
   if (!path.endsWith('.gz')) return file;
-  // `pipeline` hands an error of the file on to the one who reads the unzipped stream.
+  // `pipeline` forwards an error of the file to the reader of the unzipped stream.
   return pipeline(file, createGunzip({ chunkSize: CHUNK_BYTES }), () => undefined);
 }

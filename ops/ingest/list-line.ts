@@ -1,5 +1,5 @@
-// One line of a file of lists, `{"user":"...","items":[{"id":"...","score":1.0}, ...]}`, made into the stored form.
-// Scores keep the text they have in the file: what was computed is what is served.
+// One line of a file of lists, `{"user":"...","items":[{"id":"...","score":1.0}, ...]}`, converted to the stored form.
+// Scores keep their spelling in the file.
 import { z } from 'zod';
 import { ID_GRAMMAR, isLoadableUser, PUBLIC_ID_PATTERN } from '../../shared/domain/ids.ts';
 import { encodeItem, ITEM_SEPARATOR, MAX_ITEMS } from '../../shared/domain/list.ts';
@@ -7,11 +7,11 @@ import { parseLine } from './parse-line.ts';
 
 export interface ListLine {
   readonly user: string;
-  /** In the form of shared/domain/list.ts. */
+  /** The stored form (shared/domain/list.ts). */
   readonly value: string;
 }
 
-/** Throws an Error that says what was expected and what came. */
+/** Throws an Error with the expected form and the received value. */
 export function parseListLine(text: string): ListLine {
   return parseCanonical(text) ?? parseAnyForm(text);
 }
@@ -24,8 +24,8 @@ const canonicalLine = new RegExp(
 );
 
 /**
- * Almost every line is written in just this way, and matching it is some 15 times faster than parsing it with the
- * scores' texts (`npm run bench -- parse`).
+ * The canonical spelling of a line. A match is much faster than parsing with the scores' texts (`npm run bench --
+ * parse`).
  */
 function parseCanonical(text: string): ListLine | undefined {
   const match = canonicalLine.exec(text);
@@ -57,7 +57,7 @@ function parseAnyForm(text: string): ListLine {
   };
 }
 
-/** The scores as they stand in a line that is known to be valid. Source: TC39, JSON.parse source text access. */
+/** The scores of a valid line in their spelling. Source: TC39, JSON.parse source text access. */
 function scoreSources(text: string): string[] {
   const toSource = (_key: string, value: unknown, context?: { source?: string }): unknown =>
     typeof value === 'number' ? context?.source : value;

@@ -1,4 +1,4 @@
-// The loading itself: the lines of some files, each made into a cell or a reject, and written in bulk.
+// Loads the lines of several files: each line becomes a cell or a reject. Cells are written in bulk.
 import { access, constants, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { BulkWriter, CellWrite } from '../bigtable/bulk-writer.ts';
@@ -8,7 +8,7 @@ import type { Rejects } from './rejects.ts';
 import { createSeenIds } from './seen-ids.ts';
 
 export interface ParsedLine {
-  /** Whose line it is; a second one with the same id in one file is a reject. */
+  /** Id of the line. A second line with the same id in one file is a reject. */
   readonly id: string;
   readonly cell: CellWrite;
 }
@@ -17,17 +17,14 @@ export interface LoadOptions {
   readonly files: readonly string[];
   /** From `measureFiles`. */
   readonly totalBytes: number;
-  /** Throws an Error with the reason for a reject. */
+  /** Throws an Error with the reason of a reject. */
   readonly parse: (text: string) => ParsedLine;
   readonly writer: BulkWriter;
   readonly rejects: Rejects;
   readonly progress: Progress;
 }
 
-/**
- * The size of all files together. Throws an Error when one cannot be read, so that nothing is begun that could not be
- * finished.
- */
+/** The total size of all files. Throws an Error if one cannot be read, before anything is written. */
 export async function measureFiles(files: readonly string[]): Promise<number> {
   let totalBytes = 0;
   for (const file of files) totalBytes += await readableSize(file);
@@ -35,8 +32,8 @@ export async function measureFiles(files: readonly string[]): Promise<number> {
 }
 
 /**
- * How many cells were written. Throws an Error, with what came before it written, for a file that is empty or cut
- * short, and when Bigtable refuses.
+ * The number of written cells. Throws an Error for an empty or truncated file, and when Bigtable refuses; earlier lines
+ * are written then.
  */
 export async function loadFiles(options: LoadOptions): Promise<number> {
   const { files, totalBytes, parse, writer, rejects, progress } = options;

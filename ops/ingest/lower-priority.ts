@@ -1,12 +1,12 @@
-// Whoever serves on the same machine goes first; alone, a load is as quick as without it.
+// Lowers the priority of a load: serving processes on the same machine run first.
 import { readdirSync } from 'node:fs';
 import { constants, setPriority } from 'node:os';
 
 const THREADS = '/proc/self/task';
 
 /**
- * Gives this process the lowest priority, on Linux each of its threads: there the call is about one, and those that
- * collect garbage are others.
+ * Gives this process the lowest priority. On Linux the call affects one thread, so it is made for each, garbage
+ * collection included.
  */
 export function giveWay(): void {
   setPriority(constants.priority.PRIORITY_LOW);
@@ -14,7 +14,7 @@ export function giveWay(): void {
     try {
       setPriority(thread, constants.priority.PRIORITY_LOW);
     } catch {
-      // It has ended.
+      // The thread has ended.
     }
   }
 }

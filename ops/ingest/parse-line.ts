@@ -1,4 +1,4 @@
-// One line of JSON against a schema; what is wrong with it is said in one line.
+// Parses one line of JSON with a schema. The error is one line.
 import type { z } from 'zod';
 
 /** Throws an Error like `items.3.score: expected number, got "x"`. */
@@ -17,7 +17,7 @@ export function parseLine<T>(text: string, schema: z.ZodType<T>): T {
   throw new Error(`${place}${expectation(issue.message)}, got ${excerpt(JSON.stringify(issue.input) ?? 'nothing')}`);
 }
 
-/** `expected number` of zod's `Invalid input: expected number, received string`: the value itself says more. */
+/** Reduces zod's `Invalid input: expected number, received string` to `expected number`: the value follows. */
 const expectation = (message: string): string => message.replace(/^Invalid input: /, '').replace(/, received .*$/, '');
 
 const EXCERPT_CHARS = 80;

@@ -1,18 +1,18 @@
-// How far a load has come: a bar on a terminal, a plain line every few seconds elsewhere. Both go to standard error.
+// Progress of a load on standard error: a bar on a terminal, else a line every few seconds.
 import { Presets, SingleBar } from 'cli-progress';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { formatCount } from '../cli/format.ts';
 
 export interface Progress {
   start(totalBytes: number): void;
-  /** Bytes of the files that were taken. */
+  /** Bytes read so far. */
   addBytes(bytes: number): void;
   setCounts(loaded: number, rejected: number): void;
   stop(): void;
 }
 
 export interface ProgressOptions {
-  /** What is loaded, `home/control` for example. */
+  /** Name of the load, for example `home/control`. */
   readonly label: string;
   readonly output: NodeJS.WriteStream;
   readonly clock: Clock;

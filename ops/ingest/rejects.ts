@@ -1,5 +1,4 @@
-// The lines that were not loaded, kept with the reason so that they can be mended and loaded again. The file appears
-// with the first one.
+// Keeps rejected lines with their reasons, so that they can be corrected and loaded. The first reject creates the file.
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
@@ -13,12 +12,12 @@ export interface Reject {
 export interface Rejects {
   readonly path: string;
   count(): number;
-  /** Throws an Error when it cannot be written. */
+  /** Throws an Error if the file cannot be written. */
   add(reject: Reject): Promise<void>;
   close(): Promise<void>;
 }
 
-/** `onReject` hears of each. */
+/** Calls `onReject` for each reject. */
 export function createRejects(path: string, onReject: (reject: Reject) => void): Rejects {
   let file: FileHandle | undefined;
   let count = 0;
@@ -35,7 +34,7 @@ export function createRejects(path: string, onReject: (reject: Reject) => void):
         }
         await file.write(`${JSON.stringify(reject)}\n`);
       } catch (error) {
-        throw new Error(`expected --rejects to be a file that can be written: ${(error as Error).message}`, {
+        throw new Error(`expected --rejects to be a writable file: ${(error as Error).message}`, {
           cause: error,
         });
       }

@@ -1,12 +1,10 @@
-// Which ids a file has had, and on which line: an open-addressing table of 64-bit hashes, 12 bytes a slot, so that a
-// file of millions of users is checked for duplicates in bounded memory. That two different ids share a hash has a
-// chance of 1 in 200 000 in the largest file.
+// The ids of a file with their lines, to find duplicates in bounded memory: an open-addressing table of 64-bit hashes,
+// 12 bytes per slot. In the largest file two ids share a hash with a probability of 1 in 200 000.
 import { murmur3 } from '../../shared/runtime/hash.ts';
 
 export interface SeenIds {
   /**
-   * Remembers that `id` is on `line`; the line of an earlier one, if there was one. Throws an Error when the table is
-   * full.
+   * Records `id` on `line`. Returns the line of an earlier occurrence, if any. Throws an Error if the table is full.
    */
   add(id: string, line: number): number | undefined;
 }
@@ -33,7 +31,7 @@ export function createSeenIds(maxIds = MAX_IDS): SeenIds {
     add: (id, line) => {
       if (count >= slots.lines.length * MAX_LOAD) {
         if (count >= maxIds)
-          throw new Error(`expected at most ${maxIds} lines in a file; split it, one load takes many files`);
+          throw new Error(`expected at most ${maxIds} lines in a file; split it: one load accepts many files`);
         grow();
       }
       const earlier = insert(slots, murmur3(id, 0x51ed270b), murmur3(id, 0x3c6ef372), line);
@@ -56,7 +54,7 @@ const allocate = (size: number): Slots => ({
   lines: new Uint32Array(size),
 });
 
-/** Linear probing: the line already there for this hash, or undefined after the new one was put in. */
+/** Linear probing. Returns the recorded line of this hash, or undefined after adding the new one. */
 function insert({ high, low, lines }: Slots, hashHigh: number, hashLow: number, line: number): number | undefined {
   const mask = lines.length - 1;
   for (let i = hashLow & mask; ; i = (i + 1) & mask) {

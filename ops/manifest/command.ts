@@ -1,4 +1,4 @@
-// `earshot manifest show`: what is live now.
+// `earshot manifest show`: the live surfaces, variants and generations.
 import { Command } from 'commander';
 import { APP_PROFILES } from '../../origin/bigtable/app-profiles.ts';
 import { readManifest } from '../../origin/bigtable/manifest-row.ts';
@@ -13,10 +13,10 @@ interface Flags extends ConnectionFlags {
 }
 
 export const makeManifestCommand = (): Command =>
-  new Command('manifest').description('what is live').addCommand(
+  new Command('manifest').description('the manifest: what is live').addCommand(
     new Command('show')
-      .description('Shows which variants and generations each surface serves, and to what share of its listeners.')
-      .option('--json', 'print the manifest as it is stored')
+      .description('Shows the variants and generations of each surface, with their shares of the listeners.')
+      .option('--json', 'print the stored manifest')
       .addHelpText('after', '\nExample:\n  $ earshot manifest show --json')
       .action(async (_options: unknown, command: Command) => show(command.optsWithGlobals())),
   );

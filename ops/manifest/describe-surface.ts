@@ -1,10 +1,10 @@
-// A surface of the manifest as people read it: each variant's share of the listeners, and what it serves.
+// A surface of the manifest in the command's output: each variant's share and generation.
 import { formatGeneration } from '../../shared/domain/generation.ts';
 import type { Surface, Variant } from '../../shared/domain/manifest.ts';
 import { rampFraction } from '../../shared/domain/rollout.ts';
 import { formatDuration } from '../cli/format.ts';
 
-/** Several lines, the last one ended. */
+/** Several lines, each with a newline. */
 export function describeSurface(name: string, { salt, listTtlSeconds, variants }: Surface, nowMs: number): string {
   const total = variants.reduce((sum, { weight }) => sum + weight, 0);
   const width = Math.max(...variants.map((variant) => variant.name.length));

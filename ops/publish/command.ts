@@ -1,4 +1,4 @@
-// `earshot publish`: makes a loaded generation live. It never publishes what was not wholly loaded or has not reached
+// `earshot publish`: makes a loaded generation live. It refuses a generation that is incomplete, or has not reached
 // every region.
 import { Command } from 'commander';
 import { APP_PROFILES } from '../../origin/bigtable/app-profiles.ts';
@@ -42,7 +42,7 @@ export const makePublishCommand = (): Command =>
     .description('Makes a loaded generation of a variant live, once it has reached every region.')
     .addOption(surfaceOption().makeOptionMandatory())
     .addOption(variantOption().makeOptionMandatory())
-    .addOption(generationOption('which generation (default: the newest that was loaded)'))
+    .addOption(generationOption('generation to publish (default: the newest loaded one)'))
     .option(
       '--weight <0..10000>',
       "its share of the listeners is this over the sum of the surface's weights (default: as it is; 10000 for the first variant, 0 for a later one)",
@@ -50,12 +50,12 @@ export const makePublishCommand = (): Command =>
     )
     .option(
       '--ramp <duration>',
-      'move listeners over from the generation before during this time, 10m for example',
+      'move listeners from the previous generation over this time, for example 10m',
       parseDuration,
     )
-    .option('--wait <duration>', 'how long to wait for the lists to reach every region', parseDuration, 600_000)
-    .option('--force', 'publish even while a flip of this variant goes on')
-    .option('--dry-run', 'only say what would change')
+    .option('--wait <duration>', 'maximum wait for the lists to reach every region', parseDuration, 600_000)
+    .option('--force', 'publish even during a flip of this variant')
+    .option('--dry-run', 'print the change without making it')
     .addHelpText('after', examples)
     .action(async (_options: unknown, command: Command) => publish(command.optsWithGlobals()));
 
@@ -75,17 +75,17 @@ async function publish(flags: Flags): Promise<void> {
   });
 }
 
-/** Reads, changes and compares-and-sets until no other writer came in between. */
+/** Repeats read, change and compare-and-set until no other writer interferes. */
 async function replace(bigtable: BigtableConnection, publication: Publication, flags: Flags): Promise<void> {
   const name = `${publication.surface}/${publication.variant} ${formatGeneration(publication.generation)}`;
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     const read = await readManifest(bigtable, APP_PROFILES.control, TIMEOUT_MS);
     const nowMs = systemClock.now();
     const reason = flags.force ? undefined : whyNotPublish(read.manifest, publication, nowMs);
-    if (reason !== undefined) throw new Error(`${reason} (--force publishes all the same)`);
+    if (reason !== undefined) throw new Error(`${reason} (--force publishes anyway)`);
     const next = publishGeneration(read.manifest, publication, nowMs);
     if (next === read.manifest) {
-      process.stdout.write(`${name} is live already; nothing changed (version ${next.version})\n`);
+      process.stdout.write(`${name} is live already: no change (version ${next.version})\n`);
       return;
     }
     requireValid(next);
@@ -94,7 +94,7 @@ async function replace(bigtable: BigtableConnection, publication: Publication, f
       (await replaceManifest(bigtable, APP_PROFILES.control, { read, next, nowMs, timeoutMs: TIMEOUT_MS }));
     if (!isDone) continue;
     if (publication.rampMs !== undefined && !canRamp(read.manifest, publication)) {
-      process.stderr.write('note: --ramp does nothing, because no other generation of this variant was live\n');
+      process.stderr.write('note: --ramp has no effect: no other generation of this variant is live\n');
     }
     process.stdout.write(`${name} ${flags.dryRun ? 'would be' : 'is'} live (version ${next.version})\n`);
     const surface = next.surfaces[publication.surface];
@@ -102,17 +102,17 @@ async function replace(bigtable: BigtableConnection, publication: Publication, f
     return;
   }
   throw new Error(
-    `the manifest was changed by others ${MAX_ATTEMPTS} times in a row; nothing was published, try again`,
+    `other writers changed the manifest ${MAX_ATTEMPTS} times in a row; nothing was published: try again`,
   );
 }
 
-/** Throws an Error for what no reader would take, so that a dry run tells of it too. */
+/** Throws an Error for a manifest that readers would refuse. A dry run reports it, too. */
 function requireValid(manifest: Manifest): void {
   const issue = manifestSchema.safeParse(manifest).error?.issues[0];
   if (issue !== undefined) throw new Error(`nothing was published: ${issue.path.join('.')}: ${issue.message}`);
 }
 
-/** The load that is to be published: the one asked for, or the newest that is whole. */
+/** The load to publish: the requested one, or the newest complete one. */
 function chooseLoad(loads: readonly RecordedLoad[], { surface, variant, generation }: Flags): RecordedLoad {
   const whole = loads.filter(({ state }) => state === 'loaded');
   const load = generation === undefined ? whole.at(-1) : loads.find((each) => each.generation === generation);
@@ -122,7 +122,7 @@ function chooseLoad(loads: readonly RecordedLoad[], { surface, variant, generati
     throw new Error(
       generation === undefined
         ? `${expected} none; load one with \`earshot ingest\``
-        : `${expected} ${formatGeneration(generation)}, which never was (${known})`,
+        : `${expected} ${formatGeneration(generation)}, which was never loaded (${known})`,
     );
   }
   if (load.state !== 'loaded')

@@ -1,4 +1,4 @@
-// What publishing does to the manifest: a pure function, so that it can be shown before it is done.
+// The change of the manifest by a publication: a pure function, so a dry run can show it.
 import { formatGeneration } from '../../shared/domain/generation.ts';
 import { DEFAULT_LIST_TTL_SECONDS, FULL_WEIGHT, type Manifest, type Variant } from '../../shared/domain/manifest.ts';
 import { rampFraction } from '../../shared/domain/rollout.ts';
@@ -8,29 +8,29 @@ export interface Publication {
   readonly variant: string;
   /** Milliseconds since the epoch. */
   readonly generation: number;
-  /** Basis points. Default: unchanged; all for a surface's first variant, none for a later one. */
+  /** Basis points. Default: unchanged; 10 000 for a surface's first variant, 0 for a later one. */
   readonly weight?: number | undefined;
-  /** Over how long listeners move from the generation before. Default: 0, all at once. */
+  /** Duration of the move from the previous generation. Default: 0, all listeners at once. */
   readonly rampMs?: number | undefined;
 }
 
-/** Why the publication should wait; undefined when nothing speaks against it. */
+/** The reason to wait with the publication; undefined if there is none. */
 export function whyNotPublish(manifest: Manifest, publication: Publication, nowMs: number): string | undefined {
   const live = findVariant(manifest, publication);
   if (live?.flip === undefined || live.current === publication.generation) return undefined;
   if (rampFraction(live.flip, nowMs) === 1) return undefined;
   const overAt = new Date(live.flip.startsAtMs + live.flip.durationMs).toISOString();
-  return `the flip to ${formatGeneration(live.current)} goes on until ${overAt}, and another would move everybody at once`;
+  return `the flip to ${formatGeneration(live.current)} runs until ${overAt}, and another flip would move all listeners at once`;
 }
 
 const findVariant = (manifest: Manifest, { surface, variant }: Publication): Variant | undefined =>
   manifest.surfaces[surface]?.variants.find(({ name }) => name === variant);
 
-/** Whether listeners move from a generation that is live, so that a ramp means something. */
+/** Whether listeners move from a live generation, so a ramp has an effect. */
 export const canRamp = (manifest: Manifest, publication: Publication): boolean =>
   (findVariant(manifest, publication)?.current ?? publication.generation) !== publication.generation;
 
-/** The manifest with `publication` in it and the next version; the same object when it would change nothing. */
+/** The manifest with `publication` and the next version. The same object if nothing changes. */
 export function publishGeneration(manifest: Manifest, publication: Publication, nowMs: number): Manifest {
   const { surface: surfaceName, variant: variantName, generation, rampMs = 0 } = publication;
   const surface = manifest.surfaces[surfaceName] ?? {

@@ -1,4 +1,4 @@
-// `earshot schema apply`: the tables and app profiles, made as they should be.
+// `earshot schema apply`: creates or updates the tables and app profiles.
 import { Command } from 'commander';
 import { applySchema } from '../bigtable/schema.ts';
 import { type ConnectionFlags, findLocalCloud, parseClusters, withConnection } from '../cli/settings.ts';
@@ -17,9 +17,9 @@ export const makeSchemaCommand = (): Command =>
       )
       .option(
         '--clusters <region=cluster,...>',
-        'cluster of each region; the first takes the writes (or EARSHOT_CLUSTERS)',
+        'cluster of each region; the first one takes the writes (or EARSHOT_CLUSTERS)',
       )
-      .option('--dry-run', 'only say what would be done')
+      .option('--dry-run', 'print the steps without taking them')
       .addHelpText(
         'after',
         '\nExample:\n  $ earshot schema apply --clusters asia=recs-asia,europe=recs-eu,us=recs-us --dry-run',
@@ -41,7 +41,6 @@ async function apply(flags: Flags): Promise<void> {
 function resolveClusters(flag: string | undefined): Record<string, string> {
   const text = flag ?? process.env.EARSHOT_CLUSTERS;
   const clusters = text === undefined ? findLocalCloud()?.clusters : parseClusters(text);
-  if (clusters === undefined)
-    throw new UsageError('expected the cluster of each region: give --clusters, or set EARSHOT_CLUSTERS');
+  if (clusters === undefined) throw new UsageError('no clusters: pass --clusters, or set EARSHOT_CLUSTERS');
   return clusters;
 }

@@ -1,5 +1,4 @@
-// `earshot status`: the regions as the edge of the local cloud sees them, what each tier serves, and how the origins
-// are.
+// `earshot status`: the regions as the edge of the local cloud sees them, the hit ratios of the tiers, and the origins.
 import { Command } from 'commander';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { requireLocalCloud } from '../cli/settings.ts';
@@ -25,10 +24,12 @@ Examples:
 
 export const makeStatusCommand = (): Command =>
   new Command('status')
-    .description('Shows the regions as the edge of the local cloud sees them, what each tier serves, and the origins.')
-    .option('--watch', 'once a second, until Ctrl-C')
-    .option('--from <code>', 'as a caller near this data centre sees them, NRT for example')
-    .option('--json', 'print it as JSON; with --watch one line each time')
+    .description(
+      'Shows the regions as the edge of the local cloud sees them, the hit ratio of each tier, and the origins.',
+    )
+    .option('--watch', 'repeat once a second until Ctrl-C')
+    .option('--from <code>', 'view of a caller near this data centre, for example NRT')
+    .option('--json', 'print JSON; with --watch one line per second')
     .addHelpText('after', help)
     .action(show);
 
@@ -42,7 +43,7 @@ async function show({ from, json, ...flags }: Flags): Promise<void> {
     process.stdout.write(await make());
     return;
   }
-  // Ended wherever it is: nothing of it has to be brought to an end.
+  // The process can end at any moment: it has nothing to finish.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(0));
   await watch(make, { everyMs: WATCH_EVERY_MS, clock: systemClock, output: process.stdout });
 }

@@ -1,11 +1,10 @@
-// The state of the local cloud as people read it: the regions as the edge sees them, what each tier had, and the
-// origins themselves.
+// The state of the local cloud in the command's output: the regions, the tiers, and the origins.
 import type { RegionStatus } from '../../shared/wire/edge-status.ts';
 import { formatCount, formatDuration, formatShare, formatTable } from '../cli/format.ts';
 import type { CloudStatus } from './local-status.ts';
 import type { OriginFigures } from './origin-figures.ts';
 
-/** Several lines, the last one ended. */
+/** Several lines, each with a newline. */
 export function describeStatus({ edge, tiers, origins }: CloudStatus): string {
   const { tokens, reserve } = edge.budget;
   const regions = [
@@ -26,7 +25,7 @@ export function describeStatus({ edge, tiers, origins }: CloudStatus): string {
   ];
   return [
     formatTable(regions),
-    `budget: ${formatCount(tokens)} more calls, ${formatCount(reserve)} of them kept in reserve\n`,
+    `retry budget: ${formatCount(tokens)} of ${formatCount(reserve)} attempts\n`,
     formatTable(hits),
     formatTable(figures),
   ].join('\n');
@@ -40,7 +39,7 @@ const ORIGIN_COLUMNS = [
   { title: 'shed', metric: 'earshot_origin_shed_total' },
 ] as const;
 
-/** One with labels appears with its first event; nothing at all is known of an origin that did not answer. */
+/** A counter with labels appears with its first event. An origin that did not answer has no counters. */
 const formatMetric = (metrics: OriginFigures['metrics'], name: string): string =>
   Object.keys(metrics).length === 0 ? '-' : formatCount(metrics[name] ?? 0);
 

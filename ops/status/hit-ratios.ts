@@ -1,4 +1,4 @@
-// What part of what each tier was asked for it had, from counters.
+// Hits and lookups of each tier, from counters.
 import type { CounterName } from '../../shared/runtime/counters.ts';
 import type { OriginFigures } from './origin-figures.ts';
 
@@ -9,8 +9,8 @@ export interface TierHits {
 }
 
 /**
- * Of the worker's isolate, the objects that ran in it, and all origins together. Who waits for another's load has asked
- * no tier beyond the isolate.
+ * The worker's isolate, the region objects in it, and all origins together. A follower has asked no tier beyond the
+ * isolate.
  */
 export function computeHits(
   counters: Readonly<Record<CounterName, number>>,

@@ -1,5 +1,4 @@
-// The state of the local cloud, read from its worker and from each origin.
-
+// The state of the local cloud, read from its worker and its origins.
 import { LISTENER_AUDIENCE } from '../../shared/domain/identity.ts';
 import { DEV_LOCATION_HEADER } from '../../shared/domain/regions.ts';
 import { type EdgeStatus, edgeStatusSchema, STATUS_PATH } from '../../shared/wire/edge-status.ts';
@@ -18,8 +17,8 @@ export interface CloudStatus {
 }
 
 /**
- * As seen by a caller at the data centre `from`. Throws an Error when the worker does not answer; an origin that does
- * not is told of in its place.
+ * The view of a caller at the data centre `from`. Throws an Error if the worker does not answer. An origin that does
+ * not answer has the reason in its place.
  */
 export async function readLocalStatus(cloud: LocalCloud, from: string | undefined): Promise<CloudStatus> {
   const [edge, ...origins] = await Promise.all([readEdge(cloud, from), ...cloud.regions.map(readOriginFigures)]);

@@ -1,5 +1,5 @@
-// `earshot token`: a listener's token for one machine, signed with the secret that the local edge knows. Production
-// tokens come from your identity provider.
+// `earshot token`: prints a listener's token for one machine, signed with the secret of the local edge. In production
+// the identity provider issues tokens.
 import { Command, InvalidArgumentError } from 'commander';
 import { isScope, LISTENER_AUDIENCE, MIN_SECRET_BYTES, SCOPES } from '../../shared/domain/identity.ts';
 import { ID_GRAMMAR, PUBLIC_ID_PATTERN } from '../../shared/domain/ids.ts';
@@ -14,13 +14,11 @@ const scopeHelp = Object.entries(SCOPES)
 
 export const makeTokenCommand = (): Command =>
   new Command('token')
-    .description(
-      'Prints a token that the edge accepts where it is set up with a shared secret: the local cloud, or EARSHOT_TOKEN_SECRET.',
-    )
+    .description('Prints a token for an edge with a shared secret: the local cloud, or EARSHOT_TOKEN_SECRET.')
     .requiredOption('--user <id>', 'whose token', parseUser)
-    .option('--scope <scope>', 'what it allows beyond the own lists; may be given several times', addScope, [])
-    .option('--expires <duration>', 'how long it is valid', parseDuration, DEFAULT_LIFETIME_MS)
-    .option('--audience <name>', 'whom it is for', LISTENER_AUDIENCE)
+    .option('--scope <scope>', 'permission beyond the own lists; repeatable', addScope, [])
+    .option('--expires <duration>', 'lifetime of the token', parseDuration, DEFAULT_LIFETIME_MS)
+    .option('--audience <name>', 'audience of the token', LISTENER_AUDIENCE)
     .addHelpText(
       'after',
       `\nScopes:\n${scopeHelp}\n\nExample:\n  $ curl -H "Authorization: Bearer $(npx earshot token --user lastfm:2)" http://127.0.0.1:8787/v1/me/recommendations/home`,
@@ -32,7 +30,9 @@ export const makeTokenCommand = (): Command =>
 function findSecret(): string {
   const secret = process.env.EARSHOT_TOKEN_SECRET ?? findLocalCloud()?.tokenSecret;
   if (secret === undefined)
-    throw new UsageError('expected a secret to sign with: run `npm start` here, or set EARSHOT_TOKEN_SECRET');
+    throw new UsageError(
+      'no secret to sign with: start a local cloud here with `npm start`, or set EARSHOT_TOKEN_SECRET',
+    );
   const bytes = Buffer.byteLength(secret);
   if (bytes < MIN_SECRET_BYTES)
     throw new UsageError(`expected EARSHOT_TOKEN_SECRET to have at least ${MIN_SECRET_BYTES} bytes, got ${bytes}`);

@@ -1,4 +1,4 @@
-// A listener's token signed with a shared secret (HS256).
+// Signs a listener's token with a shared secret (HS256).
 import { SignJWT } from 'jose';
 import { systemClock } from '../../shared/runtime/clock.ts';
 
@@ -6,7 +6,7 @@ export interface TokenClaims {
   readonly user: string;
   readonly scope: readonly string[];
   readonly audience: string;
-  /** How long it is valid, in ms. */
+  /** Lifetime in milliseconds. */
   readonly expires: number;
 }
 

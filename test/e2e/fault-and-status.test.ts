@@ -100,7 +100,7 @@ test('the status tells the regions in order, and what each tier had', async () =
   }
   const { stdout } = await cloud.earshot('status');
   expect(stdout).toMatch(
-    /^region +state .*\n(.+\n){3}\nbudget: .*\n\ntier +hits .*\n(.+\n){4}\norigin +ready .*\n(.+\n){3}$/,
+    /^region +state .*\n(.+\n){3}\nretry budget: .*\n\ntier +hits .*\n(.+\n){4}\norigin +ready .*\n(.+\n){3}$/,
   );
 });
 
@@ -184,8 +184,7 @@ describe('what this local cloud does not have', () => {
         ['bigtable/europe', '--down'],
         ['replication', '--stop', 'us'],
       ]) {
-        const message =
-          'earshot: expected the embedded Bigtable, which alone takes faults, got a local cloud on another one';
+        const message = 'earshot: no embedded Bigtable in this local cloud: only that one takes faults';
         expect(await refused('fault', ...args)).toEqual({ code: 2, message });
       }
       expect(await fault('us', '--latency', '5')).toMatch(/us +latency 5 ms\nbigtable +not the embedded one/);

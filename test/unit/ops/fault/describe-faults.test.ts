@@ -10,7 +10,7 @@ test('faults are told a line each, and what takes none says so', () => {
   expect(describeFaults({ regions, bigtable: undefined })).toBe(`asia      no fault
 europe    latency 500 ms, jitter up to 50 ms, both for 1.0 %, errors 10.0 %, drip 100 B/s
 us        down
-bigtable  not the embedded one: it takes no faults
+bigtable  not the embedded one: no faults
 `);
   const bigtable = {
     clusters: { asia: { blackHole: true }, europe: {}, us: { latencyMs: 5, rowsPerSecond: 5000 } },

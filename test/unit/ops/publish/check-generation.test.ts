@@ -36,7 +36,7 @@ describe('whyNotLoad', () => {
 
   test('protects lists that are live from being pushed out by loads that are not', () => {
     expect(check(G23, [G20, G21, G22], live(G20))).toMatch(
-      /^generation 2026-11-23T.* would push out 2026-11-20T.*, which is live: the newest 3 are kept; load one of 2026-11-21T.*, 2026-11-22T.* again/,
+      /^generation 2026-11-23T.* would push out 2026-11-20T.*, which is live: Bigtable keeps the newest 3; load one of 2026-11-21T.*, 2026-11-22T.* again/,
     );
   });
 
@@ -60,7 +60,7 @@ describe('whyNotLoad', () => {
 
   test('refuses a moment that has not come, with a day for clocks that differ', () => {
     expect(check(NOW + DAY, [])).toBeUndefined();
-    expect(check(NOW + DAY + 1, [])).toMatch(/lies in the future/);
+    expect(check(NOW + DAY + 1, [])).toMatch(/is in the future/);
   });
 });
 

@@ -77,7 +77,7 @@ describe('whyNotPublish', () => {
 
   test('speaks against another generation while a flip goes on, and says until when', () => {
     expect(whyNotPublish(ramping, publication, NOW + 599_999)).toBe(
-      'the flip to 2026-11-23T03:00:00.000Z goes on until 2026-11-24T06:10:00.000Z, and another would move everybody at once',
+      'the flip to 2026-11-23T03:00:00.000Z runs until 2026-11-24T06:10:00.000Z, and another flip would move all listeners at once',
     );
   });
 

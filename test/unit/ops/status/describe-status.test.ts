@@ -44,7 +44,7 @@ test('the status is told in tables, with a dash for what is not known', () => {
 europe  healthy            12 ms       by distance  -      0      0       0
 us      ejected for 4.2 s  12 ms       measured     80 ms  1 000  7       2
 
-budget: 13 more calls, 10 of them kept in reserve
+retry budget: 13 of 10 attempts
 
 tier     hits    of
 isolate  33.3 %  3
