@@ -1,9 +1,10 @@
 // The worker's configuration, read once per isolate. A worker cannot refuse to start, so one error names every wrong
 // variable. It never contains the value of a secret.
 import * as z from 'zod';
-import { LISTENER_AUDIENCE, MIN_SECRET_BYTES, ORIGIN_AUDIENCE } from '../shared/domain/identity.ts';
+import { describeFaults, expected, got, secret, text, wholeNumber } from '../shared/config/variables.ts';
+import { describeIssues } from '../shared/domain/describe-issues.ts';
+import { LISTENER_AUDIENCE, ORIGIN_AUDIENCE } from '../shared/domain/identity.ts';
 import { type Coordinates, type Region, regionsSchema } from '../shared/domain/regions.ts';
-import { encodeUtf8 } from '../shared/runtime/bytes.ts';
 import { EarshotError } from '../shared/wire/errors.ts';
 
 /**
@@ -71,12 +72,11 @@ export function readConfig(env: object): EdgeConfig {
   const raw = env as RawVariables;
   const isLocal = raw.ENVIRONMENT === 'local';
   const result = z.object(makeVariables(isLocal)).safeParse(env);
-  const issues = result.error?.issues.map(({ path, message }) => ({ name: String(path[0]), message })) ?? [];
+  const faults = result.success ? { reasons: [], missing: [] } : describeFaults(result.error, raw);
   const conflicts = findConflicts(raw);
   if (!result.success || conflicts.length > 0) {
-    const reasons = [...issues.map(({ name, message }) => `${name}: ${message}`), ...conflicts];
-    const missing = issues.map(({ name }) => name).filter((name) => raw[name] === undefined);
-    if (!hasTokenKeys(raw)) missing.push('TOKEN_SECRET or TOKEN_JWKS_URL');
+    const reasons = [...faults.reasons, ...conflicts];
+    const missing = [...faults.missing, ...(hasTokenKeys(raw) ? [] : ['TOKEN_SECRET or TOKEN_JWKS_URL'])];
     throw new ConfigurationError(reasons, { missing, isLocal });
   }
   const vars = result.data;
@@ -102,23 +102,6 @@ export function readConfig(env: object): EdgeConfig {
   };
 }
 
-const got = (value: unknown): string =>
-  value === undefined ? 'nothing' : (JSON.stringify(value)?.slice(0, 80) ?? typeof value);
-
-const secret = z
-  .string({ error: ({ input }) => `expected text, got ${input === undefined ? 'nothing' : typeof input}` })
-  .refine((value) => encodeUtf8(value).length >= MIN_SECRET_BYTES, {
-    error: ({ input }) => `expected at least ${MIN_SECRET_BYTES} bytes, got ${encodeUtf8(String(input)).length}`,
-  });
-
-const text = z.string().refine((value) => value !== '', { error: 'expected text, got ""' });
-
-const wholeNumber = (min: number, max: number, byDefault: number) => {
-  const error = ({ input }: { input?: unknown }) => `expected a whole number from ${min} to ${max}, got ${got(input)}`;
-  const isInRange = (value: string) => /^\d{1,12}$/.test(value) && Number(value) >= min && Number(value) <= max;
-  return z.string({ error }).refine(isInRange, { error }).transform(Number).default(byDefault);
-};
-
 const splitList = (value: string): string[] =>
   value
     .split(',')
@@ -134,31 +117,30 @@ const isOrigin = (value: string): boolean =>
   /^https?:/.test(value) && URL.canParse(value) && new URL(value).origin === value;
 
 const origins = z
-  .string({ error: ({ input }) => `expected text, got ${got(input)}` })
-  .refine((value) => splitList(value).every(isOrigin), {
-    error: ({ input }) => `expected origins like https://player.example.com, separated by commas, got ${got(input)}`,
-  });
+  .string(expected('text'))
+  .refine(
+    (value) => splitList(value).every(isOrigin),
+    expected('origins like https://player.example.com, separated by commas'),
+  );
 
 /** A variable with JSON text that `schema` accepts. */
 const jsonOf = <T>(schema: z.ZodType<T>, what: string) =>
-  z
-    .string({ error: ({ input }) => `expected ${what} as JSON text, got ${got(input)}` })
-    .transform((json, context): T => {
-      let value: unknown;
-      try {
-        value = JSON.parse(json);
-      } catch {
-        context.addIssue({ code: 'custom', message: `expected ${what} as JSON text, got ${got(json)}` });
-        return z.NEVER;
-      }
-      const parsed = schema.safeParse(value);
-      if (parsed.success) return parsed.data;
-      context.addIssue({
-        code: 'custom',
-        message: `expected ${what}, got ${got(json)} (${z.prettifyError(parsed.error)})`,
-      });
+  z.string(expected(`${what} as JSON text`)).transform((json, context): T => {
+    let value: unknown;
+    try {
+      value = JSON.parse(json);
+    } catch {
+      context.addIssue({ code: 'custom', message: `expected ${what} as JSON text, got ${got(json)}` });
       return z.NEVER;
+    }
+    const parsed = schema.safeParse(value);
+    if (parsed.success) return parsed.data;
+    context.addIssue({
+      code: 'custom',
+      message: `expected ${what}, got ${got(json)} (${describeIssues(parsed.error)})`,
     });
+    return z.NEVER;
+  });
 
 const devLocations = z.record(
   z.string().regex(/^[A-Z]{3}$/, 'expected a code of three capital letters'),
@@ -171,37 +153,33 @@ export function makeVariables(isLocal: boolean) {
   const isSecure = (url: string): boolean => isLocal || !isHttp(url);
   return {
     ENVIRONMENT: z
-      .enum(['local', 'staging', 'production'], {
-        error: ({ input }) => `expected local, staging or production, got ${got(input)}`,
-      })
+      .enum(['local', 'staging', 'production'], expected('local, staging or production'))
       .default('production'),
     REGIONS: jsonOf(regionsSchema, 'a list of regions').refine((all) => all.every(({ origin }) => isSecure(origin)), {
       error: ({ input }) => `${HTTPS_ONLY}, got ${(input as Region[]).map(({ origin }) => origin).filter(isHttp)}`,
     }),
     TOKEN_SECRET: secret.optional(),
     TOKEN_JWKS_URL: z
-      .url({ protocol: /^https?$/, error: ({ input }) => `expected an http or https URL, got ${got(input)}` })
+      .url({ protocol: /^https?$/, ...expected('an http or https URL') })
       .refine(isSecure, needsHttps)
       .optional(),
     TOKEN_AUDIENCE: text.default(LISTENER_AUDIENCE),
     TOKEN_ISSUER: text.optional(),
     ORIGIN_SECRET: secret,
-    ISOLATE_CACHE_BYTES: wholeNumber(0, 104_857_600, 33_554_432),
-    REGION_TIER: z.enum(['on', 'off'], { error: ({ input }) => `expected on or off, got ${got(input)}` }).default('on'),
-    REGION_SHARDS: wholeNumber(1, 256, 8),
-    REGION_CACHE_BYTES: wholeNumber(0, 104_857_600, 8_388_608),
-    ORIGIN_TIMEOUT_MS: wholeNumber(1, 30_000, 2000),
-    REQUEST_DEADLINE_MS: wholeNumber(1, 60_000, 5000),
-    POPULAR_WARM_SECONDS: wholeNumber(0, 86_400, 60),
-    DEVICE_MAX_AGE_SECONDS: wholeNumber(0, 86_400, 60),
+    ISOLATE_CACHE_BYTES: wholeNumber(0, 104_857_600).default(33_554_432),
+    REGION_TIER: z.enum(['on', 'off'], expected('on or off')).default('on'),
+    REGION_SHARDS: wholeNumber(1, 256).default(8),
+    REGION_CACHE_BYTES: wholeNumber(0, 104_857_600).default(8_388_608),
+    ORIGIN_TIMEOUT_MS: wholeNumber(1, 30_000).default(2000),
+    REQUEST_DEADLINE_MS: wholeNumber(1, 60_000).default(5000),
+    POPULAR_WARM_SECONDS: wholeNumber(0, 86_400).default(60),
+    DEVICE_MAX_AGE_SECONDS: wholeNumber(0, 86_400).default(60),
     CORS_ORIGINS: origins
       .refine((value) => splitList(value).every(isSecure), needsHttps)
       .transform(splitList)
       .default([]),
     DEV_LOCATIONS: jsonOf(devLocations, 'places by data-centre code')
-      .refine(() => isLocal, {
-        error: ({ input }) => `expected no places unless ENVIRONMENT is local, got ${got(input)}`,
-      })
+      .refine(() => isLocal, expected('no places unless ENVIRONMENT is local'))
       .optional(),
   };
 }

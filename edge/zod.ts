@@ -12,7 +12,6 @@ export {
   NEVER,
   number,
   object,
-  prettifyError,
   record,
   strictObject,
   string,

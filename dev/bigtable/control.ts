@@ -2,6 +2,7 @@
 // only.
 import { Hono } from 'hono';
 import { z } from 'zod';
+import { describeIssues } from '../../shared/domain/describe-issues.ts';
 import { CONTROL_HOST, type ControlListener, startControlListener } from '../control-listener.ts';
 import type { EmbeddedBigtable } from './embedded-bigtable.ts';
 import { faultSchema } from './faults.ts';
@@ -36,14 +37,14 @@ export function createControl(bigtable: EmbeddedBigtable): Hono {
     const name = c.req.param('name');
     if (unknown([name]) !== undefined) return c.json({ error: `no such cluster: '${name}'` }, 404);
     const fault = faultSchema.safeParse(await c.req.json().catch(() => undefined));
-    if (!fault.success) return c.json({ error: z.prettifyError(fault.error) }, 400);
+    if (!fault.success) return c.json({ error: describeIssues(fault.error) }, 400);
     bigtable.setFault(name, fault.data);
     return c.json(state());
   });
 
   app.put('/replication', async (c) => {
     const body = replicationSchema.safeParse(await c.req.json().catch(() => undefined));
-    if (!body.success) return c.json({ error: z.prettifyError(body.error) }, 400);
+    if (!body.success) return c.json({ error: describeIssues(body.error) }, 400);
     const { lagMs, stopped } = body.data;
     const missing = unknown(stopped ?? []);
     if (missing !== undefined) return c.json({ error: `no such cluster: '${missing}'` }, 404);

@@ -1,7 +1,7 @@
 // The control of the ways to the regions: their faults over HTTP, for commands in another process.
 import { Hono } from 'hono';
-import { describeIssue } from '../../ops/cli/describe-issue.ts';
 import { regionFaultSchema } from '../../ops/fault/region-fault.ts';
+import { describeIssues } from '../../shared/domain/describe-issues.ts';
 import type { RegionProxy } from './proxy.ts';
 
 /**
@@ -20,7 +20,7 @@ export function createRegionControl(proxies: readonly RegionProxy[]): Hono {
       return c.json({ error: `expected one of ${known}, got ${JSON.stringify(name)}` }, 404);
     }
     const fault = regionFaultSchema.safeParse(await c.req.json().catch(() => undefined));
-    if (!fault.success) return c.json({ error: describeIssue(fault.error) }, 400);
+    if (!fault.success) return c.json({ error: describeIssues(fault.error) }, 400);
     await proxy.setFault(fault.data);
     return c.json(state());
   });

@@ -1,7 +1,7 @@
 // Verifies the bearer token into a user and scopes. Verified tokens are remembered for a while, so a listener's next
 // read costs no signature check.
 import { errors, type JWTPayload, jwtVerify } from 'jose';
-import { LRUCache } from 'lru-cache';
+import { createVerifiedTokens } from '../../shared/caching/verified-tokens.ts';
 import { isScope, ORIGIN_AUDIENCE, type Scope } from '../../shared/domain/identity.ts';
 import { PUBLIC_ID_PATTERN } from '../../shared/domain/ids.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
@@ -13,10 +13,6 @@ import type { VerificationKeys } from './token-keys.ts';
 export interface Identity {
   readonly user: string;
   readonly scopes: ReadonlySet<Scope>;
-}
-
-interface Remembered extends Identity {
-  readonly untilMs: number;
 }
 
 export interface IdentityVerifier {
@@ -45,7 +41,7 @@ const MAX_TOKEN_CHARACTERS = 8_192;
 const CLOCK_TOLERANCE_SECONDS = 5;
 
 export function createIdentityVerifier({ keys, audience, issuer, clock, counters }: IdentityOptions): IdentityVerifier {
-  const remembered = new LRUCache<string, Remembered>({ max: MAX_REMEMBERED_TOKENS });
+  const verified = createVerifiedTokens<Identity>(clock, MAX_REMEMBERED_TOKENS);
 
   async function verifyToken(
     authorization: string,
@@ -55,8 +51,8 @@ export function createIdentityVerifier({ keys, audience, issuer, clock, counters
     if (token.length > MAX_TOKEN_CHARACTERS) throw invalidToken('the token is too long');
     const payload = await readClaims(token, waitUntil);
     const untilMs = Math.min((payload.exp ?? 0) * 1000, clock.now() + REMEMBER_MS);
-    const identity = { ...identityOf(payload), untilMs };
-    remembered.set(authorization, identity);
+    const identity = identityOf(payload);
+    verified.set(authorization, identity, untilMs);
     return identity;
   }
 
@@ -80,19 +76,14 @@ export function createIdentityVerifier({ keys, audience, issuer, clock, counters
     }
   }
 
-  function recall(authorization: string | undefined): Identity | undefined {
-    const known = authorization === undefined ? undefined : remembered.get(authorization);
-    return known !== undefined && clock.now() < known.untilMs ? known : undefined;
-  }
-
   return {
-    recall,
+    recall: verified.get,
     verify: async (authorization, waitUntil) => {
       try {
         if (authorization === undefined) throw missingToken();
         const token = /^Bearer +([\w.~+/-]+=*) *$/i.exec(authorization)?.[1];
         if (token === undefined) throw invalidToken('the token is not valid');
-        return recall(authorization) ?? (await verifyToken(authorization, token, waitUntil));
+        return verified.get(authorization) ?? (await verifyToken(authorization, token, waitUntil));
       } catch (error) {
         if (error instanceof EarshotError && error.code === 'unauthenticated')
           counters.add('edge_rejected_tokens_total');

@@ -4,6 +4,7 @@ import { cutList } from '../../shared/domain/list.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
 import { interleaveBytes } from '../../shared/runtime/bytes.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
+import { makeProblem } from '../../shared/wire/problem.ts';
 import type { Read } from '../reads/fallback.ts';
 import { ReadError, type Served } from '../reads/serve-reads.ts';
 import type { CacheTrail } from '../reads/trail.ts';
@@ -13,7 +14,6 @@ import { serializeCacheStatus } from './cache-status.ts';
 import { closeList, describeList, openList } from './compose.ts';
 import { REGIONS_HEADER, serializeDecision, serializeRegions } from './debug.ts';
 import { EVERY_ANSWER } from './every-answer.ts';
-import { makeProblem } from './problem.ts';
 
 export interface BatchRead extends Read {
   readonly limit: number;
@@ -44,7 +44,7 @@ function composeBody(answer: BatchAnswer): Uint8Array {
   for (const [i, result] of answer.results.entries()) {
     if (i > 0) text += ',';
     if (result instanceof EarshotError) {
-      const problem = makeProblem(result);
+      const problem = makeProblem(result.code, result.message);
       text += JSON.stringify({ status: problem.status, problem, ...describeTrails(trailsOf(result), answer) });
       continue;
     }

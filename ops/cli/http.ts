@@ -1,7 +1,7 @@
 // HTTP calls to parts of the local cloud. They connect straight to the port: proxies of the environment are ignored.
 import { Agent, request } from 'undici';
 import type { z } from 'zod';
-import { describeIssue } from './describe-issue.ts';
+import { describeIssues } from '../../shared/domain/describe-issues.ts';
 
 const TIMEOUT_MS = 5_000;
 
@@ -44,7 +44,7 @@ export async function fetchJson<T>(
   if (status >= 300) throw new Error(reasonIn(answer) ?? `${part} answered ${url} with status ${status}`);
   const parsed = schema.safeParse(answer);
   if (parsed.success) return parsed.data;
-  throw new Error(`${part} answered ${url} with unexpected JSON: ${describeIssue(parsed.error)}`);
+  throw new Error(`${part} answered ${url} with unexpected JSON: ${describeIssues(parsed.error)}`);
 }
 
 function parseJson(text: string): unknown {

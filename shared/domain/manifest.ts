@@ -2,6 +2,7 @@
 // It is the one mutable document, replaced by compare-and-set. Parsing keeps unknown fields: a newer `earshot` may
 // write them.
 import { z } from 'zod';
+import { describeIssues } from './describe-issues.ts';
 import { isGeneration } from './generation.ts';
 import { NAME_GRAMMAR, NAME_PATTERN } from './ids.ts';
 
@@ -59,6 +60,6 @@ export function parseManifest(json: string): Manifest {
     throw new Error(`expected the manifest to be JSON, got ${JSON.stringify(json.slice(0, 80))}`, { cause });
   }
   const result = manifestSchema.safeParse(value);
-  if (!result.success) throw new Error(`the manifest is not valid: ${z.prettifyError(result.error)}`);
+  if (!result.success) throw new Error(`the manifest is not valid: ${describeIssues(result.error)}`);
   return result.data;
 }

@@ -1,6 +1,7 @@
 // The request `POST /internal/v1/lists:read`: the lists that the edge reads from an origin. read-response.ts has the
 // answer.
 import { z } from 'zod';
+import { describeIssues } from '../domain/describe-issues.ts';
 import { isGeneration } from '../domain/generation.ts';
 import { isLoadableUser, isName, NAME_PATTERN } from '../domain/ids.ts';
 import type { ListKey } from '../domain/keys.ts';
@@ -41,7 +42,7 @@ export const listsReadSchema = z.strictObject({ keys: z.array(listQuerySchema).m
 export function parseListsRead(body: unknown): readonly ListQuery[] {
   if (isValidListsRead(body)) return body.keys;
   const result = listsReadSchema.safeParse(body);
-  if (!result.success) throw new Error(z.prettifyError(result.error));
+  if (!result.success) throw new Error(describeIssues(result.error));
   return result.data.keys;
 }
 

@@ -32,7 +32,7 @@ tierContract('region', () => ({ tier: makeRegion(), nowMs: clock.now() }));
 
 /** The memory of an object of its own, in the object. */
 function makeRegion(): Tier {
-  const { REGION_CACHE: namespace } = env as { REGION_CACHE: DurableObjectNamespace<RegionCache> };
+  const { REGION_CACHE: namespace } = env as unknown as { REGION_CACHE: DurableObjectNamespace<RegionCache> };
   const stub = namespace.getByName(`contract-${hosts++}`);
   const inObject = <T>(use: (tier: Tier) => Promise<T>): Promise<T> =>
     runInDurableObject(stub, (object: RegionCache) => use(object.memory));

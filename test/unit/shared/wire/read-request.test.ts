@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
+import { describeIssues } from '../../../../shared/domain/describe-issues.ts';
 import { type ListQuery, listsReadSchema, parseListsRead } from '../../../../shared/wire/read-request.ts';
 
 const ask: ListQuery = { surface: 'home', variant: 'control', generation: 1_795_402_800_000, user: 'ann' };
@@ -39,7 +40,7 @@ const outcomeOf = (read: () => unknown): unknown => {
   try {
     return read();
   } catch (error) {
-    return error instanceof z.ZodError ? z.prettifyError(error) : (error as Error).message;
+    return error instanceof z.ZodError ? describeIssues(error) : (error as Error).message;
   }
 };
 
