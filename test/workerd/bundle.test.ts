@@ -9,7 +9,7 @@ const sources: Record<string, string> = import.meta.glob(['../../edge/**/*.ts', 
   eager: true,
 });
 /** Types, of which nothing is left in the bundle. */
-const TYPES = ['core', 'infer'];
+const TYPES = ['core', 'infer', 'ZodError'];
 
 const membersOf = (source: string): string[] =>
   [...source.matchAll(/(?<![\w.])z\.(\w+)/g)].map(([, member]) => member ?? '').filter((name) => !TYPES.includes(name));
