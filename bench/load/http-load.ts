@@ -1,6 +1,5 @@
-// A fixed number of requests over a fixed number of kept connections. Only the server's time is measured, so the client
-// may be plain.
-import { Agent, request } from 'node:http';
+// A fixed number of requests over a fixed number of kept connections, by undici. Only the server's time is measured.
+import { Pool } from 'undici';
 
 const REQUEST_TIMEOUT_MS = 10_000;
 
@@ -19,48 +18,36 @@ export interface Answer {
 
 export interface HttpLoad {
   ask(ask: Ask): Promise<Answer>;
-  /**
-   * Sends `count` requests, as many at once as there are connections, and hands each answer to `check`. Rejects when
-   * one of them does.
-   */
+  /** Sends `count` requests, one per connection at a time, and passes each answer to `check`. Rejects when one fails. */
   run(count: number, askOf: (i: number) => Ask, check: (answer: Answer, i: number) => void): Promise<void>;
   close(): void;
 }
 
 export function createHttpLoad(port: number, connections: number): HttpLoad {
-  const agent = new Agent({ keepAlive: true, maxSockets: connections });
+  const timeouts = { headersTimeout: REQUEST_TIMEOUT_MS, bodyTimeout: REQUEST_TIMEOUT_MS };
+  const pool = new Pool(`http://127.0.0.1:${port}`, { connections, ...timeouts });
 
-  const ask = ({ path, body, headers = {} }: Ask): Promise<Answer> =>
-    new Promise((resolve, reject) => {
-      const method = body === undefined ? 'GET' : 'POST';
-      const options = { host: '127.0.0.1', port, path, method, headers, agent, timeout: REQUEST_TIMEOUT_MS };
-      const outgoing = request(options, (response) => {
-        const chunks: Buffer[] = [];
-        response.on('data', (chunk: Buffer) => chunks.push(chunk));
-        response.once('error', reject);
-        response.once('end', () => {
-          const [first = Buffer.alloc(0), ...rest] = chunks;
-          const bytes = rest.length === 0 ? first : Buffer.concat(chunks);
-          resolve({ status: response.statusCode ?? 0, headers: response.headers, body: bytes });
-        });
-      });
-      outgoing.once('error', reject);
-      outgoing.once('timeout', () => outgoing.destroy(new Error(`no answer within ${REQUEST_TIMEOUT_MS} ms`)));
-      outgoing.end(body);
-    });
+  async function ask({ path, body, headers = {} }: Ask): Promise<Answer> {
+    const method = body === undefined ? 'GET' : 'POST';
+    const response = await pool.request({ path, method, headers, body: body ?? null });
+    const bytes = Buffer.from(await response.body.arrayBuffer());
+    return { status: response.statusCode, headers: response.headers, body: bytes };
+  }
 
   return {
     ask,
     run: async (count, askOf, check) => {
       let next = 0;
-      const loop = async (): Promise<void> => {
+      const runConnection = async (): Promise<void> => {
         while (next < count) {
           const i = next++;
           check(await ask(askOf(i)), i);
         }
       };
-      await Promise.all(Array.from({ length: connections }, loop));
+      await Promise.all(Array.from({ length: connections }, runConnection));
     },
-    close: () => agent.destroy(),
+    close: () => {
+      void pool.destroy();
+    },
   };
 }
