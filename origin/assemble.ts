@@ -15,8 +15,8 @@ import { createRecommendationTable, type RecommendationTable } from './bigtable/
 import type { OriginConfig } from './config.ts';
 import { createBulkhead } from './guard/bulkhead.ts';
 import { createConcurrencyLimit } from './guard/concurrency-limit.ts';
-import { createGate, type LoopLoad } from './guard/cpu-admission.ts';
-import { ShedError } from './guard/shed-error.ts';
+import { createCpuAdmission, type LoopLoad } from './guard/cpu-admission.ts';
+import { createGuard } from './guard/guard.ts';
 import { createApp } from './http/app.ts';
 import { createListsRoute, isListsRead, type ListsRouteDeps } from './http/lists-read.ts';
 import { createCallerVerifier } from './http/verify-caller.ts';
@@ -24,7 +24,7 @@ import { createExpandLists } from './items/expanded-lists.ts';
 import { createItemReader } from './items/item-reader.ts';
 import { createListReader } from './lists/coalescing-reader.ts';
 import { createListMemory } from './lists/list-memory.ts';
-import { createTableLoad, type Guard } from './lists/load-lists.ts';
+import { createTableLoad } from './lists/load-lists.ts';
 import { createManifestPoller, type ManifestPoller } from './manifest/poller.ts';
 import { askPrimary } from './metrics/cluster-metrics.ts';
 import { createMetrics, type Metrics } from './metrics/metrics.ts';
@@ -112,26 +112,17 @@ export function assembleOrigin(
   });
 
   const siblings = place && connectSiblings(place.directory, place.index, place.count);
-  const gate = createGate({ clock, loopLoad });
+  const admission = createCpuAdmission({ clock, loopLoad });
   const bulkhead = createBulkhead({
     clock,
-    admittedShare: gate.admittedShare,
+    admittedShare: admission.admittedShare,
     limit: createConcurrencyLimit({ clock }),
     onShed: (reason, _weight, priority) => {
-      gate.noteShed();
+      admission.recordShed();
       metrics.shed(reason, priority);
     },
   });
-  let retryAfterSeconds = 1;
-  const guard: Guard = async ({ isBackground, ...ask }, work) => {
-    try {
-      const priority = isBackground ? 'background' : 'foreground';
-      return await bulkhead.run({ ...ask, priority }, work);
-    } catch (error) {
-      if (error instanceof ShedError) retryAfterSeconds = error.retryAfterSeconds;
-      throw error;
-    }
-  };
+  const { guard, retryAfterSeconds } = createGuard(bulkhead);
   const memory = createListMemory(config.listCacheBytes);
   const fromTable = createTableLoad({ table, clock, counters });
   const ownLists = createListReader({
@@ -160,7 +151,7 @@ export function assembleOrigin(
     expandLists: createExpandLists({ items, clock }),
     readTimeoutMs: config.readTimeoutMs,
     isRefusedUnread: () => {
-      const isRefused = gate.refuses();
+      const isRefused = !admission.admit();
       if (isRefused) metrics.shed('no_cpu', 'foreground');
       return isRefused;
     },
@@ -169,7 +160,7 @@ export function assembleOrigin(
     clock,
     counters,
     observe: (ms, outcome) => metrics.observeRead(ms / 1000, outcome),
-    retryAfterSeconds: () => retryAfterSeconds,
+    retryAfterSeconds,
     onError: (err, { code }, { url, headers }) =>
       logger.error({ err, path: url, code, traceparent: headers.traceparent }, 'request failed'),
   };

@@ -1,4 +1,4 @@
-// Reads that wait, foreground before background and each in the order in which they came. Whoever is in it is in it once, and counted.
+// Queue of reads: foreground before background, each first in, first out. It counts the keys that wait.
 import type { Priority } from './shed-error.ts';
 
 export interface Waiter {
@@ -7,12 +7,13 @@ export interface Waiter {
 }
 
 export interface WaitQueue<T extends Waiter> {
+  /** Adds a waiter that is not in the queue. */
   add(waiter: T): void;
-  /** False if it was not there any more. */
+  /** Returns false if the waiter is not in the queue. */
   remove(waiter: T): boolean;
   first(): T | undefined;
   firstBackground(): T | undefined;
-  /** Keys that a read of this priority, arriving now, would have before it. */
+  /** Keys before a read of this priority that arrives now. */
   weightBefore(priority: Priority): number;
   weight(): number;
   size(): number;

@@ -10,7 +10,7 @@ import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Counters } from '../../shared/runtime/counters.ts';
 import { EarshotError, toEarshotError } from '../../shared/wire/errors.ts';
 import type { ReadFailure, RecommendationTable } from '../bigtable/recommendation-table.ts';
-import type { Guard } from '../lists/load-lists.ts';
+import type { Guard } from '../guard/guard.ts';
 
 export interface Item {
   /** One JSON object in one line; undefined: there is no such item. */

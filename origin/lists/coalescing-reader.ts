@@ -14,8 +14,9 @@ import type { Counters } from '../../shared/runtime/counters.ts';
 import { EarshotError, type ErrorCode, toEarshotError } from '../../shared/wire/errors.ts';
 import type { ListQuery } from '../../shared/wire/read-request.ts';
 import type { ListResult } from '../../shared/wire/read-response.ts';
+import type { Guard } from '../guard/guard.ts';
 import type { HeldList, ListMemory } from './list-memory.ts';
-import { type Guard, isFailed, type Loaded, type LoadLists } from './load-lists.ts';
+import { isFailed, type Loaded, type LoadLists } from './load-lists.ts';
 
 export interface ListReader {
   /**

@@ -19,19 +19,6 @@ export type LoadLists = (
   cancellations?: readonly Cancellation[],
 ) => Promise<Loaded[]>;
 
-/** Lets `work` begin when there is room for it, with the time that is left then; rejects with an EarshotError when there will not be in time. */
-export type Guard = <T>(
-  ask: {
-    readonly isBackground: boolean;
-    readonly weight: number;
-    readonly timeoutMs: number;
-    readonly cancellation?: Cancellation | undefined;
-    /** Called before the guard returns when `work` has to wait for room. */
-    readonly onWait?: (() => void) | undefined;
-  },
-  work: (leftMs: number) => Promise<T>,
-) => Promise<T>;
-
 interface TableLoadOptions {
   readonly table: Pick<RecommendationTable, 'readLists'>;
   readonly clock: Clock;

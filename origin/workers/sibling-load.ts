@@ -10,7 +10,8 @@ import { murmur3 } from '../../shared/runtime/hash.ts';
 import { toEarshotError } from '../../shared/wire/errors.ts';
 import type { ListQuery } from '../../shared/wire/read-request.ts';
 import type { ListResult } from '../../shared/wire/read-response.ts';
-import type { Guard, Loaded, LoadLists } from '../lists/load-lists.ts';
+import type { Guard } from '../guard/guard.ts';
+import type { Loaded, LoadLists } from '../lists/load-lists.ts';
 import type { Siblings } from './siblings.ts';
 
 interface SiblingLoadOptions {

@@ -1,8 +1,9 @@
 // Two processes that need each other's users at once: readers, sibling loads and flights as they are wired, with the table answered by hand.
 import { expect, test } from 'vitest';
+import type { Guard } from '../../../../origin/guard/guard.ts';
 import { createListReader, type ListReader } from '../../../../origin/lists/coalescing-reader.ts';
 import { createListMemory } from '../../../../origin/lists/list-memory.ts';
-import type { Guard, Loaded, LoadLists } from '../../../../origin/lists/load-lists.ts';
+import type { Loaded, LoadLists } from '../../../../origin/lists/load-lists.ts';
 import { readByOwner } from '../../../../origin/workers/read-by-owner.ts';
 import { chooseWorker, createSiblingLoad } from '../../../../origin/workers/sibling-load.ts';
 import { EMPTY_MANIFEST } from '../../../../shared/domain/manifest.ts';
