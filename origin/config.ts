@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { MIN_SECRET_BYTES } from '../shared/domain/identity.ts';
 import { NAME_GRAMMAR, NAME_PATTERN } from '../shared/domain/ids.ts';
 import { APP_PROFILES, makeServeProfile } from './bigtable/app-profiles.ts';
-import { DEFAULT_CALLS_PER_LANE, DEFAULT_CHANNELS } from './bigtable/recommendation-table.ts';
+import { DEFAULT_CALLS_PER_BATCH_KEY, DEFAULT_CHANNELS } from './bigtable/recommendation-table.ts';
 
 const wholeNumber = (min: number, max: number) =>
   z
@@ -28,7 +28,7 @@ const environment = z.object({
   /** Connections to Bigtable. Default: 2 */
   EARSHOT_BIGTABLE_CHANNELS: wholeNumber(1, 32).default(DEFAULT_CHANNELS),
   /** ReadRows calls of one surface, variant and generation that may be out at once. Default: 2 */
-  EARSHOT_BIGTABLE_CALLS: wholeNumber(1, 100).default(DEFAULT_CALLS_PER_LANE),
+  EARSHOT_BIGTABLE_CALLS: wholeNumber(1, 100).default(DEFAULT_CALLS_PER_BATCH_KEY),
   BIGTABLE_EMULATOR_HOST: z
     .string()
     .regex(/^\S+:\d{1,5}$/, 'expected host:port')
@@ -61,7 +61,7 @@ export interface OriginConfig {
   /** Undefined: nothing is hedged, nor read elsewhere when the local cluster is gone. */
   readonly hedgeProfile: string | undefined;
   readonly channels: number;
-  readonly callsPerLane: number;
+  readonly callsPerBatchKey: number;
   readonly originSecret: string;
   readonly host: string;
   readonly port: number;
@@ -90,7 +90,7 @@ export function readOriginConfig(env: Readonly<Record<string, string | undefined
     appProfile: values.EARSHOT_APP_PROFILE ?? makeServeProfile(values.EARSHOT_REGION),
     hedgeProfile: values.EARSHOT_HEDGE_APP_PROFILE === 'off' ? undefined : values.EARSHOT_HEDGE_APP_PROFILE,
     channels: values.EARSHOT_BIGTABLE_CHANNELS,
-    callsPerLane: values.EARSHOT_BIGTABLE_CALLS,
+    callsPerBatchKey: values.EARSHOT_BIGTABLE_CALLS,
     originSecret: values.EARSHOT_ORIGIN_SECRET,
     host: values.HOST,
     port: values.PORT,

@@ -11,7 +11,7 @@ import { toEarshotError } from '../../shared/wire/errors.ts';
 import type { ListQuery } from '../../shared/wire/read-request.ts';
 import type { ListResult } from '../../shared/wire/read-response.ts';
 import type { Guard } from '../guard/guard.ts';
-import type { Loaded, LoadLists } from '../lists/load-lists.ts';
+import type { LoadLists, LoadResult } from '../lists/load-lists.ts';
 import type { Siblings } from './siblings.ts';
 
 interface SiblingLoadOptions {
@@ -40,7 +40,7 @@ export function createSiblingLoad({ siblings, load, guard, clock, counters }: Si
     asks: readonly ListQuery[],
     timeoutMs: number,
     cancellations: readonly Cancellation[],
-  ): Promise<Loaded[]> {
+  ): Promise<LoadResult[]> {
     const isBackground = asks.every((ask) => ask.isBackground);
     const room = { isBackground, weight: asks.length, timeoutMs, cancellation: combineCancellations(cancellations) };
     try {
@@ -56,7 +56,7 @@ export function createSiblingLoad({ siblings, load, guard, clock, counters }: Si
     asks: readonly ListQuery[],
     timeoutMs: number,
     cancellations: readonly Cancellation[],
-  ): Promise<Loaded[]> {
+  ): Promise<LoadResult[]> {
     if (worker === siblings.own) return load(asks, timeoutMs, cancellations);
     if (clock.now() < (bypassUntilMs.get(worker) ?? 0)) return loadInstead(asks, timeoutMs, cancellations);
     const startedAtMs = clock.now();
@@ -77,7 +77,7 @@ export function createSiblingLoad({ siblings, load, guard, clock, counters }: Si
 
   return async (asks, timeoutMs, cancellations = []) => {
     const indexes = Map.groupBy(asks.keys(), (i) => chooseWorker((asks[i] as ListQuery).user, siblings.count));
-    const loaded: Loaded[] = new Array(asks.length);
+    const loaded: LoadResult[] = new Array(asks.length);
     const loads = [...indexes].map(async ([worker, at]) => {
       const part = await loadFrom(
         worker,
@@ -85,7 +85,7 @@ export function createSiblingLoad({ siblings, load, guard, clock, counters }: Si
         timeoutMs,
         at.flatMap((i) => cancellations[i] ?? []),
       );
-      for (const [n, i] of at.entries()) loaded[i] = part[n] as Loaded;
+      for (const [n, i] of at.entries()) loaded[i] = part[n] as LoadResult;
     });
     await Promise.all(loads);
     return loaded;
@@ -93,7 +93,7 @@ export function createSiblingLoad({ siblings, load, guard, clock, counters }: Si
 }
 
 /** As old as the other process says, counted from before it was asked. */
-function toLoaded(result: ListResult, startedAtMs: number): Loaded {
+function toLoaded(result: ListResult, startedAtMs: number): LoadResult {
   if (result.kind === 'error') return result;
   const { ageMs = 0, itemsAgeMs: _, ...value } = result;
   return { value, storedAtMs: startedAtMs - ageMs };

@@ -88,8 +88,8 @@ export async function openKeyReads(address: BigtableAddress, options: KeyReadsOp
       const over = Promise.withResolvers<ReadOutcome>();
       const rows: ReadOutcome['rows'] = {};
       let failed: ReadOutcome['failed'];
-      const ask = { tableName, filter, keys: [...keys].sort(), deadlineAtMs: clock.monotonicNow() + timeoutMs };
-      const read = startKeyRead(deps, ask, {
+      const query = { tableName, filter, keys: [...keys].sort(), deadlineAtMs: clock.monotonicNow() + timeoutMs };
+      const read = startKeyRead(deps, query, {
         onKey: (key, row) => {
           if (Object.hasOwn(rows, key)) over.reject(new Error(`expected ${key} to be answered once, got it twice`));
           rows[key] = row?.cells[0]?.value.toString();
@@ -100,7 +100,7 @@ export async function openKeyReads(address: BigtableAddress, options: KeyReadsOp
         onSlow: () => void seen.slow++,
         onOver: () => over.resolve({ rows, ...(failed === undefined ? {} : { failed }) }),
       });
-      return { cancel: read.cancel, outcome: over.promise, rows };
+      return { cancel: () => read.cancel(), outcome: over.promise, rows };
     },
   };
 }
