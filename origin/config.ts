@@ -1,4 +1,5 @@
-// The origin's configuration, read from the environment once at the start. An invalid value ends the process with one line that names it.
+// The origin's configuration, read from the environment once at the start. An invalid value ends the process with one
+// line that names it.
 import { z } from 'zod';
 import { MIN_SECRET_BYTES } from '../shared/domain/identity.ts';
 import { NAME_GRAMMAR, NAME_PATTERN } from '../shared/domain/ids.ts';
@@ -48,62 +49,45 @@ const environment = z.object({
   EARSHOT_LIST_CACHE_BYTES: wholeNumber(0, 1_099_511_627_776).default(268_435_456),
   /** Bytes of memory for items; 0 keeps none. Default: 67108864 (64 MiB). */
   EARSHOT_ITEM_CACHE_BYTES: wholeNumber(0, 1_099_511_627_776).default(67_108_864),
-  /** Milliseconds after SIGTERM until the process stops listening, so that load balancers see readyz first. Default: 5000. */
+  /** Milliseconds from SIGTERM until the process stops listening: load balancers see readyz first. Default: 5000. */
   EARSHOT_DRAIN_DELAY_MS: wholeNumber(0, 60_000).default(5000),
   /** Maximum milliseconds for requests in flight after that. Default: 10000. */
   EARSHOT_DRAIN_TIMEOUT_MS: wholeNumber(0, 600_000).default(10_000),
 });
 
-export interface OriginConfig {
-  readonly region: string;
-  readonly bigtable: { readonly project: string; readonly instance: string; readonly emulatorHost: string | undefined };
-  readonly appProfile: string;
-  /** Undefined: neither hedges nor failovers. */
-  readonly hedgeProfile: string | undefined;
-  readonly channels: number;
-  readonly callsPerBatchKey: number;
-  readonly originSecret: string;
-  readonly host: string;
-  readonly port: number;
-  readonly workers: number;
-  readonly logLevel: string;
-  readonly manifestPollMs: number;
-  readonly readTimeoutMs: number;
-  readonly listCacheBytes: number;
-  readonly itemCacheBytes: number;
-  readonly drainDelayMs: number;
-  readonly drainTimeoutMs: number;
-}
+export type OriginConfig = Readonly<ReturnType<typeof toConfig>>;
 
 /** Throws an Error with a line per invalid variable, without secrets. */
 export function readOriginConfig(env: Readonly<Record<string, string | undefined>>): OriginConfig {
   const result = environment.safeParse(env);
   if (!result.success) throw new Error(result.error.issues.map((issue) => describeIssue(issue, env)).join('\n'));
-  const values = result.data;
-  return {
-    region: values.EARSHOT_REGION,
-    bigtable: {
-      project: values.EARSHOT_PROJECT,
-      instance: values.EARSHOT_INSTANCE,
-      emulatorHost: values.BIGTABLE_EMULATOR_HOST,
-    },
-    appProfile: values.EARSHOT_APP_PROFILE ?? makeServeProfile(values.EARSHOT_REGION),
-    hedgeProfile: values.EARSHOT_HEDGE_APP_PROFILE === 'off' ? undefined : values.EARSHOT_HEDGE_APP_PROFILE,
-    channels: values.EARSHOT_BIGTABLE_CHANNELS,
-    callsPerBatchKey: values.EARSHOT_BIGTABLE_CALLS,
-    originSecret: values.EARSHOT_ORIGIN_SECRET,
-    host: values.HOST,
-    port: values.PORT,
-    workers: values.WORKERS,
-    logLevel: values.LOG_LEVEL,
-    manifestPollMs: values.EARSHOT_MANIFEST_POLL_MS,
-    readTimeoutMs: values.EARSHOT_READ_TIMEOUT_MS,
-    listCacheBytes: values.EARSHOT_LIST_CACHE_BYTES,
-    itemCacheBytes: values.EARSHOT_ITEM_CACHE_BYTES,
-    drainDelayMs: values.EARSHOT_DRAIN_DELAY_MS,
-    drainTimeoutMs: values.EARSHOT_DRAIN_TIMEOUT_MS,
-  };
+  return toConfig(result.data);
 }
+
+const toConfig = (values: z.infer<typeof environment>) => ({
+  region: values.EARSHOT_REGION,
+  bigtable: {
+    project: values.EARSHOT_PROJECT,
+    instance: values.EARSHOT_INSTANCE,
+    emulatorHost: values.BIGTABLE_EMULATOR_HOST,
+  },
+  appProfile: values.EARSHOT_APP_PROFILE ?? makeServeProfile(values.EARSHOT_REGION),
+  /** Undefined: neither hedges nor failovers. */
+  hedgeProfile: values.EARSHOT_HEDGE_APP_PROFILE === 'off' ? undefined : values.EARSHOT_HEDGE_APP_PROFILE,
+  channels: values.EARSHOT_BIGTABLE_CHANNELS,
+  callsPerBatchKey: values.EARSHOT_BIGTABLE_CALLS,
+  originSecret: values.EARSHOT_ORIGIN_SECRET,
+  host: values.HOST,
+  port: values.PORT,
+  workers: values.WORKERS,
+  logLevel: values.LOG_LEVEL,
+  manifestPollMs: values.EARSHOT_MANIFEST_POLL_MS,
+  readTimeoutMs: values.EARSHOT_READ_TIMEOUT_MS,
+  listCacheBytes: values.EARSHOT_LIST_CACHE_BYTES,
+  itemCacheBytes: values.EARSHOT_ITEM_CACHE_BYTES,
+  drainDelayMs: values.EARSHOT_DRAIN_DELAY_MS,
+  drainTimeoutMs: values.EARSHOT_DRAIN_TIMEOUT_MS,
+});
 
 function describeIssue({ path, message }: z.core.$ZodIssue, env: Readonly<Record<string, string | undefined>>): string {
   const name = String(path[0]);

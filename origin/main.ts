@@ -1,4 +1,5 @@
-// Entry of the origin service. Configuration comes from the environment, logs go to standard output, SIGTERM and SIGINT start the drain.
+// Entry of the origin service. Configuration comes from the environment, logs go to standard output, SIGTERM and SIGINT
+// start the drain.
 import { pino } from 'pino';
 import { systemClock } from '../shared/runtime/clock.ts';
 import { type OriginConfig, readOriginConfig } from './config.ts';

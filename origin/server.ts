@@ -13,7 +13,7 @@ import { socketPath } from './workers/siblings.ts';
 export interface Origin {
   readonly url: string;
   readonly counters: Counters;
-  /** Fails readyz at once, and stops listening after the configured delay. Resolves after the last request has ended. */
+  /** Fails readyz at once, and stops listening after the configured delay. Resolves after the last request. */
   drain(): Promise<void>;
 }
 
@@ -84,5 +84,7 @@ async function keepWarming(
 
 const WARM_RETRY_MS = 1_000;
 
-/** Longer than Google's load balancer keeps a connection (600 s): otherwise it would send requests on connections that are being closed. */
+/**
+ * Longer than Google's load balancer keeps a connection (600 s), which could otherwise use one that is being closed.
+ */
 const KEEP_ALIVE_MS = 620_000;

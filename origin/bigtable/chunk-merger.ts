@@ -1,5 +1,5 @@
-// Merges the chunks of a ReadRows stream into rows. It rejects a stream that breaks the protocol (ReadRowsResponse.CellChunk in
-// google/bigtable/v2/bigtable.proto).
+// Merges the chunks of a ReadRows stream into rows. It rejects a stream that breaks the protocol
+// (ReadRowsResponse.CellChunk in google/bigtable/v2/bigtable.proto).
 import { asBuffer } from '../as-buffer.ts';
 
 export interface Cell {
@@ -32,7 +32,7 @@ export interface CellChunk {
 type Int64 = number | string | { toNumber(): number } | null | undefined;
 
 export interface ChunkMerger {
-  /** Adds the next chunk, and returns the row that it completes. Throws an Error on a chunk that breaks the protocol. */
+  /** Adds the next chunk, and returns the row that it completes. Throws if the chunk breaks the protocol. */
   push(chunk: CellChunk): Row | undefined;
   /** Ends the stream. Throws an UnfinishedRow inside a row. */
   end(): void;

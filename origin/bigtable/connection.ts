@@ -1,5 +1,5 @@
-// Clients of Bigtable: the official generated stubs, for Google's service and for emulators. Each call sets its own deadline, because the
-// default of ReadRows is 12 hours.
+// Clients of Bigtable: the official generated stubs, for Google's service and for emulators. Each call sets its own
+// deadline, because the default of ReadRows is 12 hours.
 import { v2 } from '@google-cloud/bigtable';
 import { type Client, credentials } from '@grpc/grpc-js';
 import { googleAuthLibrary } from 'google-gax';
@@ -8,7 +8,7 @@ import { EarshotError } from '../../shared/wire/errors.ts';
 export interface BigtableAddress {
   readonly project: string;
   readonly instance: string;
-  /** `host:port` of an emulator, without TLS and credentials. Default: Google's service with the environment's credentials. */
+  /** `host:port` of an emulator, without TLS and credentials. Default: Google's service. */
   readonly emulatorHost?: string | undefined;
 }
 
@@ -29,7 +29,7 @@ export interface BigtableConnection {
 /** A cell may have 10 MB and a row 100 MB. gRPC's default limit is 4 MB. */
 const MAX_MESSAGE_BYTES = 256 * 1024 * 1024;
 
-/** Unread bytes of a connection, and of a call. HTTP/2's default of 64 kB limits a large answer to 64 kB a round trip (docs/decisions/0015). */
+/** Unread bytes of a connection or call. HTTP/2's default allows 64 kB a round trip (docs/decisions/0015). */
 const FLOW_CONTROL_WINDOW_BYTES = 4 * 1024 * 1024;
 
 /** Options of all clients of Bigtable. */
@@ -71,8 +71,8 @@ interface GeneratedClient {
 }
 
 /**
- * Loads the client's credentials, and returns its stub. A generated client that loads them at its first call throws outside of any caller, which
- * ends the process. Throws an EarshotError of source `table`.
+ * Loads the client's credentials, and returns its stub. A generated client that loads them at its first call throws
+ * outside of any caller, which ends the process. Throws an EarshotError of source `table`.
  */
 export async function openClient(client: GeneratedClient): Promise<Client> {
   try {

@@ -1,4 +1,5 @@
-// State of the region's cluster. While it is ejected, calls go through the other app profile, which leads to any available cluster.
+// State of the region's cluster. While it is ejected, calls go through the other app profile, which leads to any
+// available cluster.
 //
 //   up ──5 failures in a row──► ejected ──probe is due──► half-open ─answered─► up
 //                                  ▲────────failed────────────┘
@@ -13,7 +14,7 @@ export interface LocalCluster {
   recordAnswer(): void;
   /** Records a call that found the cluster unavailable, or silent for unusually long. */
   recordFailure(): void;
-  /** Returns a function once per due probe: its caller probes the cluster, and reports with it whether the cluster answered. */
+  /** Returns a function once per due probe. Its caller probes the cluster, and reports whether it answered. */
   takeProbe(): ((isAnswered: boolean) => void) | undefined;
 }
 

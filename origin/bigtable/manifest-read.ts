@@ -1,5 +1,5 @@
-// Reads the manifest through the local cluster's profile, or through the other profile while that cluster is not available. It records the
-// cluster's state, also for an origin that serves all lists from memory.
+// Reads the manifest through the local cluster's profile, or through the other profile while that cluster is not
+// available. It records the cluster's state, also for an origin that serves all lists from memory.
 import { EarshotError } from '../../shared/wire/errors.ts';
 import { isUnavailable, toTableError } from './bigtable-error.ts';
 import type { BigtableConnection } from './connection.ts';

@@ -1,5 +1,5 @@
-// The manifest's row in Bigtable. The newest cell is the manifest, older cells are its history. It is replaced by compare-and-set on the cell that
-// the writer read, so that the second of two writers gets a conflict.
+// The manifest's row in Bigtable. The newest cell is the manifest, older cells are its history. It is replaced by
+// compare-and-set on the cell that the writer read, so that the second of two writers gets a conflict.
 
 import { FAMILIES, JSON_QUALIFIER, MANIFEST_ROW_KEY, TABLES } from '../../shared/domain/keys.ts';
 import { EMPTY_MANIFEST, type Manifest, manifestSchema, parseManifest } from '../../shared/domain/manifest.ts';
@@ -13,7 +13,7 @@ export interface StoredManifest {
   readonly cell: { readonly json: Buffer; readonly writtenAtMs: number } | undefined;
 }
 
-/** The manifest; EMPTY_MANIFEST before the first publication. Throws an EarshotError, or an Error if the stored manifest is not valid. */
+/** EMPTY_MANIFEST before the first publication. Throws an EarshotError, or an Error if the manifest is not valid. */
 export async function readManifest(
   bigtable: BigtableConnection,
   appProfile: string,
@@ -36,8 +36,8 @@ export async function readManifest(
 }
 
 /**
- * Writes `next` if the stored manifest is still `read`. Returns false after a conflict. Needs an app profile with single-row transactions. Throws
- * an EarshotError of source `table`, or a ZodError if `next` is not valid.
+ * Writes `next` if the stored manifest is still `read`. Returns false after a conflict. Needs an app profile with
+ * single-row transactions. Throws an EarshotError of source `table`, or a ZodError if `next` is not valid.
  */
 export async function replaceManifest(
   bigtable: BigtableConnection,
@@ -74,7 +74,7 @@ export async function replaceManifest(
   }
 }
 
-/** Timestamps only grow, so they identify the manifest. The manifest itself may be larger than a filter (20 480 bytes). */
+/** Timestamps only grow, so they identify the manifest, which may itself be too large for a filter (20 480 bytes). */
 const newestIsFrom = (writtenAtMs: number): RowFilter => ({
   chain: {
     filters: [

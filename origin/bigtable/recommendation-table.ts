@@ -8,10 +8,10 @@ import { createRetryBudget } from '../../shared/runtime/retry-budget.ts';
 import type { BigtableAddress } from './connection.ts';
 import { createLocalCluster, type LocalCluster } from './local-cluster.ts';
 import { type CallObserver, NO_OBSERVER } from './reads/call-observer.ts';
-import { closedError, createReadChannels, type ReadChannels } from './reads/channels.ts';
+import { closedError, ReadChannels } from './reads/channels.ts';
 import { createHedgeDelay } from './reads/hedge-delay.ts';
 import { readAll } from './reads/read-all.ts';
-import { type BatchKey, createReadQueue, type ReadQueue } from './reads/read-queue.ts';
+import { type BatchKey, ReadQueue } from './reads/read-queue.ts';
 import {
   type ItemValue,
   newestItem,
@@ -23,8 +23,8 @@ import {
 
 export interface RecommendationTable {
   /**
-   * One result per key, in order. Bytes are views of larger memory. Never rejects: a failure is an `error` result. A key is given up when the
-   * cancellation at its place fires.
+   * One result per key, in order. Bytes are views of larger memory. Never rejects: a failure is an `error` result. A
+   * key is given up when the cancellation at its place fires.
    */
   readLists(
     keys: readonly ListKey[],
@@ -74,7 +74,7 @@ export interface RecommendationTableOptions {
 export const MAX_KEYS_PER_CALL = 100;
 export const DEFAULT_CHANNELS = 2;
 export const DEFAULT_CALLS_PER_BATCH_KEY = 2;
-/** Hedges and retries as a share of the keys read. The reserve covers the calls in flight on a connection that breaks. */
+/** Hedges and retries as a share of the keys read. The reserve covers the calls of a connection that breaks. */
 const EXTRA_READS = { share: 0.05, reserve: 400 };
 const MAX_RETRIES = 3;
 
@@ -99,17 +99,10 @@ export function createRecommendationTable(options: RecommendationTableOptions): 
 
   return {
     readLists: (keys, timeoutMs, cancellations) =>
-      readAll(makeListQueries(keys), {
-        queue: lists,
-        clock,
-        timeoutMs,
-        toResult: toListValue,
-        cancellations,
-        onError,
-      }),
+      readAll(lists, makeListQueries(keys), { clock, timeoutMs, toResult: toListValue, cancellations, onError }),
     readItems: (ids, timeoutMs, cancellations) => {
       const queries = ids.map((id) => ({ batchKey: itemsBatchKey, rowKey: makeRowKey(id) }));
-      return readAll(queries, { queue: items, clock, timeoutMs, toResult: toItemValue, cancellations, onError });
+      return readAll(items, queries, { clock, timeoutMs, toResult: toItemValue, cancellations, onError });
     },
     warm: () => channels.warm(),
     isWarm: () => channels.isWarm(),
@@ -123,14 +116,10 @@ export function createRecommendationTable(options: RecommendationTableOptions): 
 }
 
 /** The queue of each table, over the same channels and budget. */
-function openQueues(options: RecommendationTableOptions): {
-  readonly channels: ReadChannels;
-  readonly lists: ReadQueue;
-  readonly items: ReadQueue;
-} {
+function openQueues(options: RecommendationTableOptions) {
   const { address, appProfile, hedgeProfile, clock = systemClock, random = systemRandom, onError } = options;
   const { localCluster = createLocalCluster({ clock, random }) } = options;
-  const channels = createReadChannels({
+  const channels = new ReadChannels({
     address,
     appProfiles: hedgeProfile === undefined ? [appProfile] : [appProfile, hedgeProfile],
     count: options.channels ?? DEFAULT_CHANNELS,
@@ -139,8 +128,8 @@ function openQueues(options: RecommendationTableOptions): {
     onError,
   });
   const budget = createRetryBudget(EXTRA_READS);
-  const createQueue = (table: string): ReadQueue =>
-    createReadQueue({
+  const createQueue = (table: string) =>
+    new ReadQueue({
       channels,
       appProfile,
       hedgeProfile,

@@ -1,5 +1,5 @@
-// Lists and items as they are stored in Bigtable: the filter that reads each, and its value. A list is the newest cell at or before its generation,
-// so a user without a list in the newest generation keeps the previous one.
+// Lists and items as they are stored in Bigtable: the filter that reads each, and its value. A list is the newest cell
+// at or before its generation, so a user without a list in the newest generation keeps the previous one.
 import { hash } from 'node:crypto';
 import { FAMILIES, JSON_QUALIFIER, type ListKey, makeListQualifier } from '../../shared/domain/keys.ts';
 import type { ListValue } from '../../shared/domain/list.ts';

@@ -1,6 +1,6 @@
-// Bulkhead in front of Bigtable. Bounds the keys in flight and the keys queued. Sheds the rest immediately, so that the caller has time to try
-// another region. Each slot that is taken is given back. The queue is first in, first out: last in, first out gains no throughput, and lets
-// reads wait until they expire (docs/decisions/0017).
+// Bulkhead in front of Bigtable. Bounds the keys in flight and the keys queued. Sheds the rest immediately, so that the
+// caller has time to try another region. Each slot that is taken is given back. The queue is first in, first out: last
+// in, first out gains no throughput, and lets reads wait until they expire (docs/decisions/0017).
 
 import { CallerCancelled } from '../../shared/caching/cancellation.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
@@ -10,7 +10,7 @@ import { createQueueDelayLimit } from './queue-delay-limit.ts';
 import { type BulkheadRequest, createQueuedReads } from './queued-reads.ts';
 import { createServiceRate } from './service-rate.ts';
 import { makeShedError, type Priority, type ShedReason } from './shed-error.ts';
-import { createShedPolicy } from './shed-policy.ts';
+import { ShedPolicy } from './shed-policy.ts';
 import type { Waiter } from './wait-queue.ts';
 
 export type { BulkheadRequest } from './queued-reads.ts';
@@ -28,8 +28,8 @@ export interface BulkheadState {
 
 export interface Bulkhead {
   /**
-   * Starts `work` when there is room, with the milliseconds that are left. Rejects as `work` rejects, with a ShedError, with `deadline_exceeded`
-   * when the time runs out in the queue, and with CallerCancelled for a cancelled request.
+   * Starts `work` when there is room, with the milliseconds that are left. Rejects as `work` rejects, with a ShedError,
+   * with `deadline_exceeded` when the time runs out in the queue, and with CallerCancelled for a cancelled request.
    */
   run<T>(request: BulkheadRequest, work: (remainingMs: number) => Promise<T>): Promise<T>;
   state(): BulkheadState;
@@ -43,7 +43,7 @@ export interface BulkheadOptions {
   readonly queueSlots?: number;
   /** Maximum number of reads queued. Default: 1000. */
   readonly maxWaiting?: number;
-  /** Share of the execution slots for background reads, 0 to 1. They get half of execution and queue slots together. Default: 0.25. */
+  /** Share of the execution slots for background reads, 0 to 1; of all slots they get half. Default: 0.25. */
   readonly backgroundShare?: number;
   /** Maximum queue delay in milliseconds while no read is shed. Default: 75. */
   readonly maxDelayMs?: number;
@@ -67,7 +67,7 @@ export function createBulkhead(options: BulkheadOptions): Bulkhead {
   });
   let executing = 0;
   const bounds = { maxDelayMs, queueSlots, maxWaiting, backgroundShare };
-  const policy = createShedPolicy({ clock, limit, queue, rate, delayLimit, executing: () => executing, ...bounds });
+  const policy = new ShedPolicy({ clock, limit, queue, rate, delayLimit, executing: () => executing, ...bounds });
 
   function shed(reason: ShedReason, { weight, priority }: Waiter): EarshotError {
     options.onShed?.(reason, weight, priority);

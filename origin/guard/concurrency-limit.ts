@@ -1,14 +1,14 @@
-// Limit of the keys in flight, found by measuring latency: more keys only lengthen the queue inside the server. A read counts by its keys,
-// against the baseline of its weight. The baseline learns only from reads that were almost alone; when latency holds the limit down, a probe
-// (latency-probe.ts) tells an overload from a table that has become slower.
+// Limit of the keys in flight, found by measuring latency: more keys only lengthen the queue inside the server. A read
+// counts by its keys, against the baseline of its weight. The baseline learns only from reads that were almost alone;
+// when latency holds the limit down, a probe (latency-probe.ts) tells an overload from a table that has become slower.
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { createLatencyBaseline } from './latency-baseline.ts';
 import {
   addProbeRead,
-  createProbeSchedule,
   isProbeOver,
   type LatencyProbe,
   PROBE_SHARE,
+  ProbeSchedule,
   slowdownOf,
   startProbe,
 } from './latency-probe.ts';
@@ -54,7 +54,7 @@ export function createConcurrencyLimit(options: ConcurrencyLimitOptions): Concur
   const bounds = { initialLimit, minLimit, maxLimit };
   const baseline = createLatencyBaseline();
   let limit = clampLimit(initialLimit, bounds);
-  const schedule = createProbeSchedule(clock, limit);
+  const schedule = new ProbeSchedule(clock, limit);
   let window = startWindow(clock.monotonicNow());
   let tolerance = toleranceAt(0);
   /** Of the last window. */
@@ -71,9 +71,7 @@ export function createConcurrencyLimit(options: ConcurrencyLimitOptions): Concur
     if (step.change === 'free') schedule.recordFree(limit);
     if (step.change !== 'held-down') return;
     schedule.recordHeldDown();
-    if (!schedule.isDue(limit)) return;
-    probe = startProbe(nowMs);
-    schedule.recordProbe();
+    if (schedule.startsProbe(limit)) probe = startProbe(nowMs);
   }
 
   function endProbe(ended: LatencyProbe, nowMs: number): void {

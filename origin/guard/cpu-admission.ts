@@ -1,8 +1,8 @@
-// Admission by CPU: refuses requests before their body is read when the process has no CPU left. The bulkhead can refuse only keys, after the
-// request was parsed and looked up; a refusal here costs only a header.
+// Admission by CPU: refuses requests before their body is read when the process has no CPU left. The bulkhead can
+// refuse only keys, after the request was parsed and looked up; a refusal here costs only a header.
 //
-// The admitted share shrinks while the process is busy and either the bulkhead sheds more than a little or the event loop lags; it grows
-// otherwise. So the bulkhead decides at the margin, and a slow table alone refuses nothing here.
+// The admitted share shrinks while the process is busy and either the bulkhead sheds more than a little or the event
+// loop lags; it grows otherwise. So the bulkhead decides at the margin, and a slow table alone refuses nothing here.
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import type { Clock } from '../../shared/runtime/clock.ts';
 
@@ -34,7 +34,7 @@ const INTERVAL_MS = 50;
 const SMOOTHING = 0.3;
 /** Utilization above which the process counts as busy. Near 1 queues grow without end. */
 const BUSY = 0.95;
-/** Share of the admitted reads that the bulkhead sheds in equilibrium. Without it nothing would tell when to admit less. */
+/** Share of the admitted reads that the bulkhead sheds in equilibrium. It shows when to admit less. */
 const SHED_TARGET = 0.05;
 /** Maximum mean lag. A healthy process has turns of a few milliseconds. */
 const MAX_LAG_MS = 20;

@@ -1,5 +1,5 @@
-// Latency of uncongested reads, by weight class: a read of one key is never compared with one of 200. It learns only from samples that the
-// caller knows to be uncongested, so that an overload never becomes the norm.
+// Latency of uncongested reads, by weight class: a read of one key is never compared with one of 200. It learns only
+// from samples that the caller knows to be uncongested, so that an overload never becomes the norm.
 
 export interface LatencyBaseline {
   /** Milliseconds that an uncongested read of `weight` keys takes. Undefined with too few samples of its class. */

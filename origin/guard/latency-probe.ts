@@ -1,8 +1,9 @@
 // A probe of the table's latency without congestion. It tells an overload from a table that has become slower.
 //
-// (1) The limit drops to PROBE_SHARE, and the server works off its queue; (2) the next reads show the latency without the others; (3) if that is
-// the baseline, it was an overload, and the limit continues as before; (4) if it is more, the table is slower for good, and the baseline and the
-// limit grow by that factor. With PROBE_SHARE times TOLERANCE below 1 an error of the baseline shrinks from probe to probe.
+// (1) The limit drops to PROBE_SHARE, and the server works off its queue; (2) the next reads show the latency without
+// the others; (3) if that is the baseline, it was an overload, and the limit continues as before; (4) if it is more,
+// the table is slower for good, and the baseline and the limit grow by that factor. With PROBE_SHARE times TOLERANCE
+// below 1 an error of the baseline shrinks from probe to probe.
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { addSample, congestionOf, type LatencyWindow, startWindow } from './latency-window.ts';
 
@@ -45,43 +46,44 @@ const PROBE_AFTER_MS = 10_000;
 /** Milliseconds between two probes that start because the limit was halved. */
 const MIN_PROBE_GAP_MS = 1000;
 /**
- * Milliseconds that the limit is held down before a probe. Earlier the reads would only show the queue of the first moments of an overload; later
- * a slower table would lose too many reads.
+ * Milliseconds that the limit is held down before a probe. Earlier the reads would only show the queue of the first
+ * moments of an overload; later a slower table would lose too many reads.
  */
 const HELD_DOWN_MS = 200;
 
-/** Decides when a probe is due. `limit` is the present limit. */
-export interface ProbeSchedule {
-  recordHeldDown(): void;
-  /** The limit grows, or is as high as a probe allows. */
-  recordFree(limit: number): void;
-  recordProbe(): void;
-  isDue(limit: number): boolean;
-}
-
-export function createProbeSchedule(clock: Clock, initialLimit: number): ProbeSchedule {
-  let probedAtMs = clock.monotonicNow();
+/** Decides when a probe is due. */
+export class ProbeSchedule {
+  readonly #clock: Clock;
+  #probedAtMs: number;
   /** The limit before latency held it down. */
-  let freeLimit = initialLimit;
+  #freeLimit: number;
   /** Start and latest moment of the time in which latency holds the limit down, pauses included. */
-  let heldDownSinceMs = Number.NEGATIVE_INFINITY;
-  let heldDownAtMs = Number.NEGATIVE_INFINITY;
-  return {
-    recordHeldDown: () => {
-      const nowMs = clock.monotonicNow();
-      if (nowMs - heldDownAtMs >= PROBE_AFTER_MS) heldDownSinceMs = nowMs;
-      heldDownAtMs = nowMs;
-    },
-    recordFree: (limit) => {
-      freeLimit = limit;
-    },
-    recordProbe: () => {
-      probedAtMs = clock.monotonicNow();
-    },
-    isDue: (limit) => {
-      if (heldDownAtMs - heldDownSinceMs < HELD_DOWN_MS) return false;
-      const sinceMs = clock.monotonicNow() - probedAtMs;
-      return sinceMs >= PROBE_AFTER_MS || (limit <= freeLimit / 2 && sinceMs >= MIN_PROBE_GAP_MS);
-    },
-  };
+  #heldDownSinceMs = Number.NEGATIVE_INFINITY;
+  #heldDownAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(clock: Clock, initialLimit: number) {
+    this.#clock = clock;
+    this.#probedAtMs = clock.monotonicNow();
+    this.#freeLimit = initialLimit;
+  }
+
+  recordFree(limit: number): void {
+    this.#freeLimit = limit;
+  }
+
+  recordHeldDown(): void {
+    const nowMs = this.#clock.monotonicNow();
+    if (nowMs - this.#heldDownAtMs >= PROBE_AFTER_MS) this.#heldDownSinceMs = nowMs;
+    this.#heldDownAtMs = nowMs;
+  }
+
+  /** Whether a probe starts now, once per due probe. */
+  startsProbe(limit: number): boolean {
+    if (this.#heldDownAtMs - this.#heldDownSinceMs < HELD_DOWN_MS) return false;
+    const nowMs = this.#clock.monotonicNow();
+    const sinceMs = nowMs - this.#probedAtMs;
+    const isDue = sinceMs >= PROBE_AFTER_MS || (limit <= this.#freeLimit / 2 && sinceMs >= MIN_PROBE_GAP_MS);
+    if (isDue) this.#probedAtMs = nowMs;
+    return isDue;
+  }
 }

@@ -1,4 +1,5 @@
-// Latency of the reads of a time window over their baseline, weighted by keys: a key of a heavy read counts as much as a single key.
+// Latency of the reads of a time window over their baseline, weighted by keys: a key of a heavy read counts as much as
+// a single key.
 
 export interface LatencyWindow {
   readonly sinceMs: number;

@@ -1,6 +1,6 @@
 // The next concurrency limit from the congestion of one window. Pure. A gradient as in Netflix' Gradient2Limit
-// (github.com/Netflix/concurrency-limits) and Envoy's adaptive concurrency filter: the limit times tolerated over measured congestion, plus
-// the square root of the limit, so that it keeps looking for more.
+// (github.com/Netflix/concurrency-limits) and Envoy's adaptive concurrency filter: the limit times tolerated over
+// measured congestion, plus the square root of the limit, so that it keeps looking for more.
 import { FULL_OVERLOAD_SHARE } from './queue-delay-limit.ts';
 
 export interface LimitBounds {
@@ -24,7 +24,7 @@ const MAX_GRADIENT = 1.25;
 const GROWTH = 0.5;
 /** A limit of which less was used does not grow. */
 const GROWTH_SHARE = 0.8;
-/** A limit of which less was used shrinks back (RFC 7661, congestion window validation): an unused limit proves nothing. */
+/** A limit of which less was used shrinks (RFC 7661, congestion window validation): an unused limit proves nothing. */
 const USED_SHARE = 0.5;
 const DECAY = 0.95;
 

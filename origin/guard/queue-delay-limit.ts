@@ -1,5 +1,6 @@
-// Limit of the queue delay, by the share of reads that is refused. A burst is waited out; in an overload the queue is short, because there it
-// only adds latency. A proportional version of CoDel (RFC 8289; "Fail at Scale", ACM Queue 13/8), which jumps between two fixed limits.
+// Limit of the queue delay, by the share of reads that is refused. A burst is waited out; in an overload the queue is
+// short, because there it only adds latency. A proportional version of CoDel (RFC 8289; "Fail at Scale", ACM Queue
+// 13/8), which jumps between two fixed limits.
 import type { Clock } from '../../shared/runtime/clock.ts';
 
 export interface QueueDelayLimit {
@@ -27,7 +28,7 @@ const INTERVAL_MS = 50;
 const SMOOTHING = 0.5;
 /** The limit in a full overload. */
 const MIN_DELAY_MS = 2.5;
-/** Refused share from which on the overload is full. A higher value lets in too much where the capacity itself varies. */
+/** Refused share of a full overload. A higher value admits too much where the capacity itself varies. */
 export const FULL_OVERLOAD_SHARE = 0.4;
 
 export function createQueueDelayLimit(options: QueueDelayLimitOptions): QueueDelayLimit {

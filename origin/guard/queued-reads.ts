@@ -1,9 +1,10 @@
-// The reads queued by the bulkhead. Each leaves the queue once: it starts, its time runs out, its caller cancels, or it is shed.
+// The reads queued by the bulkhead. Each leaves the queue once: it starts, its time runs out, its caller cancels, or it
+// is shed.
 import { CallerCancelled, type Cancellation } from '../../shared/caching/cancellation.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { ServiceRate } from './service-rate.ts';
 import type { ShedReason } from './shed-error.ts';
-import { createWaitQueue, type Waiter, type WaitQueue } from './wait-queue.ts';
+import { type Waiter, WaitQueue } from './wait-queue.ts';
 
 /** `weight`: keys to read, a whole number, at least 1. */
 export interface BulkheadRequest extends Waiter {
@@ -18,7 +19,7 @@ export interface BulkheadRequest extends Waiter {
 export interface QueuedRead extends Waiter {
   readonly sinceMs: number;
   readonly deadlineMs: number;
-  /** Undefined outside the queue: its Set references members for longer (docs/decisions/0019), and so would all that is read. */
+  /** Undefined outside the queue, whose Set references its members for longer (docs/decisions/0019). */
   actions: QueuedReadActions | undefined;
 }
 
@@ -26,14 +27,6 @@ interface QueuedReadActions {
   start(): void;
   reject(error: unknown): void;
   removeListeners(): void;
-}
-
-export interface QueuedReads {
-  readonly queue: Omit<WaitQueue<QueuedRead>, 'add' | 'remove'>;
-  /** Settles as `start`, which is called when the read leaves the queue with room. */
-  enqueue<T>(request: BulkheadRequest, deadlineMs: number, start: () => Promise<T>): Promise<T>;
-  /** Returns undefined if the read is not in the queue. */
-  dequeue(queued: QueuedRead): QueuedReadActions | undefined;
 }
 
 export interface QueuedReadsOptions {
@@ -46,10 +39,11 @@ export interface QueuedReadsOptions {
   readonly onLeft: () => void;
 }
 
-export function createQueuedReads(options: QueuedReadsOptions): QueuedReads {
+export function createQueuedReads(options: QueuedReadsOptions) {
   const { clock, rate, queueSlots, maxWaiting, shed, onLeft } = options;
-  const queue = createWaitQueue<QueuedRead>();
+  const queue = new WaitQueue<QueuedRead>();
 
+  /** Returns undefined if the read is not in the queue. */
   function dequeue(queued: QueuedRead): QueuedReadActions | undefined {
     if (!queue.remove(queued)) return undefined;
     const { actions } = queued;
@@ -69,33 +63,33 @@ export function createQueuedReads(options: QueuedReadsOptions): QueuedReads {
   /** Sheds the background reads that waited longest: they are nearest to their deadlines. */
   function displaceBackground(): void {
     while (queue.weight() > queueSlots || queue.size() > maxWaiting) {
-      const displaced = queue.firstBackground();
+      const displaced = queue.first('background');
       if (displaced === undefined) return;
       dequeue(displaced)?.reject(shed('displaced', displaced));
     }
   }
 
-  return {
-    queue,
-    dequeue,
-    enqueue: (request, deadlineMs, start) =>
-      new Promise((resolve, reject) => {
-        const { priority, weight, timeoutMs, cancellation } = request;
-        const cancelTimer = clock.setTimeout(() => rejectQueued(queued, () => shed('expired', request)), timeoutMs);
-        const actions: QueuedReadActions = {
-          start: () => start().then(resolve, reject),
-          reject,
-          removeListeners: () => {
-            cancelTimer();
-            removeListener?.();
-          },
-        };
-        const queued: QueuedRead = { priority, weight, sinceMs: clock.monotonicNow(), deadlineMs, actions };
-        const removeListener = cancellation?.onCancel(() => rejectQueued(queued, () => new CallerCancelled()));
-        queue.add(queued);
-        request.onWait?.();
-        rate.setQueueing(true);
-        if (priority === 'foreground') displaceBackground();
-      }),
-  };
+  /** Settles as `start`, which is called when the read leaves the queue with room. */
+  function enqueue<T>(request: BulkheadRequest, deadlineMs: number, start: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const { priority, weight, timeoutMs, cancellation } = request;
+      const cancelTimer = clock.setTimeout(() => rejectQueued(queued, () => shed('expired', request)), timeoutMs);
+      const actions: QueuedReadActions = {
+        start: () => start().then(resolve, reject),
+        reject,
+        removeListeners: () => {
+          cancelTimer();
+          removeListener?.();
+        },
+      };
+      const queued: QueuedRead = { priority, weight, sinceMs: clock.monotonicNow(), deadlineMs, actions };
+      const removeListener = cancellation?.onCancel(() => rejectQueued(queued, () => new CallerCancelled()));
+      queue.add(queued);
+      request.onWait?.();
+      rate.setQueueing(true);
+      if (priority === 'foreground') displaceBackground();
+    });
+  }
+
+  return { queue, enqueue, dequeue };
 }

@@ -1,5 +1,6 @@
-// Rate at which keys are read while other reads wait: the speed of the queue. Without a queue the rate would only measure the demand. An old
-// rate is kept: without any rate each read would enter the queue, which would become twice as long as its limit.
+// Rate at which keys are read while other reads wait: the speed of the queue. Without a queue the rate would only
+// measure the demand. An old rate is kept: without any rate each read would enter the queue, which would become twice
+// as long as its limit.
 import type { Clock } from '../../shared/runtime/clock.ts';
 
 export interface ServiceRate {

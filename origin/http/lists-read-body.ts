@@ -9,7 +9,7 @@ export const MAX_BODY_BYTES = 128 * 1024;
 export const isBodyShort = ({ headers }: IncomingMessage): boolean =>
   Number(headers['content-length']) <= MAX_BODY_BYTES;
 
-/** Calls `done` with the body as text, or with undefined as soon as it exceeds MAX_BODY_BYTES. Never calls it for a body that is cut off. */
+/** Calls `done` with the body, or with undefined once it exceeds MAX_BODY_BYTES. A body that is cut off is dropped. */
 export function collectBody(request: IncomingMessage, done: (body: string | undefined) => void): void {
   let chunks: Buffer[] | undefined = [];
   let bytes = 0;

@@ -1,5 +1,5 @@
-// `POST lists:read` on Node's own request and response, for speed (docs/decisions/0014). If memory has all lists, the request is answered in the
-// turn in which its body ends, without a promise.
+// `POST lists:read` on Node's own request and response, for speed (docs/decisions/0014). If memory has all lists, the
+// request is answered in the turn in which its body ends, without a promise.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { CancellationSource } from '../../shared/caching/cancellation.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
@@ -53,8 +53,8 @@ export function createListsRoute(deps: ListsRouteDeps): ListsRoute {
     collectBody(request, (body) => {
       const exchange: Exchange = { request, response, startedAtMs: clock.monotonicNow() };
       if (body === undefined) sendFailure(deps, exchange, tooLarge());
-      else if (verifyCaller.isKnown(request.headers.authorization)) serveKnown(deps, exchange, body);
-      else void serveUnknown(deps, exchange, body);
+      else if (verifyCaller.isKnown(request.headers.authorization)) serve(deps, exchange, body);
+      else void verifyAndServe(deps, exchange, body);
     });
   };
 }
@@ -66,17 +66,17 @@ interface Exchange {
   readonly startedAtMs: number;
 }
 
-async function serveUnknown(deps: ListsRouteDeps, exchange: Exchange, body: string): Promise<void> {
+async function verifyAndServe(deps: ListsRouteDeps, exchange: Exchange, body: string): Promise<void> {
   try {
     await deps.verifyCaller(exchange.request.headers.authorization);
-    const results = await read(deps, exchange, body);
-    if (results !== undefined) sendResults(deps, exchange, results);
   } catch (thrown) {
     sendFailure(deps, exchange, thrown);
+    return;
   }
+  serve(deps, exchange, body);
 }
 
-function serveKnown(deps: ListsRouteDeps, exchange: Exchange, body: string): void {
+function serve(deps: ListsRouteDeps, exchange: Exchange, body: string): void {
   try {
     const results = read(deps, exchange, body);
     if (results instanceof Promise) {
@@ -90,7 +90,7 @@ function serveKnown(deps: ListsRouteDeps, exchange: Exchange, body: string): voi
   }
 }
 
-/** The results, without a promise if memory has them all. Undefined if the caller cancelled. Throws or rejects with an EarshotError. */
+/** The results, without a promise if memory has them all. Undefined if the caller cancelled. May throw or reject. */
 function read(
   deps: ListsRouteDeps,
   { request, response }: Exchange,

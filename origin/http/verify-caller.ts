@@ -5,7 +5,7 @@ import { ORIGIN_AUDIENCE } from '../../shared/domain/identity.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
 
-/** Checks an `Authorization` header. Rejects with `unauthenticated` unless its token is of the edge and has not expired. */
+/** Checks an `Authorization` header. Rejects with `unauthenticated` without a valid token of the edge. */
 export interface VerifyCaller {
   (authorization: string | undefined): Promise<void>;
   /** Whether the header was verified before and has not expired, without a promise. */

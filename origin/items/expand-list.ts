@@ -1,5 +1,6 @@
-// Adds metadata to the items of a stored list, as bytes: nothing is parsed or serialized. In the stored form (shared/domain/list.ts) each item is a
-// line that begins with `{"id":"` and the id; the metadata goes before its last brace.
+// Adds metadata to the items of a stored list, as bytes: nothing is parsed or serialized. In the stored form
+// (shared/domain/list.ts) each item is a line that begins with `{"id":"` and the id; the metadata goes before its last
+// brace.
 import { ITEM_SEPARATOR } from '../../shared/domain/list.ts';
 import { asBuffer } from '../as-buffer.ts';
 

@@ -1,5 +1,5 @@
-// Expands lists with the metadata of their items. An expanded list has two ages: its own, and that of its oldest item. A list is served without
-// the metadata of items that cannot be read.
+// Expands lists with the metadata of their items. An expanded list has two ages: its own, and that of its oldest item.
+// A list is served without the metadata of items that cannot be read.
 import type { Cancellation } from '../../shared/caching/cancellation.ts';
 import { ITEM_TTL_MS } from '../../shared/caching/lifetime.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';

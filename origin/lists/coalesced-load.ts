@@ -1,4 +1,5 @@
-// Loads the lists that memory does not have, each once for all requests that wait for it. The keys that one request leads leave in one call.
+// Loads the lists that memory does not have, each once for all requests that wait for it. The keys that one request
+// leads leave in one call.
 import { CallerCancelled, type Cancellation } from '../../shared/caching/cancellation.ts';
 import {
   createSingleflight,
@@ -31,9 +32,6 @@ export interface PendingRead {
   readonly cancellation: Cancellation | undefined;
 }
 
-/** Sets the results of all `missing`. Never rejects. */
-export type LoadMissing = (missing: readonly MissingList[], pending: PendingRead, timeoutMs: number) => Promise<void>;
-
 export interface CoalescedLoadOptions {
   readonly memory: ListMemory;
   readonly load: LoadLists;
@@ -44,121 +42,109 @@ export interface CoalescedLoadOptions {
   readonly flightAgeMs: number;
 }
 
-interface LoadDeps extends CoalescedLoadOptions {
-  readonly flights: Singleflight<LoadResult>;
-  readonly countCancelled: () => void;
-}
-
 interface LedList extends MissingList {
   readonly lead: OwnLead<LoadResult>;
 }
 
-export function createCoalescedLoad(options: CoalescedLoadOptions): {
-  readonly loadMissing: LoadMissing;
-  readonly flights: Singleflight<LoadResult>;
-} {
-  const { clock, counters, flightAgeMs } = options;
-  const flights = createSingleflight<LoadResult>({ clock, ageTimeoutMs: flightAgeMs, isFailure: isReadFailure });
-  const countCancelled = (): void => counters.add('origin_cancelled_keys_total');
-  const deps: LoadDeps = { ...options, flights, countCancelled };
-  return { flights, loadMissing: (missing, pending, timeoutMs) => loadTogether(deps, missing, pending, timeoutMs) };
-}
+export class CoalescedLoad {
+  readonly #options: CoalescedLoadOptions;
+  readonly #flights: Singleflight<LoadResult>;
+  readonly #countCancelled: () => void;
 
-async function loadTogether(
-  deps: LoadDeps,
-  missing: readonly MissingList[],
-  pending: PendingRead,
-  timeoutMs: number,
-): Promise<void> {
-  const manifest = deps.manifest();
-  const led: LedList[] = [];
-  const following: Promise<void>[] = [];
-  for (const each of missing) {
-    const lead = deps.flights.lead(each.cacheKey, notBeforeMsOf(each.query, manifest, pending.arrivedAtMs));
-    if (lead === undefined) following.push(follow(deps, each, pending, timeoutMs));
-    else led.push({ ...each, lead });
+  constructor(options: CoalescedLoadOptions) {
+    const { clock, counters, flightAgeMs } = options;
+    this.#options = options;
+    this.#flights = createSingleflight<LoadResult>({ clock, ageTimeoutMs: flightAgeMs, isFailure: isReadFailure });
+    this.#countCancelled = () => counters.add('origin_cancelled_keys_total');
   }
-  if (led.length > 0) await loadLed(deps, led, pending, timeoutMs);
-  if (following.length > 0) await Promise.all(following);
-}
 
-async function loadLed(
-  deps: LoadDeps,
-  led: readonly LedList[],
-  { results, arrivedAtMs, cancellation }: PendingRead,
-  timeoutMs: number,
-): Promise<void> {
-  const removeListener = cancellation?.onCancel(() => {
-    for (const { lead } of led) lead.abandon();
-  });
-  const loaded = await loadFor(deps, led, arrivedAtMs, timeoutMs);
-  removeListener?.();
-  for (const [i, { cacheKey, index, lead }] of led.entries()) {
-    const each = loaded[i] ?? INTERNAL;
-    store(deps, cacheKey, each, lead);
-    lead.resolve(each);
-    results[index] = toResult(each, arrivedAtMs);
+  /** Sets the results of all `missing`. Never rejects. */
+  async load(missing: readonly MissingList[], pending: PendingRead, timeoutMs: number): Promise<void> {
+    const led: LedList[] = [];
+    const following: Promise<void>[] = [];
+    for (const each of missing) {
+      const lead = this.#flights.lead(each.cacheKey, this.#notBeforeMsOf(each.query, pending.arrivedAtMs));
+      if (lead === undefined) following.push(this.#follow(each, pending, timeoutMs));
+      else led.push({ ...each, lead });
+    }
+    if (led.length > 0) await this.#loadLed(led, pending, timeoutMs);
+    if (following.length > 0) await Promise.all(following);
   }
-}
 
-/** Waits for the load of another request. If that fails, or is too old, the key is loaded here or by another follower. */
-async function follow(
-  deps: LoadDeps,
-  { query, cacheKey, index }: MissingList,
-  { results, arrivedAtMs, cancellation }: PendingRead,
-  timeoutMs: number,
-): Promise<void> {
-  try {
-    const { value, isCollapsed } = await deps.flights.run(cacheKey, {
-      load: async (lead) => {
-        const [loaded = INTERNAL] = await loadFor(deps, [{ query, lead }], arrivedAtMs, timeoutMs);
-        store(deps, cacheKey, loaded, lead);
-        return loaded;
-      },
-      waitTimeoutMs: timeoutMs,
-      notBeforeMs: notBeforeMsOf(query, deps.manifest(), arrivedAtMs),
-      // The memory of another process may be older than the load that returned it.
-      accepts: (loaded) =>
-        isReadFailure(loaded) || loaded.storedAtMs >= notBeforeMsOf(query, deps.manifest(), arrivedAtMs),
-      keepAlive: () => {},
-      cancellation,
+  /** Whether a load in flight can be joined. */
+  isLoading({ cacheKey, query }: MissingList, arrivedAtMs: number): boolean {
+    return this.#flights.has(cacheKey, this.#notBeforeMsOf(query, arrivedAtMs));
+  }
+
+  /** Number of loads in flight. */
+  flights(): number {
+    return this.#flights.size();
+  }
+
+  #notBeforeMsOf(query: ListQuery, arrivedAtMs: number): number {
+    return notBeforeMsOf(query, this.#options.manifest(), arrivedAtMs);
+  }
+
+  async #loadLed(led: readonly LedList[], pending: PendingRead, timeoutMs: number): Promise<void> {
+    const { results, arrivedAtMs, cancellation } = pending;
+    const removeListener = cancellation?.onCancel(() => {
+      for (const { lead } of led) lead.abandon();
     });
-    if (isCollapsed) deps.counters.add('origin_collapsed_total');
-    results[index] = toResult(value, arrivedAtMs);
-  } catch (error) {
-    results[index] = { kind: 'error', code: isWaitOver(error) ? 'deadline_exceeded' : 'internal' };
+    const loaded = await this.#loadFor(led, arrivedAtMs, timeoutMs);
+    removeListener?.();
+    for (const [i, { cacheKey, index, lead }] of led.entries()) {
+      const each = loaded[i] ?? INTERNAL;
+      this.#store(cacheKey, each, lead);
+      lead.resolve(each);
+      results[index] = toResult(each, arrivedAtMs);
+    }
   }
-}
 
-/** One result per key, in order. A key whose lead is cancelled is given up. Never rejects. */
-function loadFor(
-  { load, manifest, countCancelled }: LoadDeps,
-  keys: readonly { readonly query: ListQuery; readonly lead: Lead }[],
-  arrivedAtMs: number,
-  timeoutMs: number,
-): Promise<readonly LoadResult[]> {
-  for (const { lead } of keys) lead.onCancel(countCancelled);
-  const queries = keys.map(({ query }) => withMaxAge(query, manifest(), arrivedAtMs));
-  return load(
-    queries,
-    timeoutMs,
-    keys.map(({ lead }) => lead),
-  );
-}
+  /** Waits for the load of another request. If it fails or is too old, a follower loads the key. */
+  async #follow({ query, cacheKey, index }: MissingList, pending: PendingRead, timeoutMs: number): Promise<void> {
+    const { results, arrivedAtMs, cancellation } = pending;
+    try {
+      const { value, isCollapsed } = await this.#flights.run(cacheKey, {
+        load: async (lead) => {
+          const [loaded = INTERNAL] = await this.#loadFor([{ query, lead }], arrivedAtMs, timeoutMs);
+          this.#store(cacheKey, loaded, lead);
+          return loaded;
+        },
+        waitTimeoutMs: timeoutMs,
+        notBeforeMs: this.#notBeforeMsOf(query, arrivedAtMs),
+        // The memory of another process may be older than the load that returned it.
+        accepts: (loaded) => isReadFailure(loaded) || loaded.storedAtMs >= this.#notBeforeMsOf(query, arrivedAtMs),
+        keepAlive: () => {},
+        cancellation,
+      });
+      if (isCollapsed) this.#options.counters.add('origin_collapsed_total');
+      results[index] = toResult(value, arrivedAtMs);
+    } catch (error) {
+      const isWaitOver = error instanceof FollowerTimeout || error instanceof CallerCancelled;
+      results[index] = { kind: 'error', code: isWaitOver ? 'deadline_exceeded' : 'internal' };
+    }
+  }
 
-function store({ memory }: LoadDeps, cacheKey: string, loaded: LoadResult, lead: Lead): void {
-  if (!isReadFailure(loaded) && lead.isCurrent()) memory.set(cacheKey, loaded);
-}
+  /** One result per key, in order. A key whose lead is cancelled is given up. Never rejects. */
+  #loadFor(keys: readonly { query: ListQuery; lead: Lead }[], arrivedAtMs: number, timeoutMs: number) {
+    for (const { lead } of keys) lead.onCancel(this.#countCancelled);
+    const queries = keys.map(({ query }) => this.#withMaxAge(query, arrivedAtMs));
+    const leads = keys.map(({ lead }) => lead);
+    return this.#options.load(queries, timeoutMs, leads);
+  }
 
-/** The query for another process, which may not know the erasure yet. */
-function withMaxAge(query: ListQuery, manifest: Manifest, arrivedAtMs: number): ListQuery {
-  const notBeforeMs = notBeforeMsOf(query, manifest, arrivedAtMs);
-  return notBeforeMs === 0 ? query : { ...query, maxAgeMs: Math.max(0, arrivedAtMs - notBeforeMs) };
+  #store(cacheKey: string, loaded: LoadResult, lead: Lead): void {
+    if (!isReadFailure(loaded) && lead.isCurrent()) this.#options.memory.set(cacheKey, loaded);
+  }
+
+  /** The query for another process, which may not know the erasure yet. */
+  #withMaxAge(query: ListQuery, arrivedAtMs: number): ListQuery {
+    const notBeforeMs = this.#notBeforeMsOf(query, arrivedAtMs);
+    return notBeforeMs === 0 ? query : { ...query, maxAgeMs: Math.max(0, arrivedAtMs - notBeforeMs) };
+  }
 }
 
 const INTERNAL = { kind: 'error', code: 'internal' } as const;
 
 const toResult = (loaded: LoadResult, arrivedAtMs: number): ListResult =>
   isReadFailure(loaded) ? loaded : toListResult(loaded, arrivedAtMs);
-
-const isWaitOver = (error: unknown): boolean => error instanceof FollowerTimeout || error instanceof CallerCancelled;

@@ -1,17 +1,18 @@
-// Reads lists from memory, and loads the missing ones once for all concurrent requests. A list from memory carries its age.
+// Reads lists from memory, and loads the missing ones once for all concurrent requests. A list from memory carries its
+// age.
 import type { Cancellation } from '../../shared/caching/cancellation.ts';
 import { makeCacheKey } from '../../shared/domain/keys.ts';
 import type { ListQuery } from '../../shared/wire/read-request.ts';
 import type { ListResult } from '../../shared/wire/read-response.ts';
 import type { Guard } from '../guard/guard.ts';
-import { createAdmission } from './admission.ts';
-import { type CoalescedLoadOptions, createCoalescedLoad, type MissingList } from './coalesced-load.ts';
-import { isServable, notBeforeMsOf, toListResult } from './freshness.ts';
+import { Admission } from './admission.ts';
+import { CoalescedLoad, type CoalescedLoadOptions, type MissingList } from './coalesced-load.ts';
+import { isServable, toListResult } from './freshness.ts';
 
 export interface ListReader {
   /**
-   * One result per query, in order: the unexpanded list. A failure is an `error` result; it never rejects. After `cancellation` fires, nothing is
-   * done that no other request waits for, and missing lists are `error` results.
+   * One result per query, in order: the unexpanded list. A failure is an `error` result; it never rejects. After
+   * `cancellation` fires, nothing is done that no other request waits for, and missing lists are `error` results.
    */
   read(queries: readonly ListQuery[], timeoutMs: number, cancellation?: Cancellation): Promise<ListResult[]>;
   /** All results from memory, in the same turn. Undefined, without counting, if one is missing or to be expanded. */
@@ -28,16 +29,8 @@ export interface ListReaderOptions extends CoalescedLoadOptions {
 
 export function createListReader(options: ListReaderOptions): ListReader {
   const { memory, guard, isGuarded = () => true, manifest, clock, counters } = options;
-  const { flights, loadMissing } = createCoalescedLoad(options);
-  const admitMissing = createAdmission({
-    guard,
-    isGuarded,
-    isLoading: ({ query, cacheKey }, { arrivedAtMs }) =>
-      flights.has(cacheKey, notBeforeMsOf(query, manifest(), arrivedAtMs)),
-    loadMissing,
-    clock,
-    counters,
-  });
+  const loads = new CoalescedLoad(options);
+  const admission = new Admission({ guard, isGuarded, loads, clock, counters });
 
   return {
     getCached: (queries) => {
@@ -66,9 +59,9 @@ export function createListReader(options: ListReaderOptions): ListReader {
         else missing.push({ query, cacheKey, index });
       }
       counters.add('origin_memory_hits_total', queries.length - missing.length);
-      if (missing.length > 0) await admitMissing(missing, { results, arrivedAtMs: nowMs, cancellation }, timeoutMs);
+      if (missing.length > 0) await admission.load(missing, { results, arrivedAtMs: nowMs, cancellation }, timeoutMs);
       return results;
     },
-    flights: () => flights.size(),
+    flights: () => loads.flights(),
   };
 }

@@ -1,5 +1,5 @@
-// Whether a list in memory may be served, and with which age. Pure. The caller may bound the age: after an erasure or for a refresh an older
-// list will not do.
+// Whether a list in memory may be served, and with which age. Pure. The caller may bound the age: after an erasure or
+// for a refresh an older list will not do.
 import { ABSENT_TTL_MS } from '../../shared/caching/lifetime.ts';
 import { erasedAtMs } from '../../shared/domain/erasure-fence.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';

@@ -1,4 +1,5 @@
-// Lists in the memory of the process, with the start of the call that read them. The reader decides whether a list may be served.
+// Lists in the memory of the process, with the start of the call that read them. The reader decides whether a list may
+// be served.
 import type { ListValue } from '../../shared/domain/list.ts';
 import { BoundedMemory } from './bounded-memory.ts';
 

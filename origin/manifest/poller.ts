@@ -1,5 +1,5 @@
-// Keeps the newest manifest, as the stored bytes. After a failed read, or an invalid or older manifest, the previous one stays: replication may not
-// have reached the cluster yet.
+// Keeps the newest manifest, as the stored bytes. After a failed read, or an invalid or older manifest, the previous
+// one stays: replication may not have reached the cluster yet.
 import { hash } from 'node:crypto';
 import type { Manifest } from '../../shared/domain/manifest.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';

@@ -1,8 +1,10 @@
-// /metrics of several processes on one port (node:cluster): a worker asks the primary, which sums the metrics of all workers. No counter goes down
-// when a worker is late or gone, because Prometheus would take that for a restart: its last counters and histograms stay in the sum.
+// /metrics of several processes on one port (node:cluster): a worker asks the primary, which sums the metrics of all
+// workers. No counter goes down when a worker is late or gone, because Prometheus would take that for a restart: its
+// last counters and histograms stay in the sum.
 //
-// A scrape: (1) worker A sends `ask`; (2) the primary sends `collect` to all connected workers; (3) each answers with a `snapshot`; (4) when all
-// have, or at the time-out, A gets the `sum`. Concurrent scrapes share it. prom-client's clusterMetrics fails if one worker does not answer.
+// A scrape: (1) worker A sends `ask`; (2) the primary sends `collect` to all connected workers; (3) each answers with a
+// `snapshot`; (4) when all have, or at the time-out, A gets the `sum`. Concurrent scrapes share it. prom-client's
+// clusterMetrics fails if one worker does not answer.
 import { AggregatorRegistry } from 'prom-client';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
@@ -38,8 +40,8 @@ const COLLECT_TIMEOUT_MS = 1000;
 const ASK_TIMEOUT_MS = 3000;
 
 /**
- * The metrics of all workers; call it once per worker. Rejects with `unavailable` if the primary does not answer: the metrics of one worker would
- * look like a restart.
+ * The metrics of all workers; call it once per worker. Rejects with `unavailable` if the primary does not answer: the
+ * metrics of one worker would look like a restart.
  */
 export function askPrimary(options: {
   readonly metrics: Pick<Metrics, 'snapshot'>;

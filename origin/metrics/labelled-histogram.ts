@@ -1,5 +1,5 @@
-// A histogram with one label, for observations on the hot path. It exposes the same as prom-client's, but finds its counts by number instead of by
-// strings made for each observation (docs/decisions/0014).
+// A histogram with one label, for observations on the hot path. It exposes the same as prom-client's, but finds its
+// counts by number instead of by strings made for each observation (docs/decisions/0014).
 import type { Histogram, Registry } from 'prom-client';
 
 export interface LabelledHistogram<V extends string> {

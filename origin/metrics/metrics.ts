@@ -1,5 +1,6 @@
-// The metrics of one origin process (Prometheus): the origin's counters of shared/runtime/counters.ts with the prefix `earshot_`, histograms and
-// gauges. Label values come from short fixed lists, never from keys, users or messages. A test compares docs/metrics.md with them.
+// The metrics of one origin process (Prometheus): the origin's counters of shared/runtime/counters.ts with the prefix
+// `earshot_`, histograms and gauges. Label values come from short fixed lists, never from keys, users or messages. A
+// test compares docs/metrics.md with them.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { COUNTERS, type CounterName, type Counters } from '../../shared/runtime/counters.ts';
 import type { Priority, ShedReason } from '../guard/shed-error.ts';
@@ -159,36 +160,32 @@ function registerCounters(registry: Registry, counters: Pick<Counters, 'get'>): 
 }
 
 function registerGauges(registry: Registry, state: () => MetricsState): void {
-  const gauge = (name: string, help: string, read: () => number): void => {
+  const register = (name: string, help: string, labelNames: string[], set: (gauge: Gauge) => void): void => {
     new Gauge({
       name: PREFIX + name,
       help,
+      labelNames,
       registers: [registry],
       collect() {
-        this.set(read());
+        set(this);
       },
     });
   };
+  const gauge = (name: string, help: string, read: () => number): void =>
+    register(name, help, [], (each) => each.set(read()));
   gauge('origin_queue_depth', 'keys queued in the bulkhead', () => state().queued);
   gauge('origin_executing', 'keys in flight', () => state().executing);
   gauge('origin_concurrency_limit', 'maximum number of keys in flight', () => state().concurrencyLimit);
   gauge('origin_flights', 'loads in flight that requests may join', () => state().flights);
   gauge('origin_local_cluster_up', 'processes that read the cluster of their region', () =>
-    state().isLocalClusterUp ? 1 : 0,
+    Number(state().isLocalClusterUp),
   );
   gauge('origin_workers_reporting', 'processes in the sum', () => 1);
-  const cacheGauge = (name: string, help: string, unit: 'bytes' | 'entries'): void => {
-    new Gauge({
-      name: PREFIX + name,
-      help,
-      labelNames: ['cache'],
-      registers: [registry],
-      collect() {
-        const { caches } = state();
-        for (const cache of CACHES) this.set({ cache }, caches[cache][unit]);
-      },
+  const cacheGauge = (name: string, help: string, unit: 'bytes' | 'entries'): void =>
+    register(name, help, ['cache'], (each) => {
+      const { caches } = state();
+      for (const cache of CACHES) each.set({ cache }, caches[cache][unit]);
     });
-  };
   cacheGauge('origin_cached_bytes', 'bytes in the memory caches', 'bytes');
   cacheGauge('origin_cached_entries', 'entries in the memory caches', 'entries');
 }

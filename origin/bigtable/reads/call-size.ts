@@ -1,5 +1,6 @@
-// When waiting rows leave, and in how large a call. Pure. It does with reads what Nagle's algorithm does with small segments (RFC 896): a slow
-// table gets fewer and larger calls, is never idle while rows wait, and no row waits for a timer.
+// When waiting rows leave, and in how large a call. Pure. It does with reads what Nagle's algorithm does with small
+// segments (RFC 896): a slow table gets fewer and larger calls, is never idle while rows wait, and no row waits for a
+// timer.
 
 export interface Backlog {
   readonly waiting: { readonly size: number };

@@ -1,4 +1,5 @@
-// The pool of channels for reads. Each channel is replaced before Google's servers close it, which they do after an hour.
+// The pool of channels for reads. Each channel is replaced before Google's servers close it, which they do after an
+// hour.
 import type { Clock } from '../../../shared/runtime/clock.ts';
 import type { Random } from '../../../shared/runtime/random.ts';
 import { EarshotError } from '../../../shared/wire/errors.ts';
@@ -14,24 +15,12 @@ import {
   startCall,
 } from './channel.ts';
 
-export interface ReadChannels {
-  /** Opens and primes all channels. Rejects with an EarshotError of source `table` if one fails. */
-  warm(): Promise<void>;
-  /** Whether all channels have been primed. */
-  isWarm(): boolean;
-  /** Starts a ReadRows call on the channel with the fewest calls. Undefined while none is open. */
-  readRows(request: ReadRowsRequest, timeoutMs: number): ResponseStream | undefined;
-  /** Fails calls in flight. No call starts later. */
-  close(): Promise<void>;
-  isClosed(): boolean;
-}
-
 export interface ReadChannelsOptions {
   readonly address: BigtableAddress;
   readonly appProfiles: AppProfiles;
-  /** Number of connections. One carries more calls than a process can handle; the others help when one stalls. */
+  /** Number of connections. One would carry all calls; the others help when one stalls. */
   readonly count: number;
-  /** Milliseconds that a channel is used; up to a fifth less, so that channels do not expire together. Default: 3 000 000. */
+  /** Milliseconds that a channel is used, minus a random fifth at most. Default: 3 000 000. */
   readonly lifetimeMs?: number;
   readonly clock: Clock;
   readonly random: Random;
@@ -43,12 +32,10 @@ const LIFETIME_JITTER = 0.2;
 /** Milliseconds until a failed replacement is tried again. */
 const RETRY_AFTER_MS = 30_000;
 
-export const createReadChannels = (options: ReadChannelsOptions): ReadChannels => new ChannelPool(options);
-
-class ChannelPool implements ReadChannels {
+export class ReadChannels {
   readonly #options: ReadChannelsOptions;
   readonly #channels: Channel[] = [];
-  /** Members drop their stream at its end: the Set references them for longer (docs/decisions/0019), and so would all that was read. */
+  /** Members drop their stream at its end: the Set references them for longer (docs/decisions/0019). */
   readonly #calls = new Set<{ stream: ResponseStream | undefined }>();
   readonly #cancelReplacements = new Set<() => void>();
   #warming: Promise<void> | undefined;
@@ -58,6 +45,7 @@ class ChannelPool implements ReadChannels {
     this.#options = options;
   }
 
+  /** Opens and primes all channels. Rejects with an EarshotError of source `table` if one fails. */
   warm(): Promise<void> {
     this.#warming ??= this.#openMissing().finally(() => {
       this.#warming = undefined;
@@ -65,6 +53,7 @@ class ChannelPool implements ReadChannels {
     return this.#warming;
   }
 
+  /** Whether all channels have been primed. */
   isWarm(): boolean {
     return this.#channels.length === this.#options.count;
   }
@@ -73,6 +62,7 @@ class ChannelPool implements ReadChannels {
     return this.#isClosed;
   }
 
+  /** Starts a ReadRows call on the channel with the fewest calls. Undefined while none is open. */
   readRows(request: ReadRowsRequest, timeoutMs: number): ResponseStream | undefined {
     const channel = this.#pickChannel();
     if (channel === undefined) return undefined;
@@ -87,6 +77,7 @@ class ChannelPool implements ReadChannels {
     return stream;
   }
 
+  /** Fails calls in flight. No call starts later. */
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const cancel of this.#cancelReplacements) cancel();

@@ -1,5 +1,5 @@
-// Delay before a call is hedged: the time in which 95 of 100 such calls end. When the budget runs low the delay rises to 99 of 100, so that the
-// slowest calls can still be hedged.
+// Delay before a call is hedged: the time in which 95 of 100 such calls end. When the budget runs low the delay rises
+// to 99 of 100, so that the slowest calls can still be hedged.
 import { createLatencyHistogram, type LatencyHistogram } from '../../../shared/runtime/latency-histogram.ts';
 
 export interface HedgeDelay {
@@ -24,15 +24,13 @@ export function createHedgeDelay(): HedgeDelay {
   const classes: readonly LatencyHistogram[] = CLASS_ENDS.map(createLatencyHistogram);
   const indexOf = (keys: number): number => CLASS_ENDS.findIndex((end) => keys <= end);
 
-  /** The quantile of the class; of the next larger measured class, or the next smaller one, if it has too few calls. */
+  /** Each class, then the larger ones, then the smaller ones, nearest first. */
+  const fallbacks = classes.map((_, own) => [...classes.slice(own), ...classes.slice(0, own).reverse()]);
+
+  /** The quantile of the first of these classes with enough calls. */
   function quantileOf(keys: number, share: number): number | undefined {
-    const own = indexOf(keys);
-    for (let i = own; i < classes.length; i++) {
-      const found = classes[i]?.quantile(share);
-      if (found !== undefined) return found;
-    }
-    for (let i = own - 1; i >= 0; i--) {
-      const found = classes[i]?.quantile(share);
+    for (const each of fallbacks[indexOf(keys)] ?? []) {
+      const found = each.quantile(share);
       if (found !== undefined) return found;
     }
     return undefined;

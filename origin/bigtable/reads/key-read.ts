@@ -1,34 +1,24 @@
-// Reads keys of a table under one filter, through failures. A key is answered as soon as it is known: its row came, or the stream has passed its
-// place. Retries, hedges and failovers read the missing keys alone.
+// Reads keys of a table under one filter, through failures. A key is answered as soon as it is known: its row came, or
+// the stream has passed its place. Retries, hedges and failovers read the missing keys alone.
 //
-// A hedge, as a race: (1) the call takes longer than 95 of 100 calls; (2) the missing keys are read through the other app profile; (3) the first
-// answer of each key counts; (4) with the last key the slower call is cancelled. Source: Dean and Barroso, "The Tail at Scale", CACM 2013.
-// Failover: keys that an unavailable local cluster failed are read through the other profile. While the cluster is ejected, all keys are.
+// A hedge, as a race: (1) the call takes longer than 95 of 100 calls; (2) the missing keys are read through the other
+// app profile; (3) the first answer of each key counts; (4) with the last key the slower call is cancelled. Source:
+// Dean and Barroso, "The Tail at Scale", CACM 2013. Failover: keys that an unavailable local cluster failed are read
+// through the other profile. While the cluster is ejected, all keys are.
 
 import type { Clock } from '../../../shared/runtime/clock.ts';
 import type { Random } from '../../../shared/runtime/random.ts';
 import type { RetryBudget } from '../../../shared/runtime/retry-budget.ts';
-import { EarshotError } from '../../../shared/wire/errors.ts';
+import type { EarshotError } from '../../../shared/wire/errors.ts';
 import type { Row } from '../chunk-merger.ts';
 import type { LocalCluster } from '../local-cluster.ts';
-import type { RowFilter } from '../read-rows.ts';
+import { type Attempt, createAttempt, type KeyQuery, makeCancelledError, makeRequest } from './attempt.ts';
 import type { CallObserver } from './call-observer.ts';
-import type { ReadRowsRequest } from './channel.ts';
 import type { ReadChannels } from './channels.ts';
 import type { HedgeDelay } from './hedge-delay.ts';
 import { probe } from './probe.ts';
 import { firstRoute, isProfileFault, localVerdict, type Route, routeAfter } from './route.ts';
-import { openRowStream, type RowStream } from './row-stream.ts';
-
-export interface KeyQuery {
-  /** `projects/P/instances/I/tables/T`. */
-  readonly tableName: string;
-  readonly filter: RowFilter;
-  /** ASCII, sorted by bytes, without duplicates. */
-  readonly keys: readonly string[];
-  /** On the monotonic clock. */
-  readonly deadlineAtMs: number;
-}
+import { openRowStream } from './row-stream.ts';
 
 export interface KeyReadEvents {
   /** Once per key, unless `onFailed` comes first. Undefined: no such row, or no cell of it passed the filter. */
@@ -61,28 +51,7 @@ const BACKOFF_MS = 10;
 /** A call that returned nothing in this share of its time is hedged, also before latencies are known. */
 const SILENT_SHARE = 0.6;
 
-interface Attempt {
-  readonly route: Route;
-  readonly keys: readonly string[];
-  readonly startedAtMs: number;
-  /** Keys before this index are known. */
-  cursor: number;
-  hasProgressed: boolean;
-  stream: RowStream | undefined;
-}
-
-export interface KeyRead {
-  /** Cancels the calls, at the server too. Only `onOver` follows. */
-  cancel(): void;
-}
-
-export function startKeyRead(deps: KeyReadDeps, query: KeyQuery, events: KeyReadEvents): KeyRead {
-  const read = new RunningRead(deps, query, events);
-  read.start();
-  return read;
-}
-
-class RunningRead implements KeyRead {
+export class KeyRead {
   readonly #deps: KeyReadDeps;
   readonly #query: KeyQuery;
   readonly #events: KeyReadEvents;
@@ -97,6 +66,7 @@ class RunningRead implements KeyRead {
   #denials = 0;
   #localError: EarshotError | undefined;
 
+  /** Starts the read. */
   constructor(deps: KeyReadDeps, query: KeyQuery, events: KeyReadEvents) {
     this.#deps = deps;
     this.#query = query;
@@ -104,16 +74,12 @@ class RunningRead implements KeyRead {
     const nowMs = deps.clock.monotonicNow();
     this.#silentAtMs = nowMs + (query.deadlineAtMs - nowMs) * SILENT_SHARE;
     this.#missing = new Set(query.keys);
-  }
-
-  start(): void {
-    const { budget, localCluster } = this.#deps;
-    budget.deposit(this.#query.keys.length);
-    this.#startAttempt(firstRoute(this.#hasOtherProfile(), localCluster.isUp()));
-    this.#watch();
+    deps.budget.deposit(query.keys.length);
+    this.#startAndWatch(firstRoute(this.#hasOtherProfile(), deps.localCluster.isUp()));
     if (this.#hasOtherProfile()) this.#probeLocal();
   }
 
+  /** Cancels the calls, at the server too. Only `onOver` follows. */
   cancel(): void {
     this.#endRead();
   }
@@ -122,33 +88,27 @@ class RunningRead implements KeyRead {
     return this.#deps.hedgeProfile !== undefined;
   }
 
-  #makeRequest(route: Route, keys: readonly string[]): ReadRowsRequest {
-    const { appProfile, hedgeProfile } = this.#deps;
-    return {
-      tableName: this.#query.tableName,
-      appProfileId: (route === 'local' ? appProfile : hedgeProfile) ?? null,
-      rows: { rowKeys: keys.map((key) => Buffer.from(key, 'latin1')) },
-      filter: this.#query.filter,
-    };
+  #appProfileOf(route: Route): string | undefined {
+    return route === 'local' ? this.#deps.appProfile : this.#deps.hedgeProfile;
   }
 
   #startAttempt(route: Route): void {
     const { channels, clock, observer } = this.#deps;
     const keys = [...this.#missing];
     const startedAtMs = clock.monotonicNow();
-    const attempt: Attempt = { route, keys, startedAtMs, cursor: 0, hasProgressed: false, stream: undefined };
+    const attempt = createAttempt(route, keys, startedAtMs);
     this.#attempts.add(attempt);
     observer.onCall(keys.length);
     if (route === 'failover') observer.onFailover(keys.length);
     const timeoutMs = Math.max(1, this.#query.deadlineAtMs - startedAtMs);
-    attempt.stream = openRowStream(channels, this.#makeRequest(route, keys), timeoutMs, {
+    attempt.stream = openRowStream(channels, makeRequest(this.#query, this.#appProfileOf(route), keys), timeoutMs, {
       onRow: (row) => this.#applyScan(attempt, row.key.toString('latin1'), row),
       onScanned: (key) => this.#applyScan(attempt, key, undefined),
       onEnd: (error) => (error === undefined ? this.#complete(attempt) : this.#handleFailure(attempt, error)),
     });
   }
 
-  /** All keys up to `key` are known: this one has `row`, the earlier ones have none. Rows that were not requested are ignored. */
+  /** All keys up to `key` are known: this one has `row`, the earlier ones have none. Other rows are ignored. */
   #applyScan(attempt: Attempt, key: string, row: Row | undefined): void {
     attempt.hasProgressed = true;
     for (; attempt.cursor < attempt.keys.length && !this.#isOver; attempt.cursor++) {
@@ -190,8 +150,8 @@ class RunningRead implements KeyRead {
     }
     observer.onRetry();
     this.#cancelTimer();
-    if (isFailover) this.#restart(route);
-    else this.#cancelTimer = clock.setTimeout(() => this.#restart(route), backoffMs);
+    if (isFailover) this.#startAndWatch(route);
+    else this.#cancelTimer = clock.setTimeout(() => this.#startAndWatch(route), backoffMs);
   }
 
   /** Pays for the retry; a failover from an ejected cluster is free. */
@@ -202,7 +162,7 @@ class RunningRead implements KeyRead {
     return (isFailover && !localCluster.isUp()) || budget.tryWithdraw(this.#missing.size);
   }
 
-  #restart(route: Route): void {
+  #startAndWatch(route: Route): void {
     this.#startAttempt(route);
     this.#watch();
   }
@@ -223,17 +183,14 @@ class RunningRead implements KeyRead {
 
   #handleSlow(): void {
     const { clock, hedgeDelay } = this.#deps;
-    if (!this.#isSlow) {
-      this.#isSlow = true;
-      this.#events.onSlow();
-    }
+    if (!this.#isSlow) this.#events.onSlow();
+    this.#isSlow = true;
     if (!this.#hasOtherProfile() || this.#wasHedged) return;
     if (hedgeDelay.isMeasured(this.#query.keys.length)) this.#hedge();
-    else this.#cancelTimer = clock.setTimeout(() => this.#hedgeIfSilent(), this.#untilSilentMs());
-  }
-
-  #untilSilentMs(): number {
-    return Math.max(0, this.#silentAtMs - this.#deps.clock.monotonicNow());
+    else {
+      const untilSilentMs = this.#silentAtMs - clock.monotonicNow();
+      this.#cancelTimer = clock.setTimeout(() => this.#hedgeIfSilent(), Math.max(0, untilSilentMs));
+    }
   }
 
   #hedge(): void {
@@ -271,25 +228,22 @@ class RunningRead implements KeyRead {
     if (verdict === 'failed') localCluster.recordFailure();
   }
 
-  /** The attempt that returned the last key ends by itself; the others are cancelled. Without a winner no caller waits. */
+  /** The attempt that returned the last key ends by itself; the others are cancelled. */
   #endRead(winner?: Attempt): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#cancelTimer();
     for (const attempt of this.#attempts) {
       if (attempt !== winner) attempt.stream?.cancel();
-      this.#endAttempt(attempt, winner === undefined ? cancelled() : undefined);
+      this.#endAttempt(attempt, winner === undefined ? makeCancelledError() : undefined);
     }
     this.#events.onOver();
   }
 
   #probeLocal(): void {
-    const { channels, clock, localCluster } = this.#deps;
+    const { channels, clock, localCluster, appProfile } = this.#deps;
     const endProbe = localCluster.takeProbe();
-    if (endProbe !== undefined)
-      probe(channels, clock, this.#makeRequest('local', this.#query.keys.slice(0, 1)), endProbe);
+    if (endProbe === undefined) return;
+    probe(channels, clock, makeRequest(this.#query, appProfile, this.#query.keys.slice(0, 1)), endProbe);
   }
 }
-
-const cancelled = (): EarshotError =>
-  new EarshotError('deadline_exceeded', 'table', 'ReadRows was cancelled: no caller waits for it');

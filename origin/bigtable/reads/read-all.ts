@@ -14,7 +14,6 @@ export interface RowQuery {
 }
 
 export interface ReadAllOptions<T> {
-  readonly queue: ReadQueue;
   readonly clock: Clock;
   readonly timeoutMs: number;
   readonly toResult: (row: Row | undefined) => T;
@@ -26,8 +25,9 @@ export interface ReadAllOptions<T> {
 
 /** One result per query, in order, at the latest after `timeoutMs`. Never rejects. */
 export function readAll<T>(
+  queue: ReadQueue,
   queries: readonly RowQuery[],
-  { queue, clock, timeoutMs, toResult, cancellations = [], onError }: ReadAllOptions<T>,
+  { clock, timeoutMs, toResult, cancellations = [], onError }: ReadAllOptions<T>,
 ): Promise<(T | ReadFailure)[]> {
   if (queries.length === 0) return Promise.resolve([]);
   return new Promise((resolve) => {

@@ -1,10 +1,10 @@
-// Merges reads of single rows into few calls (call-size.ts). Reads of one turn of the event loop leave together at its end; later ones leave when a
-// call returns, or when they are worth a call. A slow call gives up its place.
+// Merges reads of single rows into few calls (call-size.ts). Reads of one turn of the event loop leave together at its
+// end; later ones leave when a call returns, or when they are worth a call. A slow call gives up its place.
 import type { EarshotError } from '../../../shared/wire/errors.ts';
 import type { Row } from '../chunk-merger.ts';
 import type { RowFilter } from '../read-rows.ts';
 import { type CallLimits, callSizeOf, mayStartCall } from './call-size.ts';
-import { type KeyRead, type KeyReadDeps, startKeyRead } from './key-read.ts';
+import { KeyRead, type KeyReadDeps } from './key-read.ts';
 
 /** One call can read rows of the same batch key: of one table, under one filter. */
 export interface BatchKey {
@@ -22,16 +22,6 @@ export interface Waiter {
   settle(row: Row | undefined): void;
   /** Instead of `settle`. */
   fail(error: EarshotError): void;
-}
-
-export interface ReadQueue {
-  read(batchKey: BatchKey, rowKey: string, waiter: Waiter): RowRead;
-  /** Removes the waiter. Without waiters the row is not read any more. */
-  removeWaiter(read: RowRead, waiter: Waiter): void;
-  /** Number of rows waiting for a call. */
-  waiting(): number;
-  /** Fails all waiters, and cancels the calls. */
-  close(error: EarshotError): void;
 }
 
 export interface ReadQueueOptions extends KeyReadDeps, CallLimits {
@@ -63,9 +53,7 @@ interface Call {
   hasPlace: boolean;
 }
 
-export const createReadQueue = (options: ReadQueueOptions): ReadQueue => new MergingQueue(options);
-
-class MergingQueue implements ReadQueue {
+export class ReadQueue {
   readonly #options: ReadQueueOptions;
   readonly #batches = new Map<string, Batch>();
   readonly #calls = new Set<Call>();
@@ -93,6 +81,7 @@ class MergingQueue implements ReadQueue {
     return row;
   }
 
+  /** Without waiters the row is not read any more. */
   removeWaiter(row: RowRead, waiter: Waiter): void {
     const at = row.waiters.indexOf(waiter);
     if (at === -1) return;
@@ -105,10 +94,12 @@ class MergingQueue implements ReadQueue {
     } else if (call.rows.delete(rowKey) && call.rows.size === 0) call.read?.cancel();
   }
 
+  /** Number of rows waiting for a call. */
   waiting(): number {
     return this.#waiting;
   }
 
+  /** Fails all waiters, and cancels the calls. */
   close(error: EarshotError): void {
     const rows = [...this.#batches.values()].flatMap(({ waiting }) => [...waiting.values()]);
     for (const { waiting } of this.#batches.values()) waiting.clear();
@@ -143,7 +134,7 @@ class MergingQueue implements ReadQueue {
     this.#calls.add(call);
     const { tableName, filter } = batch.key;
     const query = { tableName, filter, keys: [...call.rows.keys()].sort(), deadlineAtMs };
-    call.read = startKeyRead(this.#options, query, {
+    call.read = new KeyRead(this.#options, query, {
       onKey: (rowKey, row) => {
         for (const waiter of removeRow(call, rowKey)) waiter.settle(row);
       },

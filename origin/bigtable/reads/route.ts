@@ -2,7 +2,9 @@
 import type { EarshotError } from '../../../shared/wire/errors.ts';
 import { isUnavailable } from '../bigtable-error.ts';
 
-/** `local`: the app profile of the region. `failover` and `hedge`: the other profile, which may lead to another cluster. */
+/**
+ * `local`: the app profile of the region. `failover`, `hedge`: the other profile, which may lead to another cluster.
+ */
 export type Route = 'local' | 'failover' | 'hedge';
 
 export interface RoutedCall {
@@ -32,8 +34,8 @@ export const isProfileFault = ({ route }: RoutedCall, error: EarshotError): bool
   route === 'failover' && !error.retryable;
 
 /**
- * The verdict on the local cluster. `error` is undefined for a call that completed, or whose hedge returned all keys. A cancelled call counts as
- * a failure if it took longer than `slowMs`: a shorter silence may be due to a short deadline.
+ * The verdict on the local cluster. `error` is undefined for a call that completed, or whose hedge returned all keys. A
+ * cancelled call counts as a failure if it took longer than `slowMs`: a shorter silence may be due to a short deadline.
  */
 export function localVerdict(
   { hasProgressed }: RoutedCall,

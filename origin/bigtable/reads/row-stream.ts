@@ -24,7 +24,8 @@ export function openRowStream(
   timeoutMs: number,
   events: RowStreamEvents,
 ): RowStream {
-  // Both are released at the end, because the stream outlives the call (docs/decisions/0019). The merger references a view of a whole message.
+  // Both are released at the end: the stream outlives the call, and the merger references a message
+  // (docs/decisions/0019).
   let listener: RowStreamEvents | undefined = events;
   let merger: ChunkMerger | undefined = createChunkMerger();
   const stream = channels.readRows(request, timeoutMs);

@@ -1,5 +1,6 @@
-// Patches grpc-js: a call's decoder drops its reference to a message once the message is delivered. Otherwise it keeps the last slice of the
-// socket's buffer, up to 64 KB, as long as the call is reachable (docs/decisions/0019). Two private fields are written; a test guards them.
+// Patches grpc-js: a call's decoder drops its reference to a message once the message is delivered. Otherwise it keeps
+// the last slice of the socket's buffer, up to 64 KB, as long as the call is reachable (docs/decisions/0019). Two
+// private fields are written; a test guards them.
 import { StreamDecoder } from '@grpc/grpc-js/build/src/stream-decoder.js';
 
 interface Fields {
