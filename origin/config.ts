@@ -1,9 +1,10 @@
-// The origin's configuration, read from the environment once at start. A wrong value ends the process with one line that names it.
+// The origin's configuration, read from the environment once at the start. An invalid value ends the process with one
+// line that names it.
 import { z } from 'zod';
 import { MIN_SECRET_BYTES } from '../shared/domain/identity.ts';
 import { NAME_GRAMMAR, NAME_PATTERN } from '../shared/domain/ids.ts';
 import { APP_PROFILES, makeServeProfile } from './bigtable/app-profiles.ts';
-import { DEFAULT_CALLS_PER_LANE, DEFAULT_CHANNELS } from './bigtable/recommendation-table.ts';
+import { DEFAULT_CALLS_PER_BATCH_KEY, DEFAULT_CHANNELS } from './bigtable/recommendation-table.ts';
 
 const wholeNumber = (min: number, max: number) =>
   z
@@ -17,93 +18,76 @@ const environment = z.object({
   EARSHOT_REGION: z.string().regex(NAME_PATTERN, `expected ${NAME_GRAMMAR}`),
   EARSHOT_PROJECT: z.string().min(1),
   EARSHOT_INSTANCE: z.string().min(1),
-  /** Key of the tokens with which the edge calls, shared with it. */
+  /** Key of the edge's tokens, shared with the edge. */
   EARSHOT_ORIGIN_SECRET: z
     .string()
     .refine((secret) => Buffer.byteLength(secret) >= MIN_SECRET_BYTES, `expected at least ${MIN_SECRET_BYTES} bytes`),
   /** App profile of the reads. Default: `serve-` and the region. */
   EARSHOT_APP_PROFILE: z.string().min(1).optional(),
-  /** App profile of the second call for what takes unusually long, and of all calls while the local cluster is gone; `off` for neither. Default: serve-any */
+  /** App profile of hedges, and of all calls while the local cluster is ejected. `off`: neither. Default: serve-any. */
   EARSHOT_HEDGE_APP_PROFILE: z.string().min(1).default(APP_PROFILES.any),
-  /** Connections to Bigtable. Default: 2 */
+  /** Number of connections to Bigtable. Default: 2. */
   EARSHOT_BIGTABLE_CHANNELS: wholeNumber(1, 32).default(DEFAULT_CHANNELS),
-  /** ReadRows calls of one surface, variant and generation that may be out at once. Default: 2 */
-  EARSHOT_BIGTABLE_CALLS: wholeNumber(1, 100).default(DEFAULT_CALLS_PER_LANE),
+  /** ReadRows calls of one surface, variant and generation in flight. Default: 2. */
+  EARSHOT_BIGTABLE_CALLS: wholeNumber(1, 100).default(DEFAULT_CALLS_PER_BATCH_KEY),
   BIGTABLE_EMULATOR_HOST: z
     .string()
     .regex(/^\S+:\d{1,5}$/, 'expected host:port')
     .optional(),
-  /** Default: 127.0.0.1 */
+  /** Default: 127.0.0.1. */
   HOST: z.string().min(1).default('127.0.0.1'),
-  /** 0 takes any free port. Default: 8080 */
+  /** 0: any free port. Default: 8080. */
   PORT: wholeNumber(0, 65_535).default(8080),
-  /** Processes that share the port, one for each core that they may use. Default: 1 */
+  /** Number of processes that share the port: one per core. Default: 1. */
   WORKERS: wholeNumber(1, 64).default(1),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
-  /** How often the manifest row is read, in ms. Default: 2000 */
+  /** Milliseconds between two reads of the manifest. Default: 2000. */
   EARSHOT_MANIFEST_POLL_MS: wholeNumber(10, 60_000).default(2000),
-  /** The most time that one read may take, in ms; a caller's own deadline makes it shorter. Default: 2000 */
+  /** Maximum milliseconds for one read; the caller's deadline may be shorter. Default: 2000. */
   EARSHOT_READ_TIMEOUT_MS: wholeNumber(1, 60_000).default(2000),
-  /** Memory for lists, in bytes; 0 keeps none. Default: 268435456 (256 MiB) */
+  /** Bytes of memory for lists; 0 keeps none. Default: 268435456 (256 MiB). */
   EARSHOT_LIST_CACHE_BYTES: wholeNumber(0, 1_099_511_627_776).default(268_435_456),
-  /** Memory for items, in bytes; 0 keeps none. Default: 67108864 (64 MiB) */
+  /** Bytes of memory for items; 0 keeps none. Default: 67108864 (64 MiB). */
   EARSHOT_ITEM_CACHE_BYTES: wholeNumber(0, 1_099_511_627_776).default(67_108_864),
-  /** How long after SIGTERM new requests are still taken, so that load balancers see readyz first, in ms. Default: 5000 */
+  /** Milliseconds from SIGTERM until the process stops listening: load balancers see readyz first. Default: 5000. */
   EARSHOT_DRAIN_DELAY_MS: wholeNumber(0, 60_000).default(5000),
-  /** How long the requests in flight may still take after that, in ms. Default: 10000 */
+  /** Maximum milliseconds for requests in flight after that. Default: 10000. */
   EARSHOT_DRAIN_TIMEOUT_MS: wholeNumber(0, 600_000).default(10_000),
 });
 
-export interface OriginConfig {
-  readonly region: string;
-  readonly bigtable: { readonly project: string; readonly instance: string; readonly emulatorHost: string | undefined };
-  readonly appProfile: string;
-  /** Undefined: nothing is hedged, nor read elsewhere when the local cluster is gone. */
-  readonly hedgeProfile: string | undefined;
-  readonly channels: number;
-  readonly callsPerLane: number;
-  readonly originSecret: string;
-  readonly host: string;
-  readonly port: number;
-  readonly workers: number;
-  readonly logLevel: string;
-  readonly manifestPollMs: number;
-  readonly readTimeoutMs: number;
-  readonly listCacheBytes: number;
-  readonly itemCacheBytes: number;
-  readonly drainDelayMs: number;
-  readonly drainTimeoutMs: number;
-}
+export type OriginConfig = Readonly<ReturnType<typeof toConfig>>;
 
-/** Throws an Error with a line per wrong variable; secrets are never repeated in it. */
+/** Throws an Error with a line per invalid variable, without secrets. */
 export function readOriginConfig(env: Readonly<Record<string, string | undefined>>): OriginConfig {
   const result = environment.safeParse(env);
   if (!result.success) throw new Error(result.error.issues.map((issue) => describeIssue(issue, env)).join('\n'));
-  const values = result.data;
-  return {
-    region: values.EARSHOT_REGION,
-    bigtable: {
-      project: values.EARSHOT_PROJECT,
-      instance: values.EARSHOT_INSTANCE,
-      emulatorHost: values.BIGTABLE_EMULATOR_HOST,
-    },
-    appProfile: values.EARSHOT_APP_PROFILE ?? makeServeProfile(values.EARSHOT_REGION),
-    hedgeProfile: values.EARSHOT_HEDGE_APP_PROFILE === 'off' ? undefined : values.EARSHOT_HEDGE_APP_PROFILE,
-    channels: values.EARSHOT_BIGTABLE_CHANNELS,
-    callsPerLane: values.EARSHOT_BIGTABLE_CALLS,
-    originSecret: values.EARSHOT_ORIGIN_SECRET,
-    host: values.HOST,
-    port: values.PORT,
-    workers: values.WORKERS,
-    logLevel: values.LOG_LEVEL,
-    manifestPollMs: values.EARSHOT_MANIFEST_POLL_MS,
-    readTimeoutMs: values.EARSHOT_READ_TIMEOUT_MS,
-    listCacheBytes: values.EARSHOT_LIST_CACHE_BYTES,
-    itemCacheBytes: values.EARSHOT_ITEM_CACHE_BYTES,
-    drainDelayMs: values.EARSHOT_DRAIN_DELAY_MS,
-    drainTimeoutMs: values.EARSHOT_DRAIN_TIMEOUT_MS,
-  };
+  return toConfig(result.data);
 }
+
+const toConfig = (values: z.infer<typeof environment>) => ({
+  region: values.EARSHOT_REGION,
+  bigtable: {
+    project: values.EARSHOT_PROJECT,
+    instance: values.EARSHOT_INSTANCE,
+    emulatorHost: values.BIGTABLE_EMULATOR_HOST,
+  },
+  appProfile: values.EARSHOT_APP_PROFILE ?? makeServeProfile(values.EARSHOT_REGION),
+  /** Undefined: neither hedges nor failovers. */
+  hedgeProfile: values.EARSHOT_HEDGE_APP_PROFILE === 'off' ? undefined : values.EARSHOT_HEDGE_APP_PROFILE,
+  channels: values.EARSHOT_BIGTABLE_CHANNELS,
+  callsPerBatchKey: values.EARSHOT_BIGTABLE_CALLS,
+  originSecret: values.EARSHOT_ORIGIN_SECRET,
+  host: values.HOST,
+  port: values.PORT,
+  workers: values.WORKERS,
+  logLevel: values.LOG_LEVEL,
+  manifestPollMs: values.EARSHOT_MANIFEST_POLL_MS,
+  readTimeoutMs: values.EARSHOT_READ_TIMEOUT_MS,
+  listCacheBytes: values.EARSHOT_LIST_CACHE_BYTES,
+  itemCacheBytes: values.EARSHOT_ITEM_CACHE_BYTES,
+  drainDelayMs: values.EARSHOT_DRAIN_DELAY_MS,
+  drainTimeoutMs: values.EARSHOT_DRAIN_TIMEOUT_MS,
+});
 
 function describeIssue({ path, message }: z.core.$ZodIssue, env: Readonly<Record<string, string | undefined>>): string {
   const name = String(path[0]);

@@ -1,4 +1,5 @@
-// The entry of the origin service: configuration from the environment, logs to standard output, SIGTERM and SIGINT drain it.
+// Entry of the origin service. Configuration comes from the environment, logs go to standard output, SIGTERM and SIGINT
+// start the drain.
 import { pino } from 'pino';
 import { systemClock } from '../shared/runtime/clock.ts';
 import { type OriginConfig, readOriginConfig } from './config.ts';
@@ -32,11 +33,11 @@ if (config.workers > 1 && place === undefined) {
 }
 
 const origin = await startOrigin(config, { clock: systemClock, logger, loopLoad: watchLoop(), place }).catch(exitWith);
-let isLeaving = false;
+let isDraining = false;
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.on(signal, () => {
-    if (isLeaving) return;
-    isLeaving = true;
+    if (isDraining) return;
+    isDraining = true;
     origin.drain().then(() => process.exit(0), exitWith);
   });
 }

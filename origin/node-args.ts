@@ -1,7 +1,4 @@
-// How Node is to be started for an origin: `node ...NODE_ARGS origin/main.ts`, which is what `npm run origin` does.
-//
-// A small young generation. What a gRPC call was made of outlives it: V8 keeps the tables that a Map or Set has outgrown until a major collection,
-// and from those of grpc-js and of Node's HTTP/2 session everything of the calls can be reached that were under way. So what a minor collection
-// has to copy grows with the time since the last one, and at Node's default size it stops the process for 10 to 30 ms every few seconds
-// (docs/decisions/0019).
+// Arguments of Node for an origin: `node ...NODE_ARGS origin/main.ts`. A small young generation: what gRPC calls leave
+// behind survives minor collections (docs/decisions/0019), and at the default size such a collection stops the process
+// for too long.
 export const NODE_ARGS: readonly string[] = ['--max-semi-space-size=8'];

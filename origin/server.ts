@@ -1,4 +1,4 @@
-// One running origin: listening, and drained when asked. It knows nothing of the process it runs in.
+// One running origin: it listens, and drains on request. It knows nothing of its process.
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -13,11 +13,11 @@ import { socketPath } from './workers/siblings.ts';
 export interface Origin {
   readonly url: string;
   readonly counters: Counters;
-  /** readyz says no at once; after the configured delay no connection is taken; resolves when the last request is answered or cut off. */
+  /** Fails readyz at once, and stops listening after the configured delay. Resolves after the last request. */
   drain(): Promise<void>;
 }
 
-/** Rejects when the address cannot be listened on. A Bigtable that cannot be reached is no reason: readyz says no until it can. */
+/** Rejects if the address is not available. If Bigtable is not available, readyz fails until it is. */
 export async function startOrigin(config: OriginConfig, surroundings: OriginSurroundings): Promise<Origin> {
   const { clock, logger, place } = surroundings;
   let draining = false;
@@ -50,10 +50,10 @@ export async function startOrigin(config: OriginConfig, surroundings: OriginSurr
   };
 }
 
-async function listen(listener: Listener, begin: (server: Server) => void): Promise<Server> {
+async function listen(listener: Listener, startListening: (server: Server) => void): Promise<Server> {
   const server = createServer(listener);
   server.keepAliveTimeout = KEEP_ALIVE_MS;
-  begin(server);
+  startListening(server);
   await once(server, 'listening');
   return server;
 }
@@ -65,24 +65,26 @@ async function closeWhenIdle(server: Server): Promise<void> {
   await closed;
 }
 
-/** Resolves after the first attempt; those that fail are repeated until one does not. */
+/** Resolves after the first attempt. A failed attempt is repeated. */
 async function keepWarming(
   table: RecommendationTable,
   clock: Clock,
   logger: Logger,
-  isOver: () => boolean,
+  isDraining: () => boolean,
 ): Promise<void> {
   try {
     await table.warm();
   } catch (err) {
     logger.warn({ err }, 'the connections to Bigtable could not be primed');
     clock.setTimeout(() => {
-      if (!isOver()) void keepWarming(table, clock, logger, isOver);
-    }, WARM_AGAIN_MS);
+      if (!isDraining()) void keepWarming(table, clock, logger, isDraining);
+    }, WARM_RETRY_MS);
   }
 }
 
-const WARM_AGAIN_MS = 1_000;
+const WARM_RETRY_MS = 1_000;
 
-/** Longer than a load balancer keeps its connections (Google's: 600 s), or it would send a request into one that is just being closed. */
+/**
+ * Longer than Google's load balancer keeps a connection (600 s), which could otherwise use one that is being closed.
+ */
 const KEEP_ALIVE_MS = 620_000;

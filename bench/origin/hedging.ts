@@ -28,7 +28,7 @@ const table = createRecommendationTable({
   appProfile: 'serve-asia',
   hedgeProfile: way === 'hedged' ? 'serve-any' : undefined,
   // Each read is a call of its own, so that what is delayed is one read in a hundred.
-  callsPerLane: AT_ONCE,
+  callsPerBatchKey: AT_ONCE,
   observerOf: () => ({
     onCall: (count) => {
       keys += count;

@@ -3,7 +3,7 @@
 // there, as nobody waits for it here.
 
 import { createListReader } from '../../origin/lists/coalescing-reader.ts';
-import type { HeldList } from '../../origin/lists/list-memory.ts';
+import type { CachedList } from '../../origin/lists/list-memory.ts';
 import { createListMemory } from '../../origin/lists/list-memory.ts';
 import { makeCacheKey } from '../../shared/domain/keys.ts';
 import { DEFAULT_LIST_TTL_SECONDS, FULL_WEIGHT, type Manifest } from '../../shared/domain/manifest.ts';
@@ -34,16 +34,16 @@ const MANIFEST: Manifest = {
 export async function measureZipf(): Promise<number> {
   const clock = createManualClock();
   let loads = 0;
-  const list: HeldList = {
+  const list: CachedList = {
     value: { kind: 'list', bytes: new Uint8Array(LIST_BYTES), generation: GENERATION, digest: 'd'.repeat(16) },
     storedAtMs: clock.now(),
   };
   const memory = createListMemory(await bytesOf(USERS * CACHED_SHARE, list));
   const reader = createListReader({
     memory,
-    load: async (asks) => {
-      loads += asks.length;
-      return asks.map(() => list);
+    load: async (queries) => {
+      loads += queries.length;
+      return queries.map(() => list);
     },
     guard: ({ timeoutMs }, work) => work(timeoutMs),
     manifest: () => MANIFEST,
@@ -54,14 +54,14 @@ export async function measureZipf(): Promise<number> {
   const pick = createZipf(USERS, EXPONENT);
   for (let i = 0; i < READS; i++) {
     if (i === READS / 3) loads = 0;
-    const asks = [makeKey(makeListener(pick()))];
-    if (reader.readHeld(asks) === undefined) await reader.read(asks, TIMEOUT_MS);
+    const queries = [makeKey(makeListener(pick()))];
+    if (reader.getCached(queries) === undefined) await reader.read(queries, TIMEOUT_MS);
   }
   return 1 - loads / ((READS * 2) / 3);
 }
 
 /** Memory for so many lists, found out by storing one. */
-async function bytesOf(count: number, list: HeldList): Promise<number> {
+async function bytesOf(count: number, list: CachedList): Promise<number> {
   const memory = createListMemory(1_000_000);
   memory.set(makeCacheKey(makeKey(makeListener(USERS / 2))), list);
   return Math.ceil(memory.bytes * count);

@@ -1,7 +1,7 @@
-// What Bigtable's status codes mean to Earshot: can a later or another attempt succeed, or is something set up wrongly?
+// Bigtable's status codes as EarshotErrors: retryable, or a fault of the setup.
 import { EarshotError, type ErrorCode } from '../../shared/wire/errors.ts';
 
-/** google.rpc.Code */
+/** google.rpc.Code. */
 const CANCELLED = 1;
 const INVALID_ARGUMENT = 3;
 const DEADLINE_EXCEEDED = 4;
@@ -11,28 +11,30 @@ const PERMISSION_DENIED = 7;
 const RESOURCE_EXHAUSTED = 8;
 const FAILED_PRECONDITION = 9;
 export const UNIMPLEMENTED = 12;
-const UNAUTHENTICATED = 16;
-
 export const UNAVAILABLE = 14;
+const UNAUTHENTICATED = 16;
 
 /** Whether the same call may succeed a little later. */
 export const isRetryable = (error: unknown): boolean => toTableError(error, 'a call').retryable;
 
-/** An error in the form that the client throws. */
+/** An error in the client's form. */
 export const makeGrpcError = (code: number, message: string): Error => Object.assign(new Error(message), { code });
 
-/** The status code that the client's error carries, if it is one. */
+/** The status code of a client's error. Undefined for other errors. */
 export function grpcCodeOf(error: unknown): number | undefined {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === 'number' ? code : undefined;
 }
 
-/** The client repeats the errors of all attempts behind that of the last one. */
-const ATTEMPTS_BEFORE = / *: Previous errors : \[[\s\S]*$/;
+/** The client appends the errors of all earlier attempts. */
+const EARLIER_ATTEMPTS = / *: Previous errors : \[[\s\S]*$/;
+
+/** Whether the cluster itself says that it is not available. Others use the code `unavailable`, too. */
+export const isUnavailable = ({ cause }: EarshotError): boolean => grpcCodeOf(cause) === UNAVAILABLE;
 
 export function toTableError(error: unknown, action: string): EarshotError {
   if (error instanceof EarshotError) return error;
-  const reason = (error instanceof Error ? error.message : String(error)).replace(ATTEMPTS_BEFORE, '');
+  const reason = (error instanceof Error ? error.message : String(error)).replace(EARLIER_ATTEMPTS, '');
   return new EarshotError(errorCodeOf(grpcCodeOf(error)), 'table', `${action} failed: ${reason}`, { cause: error });
 }
 
@@ -56,7 +58,7 @@ function errorCodeOf(code: number | undefined): ErrorCode {
   }
 }
 
-/** What a look-up found; undefined for NOT_FOUND. */
+/** The result of `lookup`; undefined for NOT_FOUND. */
 export async function findOrUndefined<T>(lookup: Promise<T>): Promise<T | undefined> {
   try {
     return await lookup;

@@ -1,5 +1,6 @@
-// Puts the chunks of a ReadRows stream together to rows, and refuses a stream that breaks the protocol rather than guess.
-// Source: the comments on ReadRowsResponse.CellChunk in google/bigtable/v2/bigtable.proto.
+// Merges the chunks of a ReadRows stream into rows. It rejects a stream that breaks the protocol
+// (ReadRowsResponse.CellChunk in google/bigtable/v2/bigtable.proto).
+import { asBuffer } from '../as-buffer.ts';
 
 export interface Cell {
   readonly family: string;
@@ -14,7 +15,7 @@ export interface Row {
   readonly cells: readonly Cell[];
 }
 
-/** A CellChunk as the generated client gives it. */
+/** A CellChunk as the generated client decodes it. */
 export interface CellChunk {
   readonly rowKey?: Uint8Array | null;
   readonly familyName?: { readonly value?: string | null } | null;
@@ -27,17 +28,17 @@ export interface CellChunk {
   readonly commitRow?: boolean | null;
 }
 
-/** An int64 as one or the other decoder gives it; microseconds since the epoch fit a number exactly. */
+/** The decoders differ in their int64. Microseconds since the epoch fit a number exactly. */
 type Int64 = number | string | { toNumber(): number } | null | undefined;
 
 export interface ChunkMerger {
-  /** Takes the next chunk; answers with a row when the chunk completes one. Throws an Error on a chunk that may not come here. */
+  /** Adds the next chunk, and returns the row that it completes. Throws if the chunk breaks the protocol. */
   push(chunk: CellChunk): Row | undefined;
-  /** To be called at the end of the stream. Throws an UnfinishedRow when a row was left so. */
+  /** Ends the stream. Throws an UnfinishedRow inside a row. */
   end(): void;
 }
 
-/** The stream ended inside a row, as one does that was cut off. */
+/** The stream was cut off inside a row. */
 export class UnfinishedRow extends Error {
   override readonly name = 'UnfinishedRow';
 }
@@ -60,14 +61,14 @@ export function createChunkMerger(): ChunkMerger {
 
   function push(chunk: CellChunk): Row | undefined {
     if (chunk.resetRow) {
-      assert(row !== undefined, 'a reset of a row that was not begun');
+      assert(row !== undefined, 'a reset outside a row');
       assert(!carriesData(chunk) && !chunk.commitRow, 'a reset that carries data');
       row = undefined;
       return undefined;
     }
-    row = row === undefined ? beginRow(chunk, lastKey) : row;
-    if (row.cell === undefined) row.cell = beginCell(row, chunk);
-    else assert(!namesCell(chunk), 'a new cell inside the value of the one before');
+    row ??= startRow(chunk, lastKey);
+    if (row.cell === undefined) row.cell = startCell(row, chunk);
+    else assert(!namesCell(chunk), 'a new cell inside the value of the previous cell');
     row.cell.parts.push(toBuffer(chunk.value));
     if (chunk.valueSize) {
       assert(!chunk.commitRow, 'a commit inside the value of a cell');
@@ -92,10 +93,10 @@ export function createChunkMerger(): ChunkMerger {
   };
 }
 
-function beginRow(chunk: CellChunk, lastKey: Buffer | undefined): OpenRow {
+function startRow(chunk: CellChunk, lastKey: Buffer | undefined): OpenRow {
   const key = toBuffer(chunk.rowKey);
   assert(key.length > 0, 'a row without a key');
-  assert(lastKey === undefined || Buffer.compare(key, lastKey) > 0, 'a row key that is not after the one before');
+  assert(lastKey === undefined || Buffer.compare(key, lastKey) > 0, 'a row key that is not after the previous one');
   const family = chunk.familyName?.value;
   assert(typeof family === 'string', 'a row without a family');
   const qualifier = chunk.qualifier?.value;
@@ -103,10 +104,10 @@ function beginRow(chunk: CellChunk, lastKey: Buffer | undefined): OpenRow {
   return { key, cells: [], family, qualifier: toBuffer(qualifier), cell: undefined };
 }
 
-/** A chunk that names no family or qualifier goes on with those of the cell before. */
-function beginCell(row: OpenRow, chunk: CellChunk): OpenCell {
+/** A chunk without family or qualifier has those of the previous cell. */
+function startCell(row: OpenRow, chunk: CellChunk): OpenCell {
   const key = toBuffer(chunk.rowKey);
-  assert(key.length === 0 || key.equals(row.key), 'another row before the one before was committed');
+  assert(key.length === 0 || key.equals(row.key), 'another row before the previous one was committed');
   const qualifier = chunk.qualifier?.value;
   if (typeof chunk.familyName?.value === 'string') {
     assert(qualifier !== undefined && qualifier !== null, 'a new family without a qualifier');
@@ -134,11 +135,8 @@ const carriesData = (chunk: CellChunk): boolean =>
 const toNumber = (value: Int64): number =>
   typeof value === 'object' && value !== null ? value.toNumber() : Number(value ?? 0);
 
-function toBuffer(bytes: Uint8Array | null | undefined): Buffer {
-  if (bytes === null || bytes === undefined) return Buffer.alloc(0);
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
+const toBuffer = (bytes: Uint8Array | null | undefined): Buffer => (bytes ? asBuffer(bytes) : Buffer.alloc(0));
 
-function assert(condition: boolean, what: string): asserts condition {
-  if (!condition) throw new Error(`expected a ReadRows stream that keeps to its protocol, got ${what}`);
+function assert(condition: boolean, breach: string): asserts condition {
+  if (!condition) throw new Error(`expected a ReadRows stream that keeps to its protocol, got ${breach}`);
 }

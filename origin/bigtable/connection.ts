@@ -1,5 +1,5 @@
-// The one way to Bigtable: the official client's generated stubs, for the real service and for an emulator alike.
-// Every call names its own deadline; the client's defaults (12 hours for ReadRows) are never relied on.
+// Clients of Bigtable: the official generated stubs, for Google's service and for emulators. Each call sets its own
+// deadline, because the default of ReadRows is 12 hours.
 import { v2 } from '@google-cloud/bigtable';
 import { type Client, credentials } from '@grpc/grpc-js';
 import { googleAuthLibrary } from 'google-gax';
@@ -8,11 +8,11 @@ import { EarshotError } from '../../shared/wire/errors.ts';
 export interface BigtableAddress {
   readonly project: string;
   readonly instance: string;
-  /** `host:port` of an emulator, spoken to without TLS or credentials. Default: Google's service with the environment's credentials. */
+  /** `host:port` of an emulator, without TLS and credentials. Default: Google's service. */
   readonly emulatorHost?: string | undefined;
 }
 
-/** Each client is opened when it is first asked for, and again after that has failed: it rejects as `openClient` does. */
+/** Opens each client at its first use, and again after a failure. The methods reject as `openClient` does. */
 export interface BigtableConnection {
   data(): Promise<v2.BigtableClient>;
   tableAdmin(): Promise<v2.BigtableTableAdminClient>;
@@ -26,22 +26,19 @@ export interface BigtableConnection {
   close(): Promise<void>;
 }
 
-/** Cells may be 10 MB and a row 100 MB; gRPC's own limit of 4 MB would refuse them. */
+/** A cell may have 10 MB and a row 100 MB. gRPC's default limit is 4 MB. */
 const MAX_MESSAGE_BYTES = 256 * 1024 * 1024;
 
-/**
- * What a connection may bring unread, in all and of one call. HTTP/2's own 64 kB are less than a third of an answer of 100 lists, and across
- * an ocean, where reads go when the local cluster is gone, they are all that comes in a round trip (docs/decisions/0015).
- */
+/** Unread bytes of a connection or call. HTTP/2's default allows 64 kB a round trip (docs/decisions/0015). */
 const FLOW_CONTROL_WINDOW_BYTES = 4 * 1024 * 1024;
 
-/** Of every client that speaks to Bigtable. */
+/** Options of all clients of Bigtable. */
 export const clientOptions = ({ project, emulatorHost }: BigtableAddress) => ({
   projectId: project,
   'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
   'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
   'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW_BYTES,
-  // As Google's own client has them: a connection that died without a word is found out in seconds, not in minutes.
+  // As Google's client: a dead connection is detected in seconds, not in minutes.
   'grpc.keepalive_time_ms': 30_000,
   'grpc.keepalive_timeout_ms': 10_000,
   ...(emulatorHost === undefined ? {} : emulatorOptions(emulatorHost)),
@@ -74,14 +71,14 @@ interface GeneratedClient {
 }
 
 /**
- * What a client calls with, its credentials loaded. A generated client that loads them at its first call throws what fails then where nobody can
- * catch it, which ends the process, and does not try again. Throws an EarshotError of source `table`.
+ * Loads the client's credentials, and returns its stub. A generated client that loads them at its first call throws
+ * outside of any caller, which ends the process. Throws an EarshotError of source `table`.
  */
 export async function openClient(client: GeneratedClient): Promise<Client> {
   try {
     return (await client.initialize()) as Client;
   } catch (error) {
-    throw new EarshotError('internal', 'table', `no client of Bigtable could be made: ${(error as Error).message}`, {
+    throw new EarshotError('internal', 'table', `no client of Bigtable: ${(error as Error).message}`, {
       cause: error,
     });
   }
@@ -121,7 +118,7 @@ function emulatorOptions(emulatorHost: string) {
     servicePath: emulatorHost.slice(0, separator),
     port,
     sslCreds: credentials.createInsecure(),
-    // Without it the client asks the metadata server of a Google machine who it is, and waits seconds for no answer.
+    // Otherwise the client waits seconds for the metadata server of a Google machine.
     auth: new googleAuthLibrary.GoogleAuth({ authClient: new googleAuthLibrary.PassThroughClient() }),
   };
 }

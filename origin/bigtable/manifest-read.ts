@@ -1,7 +1,7 @@
-// The manifest as an origin reads it: through the profile of the local cluster, and through the other one when that cluster is not there. What it
-// sees of the cluster it tells, so that an origin whose lists are all in memory knows too that its cluster is gone, or back.
+// Reads the manifest through the local cluster's profile, or through the other profile while that cluster is not
+// available. It records the cluster's state, also for an origin that serves all lists from memory.
 import { EarshotError } from '../../shared/wire/errors.ts';
-import { grpcCodeOf, toTableError, UNAVAILABLE } from './bigtable-error.ts';
+import { isUnavailable, toTableError } from './bigtable-error.ts';
 import type { BigtableConnection } from './connection.ts';
 import { type LocalCluster, PROBE_TIMEOUT_MS } from './local-cluster.ts';
 import { readManifest, type StoredManifest } from './manifest-row.ts';
@@ -9,10 +9,10 @@ import { readManifest, type StoredManifest } from './manifest-row.ts';
 export interface ManifestReadOptions {
   readonly bigtable: BigtableConnection;
   readonly appProfile: string;
-  /** Undefined: nothing is read elsewhere. */
+  /** Undefined: no failover. */
   readonly otherProfile: string | undefined;
   readonly localCluster: LocalCluster;
-  /** Of each call, in milliseconds. */
+  /** Milliseconds for each call. */
   readonly timeoutMs: number;
 }
 
@@ -22,11 +22,11 @@ export function createManifestRead(options: ManifestReadOptions): () => Promise<
   const read = (profile: string, withinMs = timeoutMs) => readManifest(bigtable, profile, withinMs);
 
   function probe(): void {
-    const settle = localCluster.takeProbe();
-    if (settle === undefined) return;
+    const endProbe = localCluster.takeProbe();
+    if (endProbe === undefined) return;
     read(appProfile, PROBE_TIMEOUT_MS).then(
-      () => settle(true),
-      (error) => settle(!(error instanceof EarshotError)),
+      () => endProbe(true),
+      (error) => endProbe(!(error instanceof EarshotError)),
     );
   }
 
@@ -38,18 +38,18 @@ export function createManifestRead(options: ManifestReadOptions): () => Promise<
     }
     try {
       const stored = await read(appProfile);
-      localCluster.answered();
+      localCluster.recordAnswer();
       return stored;
     } catch (error) {
       if (!isAway(error)) throw error;
-      localCluster.failed();
+      localCluster.recordFailure();
       return read(otherProfile);
     }
   };
 }
 
-/** It was not there, or said nothing in all the time of the call. */
-function isAway(error: unknown): boolean {
-  const { code, cause } = toTableError(error, 'reading the manifest');
-  return code === 'deadline_exceeded' || grpcCodeOf(cause) === UNAVAILABLE;
+/** The cluster is unavailable, or was silent until the deadline. */
+function isAway(thrown: unknown): boolean {
+  const error = toTableError(thrown, 'reading the manifest');
+  return error.code === 'deadline_exceeded' || isUnavailable(error);
 }

@@ -1,5 +1,5 @@
-// The manifest in Bigtable. It is only ever replaced by compare-and-set on the cell that the writer had read, so that of two writers
-// one wins and the other is told. The newest cell is the manifest; the older ones are its history.
+// The manifest's row in Bigtable. The newest cell is the manifest, older cells are its history. It is replaced by
+// compare-and-set on the cell that the writer read, so that the second of two writers gets a conflict.
 
 import { FAMILIES, JSON_QUALIFIER, MANIFEST_ROW_KEY, TABLES } from '../../shared/domain/keys.ts';
 import { EMPTY_MANIFEST, type Manifest, manifestSchema, parseManifest } from '../../shared/domain/manifest.ts';
@@ -13,7 +13,7 @@ export interface StoredManifest {
   readonly cell: { readonly json: Buffer; readonly writtenAtMs: number } | undefined;
 }
 
-/** The manifest, EMPTY_MANIFEST when nothing was published yet. Throws an EarshotError, or an Error when what is stored is not one. */
+/** EMPTY_MANIFEST before the first publication. Throws an EarshotError, or an Error if the manifest is not valid. */
 export async function readManifest(
   bigtable: BigtableConnection,
   appProfile: string,
@@ -36,8 +36,8 @@ export async function readManifest(
 }
 
 /**
- * Writes `next` if the stored manifest is still `read`; false when somebody else wrote in between. Needs an app profile with single-row
- * transactions. Throws an EarshotError of source `table`, or a ZodError when `next` is not a valid manifest.
+ * Writes `next` if the stored manifest is still `read`. Returns false after a conflict. Needs an app profile with
+ * single-row transactions. Throws an EarshotError of source `table`, or a ZodError if `next` is not valid.
  */
 export async function replaceManifest(
   bigtable: BigtableConnection,
@@ -49,7 +49,7 @@ export async function replaceManifest(
     setCell: {
       familyName: FAMILIES.control,
       columnQualifier: Buffer.from(JSON_QUALIFIER),
-      // Later than the cell it replaces whatever the writer's clock says: the newest cell is the manifest.
+      // Later than the replaced cell, also with a slow clock: the newest cell is the manifest.
       timestampMicros: Math.max(nowMs, (read.cell?.writtenAtMs ?? 0) + 1) * 1000,
       value: json,
     },
@@ -63,7 +63,7 @@ export async function replaceManifest(
       : { predicateFilter: newestIsFrom(read.cell.writtenAtMs), trueMutations: [write] }),
   };
   try {
-    // Not repeated by the client: a second attempt would lose against its own first.
+    // No retry: a second attempt would conflict with the first one's write.
     const [{ predicateMatched }] = await (await bigtable.data()).checkAndMutateRow(request, {
       timeout: timeoutMs,
       retry: null,
@@ -74,7 +74,7 @@ export async function replaceManifest(
   }
 }
 
-/** Timestamps only grow, so the cell's says which manifest it is; the manifest itself may be larger than a filter (20 480 bytes). */
+/** Timestamps only grow, so they identify the manifest, which may itself be too large for a filter (20 480 bytes). */
 const newestIsFrom = (writtenAtMs: number): RowFilter => ({
   chain: {
     filters: [

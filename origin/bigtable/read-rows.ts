@@ -1,4 +1,4 @@
-// One ReadRows call under a deadline: the rows that exist among those asked for, each as Bigtable holds it.
+// One ReadRows call under a deadline, without retries: the existing rows among the requested ones.
 import type { protos } from '@google-cloud/bigtable';
 import { FAMILIES, JSON_QUALIFIER } from '../../shared/domain/keys.ts';
 import { toTableError } from './bigtable-error.ts';
@@ -10,14 +10,14 @@ export type RowFilter = protos.google.bigtable.v2.IRowFilter;
 export interface ReadRowsCall {
   readonly table: string;
   readonly appProfile: string;
-  /** At most about 100 keys: a call works them in order, and thousands grow worse than linearly. */
+  /** At most about 100 keys: latency grows faster than their number. */
   readonly rows: protos.google.bigtable.v2.IRowSet;
   readonly filter: RowFilter;
-  /** The deadline of the call, in ms from now. */
+  /** Milliseconds for the call. */
   readonly timeoutMs: number;
 }
 
-/** The client would go on for seconds behind a caller who has left (retry-request's own default); who retries is decided above. */
+/** By default retry-request retries for seconds after the caller has gone. Callers decide on retries. */
 export const NO_RETRY = { retries: 0, noResponseRetries: 0 } as const;
 
 /** Throws an EarshotError of source `table`. */
@@ -48,7 +48,7 @@ export async function readRows(bigtable: BigtableConnection, call: ReadRowsCall)
   return found;
 }
 
-/** The rows with exactly these keys. */
+/** The rows with these keys. */
 export const rowsOf = (keys: readonly string[]): protos.google.bigtable.v2.IRowSet => ({
   rowKeys: keys.map((key) => Buffer.from(key)),
 });

@@ -1,38 +1,30 @@
-// What is stored in Bigtable, as the origin reads it: lists, and what is known of items. Behind it is all that makes reading Bigtable fast and
-// safe. A read of a list asks for the newest cell at or before its generation, so a user who is missing from a new generation keeps the list
-// from the one before. One key's trouble stays its own: the result says per key what became of it.
-import { hash } from 'node:crypto';
+// Lists and items in Bigtable. The failure of one key does not affect the others: each key has its own result.
 import type { Cancellation } from '../../shared/caching/cancellation.ts';
-import {
-  FAMILIES,
-  JSON_QUALIFIER,
-  type ListKey,
-  makeListQualifier,
-  makeRowKey,
-  TABLES,
-} from '../../shared/domain/keys.ts';
+import { type ListKey, makeRowKey, TABLES } from '../../shared/domain/keys.ts';
 import type { ListValue } from '../../shared/domain/list.ts';
 import { type Clock, systemClock } from '../../shared/runtime/clock.ts';
 import { type Random, systemRandom } from '../../shared/runtime/random.ts';
 import { createRetryBudget } from '../../shared/runtime/retry-budget.ts';
-import { EarshotError, type ErrorCode } from '../../shared/wire/errors.ts';
-import type { Row } from './chunk-merger.ts';
 import type { BigtableAddress } from './connection.ts';
 import { createLocalCluster, type LocalCluster } from './local-cluster.ts';
-import type { RowFilter } from './read-rows.ts';
-import { createReadChannels } from './reads/channels.ts';
+import { type CallObserver, NO_OBSERVER } from './reads/call-observer.ts';
+import { closedError, ReadChannels } from './reads/channels.ts';
 import { createHedgeDelay } from './reads/hedge-delay.ts';
-import type { CallObserver } from './reads/key-read.ts';
-import { createReadQueue, type Lane, type Waiter } from './reads/read-queue.ts';
-
-export type ReadFailure = { readonly kind: 'error'; readonly code: ErrorCode };
-
-export type ItemValue = { readonly kind: 'item'; readonly bytes: Uint8Array } | { readonly kind: 'absent' };
+import { readAll } from './reads/read-all.ts';
+import { type BatchKey, ReadQueue } from './reads/read-queue.ts';
+import {
+  type ItemValue,
+  newestItem,
+  newestListAtOrBefore,
+  type ReadFailure,
+  toItemValue,
+  toListValue,
+} from './stored-values.ts';
 
 export interface RecommendationTable {
   /**
-   * One result per key, in order; bytes are views of larger memory. Never rejects: what failed is an `error` result, and so is a key whose
-   * cancellation, at the same place in `cancellations`, is gone: nothing is done for it any more.
+   * One result per key, in order. Bytes are views of larger memory. Never rejects: a failure is an `error` result. A
+   * key is given up when the cancellation at its place fires.
    */
   readLists(
     keys: readonly ListKey[],
@@ -45,58 +37,89 @@ export interface RecommendationTable {
     timeoutMs: number,
     cancellations?: readonly Cancellation[],
   ): Promise<(ItemValue | ReadFailure)[]>;
-  /** Rows that wait for a call. */
+  /** Number of rows waiting for a call. */
   waiting(): number;
-  /** Opens the connections and primes them. Rejects with an EarshotError of source `table`; may be called again then. */
+  /** Opens and primes the connections. Rejects with an EarshotError of source `table`; it may be called again. */
   warm(): Promise<void>;
-  /** Whether all connections were primed: reads before that fail, or wait for a connection. */
+  /** Whether all connections have been primed. */
   isWarm(): boolean;
   close(): Promise<void>;
 }
 
 export interface RecommendationTableOptions {
   readonly address: BigtableAddress;
-  /** Routes the reads, `serve-europe` for example. */
+  /** App profile of the reads, for example `serve-europe`. */
   readonly appProfile: string;
-  /** Routes the second call for what takes too long, and all calls while the cluster of `appProfile` is ejected; undefined for neither. */
+  /** App profile of hedges, and of all calls while the local cluster is ejected. Undefined: neither. */
   readonly hedgeProfile?: string | undefined;
-  /** The one that `appProfile` leads to. Default: one that nobody else asks about */
+  /** State of the cluster of `appProfile`. Default: its own. */
   readonly localCluster?: LocalCluster;
-  /** Connections to Bigtable. Default: 2 */
+  /** Number of connections. Default: 2. */
   readonly channels?: number;
-  /** Calls of one surface, variant and generation that may be out at once. Default: 2 */
-  readonly callsPerLane?: number;
-  /** Default: the system's. */
+  /** Calls of one surface, variant and generation in flight. Default: 2. */
+  readonly callsPerBatchKey?: number;
+  /** Default: the system clock. */
   readonly clock?: Clock;
-  /** Default: the system's. */
+  /** Default: the system's random numbers. */
   readonly random?: Random;
-  /** Default: setImmediate */
+  /** Default: setImmediate. */
   readonly defer?: (run: () => void) => void;
-  /** Of the calls on one table. Default: nobody. */
+  /** Observer of the calls on a table. Default: none. */
   readonly observerOf?: (table: string) => CallObserver;
-  /** Told of every read that Bigtable failed, and of connections that could not be opened, with what it was about. */
+  /** Called for each failed read and each connection that could not be opened. */
   readonly onError: (error: unknown) => void;
 }
 
-/** More keys in one ReadRows call grow worse than linearly; they go in several, in parallel. */
+/** Latency grows faster than the number of keys in a call; more keys go in several calls in parallel. */
 export const MAX_KEYS_PER_CALL = 100;
 export const DEFAULT_CHANNELS = 2;
-export const DEFAULT_CALLS_PER_LANE = 2;
-/** Hedges and retries together, as a share of the keys read. */
-const EXTRA_READS_SHARE = 0.05;
-/** What a broken connection may cost at once: all that was out on it is read again. */
-const EXTRA_READS_RESERVE = 400;
+export const DEFAULT_CALLS_PER_BATCH_KEY = 2;
+/** Hedges and retries as a share of the keys read. The reserve covers the calls of a connection that breaks. */
+const EXTRA_READS = { share: 0.05, reserve: 400 };
 const MAX_RETRIES = 3;
 
-interface Ask {
-  readonly lane: Lane;
-  readonly rowKey: string;
+export function createRecommendationTable(options: RecommendationTableOptions): RecommendationTable {
+  const { address, clock = systemClock, onError } = options;
+  const { channels, lists, items } = openQueues(options);
+  const tables = `projects/${address.project}/instances/${address.instance}/tables`;
+  const itemsBatchKey: BatchKey = { name: 'items', tableName: `${tables}/${TABLES.items}`, filter: newestItem };
+
+  function makeListQueries(keys: readonly ListKey[]) {
+    const batchKeys = new Map<string, BatchKey>();
+    return keys.map((key) => {
+      const name = `${key.surface}/${key.variant}/${key.generation}`;
+      let batchKey = batchKeys.get(name);
+      if (batchKey === undefined) {
+        batchKey = { name, tableName: `${tables}/${TABLES.recommendations}`, filter: newestListAtOrBefore(key) };
+        batchKeys.set(name, batchKey);
+      }
+      return { batchKey, rowKey: makeRowKey(key.user) };
+    });
+  }
+
+  return {
+    readLists: (keys, timeoutMs, cancellations) =>
+      readAll(lists, makeListQueries(keys), { clock, timeoutMs, toResult: toListValue, cancellations, onError }),
+    readItems: (ids, timeoutMs, cancellations) => {
+      const queries = ids.map((id) => ({ batchKey: itemsBatchKey, rowKey: makeRowKey(id) }));
+      return readAll(items, queries, { clock, timeoutMs, toResult: toItemValue, cancellations, onError });
+    },
+    warm: () => channels.warm(),
+    isWarm: () => channels.isWarm(),
+    close: async () => {
+      lists.close(closedError());
+      items.close(closedError());
+      await channels.close();
+    },
+    waiting: () => lists.waiting() + items.waiting(),
+  };
 }
 
-export function createRecommendationTable(options: RecommendationTableOptions): RecommendationTable {
+/** The queue of each table, over the same channels and budget. */
+function openQueues(options: RecommendationTableOptions) {
   const { address, appProfile, hedgeProfile, clock = systemClock, random = systemRandom, onError } = options;
   const { localCluster = createLocalCluster({ clock, random }) } = options;
-  const channels = createReadChannels({
+  const channels = new ReadChannels({
     address,
     appProfiles: hedgeProfile === undefined ? [appProfile] : [appProfile, hedgeProfile],
     count: options.channels ?? DEFAULT_CHANNELS,
@@ -104,14 +127,9 @@ export function createRecommendationTable(options: RecommendationTableOptions): 
     random,
     onError,
   });
-  const tableName = (table: string): string =>
-    `projects/${address.project}/instances/${address.instance}/tables/${table}`;
-  const budget = createRetryBudget({
-    share: EXTRA_READS_SHARE,
-    reserve: EXTRA_READS_RESERVE,
-  });
+  const budget = createRetryBudget(EXTRA_READS);
   const createQueue = (table: string) =>
-    createReadQueue({
+    new ReadQueue({
       channels,
       appProfile,
       hedgeProfile,
@@ -120,141 +138,11 @@ export function createRecommendationTable(options: RecommendationTableOptions): 
       budget,
       maxRetries: MAX_RETRIES,
       maxKeysPerCall: MAX_KEYS_PER_CALL,
-      callsPerLane: options.callsPerLane ?? DEFAULT_CALLS_PER_LANE,
+      callsPerBatchKey: options.callsPerBatchKey ?? DEFAULT_CALLS_PER_BATCH_KEY,
       clock,
       random,
       defer: options.defer ?? setImmediate,
       observer: options.observerOf?.(table) ?? NO_OBSERVER,
     });
-  const queues = { lists: createQueue(TABLES.recommendations), items: createQueue(TABLES.items) };
-  const itemsLane: Lane = { name: 'items', tableName: tableName(TABLES.items), filter: newestItem };
-
-  function listsLane(key: ListKey): Lane {
-    const name = `${key.surface}/${key.variant}/${key.generation}`;
-    return { name, tableName: tableName(TABLES.recommendations), filter: newestListAtOrBefore(key) };
-  }
-
-  /** One result per ask, in order, all of them at the latest when the time is up. */
-  function readAll<T>(
-    queue: (typeof queues)['lists'],
-    asks: readonly Ask[],
-    timeoutMs: number,
-    toResult: (row: Row | undefined) => T,
-    cancellations: readonly Cancellation[] = [],
-  ): Promise<(T | ReadFailure)[]> {
-    if (asks.length === 0) return Promise.resolve([]);
-    return new Promise((resolve) => {
-      const results: (T | ReadFailure)[] = new Array(asks.length);
-      const deadlineAtMs = clock.monotonicNow() + timeoutMs;
-      let open = asks.length;
-      let failure: unknown;
-      const put = (i: number, result: T | ReadFailure): void => {
-        results[i] = result;
-        if (--open > 0) return;
-        cancelTimer();
-        if (failure !== undefined) onError(failure);
-        resolve(results);
-      };
-      const letGo = (i: number): void => {
-        const asked = reads[i];
-        if (asked === undefined || results[i] !== undefined) return;
-        queue.leave(asked.read, asked.waiter);
-        put(i, LET_GO);
-      };
-      const cancelTimer = clock.setTimeout(() => {
-        for (const i of reads.keys()) letGo(i);
-      }, timeoutMs);
-      const reads = asks.map(({ lane, rowKey }, i) => {
-        const waiter: Waiter = {
-          deadlineAtMs,
-          settle: (row) => put(i, toResult(row)),
-          fail: (error) => {
-            failure ??= error;
-            put(i, { kind: 'error', code: error.code });
-          },
-        };
-        return { waiter, read: queue.read(lane, rowKey, waiter) };
-      });
-      for (const [i, cancellation] of cancellations.entries()) cancellation.onCancel(() => letGo(i));
-    });
-  }
-
-  return {
-    readLists: (keys, timeoutMs, cancellations) => {
-      const lanes = new Map<string, Lane>();
-      const asks = keys.map((key) => {
-        const name = `${key.surface}/${key.variant}/${key.generation}`;
-        const lane = lanes.get(name) ?? listsLane(key);
-        lanes.set(name, lane);
-        return { lane, rowKey: makeRowKey(key.user) };
-      });
-      return readAll(queues.lists, asks, timeoutMs, toList, cancellations);
-    },
-    readItems: (ids, timeoutMs, cancellations) =>
-      readAll(
-        queues.items,
-        ids.map((id) => ({ lane: itemsLane, rowKey: makeRowKey(id) })),
-        timeoutMs,
-        toItem,
-        cancellations,
-      ),
-    warm: channels.warm,
-    isWarm: channels.isWarm,
-    close: async () => {
-      const closed = new EarshotError('unavailable', 'table', 'the connections to Bigtable are closed');
-      queues.lists.close(closed);
-      queues.items.close(closed);
-      await channels.close();
-    },
-    waiting: () => queues.lists.waiting() + queues.items.waiting(),
-  };
+  return { channels, lists: createQueue(TABLES.recommendations), items: createQueue(TABLES.items) };
 }
-
-const NO_OBSERVER: CallObserver = {
-  onCall: () => {},
-  onCallEnd: () => {},
-  onRetry: () => {},
-  onFailover: () => {},
-  onHedge: () => {},
-};
-
-/** Its time was up, or nobody waited any more. */
-const LET_GO: ReadFailure = { kind: 'error', code: 'deadline_exceeded' };
-
-function newestListAtOrBefore({ surface, variant, generation }: ListKey): RowFilter {
-  const qualifier = Buffer.from(makeListQualifier(surface, variant));
-  return newestCell(FAMILIES.lists, qualifier, { endTimestampMicros: (generation + 1) * 1000 });
-}
-
-const newestItem: RowFilter = newestCell(FAMILIES.metadata, Buffer.from(JSON_QUALIFIER));
-
-function newestCell(familyName: string, qualifier: Buffer, within?: { endTimestampMicros: number }): RowFilter {
-  const column = { columnRangeFilter: { familyName, startQualifierClosed: qualifier, endQualifierClosed: qualifier } };
-  const newest = { cellsPerColumnLimitFilter: 1 };
-  return {
-    chain: { filters: within === undefined ? [column, newest] : [column, { timestampRangeFilter: within }, newest] },
-  };
-}
-
-function toList(row: Row | undefined): ListValue {
-  const cell = row?.cells[0];
-  if (cell === undefined) return ABSENT;
-  return {
-    kind: 'list',
-    bytes: cell.value,
-    generation: cell.timestampMicros / 1000,
-    digest: makeDigest(cell.value),
-  };
-}
-
-function toItem(row: Row | undefined): ItemValue {
-  const cell = row?.cells[0];
-  return cell === undefined ? ABSENT : { kind: 'item', bytes: cell.value };
-}
-
-const ABSENT = { kind: 'absent' } as const;
-
-/** Names bytes: 96 bits, so two lists of one user with the same digest are not to be expected in the life of the universe. */
-export const makeDigest = (bytes: Uint8Array): string => hash('sha256', bytes, 'base64url').slice(0, DIGEST_CHARS);
-
-const DIGEST_CHARS = 16;

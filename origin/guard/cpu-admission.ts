@@ -1,54 +1,53 @@
-// Refuses requests before they are read, when the process has no CPU left. The bulkhead guards the table: it counts keys, so it can refuse only
-// what has been received, parsed and looked up in memory, and at several times what can be served that takes a good part of the CPU. A refusal
-// here costs a header. What it refuses might have been in memory; with no CPU left that makes no difference.
+// Admission by CPU: refuses requests before their body is read when the process has no CPU left. The bulkhead can
+// refuse only keys, after the request was parsed and looked up; a refusal here costs only a header.
 //
-// The part that comes through is multiplied down while the process is busy and the bulkhead still sheds more than a little, or turns of the
-// event loop take too long (when all is in memory, nothing else tells), and up as soon as it is not. So it is the bulkhead that decides at
-// the margin, and a table that is slow while there is CPU left closes no gate.
+// The admitted share shrinks while the process is busy and either the bulkhead sheds more than a little or the event
+// loop lags; it grows otherwise. So the bulkhead decides at the margin, and a slow table alone refuses nothing here.
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import type { Clock } from '../../shared/runtime/clock.ts';
 
-export interface Gate {
-  /** Whether a request that has just arrived is refused. To be asked once for each. */
-  refuses(): boolean;
-  /** A read that came through was shed all the same. */
-  noteShed(): void;
-  /** The part of the requests that comes through, above 0, at most 1. */
+export interface CpuAdmission {
+  /** Whether a request that has just arrived may be read. Call it once per request. */
+  admit(): boolean;
+  /** Records an admitted read that the bulkhead shed. */
+  recordShed(): void;
+  /** Share of the requests that is admitted, above 0, at most 1. */
   admittedShare(): number;
 }
 
-/** What the process's event loop was like since it was last asked. */
+/** Load of the event loop since the last call. */
 export interface LoopLoad {
-  /** The part of the time in which it was not idle, 0 to 1. */
+  /** Share of the time in which the loop was not idle, 0 to 1. */
   readonly utilization: number;
-  /** What a timer was late, in ms, in the mean. */
+  /** Mean delay of a timer in milliseconds. */
   readonly lagMs: number;
 }
 
-export interface GateOptions {
+export interface CpuAdmissionOptions {
   readonly clock: Pick<Clock, 'monotonicNow'>;
   readonly loopLoad: () => LoopLoad;
 }
 
-/** How often the part is set anew, in ms, and how much the newest measurement counts. */
+/** Milliseconds between two adjustments. */
 const INTERVAL_MS = 50;
+/** Weight of the latest measurement in the means. */
 const SMOOTHING = 0.3;
-/** Busier has no CPU left: at all of it, queues have no end. */
+/** Utilization above which the process counts as busy. Near 1 queues grow without end. */
 const BUSY = 0.95;
-/** What the bulkhead is left to shed of what comes through: without it the gate would not know when to close. */
+/** Share of the admitted reads that the bulkhead sheds in equilibrium. It shows when to admit less. */
 const SHED_TARGET = 0.05;
-/** A healthy process has turns of a few ms: a merged call's answer of 100 rows. It is the moving mean: one turn of some 50 ms closes nothing. */
+/** Maximum mean lag. A healthy process has turns of a few milliseconds. */
 const MAX_LAG_MS = 20;
 const GAIN = 0.3;
-/** Without somebody who comes through nobody would notice that it is over. */
-const MIN_ADMITTED = 0.05;
+/** Some requests are always admitted; without them the end of the overload would go unnoticed. */
+const MIN_ADMITTED_SHARE = 0.05;
 
-export function createGate({ clock, loopLoad }: GateOptions): Gate {
+export function createCpuAdmission({ clock, loopLoad }: CpuAdmissionOptions): CpuAdmission {
   let sinceMs = clock.monotonicNow();
-  let admitted = 1;
-  /** Spread evenly: of a third, every third. */
+  let admittedShare = 1;
+  /** Spreads the admitted requests evenly: at a third, each third one. */
   let credit = 0;
-  let came = 0;
+  let admitted = 0;
   let shed = 0;
   let shedShare = 0;
   let utilization = 0;
@@ -60,37 +59,37 @@ export function createGate({ clock, loopLoad }: GateOptions): Gate {
     const load = loopLoad();
     utilization = smooth(utilization, load.utilization);
     lagMs = smooth(lagMs, load.lagMs);
-    shedShare = smooth(shedShare, came === 0 ? 0 : Math.min(1, shed / came));
-    came = 0;
+    shedShare = smooth(shedShare, admitted === 0 ? 0 : Math.min(1, shed / admitted));
+    admitted = 0;
     shed = 0;
-    const tooMuch = lagMs > MAX_LAG_MS ? 1 : shedShare;
-    // The more CPU is left, the sooner it is open again.
-    const factor = utilization >= BUSY ? 1 - GAIN * (tooMuch - SHED_TARGET) : 1 + (BUSY - utilization);
-    admitted = Math.min(1, Math.max(MIN_ADMITTED, admitted * factor));
+    const excess = lagMs > MAX_LAG_MS ? 1 : shedShare;
+    // The share grows faster the more CPU is left.
+    const factor = utilization >= BUSY ? 1 - GAIN * (excess - SHED_TARGET) : 1 + (BUSY - utilization);
+    admittedShare = Math.min(1, Math.max(MIN_ADMITTED_SHARE, admittedShare * factor));
   }
 
   return {
-    refuses: () => {
+    admit: () => {
       if (clock.monotonicNow() - sinceMs >= INTERVAL_MS) {
         sinceMs = clock.monotonicNow();
         adjust();
       }
-      credit += admitted;
-      if (credit < 1) return true;
+      credit += admittedShare;
+      if (credit < 1) return false;
       credit -= 1;
-      came++;
-      return false;
+      admitted++;
+      return true;
     },
-    noteShed: () => {
+    recordShed: () => {
       shed++;
     },
-    admittedShare: () => admitted,
+    admittedShare: () => admittedShare,
   };
 }
 
 const LAG_RESOLUTION_MS = 10;
 
-/** Of this process. Measures until it ends. */
+/** Measures the event loop of this process until the process ends. */
 export function watchLoop(): () => LoopLoad {
   const delays = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
   delays.enable();
@@ -101,7 +100,7 @@ export function watchLoop(): () => LoopLoad {
     const now = performance.eventLoopUtilization();
     const { utilization } = performance.eventLoopUtilization(now, before);
     before = now;
-    // It tells the time from one timer to the next. A reset would drop the one that is under way, the very one that is late.
+    // The histogram has the time from timer to timer. A reset would drop the timer in progress, which is the late one.
     const newTimers = delays.count - timers;
     const newSumNs = delays.count * delays.mean - sumNs;
     timers += newTimers;

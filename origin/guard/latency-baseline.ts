@@ -1,21 +1,22 @@
-// What reads take when nothing is in their way, by weight: a read of one key and one of 200 are never compared. It learns only from samples
-// that the caller vouches for as uncongested, so that latency that the process makes itself does not become its own norm.
+// Latency of uncongested reads, by weight class: a read of one key is never compared with one of 200. It learns only
+// from samples that the caller knows to be uncongested, so that an overload never becomes the norm.
 
-export interface Baseline {
-  /** ms that a read of `weight` keys takes uncongested, or undefined as long as there were too few of its class. */
+export interface LatencyBaseline {
+  /** Milliseconds that an uncongested read of `weight` keys takes. Undefined with too few samples of its class. */
   expectMs(weight: number): number | undefined;
-  /** A read that nothing was in the way of. */
+  /** Adds an uncongested read. */
   learn(weight: number, latencyMs: number): void;
-  /** Everything takes `factor` times as long as before: for classes that were not measured as well. */
+  /** Multiplies all classes, also those without a new sample. */
   scale(factor: number): void;
 }
 
-/** Samples of a class before it counts, and about how many the mean reaches back from then on. */
+/** Samples of a class before it counts. */
 const MIN_SAMPLES = 4;
+/** Approximate number of samples in the moving mean. */
 const MEMORY_SAMPLES = 32;
 const CLASSES = 32;
 
-export function createBaseline(): Baseline {
+export function createLatencyBaseline(): LatencyBaseline {
   const means = new Array<number>(CLASSES).fill(0);
   const counts = new Array<number>(CLASSES).fill(0);
   return {
@@ -36,5 +37,5 @@ export function createBaseline(): Baseline {
   };
 }
 
-/** Classes by powers of two: 1, 2 to 3, 4 to 7, and so on to 128 to 255. */
+/** Classes by powers of two: 1, 2 to 3, 4 to 7, ... 128 to 255. */
 const classOf = (weight: number): number => 31 - Math.clz32(Math.max(1, weight));

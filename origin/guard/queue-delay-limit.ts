@@ -1,69 +1,67 @@
-// How long a read may wait in a queue, by how much of what arrives cannot be served: bursts are waited out, an overload is not, because
-// there a queue gives no throughput and only makes every read late. It is a proportional version of what CoDel does (RFC 8289; "Fail at
-// Scale", ACM Queue 13/8, uses two fixed times): those jump between a long and a short queue at loads around 1, and in simulation shed
-// twice as much.
+// Limit of the queue delay, by the share of reads that is refused. A burst is waited out; in an overload the queue is
+// short, because there it only adds latency. A proportional version of CoDel (RFC 8289; "Fail at Scale", ACM Queue
+// 13/8), which jumps between two fixed limits.
 import type { Clock } from '../../shared/runtime/clock.ts';
 
-export interface AllowedWait {
-  /** ms that a read which arrives now may have before it. */
+export interface QueueDelayLimit {
+  /** Maximum milliseconds of queued work before a read that arrives now. */
   ms(): number;
-  /** A read arrived, and was shed for what it would have waited or was not. */
-  note(weight: number, isShed: boolean): void;
-  /** Of the weight that arrived lately, the part that was shed: 0 to 1. */
+  /** Records a read that arrived. `isShed`: it was shed for its queue delay. */
+  recordArrival(weight: number, isShed: boolean): void;
+  /** Share of the recent weight that was shed here, 0 to 1. */
   shedShare(): number;
-  /** Of what arrived at the process lately, the part that was refused, here or before: 0 to 1. */
+  /** Share of the recent reads that the process refused, here or earlier, 0 to 1. */
   refusedShare(): number;
 }
 
-export interface AllowedWaitOptions {
+export interface QueueDelayLimitOptions {
   readonly clock: Clock;
-  /** What is allowed as long as nothing is shed. */
-  readonly maxWaitMs: number;
-  /** The part of what arrives at the process that gets as far as this, above 0, at most 1. Default: all of it */
+  /** The limit while no read is shed, in milliseconds. */
+  readonly maxDelayMs: number;
+  /** Share of the process's reads that arrives here, above 0, at most 1. Default: all reads. */
   readonly admittedShare?: (() => number) | undefined;
 }
 
-/** The share is a moving mean over intervals of this length, in ms, of which the newest counts so much. */
+/** The share is a moving mean over intervals of this length. */
 const INTERVAL_MS = 50;
+/** Weight of the latest interval in the mean. */
 const SMOOTHING = 0.5;
-/** What is allowed in full overload, in ms. */
-const MIN_WAIT_MS = 2.5;
-/**
- * From this refused share on it is full overload. At 0.5 much is allowed where what can be served comes and goes, as on cores that others use too: what
- * is let in while there is much is late when there is little.
- */
-export const FULL_OVERLOAD = 0.4;
+/** The limit in a full overload. */
+const MIN_DELAY_MS = 2.5;
+/** Refused share of a full overload. A higher value admits too much where the capacity itself varies. */
+export const FULL_OVERLOAD_SHARE = 0.4;
 
-export function createAllowedWait({ clock, maxWaitMs, admittedShare = () => 1 }: AllowedWaitOptions): AllowedWait {
+export function createQueueDelayLimit(options: QueueDelayLimitOptions): QueueDelayLimit {
+  const { clock, maxDelayMs, admittedShare = () => 1 } = options;
   let share = 0;
   let interval = { sinceMs: clock.monotonicNow(), arrived: 0, shed: 0 };
 
-  function catchUp(): void {
+  function endIntervals(): void {
     const nowMs = clock.monotonicNow();
     const ended = Math.floor((nowMs - interval.sinceMs) / INTERVAL_MS);
     if (ended === 0) return;
     const { arrived, shed } = interval;
     share += SMOOTHING * ((arrived === 0 ? 0 : shed / arrived) - share);
-    // Nothing arrived in the intervals after that one.
+    // The intervals after that one were empty.
     share *= (1 - SMOOTHING) ** (ended - 1);
     interval = { sinceMs: nowMs, arrived: 0, shed: 0 };
   }
 
   function refusedShare(): number {
-    catchUp();
+    endIntervals();
     return 1 - (1 - share) * admittedShare();
   }
 
   return {
-    ms: () => Math.max(MIN_WAIT_MS, maxWaitMs * (1 - refusedShare() / FULL_OVERLOAD)),
+    ms: () => Math.max(MIN_DELAY_MS, maxDelayMs * (1 - refusedShare() / FULL_OVERLOAD_SHARE)),
     refusedShare,
-    note: (weight, isShed) => {
-      catchUp();
+    recordArrival: (weight, isShed) => {
+      endIntervals();
       interval.arrived += weight;
       if (isShed) interval.shed += weight;
     },
     shedShare: () => {
-      catchUp();
+      endIntervals();
       return share;
     },
   };

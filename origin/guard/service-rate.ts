@@ -1,29 +1,30 @@
-// How many keys get done per ms while reads wait: how fast a queue is worked off. Without a queue the rate says only how little there was
-// to do. What was measured long ago is better than nothing: as long as nothing is known every read is let into the queue, which in the first
-// moments of an overload becomes twice as long by that as is allowed.
+// Rate at which keys are read while other reads wait: the speed of the queue. Without a queue the rate would only
+// measure the demand. An old rate is kept: without any rate each read would enter the queue, which would become twice
+// as long as its limit.
 import type { Clock } from '../../shared/runtime/clock.ts';
 
 export interface ServiceRate {
-  /** `weight` keys were done. */
-  done(weight: number): void;
-  /** Called whenever reads begin or cease to wait; may be called more often. */
+  /** Records the end of a read of `weight` keys. */
+  recordDone(weight: number): void;
+  /** Reports whether reads wait. Repeated reports are harmless. */
   setQueueing(isQueueing: boolean): void;
-  /** Whether it was measured in the last 5 s. */
+  /** Whether the rate was measured in the last 5 s. */
   isFresh(): boolean;
-  /** ms until `weight` keys are done; 0 as long as nothing was ever measured. */
+  /** Milliseconds to read `weight` keys. 0 before the first measurement. */
   msFor(weight: number): number;
 }
 
-/** ms of queueing that make one measurement, and how much the newest counts. */
+/** Milliseconds of queueing per measurement. */
 const MEASURED_MS = 50;
-const SMOOTHING = 0.3;
-/** For the very first one less will do. At 15 some are shed at 0.7 of the capacity, in simulation. */
+/** The first measurement is shorter, but long enough not to shed reads below the capacity. */
 const FIRST_MEASURED_MS = 25;
-/** When the last one is older than this, the next counts alone. */
+/** Weight of the latest measurement in the mean. */
+const SMOOTHING = 0.3;
+/** An older rate is replaced by the next measurement. */
 const MAX_AGE_MS = 5000;
 
 export function createServiceRate(clock: Pick<Clock, 'monotonicNow'>): ServiceRate {
-  /** Since when reads have been waiting, as far as it has not been counted. */
+  /** Start of the queueing time that is not counted yet. Undefined without a queue. */
   let sinceMs: number | undefined;
   let queueingMs = 0;
   let doneWhileQueueing = 0;
@@ -32,12 +33,12 @@ export function createServiceRate(clock: Pick<Clock, 'monotonicNow'>): ServiceRa
 
   const isFresh = (): boolean => clock.monotonicNow() - measuredAtMs <= MAX_AGE_MS;
 
-  function count(): void {
+  function measure(): void {
     if (sinceMs === undefined) return;
     const nowMs = clock.monotonicNow();
     queueingMs += nowMs - sinceMs;
     sinceMs = nowMs;
-    // A rate of nothing would say that a queue never ends, and then nobody would be let into one to find out.
+    // A rate of 0 would mean that the queue never ends, and no read would enter it to disprove that.
     if (queueingMs < (perMs > 0 ? MEASURED_MS : FIRST_MEASURED_MS) || doneWhileQueueing === 0) return;
     const measured = doneWhileQueueing / queueingMs;
     perMs = isFresh() ? perMs + SMOOTHING * (measured - perMs) : measured;
@@ -47,13 +48,13 @@ export function createServiceRate(clock: Pick<Clock, 'monotonicNow'>): ServiceRa
   }
 
   return {
-    done: (weight) => {
+    recordDone: (weight) => {
       if (sinceMs === undefined) return;
       doneWhileQueueing += weight;
-      count();
+      measure();
     },
     setQueueing: (isQueueing) => {
-      count();
+      measure();
       sinceMs = isQueueing ? clock.monotonicNow() : undefined;
     },
     isFresh,

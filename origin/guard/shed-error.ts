@@ -1,28 +1,28 @@
-// Why a read was refused by the bulkhead, and when it is worth asking again.
+// The reason why a read was shed, and when a retry is worthwhile.
 import { EarshotError } from '../../shared/wire/errors.ts';
 
-/** Foreground is what somebody waits for; background is refreshes and warm-ups. */
+/** A caller waits for a foreground read. Background reads are refreshes and warm-ups. */
 export type Priority = 'foreground' | 'background';
 
 export type ShedReason =
-  /** The process has no CPU left: refused by the gate, before it was read. */
+  /** The process has no CPU left. The request was refused before its body was read. */
   | 'no_cpu'
-  /** The queue holds as much as it may. */
+  /** The queue is full. */
   | 'queue_full'
-  /** The queue has been standing for a while, and the read would wait, or has waited, longer than that allows. */
+  /** The queue delay is, or has become, longer than its limit. */
   | 'queue_delay'
-  /** It could not be finished in the time that it has. */
+  /** The read could not end before its deadline. */
   | 'hopeless'
-  /** A background read, and more than its share is in use. */
+  /** A background read, and background reads use more than their share. */
   | 'background'
-  /** A background read that waited and gave its place to a foreground read. */
+  /** A background read that was queued and made room for a foreground read. */
   | 'displaced'
-  /** Its time ran out while it waited. */
+  /** The deadline passed in the queue. */
   | 'expired';
 
 export class ShedError extends EarshotError {
   readonly reason: ShedReason;
-  /** Whole seconds, at least 1: until the queue of now has been worked off. */
+  /** Whole seconds until the present queue is empty, at least 1. */
   readonly retryAfterSeconds: number;
 
   constructor(reason: ShedReason, retryAfterSeconds: number) {
@@ -30,4 +30,13 @@ export class ShedError extends EarshotError {
     this.reason = reason;
     this.retryAfterSeconds = retryAfterSeconds;
   }
+}
+
+const MAX_RETRY_AFTER_SECONDS = 30;
+
+/** `queueMs`: time to empty the queue. */
+export function makeShedError(reason: ShedReason, queueMs: number): EarshotError {
+  if (reason === 'expired')
+    return new EarshotError('deadline_exceeded', 'origin', 'the deadline passed before the read was started');
+  return new ShedError(reason, Math.min(MAX_RETRY_AFTER_SECONDS, Math.max(1, Math.ceil(queueMs / 1000))));
 }

@@ -1,4 +1,4 @@
-// Reads that wait, foreground before background and each in the order in which they came. Whoever is in it is in it once, and counted.
+// Queue of reads: foreground before background, each first in, first out. It counts the keys that wait.
 import type { Priority } from './shed-error.ts';
 
 export interface Waiter {
@@ -6,37 +6,38 @@ export interface Waiter {
   readonly weight: number;
 }
 
-export interface WaitQueue<T extends Waiter> {
-  add(waiter: T): void;
-  /** False if it was not there any more. */
-  remove(waiter: T): boolean;
-  first(): T | undefined;
-  firstBackground(): T | undefined;
-  /** Keys that a read of this priority, arriving now, would have before it. */
-  weightBefore(priority: Priority): number;
-  weight(): number;
-  size(): number;
-}
+export class WaitQueue<T extends Waiter> {
+  readonly #waiters = { foreground: new Set<T>(), background: new Set<T>() };
+  readonly #weights = { foreground: 0, background: 0 };
 
-export function createWaitQueue<T extends Waiter>(): WaitQueue<T> {
-  const waiters = { foreground: new Set<T>(), background: new Set<T>() };
-  const weights = { foreground: 0, background: 0 };
-  const firstOf = (priority: Priority): T | undefined => waiters[priority].values().next().value;
-  const weight = (): number => weights.foreground + weights.background;
-  return {
-    add: (waiter) => {
-      waiters[waiter.priority].add(waiter);
-      weights[waiter.priority] += waiter.weight;
-    },
-    remove: (waiter) => {
-      if (!waiters[waiter.priority].delete(waiter)) return false;
-      weights[waiter.priority] -= waiter.weight;
-      return true;
-    },
-    first: () => firstOf('foreground') ?? firstOf('background'),
-    firstBackground: () => firstOf('background'),
-    weightBefore: (priority) => (priority === 'foreground' ? weights.foreground : weight()),
-    weight,
-    size: () => waiters.foreground.size + waiters.background.size,
-  };
+  /** Adds a waiter that is not in the queue. */
+  add(waiter: T): void {
+    this.#waiters[waiter.priority].add(waiter);
+    this.#weights[waiter.priority] += waiter.weight;
+  }
+
+  /** Returns false if the waiter is not in the queue. */
+  remove(waiter: T): boolean {
+    if (!this.#waiters[waiter.priority].delete(waiter)) return false;
+    this.#weights[waiter.priority] -= waiter.weight;
+    return true;
+  }
+
+  first(priority?: Priority): T | undefined {
+    if (priority !== undefined) return this.#waiters[priority].values().next().value;
+    return this.first('foreground') ?? this.first('background');
+  }
+
+  /** Keys before a read of this priority that arrives now. */
+  weightBefore(priority: Priority): number {
+    return priority === 'foreground' ? this.#weights.foreground : this.weight();
+  }
+
+  weight(): number {
+    return this.#weights.foreground + this.#weights.background;
+  }
+
+  size(): number {
+    return this.#waiters.foreground.size + this.#waiters.background.size;
+  }
 }

@@ -1,4 +1,4 @@
-// The origin's HTTP interface but for `lists:read` (lists-route.ts): the manifest, and what whoever runs the process asks.
+// The origin's HTTP interface without `lists:read` (lists-read.ts): the manifest, health and metrics.
 import { Hono } from 'hono';
 import type { Logger } from 'pino';
 import { EarshotError, problemOf, toEarshotError } from '../../shared/wire/errors.ts';
@@ -10,9 +10,8 @@ import type { VerifyCaller } from './verify-caller.ts';
 export interface OriginDeps {
   readonly manifests: Pick<ManifestPoller, 'latest'>;
   readonly verifyCaller: VerifyCaller;
-  /** Whether the connections to Bigtable are open and primed. */
+  /** Whether the connections to Bigtable have been primed. */
   readonly isWarm: () => boolean;
-  /** Whether the process is on its way out. */
   readonly isDraining: () => boolean;
   readonly exposeMetrics: () => Promise<{ readonly contentType: string; readonly body: string }>;
   readonly logger: Logger;
@@ -24,7 +23,7 @@ export function createApp(deps: OriginDeps): Hono {
 
   app.use(async (c, next) => {
     await next();
-    // Else a caller's kept-alive connection outlives the listening socket: it brings new requests until the drain's end cuts them off.
+    // A kept-alive connection would bring requests until the end of the drain.
     if (isDraining()) c.header('Connection', 'close');
   });
 
@@ -49,7 +48,7 @@ export function createApp(deps: OriginDeps): Hono {
 
   app.get(MANIFEST_PATH, (c) => {
     const manifest = manifests.latest();
-    if (manifest === undefined) throw new EarshotError('unavailable', 'origin', 'no manifest was read yet');
+    if (manifest === undefined) throw new EarshotError('unavailable', 'origin', 'no manifest has been read yet');
     const { json, etag } = manifest;
     c.header('ETag', etag);
     return c.req.header('if-none-match') === etag

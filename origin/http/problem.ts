@@ -1,4 +1,4 @@
-// What a caller is told who gets no answer (RFC 9457): the code and its public text; what is inside stays in the log.
+// Problem documents (RFC 9457): the code and its public text. Internal details stay in the log.
 import { type ErrorCode, problemOf } from '../../shared/wire/errors.ts';
 
 export interface Problem {
@@ -7,7 +7,7 @@ export interface Problem {
   readonly body: string;
 }
 
-/** `detail` is for the callers whose own mistake it is; `retryAfterSeconds` for those who should come again (RFC 9110, section 10.2.3). */
+/** `detail` explains a mistake of the caller. `retryAfterSeconds` becomes Retry-After (RFC 9110, section 10.2.3). */
 export function makeProblem(code: ErrorCode, detail?: string, retryAfterSeconds?: number): Problem {
   const { status, title } = problemOf(code);
   return {

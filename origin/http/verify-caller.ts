@@ -1,23 +1,23 @@
-// Who may call an origin: the edge, by a short-lived token of the audience `earshot-origin`. A listener's token opens nothing here.
+// Authentication of the edge, the only caller of an origin: a short-lived token of the audience `earshot-origin`.
 import { jwtVerify } from 'jose';
 import { LRUCache } from 'lru-cache';
 import { ORIGIN_AUDIENCE } from '../../shared/domain/identity.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
 
-/** Checks an `Authorization` header. Rejects with `unauthenticated` unless it carries a token of the edge that has not expired. */
+/** Checks an `Authorization` header. Rejects with `unauthenticated` without a valid token of the edge. */
 export interface VerifyCaller {
   (authorization: string | undefined): Promise<void>;
-  /** Whether the header was found good before, and has not expired: to be told without waiting. */
+  /** Whether the header was verified before and has not expired, without a promise. */
   isKnown(authorization: string | undefined): boolean;
 }
 
-/** The edge uses one token for minutes, so that few are ever in use at once. */
-const MAX_REMEMBERED_HEADERS = 1000;
+/** The edge uses a token for minutes, so few are in use at a time. */
+const MAX_KNOWN_HEADERS = 1000;
 
 export function createCallerVerifier(secret: string, clock: Clock): VerifyCaller {
   const key = Buffer.from(secret);
-  const expiresAtMs = new LRUCache<string, number>({ max: MAX_REMEMBERED_HEADERS });
+  const expiresAtMs = new LRUCache<string, number>({ max: MAX_KNOWN_HEADERS });
   const isKnown = (authorization: string | undefined): boolean =>
     authorization !== undefined && clock.now() < (expiresAtMs.get(authorization) ?? 0);
 

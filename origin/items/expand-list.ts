@@ -1,6 +1,8 @@
-// A list with what is known of each of its items, put together from bytes that are at hand: nothing is parsed or written anew. In the stored form
-// (shared/domain/list.ts) each item is a line that begins with `{"id":"` and the id; the metadata goes in before its last brace.
+// Adds metadata to the items of a stored list, as bytes: nothing is parsed or serialized. In the stored form
+// (shared/domain/list.ts) each item is a line that begins with `{"id":"` and the id; the metadata goes before its last
+// brace.
 import { ITEM_SEPARATOR } from '../../shared/domain/list.ts';
+import { asBuffer } from '../as-buffer.ts';
 
 const ID_START = Buffer.from('{"id":"');
 const QUOTE = 0x22;
@@ -8,7 +10,7 @@ const CLOSING_BRACE = 0x7d;
 const METADATA = Buffer.from(',"metadata":');
 const SEPARATOR = Buffer.from(ITEM_SEPARATOR);
 
-/** The ids of a stored list's items, in order; one that is not in the stored form is left out. */
+/** The ids of a stored list's items, in order, without items that are not in the stored form. */
 export function idsOf(list: Uint8Array): string[] {
   const ids: string[] = [];
   forEachItem(asBuffer(list), (_start, _end, id) => {
@@ -17,7 +19,7 @@ export function idsOf(list: Uint8Array): string[] {
   return ids;
 }
 
-/** `list` with `"metadata":` and the JSON of `jsonOf(id)` in each item; an item of which there is none stays as it is. */
+/** Adds `"metadata":` and the JSON of `jsonOf(id)` to each item. An item without JSON is not changed. */
 export function expandList(list: Uint8Array, jsonOf: (id: string) => Uint8Array | undefined): Buffer {
   const bytes = asBuffer(list);
   const parts: Uint8Array[] = [];
@@ -39,13 +41,10 @@ function forEachItem(list: Buffer, visit: (start: number, end: number, id: strin
   }
 }
 
-/** Ids hold no character that JSON would escape (shared/domain/ids.ts), so the next quote ends one. */
+/** Ids contain no character that JSON escapes (shared/domain/ids.ts), so the next quote ends the id. */
 function idAt(list: Buffer, start: number, end: number): string | undefined {
   const idStart = start + ID_START.length;
   if (idStart > end || list.compare(ID_START, 0, ID_START.length, start, idStart) !== 0) return undefined;
   const idEnd = list.indexOf(QUOTE, idStart);
   return idEnd === -1 || idEnd >= end ? undefined : list.toString('latin1', idStart, idEnd);
 }
-
-const asBuffer = (bytes: Uint8Array): Buffer =>
-  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

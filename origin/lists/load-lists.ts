@@ -1,36 +1,21 @@
-// How lists come that memory does not have: from the table.
-
+// Loads lists from the table.
 import type { Cancellation } from '../../shared/caching/cancellation.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Counters } from '../../shared/runtime/counters.ts';
 import { toEarshotError } from '../../shared/wire/errors.ts';
 import type { ListQuery } from '../../shared/wire/read-request.ts';
-import type { ReadFailure, RecommendationTable } from '../bigtable/recommendation-table.ts';
-import type { HeldList } from './list-memory.ts';
+import type { RecommendationTable } from '../bigtable/recommendation-table.ts';
+import type { ReadFailure } from '../bigtable/stored-values.ts';
+import type { CachedList } from './list-memory.ts';
 
-export type Loaded = HeldList | ReadFailure;
+export type LoadResult = CachedList | ReadFailure;
 
-export const isFailed = (loaded: Loaded): loaded is ReadFailure => 'kind' in loaded;
-
-/** One outcome per ask, in their order; a key for which nobody waits any more is given up. Never rejects. */
+/** One result per query, in order. A key whose cancellation fires is given up. Never rejects. */
 export type LoadLists = (
-  asks: readonly ListQuery[],
+  queries: readonly ListQuery[],
   timeoutMs: number,
   cancellations?: readonly Cancellation[],
-) => Promise<Loaded[]>;
-
-/** Lets `work` begin when there is room for it, with the time that is left then; rejects with an EarshotError when there will not be in time. */
-export type Guard = <T>(
-  ask: {
-    readonly isBackground: boolean;
-    readonly weight: number;
-    readonly timeoutMs: number;
-    readonly cancellation?: Cancellation | undefined;
-    /** Called before the guard returns when `work` has to wait for room. */
-    readonly onWait?: (() => void) | undefined;
-  },
-  work: (leftMs: number) => Promise<T>,
-) => Promise<T>;
+) => Promise<LoadResult[]>;
 
 interface TableLoadOptions {
   readonly table: Pick<RecommendationTable, 'readLists'>;
@@ -40,14 +25,14 @@ interface TableLoadOptions {
 
 export const createTableLoad =
   ({ table, clock, counters }: TableLoadOptions): LoadLists =>
-  async (asks, timeoutMs, cancellations) => {
+  async (queries, timeoutMs, cancellations) => {
     const storedAtMs = clock.now();
     try {
-      const values = await table.readLists(asks, timeoutMs, cancellations);
+      const values = await table.readLists(queries, timeoutMs, cancellations);
       counters.add('origin_absent_total', values.filter(({ kind }) => kind === 'absent').length);
       return values.map((value) => (value.kind === 'error' ? value : { value, storedAtMs }));
     } catch (error) {
       const { code } = toEarshotError(error, 'origin');
-      return asks.map(() => ({ kind: 'error', code }));
+      return queries.map(() => ({ kind: 'error', code }));
     }
   };

@@ -1,5 +1,5 @@
-// Keeps the newest manifest at hand, as the bytes that are stored. Bigtable trouble, a manifest that is not valid, or one that is older, from a
-// cluster that replication has not reached, leaves the last good one in place.
+// Keeps the newest manifest, as the stored bytes. After a failed read, or an invalid or older manifest, the previous
+// one stays: replication may not have reached the cluster yet.
 import { hash } from 'node:crypto';
 import type { Manifest } from '../../shared/domain/manifest.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
@@ -8,20 +8,20 @@ import type { Counters } from '../../shared/runtime/counters.ts';
 export interface PolledManifest {
   readonly manifest: Manifest;
   readonly json: string;
-  /** Of the bytes, not of the version: after a restore the same version may be another manifest. */
+  /** From the bytes: after a restore, the same version may be another manifest. */
   readonly etag: string;
 }
 
 export interface ManifestPoller {
-  /** Of what polls have read the newest version, and of that the latest; undefined until a poll succeeded. */
+  /** The newest version that was read; undefined before the first successful poll. */
   latest(): PolledManifest | undefined;
-  /** Reads the row now, then every `intervalMs` until `stop`. Resolves after the first attempt, whatever came of it. */
+  /** Reads the row now, then every `intervalMs` until `stop`. Resolves after the first attempt, also if it fails. */
   start(): Promise<void>;
   stop(): void;
 }
 
 export interface ManifestPollerOptions {
-  /** The stored manifest, which has been found valid, and its bytes. */
+  /** Reads and validates the stored manifest. */
   readonly read: () => Promise<Pick<PolledManifest, 'manifest' | 'json'>>;
   readonly intervalMs: number;
   readonly clock: Clock;
@@ -41,7 +41,7 @@ export function createManifestPoller(options: ManifestPollerOptions): ManifestPo
       const { manifest, json } = await read();
       if (latest !== undefined && manifest.version < latest.manifest.version)
         throw new Error(
-          `expected the manifest to be of version ${latest.manifest.version} or newer, got ${manifest.version}`,
+          `expected the manifest's version to be at least ${latest.manifest.version}, got ${manifest.version}`,
         );
       latest = { manifest, json, etag: `"${hash('sha256', json, 'base64url').slice(0, ETAG_CHARS)}"` };
     } catch (error) {

@@ -1,22 +1,22 @@
-// /metrics of several processes on one port (node:cluster). Whichever worker is asked answers for all: it asks the primary, the primary
-// asks every worker, sums, and answers. No figure may go down because a worker is late or gone, or Prometheus takes it for a restart and
-// every rate jumps: what a worker counted last stays in the sums of counters and histograms. Its gauges do not.
+// /metrics of several processes on one port (node:cluster): a worker asks the primary, which sums the metrics of all
+// workers. No counter goes down when a worker is late or gone, because Prometheus would take that for a restart: its
+// last counters and histograms stay in the sum.
 //
-// A scrape, as it goes: (1) worker A is asked and sends `ask`; (2) the primary sends `collect` to all that are connected, A among them;
-// (3) each answers with its `snapshot`; (4) when all have, or the time is up, A gets the sum. Scrapes that come meanwhile share it.
-// prom-client's own clusterMetrics would do (2) and (3), but fails altogether when one worker does not answer, and no worker can ask it.
+// A scrape: (1) worker A sends `ask`; (2) the primary sends `collect` to all connected workers; (3) each answers with a
+// `snapshot`; (4) when all have, or at the time-out, A gets the `sum`. Concurrent scrapes share it. prom-client's
+// clusterMetrics fails if one worker does not answer.
 import { AggregatorRegistry } from 'prom-client';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
 import type { Exposition, Metrics, MetricsSnapshot } from './metrics.ts';
 
-/** Of a worker's `process`. */
+/** The part of a worker's `process` that is used here. */
 export interface PrimaryChannel {
   send?(message: unknown, callback: () => void): unknown;
   on(event: 'message', listener: (message: unknown) => void): unknown;
 }
 
-/** Of `node:cluster` in the primary. */
+/** The part of the primary's `node:cluster` that is used here. */
 export interface WorkerChannels {
   readonly workers?: NodeJS.Dict<WorkerChannel> | undefined;
   on(event: 'message', listener: (worker: WorkerChannel, message: unknown) => void): unknown;
@@ -35,32 +35,32 @@ type Message =
   | { readonly type: 'earshot:metrics:snapshot'; readonly id: number; readonly snapshot: MetricsSnapshot }
   | { readonly type: 'earshot:metrics:sum'; readonly id: number; readonly sum: Exposition };
 
-/** How long the primary waits for workers, and a worker for the primary. */
+/** Milliseconds that the primary waits for workers, and a worker for the primary. */
 const COLLECT_TIMEOUT_MS = 1000;
 const ASK_TIMEOUT_MS = 3000;
 
 /**
- * To be called in a worker, once. Gives what answers /metrics for all workers; that rejects with `unavailable` when the primary does not
- * answer: figures of one worker alone would look like a restart.
+ * The metrics of all workers; call it once per worker. Rejects with `unavailable` if the primary does not answer: the
+ * metrics of one worker would look like a restart.
  */
 export function askPrimary(options: {
   readonly metrics: Pick<Metrics, 'snapshot'>;
   readonly channel: PrimaryChannel;
   readonly clock: Clock;
-  /** In ms. Default: 3000 */
+  /** Milliseconds. Default: 3000. */
   readonly timeoutMs?: number;
 }): () => Promise<Exposition> {
   const { metrics, channel, clock, timeoutMs = ASK_TIMEOUT_MS } = options;
-  const asked = new Map<number, (sum: Exposition) => void>();
+  const pending = new Map<number, (sum: Exposition) => void>();
   let nextId = 0;
 
   channel.on('message', (message) => {
     if (!isMessage(message)) return;
-    if (message.type === 'earshot:metrics:sum') asked.get(message.id)?.(message.sum);
-    if (message.type === 'earshot:metrics:collect') answer(message.id).catch(stayOut);
+    if (message.type === 'earshot:metrics:sum') pending.get(message.id)?.(message.sum);
+    if (message.type === 'earshot:metrics:collect') sendSnapshot(message.id).catch(ignoreError);
   });
 
-  async function answer(id: number): Promise<void> {
+  async function sendSnapshot(id: number): Promise<void> {
     const snapshot = keepFinite(await metrics.snapshot());
     channel.send?.({ type: 'earshot:metrics:snapshot', id, snapshot } satisfies Message, ignoreClosed);
   }
@@ -68,58 +68,58 @@ export function askPrimary(options: {
   return () =>
     new Promise((resolve, reject) => {
       const id = nextId++;
-      const end = (): void => {
-        cancel();
-        asked.delete(id);
+      const stopWaiting = (): void => {
+        cancelTimer();
+        pending.delete(id);
       };
-      const cancel = clock.setTimeout(() => {
-        end();
-        reject(new EarshotError('unavailable', 'origin', `the primary gave no metrics in ${timeoutMs} ms`));
+      const cancelTimer = clock.setTimeout(() => {
+        stopWaiting();
+        reject(new EarshotError('unavailable', 'origin', `no metrics from the primary in ${timeoutMs} ms`));
       }, timeoutMs);
-      asked.set(id, (sum) => {
-        end();
+      pending.set(id, (sum) => {
+        stopWaiting();
         resolve(sum);
       });
       channel.send?.({ type: 'earshot:metrics:ask', id } satisfies Message, ignoreClosed);
     });
 }
 
-/** To be called in the primary, once, before workers are forked. Gives the sum over all workers, for a primary that is asked itself. */
+/** The sum over all workers; call it once in the primary, before workers are forked. */
 export function collectFromWorkers(options: {
   readonly cluster: WorkerChannels;
   readonly clock: Clock;
-  /** How long a worker may take, in ms; below that of askPrimary. Default: 1000 */
+  /** Maximum milliseconds for a worker, below those of askPrimary. Default: 1000. */
   readonly timeoutMs?: number;
 }): () => Promise<Exposition> {
   const { cluster, clock, timeoutMs = COLLECT_TIMEOUT_MS } = options;
-  /** The last that each worker told. */
+  /** The latest snapshot of each worker. */
   const latest = new Map<number, MetricsSnapshot>();
-  /** The sum of what those told last that have gone. */
+  /** The sum of the last snapshots of workers that have ended. */
   let gone: MetricsSnapshot = [];
-  let round: { readonly id: number; readonly missing: Set<number>; end(): void } | undefined;
+  let round: { readonly id: number; readonly missing: Set<number>; finish(): void } | undefined;
   let collecting: Promise<Exposition> | undefined;
   let nextId = 0;
 
   cluster.on('message', (worker, message) => {
     if (!isMessage(message)) return;
-    if (message.type === 'earshot:metrics:ask') answer(worker, message.id).catch(stayOut);
+    if (message.type === 'earshot:metrics:ask') sendSum(worker, message.id).catch(ignoreError);
     if (message.type === 'earshot:metrics:snapshot') {
-      // One that is late counts as the last that the worker told.
+      // A late snapshot is the worker's latest, too.
       latest.set(worker.id, message.snapshot);
       if (round?.id === message.id) round.missing.delete(worker.id);
-      if (round?.missing.size === 0) round.end();
+      if (round?.missing.size === 0) round.finish();
     }
   });
   cluster.on('exit', ({ id }) => {
     const last = latest.get(id);
     latest.delete(id);
-    // As one sum, or processes that die and are replaced would leave more and more behind.
+    // One sum, because processes may be replaced again and again.
     if (last !== undefined) gone = sumOf([gone, countsOf(last)]).getMetricsAsArray() as unknown as MetricsSnapshot;
     round?.missing.delete(id);
-    if (round?.missing.size === 0) round.end();
+    if (round?.missing.size === 0) round.finish();
   });
 
-  async function answer(worker: WorkerChannel, id: number): Promise<void> {
+  async function sendSum(worker: WorkerChannel, id: number): Promise<void> {
     const sum = await collect();
     if (worker.isConnected()) worker.send({ type: 'earshot:metrics:sum', id, sum } satisfies Message, ignoreClosed);
   }
@@ -132,30 +132,30 @@ export function collectFromWorkers(options: {
   }
 
   async function collectOnce(): Promise<Exposition> {
-    const late = await askWorkers();
+    const late = await collectSnapshots();
     const snapshots = [...latest].map(([id, snapshot]) => (late.has(id) ? countsOf(snapshot) : snapshot));
-    // Those that are gone come last: the others say what a metric is called.
+    // Last, because the first snapshot determines the help texts.
     const sum = sumOf([...snapshots, gone]);
     return { contentType: sum.contentType, body: await sum.metrics() };
   }
 
-  /** Resolves with those that did not answer in time. */
-  function askWorkers(): Promise<ReadonlySet<number>> {
+  /** Resolves to the workers that did not answer in time. */
+  function collectSnapshots(): Promise<ReadonlySet<number>> {
     return new Promise((resolve) => {
       const connected = Object.values(cluster.workers ?? {}).filter((worker) => worker?.isConnected());
       const id = nextId++;
       const missing = new Set(connected.map((worker) => (worker as WorkerChannel).id));
       const unreachable = [...latest.keys()].filter((each) => !missing.has(each));
-      const end = (): void => {
+      const finish = (): void => {
         cancel();
         round = undefined;
         resolve(new Set([...missing, ...unreachable]));
       };
-      const cancel = clock.setTimeout(end, timeoutMs);
-      round = { id, missing, end };
+      const cancel = clock.setTimeout(finish, timeoutMs);
+      round = { id, missing, finish };
       for (const worker of connected)
         worker?.send({ type: 'earshot:metrics:collect', id } satisfies Message, ignoreClosed);
-      if (missing.size === 0) end();
+      if (missing.size === 0) finish();
     });
   }
 
@@ -164,18 +164,18 @@ export function collectFromWorkers(options: {
 
 const sumOf = (snapshots: readonly MetricsSnapshot[]) => AggregatorRegistry.aggregate([...snapshots]);
 
-/** What only ever grows. */
+/** The metrics that never go down. */
 const countsOf = (snapshot: MetricsSnapshot): MetricsSnapshot =>
   snapshot.filter(({ type }) => String(type) === 'counter' || String(type) === 'histogram');
 
-/** Messages between processes are JSON, which makes of what is no number a null, and of a sum with it nonsense. */
+/** Messages between processes are JSON, which turns NaN into null. */
 const keepFinite = (snapshot: MetricsSnapshot): MetricsSnapshot =>
   snapshot.map((metric) => ({ ...metric, values: metric.values.filter(({ value }) => Number.isFinite(value)) }));
 
-/** Whoever asked is told by its time-out. */
-const stayOut = (): void => {};
+/** The asking worker has a time-out. */
+const ignoreError = (): void => {};
 
-/** A process that has just gone gets no message; without this, sending one would be an error of the process that lives. */
+/** Sending to a process that has just ended would otherwise throw in this process. */
 const ignoreClosed = (): void => {};
 
 const isMessage = (message: unknown): message is Message =>

@@ -1,10 +1,9 @@
-// A histogram over the values of one label, for what every read observes. It exposes what prom-client's own would, and is registered with it.
-// prom-client finds the counts of an observation under texts that it makes each time, of the labels and of the bucket's bound; of a list from
-// memory that was a tenth (docs/decisions/0014). Here they are found by number.
+// A histogram with one label, for observations on the hot path. It exposes the same as prom-client's, but finds its
+// counts by number instead of by strings made for each observation (docs/decisions/0014).
 import type { Histogram, Registry } from 'prom-client';
 
 export interface LabelledHistogram<V extends string> {
-  /** `labelValue`: one of those that were given. */
+  /** `labelValue`: one of the configured values. */
   observe(value: number, labelValue: V): void;
 }
 
@@ -12,16 +11,15 @@ export interface LabelledHistogramOptions<V extends string> {
   readonly name: string;
   readonly help: string;
   readonly label: string;
-  /** All that the label will ever be; exposed from the start, at 0. */
+  /** All values of the label, exposed from the start. */
   readonly labelValues: readonly V[];
-  /** Upper bounds, rising. */
+  /** Upper bounds, ascending. */
   readonly buckets: readonly number[];
   readonly registry: Registry;
 }
 
-/** Of one value of the label. */
 interface Series {
-  /** Of each bucket, without those below it; the last is of what is above all bounds. */
+  /** Observations per bucket, not cumulative. The last bucket has no bound. */
   readonly counts: Float64Array;
   sum: number;
 }
@@ -49,7 +47,7 @@ export function createLabelledHistogram<V extends string>(options: LabelledHisto
       return [...bounds, line('sum', sum, {}), line('count', below, {})];
     }),
   });
-  // The type asks for one of prom-client's own classes; this is what its registry uses of them.
+  // The type requires a class of prom-client; its registry uses only these members.
   registry.registerMetric({ ...described, get } as unknown as Histogram);
 
   return {

@@ -1,6 +1,6 @@
-// What one origin process tells at /metrics (Prometheus): the counters of shared/runtime/counters.ts that are the origin's, as `earshot_` and their
-// name, and what only a histogram, a label or a gauge can tell. Label values are of short fixed lists: no key, user or message is one.
-// docs/metrics.md tells what each is for, and a test holds it against this.
+// The metrics of one origin process (Prometheus): the origin's counters of shared/runtime/counters.ts with the prefix
+// `earshot_`, histograms and gauges. Label values come from short fixed lists, never from keys, users or messages. A
+// test compares docs/metrics.md with them.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { COUNTERS, type CounterName, type Counters } from '../../shared/runtime/counters.ts';
 import type { Priority, ShedReason } from '../guard/shed-error.ts';
@@ -12,17 +12,17 @@ export type CallResult = 'ok' | 'deadline' | 'error';
 export type HedgeResult = 'won' | 'lost' | 'denied';
 export type CacheName = 'lists' | 'items';
 
-/** What is so at the moment of the scrape. */
+/** State at the moment of the scrape. */
 export interface MetricsState {
-  /** Keys that wait in the bulkhead. */
+  /** Keys queued in the bulkhead. */
   readonly queued: number;
-  /** Keys that are being read. */
+  /** Keys in flight. */
   readonly executing: number;
-  /** Keys that may be read at once. */
+  /** Maximum number of keys in flight. */
   readonly concurrencyLimit: number;
-  /** Loads under way that others may join. */
+  /** Loads in flight. */
   readonly flights: number;
-  /** Whether reads go to the cluster of this region. */
+  /** Whether the cluster of this region is read. */
   readonly isLocalClusterUp: boolean;
   readonly caches: Readonly<Record<CacheName, { readonly bytes: number; readonly entries: number }>>;
 }
@@ -33,7 +33,7 @@ export interface ReadRowsReport {
   readonly keys: number;
   readonly seconds: number;
   readonly outcome: CallResult;
-  /** google.rpc.Code of a call that failed. Default: none is counted */
+  /** google.rpc.Code of a failed call. Default: no error is counted. */
   readonly code?: number;
 }
 
@@ -42,7 +42,7 @@ export interface Exposition {
   readonly body: string;
 }
 
-/** Metrics in the form in which prom-client sums those of several processes. */
+/** Metrics in prom-client's form for sums over processes. */
 export type MetricsSnapshot = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
 
 export interface Metrics {
@@ -50,11 +50,11 @@ export interface Metrics {
   observeCall(report: ReadRowsReport): void;
   shed(reason: ShedReason, priority: Priority): void;
   hedge(outcome: HedgeResult): void;
-  /** The text for /metrics of a process that is alone. */
+  /** The text of /metrics for a single process. */
   expose(): Promise<Exposition>;
-  /** The same for summing it with that of other processes (cluster-metrics.ts). */
+  /** The same for a sum over processes (cluster-metrics.ts). */
   snapshot(): Promise<MetricsSnapshot>;
-  /** Of everything that is exposed. */
+  /** All exposed metrics. */
   describe(): { readonly name: string; readonly type: string; readonly labels: readonly string[] }[];
 }
 
@@ -63,12 +63,12 @@ export interface MetricsOptions {
   readonly region: string;
   readonly counters: Pick<Counters, 'get'>;
   readonly state: () => MetricsState;
-  /** Event loop, heap, garbage collection and process, as prom-client names them. Default: true */
+  /** Adds prom-client's metrics of event loop, heap, garbage collection and process. Default: true. */
   readonly withProcess?: boolean;
 }
 
 const PREFIX = 'earshot_';
-/** From a row out of Bigtable's memory to the longest deadline; closest where reads are when all is well. */
+/** From a row in Bigtable's memory to the longest deadline; closest at the usual latencies. */
 const SECONDS = [0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
 const KEYS = [1, 2, 5, 10, 20, 50, 100, 200];
 
@@ -84,7 +84,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
 
   const readSeconds = createLabelledHistogram({
     name: 'earshot_origin_read_seconds',
-    help: 'time of lists:read requests',
+    help: 'duration of lists:read requests',
     label: 'outcome',
     labelValues: READ_RESULTS,
     buckets: SECONDS,
@@ -92,7 +92,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   });
   const callSeconds = new Histogram({
     name: 'earshot_origin_bigtable_call_seconds',
-    help: 'time of ReadRows calls',
+    help: 'duration of ReadRows calls',
     labelNames: ['table', 'outcome'],
     buckets: SECONDS,
     registers,
@@ -105,23 +105,23 @@ export function createMetrics(options: MetricsOptions): Metrics {
   });
   const errors = new Counter({
     name: 'earshot_origin_bigtable_errors_total',
-    help: 'ReadRows calls that failed, by status',
+    help: 'failed ReadRows calls, by status',
     labelNames: ['code'],
     registers,
   });
   const shed = new Counter({
     name: 'earshot_origin_shed_total',
-    help: 'reads that the bulkhead did not start',
+    help: 'reads that were shed',
     labelNames: ['reason', 'priority'],
     registers,
   });
   const hedges = new Counter({
     name: 'earshot_origin_hedges_total',
-    help: 'second ReadRows calls for keys whose first was slow: came first, came second, or not made for want of budget',
+    help: 'hedges of slow ReadRows calls: won, lost, or denied by the budget',
     labelNames: ['outcome'],
     registers,
   });
-  // From the start at 0: what appears with its first event is no increase to Prometheus.
+  // Exposed at 0 from the start: Prometheus sees no increase in a metric that appears with its first event.
   for (const outcome of HEDGE_RESULTS) hedges.inc({ outcome }, 0);
 
   registerCounters(registry, counters);
@@ -143,7 +143,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   };
 }
 
-/** Those of which a metric of the same name has labels are left to it. */
+/** Skips counters for which a metric with labels exists. */
 function registerCounters(registry: Registry, counters: Pick<Counters, 'get'>): void {
   for (const [name, help] of Object.entries(COUNTERS) as [CounterName, string][]) {
     if (!name.startsWith('origin_') || registry.getSingleMetric(PREFIX + name) !== undefined) continue;
@@ -160,41 +160,37 @@ function registerCounters(registry: Registry, counters: Pick<Counters, 'get'>): 
 }
 
 function registerGauges(registry: Registry, state: () => MetricsState): void {
-  const gauge = (name: string, help: string, read: () => number): void => {
+  const register = (name: string, help: string, labelNames: string[], set: (gauge: Gauge) => void): void => {
     new Gauge({
       name: PREFIX + name,
       help,
+      labelNames,
       registers: [registry],
       collect() {
-        this.set(read());
+        set(this);
       },
     });
   };
-  gauge('origin_queue_depth', 'keys that wait to be read', () => state().queued);
-  gauge('origin_executing', 'keys that are being read', () => state().executing);
-  gauge('origin_concurrency_limit', 'keys that may be read at once', () => state().concurrencyLimit);
-  gauge('origin_flights', 'loads under way that others may join', () => state().flights);
+  const gauge = (name: string, help: string, read: () => number): void =>
+    register(name, help, [], (each) => each.set(read()));
+  gauge('origin_queue_depth', 'keys queued in the bulkhead', () => state().queued);
+  gauge('origin_executing', 'keys in flight', () => state().executing);
+  gauge('origin_concurrency_limit', 'maximum number of keys in flight', () => state().concurrencyLimit);
+  gauge('origin_flights', 'loads in flight that requests may join', () => state().flights);
   gauge('origin_local_cluster_up', 'processes that read the cluster of their region', () =>
-    state().isLocalClusterUp ? 1 : 0,
+    Number(state().isLocalClusterUp),
   );
-  gauge('origin_workers_reporting', 'processes that these figures are the sum of', () => 1);
-  const cacheGauge = (name: string, help: string, unit: 'bytes' | 'entries'): void => {
-    new Gauge({
-      name: PREFIX + name,
-      help,
-      labelNames: ['cache'],
-      registers: [registry],
-      collect() {
-        const { caches } = state();
-        for (const cache of CACHES) this.set({ cache }, caches[cache][unit]);
-      },
+  gauge('origin_workers_reporting', 'processes in the sum', () => 1);
+  const cacheGauge = (name: string, help: string, unit: 'bytes' | 'entries'): void =>
+    register(name, help, ['cache'], (each) => {
+      const { caches } = state();
+      for (const cache of CACHES) each.set({ cache }, caches[cache][unit]);
     });
-  };
   cacheGauge('origin_cached_bytes', 'bytes in the memory caches', 'bytes');
   cacheGauge('origin_cached_entries', 'entries in the memory caches', 'entries');
 }
 
-/** prom-client's types do not tell that its metrics know their labels. */
+/** prom-client's types omit the labels of its metrics. */
 function describeMetric(metric: object): ReturnType<Metrics['describe']>[number] {
   const { name, type, labelNames } = metric as { name: string; type: string; labelNames: readonly string[] };
   return { name, type, labels: labelNames };

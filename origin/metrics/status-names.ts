@@ -1,4 +1,4 @@
-// google.rpc.Code by its names (google/rpc/code.proto), as people look for them.
+// Names of google.rpc.Code (google/rpc/code.proto).
 const STATUS_NAMES = [
   'OK',
   'CANCELLED',
@@ -19,5 +19,5 @@ const STATUS_NAMES = [
   'UNAUTHENTICATED',
 ] as const;
 
-/** A number that is no status is UNKNOWN. */
+/** UNKNOWN for any other number. */
 export const statusNameOf = (code: number): string => STATUS_NAMES[code] ?? 'UNKNOWN';

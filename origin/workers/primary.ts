@@ -1,4 +1,5 @@
-// Several processes on one port, one for each core: this one only starts them, starts anew what ends unbidden, and passes the signal to leave on.
+// Several processes on one port, one for each core: this one only starts them, starts anew what ends unbidden, and
+// passes the signal to leave on.
 import cluster, { type Worker } from 'node:cluster';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -34,8 +35,9 @@ export function readWorkerPlace(env: Readonly<Record<string, string | undefined>
 }
 
 /**
- * Starts `count` workers: the first alone, so that what keeps it from starting is said once, then the others. Resolves when all have ended: after
- * SIGTERM or SIGINT with 0, or with 1 if one hung, else with the exit code of the first that cannot start.
+ * Starts `count` workers: the first alone, so that what keeps it from starting is said once, then the others. Resolves
+ * when all have ended: after SIGTERM or SIGINT with 0, or with 1 if one hung, else with the exit code of the first that
+ * cannot start.
  */
 export function runWorkers(count: number, { clock, logger, drainMs }: PrimaryOptions): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), 'earshot-origin-'));
@@ -77,7 +79,10 @@ export function runWorkers(count: number, { clock, logger, drainMs }: PrimaryOpt
     endWhenAlone();
   }
 
-  /** Its event loop stands still, so it knows of no signal; it would be left behind when this process is killed for being late. */
+  /**
+   * Its event loop stands still, so it knows of no signal; it would be left behind when this process is killed for
+   * being late.
+   */
   function killHanging(): void {
     for (const [index, worker] of running) {
       logger.error({ worker: index }, 'a worker hangs and did not end; it is killed');

@@ -1,8 +1,8 @@
-// Lists read apart for each process that keeps some of their users, so that a load of own users never waits for another process. Else two
-// processes wait for each other:
-// (1) A is asked for a (its own) and b (B's), B for the same two; (2) A loads a from the table and asks B for b, as one load, and B the other way
-// round; (3) A's call finds b under way in B and joins it, which ends when B has a of A; (4) B's call joins a in A, which ends when A has b of B:
-// neither ends before its time is up.
+// Lists read apart for each process that keeps some of their users, so that a load of own users never waits for another
+// process. Else two processes wait for each other: (1) A is asked for a (its own) and b (B's), B for the same two; (2)
+// A loads a from the table and asks B for b, as one load, and B the other way round; (3) A's call finds b under way in
+// B and joins it, which ends when B has a of A; (4) B's call joins a in A, which ends when A has b of B: neither ends
+// before its time is up.
 
 import type { Cancellation } from '../../shared/caching/cancellation.ts';
 import type { ListQuery } from '../../shared/wire/read-request.ts';

@@ -1,7 +1,8 @@
-// Of several processes on one port each keeps some users: what another keeps is asked of it before the table is, so that a list is read from the
-// table once, and not once a process, and a crowd that is spread over all of them still makes one load. What comes is kept here too, so that
-// hot lists are answered where they are asked for. A process that fails is passed over, and not asked again for a while; one that refuses, because
-// it has as much to do as it can, is taken at its word.
+// Of several processes on one port each keeps some users: what another keeps is asked of it before the table is, so
+// that a list is read from the table once, and not once a process, and a crowd that is spread over all of them still
+// makes one load. What comes is kept here too, so that hot lists are answered where they are asked for. A process that
+// fails is passed over, and not asked again for a while; one that refuses, because it has as much to do as it can, is
+// taken at its word.
 
 import { type Cancellation, combineCancellations } from '../../shared/caching/cancellation.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
@@ -10,7 +11,8 @@ import { murmur3 } from '../../shared/runtime/hash.ts';
 import { toEarshotError } from '../../shared/wire/errors.ts';
 import type { ListQuery } from '../../shared/wire/read-request.ts';
 import type { ListResult } from '../../shared/wire/read-response.ts';
-import type { Guard, Loaded, LoadLists } from '../lists/load-lists.ts';
+import type { Guard } from '../guard/guard.ts';
+import type { LoadLists, LoadResult } from '../lists/load-lists.ts';
 import type { Siblings } from './siblings.ts';
 
 interface SiblingLoadOptions {
@@ -39,7 +41,7 @@ export function createSiblingLoad({ siblings, load, guard, clock, counters }: Si
     asks: readonly ListQuery[],
     timeoutMs: number,
     cancellations: readonly Cancellation[],
-  ): Promise<Loaded[]> {
+  ): Promise<LoadResult[]> {
     const isBackground = asks.every((ask) => ask.isBackground);
     const room = { isBackground, weight: asks.length, timeoutMs, cancellation: combineCancellations(cancellations) };
     try {
@@ -55,7 +57,7 @@ export function createSiblingLoad({ siblings, load, guard, clock, counters }: Si
     asks: readonly ListQuery[],
     timeoutMs: number,
     cancellations: readonly Cancellation[],
-  ): Promise<Loaded[]> {
+  ): Promise<LoadResult[]> {
     if (worker === siblings.own) return load(asks, timeoutMs, cancellations);
     if (clock.now() < (bypassUntilMs.get(worker) ?? 0)) return loadInstead(asks, timeoutMs, cancellations);
     const startedAtMs = clock.now();
@@ -76,7 +78,7 @@ export function createSiblingLoad({ siblings, load, guard, clock, counters }: Si
 
   return async (asks, timeoutMs, cancellations = []) => {
     const indexes = Map.groupBy(asks.keys(), (i) => chooseWorker((asks[i] as ListQuery).user, siblings.count));
-    const loaded: Loaded[] = new Array(asks.length);
+    const loaded: LoadResult[] = new Array(asks.length);
     const loads = [...indexes].map(async ([worker, at]) => {
       const part = await loadFrom(
         worker,
@@ -84,7 +86,7 @@ export function createSiblingLoad({ siblings, load, guard, clock, counters }: Si
         timeoutMs,
         at.flatMap((i) => cancellations[i] ?? []),
       );
-      for (const [n, i] of at.entries()) loaded[i] = part[n] as Loaded;
+      for (const [n, i] of at.entries()) loaded[i] = part[n] as LoadResult;
     });
     await Promise.all(loads);
     return loaded;
@@ -92,7 +94,7 @@ export function createSiblingLoad({ siblings, load, guard, clock, counters }: Si
 }
 
 /** As old as the other process says, counted from before it was asked. */
-function toLoaded(result: ListResult, startedAtMs: number): Loaded {
+function toLoaded(result: ListResult, startedAtMs: number): LoadResult {
   if (result.kind === 'error') return result;
   const { ageMs = 0, itemsAgeMs: _, ...value } = result;
   return { value, storedAtMs: startedAtMs - ageMs };

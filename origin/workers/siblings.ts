@@ -1,5 +1,5 @@
-// The other processes of this origin, over Unix sockets: the same interface that the edge calls, without a token, because the directory of the
-// sockets is open to their user alone.
+// The other processes of this origin, over Unix sockets: the same interface that the edge calls, without a token,
+// because the directory of the sockets is open to their user alone.
 import { Agent, request } from 'node:http';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -11,7 +11,10 @@ import { decodeListFrames, type ListResult } from '../../shared/wire/read-respon
 export interface Siblings {
   readonly own: number;
   readonly count: number;
-  /** All of them `overloaded` when the process has as much to do as it can; rejects with an Error when it does not answer in time, when whoever asks has gone, or otherwise. */
+  /**
+   * All of them `overloaded` when the process has as much to do as it can; rejects with an Error when it does not
+   * answer in time, when whoever asks has gone, or otherwise.
+   */
   readLists(
     worker: number,
     asks: readonly ListQuery[],

@@ -1,298 +1,249 @@
-// Reads some keys of a table under one filter, through whatever breaks on the way. Each key is answered as soon as it is known: its row came,
-// or the stream has gone past where it would be. What is repeated after a failure, or sent a second time because the first takes too long
-// (a hedge), are only the keys still missing.
+// Reads keys of a table under one filter, through failures. A key is answered as soon as it is known: its row came, or
+// the stream has passed its place. Retries, hedges and failovers read the missing keys alone.
 //
-// Hedging, as a race: (1) the call has not ended after the time in which 95 of 100 do; (2) the missing keys are asked for through another app
-// profile, which may lead to another cluster; (3) of each key the first answer counts; (4) with the last key both calls are over, and
-// the slower is cancelled. Source: J. Dean, L. A. Barroso, "The Tail at Scale", CACM 2013.
-//
-// Failover: what the local cluster fails because it is not there is asked for through the same other profile, at once; while it is ejected
-// (local-cluster.ts), all is from the start, and that is no extra read. A cluster that takes calls and says nothing is found out by its hedges.
+// A hedge, as a race: (1) the call takes longer than 95 of 100 calls; (2) the missing keys are read through the other
+// app profile; (3) the first answer of each key counts; (4) with the last key the slower call is cancelled. Source:
+// Dean and Barroso, "The Tail at Scale", CACM 2013. Failover: keys that an unavailable local cluster failed are read
+// through the other profile. While the cluster is ejected, all keys are.
 
 import type { Clock } from '../../../shared/runtime/clock.ts';
 import type { Random } from '../../../shared/runtime/random.ts';
 import type { RetryBudget } from '../../../shared/runtime/retry-budget.ts';
-import { EarshotError } from '../../../shared/wire/errors.ts';
-import { grpcCodeOf, UNAVAILABLE } from '../bigtable-error.ts';
+import type { EarshotError } from '../../../shared/wire/errors.ts';
 import type { Row } from '../chunk-merger.ts';
 import type { LocalCluster } from '../local-cluster.ts';
-import type { RowFilter } from '../read-rows.ts';
-import type { ReadChannels, ReadRowsRequest } from './channels.ts';
+import { type Attempt, createAttempt, type KeyQuery, makeCancelledError, makeRequest } from './attempt.ts';
+import type { CallObserver } from './call-observer.ts';
+import type { ReadChannels } from './channels.ts';
 import type { HedgeDelay } from './hedge-delay.ts';
 import { probe } from './probe.ts';
-import { openRowStream, type RowStream } from './row-stream.ts';
-
-export interface KeyReadAsk {
-  /** `projects/P/instances/I/tables/T`. */
-  readonly tableName: string;
-  readonly filter: RowFilter;
-  /** In the order of their bytes, none twice, ASCII. */
-  readonly keys: readonly string[];
-  /** On the monotonic clock. */
-  readonly deadlineAtMs: number;
-}
+import { firstRoute, isProfileFault, localVerdict, type Route, routeAfter } from './route.ts';
+import { openRowStream } from './row-stream.ts';
 
 export interface KeyReadEvents {
-  /** Of each key once, unless `onFailed` comes before. Undefined: there is no such row, or nothing in it passed the filter. */
+  /** Once per key, unless `onFailed` comes first. Undefined: no such row, or no cell of it passed the filter. */
   onKey(key: string, row: Row | undefined): void;
-  /** The keys that were still missing when it was given up. */
+  /** The keys that were missing at the final failure. */
   onFailed(keys: readonly string[], error: EarshotError): void;
-  /** It takes longer than calls do, and should not hold up others. At most once, and not after it is over. */
+  /** The read takes unusually long and should not delay others. At most once, before `onOver`. */
   onSlow(): void;
-  /** Last of all. */
+  /** The last event. */
   onOver(): void;
-}
-
-/** Told what the reads of the table cost, beyond what their askers hear. */
-export interface CallObserver {
-  /** A ReadRows call was sent for so many keys. */
-  onCall(keys: number): void;
-  /** It has ended by itself, or was cancelled because its keys were known. */
-  onCallEnd(call: { readonly keys: number; readonly latencyMs: number; readonly error?: EarshotError }): void;
-  /** The rest of a call that failed was sent once more. */
-  onRetry(): void;
-  /** So many keys are asked for elsewhere, because the local cluster failed them or is ejected. */
-  onFailover(keys: number): void;
-  /** What became of a hedge: it brought the last key, it did not, or there was no budget for it. */
-  onHedge(outcome: 'won' | 'lost' | 'denied'): void;
 }
 
 export interface KeyReadDeps {
   readonly channels: ReadChannels;
   readonly appProfile: string;
-  /** Undefined: nothing is hedged, nor read elsewhere when the local cluster is gone. */
+  /** App profile of hedges and failovers. Undefined: neither. */
   readonly hedgeProfile: string | undefined;
-  /** That of `appProfile`. */
   readonly localCluster: LocalCluster;
   readonly hedgeDelay: HedgeDelay;
   readonly budget: RetryBudget;
-  /** So often in a row a call is repeated that brings nothing. */
+  /** Maximum number of retries in a row without progress. */
   readonly maxRetries: number;
   readonly clock: Clock;
   readonly random: Random;
   readonly observer: CallObserver;
 }
 
-/** The first wait is up to this long, in milliseconds; each further one up to twice as long. */
+/** The first back-off is up to this long; each further one up to twice as long. */
 const BACKOFF_MS = 10;
-/** A call that brought nothing in this part of its time is hedged, even when nothing is known of how long calls take. */
+/** A call that returned nothing in this share of its time is hedged, also before latencies are known. */
 const SILENT_SHARE = 0.6;
 
-type Route = 'local' | 'failover' | 'hedge';
+export class KeyRead {
+  readonly #deps: KeyReadDeps;
+  readonly #query: KeyQuery;
+  readonly #events: KeyReadEvents;
+  readonly #silentAtMs: number;
+  readonly #missing: Set<string>;
+  readonly #attempts = new Set<Attempt>();
+  #failuresInARow = 0;
+  #cancelTimer = (): void => {};
+  #isSlow = false;
+  #isOver = false;
+  #wasHedged = false;
+  #denials = 0;
+  #localError: EarshotError | undefined;
 
-interface Attempt {
-  readonly route: Route;
-  readonly keys: readonly string[];
-  readonly startedAtMs: number;
-  /** Keys before this one are known. */
-  cursor: number;
-  hasProgressed: boolean;
-  stream: RowStream | undefined;
-}
-
-export interface KeyRead {
-  /** Nobody waits any more: the calls are ended at the server too, and nothing more is told but `onOver`. */
-  cancel(): void;
-}
-
-export function startKeyRead(deps: KeyReadDeps, ask: KeyReadAsk, events: KeyReadEvents): KeyRead {
-  const { channels, hedgeDelay, hedgeProfile, localCluster, budget, clock, random, observer } = deps;
-  const silentAtMs = clock.monotonicNow() + (ask.deadlineAtMs - clock.monotonicNow()) * SILENT_SHARE;
-  const missing = new Set(ask.keys);
-  const attempts = new Set<Attempt>();
-  let failuresInARow = 0;
-  let cancelTimer = (): void => {};
-  let isSlow = false;
-  let isOver = false;
-  let wasHedged = false;
-  let denials = 0;
-  let localError: EarshotError | undefined;
-
-  const nextRoute = (): Route => (hedgeProfile === undefined || localCluster.isUp() ? 'local' : 'failover');
-
-  function makeRequest(route: Route, keys: readonly string[]): ReadRowsRequest {
-    return {
-      tableName: ask.tableName,
-      appProfileId: (route === 'local' ? deps.appProfile : hedgeProfile) ?? null,
-      rows: { rowKeys: keys.map((key) => Buffer.from(key, 'latin1')) },
-      filter: ask.filter,
-    };
+  /** Starts the read. */
+  constructor(deps: KeyReadDeps, query: KeyQuery, events: KeyReadEvents) {
+    this.#deps = deps;
+    this.#query = query;
+    this.#events = events;
+    const nowMs = deps.clock.monotonicNow();
+    this.#silentAtMs = nowMs + (query.deadlineAtMs - nowMs) * SILENT_SHARE;
+    this.#missing = new Set(query.keys);
+    deps.budget.deposit(query.keys.length);
+    this.#startAndWatch(firstRoute(this.#hasOtherProfile(), deps.localCluster.isUp()));
+    if (this.#hasOtherProfile()) this.#probeLocal();
   }
 
-  function start(route: Route): void {
-    const keys = [...missing];
-    const attempt: Attempt = {
-      route,
-      keys,
-      startedAtMs: clock.monotonicNow(),
-      cursor: 0,
-      hasProgressed: false,
-      stream: undefined,
-    };
-    attempts.add(attempt);
+  /** Cancels the calls, at the server too. Only `onOver` follows. */
+  cancel(): void {
+    this.#endRead();
+  }
+
+  #hasOtherProfile(): boolean {
+    return this.#deps.hedgeProfile !== undefined;
+  }
+
+  #appProfileOf(route: Route): string | undefined {
+    return route === 'local' ? this.#deps.appProfile : this.#deps.hedgeProfile;
+  }
+
+  #startAttempt(route: Route): void {
+    const { channels, clock, observer } = this.#deps;
+    const keys = [...this.#missing];
+    const startedAtMs = clock.monotonicNow();
+    const attempt = createAttempt(route, keys, startedAtMs);
+    this.#attempts.add(attempt);
     observer.onCall(keys.length);
     if (route === 'failover') observer.onFailover(keys.length);
-    attempt.stream = openRowStream(
-      channels,
-      makeRequest(route, keys),
-      Math.max(1, ask.deadlineAtMs - attempt.startedAtMs),
-      {
-        onRow: (row) => take(attempt, row.key.toString('latin1'), row),
-        onScanned: (key) => take(attempt, key, undefined),
-        onEnd: (error) => (error === undefined ? complete(attempt) : fail(attempt, error)),
-      },
-    );
+    const timeoutMs = Math.max(1, this.#query.deadlineAtMs - startedAtMs);
+    attempt.stream = openRowStream(channels, makeRequest(this.#query, this.#appProfileOf(route), keys), timeoutMs, {
+      onRow: (row) => this.#applyScan(attempt, row.key.toString('latin1'), row),
+      onScanned: (key) => this.#applyScan(attempt, key, undefined),
+      onEnd: (error) => (error === undefined ? this.#complete(attempt) : this.#handleFailure(attempt, error)),
+    });
   }
 
-  /** All keys up to `key` are known now: this one to have `row`, or none, those before it to have none. Rows that nobody asked for are passed over. */
-  function take(attempt: Attempt, key: string, row: Row | undefined): void {
+  /** All keys up to `key` are known: this one has `row`, the earlier ones have none. Other rows are ignored. */
+  #applyScan(attempt: Attempt, key: string, row: Row | undefined): void {
     attempt.hasProgressed = true;
-    for (; attempt.cursor < attempt.keys.length && !isOver; attempt.cursor++) {
+    for (; attempt.cursor < attempt.keys.length && !this.#isOver; attempt.cursor++) {
       const next = attempt.keys[attempt.cursor] as string;
       if (next > key) return;
-      settle(attempt, next, next === key ? row : undefined);
+      this.#settleKey(attempt, next, next === key ? row : undefined);
     }
   }
 
-  function complete(attempt: Attempt): void {
-    if (isOver) return;
-    observe(attempt);
-    for (const key of attempt.keys.slice(attempt.cursor)) {
-      if (isOver) return;
-      settle(attempt, key, undefined);
-    }
+  #complete(attempt: Attempt): void {
+    if (this.#isOver) return;
+    this.#endAttempt(attempt);
+    for (let at = attempt.cursor; at < attempt.keys.length && !this.#isOver; at++)
+      this.#settleKey(attempt, attempt.keys[at] as string, undefined);
   }
 
-  function settle(attempt: Attempt, key: string, row: Row | undefined): void {
-    if (!missing.delete(key)) return;
-    events.onKey(key, row);
-    if (missing.size > 0 || isOver) return;
-    if (wasHedged) observer.onHedge(attempt.route === 'hedge' ? 'won' : 'lost');
-    over(attempt);
+  #settleKey(attempt: Attempt, key: string, row: Row | undefined): void {
+    if (!this.#missing.delete(key)) return;
+    this.#events.onKey(key, row);
+    if (this.#missing.size > 0 || this.#isOver) return;
+    if (this.#wasHedged) this.#deps.observer.onHedge(attempt.route === 'hedge' ? 'won' : 'lost');
+    this.#endRead(attempt);
   }
 
-  function fail(attempt: Attempt, error: EarshotError): void {
-    if (isOver) return;
-    observe(attempt, error);
-    // The other one may still bring what is missing.
-    if (attempts.size > 0) return;
-    failuresInARow = attempt.hasProgressed ? 1 : failuresInARow + 1;
-    const next = routeAfter(attempt, error);
-    if (attempt.route === 'local') localError = error;
-    const isFailover = next === 'failover' && attempt.route === 'local';
-    const backoffMs = isFailover ? 0 : random() * BACKOFF_MS * 2 ** (failuresInARow - 1);
-    const mayBegin =
-      failuresInARow <= deps.maxRetries && clock.monotonicNow() + backoffMs < ask.deadlineAtMs && !channels.isClosed();
-    const isFree = isFailover && !localCluster.isUp();
-    if (next === undefined || !mayBegin || !(isFree || budget.tryWithdraw(missing.size))) {
-      giveUp(isMisled(attempt, error) ? (localError ?? error) : error);
+  #handleFailure(attempt: Attempt, error: EarshotError): void {
+    if (this.#isOver) return;
+    this.#endAttempt(attempt, error);
+    // The other attempt may still return the missing keys.
+    if (this.#attempts.size > 0) return;
+    const { clock, random, observer, localCluster } = this.#deps;
+    this.#failuresInARow = attempt.hasProgressed ? 1 : this.#failuresInARow + 1;
+    if (attempt.route === 'local') this.#localError = error;
+    const route = routeAfter(attempt, error, this.#hasOtherProfile(), localCluster.isUp());
+    const isFailover = route === 'failover' && attempt.route === 'local';
+    const backoffMs = isFailover ? 0 : random() * BACKOFF_MS * 2 ** (this.#failuresInARow - 1);
+    if (route === undefined || !this.#mayRetry(backoffMs, isFailover)) {
+      this.#giveUp(isProfileFault(attempt, error) ? (this.#localError ?? error) : error);
       return;
     }
     observer.onRetry();
-    cancelTimer();
-    if (isFailover) restart(next);
-    else cancelTimer = clock.setTimeout(() => restart(next), backoffMs);
+    this.#cancelTimer();
+    if (isFailover) this.#startAndWatch(route);
+    else this.#cancelTimer = clock.setTimeout(() => this.#startAndWatch(route), backoffMs);
   }
 
-  /** Where what a call failed is asked for next; undefined when nowhere. */
-  function routeAfter(attempt: Attempt, error: EarshotError): Route | undefined {
-    if (isMisled(attempt, error)) return 'local';
-    if (!error.retryable || error.code === 'overloaded') return undefined;
-    const isCancelled = attempt.route === 'local' && !attempt.hasProgressed && isAway(error);
-    return isCancelled && hedgeProfile !== undefined ? 'failover' : nextRoute();
+  /** Pays for the retry; a failover from an ejected cluster is free. */
+  #mayRetry(backoffMs: number, isFailover: boolean): boolean {
+    const { channels, clock, budget, localCluster, maxRetries } = this.#deps;
+    const isInTime = clock.monotonicNow() + backoffMs < this.#query.deadlineAtMs;
+    if (this.#failuresInARow > maxRetries || !isInTime || channels.isClosed()) return false;
+    return (isFailover && !localCluster.isUp()) || budget.tryWithdraw(this.#missing.size);
   }
 
-  function restart(route: Route): void {
-    start(route);
-    watch();
+  #startAndWatch(route: Route): void {
+    this.#startAttempt(route);
+    this.#watch();
   }
 
-  function giveUp(error: EarshotError): void {
-    if (wasHedged) observer.onHedge('lost');
-    events.onFailed([...missing], error);
-    over();
+  #giveUp(error: EarshotError): void {
+    if (this.#wasHedged) this.#deps.observer.onHedge('lost');
+    this.#events.onFailed([...this.#missing], error);
+    this.#endRead();
   }
 
-  /** After the time that calls take at most, mostly: lets others go ahead, and asks a second time if that may be. */
-  function watch(): void {
-    cancelTimer();
-    cancelTimer = clock.setTimeout(
-      () => {
-        if (!isSlow) {
-          isSlow = true;
-          events.onSlow();
-        }
-        if (hedgeProfile === undefined || wasHedged) return;
-        if (hedgeDelay.isMeasured(ask.keys.length)) hedge();
-        else cancelTimer = clock.setTimeout(hedgeIfSilent, Math.max(0, silentAtMs - clock.monotonicNow()));
-      },
-      hedgeDelay.delayMs(ask.keys.length, budget.level()) * 2 ** denials,
-    );
+  /** Waits for the hedge delay. */
+  #watch(): void {
+    const { clock, hedgeDelay, budget } = this.#deps;
+    const delayMs = hedgeDelay.delayMs(this.#query.keys.length, budget.level()) * 2 ** this.#denials;
+    this.#cancelTimer();
+    this.#cancelTimer = clock.setTimeout(() => this.#handleSlow(), delayMs);
   }
 
-  function hedge(): void {
-    const isOutAtEjected = !localCluster.isUp() && [...attempts].some(({ route }) => route === 'local');
-    if (isOutAtEjected || budget.tryWithdraw(missing.size)) {
-      wasHedged = true;
-      start('hedge');
+  #handleSlow(): void {
+    const { clock, hedgeDelay } = this.#deps;
+    if (!this.#isSlow) this.#events.onSlow();
+    this.#isSlow = true;
+    if (!this.#hasOtherProfile() || this.#wasHedged) return;
+    if (hedgeDelay.isMeasured(this.#query.keys.length)) this.#hedge();
+    else {
+      const untilSilentMs = this.#silentAtMs - clock.monotonicNow();
+      this.#cancelTimer = clock.setTimeout(() => this.#hedgeIfSilent(), Math.max(0, untilSilentMs));
+    }
+  }
+
+  #hedge(): void {
+    const { localCluster, budget, observer } = this.#deps;
+    const isFree = !localCluster.isUp() && [...this.#attempts].some(({ route }) => route === 'local');
+    if (isFree || budget.tryWithdraw(this.#missing.size)) {
+      this.#wasHedged = true;
+      this.#startAttempt('hedge');
     } else {
-      if (denials++ === 0) observer.onHedge('denied');
-      watch();
+      if (this.#denials++ === 0) observer.onHedge('denied');
+      this.#watch();
     }
   }
 
-  function hedgeIfSilent(): void {
-    if (missing.size === ask.keys.length) hedge();
+  #hedgeIfSilent(): void {
+    if (this.#missing.size === this.#query.keys.length) this.#hedge();
   }
 
-  /** What a call says of the local cluster, where there is another way. */
-  function judge({ keys, hasProgressed }: Attempt, latencyMs: number, error: EarshotError | undefined): void {
-    if (hasProgressed || (error === undefined && !isOver)) localCluster.answered();
-    else if (error === undefined || isAway(error)) localCluster.failed();
-    // Whoever let go of it may have had little time: only silence that is longer than calls take says something.
-    else if (error.code === 'deadline_exceeded' && latencyMs >= hedgeDelay.delayMs(keys.length, 1))
-      localCluster.failed();
-  }
-
-  function observe(attempt: Attempt, error?: EarshotError): void {
+  #endAttempt(attempt: Attempt, error?: EarshotError): void {
+    const { clock, hedgeDelay, observer } = this.#deps;
     const latencyMs = clock.monotonicNow() - attempt.startedAtMs;
-    const { keys, route } = attempt;
-    if (route === 'local' && hedgeProfile !== undefined) judge(attempt, latencyMs, error);
-    // One that was let go of took at least as long.
-    if (route !== 'hedge' && (error === undefined || isOver)) hedgeDelay.observe(keys.length, latencyMs);
-    observer.onCallEnd({ keys: keys.length, latencyMs, ...(error === undefined ? {} : { error }) });
-    attempts.delete(attempt);
+    const keys = attempt.keys.length;
+    if (attempt.route === 'local' && this.#hasOtherProfile()) this.#judgeLocal(attempt, error, latencyMs);
+    // A cancelled call would have taken at least as long.
+    if (attempt.route !== 'hedge' && (error === undefined || this.#isOver)) hedgeDelay.observe(keys, latencyMs);
+    observer.onCallEnd({ keys, latencyMs, ...(error === undefined ? {} : { error }) });
+    this.#attempts.delete(attempt);
   }
 
-  /** The attempt that brought the last key ends by itself; the others are cancelled. Without one nobody waits any more. */
-  function over(winner?: Attempt): void {
-    if (isOver) return;
-    isOver = true;
-    cancelTimer();
-    for (const attempt of attempts) {
+  #judgeLocal(attempt: Attempt, error: EarshotError | undefined, latencyMs: number): void {
+    const { hedgeDelay, localCluster } = this.#deps;
+    const slowMs = (): number => hedgeDelay.delayMs(attempt.keys.length, 1);
+    const verdict = localVerdict(attempt, error, this.#isOver, latencyMs, slowMs);
+    if (verdict === 'answered') localCluster.recordAnswer();
+    if (verdict === 'failed') localCluster.recordFailure();
+  }
+
+  /** The attempt that returned the last key ends by itself; the others are cancelled. */
+  #endRead(winner?: Attempt): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#cancelTimer();
+    for (const attempt of this.#attempts) {
       if (attempt !== winner) attempt.stream?.cancel();
-      observe(attempt, winner === undefined ? abandoned() : undefined);
+      this.#endAttempt(attempt, winner === undefined ? makeCancelledError() : undefined);
     }
-    events.onOver();
+    this.#events.onOver();
   }
 
-  function probeLocal(): void {
-    const settle = localCluster.takeProbe();
-    if (settle !== undefined) probe(channels, clock, makeRequest('local', ask.keys.slice(0, 1)), settle);
+  #probeLocal(): void {
+    const { channels, clock, localCluster, appProfile } = this.#deps;
+    const endProbe = localCluster.takeProbe();
+    if (endProbe === undefined) return;
+    probe(channels, clock, makeRequest(this.#query, appProfile, this.#query.keys.slice(0, 1)), endProbe);
   }
-
-  budget.deposit(ask.keys.length);
-  start(nextRoute());
-  watch();
-  if (hedgeProfile !== undefined) probeLocal();
-  return { cancel: () => over() };
 }
-
-/** The other profile is not there, or may not be used: it is as if there were none, and its error says nothing of the cluster. */
-const isMisled = ({ route }: Attempt, error: EarshotError): boolean => route === 'failover' && !error.retryable;
-
-/** The cluster says that it is not there; `unavailable` is also said of what has nothing to do with it. */
-const isAway = ({ cause }: EarshotError): boolean => grpcCodeOf(cause) === UNAVAILABLE;
-
-const abandoned = (): EarshotError =>
-  new EarshotError('deadline_exceeded', 'table', 'ReadRows was let go of: nobody waits for it any more');

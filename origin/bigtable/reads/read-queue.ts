@@ -1,16 +1,14 @@
-// Reads of single rows, merged into few calls. A read that comes when nothing is out leaves at the end of the same turn of the event loop, with
-// all that came in that turn, in as many calls as it is worth and as there are places for; while as many calls of its lane are out as may be,
-// what comes waits for one to return and leaves together, or until it is worth a call of its own. That is what Nagle's algorithm does with small
-// segments (RFC 896): a table that is slow gets fewer and larger calls, but is never left without work while there is some, and nobody waits
-// for a timer. A call that takes unusually long gives up its place, so that it does not hold up the lane.
+// Merges reads of single rows into few calls (call-size.ts). Reads of one turn of the event loop leave together at its
+// end; later ones leave when a call returns, or when they are worth a call. A slow call gives up its place.
 import type { EarshotError } from '../../../shared/wire/errors.ts';
 import type { Row } from '../chunk-merger.ts';
 import type { RowFilter } from '../read-rows.ts';
-import { type KeyRead, type KeyReadDeps, startKeyRead } from './key-read.ts';
+import { type CallLimits, callSizeOf, mayStartCall } from './call-size.ts';
+import { KeyRead, type KeyReadDeps } from './key-read.ts';
 
-/** What one call can read together: rows of one table under one filter. */
-export interface Lane {
-  /** Names table and filter. */
+/** One call can read rows of the same batch key: of one table, under one filter. */
+export interface BatchKey {
+  /** Identifies table and filter. */
   readonly name: string;
   /** `projects/P/instances/I/tables/T`. */
   readonly tableName: string;
@@ -20,180 +18,162 @@ export interface Lane {
 export interface Waiter {
   /** On the monotonic clock. */
   readonly deadlineAtMs: number;
-  /** Called once, unless the waiter leaves. Undefined: there is no such row, or nothing in it passed the filter. */
+  /** Once, unless the waiter is removed. Undefined: no such row, or no cell of it passed the filter. */
   settle(row: Row | undefined): void;
   /** Instead of `settle`. */
   fail(error: EarshotError): void;
 }
 
-export interface ReadQueue {
-  /** Reads the row for the waiter. */
-  read(lane: Lane, rowKey: string, waiter: Waiter): RowRead;
-  /** Takes the waiter away, and with the last one the work that is done for it. */
-  leave(read: RowRead, waiter: Waiter): void;
-  /** Rows that wait for a call. */
-  waiting(): number;
-  /** Fails whatever is waited for, and ends the calls. */
-  close(error: EarshotError): void;
-}
-
-export interface ReadQueueOptions extends KeyReadDeps {
-  /** More keys in one call grow worse than linearly. */
-  readonly maxKeysPerCall: number;
-  /** Calls of one lane that may be out at once, those aside that are large or take unusually long. */
-  readonly callsPerLane: number;
-  /** Runs what it is given at the end of this turn of the event loop. */
+export interface ReadQueueOptions extends KeyReadDeps, CallLimits {
+  /** Runs its argument at the end of this turn of the event loop. */
   readonly defer: (run: () => void) => void;
 }
 
-/** So many that wait are not held back for larger calls: of 64 single reads at once no fewer are done a second then (`npm run bench -- origin`). */
-const KEYS_WORTH_A_CALL = 16;
-/** Even of such: beyond, calls grow, up to `maxKeysPerCall`. */
-const MAX_CALLS_PER_LANE = 8;
-
-interface LaneState {
-  readonly lane: Lane;
+/** The rows of one batch key. */
+interface Batch {
+  readonly key: BatchKey;
   readonly waiting: Map<string, RowRead>;
   calls: number;
 }
 
-/** One row that somebody waits for. */
+/** One row, read for its waiters. */
 export interface RowRead {
   readonly rowKey: string;
-  /** Those that are waiting still; mostly one. */
+  /** One in most cases. */
   waiters: Waiter[];
-  readonly lane: LaneState;
-  /** The call that it left with. */
+  readonly batch: Batch;
+  /** Undefined while the row waits for a call. */
   call: Call | undefined;
 }
 
 interface Call {
-  /** Those whose row is not known yet. */
+  /** Rows that are not known yet. */
   readonly rows: Map<string, RowRead>;
   read: KeyRead | undefined;
+  hasPlace: boolean;
 }
 
-export function createReadQueue(options: ReadQueueOptions): ReadQueue {
-  const { maxKeysPerCall, callsPerLane, defer } = options;
-  const lanes = new Map<string, LaneState>();
-  const calls = new Set<Call>();
-  let waiting = 0;
-  let isDeferred = false;
+export class ReadQueue {
+  readonly #options: ReadQueueOptions;
+  readonly #batches = new Map<string, Batch>();
+  readonly #calls = new Set<Call>();
+  #waiting = 0;
+  #isDeferred = false;
 
-  function leaveLater(): void {
-    if (isDeferred) return;
-    isDeferred = true;
-    defer(() => {
-      isDeferred = false;
-      for (const state of lanes.values()) {
-        while (mayLeave(state)) leave(state);
-        if (state.waiting.size === 0 && state.calls === 0) lanes.delete(state.lane.name);
-      }
-    });
+  constructor(options: ReadQueueOptions) {
+    this.#options = options;
   }
 
-  function mayLeave({ waiting, calls }: LaneState): boolean {
-    if (calls < callsPerLane) return waiting.size > 0;
-    return waiting.size >= KEYS_WORTH_A_CALL && calls < MAX_CALLS_PER_LANE;
-  }
-
-  /** One call of all that waits would leave the table idle while its rows are taken in, and all who come meanwhile would wait together again. */
-  function sizeOf({ waiting, calls }: LaneState): number {
-    const parts = Math.min(callsPerLane - calls, Math.floor(waiting.size / KEYS_WORTH_A_CALL));
-    return Math.min(maxKeysPerCall, Math.ceil(waiting.size / Math.max(parts, 1)));
-  }
-
-  function leave(state: LaneState): void {
-    const call: Call = { rows: new Map(), read: undefined };
-    const size = sizeOf(state);
-    let deadlineAtMs = 0;
-    for (const [rowKey, row] of state.waiting) {
-      if (call.rows.size === size) break;
-      state.waiting.delete(rowKey);
-      call.rows.set(rowKey, row);
-      row.call = call;
-      // The one with the most time left decides how long the call may take; the others leave it when theirs is up.
-      for (const waiter of row.waiters) deadlineAtMs = Math.max(deadlineAtMs, waiter.deadlineAtMs);
+  read(batchKey: BatchKey, rowKey: string, waiter: Waiter): RowRead {
+    let batch = this.#batches.get(batchKey.name);
+    if (batch === undefined) {
+      batch = { key: batchKey, waiting: new Map(), calls: 0 };
+      this.#batches.set(batchKey.name, batch);
     }
-    waiting -= call.rows.size;
-    start(state, call, deadlineAtMs);
+    let row = batch.waiting.get(rowKey);
+    if (row === undefined) {
+      row = { rowKey, waiters: [], batch, call: undefined };
+      batch.waiting.set(rowKey, row);
+      this.#waiting++;
+    }
+    row.waiters.push(waiter);
+    this.#startCallsLater();
+    return row;
   }
 
-  function start(state: LaneState, call: Call, deadlineAtMs: number): void {
-    let hasPlace = true;
-    state.calls++;
-    calls.add(call);
-    const giveUpPlace = (): void => {
-      if (!hasPlace) return;
-      hasPlace = false;
-      state.calls--;
-      leaveLater();
-    };
-    const { tableName, filter } = state.lane;
-    const ask = { tableName, filter, keys: [...call.rows.keys()].sort(), deadlineAtMs };
-    call.read = startKeyRead(options, ask, {
-      onKey: (rowKey, row) => {
-        for (const waiter of take(call, rowKey)) waiter.settle(row);
-      },
-      onFailed: (rowKeys, error) => {
-        for (const rowKey of rowKeys) for (const waiter of take(call, rowKey)) waiter.fail(error);
-      },
-      onSlow: giveUpPlace,
-      onOver: () => {
-        calls.delete(call);
-        // As its rows let go of it: the Set keeps its members for longer (docs/decisions/0019).
-        call.read = undefined;
-        giveUpPlace();
-      },
-    });
-  }
-
-  function abandon({ rowKey, lane, call }: RowRead): void {
+  /** Without waiters the row is not read any more. */
+  removeWaiter(row: RowRead, waiter: Waiter): void {
+    const at = row.waiters.indexOf(waiter);
+    if (at === -1) return;
+    row.waiters.splice(at, 1);
+    if (row.waiters.length > 0) return;
+    const { rowKey, batch, call } = row;
     if (call === undefined) {
-      lane.waiting.delete(rowKey);
-      waiting--;
+      batch.waiting.delete(rowKey);
+      this.#waiting--;
     } else if (call.rows.delete(rowKey) && call.rows.size === 0) call.read?.cancel();
   }
 
-  return {
-    read: (lane, rowKey, waiter) => {
-      const state = lanes.get(lane.name) ?? { lane, waiting: new Map(), calls: 0 };
-      lanes.set(lane.name, state);
-      let row = state.waiting.get(rowKey);
-      if (row === undefined) {
-        row = { rowKey, waiters: [], lane: state, call: undefined };
-        state.waiting.set(rowKey, row);
-        waiting++;
+  /** Number of rows waiting for a call. */
+  waiting(): number {
+    return this.#waiting;
+  }
+
+  /** Fails all waiters, and cancels the calls. */
+  close(error: EarshotError): void {
+    const rows = [...this.#batches.values()].flatMap(({ waiting }) => [...waiting.values()]);
+    for (const { waiting } of this.#batches.values()) waiting.clear();
+    this.#waiting = 0;
+    for (const call of this.#calls) {
+      rows.push(...call.rows.values());
+      call.rows.clear();
+      call.read?.cancel();
+    }
+    for (const { waiters } of rows) {
+      for (const waiter of waiters.splice(0)) waiter.fail(error);
+    }
+  }
+
+  #startCallsLater(): void {
+    if (this.#isDeferred) return;
+    this.#isDeferred = true;
+    this.#options.defer(() => {
+      this.#isDeferred = false;
+      for (const batch of this.#batches.values()) {
+        while (mayStartCall(batch, this.#options)) this.#startCall(batch);
+        if (batch.waiting.size === 0 && batch.calls === 0) this.#batches.delete(batch.key.name);
       }
-      row.waiters.push(waiter);
-      leaveLater();
-      return row;
-    },
-    leave: (row, waiter) => {
-      const at = row.waiters.indexOf(waiter);
-      if (at === -1) return;
-      row.waiters.splice(at, 1);
-      if (row.waiters.length === 0) abandon(row);
-    },
-    waiting: () => waiting,
-    close: (error) => {
-      const rows = [...lanes.values()].flatMap((state) => [...state.waiting.values()]);
-      for (const state of lanes.values()) state.waiting.clear();
-      waiting = 0;
-      for (const call of calls) {
-        rows.push(...call.rows.values());
-        call.rows.clear();
-        call.read?.cancel();
-      }
-      for (const { waiters } of rows) {
-        for (const waiter of waiters.splice(0)) waiter.fail(error);
-      }
-    },
-  };
+    });
+  }
+
+  #startCall(batch: Batch): void {
+    const call: Call = { rows: new Map(), read: undefined, hasPlace: true };
+    const deadlineAtMs = moveRows(batch, call, callSizeOf(batch, this.#options));
+    this.#waiting -= call.rows.size;
+    batch.calls++;
+    this.#calls.add(call);
+    const { tableName, filter } = batch.key;
+    const query = { tableName, filter, keys: [...call.rows.keys()].sort(), deadlineAtMs };
+    call.read = new KeyRead(this.#options, query, {
+      onKey: (rowKey, row) => {
+        for (const waiter of removeRow(call, rowKey)) waiter.settle(row);
+      },
+      onFailed: (rowKeys, error) => {
+        for (const rowKey of rowKeys) for (const waiter of removeRow(call, rowKey)) waiter.fail(error);
+      },
+      onSlow: () => this.#giveUpPlace(batch, call),
+      onOver: () => {
+        this.#calls.delete(call);
+        // The Set references its members for longer (docs/decisions/0019).
+        call.read = undefined;
+        this.#giveUpPlace(batch, call);
+      },
+    });
+  }
+
+  #giveUpPlace(batch: Batch, call: Call): void {
+    if (!call.hasPlace) return;
+    call.hasPlace = false;
+    batch.calls--;
+    this.#startCallsLater();
+  }
 }
 
-/** Those who wait for the row; it is known now. */
-function take({ rows }: Call, rowKey: string): readonly Waiter[] {
+/** Moves rows from the batch to the call, and returns the latest deadline: earlier waiters are removed at theirs. */
+function moveRows({ waiting }: Batch, call: Call, size: number): number {
+  let deadlineAtMs = 0;
+  for (const [rowKey, row] of waiting) {
+    if (call.rows.size === size) break;
+    waiting.delete(rowKey);
+    call.rows.set(rowKey, row);
+    row.call = call;
+    for (const waiter of row.waiters) deadlineAtMs = Math.max(deadlineAtMs, waiter.deadlineAtMs);
+  }
+  return deadlineAtMs;
+}
+
+/** Removes a known row from the call, and returns its waiters. */
+function removeRow({ rows }: Call, rowKey: string): readonly Waiter[] {
   const row = rows.get(rowKey);
   rows.delete(rowKey);
   if (row === undefined) return [];

@@ -1,20 +1,20 @@
-// One ReadRows call: its rows as they come, and how it ended. It repeats nothing; that is decided above it.
-
+// One ReadRows call: its rows and its end. It retries nothing.
 import { EarshotError } from '../../../shared/wire/errors.ts';
 import { toTableError } from '../bigtable-error.ts';
 import { type CellChunk, type ChunkMerger, createChunkMerger, type Row, UnfinishedRow } from '../chunk-merger.ts';
-import type { ReadChannels, ReadRowsRequest, ReadRowsResponse } from './channels.ts';
+import type { ReadRowsRequest, ReadRowsResponse } from './channel.ts';
+import type { ReadChannels } from './channels.ts';
 
 export interface RowStream {
-  /** Ends the call at the server too. Nothing is heard of it any more. */
+  /** Cancels the call, at the server too. No event follows. */
   cancel(): void;
 }
 
 export interface RowStreamEvents {
   onRow(row: Row): void;
-  /** Whatever was asked for up to and including this key, and has not come, is not there. */
+  /** Requested keys up to and including this one that have not come do not exist. */
   onScanned(rowKey: string): void;
-  /** Once. Undefined: all rows that are there have come. An EarshotError of source `table` else. */
+  /** Once. Undefined: all existing rows have come. Otherwise an EarshotError of source `table`. */
   onEnd(error: EarshotError | undefined): void;
 }
 
@@ -24,68 +24,70 @@ export function openRowStream(
   timeoutMs: number,
   events: RowStreamEvents,
 ): RowStream {
-  // Both are let go of at the end: the stream outlives the call by a while (origin/node-args.ts), and what it holds does too. The merger holds the
-  // last row's key, a view of the whole message that carried it.
-  let told: RowStreamEvents | undefined = events;
+  // Both are released at the end: the stream outlives the call, and the merger references a message
+  // (docs/decisions/0019).
+  let listener: RowStreamEvents | undefined = events;
   let merger: ChunkMerger | undefined = createChunkMerger();
   const stream = channels.readRows(request, timeoutMs);
   if (stream === undefined) {
-    queueMicrotask(() => end(new EarshotError('unavailable', 'table', 'ReadRows failed: no connection is open yet')));
-    return { cancel: letGo };
+    queueMicrotask(() => endStream(notConnected()));
+    return { cancel: release };
   }
 
-  function letGo(): void {
-    told = undefined;
+  function release(): void {
+    listener = undefined;
     merger = undefined;
   }
 
-  function end(error: EarshotError | undefined): void {
-    const last = told;
-    letGo();
+  function endStream(error: EarshotError | undefined): void {
+    const last = listener;
+    release();
     last?.onEnd(error);
   }
 
-  function take({ chunks, lastScannedRowKey }: ReadRowsResponse): void {
+  function applyResponse({ chunks, lastScannedRowKey }: ReadRowsResponse): void {
     for (const chunk of chunks) {
       const row = merger?.push(chunk as CellChunk);
-      if (row !== undefined) told?.onRow(row);
-      if (told === undefined) return;
+      if (row !== undefined) listener?.onRow(row);
+      if (listener === undefined) return;
     }
-    if (lastScannedRowKey.length > 0) told?.onScanned(Buffer.from(lastScannedRowKey).toString('latin1'));
+    if (lastScannedRowKey.length > 0) listener?.onScanned(Buffer.from(lastScannedRowKey).toString('latin1'));
   }
 
   stream.on('data', (response: ReadRowsResponse) => {
-    if (told === undefined) return;
+    if (listener === undefined) return;
     try {
-      take(response);
+      applyResponse(response);
     } catch (error) {
-      end(brokenProtocol(error));
+      endStream(toProtocolError(error));
       stream.cancel();
     }
   });
   stream.on('end', () => {
     try {
       merger?.end();
-      end(undefined);
+      endStream(undefined);
     } catch (error) {
-      end(brokenProtocol(error));
+      endStream(toProtocolError(error));
     }
   });
-  // Heard of after `cancel` too: an error that nobody listens for would end the process.
-  stream.on('error', (error) => end(toTableError(error, 'ReadRows')));
+  // Stays after `cancel`: an error event without a listener would end the process.
+  stream.on('error', (error) => endStream(toTableError(error, 'ReadRows')));
 
   return {
     cancel: () => {
-      letGo();
+      release();
       stream.cancel();
     },
   };
 }
 
-/** A stream that just stops inside a row was cut off on its way; one that says what it may not is not to be trusted again. */
-function brokenProtocol(error: unknown): EarshotError {
+const notConnected = (): EarshotError =>
+  new EarshotError('unavailable', 'table', 'ReadRows failed: no connection is open yet');
+
+/** A stream that ends inside a row was cut off, and may be retried. Any other breach of the protocol is final. */
+function toProtocolError(error: unknown): EarshotError {
   const message = `ReadRows failed: ${(error as Error).message}`;
-  return new EarshotError(error instanceof UnfinishedRow ? 'unavailable' : 'internal', 'table', message, {
-    cause: error,
-  });
+  const code = error instanceof UnfinishedRow ? 'unavailable' : 'internal';
+  return new EarshotError(code, 'table', message, { cause: error });
 }

@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { createListsRoute, MAX_BODY_BYTES } from '../../../origin/http/lists-read.ts';
+import { createListsRoute } from '../../../origin/http/lists-read.ts';
+import { MAX_BODY_BYTES } from '../../../origin/http/lists-read-body.ts';
 import type { ListReader } from '../../../origin/lists/coalescing-reader.ts';
 import { FAMILIES, JSON_QUALIFIER, type ListKey, makeRowKey, TABLES } from '../../../shared/domain/keys.ts';
 import { encodeItem, ITEM_SEPARATOR } from '../../../shared/domain/list.ts';
@@ -21,7 +22,7 @@ const framesOf = async (response: Response, count: number) =>
   decodeListFrames(new Uint8Array(await response.arrayBuffer()), count);
 
 /** The route alone on a free port, before a reader that answers with `results`. */
-async function serveRoute(results: readonly ListResult[] = [], isRefusedUnread = () => false, tookMs = 0) {
+async function serveRoute(results: readonly ListResult[] = [], admit = () => true, tookMs = 0) {
   const clock = createManualClock();
   const counters = createCounters();
   const observed: string[] = [];
@@ -31,15 +32,15 @@ async function serveRoute(results: readonly ListResult[] = [], isRefusedUnread =
       clock.advance(tookMs);
       return [...results];
     },
-    readHeld: () => undefined,
+    getCached: () => undefined,
     flights: () => 0,
   };
   const route = createListsRoute({
     lists,
-    expandLists: async (_asks, plain) => plain,
+    expandLists: async (_queries, unexpanded) => unexpanded,
     verifyCaller: Object.assign(async () => {}, { isKnown: () => true }),
     readTimeoutMs: 1000,
-    isRefusedUnread,
+    admit,
     isDraining: () => false,
     isLocalClusterUp: () => true,
     clock,
@@ -118,7 +119,7 @@ test.each([
 
 describe('a process without CPU left', () => {
   test('refuses a read with 503 before it looks at it, says when to come again, and keeps the connection', async () => {
-    const route = await serveRoute([{ kind: 'absent' }], () => true);
+    const route = await serveRoute([{ kind: 'absent' }], () => false);
     const { socket, received } = await openSocket(route.port);
     const request = `${requestHead('Content-Length: 10')}not JSON..`;
     socket.write(request);
@@ -136,7 +137,7 @@ describe('a process without CPU left', () => {
     ['of unknown length', 'Transfer-Encoding: chunked'],
     ['that is too long', `Content-Length: ${MAX_BODY_BYTES + 1}`],
   ])('does not wait for a body %s', async (_what, header) => {
-    const route = await serveRoute([{ kind: 'absent' }], () => true);
+    const route = await serveRoute([{ kind: 'absent' }], () => false);
     const { socket, received, closed } = await openSocket(route.port);
     socket.write(requestHead(header));
     await closed;

@@ -71,7 +71,7 @@ test('credentials that cannot be loaded do not end it: it is not ready, and the 
   const [, url = ''] = /"url":"([^"]+)"/.exec(running.output.stdout) ?? [];
   expect((await fetch(`${url}/readyz`)).status).toBe(503);
   expect(running.output.stdout).toMatch(
-    /no client of Bigtable could be made: .*none.json does not exist.*"msg":"the connections to Bigtable could not be primed"/,
+    /no client of Bigtable: .*none.json does not exist.*"msg":"the connections to Bigtable could not be primed"/,
   );
   running.child.kill('SIGTERM');
   expect(await running.exited).toBe(0);

@@ -1,6 +1,6 @@
 // Connections to Bigtable: each of its own, primed before it is used, and replaced before its server would close it.
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { createReadChannels, type ReadChannelsOptions } from '../../../../origin/bigtable/reads/channels.ts';
+import { ReadChannels, type ReadChannelsOptions } from '../../../../origin/bigtable/reads/channels.ts';
 import { openRowStream } from '../../../../origin/bigtable/reads/row-stream.ts';
 import { makeRowKey, TABLES } from '../../../../shared/domain/keys.ts';
 import { createManualClock } from '../../../../shared/runtime/clock.ts';
@@ -21,7 +21,7 @@ async function setUp(options: Partial<ReadChannelsOptions> = {}) {
   instance.server.resetCounters();
   const proxy = await startCountingProxy(instance.server.port);
   const errors: EarshotError[] = [];
-  const channels = createReadChannels({
+  const channels = new ReadChannels({
     address: { ...instance.address, emulatorHost: proxy.endpoint },
     appProfiles: ['serve-europe', 'serve-any'],
     count: 1,

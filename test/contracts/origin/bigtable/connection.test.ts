@@ -31,7 +31,7 @@ test.each(['data', 'tableAdmin', 'instanceAdmin'] as const)(
     const missing = {
       source: 'table',
       code: 'internal',
-      message: expect.stringMatching(`^no client of Bigtable could be made: .*${path} does not exist`),
+      message: expect.stringMatching(`^no client of Bigtable: .*${path} does not exist`),
     };
     await expect(Promise.allSettled([bigtable[client](), bigtable[client]()])).resolves.toEqual([
       { status: 'rejected', reason: expect.objectContaining(missing) },

@@ -4,9 +4,9 @@ import { onTestFinished } from 'vitest';
 import type { BigtableAddress } from '../../../../origin/bigtable/connection.ts';
 import { createLocalCluster, type LocalCluster } from '../../../../origin/bigtable/local-cluster.ts';
 import type { RowFilter } from '../../../../origin/bigtable/read-rows.ts';
-import { createReadChannels, type ReadChannels } from '../../../../origin/bigtable/reads/channels.ts';
+import { ReadChannels } from '../../../../origin/bigtable/reads/channels.ts';
 import { createHedgeDelay, type HedgeDelay } from '../../../../origin/bigtable/reads/hedge-delay.ts';
-import { type KeyRead, type KeyReadDeps, startKeyRead } from '../../../../origin/bigtable/reads/key-read.ts';
+import { KeyRead, type KeyReadDeps } from '../../../../origin/bigtable/reads/key-read.ts';
 import { TABLES } from '../../../../shared/domain/keys.ts';
 import { createManualClock, type ManualClock } from '../../../../shared/runtime/clock.ts';
 import { createRetryBudget, type RetryBudget } from '../../../../shared/runtime/retry-budget.ts';
@@ -32,7 +32,7 @@ export interface KeyReads {
   start(
     keys: readonly string[],
     timeoutMs?: number,
-  ): KeyRead & { outcome: Promise<ReadOutcome>; rows: ReadOutcome['rows'] };
+  ): Pick<KeyRead, 'cancel'> & { outcome: Promise<ReadOutcome>; rows: ReadOutcome['rows'] };
 }
 
 export interface KeyReadsOptions extends Partial<Omit<KeyReadDeps, 'channels' | 'clock' | 'observer'>> {
@@ -44,7 +44,7 @@ export interface KeyReadsOptions extends Partial<Omit<KeyReadDeps, 'channels' | 
 export async function openKeyReads(address: BigtableAddress, options: KeyReadsOptions = {}): Promise<KeyReads> {
   const clock = createManualClock();
   const { appProfile = 'serve-asia', hedgeProfile, random = () => 0.5, filter = { passAllFilter: true } } = options;
-  const channels = createReadChannels({
+  const channels = new ReadChannels({
     address,
     appProfiles: hedgeProfile === undefined ? [appProfile] : [appProfile, hedgeProfile],
     count: options.count ?? 1,
@@ -91,8 +91,8 @@ export async function openKeyReads(address: BigtableAddress, options: KeyReadsOp
       const over = Promise.withResolvers<ReadOutcome>();
       const rows: ReadOutcome['rows'] = {};
       let failed: ReadOutcome['failed'];
-      const ask = { tableName, filter, keys: [...keys].sort(), deadlineAtMs: clock.monotonicNow() + timeoutMs };
-      const read = startKeyRead(deps, ask, {
+      const query = { tableName, filter, keys: [...keys].sort(), deadlineAtMs: clock.monotonicNow() + timeoutMs };
+      const read = new KeyRead(deps, query, {
         onKey: (key, row) => {
           if (Object.hasOwn(rows, key)) over.reject(new Error(`expected ${key} to be answered once, got it twice`));
           rows[key] = row?.cells[0]?.value.toString();
@@ -103,7 +103,7 @@ export async function openKeyReads(address: BigtableAddress, options: KeyReadsOp
         onSlow: () => void seen.slow++,
         onOver: () => over.resolve({ rows, ...(failed === undefined ? {} : { failed }) }),
       });
-      return { cancel: read.cancel, outcome: over.promise, rows };
+      return { cancel: () => read.cancel(), outcome: over.promise, rows };
     },
   };
 }

@@ -143,7 +143,7 @@ describe('a local cluster that takes calls and says nothing', () => {
 
   test('fails a probe by its silence', async () => {
     const { calls, changes, clock, localCluster, read, server } = await startFailover();
-    for (let i = 0; i < FAILURES_TO_EJECT; i++) localCluster.failed();
+    for (let i = 0; i < FAILURES_TO_EJECT; i++) localCluster.recordFailure();
     server.setFault('europe', { blackHole: true });
     clock.advance(PROBE_MS);
     await read(listKey('u:1'));

@@ -56,14 +56,14 @@ test.each([
 ])(
   '$keys reads that come in one turn are shared by the places for calls of their lane: $calls',
   async ({ keys, calls }) => {
-    const { seen, table } = await startSlowTable({ callsPerLane: 2 });
+    const { seen, table } = await startSlowTable({ callsPerBatchKey: 2 });
     await table.readLists(keysOf(users(keys)), TIMEOUT_MS);
     expect(seen.calls).toEqual(calls);
   },
 );
 
 test('a read that comes when nothing is out leaves at the end of its turn, without a timer', async () => {
-  const { clock, read, seen } = await startSlowTable({ callsPerLane: 1 });
+  const { clock, read, seen } = await startSlowTable({ callsPerBatchKey: 1 });
   const startedAtMs = clock.now();
   const reading = read(listKey('u:1'));
   expect(seen.calls).toEqual([]);
@@ -74,7 +74,7 @@ test('a read that comes when nothing is out leaves at the end of its turn, witho
 });
 
 test('reads that come while all calls of their lane are out wait, and leave together when one returns', async () => {
-  const { arrived, readEach, seen, serverClock, slowDown, table } = await startSlowTable({ callsPerLane: 2 });
+  const { arrived, readEach, seen, serverClock, slowDown, table } = await startSlowTable({ callsPerBatchKey: 2 });
   slowDown();
   const first = await readEach(keysOf(['u:1']));
   await arrived(1);
@@ -93,7 +93,7 @@ test('reads that come while all calls of their lane are out wait, and leave toge
 });
 
 test('rows that wait leave without waiting for a call to return as soon as there are 16 of them', async () => {
-  const { arrived, readEach, seen, slowDown, table } = await startSlowTable({ callsPerLane: 1 });
+  const { arrived, readEach, seen, slowDown, table } = await startSlowTable({ callsPerBatchKey: 1 });
   slowDown();
   void (await readEach(keysOf(['u:first'])));
   await arrived(1);
@@ -104,7 +104,7 @@ test('rows that wait leave without waiting for a call to return as soon as there
 });
 
 test('with 8 calls out rows wait however many they are, and leave 100 at a time at most, the oldest first', async () => {
-  const { arrived, seen, serverClock, slowDown, table } = await startSlowTable({ callsPerLane: 1 });
+  const { arrived, seen, serverClock, slowDown, table } = await startSlowTable({ callsPerBatchKey: 1 });
   slowDown();
   const [first = '', ...names] = users(16 * 8 + 120);
   const read = async (some: readonly string[]) => {
@@ -136,7 +136,7 @@ test.each<[what: string, change: Partial<ListKey>]>([
   ['surfaces', { surface: 'rediscover' }],
   ['variants', { variant: 'knn' }],
 ])('different %s use different calls, and do not wait for each other', async (_what, change) => {
-  const { arrived, readEach, seen, slowDown, write, read, server } = await startSlowTable({ callsPerLane: 1 });
+  const { arrived, readEach, seen, slowDown, write, read, server } = await startSlowTable({ callsPerBatchKey: 1 });
   const [mine, other] = [listKey('u:1'), listKey('u:1', change)];
   await write(mine, 'mine');
   await write(other, 'other');
@@ -151,7 +151,7 @@ test.each<[what: string, change: Partial<ListKey>]>([
 });
 
 test('a call that takes unusually long gives up its place to those that wait', async () => {
-  const { arrived, clock, readEach, seen, server, slowDown, table } = await startSlowTable({ callsPerLane: 1 });
+  const { arrived, clock, readEach, seen, server, slowDown, table } = await startSlowTable({ callsPerBatchKey: 1 });
   slowDown();
   void (await readEach(keysOf(['u:stuck'])));
   await arrived(1);
@@ -168,7 +168,7 @@ test('a call that takes unusually long gives up its place to those that wait', a
 
 test('a call that gave up its place does not give it up again when it ends', async () => {
   const { arrived, clock, readEach, seen, server, serverClock, slowDown, table } = await startSlowTable({
-    callsPerLane: 1,
+    callsPerBatchKey: 1,
   });
   slowDown();
   const [stuck] = await readEach(keysOf(['u:stuck']));
@@ -235,7 +235,9 @@ test('a call that all have left is cancelled at the cluster, not before the last
 });
 
 test('a row that all have left before its call is not asked for', async () => {
-  const { arrived, clock, readEach, seen, serverClock, slowDown, table } = await startSlowTable({ callsPerLane: 1 });
+  const { arrived, clock, readEach, seen, serverClock, slowDown, table } = await startSlowTable({
+    callsPerBatchKey: 1,
+  });
   slowDown();
   const [first] = await readEach(keysOf(['u:1']));
   await arrived(1);
@@ -251,7 +253,7 @@ test('a row that all have left before its call is not asked for', async () => {
 });
 
 test('a table that is closed fails what is out and what waits, ends its calls, and leaves no timer', async () => {
-  const { arrived, clock, readEach, serverClock, slowDown, table } = await startSlowTable({ callsPerLane: 1 });
+  const { arrived, clock, readEach, serverClock, slowDown, table } = await startSlowTable({ callsPerBatchKey: 1 });
   slowDown();
   const reads = [...(await readEach(keysOf(['u:1']))), ...(await readEach(keysOf(['u:2'])))];
   await arrived(1);

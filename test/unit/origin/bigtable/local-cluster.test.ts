@@ -8,7 +8,7 @@ function setUp(random = () => 0) {
   const changes: boolean[] = [];
   const cluster = createLocalCluster({ clock, random, onChange: (isUp) => changes.push(isUp) });
   const fail = (times = FAILURES_TO_EJECT) => {
-    for (let i = 0; i < times; i++) cluster.failed();
+    for (let i = 0; i < times; i++) cluster.recordFailure();
   };
   /** How long until a probe is due. */
   const untilProbeMs = (): { waitedMs: number; settle: (isAnswered: boolean) => void } => {
@@ -24,7 +24,7 @@ function setUp(random = () => 0) {
 test('a cluster is ejected after 5 failures in a row, and not after as many with an answer between them', () => {
   const { changes, cluster, fail } = setUp();
   fail(4);
-  cluster.answered();
+  cluster.recordAnswer();
   fail(4);
   expect([cluster.isUp(), changes]).toEqual([true, []]);
   fail(1);
@@ -36,7 +36,7 @@ test('a cluster is ejected after 5 failures in a row, and not after as many with
 test('one probe that is answered brings it back, and until then only a probe counts', () => {
   const { changes, cluster, fail, untilProbeMs } = setUp();
   fail();
-  cluster.answered();
+  cluster.recordAnswer();
   expect(cluster.isUp()).toBe(false);
   untilProbeMs().settle(true);
   expect([cluster.isUp(), changes]).toEqual([true, [false, true]]);

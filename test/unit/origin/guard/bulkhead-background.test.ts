@@ -45,7 +45,7 @@ describe('background reads', () => {
   });
 
   test('are not let in while foreground reads are being shed', async () => {
-    const { ask, end, measureRate, pass } = setUp({ slots: 100, maxWaitMs: 100, queueSlots: 10_000 });
+    const { ask, end, measureRate, pass } = setUp({ slots: 100, maxDelayMs: 100, queueSlots: 10_000 });
     await measureRate(1);
     ask(100);
     ask(150);

@@ -116,7 +116,7 @@ describe('the queue', () => {
   });
 
   test('says to come again after the time that it needs, at most 30 s', async () => {
-    const { ask, measureRate, pass } = setUp({ slots: 100, queueSlots: 5000, maxWaitMs: 1e6 });
+    const { ask, measureRate, pass } = setUp({ slots: 100, queueSlots: 5000, maxDelayMs: 1e6 });
     await measureRate(1);
     ask(100);
     ask(4900, { timeoutMs: 1e6 });
@@ -124,7 +124,7 @@ describe('the queue', () => {
     await pass();
     expect(refused.settled.error).toMatchObject({ reason: 'queue_full', retryAfterSeconds: 5 });
 
-    const slow = setUp({ slots: 100, maxWaitMs: 1e9, queueSlots: 1000 });
+    const slow = setUp({ slots: 100, maxDelayMs: 1e9, queueSlots: 1000 });
     await slow.measureRate(0.01);
     slow.ask(100);
     slow.ask(1000, { timeoutMs: 1e9 });
@@ -186,7 +186,7 @@ describe('the queue', () => {
 
 describe('a read that cannot be finished in its time', () => {
   test('is shed on arrival, by the rate that was measured and what is before it', async () => {
-    const { ask, measureRate, pass } = setUp({ slots: 100, maxWaitMs: 10_000, expectMs: 10 });
+    const { ask, measureRate, pass } = setUp({ slots: 100, maxDelayMs: 10_000, expectMs: 10 });
     await measureRate(1);
     ask(149);
     ask(100);
@@ -218,7 +218,7 @@ describe('a read that cannot be finished in its time', () => {
 
 describe('reads that would wait too long', () => {
   test('are shed while the queue is longer than is allowed', async () => {
-    const { ask, measureRate, pass } = setUp({ slots: 100, maxWaitMs: 100 });
+    const { ask, measureRate, pass } = setUp({ slots: 100, maxDelayMs: 100 });
     await measureRate(1);
     const asked = [100, 60, 60, 1].map((weight) => ask(weight));
     await pass();
@@ -226,7 +226,7 @@ describe('reads that would wait too long', () => {
   });
 
   test('are measured by what is before them and not by their own weight: heavy ones get their share', async () => {
-    const { ask, measureRate, pass } = setUp({ slots: 100, maxWaitMs: 100 });
+    const { ask, measureRate, pass } = setUp({ slots: 100, maxDelayMs: 100 });
     await measureRate(1);
     const asked = [100, 90, 200].map((weight) => ask(weight));
     await pass();
@@ -234,7 +234,7 @@ describe('reads that would wait too long', () => {
   });
 
   test('are dropped at their turn when they came before an overload was found out, and fresh ones are read instead', async () => {
-    const { ask, end, measureRate, names, pass } = setUp({ slots: 100, maxWaitMs: 100 });
+    const { ask, end, measureRate, names, pass } = setUp({ slots: 100, maxDelayMs: 100 });
     await measureRate(1);
     ask(100, { name: 'first' });
     const waits = ask(100, { name: 'waits' });
@@ -253,7 +253,7 @@ describe('reads that would wait too long', () => {
   });
 
   test('are not dropped while nothing is refused, however long a slow server has let them wait', async () => {
-    const { ask, end, measureRate, names, pass } = setUp({ slots: 100, maxWaitMs: 100 });
+    const { ask, end, measureRate, names, pass } = setUp({ slots: 100, maxDelayMs: 100 });
     await measureRate(1);
     ask(100, { name: 'first', timeoutMs: 60_000 });
     ask(100, { name: 'waits', timeoutMs: 60_000 });

@@ -1,6 +1,6 @@
 // Work that a test ends by hand, behind a bulkhead whose limit the test sets.
 import { setImmediate } from 'node:timers/promises';
-import { type Ask, type BulkheadOptions, createBulkhead } from '../../../../origin/guard/bulkhead.ts';
+import { type BulkheadOptions, type BulkheadRequest, createBulkhead } from '../../../../origin/guard/bulkhead.ts';
 import type { ReadSample } from '../../../../origin/guard/concurrency-limit.ts';
 import { ShedError } from '../../../../origin/guard/shed-error.ts';
 import { createManualClock } from '../../../../shared/runtime/clock.ts';
@@ -32,14 +32,14 @@ export function setUp(options: Partial<BulkheadOptions> & { slots?: number; expe
   });
 
   /** Asks for `weight` keys; `settled` has the value or the error once there is one. */
-  const ask = (weight: number, rest: Partial<Ask> & { name?: string } = {}) => {
+  const ask = (weight: number, rest: Partial<BulkheadRequest> & { name?: string } = {}) => {
     const { name = '', ...asked } = rest;
     const settled: { value?: string; error?: unknown } = {};
     const work = (remainingMs: number): Promise<string> =>
       new Promise((resolve, reject) => {
         started.push({ weight, name, remainingMs, resolve: () => resolve(name), reject });
       });
-    const whole: Ask = { priority: 'foreground', weight, timeoutMs: 1000, ...asked };
+    const whole: BulkheadRequest = { priority: 'foreground', weight, timeoutMs: 1000, ...asked };
     const done = bulkhead.run(whole, work).then(
       (value) => {
         settled.value = value;

@@ -7,7 +7,7 @@ function queue(clock: ManualClock, rate: ServiceRate, forMs: number, perMs: numb
   rate.setQueueing(true);
   for (let ms = 0; ms < forMs; ms++) {
     clock.advance(1);
-    rate.done(perMs);
+    rate.recordDone(perMs);
   }
   rate.setQueueing(false);
 }
@@ -15,7 +15,7 @@ function queue(clock: ManualClock, rate: ServiceRate, forMs: number, perMs: numb
 test('is first known after 25 ms of queueing, and what is done without a queue says nothing', () => {
   const clock = createManualClock();
   const rate = createServiceRate(clock);
-  rate.done(1000);
+  rate.recordDone(1000);
   queue(clock, rate, 24, 10);
   expect(rate.msFor(100)).toBe(0);
   expect(rate.isFresh()).toBe(false);

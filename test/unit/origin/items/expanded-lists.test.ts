@@ -1,6 +1,6 @@
 // Expanded lists: whose items are put in, and how old the answer says they are.
 import { describe, expect, test } from 'vitest';
-import { makeDigest } from '../../../../origin/bigtable/recommendation-table.ts';
+import { makeDigest } from '../../../../origin/bigtable/stored-values.ts';
 import { createExpandLists } from '../../../../origin/items/expanded-lists.ts';
 import type { Item } from '../../../../origin/items/item-reader.ts';
 import { ITEM_TTL_MS } from '../../../../shared/caching/lifetime.ts';

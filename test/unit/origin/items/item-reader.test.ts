@@ -1,6 +1,6 @@
 // What is known of items: from memory, refreshed before it is too old, and older only when the table gives nothing.
 import { describe, expect, test } from 'vitest';
-import type { ItemValue, ReadFailure } from '../../../../origin/bigtable/recommendation-table.ts';
+import type { ItemValue, ReadFailure } from '../../../../origin/bigtable/stored-values.ts';
 import { createItemReader } from '../../../../origin/items/item-reader.ts';
 import { ITEM_TTL_MS } from '../../../../shared/caching/lifetime.ts';
 import { createManualClock } from '../../../../shared/runtime/clock.ts';

@@ -1,8 +1,9 @@
 // A list reader before a table that a test answers by hand.
-import type { ReadFailure } from '../../../../origin/bigtable/recommendation-table.ts';
+import type { ReadFailure } from '../../../../origin/bigtable/stored-values.ts';
+import type { Guard } from '../../../../origin/guard/guard.ts';
 import { createListReader } from '../../../../origin/lists/coalescing-reader.ts';
 import { createListMemory } from '../../../../origin/lists/list-memory.ts';
-import { createTableLoad, type Guard } from '../../../../origin/lists/load-lists.ts';
+import { createTableLoad } from '../../../../origin/lists/load-lists.ts';
 import { type ListKey, makeUserHash } from '../../../../shared/domain/keys.ts';
 import type { ListValue } from '../../../../shared/domain/list.ts';
 import type { Manifest } from '../../../../shared/domain/manifest.ts';
@@ -82,7 +83,7 @@ export function setUp({ memoryBytes = 1_000_000, listTtlSeconds = TTL_MS / 1000 
 }
 
 /** Whether the next read is served from memory. */
-export async function isHeld({ calls, read }: ReturnType<typeof setUp>, each = ask()): Promise<boolean> {
+export async function isCached({ calls, read }: ReturnType<typeof setUp>, each = ask()): Promise<boolean> {
   const before = calls.length;
   const reading = read(each);
   await settle();

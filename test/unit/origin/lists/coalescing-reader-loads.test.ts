@@ -1,8 +1,8 @@
 // Loads of lists that several ask for: how often they are made, and who is told what became of them.
 import { describe, expect, test } from 'vitest';
+import type { Guard } from '../../../../origin/guard/guard.ts';
 import { createListReader } from '../../../../origin/lists/coalescing-reader.ts';
 import { createListMemory } from '../../../../origin/lists/list-memory.ts';
-import type { Guard } from '../../../../origin/lists/load-lists.ts';
 import { CancellationSource, combineCancellations } from '../../../../shared/caching/cancellation.ts';
 import { EMPTY_MANIFEST } from '../../../../shared/domain/manifest.ts';
 import { createManualClock } from '../../../../shared/runtime/clock.ts';

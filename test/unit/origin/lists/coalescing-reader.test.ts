@@ -1,7 +1,7 @@
 // Lists from memory and from the table: what may be served, and what is loaded.
 import { describe, expect, test } from 'vitest';
-import { MAX_LIST_AGE_MS } from '../../../../origin/lists/coalescing-reader.ts';
-import { absent, ask, failure, isHeld, list, settle, setUp, TIMEOUT_MS, TTL_MS } from './answered-reader.ts';
+import { MAX_LIST_AGE_MS } from '../../../../origin/lists/freshness.ts';
+import { absent, ask, failure, isCached, list, settle, setUp, TIMEOUT_MS, TTL_MS } from './answered-reader.ts';
 
 describe('a list in memory', () => {
   test('is served with its age, which counts from when the call that read it began', async () => {
@@ -20,18 +20,18 @@ describe('a list in memory', () => {
     const each = setUp();
     await each.load(list('a'));
     each.clock.advance(TTL_MS - 1);
-    expect(await isHeld(each)).toBe(true);
+    expect(await isCached(each)).toBe(true);
     each.clock.advance(1);
-    expect(await isHeld(each)).toBe(false);
+    expect(await isCached(each)).toBe(false);
   });
 
   test('is served for an hour at most, whatever the ttl of its surface', async () => {
     const each = setUp({ listTtlSeconds: 86_400 });
     await each.load(list('a'));
     each.clock.advance(MAX_LIST_AGE_MS - 1);
-    expect(await isHeld(each)).toBe(true);
+    expect(await isCached(each)).toBe(true);
     each.clock.advance(1);
-    expect(await isHeld(each)).toBe(false);
+    expect(await isCached(each)).toBe(false);
   });
 
   test.each(['other', 'constructor'])(
@@ -39,7 +39,7 @@ describe('a list in memory', () => {
     async (surface) => {
       const each = setUp();
       await each.load(list('a'), ask('u:1', { surface }));
-      expect(await isHeld(each, ask('u:1', { surface }))).toBe(false);
+      expect(await isCached(each, ask('u:1', { surface }))).toBe(false);
     },
   );
 
@@ -49,14 +49,14 @@ describe('a list in memory', () => {
     each.clock.advance(29_999);
     expect(await each.read(ask())).toEqual([{ kind: 'absent', ageMs: 29_999 }]);
     each.clock.advance(1);
-    expect(await isHeld(each)).toBe(false);
+    expect(await isCached(each)).toBe(false);
   });
 
   test('that is absent is believed for no longer than a list', async () => {
     const each = setUp({ listTtlSeconds: 10 });
     await each.load(absent);
     each.clock.advance(10_000);
-    expect(await isHeld(each)).toBe(false);
+    expect(await isCached(each)).toBe(false);
   });
 
   test.each([
@@ -67,7 +67,7 @@ describe('a list in memory', () => {
     const each = setUp();
     await each.load(list('a'));
     each.clock.advance(100);
-    expect(await isHeld(each, ask('u:1', { maxAgeMs }))).toBe(isServed);
+    expect(await isCached(each, ask('u:1', { maxAgeMs }))).toBe(isServed);
   });
 
   test('from before the erasure of its user is not served, from that moment on it is', async () => {
@@ -77,23 +77,23 @@ describe('a list in memory', () => {
     await each.load(list('b'), ask('u:2'));
     each.clock.advance(100);
     each.erase('u:1', readAtMs);
-    expect(await isHeld(each)).toBe(true);
+    expect(await isCached(each)).toBe(true);
     each.erase('u:1', readAtMs + 1);
-    expect(await isHeld(each, ask('u:2'))).toBe(true);
-    expect(await isHeld(each)).toBe(false);
-    expect(await isHeld(each)).toBe(true);
+    expect(await isCached(each, ask('u:2'))).toBe(true);
+    expect(await isCached(each)).toBe(false);
+    expect(await isCached(each)).toBe(true);
   });
 
   test('is the same for one who wants it expanded', async () => {
     const each = setUp();
     await each.load(list('a'), ask('u:1', { expand: 'items' }));
-    expect(await isHeld(each)).toBe(true);
+    expect(await isCached(each)).toBe(true);
   });
 
   test('is not there after a failure: the next one asks again', async () => {
     const each = setUp();
     expect(await each.load(failure)).toEqual([failure]);
-    expect(await isHeld(each)).toBe(false);
+    expect(await isCached(each)).toBe(false);
   });
 });
 

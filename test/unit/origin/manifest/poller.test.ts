@@ -91,7 +91,7 @@ describe('the manifest poller', () => {
       await pass(INTERVAL_MS);
     }
     expect(seen).toEqual([manifestOf(2), manifestOf(2), manifestOf(3)]);
-    expect(errors[0]).toEqual(new Error('expected the manifest to be of version 2 or newer, got 1'));
+    expect(errors[0]).toEqual(new Error("expected the manifest's version to be at least 2, got 1"));
     expect(counters.get('origin_manifest_failures_total')).toBeGreaterThanOrEqual(1);
   });
 

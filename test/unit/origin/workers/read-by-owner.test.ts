@@ -1,9 +1,10 @@
 // Two processes that need each other's users at once: readers, sibling loads and flights as they are wired, with the
 // table answered by hand.
 import { expect, test } from 'vitest';
+import type { Guard } from '../../../../origin/guard/guard.ts';
 import { createListReader, type ListReader } from '../../../../origin/lists/coalescing-reader.ts';
 import { createListMemory } from '../../../../origin/lists/list-memory.ts';
-import type { Guard, Loaded, LoadLists } from '../../../../origin/lists/load-lists.ts';
+import type { LoadLists, LoadResult } from '../../../../origin/lists/load-lists.ts';
 import { readByOwner } from '../../../../origin/workers/read-by-owner.ts';
 import { chooseWorker, createSiblingLoad } from '../../../../origin/workers/sibling-load.ts';
 import { EMPTY_MANIFEST } from '../../../../shared/domain/manifest.ts';
@@ -28,7 +29,7 @@ function setUp() {
   const readers: ListReader[] = [];
   for (let own = 0; own < COUNT; own++) {
     const fromTable: LoadLists = (asks) =>
-      new Promise<Loaded[]>((resolve) => {
+      new Promise<LoadResult[]>((resolve) => {
         const storedAtMs = clock.now();
         const answer = () => resolve(asks.map(() => ({ value: { kind: 'absent' }, storedAtMs })));
         tableCalls.push({ worker: own, users: asks.map(({ user }) => user), answer });
@@ -85,7 +86,7 @@ test('results come in the order of the asks, whichever process keeps them', asyn
     return asks.map(({ user }) => ({ kind: 'list', generation: 1, digest: user.slice(2), bytes: new Uint8Array() }));
   };
   const users = Array.from({ length: 20 }, (_, i) => `u:${i}`);
-  const reader = readByOwner({ read, readHeld: () => undefined, flights: () => 0 }, COUNT);
+  const reader = readByOwner({ read, getCached: () => undefined, flights: () => 0 }, COUNT);
   const results = await reader.read(users.map(ask), TIMEOUT_MS);
   expect(results.map((result) => result.kind === 'list' && `u:${result.digest}`)).toEqual(users);
   expect(asked.map((part) => new Set(part.map((user) => chooseWorker(user, COUNT))).size)).toEqual([1, 1]);

@@ -1,0 +1,61 @@
+// The answer of `POST lists:read`: frames, or a problem.
+import type { ServerResponse } from 'node:http';
+import { SERVED_BY_HEADER } from '../../shared/wire/read-request.ts';
+import {
+  encodeListFrames,
+  LIST_FRAMES_TYPE,
+  type ListResult,
+  listFramesText,
+} from '../../shared/wire/read-response.ts';
+import { asBuffer } from '../as-buffer.ts';
+import type { ReadResult } from '../metrics/metrics.ts';
+import type { Problem } from './problem.ts';
+
+/** Maximum bytes of lists in an answer that is sent as text: Node writes header and text below 16 kB in one piece. */
+const MAX_TEXT_BYTES = 15_000;
+
+export interface AnswerDeps {
+  /** A draining process closes its connections: a kept-alive one would bring requests until the end of the drain. */
+  readonly isDraining: () => boolean;
+  /** Whether the cluster of this region is read. The answer says so if not. */
+  readonly isLocalClusterUp: () => boolean;
+}
+
+export function sendLists(deps: AnswerDeps, response: ServerResponse, results: readonly ListResult[]): void {
+  const body = isShort(results) ? listFramesText(results, toLatin1) : encodeListFrames(results, Buffer.allocUnsafe);
+  const headers = { 'Content-Type': LIST_FRAMES_TYPE, 'Content-Length': body.length };
+  const withServedBy = deps.isLocalClusterUp() ? headers : { ...headers, [SERVED_BY_HEADER]: 'any' };
+  response.writeHead(200, withConnection(withServedBy, !deps.isDraining()));
+  response.end(body, 'latin1');
+}
+
+/** `keepAlive`: whether the rest of the body is short enough to be read and dropped. */
+export function sendProblem(
+  { isDraining }: AnswerDeps,
+  response: ServerResponse,
+  { status, headers, body }: Problem,
+  keepAlive = true,
+): void {
+  const withLength = { ...headers, 'Content-Length': Buffer.byteLength(body) };
+  response.writeHead(status, withConnection(withLength, keepAlive && !isDraining()));
+  response.end(body);
+}
+
+const withConnection = (headers: Record<string, string | number>, keepAlive: boolean) =>
+  keepAlive ? headers : { ...headers, Connection: 'close' };
+
+const isShort = (results: readonly ListResult[]): boolean =>
+  results.reduce((bytes, result) => bytes + (result.kind === 'list' ? result.bytes.length : 0), 0) <= MAX_TEXT_BYTES;
+
+const toLatin1 = (bytes: Uint8Array): string => asBuffer(bytes).toString('latin1');
+
+/** The outcome of the first key that failed, if any. */
+export function outcomeOf(results: readonly ListResult[]): ReadResult {
+  const failed = results.find((result) => result.kind === 'error');
+  if (failed?.kind !== 'error') return 'ok';
+  if (failed.code === 'overloaded') return 'shed';
+  return failed.code === 'deadline_exceeded' ? 'deadline' : 'error';
+}
+
+export const isAllShed = (results: readonly ListResult[]): boolean =>
+  results.every((result) => result.kind === 'error' && result.code === 'overloaded');

@@ -1,0 +1,38 @@
+// Memory of the process, bounded by bytes. The least recently used entry is evicted first.
+import { LRUCache } from 'lru-cache';
+
+/** Bytes of an entry besides its key and its content: objects on V8's heap, and the bookkeeping of a buffer. */
+const ENTRY_OVERHEAD_BYTES = 640;
+
+export class BoundedMemory<V extends object> {
+  readonly #cache: LRUCache<string, V>;
+
+  /** `maxBytes` of keys, content and overhead; 0 keeps nothing. `bytesOf`: bytes of the content. */
+  constructor(maxBytes: number, bytesOf: (value: V) => number) {
+    this.#cache = new LRUCache<string, V>({
+      maxSize: Math.max(1, maxBytes),
+      sizeCalculation: (value, key) => ENTRY_OVERHEAD_BYTES + key.length + bytesOf(value),
+    });
+  }
+
+  get(key: string): V | undefined {
+    return this.#cache.get(key);
+  }
+
+  /** The value without marking it as used. */
+  peek(key: string): V | undefined {
+    return this.#cache.peek(key);
+  }
+
+  set(key: string, value: V): void {
+    this.#cache.set(key, value);
+  }
+
+  get bytes(): number {
+    return this.#cache.calculatedSize;
+  }
+
+  get entries(): number {
+    return this.#cache.size;
+  }
+}
