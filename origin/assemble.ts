@@ -17,20 +17,15 @@ import { createCpuAdmission, type LoopLoad } from './guard/cpu-admission.ts';
 import { createGuard } from './guard/guard.ts';
 import { createApp } from './http/app.ts';
 import { createListsRoute, isListsRead, type ListsRouteDeps } from './http/lists-read.ts';
-import { createCallerVerifier, type VerifyCaller } from './http/verify-caller.ts';
+import { createCallerVerifier } from './http/verify-caller.ts';
 import { createExpandLists } from './items/expanded-lists.ts';
 import { createItemReader } from './items/item-reader.ts';
 import { createListReader } from './lists/coalescing-reader.ts';
 import { createListMemory } from './lists/list-memory.ts';
 import { createTableLoad } from './lists/load-lists.ts';
 import { createManifestPoller, type ManifestPoller } from './manifest/poller.ts';
-import { askPrimary } from './metrics/cluster-metrics.ts';
 import { createMetrics, type Metrics, type MetricsState } from './metrics/metrics.ts';
 import { observeCalls } from './metrics/observe-calls.ts';
-import type { WorkerPlace } from './workers/primary.ts';
-import { readByOwner } from './workers/read-by-owner.ts';
-import { chooseWorker, createSiblingLoad } from './workers/sibling-load.ts';
-import { connectSiblings } from './workers/siblings.ts';
 
 export type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -40,8 +35,6 @@ export interface OriginParts {
   readonly counters: Counters;
   /** Serves the edge and operators. */
   readonly listener: Listener;
-  /** Serves the other processes of this origin. */
-  readonly siblingListener: Listener;
   close(): Promise<void>;
 }
 
@@ -50,8 +43,6 @@ export interface OriginSurroundings {
   readonly logger: Logger;
   /** Load of this process's event loop. */
   readonly loopLoad: () => LoopLoad;
-  /** This process among those on the same port. Default: it is the only one. */
-  readonly place?: WorkerPlace | undefined;
 }
 
 /** The parts that most others need. */
@@ -66,7 +57,7 @@ export function assembleOrigin(
   surroundings: OriginSurroundings,
   isDraining: () => boolean,
 ): OriginParts {
-  const { clock, logger, place } = surroundings;
+  const { clock, logger } = surroundings;
   const counters = createCounters();
   // Read at a scrape, after everything is assembled.
   const state = (): MetricsState => ({ ...readers.state(), isLocalClusterUp: bigtable.localCluster.isUp() });
@@ -77,15 +68,13 @@ export function assembleOrigin(
   const manifests = assembleManifests(basis, bigtable.connection, localCluster);
   const readers = assembleReaders(basis, table, manifests);
   const verifyCaller = createCallerVerifier(config.originSecret, clock);
-  const deps = { ...makeRouteDeps(basis, readers), isDraining, isLocalClusterUp: localCluster.isUp };
-  const readLists = createListsRoute({ ...deps, verifyCaller, counter: 'origin_reads_total' });
-  const readForSibling = createListsRoute({
-    ...deps,
-    verifyCaller: NO_VERIFICATION,
-    counter: 'origin_sibling_reads_total',
+  const readLists = createListsRoute({
+    ...makeRouteDeps(basis, readers),
+    verifyCaller,
+    isDraining,
+    isLocalClusterUp: localCluster.isUp,
   });
-  // Each process counts its own part; the primary sums them.
-  const exposeMetrics = place === undefined ? metrics.expose : askPrimary({ metrics, channel: process, clock });
+  const { expose: exposeMetrics } = metrics;
   const app = createApp({ manifests, isWarm: table.isWarm, verifyCaller, isDraining, exposeMetrics, logger });
   const serveApp = getRequestListener(app.fetch);
 
@@ -97,20 +86,12 @@ export function assembleOrigin(
       if (isListsRead(request)) readLists(request, response);
       else void serveApp(request, response);
     },
-    siblingListener: (request, response) => {
-      if (isListsRead(request)) readForSibling(request, response);
-      else response.writeHead(404).end();
-    },
     close: async () => {
       manifests.stop();
-      readers.close();
       await Promise.all([bigtable.connection.close(), table.close()]);
     },
   };
 }
-
-/** Only processes of the same user can open the socket. */
-const NO_VERIFICATION: VerifyCaller = Object.assign(async () => {}, { isKnown: () => true });
 
 function assembleBigtable({ config, clock, logger, counters, metrics }: Basis) {
   const { appProfile, hedgeProfile } = config;
@@ -159,7 +140,7 @@ function assembleManifests(
 
 /** The readers of lists and items behind one guard. */
 function assembleReaders(basis: Basis, table: RecommendationTable, manifests: ManifestPoller) {
-  const { config, clock, loopLoad, place, counters, metrics } = basis;
+  const { config, clock, loopLoad, counters, metrics } = basis;
   const admission = createCpuAdmission({ clock, loopLoad });
   const bulkhead = createBulkhead({
     clock,
@@ -171,23 +152,17 @@ function assembleReaders(basis: Basis, table: RecommendationTable, manifests: Ma
     },
   });
   const { guard, retryAfterSeconds } = createGuard(bulkhead);
-  const siblings = place && connectSiblings(place.directory, place.index, place.count);
-  const tableLoad = createTableLoad({ table, clock, counters });
-  const load = siblings ? createSiblingLoad({ siblings, load: tableLoad, guard, clock, counters }) : tableLoad;
   const memory = createListMemory(config.listCacheBytes);
   const flightAgeMs = config.readTimeoutMs;
-  const ownLists = createListReader({
+  const lists = createListReader({
     memory,
     guard,
-    load,
-    // The process that keeps the user guards the read. Two full processes that both guard it could wait for each other.
-    isGuarded: ({ user }) => place === undefined || chooseWorker(user, place.count) === place.index,
+    load: createTableLoad({ table, clock, counters }),
     manifest: () => manifests.latest()?.manifest ?? EMPTY_MANIFEST,
     clock,
     counters,
     flightAgeMs,
   });
-  const lists = siblings ? readByOwner(ownLists, siblings.count) : ownLists;
   const items = createItemReader({ maxBytes: config.itemCacheBytes, table, guard, clock, counters, flightAgeMs });
   return {
     admission,
@@ -199,11 +174,10 @@ function assembleReaders(basis: Basis, table: RecommendationTable, manifests: Ma
       const caches = { lists: memory, items };
       return { queued, executing, concurrencyLimit: limit, flights: lists.flights(), caches };
     },
-    close: () => siblings?.close(),
   };
 }
 
-type RouteDeps = Omit<ListsRouteDeps, 'counter' | 'verifyCaller' | 'isDraining' | 'isLocalClusterUp'>;
+type RouteDeps = Omit<ListsRouteDeps, 'verifyCaller' | 'isDraining' | 'isLocalClusterUp'>;
 
 function makeRouteDeps(
   { config, clock, logger, counters, metrics }: Basis,

@@ -1,46 +1,41 @@
 // The origin's configuration, read from the environment once at the start. An invalid value ends the process with one
 // line that names it.
 import { z } from 'zod';
-import { MIN_SECRET_BYTES } from '../shared/domain/identity.ts';
+import { describeFaults, expected, secret, text, wholeNumber } from '../shared/config/variables.ts';
 import { NAME_GRAMMAR, NAME_PATTERN } from '../shared/domain/ids.ts';
 import { APP_PROFILES, makeServeProfile } from './bigtable/app-profiles.ts';
 import { DEFAULT_CALLS_PER_BATCH_KEY, DEFAULT_CHANNELS } from './bigtable/recommendation-table.ts';
 
-const wholeNumber = (min: number, max: number) =>
-  z
-    .string()
-    .regex(/^\d+$/, 'expected a whole number')
-    .transform(Number)
-    .refine((n) => n >= min && n <= max, `expected a whole number from ${min} to ${max}`);
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
 const environment = z.object({
   /** Name of the region that this process serves. */
-  EARSHOT_REGION: z.string().regex(NAME_PATTERN, `expected ${NAME_GRAMMAR}`),
-  EARSHOT_PROJECT: z.string().min(1),
-  EARSHOT_INSTANCE: z.string().min(1),
+  EARSHOT_REGION: z.string(expected(NAME_GRAMMAR)).regex(NAME_PATTERN, expected(NAME_GRAMMAR)),
+  EARSHOT_PROJECT: text,
+  EARSHOT_INSTANCE: text,
   /** Key of the edge's tokens, shared with the edge. */
-  EARSHOT_ORIGIN_SECRET: z
-    .string()
-    .refine((secret) => Buffer.byteLength(secret) >= MIN_SECRET_BYTES, `expected at least ${MIN_SECRET_BYTES} bytes`),
+  EARSHOT_ORIGIN_SECRET: secret,
   /** App profile of the reads. Default: `serve-` and the region. */
-  EARSHOT_APP_PROFILE: z.string().min(1).optional(),
+  EARSHOT_APP_PROFILE: text.optional(),
   /** App profile of hedges, and of all calls while the local cluster is ejected. `off`: neither. Default: serve-any. */
-  EARSHOT_HEDGE_APP_PROFILE: z.string().min(1).default(APP_PROFILES.any),
+  EARSHOT_HEDGE_APP_PROFILE: text.default(APP_PROFILES.any),
   /** Number of connections to Bigtable. Default: 2. */
   EARSHOT_BIGTABLE_CHANNELS: wholeNumber(1, 32).default(DEFAULT_CHANNELS),
   /** ReadRows calls of one surface, variant and generation in flight. Default: 2. */
   EARSHOT_BIGTABLE_CALLS: wholeNumber(1, 100).default(DEFAULT_CALLS_PER_BATCH_KEY),
   BIGTABLE_EMULATOR_HOST: z
     .string()
-    .regex(/^\S+:\d{1,5}$/, 'expected host:port')
+    .regex(/^\S+:\d{1,5}$/, expected('host:port'))
     .optional(),
   /** Default: 127.0.0.1. */
-  HOST: z.string().min(1).default('127.0.0.1'),
+  HOST: text.default('127.0.0.1'),
   /** 0: any free port. Default: 8080. */
   PORT: wholeNumber(0, 65_535).default(8080),
-  /** Number of processes that share the port: one per core. Default: 1. */
-  WORKERS: wholeNumber(1, 64).default(1),
-  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  /** A port of this process alone, for scrapes and health checks. Default: none. */
+  EARSHOT_METRICS_PORT: wholeNumber(1, 65_535).optional(),
+  /** `on`: other processes may listen on the same port (SO_REUSEPORT, Linux), one per core. Default: off. */
+  EARSHOT_REUSE_PORT: z.enum(['on', 'off'], expected('on or off')).default('off'),
+  LOG_LEVEL: z.enum(LOG_LEVELS, expected(LOG_LEVELS.join(', '))).default('info'),
   /** Milliseconds between two reads of the manifest. Default: 2000. */
   EARSHOT_MANIFEST_POLL_MS: wholeNumber(10, 60_000).default(2000),
   /** Maximum milliseconds for one read; the caller's deadline may be shorter. Default: 2000. */
@@ -60,7 +55,7 @@ export type OriginConfig = Readonly<ReturnType<typeof toConfig>>;
 /** Throws an Error with a line per invalid variable, without secrets. */
 export function readOriginConfig(env: Readonly<Record<string, string | undefined>>): OriginConfig {
   const result = environment.safeParse(env);
-  if (!result.success) throw new Error(result.error.issues.map((issue) => describeIssue(issue, env)).join('\n'));
+  if (!result.success) throw new Error(describeFaults(result.error, env).reasons.join('\n'));
   return toConfig(result.data);
 }
 
@@ -79,7 +74,8 @@ const toConfig = (values: z.infer<typeof environment>) => ({
   originSecret: values.EARSHOT_ORIGIN_SECRET,
   host: values.HOST,
   port: values.PORT,
-  workers: values.WORKERS,
+  metricsPort: values.EARSHOT_METRICS_PORT,
+  reusePort: values.EARSHOT_REUSE_PORT === 'on',
   logLevel: values.LOG_LEVEL,
   manifestPollMs: values.EARSHOT_MANIFEST_POLL_MS,
   readTimeoutMs: values.EARSHOT_READ_TIMEOUT_MS,
@@ -88,12 +84,3 @@ const toConfig = (values: z.infer<typeof environment>) => ({
   drainDelayMs: values.EARSHOT_DRAIN_DELAY_MS,
   drainTimeoutMs: values.EARSHOT_DRAIN_TIMEOUT_MS,
 });
-
-function describeIssue({ path, message }: z.core.$ZodIssue, env: Readonly<Record<string, string | undefined>>): string {
-  const name = String(path[0]);
-  const value = env[name];
-  if (value === undefined) return `${name}: expected it to be set`;
-  return name.endsWith('_SECRET')
-    ? `${name}: ${message}, got ${Buffer.byteLength(value)} bytes`
-    : `${name}: ${message}, got ${JSON.stringify(value)}`;
-}

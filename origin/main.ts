@@ -5,7 +5,6 @@ import { systemClock } from '../shared/runtime/clock.ts';
 import { type OriginConfig, readOriginConfig } from './config.ts';
 import { watchLoop } from './guard/cpu-admission.ts';
 import { startOrigin } from './server.ts';
-import { readWorkerPlace, runWorkers } from './workers/primary.ts';
 
 const EXIT_USAGE = 2;
 
@@ -26,13 +25,7 @@ function exitWith(error: unknown): never {
   process.exit(1);
 }
 
-const place = readWorkerPlace(process.env);
-if (config.workers > 1 && place === undefined) {
-  const drainMs = config.drainDelayMs + config.drainTimeoutMs;
-  process.exit(await runWorkers(config.workers, { clock: systemClock, logger, drainMs }));
-}
-
-const origin = await startOrigin(config, { clock: systemClock, logger, loopLoad: watchLoop(), place }).catch(exitWith);
+const origin = await startOrigin(config, { clock: systemClock, logger, loopLoad: watchLoop() }).catch(exitWith);
 let isDraining = false;
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.on(signal, () => {

@@ -8,7 +8,6 @@ import type { Counters } from '../shared/runtime/counters.ts';
 import { assembleOrigin, type Listener, type OriginSurroundings } from './assemble.ts';
 import type { RecommendationTable } from './bigtable/recommendation-table.ts';
 import type { OriginConfig } from './config.ts';
-import { socketPath } from './workers/siblings.ts';
 
 export interface Origin {
   readonly url: string;
@@ -19,16 +18,18 @@ export interface Origin {
 
 /** Rejects if the address is not available. If Bigtable is not available, readyz fails until it is. */
 export async function startOrigin(config: OriginConfig, surroundings: OriginSurroundings): Promise<Origin> {
-  const { clock, logger, place } = surroundings;
+  const { clock, logger } = surroundings;
   let draining = false;
   const parts = assembleOrigin(config, surroundings, () => draining);
-  const server = await listen(parts.listener, (each) => each.listen(config.port, config.host));
-  const siblingServer =
-    place && (await listen(parts.siblingListener, (each) => each.listen(socketPath(place.directory, place.index))));
+  const server = await listen(parts.listener, config);
+  const { host, metricsPort } = config;
+  const own =
+    metricsPort === undefined ? [] : [await listen(parts.listener, { host, port: metricsPort, reusePort: false })];
+  const servers = [server, ...own];
   const { port } = server.address() as AddressInfo;
   const url = `http://${config.host}:${port}`;
   await Promise.all([parts.manifests.start(), keepWarming(parts.table, clock, logger, () => draining)]);
-  logger.info({ region: config.region, url, appProfile: config.appProfile, worker: place?.index }, 'listening');
+  logger.info({ region: config.region, url, appProfile: config.appProfile }, 'listening');
 
   return {
     url,
@@ -37,23 +38,24 @@ export async function startOrigin(config: OriginConfig, surroundings: OriginSurr
       draining = true;
       logger.info('draining');
       await pause(clock, config.drainDelayMs);
-      const closed = [server, siblingServer].map((each) => each && closeWhenIdle(each));
-      const cancel = clock.setTimeout(() => {
-        server.closeAllConnections();
-        siblingServer?.closeAllConnections();
-      }, config.drainTimeoutMs);
-      await Promise.all(closed);
-      cancel();
+      const closeAll = (): void => {
+        for (const each of servers) each.closeAllConnections();
+      };
+      const cancelTimer = clock.setTimeout(closeAll, config.drainTimeoutMs);
+      await Promise.all(servers.map(closeWhenIdle));
+      cancelTimer();
       await parts.close();
       logger.info('drained');
     },
   };
 }
 
-async function listen(listener: Listener, startListening: (server: Server) => void): Promise<Server> {
+type Address = Pick<OriginConfig, 'host' | 'port' | 'reusePort'>;
+
+async function listen(listener: Listener, { host, port, reusePort }: Address): Promise<Server> {
   const server = createServer(listener);
   server.keepAliveTimeout = KEEP_ALIVE_MS;
-  startListening(server);
+  server.listen({ host, port, reusePort });
   await once(server, 'listening');
   return server;
 }

@@ -9,7 +9,7 @@ import type { BenchResult } from '../support/result.ts';
 import { fillTable, tableAddress } from '../support/table-data.ts';
 import { COLD_USERS, type ColdReport, measureCold } from './cold.ts';
 import type { HedgingReport } from './hedging.ts';
-import { measureHits, measurePoints, ROUNDS, WORKERS } from './hits.ts';
+import { measureHits, measurePoints, PROCESSES, ROUNDS } from './hits.ts';
 import { CACHED_SHARE, EXPONENT, measureZipf, USERS } from './zipf.ts';
 
 const DELAY = { latencyMs: 1_000, latencyShare: 0.01 };
@@ -63,7 +63,7 @@ export const benchOrigin = (): Promise<BenchResult> =>
         : describeCold("Google's emulator", coldGoogle)),
       ...describeCold('the embedded Bigtable', coldEmbedded),
       `a list from memory: ${figures.memoryHitCpuUs} us of CPU; a bare Hono route takes ${figures.memoryHitVsBare} of it (${round(hits.bareCpuUs, 1)} us), one that reads its request ${figures.memoryHitVsBareReading} (${round(hits.bareReadingCpuUs, 1)} us)`,
-      `batches of 100 lists of 50 items from memory, ${WORKERS} processes: ${count(points.dataPointsPerSecond)} data points/s, ${round(points.megabytesPerSecond, 0)} MB/s, p50 ${round(points.p50Ms, 1)} ms, p99 ${round(points.p99Ms, 1)} ms`,
+      `batches of 100 lists of 50 items from memory, ${PROCESSES} processes: ${count(points.dataPointsPerSecond)} data points/s, ${round(points.megabytesPerSecond, 0)} MB/s, p50 ${round(points.p50Ms, 1)} ms, p99 ${round(points.p99Ms, 1)} ms`,
       `  the load generator took ${round(100 * points.generatorCpuShare, 0)} % of one core of the same machine (medians of ${ROUNDS} rounds)`,
       `1 % of calls delayed by 1 s: p99.9 ${round(unhedged.p999Ms, 1)} ms, hedged ${round(hedged.p999Ms, 1)} ms (${figures.hedgeP999Gain} times lower) for ${figures.hedgeExtraReadsPercent} % more reads`,
       `  ${hedged.hedges} hedges, ${hedged.won} won, ${hedged.denied} first denied; p50 ${round(unhedged.p50Ms, 2)} and ${round(hedged.p50Ms, 2)} ms, p99 ${round(unhedged.p99Ms, 1)} and ${round(hedged.p99Ms, 1)} ms`,

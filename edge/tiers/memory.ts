@@ -1,26 +1,27 @@
 // The memory tier: an isolate's own lists, and those of a region object. It stores plain data only, because I/O objects
 // must not cross requests.
+import { BoundedMemory } from '../../shared/caching/bounded-memory.ts';
 import { type Entry, ownBytes } from '../../shared/caching/entry.ts';
-import { createListMemory } from '../../shared/caching/list-memory.ts';
+import { bytesOf } from '../../shared/domain/list.ts';
 import type { MemoryTier } from './tier.ts';
 
 export interface MemoryOptions {
   readonly name: string;
-  /** Maximum bytes of keys, lists and overhead, 0 or more. */
+  /** Maximum bytes of keys, lists and overhead, 0 or more. A larger entry is not stored. */
   readonly maxBytes: number;
 }
 
 export function createMemoryTier({ name, maxBytes }: MemoryOptions): MemoryTier {
-  const memory = createListMemory<Entry>({
-    maxBytes,
-    isBetter,
-    own: (entry) => ({ ...entry, value: ownBytes(entry.value) }),
-  });
+  const memory = new BoundedMemory<Entry>(maxBytes, ({ value }) => bytesOf(value));
   return {
     name,
-    peek: memory.get,
+    peek: (key) => memory.get(key),
     get: async (key) => memory.get(key),
-    set: async (key, entry) => memory.set(key, entry),
+    set: async (key, entry) => {
+      const current = memory.peek(key);
+      if (current === undefined || !isBetter(current, entry))
+        memory.set(key, { ...entry, value: ownBytes(entry.value) });
+    },
     delete: async (key) => memory.delete(key),
   };
 }

@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { EarshotError, problemOf, toEarshotError } from '../../shared/wire/errors.ts';
 import { MANIFEST_PATH } from '../../shared/wire/read-request.ts';
 import type { ManifestPoller } from '../manifest/poller.ts';
-import { makeProblem, type Problem } from './problem.ts';
+import { makeProblemAnswer, type ProblemAnswer } from './problem.ts';
 import type { VerifyCaller } from './verify-caller.ts';
 
 export interface OriginDeps {
@@ -56,7 +56,7 @@ export function createApp(deps: OriginDeps): Hono {
       : c.body(json, 200, { 'Content-Type': 'application/json' });
   });
 
-  app.notFound(() => toResponse(makeProblem('not_found')));
+  app.notFound(() => toResponse(makeProblemAnswer('not_found')));
   app.onError((thrown, c) => {
     const error = toEarshotError(thrown, 'origin');
     const { status } = problemOf(error.code);
@@ -65,11 +65,11 @@ export function createApp(deps: OriginDeps): Hono {
         { err: thrown, path: c.req.path, code: error.code, traceparent: c.req.header('traceparent') },
         'request failed',
       );
-    return toResponse(makeProblem(error.code, status < 500 ? error.message : undefined));
+    return toResponse(makeProblemAnswer(error.code, status < 500 ? error.message : undefined));
   });
   return app;
 }
 
-function toResponse({ status, headers, body }: Problem): Response {
+function toResponse({ status, headers, body }: ProblemAnswer): Response {
   return new Response(body, { status, headers });
 }

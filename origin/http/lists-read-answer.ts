@@ -9,7 +9,7 @@ import {
 } from '../../shared/wire/read-response.ts';
 import { asBuffer } from '../as-buffer.ts';
 import type { ReadResult } from '../metrics/metrics.ts';
-import type { Problem } from './problem.ts';
+import type { ProblemAnswer } from './problem.ts';
 
 /** Maximum bytes of lists in an answer that is sent as text: Node writes header and text below 16 kB in one piece. */
 const MAX_TEXT_BYTES = 15_000;
@@ -33,7 +33,7 @@ export function sendLists(deps: AnswerDeps, response: ServerResponse, results: r
 export function sendProblem(
   { isDraining }: AnswerDeps,
   response: ServerResponse,
-  { status, headers, body }: Problem,
+  { status, headers, body }: ProblemAnswer,
   keepAlive = true,
 ): void {
   const withLength = { ...headers, 'Content-Length': Buffer.byteLength(body) };

@@ -3,7 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { CancellationSource } from '../../shared/caching/cancellation.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
-import type { CounterName, Counters } from '../../shared/runtime/counters.ts';
+import type { Counters } from '../../shared/runtime/counters.ts';
 import { type EarshotError, problemOf, toEarshotError } from '../../shared/wire/errors.ts';
 import { LISTS_READ_PATH, type ListQuery } from '../../shared/wire/read-request.ts';
 import type { ListResult } from '../../shared/wire/read-response.ts';
@@ -12,7 +12,7 @@ import type { ListReader } from '../lists/coalescing-reader.ts';
 import type { ReadResult } from '../metrics/metrics.ts';
 import { type AnswerDeps, isAllShed, outcomeOf, sendLists, sendProblem } from './lists-read-answer.ts';
 import { collectBody, isBodyShort, parseBody, parseDeadline, tooLarge } from './lists-read-body.ts';
-import { makeProblem } from './problem.ts';
+import { makeProblemAnswer } from './problem.ts';
 import type { VerifyCaller } from './verify-caller.ts';
 
 export interface ListsRouteDeps extends AnswerDeps {
@@ -25,8 +25,6 @@ export interface ListsRouteDeps extends AnswerDeps {
   readonly admit: () => boolean;
   readonly clock: Clock;
   readonly counters: Counters;
-  /** Counts the keys. */
-  readonly counter: CounterName;
   /** Called with the time from the end of the body to the answer, and with the outcome. */
   readonly observe: (ms: number, outcome: ReadResult) => void;
   /** Whole seconds after which a shed caller may retry. */
@@ -96,10 +94,10 @@ function read(
   { request, response }: Exchange,
   body: string,
 ): readonly ListResult[] | Promise<readonly ListResult[] | undefined> {
-  const { lists, readTimeoutMs, counters, counter } = deps;
+  const { lists, readTimeoutMs, counters } = deps;
   const timeoutMs = Math.min(readTimeoutMs, parseDeadline(request) ?? readTimeoutMs);
   const queries = parseBody(body);
-  counters.add(counter, queries.length);
+  counters.add('origin_reads_total', queries.length);
   return lists.getCached(queries) ?? readWithin(deps, queries, timeoutMs, response);
 }
 
@@ -135,13 +133,13 @@ function sendResults(deps: ListsRouteDeps, { response, startedAtMs }: Exchange, 
 function sendFailure(deps: ListsRouteDeps, { request, response, startedAtMs }: Exchange, thrown: unknown): void {
   const error = toEarshotError(thrown, 'origin');
   if (problemOf(error.code).status < 500) {
-    sendProblem(deps, response, makeProblem(error.code, error.message), error.code !== 'payload_too_large');
+    sendProblem(deps, response, makeProblemAnswer(error.code, error.message), error.code !== 'payload_too_large');
     return;
   }
   deps.observe(deps.clock.monotonicNow() - startedAtMs, error.code === 'deadline_exceeded' ? 'deadline' : 'error');
   deps.onError(thrown, error, request);
-  sendProblem(deps, response, makeProblem(error.code));
+  sendProblem(deps, response, makeProblemAnswer(error.code));
 }
 
 const sendOverloaded = (deps: ListsRouteDeps, response: ServerResponse, keepAlive = true): void =>
-  sendProblem(deps, response, makeProblem('overloaded', undefined, deps.retryAfterSeconds()), keepAlive);
+  sendProblem(deps, response, makeProblemAnswer('overloaded', undefined, deps.retryAfterSeconds()), keepAlive);

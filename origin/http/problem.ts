@@ -1,21 +1,20 @@
-// Problem documents (RFC 9457): the code and its public text. Internal details stay in the log.
-import { type ErrorCode, problemOf } from '../../shared/wire/errors.ts';
+// Problem documents of an origin, ready to send.
+import type { ErrorCode } from '../../shared/wire/errors.ts';
+import { makeProblem, PROBLEM_TYPE } from '../../shared/wire/problem.ts';
 
-export interface Problem {
+export interface ProblemAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }
 
 /** `detail` explains a mistake of the caller. `retryAfterSeconds` becomes Retry-After (RFC 9110, section 10.2.3). */
-export function makeProblem(code: ErrorCode, detail?: string, retryAfterSeconds?: number): Problem {
-  const { status, title } = problemOf(code);
+export function makeProblemAnswer(code: ErrorCode, detail?: string, retryAfterSeconds?: number): ProblemAnswer {
+  const problem = makeProblem(code, detail);
+  const retryAfter = retryAfterSeconds === undefined ? {} : { 'Retry-After': String(retryAfterSeconds) };
   return {
-    status,
-    headers: {
-      'Content-Type': 'application/problem+json',
-      ...(retryAfterSeconds === undefined ? {} : { 'Retry-After': String(retryAfterSeconds) }),
-    },
-    body: JSON.stringify({ type: `urn:earshot:problem:${code}`, title, status, code, detail }),
+    status: problem.status,
+    headers: { 'Content-Type': PROBLEM_TYPE, ...retryAfter },
+    body: JSON.stringify(problem),
   };
 }

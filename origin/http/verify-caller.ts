@@ -1,6 +1,6 @@
 // Authentication of the edge, the only caller of an origin: a short-lived token of the audience `earshot-origin`.
 import { jwtVerify } from 'jose';
-import { LRUCache } from 'lru-cache';
+import { createVerifiedTokens } from '../../shared/caching/verified-tokens.ts';
 import { ORIGIN_AUDIENCE } from '../../shared/domain/identity.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
@@ -17,17 +17,16 @@ const MAX_KNOWN_HEADERS = 1000;
 
 export function createCallerVerifier(secret: string, clock: Clock): VerifyCaller {
   const key = Buffer.from(secret);
-  const expiresAtMs = new LRUCache<string, number>({ max: MAX_KNOWN_HEADERS });
-  const isKnown = (authorization: string | undefined): boolean =>
-    authorization !== undefined && clock.now() < (expiresAtMs.get(authorization) ?? 0);
+  const verified = createVerifiedTokens<object>(clock, MAX_KNOWN_HEADERS);
+  const isKnown = (authorization: string | undefined): boolean => verified.get(authorization) !== undefined;
 
   async function verifyCaller(authorization: string | undefined): Promise<void> {
     if (isKnown(authorization)) return;
     const token = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(authorization ?? '')?.[1];
     if (authorization === undefined || token === undefined)
       throw new EarshotError('unauthenticated', 'origin', 'expected a bearer token, got none');
-    const { exp } = await verify(token);
-    expiresAtMs.set(authorization, exp * 1000);
+    const claims = await verify(token);
+    verified.set(authorization, claims, claims.exp * 1000);
   }
 
   async function verify(token: string): Promise<{ exp: number }> {

@@ -1,4 +1,6 @@
 // Loads items from the table, each once for all requests that wait for it. The items of one request leave in one call.
+
+import type { BoundedMemory } from '../../shared/caching/bounded-memory.ts';
 import { type Cancellation, combineCancellations } from '../../shared/caching/cancellation.ts';
 import { createLoadGroup, type LoadGroup } from '../../shared/caching/load-group.ts';
 import { createSingleflight, type Singleflight } from '../../shared/caching/singleflight.ts';
@@ -7,7 +9,6 @@ import { toEarshotError } from '../../shared/wire/errors.ts';
 import type { RecommendationTable } from '../bigtable/recommendation-table.ts';
 import { type ItemValue, isReadFailure, type ReadFailure } from '../bigtable/stored-values.ts';
 import { assertRead, type Guard } from '../guard/guard.ts';
-import type { BoundedMemory } from '../lists/bounded-memory.ts';
 
 export interface Item {
   /** One JSON object in one line; undefined if the item does not exist. */

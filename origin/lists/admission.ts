@@ -5,15 +5,12 @@ import { CallerCancelled } from '../../shared/caching/cancellation.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Counters } from '../../shared/runtime/counters.ts';
 import { type ErrorCode, toEarshotError } from '../../shared/wire/errors.ts';
-import type { ListQuery } from '../../shared/wire/read-request.ts';
 import type { ListResult } from '../../shared/wire/read-response.ts';
 import { assertRead, type Guard } from '../guard/guard.ts';
 import type { CoalescedLoad, MissingList, PendingRead } from './coalesced-load.ts';
 
 export interface AdmissionOptions {
   readonly guard: Guard;
-  /** Whether the query needs room of this process. */
-  readonly isGuarded: (query: ListQuery) => boolean;
   readonly loads: CoalescedLoad;
   readonly clock: Clock;
   readonly counters: Counters;
@@ -39,9 +36,9 @@ export class Admission {
   }
 
   async #loadWhenRoom(missing: readonly MissingList[], isBackground: boolean, pending: PendingRead, timeoutMs: number) {
-    const { guard, isGuarded, loads, counters } = this.#options;
+    const { guard, loads, counters } = this.#options;
     const { results, arrivedAtMs, cancellation } = pending;
-    const needing = missing.filter((each) => isGuarded(each.query) && !loads.isLoading(each, arrivedAtMs));
+    const needing = missing.filter((each) => !loads.isLoading(each, arrivedAtMs));
     const own = needing.filter(({ cacheKey }) => !this.#queued.has(cacheKey));
     if (needing.length === 0) return loads.load(missing, pending, timeoutMs);
     if (own.length === 0) {

@@ -90,7 +90,7 @@ export class CoalescedLoad {
     const removeListener = cancellation?.onCancel(() => {
       for (const { lead } of led) lead.abandon();
     });
-    const loaded = await this.#loadFor(led, arrivedAtMs, timeoutMs);
+    const loaded = await this.#loadFor(led, timeoutMs);
     removeListener?.();
     for (const [i, { cacheKey, index, lead }] of led.entries()) {
       const each = loaded[i] ?? INTERNAL;
@@ -106,14 +106,12 @@ export class CoalescedLoad {
     try {
       const { value, isCollapsed } = await this.#flights.run(cacheKey, {
         load: async (lead) => {
-          const [loaded = INTERNAL] = await this.#loadFor([{ query, lead }], arrivedAtMs, timeoutMs);
+          const [loaded = INTERNAL] = await this.#loadFor([{ query, lead }], timeoutMs);
           this.#store(cacheKey, loaded, lead);
           return loaded;
         },
         waitTimeoutMs: timeoutMs,
         notBeforeMs: this.#notBeforeMsOf(query, arrivedAtMs),
-        // The memory of another process may be older than the load that returned it.
-        accepts: (loaded) => isReadFailure(loaded) || loaded.storedAtMs >= this.#notBeforeMsOf(query, arrivedAtMs),
         keepAlive: () => {},
         cancellation,
       });
@@ -126,21 +124,15 @@ export class CoalescedLoad {
   }
 
   /** One result per key, in order. A key whose lead is cancelled is given up. Never rejects. */
-  #loadFor(keys: readonly { query: ListQuery; lead: Lead }[], arrivedAtMs: number, timeoutMs: number) {
+  #loadFor(keys: readonly { query: ListQuery; lead: Lead }[], timeoutMs: number) {
     for (const { lead } of keys) lead.onCancel(this.#countCancelled);
-    const queries = keys.map(({ query }) => this.#withMaxAge(query, arrivedAtMs));
+    const queries = keys.map(({ query }) => query);
     const leads = keys.map(({ lead }) => lead);
     return this.#options.load(queries, timeoutMs, leads);
   }
 
   #store(cacheKey: string, loaded: LoadResult, lead: Lead): void {
     if (!isReadFailure(loaded) && lead.isCurrent()) this.#options.memory.set(cacheKey, loaded);
-  }
-
-  /** The query for another process, which may not know the erasure yet. */
-  #withMaxAge(query: ListQuery, arrivedAtMs: number): ListQuery {
-    const notBeforeMs = this.#notBeforeMsOf(query, arrivedAtMs);
-    return notBeforeMs === 0 ? query : { ...query, maxAgeMs: Math.max(0, arrivedAtMs - notBeforeMs) };
   }
 }
 

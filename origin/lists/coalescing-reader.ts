@@ -23,14 +23,12 @@ export interface ListReader {
 
 export interface ListReaderOptions extends CoalescedLoadOptions {
   readonly guard: Guard;
-  /** Whether the query needs room of this process. Default: all queries. */
-  readonly isGuarded?: (query: ListQuery) => boolean;
 }
 
 export function createListReader(options: ListReaderOptions): ListReader {
-  const { memory, guard, isGuarded = () => true, manifest, clock, counters } = options;
+  const { memory, guard, manifest, clock, counters } = options;
   const loads = new CoalescedLoad(options);
-  const admission = new Admission({ guard, isGuarded, loads, clock, counters });
+  const admission = new Admission({ guard, loads, clock, counters });
 
   return {
     getCached: (queries) => {

@@ -1,7 +1,7 @@
 // Lists in the memory of the process, with the start of the call that read them. The reader decides whether a list may
 // be served.
-import type { ListValue } from '../../shared/domain/list.ts';
-import { BoundedMemory } from './bounded-memory.ts';
+import { BoundedMemory } from '../../shared/caching/bounded-memory.ts';
+import { bytesOf, type ListValue } from '../../shared/domain/list.ts';
 
 export interface CachedList {
   readonly value: ListValue;
@@ -12,7 +12,8 @@ export interface CachedList {
 export type ListMemory = Pick<BoundedMemory<CachedList>, 'get' | 'set' | 'bytes' | 'entries'>;
 
 /** `maxBytes` of keys, lists and overhead; 0 keeps nothing. `set` keeps the list that was read later. */
-export const createListMemory = (maxBytes: number): ListMemory => new NewestLists(maxBytes, bytesOf);
+export const createListMemory = (maxBytes: number): ListMemory =>
+  new NewestLists(maxBytes, ({ value }) => bytesOf(value));
 
 class NewestLists extends BoundedMemory<CachedList> {
   override set(key: string, list: CachedList): void {
@@ -20,8 +21,6 @@ class NewestLists extends BoundedMemory<CachedList> {
     if (known === undefined || known.storedAtMs <= list.storedAtMs) super.set(key, copyOf(list));
   }
 }
-
-const bytesOf = ({ value }: CachedList): number => (value.kind === 'list' ? value.bytes.byteLength : 0);
 
 /** A list as read is a view of its whole message, which it would keep in memory. */
 function copyOf({ value, storedAtMs }: CachedList): CachedList {

@@ -42,18 +42,13 @@ export interface Exposition {
   readonly body: string;
 }
 
-/** Metrics in prom-client's form for sums over processes. */
-export type MetricsSnapshot = Awaited<ReturnType<Registry['getMetricsAsJSON']>>;
-
 export interface Metrics {
   observeRead(seconds: number, outcome: ReadResult): void;
   observeCall(report: ReadRowsReport): void;
   shed(reason: ShedReason, priority: Priority): void;
   hedge(outcome: HedgeResult): void;
-  /** The text of /metrics for a single process. */
+  /** The text of /metrics. */
   expose(): Promise<Exposition>;
-  /** The same for a sum over processes (cluster-metrics.ts). */
-  snapshot(): Promise<MetricsSnapshot>;
   /** All exposed metrics. */
   describe(): { readonly name: string; readonly type: string; readonly labels: readonly string[] }[];
 }
@@ -138,7 +133,6 @@ export function createMetrics(options: MetricsOptions): Metrics {
     shed: (reason, priority) => shed.inc({ reason, priority }),
     hedge: (outcome) => hedges.inc({ outcome }),
     expose: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
-    snapshot: () => registry.getMetricsAsJSON(),
     describe: () => registry.getMetricsAsArray().map(describeMetric),
   };
 }
@@ -177,10 +171,9 @@ function registerGauges(registry: Registry, state: () => MetricsState): void {
   gauge('origin_executing', 'keys in flight', () => state().executing);
   gauge('origin_concurrency_limit', 'maximum number of keys in flight', () => state().concurrencyLimit);
   gauge('origin_flights', 'loads in flight that requests may join', () => state().flights);
-  gauge('origin_local_cluster_up', 'processes that read the cluster of their region', () =>
+  gauge('origin_local_cluster_up', '1 if the process reads the cluster of its region, 0 if it has ejected it', () =>
     Number(state().isLocalClusterUp),
   );
-  gauge('origin_workers_reporting', 'processes in the sum', () => 1);
   const cacheGauge = (name: string, help: string, unit: 'bytes' | 'entries'): void =>
     register(name, help, ['cache'], (each) => {
       const { caches } = state();

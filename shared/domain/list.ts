@@ -14,6 +14,9 @@ export interface StoredList {
   readonly digest: string;
 }
 
+/** Bytes of a list; 0 for an absent one. */
+export const bytesOf = (value: ListValue): number => (value.kind === 'list' ? value.bytes.byteLength : 0);
+
 /** Maximum number of items in a list, and maximum `limit` of a read. */
 export const MAX_ITEMS = 100;
 export const DEFAULT_LIMIT = 50;

@@ -51,9 +51,6 @@ export const COUNTERS = {
   origin_reads_total: 'keys requested from this process',
   origin_memory_hits_total: 'lists served from the memory of the process',
   origin_collapsed_total: 'keys answered from the load of another request',
-  origin_sibling_reads_total: 'keys that other processes of this origin requested from this one',
-  origin_sibling_failures_total:
-    'failed calls to other processes of this origin; the keys were read from the table here',
   origin_absent_total: 'keys without a list in Bigtable',
   origin_item_reads_total: 'items of expanded lists, each once per request',
   origin_item_misses_total: 'items that were missing in memory or too old',

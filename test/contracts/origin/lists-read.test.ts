@@ -45,7 +45,6 @@ async function serveRoute(results: readonly ListResult[] = [], admit = () => tru
     isLocalClusterUp: () => true,
     clock,
     counters,
-    counter: 'origin_reads_total',
     observe: (_ms, outcome) => observed.push(outcome),
     retryAfterSeconds: () => 7,
     onError: (thrown) => errors.push(thrown),

@@ -57,7 +57,7 @@ const ownTimers = (clock: Clock): Clock => ({
 /** Objects of a harness's own, which live as long as the test file. */
 export function registerRegionCaches(harness: string, registered: Registered): FindObject {
   harnesses.set(harness, registered);
-  const { HARNESS_REGION_CACHE: namespace } = env as {
+  const { HARNESS_REGION_CACHE: namespace } = env as unknown as {
     HARNESS_REGION_CACHE: DurableObjectNamespace<HarnessRegionCache>;
   };
   return (name, locationHint) => {

@@ -111,7 +111,6 @@ describe('/metrics', () => {
       'earshot_origin_concurrency_limit{region="asia"} 400',
       'earshot_origin_flights{region="asia"} 3',
       'earshot_origin_local_cluster_up{region="asia"} 1',
-      'earshot_origin_workers_reporting{region="asia"} 1',
       'earshot_origin_cached_bytes{cache="lists",region="asia"} 1000000',
       'earshot_origin_cached_entries{cache="items",region="asia"} 20',
     ])

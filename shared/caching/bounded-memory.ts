@@ -1,4 +1,5 @@
-// Memory of the process, bounded by bytes. The least recently used entry is evicted first.
+// Memory bounded by bytes; the least recently used entry is evicted first. It holds the lists of an isolate, of a region
+// object and of an origin, and the items of an origin.
 import { LRUCache } from 'lru-cache';
 
 /** Bytes of an entry besides its key and its content: objects on V8's heap, and the bookkeeping of a buffer. */
@@ -26,6 +27,10 @@ export class BoundedMemory<V extends object> {
 
   set(key: string, value: V): void {
     this.#cache.set(key, value);
+  }
+
+  delete(key: string): void {
+    this.#cache.delete(key);
   }
 
   get bytes(): number {
