@@ -12,6 +12,10 @@ export interface BigtableAddress {
   readonly emulatorHost?: string | undefined;
 }
 
+/** `projects/P/instances/I`. */
+export const instanceNameOf = ({ project, instance }: BigtableAddress): string =>
+  `projects/${project}/instances/${instance}`;
+
 /** Opens each client at its first use, and again after a failure. The methods reject as `openClient` does. */
 export interface BigtableConnection {
   data(): Promise<v2.BigtableClient>;
@@ -45,18 +49,16 @@ export const clientOptions = ({ project, emulatorHost }: BigtableAddress) => ({
 });
 
 export function connectBigtable(address: BigtableAddress): BigtableConnection {
-  const { project, instance } = address;
   const options = clientOptions(address);
   const data = openOnce(() => new v2.BigtableClient(options));
   const tableAdmin = openOnce(() => new v2.BigtableTableAdminClient(options));
   const instanceAdmin = openOnce(() => new v2.BigtableInstanceAdminClient(options));
-  const projectName = `projects/${project}`;
-  const instanceName = `${projectName}/instances/${instance}`;
+  const instanceName = instanceNameOf(address);
   return {
     data: data.open,
     tableAdmin: tableAdmin.open,
     instanceAdmin: instanceAdmin.open,
-    projectName,
+    projectName: `projects/${address.project}`,
     instanceName,
     tableName: (table) => `${instanceName}/tables/${table}`,
     close: async () => {

@@ -5,7 +5,7 @@ import type { ListValue } from '../../shared/domain/list.ts';
 import { type Clock, systemClock } from '../../shared/runtime/clock.ts';
 import { type Random, systemRandom } from '../../shared/runtime/random.ts';
 import { createRetryBudget } from '../../shared/runtime/retry-budget.ts';
-import type { BigtableAddress } from './connection.ts';
+import { type BigtableAddress, instanceNameOf } from './connection.ts';
 import { createLocalCluster, type LocalCluster } from './local-cluster.ts';
 import { type CallObserver, NO_OBSERVER } from './reads/call-observer.ts';
 import { closedError, ReadChannels } from './reads/channels.ts';
@@ -79,9 +79,9 @@ const EXTRA_READS = { share: 0.05, reserve: 400 };
 const MAX_RETRIES = 3;
 
 export function createRecommendationTable(options: RecommendationTableOptions): RecommendationTable {
-  const { address, clock = systemClock, onError } = options;
+  const { clock = systemClock, onError } = options;
   const { channels, lists, items } = openQueues(options);
-  const tables = `projects/${address.project}/instances/${address.instance}/tables`;
+  const tables = `${instanceNameOf(options.address)}/tables`;
   const itemsBatchKey: BatchKey = { name: 'items', tableName: `${tables}/${TABLES.items}`, filter: newestItem };
 
   function makeListQueries(keys: readonly ListKey[]) {

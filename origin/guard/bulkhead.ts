@@ -114,8 +114,8 @@ export function createBulkhead(options: BulkheadOptions): Bulkhead {
       const reason =
         policy.backgroundShedReason(request) ?? (isNext ? undefined : policy.queueShedReason(request, timeoutMs));
       if (reason !== undefined) throw shed(reason, request);
-      const start = () => execute(weight, deadlineMs, work);
-      return isNext ? start() : enqueue(request, deadlineMs, start);
+      if (isNext) return execute(weight, deadlineMs, work);
+      return enqueue(request, deadlineMs, () => execute(weight, deadlineMs, work));
     },
     state: () => ({ executing, queued: queue.weight(), waiting: queue.size(), limit: limit.limit() }),
   };

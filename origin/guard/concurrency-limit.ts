@@ -57,7 +57,7 @@ export function createConcurrencyLimit(options: ConcurrencyLimitOptions): Concur
   const schedule = new ProbeSchedule(clock, limit);
   let window = startWindow(clock.monotonicNow());
   let tolerance = toleranceAt(0);
-  /** Of the last window. */
+  /** The last window. */
   let congestion = 1;
   let probe: LatencyProbe | undefined;
 

@@ -78,7 +78,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const registers = [registry];
 
   const readSeconds = createLabelledHistogram({
-    name: 'earshot_origin_read_seconds',
+    name: `${PREFIX}origin_read_seconds`,
     help: 'duration of lists:read requests',
     label: 'outcome',
     labelValues: READ_RESULTS,
@@ -86,32 +86,32 @@ export function createMetrics(options: MetricsOptions): Metrics {
     registry,
   });
   const callSeconds = new Histogram({
-    name: 'earshot_origin_bigtable_call_seconds',
+    name: `${PREFIX}origin_bigtable_call_seconds`,
     help: 'duration of ReadRows calls',
     labelNames: ['table', 'outcome'],
     buckets: SECONDS,
     registers,
   });
   const callKeys = new Histogram({
-    name: 'earshot_origin_bigtable_call_keys',
+    name: `${PREFIX}origin_bigtable_call_keys`,
     help: 'keys of a ReadRows call',
     buckets: KEYS,
     registers,
   });
   const errors = new Counter({
-    name: 'earshot_origin_bigtable_errors_total',
+    name: `${PREFIX}origin_bigtable_errors_total`,
     help: 'failed ReadRows calls, by status',
     labelNames: ['code'],
     registers,
   });
   const shed = new Counter({
-    name: 'earshot_origin_shed_total',
+    name: `${PREFIX}origin_shed_total`,
     help: 'reads that were shed',
     labelNames: ['reason', 'priority'],
     registers,
   });
   const hedges = new Counter({
-    name: 'earshot_origin_hedges_total',
+    name: `${PREFIX}origin_hedges_total`,
     help: 'hedges of slow ReadRows calls: won, lost, or denied by the budget',
     labelNames: ['outcome'],
     registers,

@@ -1,5 +1,5 @@
-// Memory bounded by bytes; the least recently used entry is evicted first. It holds the lists of an isolate, of a region
-// object and of an origin, and the items of an origin.
+// Memory bounded by bytes; the least recently used entry is evicted first. It holds the lists of an isolate, of a
+// region object and of an origin, and the items of an origin.
 import { LRUCache } from 'lru-cache';
 
 /** Bytes of an entry besides its key and its content: objects on V8's heap, and the bookkeeping of a buffer. */

@@ -5,7 +5,7 @@ import { type Client, type ClientReadableStream, Metadata } from '@grpc/grpc-js'
 import { systemClock } from '../../../shared/runtime/clock.ts';
 import type { EarshotError } from '../../../shared/wire/errors.ts';
 import { grpcCodeOf, toTableError, UNIMPLEMENTED } from '../bigtable-error.ts';
-import { type BigtableAddress, clientOptions, openClient } from '../connection.ts';
+import { type BigtableAddress, clientOptions, instanceNameOf, openClient } from '../connection.ts';
 import './stream-decoder.ts';
 
 const messages = protos.google.bigtable.v2;
@@ -38,7 +38,7 @@ export async function openChannel(
   const client = new v2.BigtableClient({ ...clientOptions(address), 'grpc.use_local_subchannel_pool': 1 });
   const stub = await openClient(client);
   try {
-    await primeAll(client, `projects/${address.project}/instances/${address.instance}`, appProfiles, onError);
+    await primeAll(client, instanceNameOf(address), appProfiles, onError);
     return { client, stub, calls: 0, isRetired: false };
   } catch (error) {
     await client.close();

@@ -1,4 +1,4 @@
-// Part of the Bigtable contract. Check-and-mutate and read-modify-write on one row.
+// Part of the Bigtable contract: check-and-mutate on one row.
 import { describe, expect, test } from 'vitest';
 import { gaxOptions, readCells } from '../clients.ts';
 import { type Context, cell, row, T1, T2 } from './context.ts';
@@ -36,20 +36,6 @@ export function transactionsContract(context: Context): void {
       const request = { tableName, rowKey: Buffer.from('k'), falseMutations: [{ setCell }] };
       expect((await data.checkAndMutateRow(request, gaxOptions))[0].predicateMatched).toBe(false);
       expect((await data.checkAndMutateRow(request, gaxOptions))[0].predicateMatched).toBe(true);
-    });
-
-    test('a read-modify-write counts and appends, and answers what it wrote', async () => {
-      const { table, tableName } = await context.createTable();
-      expect((await table.row('k').increment('m:count', 40, gaxOptions))[0]).toBe(40);
-      expect((await table.row('k').increment('m:count', 2, gaxOptions))[0]).toBe(42);
-      await table.row('k').createRules([{ column: 'm:log', append: 'a' }], gaxOptions);
-      await table.row('k').createRules([{ column: 'm:log', append: 'b' }], gaxOptions);
-      const newest = {
-        chain: { filters: [{ columnQualifierRegexFilter: Buffer.from('log') }, { cellsPerColumnLimitFilter: 1 }] },
-      };
-      expect(
-        (await readCells(context.data, { tableName, filter: newest })).map(({ value }) => value.toString()),
-      ).toEqual(['ab']);
     });
   });
 }

@@ -55,7 +55,7 @@ function setUp() {
     },
   });
 
-  function ask({ weight, isBackground, timeoutMs }: Extract<Step, { do: 'ask' }>): void {
+  function request({ weight, isBackground, timeoutMs }: Extract<Step, { do: 'ask' }>): void {
     const caller = new CancellationSource();
     callers.push(caller);
     asked++;
@@ -74,7 +74,7 @@ function setUp() {
   }
 
   function apply(each: Step): void {
-    if (each.do === 'ask') ask(each);
+    if (each.do === 'ask') request(each);
     else if (each.do === 'pass') clock.advance(each.ms);
     else if (each.do === 'limit') limit = each.to;
     else if (each.do === 'abort') callers[each.which % Math.max(1, callers.length)]?.cancel();

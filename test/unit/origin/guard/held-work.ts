@@ -32,14 +32,14 @@ export function setUp(options: Partial<BulkheadOptions> & { slots?: number; expe
   });
 
   /** Asks for `weight` keys; `settled` has the value or the error once there is one. */
-  const ask = (weight: number, rest: Partial<BulkheadRequest> & { name?: string } = {}) => {
-    const { name = '', ...asked } = rest;
+  const request = (weight: number, rest: Partial<BulkheadRequest> & { name?: string } = {}) => {
+    const { name = '', ...changes } = rest;
     const settled: { value?: string; error?: unknown } = {};
     const work = (remainingMs: number): Promise<string> =>
       new Promise((resolve, reject) => {
         started.push({ weight, name, remainingMs, resolve: () => resolve(name), reject });
       });
-    const whole: BulkheadRequest = { priority: 'foreground', weight, timeoutMs: 1000, ...asked };
+    const whole: BulkheadRequest = { priority: 'foreground', weight, timeoutMs: 1000, ...changes };
     const done = bulkhead.run(whole, work).then(
       (value) => {
         settled.value = value;
@@ -65,8 +65,8 @@ export function setUp(options: Partial<BulkheadOptions> & { slots?: number; expe
 
   /** Has reads wait for so long that the bulkhead knows its rate: `keysPerMs`. */
   const measureRate = async (keysPerMs: number): Promise<void> => {
-    const first = ask(slots, { timeoutMs: 1e6 });
-    const second = ask(1, { timeoutMs: 1e6 });
+    const first = request(slots, { timeoutMs: 1e6 });
+    const second = request(1, { timeoutMs: 1e6 });
     await pass();
     await pass(slots / keysPerMs);
     await end(started.length - 1);
@@ -82,7 +82,7 @@ export function setUp(options: Partial<BulkheadOptions> & { slots?: number; expe
     samples,
     shed,
     started,
-    ask,
+    request,
     pass,
     end,
     measureRate,

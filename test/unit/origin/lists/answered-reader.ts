@@ -20,7 +20,7 @@ export const TTL_MS = 600_000;
 export const absent: Value = { kind: 'absent' };
 export const failure: Value = { kind: 'error', code: 'unavailable' };
 export const list = (digest: string): Value => ({ kind: 'list', bytes: Buffer.from([1]), generation: 1, digest });
-export const ask = (user = 'u:1', change: Partial<ListQuery> = {}): ListQuery => ({
+export const query = (user = 'u:1', change: Partial<ListQuery> = {}): ListQuery => ({
   surface: 'home',
   variant: 'control',
   generation: 1,
@@ -65,9 +65,9 @@ export function setUp({ memoryBytes = 1_000_000, listTtlSeconds = TTL_MS / 1000 
     counters,
     flightAgeMs: FLIGHT_AGE_MS,
   });
-  const read = (...asks: ListQuery[]) => reader.read(asks, TIMEOUT_MS);
+  const read = (...queries: ListQuery[]) => reader.read(queries, TIMEOUT_MS);
   /** Reads what is not in memory, answered with `value`. */
-  const load = async (value: Value, each = ask()) => {
+  const load = async (value: Value, each = query()) => {
     const reading = read(each);
     await settle();
     calls.at(-1)?.answer(value);
@@ -83,7 +83,7 @@ export function setUp({ memoryBytes = 1_000_000, listTtlSeconds = TTL_MS / 1000 
 }
 
 /** Whether the next read is served from memory. */
-export async function isCached({ calls, read }: ReturnType<typeof setUp>, each = ask()): Promise<boolean> {
+export async function isCached({ calls, read }: ReturnType<typeof setUp>, each = query()): Promise<boolean> {
   const before = calls.length;
   const reading = read(each);
   await settle();

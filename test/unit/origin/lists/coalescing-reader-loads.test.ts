@@ -8,12 +8,12 @@ import { EMPTY_MANIFEST } from '../../../../shared/domain/manifest.ts';
 import { createManualClock } from '../../../../shared/runtime/clock.ts';
 import { createCounters } from '../../../../shared/runtime/counters.ts';
 import { EarshotError } from '../../../../shared/wire/errors.ts';
-import { absent, ask, FLIGHT_AGE_MS, failure, list, settle, setUp, TIMEOUT_MS } from './answered-reader.ts';
+import { absent, FLIGHT_AGE_MS, failure, list, query, settle, setUp, TIMEOUT_MS } from './answered-reader.ts';
 
 describe('a load under way', () => {
   test('is joined by all who ask for its key, and counted as collapsed for them', async () => {
     const { calls, counters, read, reader } = setUp();
-    const reads = Array.from({ length: 1000 }, () => read(ask()));
+    const reads = Array.from({ length: 1000 }, () => read(query()));
     await settle();
     expect([calls.length, reader.flights()]).toEqual([1, 1]);
     calls[0]?.answer(list('a'));
@@ -25,7 +25,7 @@ describe('a load under way', () => {
 
   test('that fails is followed by one more for all who joined it, whose failure is everybody\u2019s', async () => {
     const { calls, read } = setUp();
-    const reads = Array.from({ length: 10 }, () => read(ask()));
+    const reads = Array.from({ length: 10 }, () => read(query()));
     await settle();
     calls[0]?.answer(failure);
     await settle();
@@ -38,7 +38,7 @@ describe('a load under way', () => {
   test('in the background that is shed costs those who wait one load in the foreground, not an error', async () => {
     const { calls, guarded, read, shedIf } = setUp();
     shedIf((isBackground) => isBackground);
-    const [refresh, waiting] = [read(ask('u:1', { isBackground: true })), read(ask())];
+    const [refresh, waiting] = [read(query('u:1', { isBackground: true })), read(query())];
     await settle();
     calls[0]?.answer(list('a'));
     expect(await refresh).toEqual([{ kind: 'error', code: 'overloaded' }]);
@@ -48,22 +48,22 @@ describe('a load under way', () => {
 
   test('is left by one whose time is up, as deadline_exceeded, and is stored all the same', async () => {
     const { calls, clock, read } = setUp();
-    const leader = read(ask());
-    const hasty = read(ask());
+    const leader = read(query());
+    const hasty = read(query());
     await settle();
     clock.advance(TIMEOUT_MS);
     expect(await hasty).toEqual([{ kind: 'error', code: 'deadline_exceeded' }]);
     calls[0]?.answer(list('a'));
     await leader;
-    expect(await read(ask())).toEqual([{ ...list('a'), ageMs: TIMEOUT_MS }]);
+    expect(await read(query())).toEqual([{ ...list('a'), ageMs: TIMEOUT_MS }]);
   });
 
   test('gives one who joined it later the age that it has for that one', async () => {
     const { calls, clock, read } = setUp();
-    const leader = read(ask());
+    const leader = read(query());
     await settle();
     clock.advance(30);
-    const follower = read(ask());
+    const follower = read(query());
     await settle();
     calls[0]?.answer(list('a'));
     expect([await leader, await follower]).toEqual([[list('a')], [{ ...list('a'), ageMs: 30 }]]);
@@ -75,10 +75,10 @@ describe('a load under way', () => {
     { maxAgeMs: 0, calls: 2 },
   ])('for 30 ms is joined by one who takes $maxAgeMs ms only if it began late enough', async (each) => {
     const { calls, clock, read } = setUp();
-    const reads = [read(ask())];
+    const reads = [read(query())];
     await settle();
     clock.advance(30);
-    reads.push(read(ask('u:1', { maxAgeMs: each.maxAgeMs })));
+    reads.push(read(query('u:1', { maxAgeMs: each.maxAgeMs })));
     await settle();
     expect(calls).toHaveLength(each.calls);
     for (const call of calls) call.answer(list('a'));
@@ -87,38 +87,38 @@ describe('a load under way', () => {
 
   test('that began before its user was erased is not joined by one who comes after that is known', async () => {
     const { calls, clock, erase, read } = setUp();
-    const early = read(ask());
+    const early = read(query());
     await settle();
     clock.advance(30);
     erase('u:1', clock.now());
-    const late = read(ask());
+    const late = read(query());
     await settle();
     calls[0]?.answer(list('erased'));
     calls[1]?.answer(absent);
     expect([await early, await late]).toEqual([[list('erased')], [absent]]);
-    expect(await read(ask())).toEqual([absent]);
+    expect(await read(query())).toEqual([absent]);
   });
 
   test('that a later one has taken the place of is not stored, whichever comes last', async () => {
     const { calls, clock, read } = setUp();
-    const early = read(ask());
+    const early = read(query());
     await settle();
     clock.advance(30);
-    const late = read(ask('u:1', { maxAgeMs: 0 }));
+    const late = read(query('u:1', { maxAgeMs: 0 }));
     await settle();
     calls[1]?.answer(list('new'));
     await late;
     calls[0]?.answer(list('old'));
     expect(await early).toEqual([list('old')]);
-    expect(await read(ask())).toEqual([list('new')]);
+    expect(await read(query())).toEqual([list('new')]);
   });
 
   test('for longer than a request may take is not joined: a load that hangs is taken over', async () => {
     const { calls, clock, read } = setUp();
-    const hanging = read(ask());
+    const hanging = read(query());
     await settle();
     clock.advance(FLIGHT_AGE_MS);
-    const next = read(ask());
+    const next = read(query());
     await settle();
     expect(calls).toHaveLength(2);
     calls[1]?.answer(list('a'));
@@ -141,11 +141,11 @@ describe('a crowd that asks for one key while there is no room', () => {
       });
     const reader = createListReader({
       memory: createListMemory(1_000_000),
-      load: async (asks) => {
-        tableCalls.push(asks.map(({ user }) => user));
+      load: async (queries) => {
+        tableCalls.push(queries.map(({ user }) => user));
         // No table answers in the turn in which it is asked.
         await settle();
-        return asks.map(() => ({ value: { kind: 'absent' }, storedAtMs: clock.now() }));
+        return queries.map(() => ({ value: { kind: 'absent' }, storedAtMs: clock.now() }));
       },
       guard,
       manifest: () => EMPTY_MANIFEST,
@@ -153,13 +153,13 @@ describe('a crowd that asks for one key while there is no room', () => {
       counters: createCounters(),
       flightAgeMs: FLIGHT_AGE_MS,
     });
-    const crowd = Array.from({ length: 1000 }, () => reader.read([ask()], TIMEOUT_MS));
+    const crowd = Array.from({ length: 1000 }, () => reader.read([query()], TIMEOUT_MS));
     return { clock, crowd, reader, tableCalls, waiting };
   }
 
   test('takes the room of one, and is one load when there is some', async () => {
     const { crowd, reader, tableCalls, waiting } = setUpFull();
-    const more = reader.read([ask(), ask('u:2')], TIMEOUT_MS);
+    const more = reader.read([query(), query('u:2')], TIMEOUT_MS);
     await settle();
     expect(waiting.map(({ weight }) => weight)).toEqual([1, 1]);
     for (const { admit } of waiting) admit();
@@ -183,7 +183,7 @@ describe('a crowd that asks for one key while there is no room', () => {
   test('that is refused at once asks one by one: what would hold it together costs more than a refusal', async () => {
     const { guarded, read, shedIf } = setUp();
     shedIf(() => true);
-    const reads = await Promise.all(Array.from({ length: 3 }, () => read(ask())));
+    const reads = await Promise.all(Array.from({ length: 3 }, () => read(query())));
     expect(reads).toEqual(Array.from({ length: 3 }, () => [{ kind: 'error', code: 'overloaded' }]));
     expect(guarded).toHaveLength(3);
   });
@@ -213,10 +213,10 @@ test('a read whose caller has gone ends for the guard neither as a quick read no
   };
   const reader = createListReader({
     memory: createListMemory(1_000_000),
-    load: (asks, _timeoutMs, cancellations = []) =>
+    load: (queries, _timeoutMs, cancellations = []) =>
       new Promise((resolve) => {
         combineCancellations(cancellations).onCancel(() =>
-          resolve(asks.map(() => ({ kind: 'error', code: 'deadline_exceeded' }))),
+          resolve(queries.map(() => ({ kind: 'error', code: 'deadline_exceeded' }))),
         );
       }),
     guard,
@@ -226,7 +226,7 @@ test('a read whose caller has gone ends for the guard neither as a quick read no
     flightAgeMs: FLIGHT_AGE_MS,
   });
   const caller = new CancellationSource();
-  const reading = reader.read([ask('u:1'), ask('u:2')], TIMEOUT_MS, caller);
+  const reading = reader.read([query('u:1'), query('u:2')], TIMEOUT_MS, caller);
   await settle();
   caller.cancel();
   await reading;

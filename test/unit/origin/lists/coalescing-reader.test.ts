@@ -1,18 +1,18 @@
 // Lists from memory and from the table: what may be served, and what is loaded.
 import { describe, expect, test } from 'vitest';
 import { MAX_LIST_AGE_MS } from '../../../../origin/lists/freshness.ts';
-import { absent, ask, failure, isCached, list, settle, setUp, TIMEOUT_MS, TTL_MS } from './answered-reader.ts';
+import { absent, failure, isCached, list, query, settle, setUp, TIMEOUT_MS, TTL_MS } from './answered-reader.ts';
 
 describe('a list in memory', () => {
   test('is served with its age, which counts from when the call that read it began', async () => {
     const { calls, clock, counters, read } = setUp();
-    const reading = read(ask());
+    const reading = read(query());
     await settle();
     clock.advance(40);
     calls[0]?.answer(list('a'));
     expect(await reading).toEqual([list('a')]);
     clock.advance(100);
-    expect(await read(ask())).toEqual([{ ...list('a'), ageMs: 140 }]);
+    expect(await read(query())).toEqual([{ ...list('a'), ageMs: 140 }]);
     expect([calls.length, counters.get('origin_memory_hits_total')]).toEqual([1, 1]);
   });
 
@@ -38,8 +38,8 @@ describe('a list in memory', () => {
     'of a surface that the manifest does not know (%s) is not served',
     async (surface) => {
       const each = setUp();
-      await each.load(list('a'), ask('u:1', { surface }));
-      expect(await isCached(each, ask('u:1', { surface }))).toBe(false);
+      await each.load(list('a'), query('u:1', { surface }));
+      expect(await isCached(each, query('u:1', { surface }))).toBe(false);
     },
   );
 
@@ -47,7 +47,7 @@ describe('a list in memory', () => {
     const each = setUp();
     await each.load(absent);
     each.clock.advance(29_999);
-    expect(await each.read(ask())).toEqual([{ kind: 'absent', ageMs: 29_999 }]);
+    expect(await each.read(query())).toEqual([{ kind: 'absent', ageMs: 29_999 }]);
     each.clock.advance(1);
     expect(await isCached(each)).toBe(false);
   });
@@ -67,26 +67,26 @@ describe('a list in memory', () => {
     const each = setUp();
     await each.load(list('a'));
     each.clock.advance(100);
-    expect(await isCached(each, ask('u:1', { maxAgeMs }))).toBe(isServed);
+    expect(await isCached(each, query('u:1', { maxAgeMs }))).toBe(isServed);
   });
 
   test('from before the erasure of its user is not served, from that moment on it is', async () => {
     const each = setUp();
     const readAtMs = each.clock.now();
     await each.load(list('a'));
-    await each.load(list('b'), ask('u:2'));
+    await each.load(list('b'), query('u:2'));
     each.clock.advance(100);
     each.erase('u:1', readAtMs);
     expect(await isCached(each)).toBe(true);
     each.erase('u:1', readAtMs + 1);
-    expect(await isCached(each, ask('u:2'))).toBe(true);
+    expect(await isCached(each, query('u:2'))).toBe(true);
     expect(await isCached(each)).toBe(false);
     expect(await isCached(each)).toBe(true);
   });
 
   test('is the same for one who wants it expanded', async () => {
     const each = setUp();
-    await each.load(list('a'), ask('u:1', { expand: 'items' }));
+    await each.load(list('a'), query('u:1', { expand: 'items' }));
     expect(await isCached(each)).toBe(true);
   });
 
@@ -100,8 +100,8 @@ describe('a list in memory', () => {
 describe('what is not in memory', () => {
   test('is loaded in one call for all keys of a request, and answered in their order', async () => {
     const { calls, guarded, load, read } = setUp();
-    await load(list('a'), ask('u:2'));
-    const reading = read(ask('u:1'), ask('u:2'), ask('u:3'));
+    await load(list('a'), query('u:2'));
+    const reading = read(query('u:1'), query('u:2'), query('u:3'));
     await settle();
     expect(calls[1]).toMatchObject({ users: ['u:1', 'u:3'], timeoutMs: TIMEOUT_MS / 2 });
     expect(guarded[1]).toMatchObject({ isBackground: false, weight: 2, timeoutMs: TIMEOUT_MS });
@@ -111,7 +111,7 @@ describe('what is not in memory', () => {
 
   test('and asked for twice in a request is loaded once', async () => {
     const { calls, read } = setUp();
-    const reading = read(ask(), ask());
+    const reading = read(query(), query());
     await settle();
     expect(calls.map(({ users }) => users)).toEqual([['u:1']]);
     calls[0]?.answer(list('a'));
@@ -121,7 +121,7 @@ describe('what is not in memory', () => {
   test('and nobody waits for is let in by the guard apart from what somebody does', async () => {
     const { calls, guarded, read, shedIf } = setUp();
     shedIf((isBackground) => isBackground);
-    const reading = read(ask('u:1'), ask('u:2', { isBackground: true }), ask('u:3'));
+    const reading = read(query('u:1'), query('u:2', { isBackground: true }), query('u:3'));
     await settle();
     expect(guarded.map(({ isBackground, weight }) => [isBackground, weight])).toEqual([
       [false, 2],
@@ -134,9 +134,9 @@ describe('what is not in memory', () => {
   test('and the guard has no room for is the guard\u2019s error for each key; a table that throws is internal', async () => {
     const { calls, read, shedIf } = setUp();
     shedIf(() => true);
-    expect(await read(ask('u:1'), ask('u:2'))).toEqual(Array(2).fill({ kind: 'error', code: 'overloaded' }));
+    expect(await read(query('u:1'), query('u:2'))).toEqual(Array(2).fill({ kind: 'error', code: 'overloaded' }));
     shedIf(() => false);
-    const reading = read(ask());
+    const reading = read(query());
     await settle();
     calls[0]?.reject(new Error('a bug'));
     expect(await reading).toEqual([{ kind: 'error', code: 'internal' }]);
