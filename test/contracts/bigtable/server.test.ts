@@ -51,14 +51,14 @@ test('a row of thirty thousand cells, written in no order, comes back whole and 
   expect(read.every(({ value }, index) => String(value) === String(count - 1 - index))).toBe(true);
 });
 
-test('a port that is taken is one clear error, for the server and for its control', async () => {
+test('a port in use is a one-line error, for the server and for its control port', async () => {
   const { bigtable } = await startEmbedded({ controlPort: 0 });
   const { port, controlPort = 0 } = bigtable;
   await expect(startBigtable({ port })).rejects.toThrow(
-    `the embedded Bigtable cannot listen on 127.0.0.1:${port}: the port is taken`,
+    `the embedded Bigtable cannot listen on 127.0.0.1:${port}: the port is in use`,
   );
   await expect(startBigtable({ controlPort })).rejects.toThrow(
-    `cannot listen on 127.0.0.1:${controlPort}: the port is taken`,
+    `cannot listen on 127.0.0.1:${controlPort}: the port is in use`,
   );
 });
 
