@@ -1,5 +1,5 @@
-// A fixed number of requests over a fixed number of kept connections. Only the server's time is measured, so the client
-// may be plain.
+// A fixed number of requests over a fixed number of kept-alive connections. Only the server's time is measured, so the
+// client is simple.
 import { Agent, request } from 'node:http';
 
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -20,8 +20,7 @@ export interface Answer {
 export interface HttpLoad {
   ask(ask: Ask): Promise<Answer>;
   /**
-   * Sends `count` requests, as many at once as there are connections, and hands each answer to `check`. Rejects when
-   * one of them does.
+   * Sends `count` requests, one at a time per connection, and passes each answer to `check`. Rejects if a check throws.
    */
   run(count: number, askOf: (i: number) => Ask, check: (answer: Answer, i: number) => void): Promise<void>;
   close(): void;

@@ -44,6 +44,6 @@ test('an end instead of an answer is told', async () => {
 
 test('what is sent on a connection that the server has closed is told to be lost', async () => {
   peer.end();
-  await waitUntil('the end', async () => !connection.isOpen(), systemClock);
+  await waitUntil('the connection to end', async () => !connection.isOpen(), systemClock);
   expect(await send()).toBeInstanceOf(Error);
 });
