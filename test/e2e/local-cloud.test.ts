@@ -1,4 +1,4 @@
-// `npm start` as ops meet it: what it prints works, it ends wholly, and what is wrong is one clear line.
+// `npm start` and `npm stop`: the printed commands work, all processes end, and errors are one line.
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -14,7 +14,7 @@ beforeEach(() => {
   stateDirectory = mkdtempSync(join(tmpdir(), 'earshot-test-'));
 });
 afterEach(() => {
-  // Of a test that failed.
+  // Processes of a failed test.
   for (const { pid } of findProcesses(stateDirectory)) process.kill(pid, 'SIGKILL');
   rmSync(stateDirectory, { recursive: true, force: true });
 });

@@ -1,6 +1,6 @@
-// A primary and its workers on one port, as an origin with several processes has them, for the test of their metrics.
-// Prints its address. GET /metrics; /reads?n= counts reads; /hang keeps that process from answering for a while; /exit
-// ends it. Each answer names its process.
+// A primary and its workers on one port, like an origin with several processes, for the test of their metrics. It
+// prints its address. GET /metrics; /reads?n= counts reads; /hang blocks the process; /exit ends it. Each answer names
+// its process.
 import cluster from 'node:cluster';
 import { once } from 'node:events';
 import { createServer } from 'node:http';

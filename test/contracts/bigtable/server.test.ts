@@ -1,4 +1,4 @@
-// The embedded Bigtable as a server: its counters, splits, order of reading, and how it starts and ends.
+// The embedded Bigtable as a server: counters, splits, order of reads, start and end.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';

@@ -20,7 +20,7 @@ afterAll(() => {
 describe('free ports', () => {
   test('are consecutive, from 10 000 to below the ephemeral ports', async () => {
     for (const chance of [0, 0.5, 1 - Number.EPSILON]) {
-      // The first, the middle and the last that there are; where one is usedPort, chance decides.
+      // The first, a middle and the last range. If one is in use, random numbers pick another.
       const chances = [chance];
       const ports = await findFreePorts(14, () => chances.shift() ?? systemRandom());
       expect(ports).toEqual(Array.from({ length: 14 }, (_, i) => (ports[0] ?? 0) + i));

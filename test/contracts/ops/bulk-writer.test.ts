@@ -1,4 +1,4 @@
-// The bulk writer: what it took is in Bigtable exactly once and exactly as given, or whoever flushes is told.
+// The bulk writer: every accepted row is in Bigtable exactly once and unchanged, or the flush rejects.
 import { expect, test } from 'vitest';
 import type { BigtableOptions } from '../../../dev/bigtable/server.ts';
 import { type BulkWriterOptions, type CellWrite, createBulkWriter } from '../../../ops/bigtable/bulk-writer.ts';
@@ -191,7 +191,7 @@ test('nothing is lost when many cells are written without waiting in between', a
   expect(await stored()).toEqual(asStored(written));
 });
 
-test('after a flush the writer takes more, and a flush of nothing calls nobody', async () => {
+test('the writer accepts rows after a flush, and an empty flush makes no call', async () => {
   const { server, stored, writer } = await startWriter();
   await writer.flush();
   expect(server.counters('asia').calls).toEqual({});

@@ -1,4 +1,4 @@
-// What stands in for a listener who has no list, or whose list cannot be reached.
+// The fallback for a listener without a list or with an unreachable one.
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createHarness, type Harness } from '../support/harness.ts';
 import { keyOf, makeList, makeManifest } from '../support/lists.ts';
@@ -105,7 +105,7 @@ describe('a user without a list', () => {
 describe('with every region down', () => {
   const manifestOnly = (): void => edge.origins.behave('refuses', { path: '/internal/v1/lists:read' });
 
-  test('a cached popular list stands in', async () => {
+  test('a cached popular list is the fallback', async () => {
     edge.origins.put(keyOf('~popular'), popularHere);
     await edge.get(PATH, { sub: 'nobody' });
     manifestOnly();
@@ -158,7 +158,7 @@ describe('with every table out of reach, though the origins answer', () => {
     expect(edge.origins.listReads()).toEqual(['asia', 'europe', 'us']);
   });
 
-  test('a cached popular list stands in', async () => {
+  test('a cached popular list is the fallback', async () => {
     edge.origins.put(keyOf('~popular'), popularHere);
     await edge.get(PATH, { sub: 'nobody' });
     tablesDown();

@@ -1,4 +1,4 @@
-// Cache-Status of a batch: what is said of a cache or region is true of every read that asked it.
+// Cache-Status of a batch: each statement about a cache or region holds for every read that reached it.
 
 import { describe, expect, test } from 'vitest';
 import type { CacheTrail, RegionLookup } from '../../../edge/reads/trail.ts';
@@ -24,7 +24,7 @@ const trail = (tiers: readonly TierLookup[], regions: readonly RegionLookup[] = 
   stored,
 });
 
-/** Each read asked for one list. */
+/** Each read requests one list. */
 const serialize = (...trails: CacheTrail[]) =>
   serializeBatchCacheStatus(
     trails.map((each) => [each]),

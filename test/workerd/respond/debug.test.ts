@@ -1,4 +1,4 @@
-// Earshot-Debug: 1: what it shows, and that it shows it to nobody without the scope.
+// Earshot-Debug: 1: its content, and that it requires the scope.
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createHarness, type Harness } from '../support/harness.ts';
 import { GENERATION, keyOf, makeList, makeManifest } from '../support/lists.ts';

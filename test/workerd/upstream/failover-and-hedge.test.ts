@@ -1,4 +1,4 @@
-// Which region is asked: the nearest first, the next when it fails, each once, and none beyond the deadline.
+// The regions of a read: the nearest first, the next after a failure, each once, and none after the deadline.
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createHarness, type Harness } from '../support/harness.ts';
 import { keyOf, makeList } from '../support/lists.ts';

@@ -1,5 +1,5 @@
-// Origins that answer from memory: what they give is as old at the edge as it is with them, and neither an erasure nor
-// a refresh is answered with what is from before it.
+// Origins that answer from memory: the edge keeps the age of their values, and neither an erasure nor a refresh gets an
+// earlier value.
 import { beforeEach, describe, expect, test } from 'vitest';
 import { makeUserHash } from '../../../shared/domain/keys.ts';
 import { readBatch } from '../support/batches.ts';
@@ -83,7 +83,7 @@ describe.each([
 ])('an erased user, %s,', (_, env) => {
   beforeEach(() => setUp(env));
 
-  test('is not served what an origin remembers from before, and is what it remembers from after', async () => {
+  test("does not get an origin's earlier value, and gets its later one", async () => {
     await read(edge.addIsolate());
     edge.clock.advance(AGE_MS);
     erase('ann');
@@ -95,7 +95,7 @@ describe.each([
     expect((await read(edge.addIsolate())).body).toContain('"after:1"');
   });
 
-  test('is not served it either by way of one who does not know of the erasure yet', async () => {
+  test('does not get it through a caller that does not know the erasure yet', async () => {
     await read(edge.addIsolate());
     edge.clock.advance(AGE_MS);
     await read(edge, 'warms-the-manifest');

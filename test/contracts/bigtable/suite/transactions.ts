@@ -1,4 +1,4 @@
-// Part of the Bigtable contract. Check-and-mutate and read-modify-write on one row.
+// Part of the Bigtable contract: check-and-mutate and read-modify-write on one row.
 import { describe, expect, test } from 'vitest';
 import { gaxOptions, readCells } from '../clients.ts';
 import { type Context, cell, row, T1, T2 } from './context.ts';

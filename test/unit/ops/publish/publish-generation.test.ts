@@ -24,7 +24,7 @@ describe('publishGeneration', () => {
     expect(variantsOf(first)).toEqual([{ name: 'control', weight: 10_000, current: FIRST }]);
   });
 
-  test('gives a later variant none until it is told to', () => {
+  test('gives a later variant no listeners until it gets a weight', () => {
     expect(variantsOf(publish(first, 'knn', FIRST))?.[1]).toEqual({ name: 'knn', weight: 0, current: FIRST });
     expect(variantsOf(publish(first, 'knn', FIRST, { weight: 1000 }))?.[1]?.weight).toBe(1000);
   });
@@ -63,7 +63,7 @@ describe('publishGeneration', () => {
     expect(publish(first, 'control', FIRST)).toBe(first);
   });
 
-  test('does not touch what it was given', () => {
+  test('does not modify its input', () => {
     const before = structuredClone(first);
     publish(first, 'control', SECOND, { rampMs: 1 });
     expect(first).toEqual(before);
