@@ -393,7 +393,7 @@ describe.concurrent('a load with a fault in it', () => {
     });
   });
 
-  test('takes the same user in two files', async () => {
+  test('accepts the same user in two files', async () => {
     const { earshot, file, receipt } = await makeInstance();
     const files = [file('a.ndjson', lines(1, 2)), file('b.ndjson', lines(2, 2))];
     expect(await earshot('ingest', ...files, ...home(), ...tuesday)).toMatchObject({ code: 0, stderr: '' });
@@ -495,7 +495,7 @@ describe.concurrent('a publication that may not be', () => {
   );
 });
 
-test.concurrent('a load that was killed can be told from one that was not, and is loaded again', async () => {
+test.concurrent('a killed load is recognised and can be repeated', async () => {
   const clock = createManualClock();
   const server = await startServer({ clock });
   const { address, earshot, env, file, live, receipt } = await makeLiveInstance(server);

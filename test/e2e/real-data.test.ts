@@ -105,7 +105,7 @@ describeWithRealData('recommendations for 1 892 listeners', GEN1, () => {
     expect(await none.json()).toMatchObject({ code: 'no_recommendations', status: 404 });
   });
 
-  test.each(['control', 'knn'])('every user's answer on %s equals the file byte for byte', async (variant) => {
+  test.each(['control', 'knn'])("every user's answer on %s equals the file byte for byte", async (variant) => {
     const expected = file(`home.${variant}`);
     const wrong: string[] = [];
     await forEachConcurrently(everybody(), async (user) => {

@@ -89,7 +89,7 @@ test('an unknown profile is NOT_FOUND, for reads, writes and pings', async () =>
   expect(await codeOf(clients.data.pingAndWarm({ name: INSTANCE_NAME, appProfileId: 'nobody' }, noRetry))).toBe(5);
 });
 
-test('a multi-cluster profile takes its first cluster that is up', async () => {
+test('a multi-cluster profile uses its first cluster that is up', async () => {
   const { bigtable, clients, write } = await startEmbedded();
   const appProfile = { multiClusterRoutingUseAny: { clusterIds: ['us', 'europe'] } };
   await clients.instanceAdmin.createAppProfile({ parent: INSTANCE_NAME, appProfileId: 'two', appProfile }, noRetry);

@@ -34,7 +34,7 @@ test('latency and jitter delay a call by their values, and the work follows the 
   expect(await values('us', 'k')).toEqual(['v']);
 });
 
-test('a share of calls fails with the code that is asked for', async () => {
+test('a share of calls fails with the set code', async () => {
   const draws = [0.1, 0.9, 0.29, 0.3];
   const { bigtable, values } = await startEmbedded({ random: () => draws.shift() ?? 1 });
   bigtable.setFault('us', { errorShare: 0.3, errorCode: 'RESOURCE_EXHAUSTED' });

@@ -6,7 +6,7 @@ import { startBigtable } from '../../../dev/bigtable/server.ts';
 import { collect, INSTANCE_NAME, noRetry } from './clients.ts';
 import { setCell, startEmbedded, TABLE_NAME } from './embedded.ts';
 
-test('a point read is one call, one key asked and one row read; a miss is counted as such', async () => {
+test('a point read is one call, one requested key and one row read; a miss is counted as such', async () => {
   const { bigtable, cells, values, write } = await startEmbedded();
   await write('asia', 'k', 'v');
   bigtable.resetCounters();
@@ -75,7 +75,7 @@ async function runMain(...args: string[]) {
   return { child, exited, output };
 }
 
-test('as a process it says in one line where it listens, and ends cleanly when told to', async () => {
+test('as a process it prints its address in one line, and ends cleanly at a signal', async () => {
   const { child, exited, output } = await runMain('--port', '0', '--control-port', '0');
   await once(child.stdout, 'data');
   expect(output.out).toMatch(

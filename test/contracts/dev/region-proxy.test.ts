@@ -106,7 +106,7 @@ describe('down', () => {
     await expectHealed(proxied);
   });
 
-  test('and healed in the same moment are done in the order in which they were asked for', async () => {
+  test('and healed at the same moment apply in the order of the calls', async () => {
     const { call, proxy } = await startProxiedRegion();
     await Promise.all([proxy.setFault({ down: true }), proxy.setFault({})]);
     expect((await call()).status).toBe(207);
@@ -141,7 +141,7 @@ describe('a black hole', () => {
     expect(arrived).toEqual(['GET /next']);
   });
 
-  test('swallows an answer that had not begun', async () => {
+  test('swallows an answer that has not started', async () => {
     const { arrived, call, holdAnswers, proxy } = await startProxiedRegion();
     const answers = holdAnswers();
     const code = codeOf(call());

@@ -109,7 +109,7 @@ test('each profile routes to its cluster with its priority, and only the manifes
   ]);
 });
 
-test('the first cluster named takes the writes', async () => {
+test('the first named cluster receives the writes', async () => {
   const { bigtable } = await startEmptyInstance();
   await apply(bigtable, { clusters: { us: 'us', asia: 'asia' } });
   const { profiles } = await look(bigtable);
@@ -180,7 +180,7 @@ test('lists that were stored before stay stored', async () => {
   expect(await collect((await bigtable.data()).readRows({ tableName }, options))).toHaveLength(1);
 });
 
-test('a dry run tells what would be done and does nothing', async () => {
+test('a dry run reports the changes and makes none', async () => {
   const { bigtable } = await startEmptyInstance();
   const before = await look(bigtable);
   expect(doneByThing(await apply(bigtable, { dryRun: true }))).toEqual({
@@ -191,7 +191,7 @@ test('a dry run tells what would be done and does nothing', async () => {
   expect(before.families).toEqual({});
 });
 
-test('a cluster that does not exist is one clear error, and applying again goes on from there', async () => {
+test('an unknown cluster is a one-line error, and a second run continues from there', async () => {
   const { bigtable } = await startEmptyInstance();
   await expect(apply(bigtable, { clusters: { ...CLUSTERS, us: 'mars' } })).rejects.toMatchObject({
     code: 'internal',

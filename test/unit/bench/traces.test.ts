@@ -12,7 +12,7 @@ describeWithRealData('the isolate tier under real requests', 'traces', () => {
 });
 
 describeWithRealData('the tiers of a region under real requests', 'traces', () => {
-  test('read the row of a user once, whichever isolates are asked and however many at once', async () => {
+  test('read the row of a user once, for any isolates and any concurrency', async () => {
     const keys = new Set<number>();
     for await (const part of readTrace(realData('traces/web07.trace.xz'))) for (const key of part) keys.add(key);
     const { reads, regionReads, rows, originCalls } = await replayRegion(TRACES.web07);

@@ -87,7 +87,7 @@ describe.each([undefined, ...environments])('the variables of section %s', (env)
   });
 });
 
-test('wrangler.toml tells of every secret', () => {
+test('wrangler.toml mentions every secret', () => {
   const text = readFileSync(config, 'utf8');
   for (const name of SECRETS) expect(text).toMatch(new RegExp(`^# Secrets: .*${name}`, 'm'));
 });

@@ -43,7 +43,7 @@ beforeEach(() => {
 });
 
 describe('the manifest', () => {
-  test('is asked for once in 5 seconds', async () => {
+  test('is requested once in 5 seconds', async () => {
     await read();
     edge.clock.advance(4_999);
     await read();
@@ -131,7 +131,7 @@ describe('its version', () => {
     expect(edge.counters.get('edge_manifest_failures_total')).toBe(0);
   });
 
-  test('is given up after 24 hours in which no region had it, as after a restore', async () => {
+  test('is dropped after 24 hours without a region that has it, as after a restore', async () => {
     publish(5);
     await read();
     publish(3);
@@ -160,7 +160,7 @@ describe('a region that fails on the manifest', () => {
     expect(edge.origins.listReads()).toEqual(['asia']);
   });
 
-  test('is asked for the list when all of them do, for then it may be the manifest that is wrong', async () => {
+  test('gets the list’s read if all regions do, because the manifest itself may be wrong', async () => {
     await read();
     edge.origins.behave(503, { path: MANIFEST });
     edge.clock.advance(10_000);
@@ -170,7 +170,7 @@ describe('a region that fails on the manifest', () => {
     expect(edge.origins.listReads()).toEqual(['asia', 'asia']);
   });
 
-  test('is asked for the list of a request that did not wait for the manifest', async () => {
+  test('gets the list’s read of a request that did not wait for the manifest', async () => {
     await read();
     edge.origins.behave('refuses', { region: 'europe', path: MANIFEST });
     edge.origins.behave('garbles', { region: 'asia', path: MANIFEST });
@@ -201,7 +201,7 @@ describe('with every origin down', () => {
     expect(edge.counters.get('edge_manifest_failures_total')).toBeGreaterThan(0);
   });
 
-  test('requests are served from it without waiting, and origins are asked at most once a second', async () => {
+  test('requests are served from it without waiting, and origins get at most one request a second', async () => {
     edge.clock.advance(10_000);
     await read();
     expect(asked()).toHaveLength(4);
@@ -236,7 +236,7 @@ describe('an isolate that is new', () => {
     expect(asked()).toEqual(['asia']);
   });
 
-  test('asks the origins when the one there is no longer fresh, and says what it has', async () => {
+  test('asks the origins if the cached one is stale, and sends its version', async () => {
     await read();
     edge.loseIsolate();
     edge.clock.advance(5_000);

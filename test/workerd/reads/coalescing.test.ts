@@ -27,7 +27,7 @@ const askMany = (count: number, user: string) => Promise.all(Array.from({ length
 const coldReads = () => edge.origins.listReads().length - 1;
 
 describe('a cold list', () => {
-  test('asked by 10 000 clients at once reaches the origin once, and every client gets the right bytes', async () => {
+  test('with 10 000 concurrent clients reaches the origin once, and every client gets the right bytes', async () => {
     const responses = await askMany(10_000, 'ann');
     const bodies = await Promise.all(responses.map((response) => response.text()));
     expect(new Set(bodies).size).toBe(1);
@@ -74,7 +74,7 @@ describe('a cold list', () => {
     expect(coldReads()).toBe(2 * 3);
   });
 
-  test('that takes too long is not waited for until the end: a follower leaves with time to spare', async () => {
+  test('that takes too long is not awaited to its end: a follower leaves with time to spare', async () => {
     await setUp({ ...ONE_REGION, ORIGIN_TIMEOUT_MS: '5000' });
     edge.origins.behave('hangs', { path: LISTS });
     const arrived = edge.origins.arrival('asia');

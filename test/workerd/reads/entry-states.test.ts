@@ -65,7 +65,7 @@ describe('a stale list', () => {
     expect(edge.counters.get('edge_refreshes_total')).toBe(1);
   });
 
-  test('asked by 1 000 at once is refreshed once, and none of them waits for it', async () => {
+  test('with 1 000 concurrent reads is refreshed once, and no read waits for it', async () => {
     await read();
     edge.clock.advance(FRESH_MS);
     await edge.get(PATH, { sub: 'warms-the-manifest' });
@@ -140,7 +140,7 @@ describe('a stale list', () => {
     expect(edge.counters.get('edge_stale_if_error_total')).toBe(3);
   });
 
-  test('costs the regions one round of calls a second while they are down, however often it is asked for', async () => {
+  test('costs the regions one round of calls a second while they are down, at any rate of reads', async () => {
     await read();
     edge.origins.behave('refuses', { path: LISTS });
     edge.clock.advance(FRESH_MS + HOUR_MS);
@@ -191,7 +191,7 @@ describe('an expired list', () => {
     expect(response.body).toContain('"new:1"');
   });
 
-  test('is not served either when it expired while the regions were asked', async () => {
+  test('is not served either if it expires during the calls to the regions', async () => {
     await read();
     edge.clock.advance(30 * HOUR_MS - 1_000);
     await edge.get(PATH, { sub: 'warms-the-manifest' });

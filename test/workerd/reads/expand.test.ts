@@ -126,7 +126,7 @@ describe('the fallback', () => {
     expect(keysAsked()).toEqual([expandedKeyOf('nobody'), expandedKeyOf('~popular')]);
   });
 
-  test('where the surface has no popular list is that of all surfaces, expanded as well, and each is asked for once', async () => {
+  test('where the surface has no popular list is that of all surfaces, expanded as well, and each is loaded once', async () => {
     edge.origins.put(expandedKeyOf('~popular', 'popular'), makeExpandedList('p', 1));
     expect((await read(PATH, { sub: 'nobody' })).body).toContain('"metadata"');
     expect(keysAsked()).toEqual([
@@ -178,19 +178,19 @@ describe('the fallback', () => {
       expect(edge.origins.listReads()).toEqual(['asia', 'europe', 'us', 'asia']);
     });
 
-    test('is asked for once more, and no more than that, when it is all tables that are out of reach', async () => {
+    test('is requested exactly once more if all tables are out of reach', async () => {
       edge.origins.behave('table-down', { path: LISTS });
       expect((await read(PATH)).status).toBe(503);
       expect(edge.origins.listReads()).toEqual(['asia', 'europe', 'us', 'asia', 'europe', 'us']);
     });
 
-    test('is not asked for where there is too much to do', async () => {
+    test('is not requested from an overloaded region', async () => {
       edge.origins.behave(503, { path: LISTS });
       expect((await read(PATH)).status).toBe(503);
       expect(edge.origins.listReads()).toEqual(['asia', 'europe', 'us']);
     });
 
-    test('is the popular list, expanded, when the user’s own is not held in any form', async () => {
+    test('is the popular list, expanded, if no form of the user’s own is cached', async () => {
       edge.origins.put(expandedKeyOf('~popular'), makeExpandedList('p', 1));
       await read(PATH, { sub: 'nobody' });
       refuse();
@@ -200,7 +200,7 @@ describe('the fallback', () => {
       expect(cache).toMatch(/isolate; fwd=miss; detail=unexpanded, isolate; hit; ttl=300; detail=popular$/);
     });
 
-    test('is nothing when nothing is held, and no region is asked twice', async () => {
+    test('is nothing if nothing is cached, and no region gets two calls', async () => {
       refuse();
       expect((await read(PATH)).status).toBe(503);
       expect(edge.origins.listReads()).toEqual(['asia', 'europe', 'us']);

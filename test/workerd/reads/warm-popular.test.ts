@@ -63,7 +63,7 @@ describe('the generation before', () => {
     expect(await (await edge.get(PATH, { expiresInSeconds: 86_400 })).json()).toMatchObject({ source: 'popular' });
   });
 
-  test('is not asked for in the regions: what no cache holds leaves the popular list', async () => {
+  test('is not requested from the regions: without a cached one the popular list remains', async () => {
     publishNext(true);
     edge.origins.behave('fails-listeners', { path: '/internal/v1/lists:read' });
     const isOfBefore = ({ generation }: { generation: number }): boolean => generation === BEFORE;

@@ -61,7 +61,7 @@ describe('a cold list', () => {
     expect(edge.counters.get('region_hits_total')).toBe(1);
   });
 
-  test('that the object had is served with its age', async () => {
+  test('in the object is served with its age', async () => {
     await read(edge.addIsolate());
     edge.clock.advance(4_000);
     const isolate = edge.addIsolate();
@@ -73,7 +73,7 @@ describe('a cold list', () => {
     expect((await isolate.get(pathOf('ann'), { authorization })).headers.get('age')).toBe('3');
   });
 
-  describe('asked by 10 000 clients of 15 isolates in three regions', () => {
+  describe('with 10 000 clients of 15 isolates in three regions', () => {
     const regions = ['asia', 'europe', 'us'] as const;
 
     /** The answers in any order, and the number of calls to each region's origin. */
@@ -151,7 +151,7 @@ describe('a cold list', () => {
     expect(reads.filter(({ status }) => status === 200).length).toBeGreaterThan(5);
   });
 
-  test('that does not exist is asked for once, and the object remembers it for 30 seconds', async () => {
+  test('that does not exist is loaded once, and the object caches the absence for 30 seconds', async () => {
     for (let i = 0; i < 3; i++) expect((await read(edge.addIsolate(), 'nobody')).status).toBe(404);
     expect(callsFor('nobody')).toHaveLength(1);
     edge.clock.advance(29_999);
@@ -303,7 +303,7 @@ describe('a load in the object', () => {
     expect(callsFor('ann').filter(({ region }) => region !== 'asia').length).toBeLessThanOrEqual(2);
   });
 
-  test('that fails is passed over: the next region’s object is asked', async () => {
+  test('that fails is failed over to the next region’s object', async () => {
     edge.origins.behave(503, { region: 'asia', path: LISTS });
     expect((await read(edge.addIsolate())).cache).toBe(
       'origin-asia; fwd=miss; fwd-status=503, region-asia; fwd=miss, origin-us; fwd=miss; fwd-status=200, region-us; fwd=miss; stored, colo; fwd=miss; stored, isolate; fwd=miss; stored',
@@ -400,7 +400,7 @@ test('a load in the object that an erasure overtook is returned to its callers, 
   expect(callsFor('ann')).toHaveLength(2);
 });
 
-test('all origins gone for 60 seconds: no list that was seen is refused, whatever the isolates and data centres have lost', async () => {
+test('all origins gone for 60 seconds: no list with an earlier read is refused, whatever the isolates and data centres have lost', async () => {
   const users = Array.from({ length: 20 }, (_, i) => `u${i}`);
   for (const user of users.slice(0, 15)) edge.origins.put(keyOf(user), makeList(user, 2));
   for (const near of ['asia', 'europe', 'us'] as const) {

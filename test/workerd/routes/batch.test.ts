@@ -71,7 +71,7 @@ describe('the answer', () => {
     expect(edge.counters.get('edge_reads_total')).toBe(200);
   });
 
-  test('holds the same list as often as it was asked for, loaded once', async () => {
+  test('repeats a list as often as it was requested, loaded once', async () => {
     const results = await readBatch(edge, [home('ann'), home('bob'), home('ann'), home('ann', { limit: 1 })]);
     expect(results.map(({ user, items }) => [user, items?.length])).toEqual([
       ['ann', 50],
@@ -90,7 +90,7 @@ describe('the answer', () => {
     expect(['etag', 'vary', 'age'].map((name) => headers.get(name))).toEqual([null, null, null]);
   });
 
-  test('to QUERY is that to POST, byte for byte, and names what can be asked', async () => {
+  test('to QUERY equals that to POST, byte for byte, and lists the accepted formats', async () => {
     const body = JSON.stringify({ reads: [home('ann'), home('a#b'), { user: 'bob', surface: 'radio' }] });
     await edge.get(POST_PATH, batchOptions(body));
     const posted = await edge.get(POST_PATH, batchOptions(body));
@@ -101,7 +101,7 @@ describe('the answer', () => {
     expect(await queried.text()).toBe(await posted.text());
   });
 
-  test('takes one manifest, however many reads there are', async () => {
+  test('uses one manifest for any number of reads', async () => {
     edge.origins.behave('hangs', { region: 'asia', path: '/internal/v1/manifest' });
     const arrived = edge.origins.arrival('asia');
     const answer = sendBatch(edge, readsOf(['ann', 'bob', 'carl']));

@@ -61,7 +61,7 @@ test('every reference in it leads somewhere', () => {
   }
 });
 
-test('its parameters are those that requests are held to', () => {
+test('its parameters are those that requests are validated against', () => {
   const { parameters } = operationOf('/v1/users/{user}/recommendations/{surface}');
   expect(parameters.map(({ name, in: where, required = false }) => [name, where, required])).toEqual(
     expect.arrayContaining([

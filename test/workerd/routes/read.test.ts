@@ -38,7 +38,7 @@ describe('a read', () => {
     expect(edge.counters.get('edge_isolate_hits_total')).toBe(1);
   });
 
-  test('is served from the data centre once the isolate is gone, and is promoted', async () => {
+  test('is served from the data centre after the isolate has ended, and is promoted', async () => {
     const first = await edge.get(PATH);
     edge.loseIsolate();
     edge.clock.advance(4_999);
@@ -62,7 +62,7 @@ describe('a read', () => {
     expect(edge.counters.get('edge_stale_if_error_total')).toBe(1);
   });
 
-  test('does not get a list that expired while the regions were asked', async () => {
+  test('does not get a list that expires during the calls to the regions', async () => {
     await edge.get(PATH);
     edge.clock.advance(30 * HOUR_MS - 1_000);
     await edge.get(PATH, { sub: 'warms-the-manifest' });

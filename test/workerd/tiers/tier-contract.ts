@@ -59,7 +59,7 @@ export function tierContract(name: string, make: () => { tier: Tier; nowMs: numb
       expect(bytes?.buffer.byteLength).toBe(3);
     });
 
-    test('replaces what it held', async () => {
+    test('replaces an earlier entry', async () => {
       await tier.set(key, entryOf(makeList('old')));
       await tier.set(key, entryOf(makeList('new', 3)));
       expect(await tier.get(key)).toEqual(entryOf(makeList('new', 3)));

@@ -67,7 +67,7 @@ describe('the isolate’s memory', () => {
     expect(held).toEqual([false, true, true, true, true, true, true]);
   });
 
-  test('does not take an entry larger than itself', async () => {
+  test('does not store an entry larger than itself', async () => {
     const tier = createMemoryTier({ name: 'isolate', maxBytes: 500 });
     await tier.set('key', entryFor(1_000));
     expect(await tier.get('key')).toBeUndefined();
@@ -270,7 +270,7 @@ describe('the chain', () => {
     expect(counters.get('edge_tier_errors_total') - before).toBe(1);
   });
 
-  test('looks into the nearest tier again before it asks the others', async () => {
+  test('looks up the nearest tier again before the others', async () => {
     const context = createExecutionContext();
     const chain = chainOf([broken]);
     expect(chain.lookupNearest('key', 0)).toMatchObject({ state: 'missing' });

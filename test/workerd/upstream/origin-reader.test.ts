@@ -80,7 +80,7 @@ describe('an entry', () => {
     });
   });
 
-  test('is older by the age that the origin tells, and its load took what the call took', async () => {
+  test('is older by the origin’s stated age, and its load has the call’s duration', async () => {
     expect(await readEntry(plain, { ...makeList('a'), ageMs: 600_000 })).toMatchObject({
       storedForMs: 600_000,
       freshForMs: TTL_SECONDS * 1000 - 600_000,
@@ -150,14 +150,14 @@ describe('an expanded list', () => {
     expect(freshForMs).toBeCloseTo(ITEM_TTL_MS * (1 - JITTER), -1);
   });
 
-  test('is not what the age of items is about when the list alone was asked for', async () => {
+  test('ignores the age of items if only the list was requested', async () => {
     expect(await readEntry(plain, { ...makeList('a'), itemsAgeMs: 100_000 })).toMatchObject({
       freshForMs: TTL_SECONDS * 1000,
     });
   });
 });
 
-describe('an origin is told', () => {
+describe('a request to an origin states', () => {
   test('only the key if any answer is acceptable', async () => {
     await readOne(plain, makeList('a'));
     expect(asked).toStrictEqual([keyOf('ann')]);
@@ -188,7 +188,7 @@ describe('an answer that is older than it may be', () => {
   const bob = { ...plain, key: keyOf('bob') };
   const youngerThan = (ms: number): ListRequest => ({ ...plain, notBeforeMs: clock.now() - ms });
 
-  test('has failed for its key alone, which the next region is asked for, and is told of in the log', async () => {
+  test('fails for its key only, which the next region gets, and is logged', async () => {
     const results = [{ ...makeList('a'), ageMs: 5_000 + TOOK_MS + 1 }, makeList('b')];
     const [outdated, other] = await read([youngerThan(5_000), bob], { kind: 'answered', value: results });
     expect(outdated).toEqual({

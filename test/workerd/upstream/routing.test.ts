@@ -120,7 +120,7 @@ describe('a region that sheds', () => {
     expect(routing.isShedding()).toBe(false);
   });
 
-  test('is not gone to from another that failed', async () => {
+  test('gets no failover from another region', async () => {
     const { routing, asked, load, makeCall } = setUp(async (region) => [failed(region)]);
     routing.recordOutcome(europe, NOWHERE, 'shed', 1, 3_000);
     await load(makeCall());
@@ -142,7 +142,7 @@ describe('a region that sheds', () => {
   });
 });
 
-test('a region that failed a request as a whole is not asked for another list in it', async () => {
+test('a region that failed a whole request gets no other list of it', async () => {
   const { asked, load, makeCall } = setUp(async (region) => [failed(region)]);
   const call = makeCall();
   await load(call);

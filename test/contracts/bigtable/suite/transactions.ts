@@ -24,7 +24,7 @@ export function transactionsContract(context: Context): void {
       ]);
     });
 
-    test('without a filter it asks whether the row has any cell', async () => {
+    test('without a filter it checks whether the row has any cell', async () => {
       const { data } = context;
       const { tableName } = await context.createTable();
       const setCell = {

@@ -34,7 +34,7 @@ describe('erasedAtMs', () => {
     expect(erasedAtMs(manifestOf(), 'ann')).toBe(0);
   });
 
-  test('follows the manifest that is asked, and not the one that was asked before', () => {
+  test('uses the given manifest, and not an earlier one', () => {
     const [before, after] = [manifestOf({}, [erasure('ann', 1)]), manifestOf({}, [erasure('ann', 2)])];
     expect([before, after, before].map((manifest) => erasedAtMs(manifest, 'ann'))).toEqual([1, 2, 1]);
   });
