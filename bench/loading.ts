@@ -1,5 +1,5 @@
-// Serving while a day's data is loaded: single reads that no memory has, at a steady rate, with and without `earshot
-// ingest` at full speed beside them, in pairs; and how fast it loads then, and alone.
+// Reads during a load: uncached single reads at a steady rate, with and without `earshot ingest` at full speed, in
+// pairs. Also the rate of the load with and without reads.
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
@@ -19,7 +19,7 @@ const USERS = 20_000;
 const PAIRS = 5;
 const PER_SECOND = 100;
 const PHASE_MS = 10_000;
-/** Until the command has started, which is not loading yet, nothing is counted. */
+/** Time for the command to start; nothing is counted before it. */
 const FROM_MS = 2_000;
 const RATE_MS = 6_000;
 const LOADED_LISTS = 1_000_000;
@@ -61,7 +61,7 @@ export const benchLoading = (): Promise<BenchResult> =>
       }
     };
 
-    /** Lists that are loaded a second once the command has started. */
+    /** Lists loaded per second after the command has started. */
     const measureRate = async (): Promise<number> => {
       await pause(systemClock, FROM_MS);
       const before = await bigtable.rowsWritten();
@@ -107,7 +107,7 @@ export const benchLoading = (): Promise<BenchResult> =>
     const report = [
       `${PER_SECOND} single reads/s that no memory has: p50 ${figures.quietP50Ms} ms, p99 ${figures.quietP99Ms} ms`,
       `  with earshot ingest at full speed: p50 ${figures.loadingP50Ms} ms, p99 ${figures.loadingP99Ms} ms, ${figures.loadingP99VsQuiet} times; ${figures.failed} failed`,
-      `  ${formatCount(figures.listsPerSecond)} lists/s are loaded then, ${formatCount(figures.listsPerSecondAlone)} alone: who loads has low priority, and rests while others read`,
+      `  ${formatCount(figures.listsPerSecond)} lists/s are loaded beside the reads, ${formatCount(figures.listsPerSecondAlone)} alone: loads have low priority and rest while reads arrive`,
       `  p99 of the pairs: ${quiet.map(({ p99Ms }, i) => `${round(p99Ms, 1)} and ${round(loading[i]?.p99Ms ?? 0, 1)} ms`).join(', ')}`,
       `  (medians of ${PAIRS} pairs; Bigtable, origin, loader and load generator share ${availableParallelism()} cores)`,
     ];

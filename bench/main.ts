@@ -1,5 +1,5 @@
-// `npm run bench -- NAME [--json]`: side-by-side measurements. Each compares two things in pairs within one run,
-// because the machine is never quiet: the ratios are what counts.
+// `npm run bench -- NAME [--json]`: side-by-side measurements. Each compares two things in pairs within one run. The
+// ratios are the result, because the machine is never idle.
 import { parseArgs } from 'node:util';
 import { benchEdge } from './edge/edge.ts';
 import { benchIngest } from './ingest/ingest.ts';

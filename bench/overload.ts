@@ -1,7 +1,6 @@
-// What an origin does when three times as much is asked of it as can be done, for 30 s: what it still gets done, how
-// long that takes, what it holds, and how soon it is well again. Reads of 25 keys that no memory has, from the embedded
-// Bigtable. Once the table is what can do no more, as when a cluster has too few nodes: it reads so many rows a second
-// and takes its time for each call. And once it is this machine's cores.
+// An origin under three times its capacity for 30 s: goodput, latency, memory and recovery time. Reads of 25 uncached
+// keys from the embedded Bigtable. The limit is once the table, with limited rows per second and a latency per call,
+// and once the machine's cores.
 import { readFileSync } from 'node:fs';
 import { formatCount } from '../ops/cli/format.ts';
 import { type Phase, type PhaseReport, runOpenLoad } from './load/open-load.ts';
@@ -18,16 +17,16 @@ const REQUESTS = 2_000;
 const OVERLOAD = 3;
 const OVERLOAD_MS = 30_000;
 const HALF_MS = 6_000;
-/** Reads a second, in steps up to where no more gets done. */
+/** Reads per second. The steps end when the goodput does not rise any more. */
 const STEPS = [100, 200, 300, 400, 500, 600, 700, 800, 1000, 1200, 1500];
 const STEP_MS = 3_000;
 const HELD_MS = 15_000;
-/** Of the table: fewer rows than these processes could read, and about as long for a call as a cluster takes. */
+/** Limits of the table: fewer rows than the processes could read, and about the latency of a cluster. */
 const TABLE = { rowsPerSecond: 7_500, latencyMs: 5, jitterMs: 3 };
 
 /**
- * The table is not what is measured, and cores are as scarce here for the origin as for it: with a heap that may grow,
- * which memory outside of it counts to, it collects garbage once in such a time instead of every few seconds.
+ * Arguments of the Bigtable process, which is not the measured one and shares its cores. A larger heap that includes
+ * external memory collects garbage once per run instead of every few seconds.
  */
 const TABLE_ARGS = [
   '--external-memory-accounted-in-global-limit',
@@ -54,7 +53,7 @@ async function benchPart(cleanup: Cleanup, limitedBy: string, capacity?: object)
   cleanup.add(bigtable.stop);
   await fillTable(tableAddress(bigtable.env.BIGTABLE_EMULATOR_HOST ?? ''), USERS);
   if (capacity !== undefined) await limit(bigtable, capacity);
-  // Without memory every read is cold.
+  // Without a list cache every read goes to the table.
   const origin = await startOriginProcess(cleanup, { ...bigtable.env, EARSHOT_LIST_CACHE_BYTES: '0' });
   const token = await mintBenchToken();
   const requests = Array.from({ length: REQUESTS }, (_, b) =>
@@ -68,13 +67,13 @@ async function benchPart(cleanup: Cleanup, limitedBy: string, capacity?: object)
 
   await load({ perSecond: 100, durationMs: 3_000 });
   const peak = await findPeak(load);
-  // The best of some seconds is not what can be held.
+  // A peak of a few seconds cannot be sustained.
   const [held] = await load({ perSecond: peak, durationMs: HELD_MS, fromMs: 500 });
-  // As long as the overload: both have their part of collections of garbage.
+  // As long as the overload, so that both include garbage collections.
   const [unloaded] = await load({ perSecond: peak * 0.2, durationMs: OVERLOAD_MS });
   const before = residentMb(origin);
   const watch = watchProcess(origin);
-  // By the same generator as the overload: one that has just been started has a turn of 40 ms at the first rush.
+  // The same generator as for the overload: a new one blocks for 40 ms at the first burst.
   const [half, over, , after] = await load(
     { perSecond: peak * 0.5, durationMs: HALF_MS },
     { perSecond: peak * OVERLOAD, durationMs: OVERLOAD_MS },
@@ -102,15 +101,15 @@ async function benchPart(cleanup: Cleanup, limitedBy: string, capacity?: object)
     failed: over.failed,
   };
   const lines = [
-    `limited by the ${limitedBy}: peak ${formatCount(figures.peakKeysPerSecond)} keys/s in reads of ${KEYS}, of which ${formatCount(figures.heldKeysPerSecond)} can be held for ${HELD_MS / 1000} s; at a fifth of it p50 ${round(unloaded.p50Ms, 1)} ms, p99 ${figures.unloadedP99Ms} ms`,
-    `  ${OVERLOAD} times the peak for ${OVERLOAD_MS / 1000} s: ${figures.overloadGoodput} of what can be held gets done (${figures.overloadGoodputVsPeak} of the peak), p50 of it ${figures.overloadP50Ms} ms, p99 ${figures.overloadP99Ms} ms (${figures.overloadP99VsUnloaded} times), ${formatCount(over.shed)} reads shed, ${over.failed} failed, at most ${over.mostOpen} under way`,
+    `limited by the ${limitedBy}: peak ${formatCount(figures.peakKeysPerSecond)} keys/s in reads of ${KEYS}, ${formatCount(figures.heldKeysPerSecond)} sustained for ${HELD_MS / 1000} s; at a fifth of it p50 ${round(unloaded.p50Ms, 1)} ms, p99 ${figures.unloadedP99Ms} ms`,
+    `  ${OVERLOAD} times the peak for ${OVERLOAD_MS / 1000} s: ${figures.overloadGoodput} of the sustained goodput (${figures.overloadGoodputVsPeak} of the peak), p50 of it ${figures.overloadP50Ms} ms, p99 ${figures.overloadP99Ms} ms (${figures.overloadP99VsUnloaded} times), ${formatCount(over.shed)} reads shed, ${over.failed} failed, at most ${over.mostOpen} under way`,
     `  memory ${round(before, 0)} MB before, ${round(middleMb, 0)} MB in the middle, ${round(endMb, 0)} MB at the end (${figures.overloadMemoryGrowth}); keys queued afterwards: ${queue}`,
     `  at half of the peak, from 2 s after it: p99 ${figures.afterP99Ms} ms, before it ${figures.halfP99Ms} ms; ${figures.afterShed} shed or failed`,
   ];
   return { lines, figures };
 }
 
-/** Of every cluster of the embedded Bigtable. */
+/** Sets the fault of every cluster of the embedded Bigtable. */
 async function limit({ controlUrl }: BenchBigtable, capacity: object): Promise<void> {
   const headers = { 'content-type': 'application/json' };
   for (const name of REGION_NAMES) {
@@ -120,13 +119,13 @@ async function limit({ controlUrl }: BenchBigtable, capacity: object): Promise<v
   }
 }
 
-/** `tableOverloadGoodput`. */
+/** Prefixes figure names, for example `tableOverloadGoodput`. */
 const prefix = (name: string, figures: Part['figures']): Record<string, number> =>
   Object.fromEntries(
     Object.entries(figures).map(([key, value]) => [`${name}${key[0]?.toUpperCase()}${key.slice(1)}`, value]),
   );
 
-/** The most requests a second that were answered in full, whatever was asked. */
+/** Maximum rate of complete answers per second, at any offered rate. */
 async function findPeak(load: (...phases: Phase[]) => Promise<PhaseReport[]>): Promise<number> {
   let best = 0;
   for (const perSecond of STEPS) {
@@ -137,7 +136,7 @@ async function findPeak(load: (...phases: Phase[]) => Promise<PhaseReport[]>): P
   return best;
 }
 
-/** Resident, from /proc. */
+/** Resident memory, from /proc. */
 function residentMb({ pid }: OriginProcess): number {
   const [, pages = '0'] = readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ');
   return (Number(pages) * 4096) / 1e6;

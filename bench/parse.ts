@@ -1,5 +1,5 @@
-// Parsing lines of lists: the canonical form, which one regular expression takes, against the same lists in another
-// form, which are parsed as JSON with the text of their numbers. Both give the same bytes.
+// Parsing of list lines: the canonical form, parsed by one regular expression, against the same lists in another form,
+// parsed as JSON with the text of their numbers. Both produce the same bytes.
 import { parseListLine } from '../ops/ingest/list-line.ts';
 import { encodeItem, MAX_ITEMS } from '../shared/domain/list.ts';
 import type { BenchResult } from './support/result.ts';

@@ -1,5 +1,5 @@
-// A region breaks under 200 reads a second (support/regions-rig.ts): what fails, how long answers take, when the region
-// is left alone and when it is back. Every read is of a list that no cache has, but where all regions are gone.
+// Regions that fail under 200 reads per second (rigs/regions-rig.ts): failed reads, latency, ejection and readmission.
+// Every read is of an uncached list, except when all regions are down.
 import { waitUntil } from '../dev/cloud/wait.ts';
 import type { RegionFault } from '../ops/fault/region-fault.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
@@ -12,7 +12,7 @@ import type { BenchResult } from './support/result.ts';
 import { makeListener } from './support/table-data.ts';
 
 const PER_SECOND = 200;
-/** Until the p99 is to be back, and then it is measured. */
+/** Time until the p99 has to recover; the measurement starts after it. */
 const SETTLING_MS = 2_000;
 const MEASURED_MS = 4_000;
 const ALL_FAIL_MS = 60_000;
@@ -20,11 +20,10 @@ const ALL_GONE_MS = 60_000;
 const FLAPPING_MS = 300_000;
 const FLAP_MS = 2_000;
 const READMITTING_MS = 12_000;
-/** Less than the clusters take then, and more than the way. */
+/** Less than the clusters' latency in this part, and more than the round trip. */
 const HURRIED_MS = 200;
 /**
- * At more reads a second, of seven processes on two cores one in a thousand is late by up to 100 ms whatever is asked
- * of the regions.
+ * At a higher rate, seven processes on two cores delay one read in a thousand by up to 100 ms, whatever the regions do.
  */
 const HEDGED_PER_SECOND = 50;
 const HEDGED_MS = 60_000;
@@ -52,7 +51,7 @@ export const benchRegions = async (): Promise<BenchResult> => {
 
 const lasting = (durationMs: number): Phase => ({ perSecond: PER_SECOND, durationMs });
 
-/** As far as they are from Tokyo; nothing is cached. */
+/** Regions at their distances from Tokyo, without caches. */
 async function benchFarRegions(cleanup: Cleanup): Promise<Part> {
   const bindings = { ISOLATE_CACHE_BYTES: '0', REGION_CACHE_BYTES: '0', POPULAR_WARM_SECONDS: '0' };
   const rig = await createRegionsRig(cleanup, { isFar: true, bindings });
@@ -66,11 +65,11 @@ async function benchFarRegions(cleanup: Cleanup): Promise<Part> {
     failed += here;
     return here;
   };
-  /** Under load, which is what brings the probes; how long it took, in ms. */
+  /** Waits for readmission, under load because probes are real reads. Returns the duration in milliseconds. */
   async function readmit(...names: readonly string[]): Promise<number> {
     const loading = load(READMITTING_MS);
     const startedAtMs = performance.now();
-    await waitUntil('the region', () => isHealthy(rig, names), systemClock);
+    await waitUntil('the region to be healthy', () => isHealthy(rig, names), systemClock);
     const tookMs = performance.now() - startedAtMs;
     countFailed(await loading);
     return tookMs;
@@ -122,7 +121,7 @@ async function benchFarRegions(cleanup: Cleanup): Promise<Part> {
   const [cluster] = await load(8_000);
   const isServing = await isHealthy(rig, ['asia']);
   lines.push(
-    `its Bigtable cluster down: ${countFailed([cluster])} failed, p99 ${round(cluster?.p99Ms)} ms, the region ${isServing ? 'still serves' : 'was left'}`,
+    `its Bigtable cluster down: ${countFailed([cluster])} failed, p99 ${round(cluster?.p99Ms)} ms, the region ${isServing ? 'still serves' : 'was ejected'}`,
   );
   await setClusterFault('asia', {});
 
@@ -152,12 +151,12 @@ async function benchFarRegions(cleanup: Cleanup): Promise<Part> {
   return { lines, figures };
 }
 
-/** No way at all to any of them, so that only what a region adds shows; caches as they are deployed. */
+/** Regions without distance, so that only their own latency shows. Caches as deployed. */
 async function benchNearRegions(cleanup: Cleanup): Promise<Part> {
   const rig = await createRegionsRig(cleanup, { isFar: false });
   const { setFault, status } = rig;
   const reads = { user: eachOnce() };
-  // What this machine does to one in a thousand by itself: less than that no hedge can bring.
+  // The machine's own p99.9: hedging cannot go below it.
   const hedging: Phase = { perSecond: HEDGED_PER_SECOND, durationMs: HEDGED_MS };
   const [, undelayed] = await rig.load(reads, lasting((SEEN / PER_SECOND) * 1000), hedging);
 
@@ -165,11 +164,11 @@ async function benchNearRegions(cleanup: Cleanup): Promise<Part> {
   const attemptsOf = async (): Promise<number> => (await status()).counters.edge_attempts_total ?? 0;
   const before = await attemptsOf();
   const [hedged] = await rig.load(reads, hedging);
-  // Those that are let go of too, which the origins may never see.
+  // Attempts include cancelled ones, which may not reach an origin.
   const calls = (await attemptsOf()) - before;
   await setFault({}, ...REGION_NAMES);
   const count = (hedged?.ok ?? 0) + failedOf([hedged]);
-  // Of a thousand answers ten are late by a second: without hedges the 999th takes at least that.
+  // One percent of the answers are late by 1 s: without hedges the p99.9 is at least that.
   const gain = 1_000 / (hedged?.p999Ms ?? Number.POSITIVE_INFINITY);
 
   const popularBefore = (await status()).counters.edge_popular_total ?? 0;
@@ -181,7 +180,7 @@ async function benchNearRegions(cleanup: Cleanup): Promise<Part> {
   return {
     lines: [
       `1 % of origins' answers delayed by 1 s: p99.9 ${round(hedged?.p999Ms)} ms (${round(gain, 1)} times lower than the delay; without delays it is ${round(undelayed?.p999Ms)} ms), ${calls} calls for ${count} reads, ${failedOf([hedged])} failed`,
-      `all regions gone for ${ALL_GONE_MS / 1000} s, half of the reads by listeners who were seen before: ${failedGone} of ${(gone?.ok ?? 0) + failedGone} failed, ${popular} got the popular list`,
+      `all regions gone for ${ALL_GONE_MS / 1000} s, half of the reads by listeners with earlier reads: ${failedGone} of ${(gone?.ok ?? 0) + failedGone} failed, ${popular} got the popular list`,
     ],
     figures: {
       hedgeGain: round(gain, 1),
@@ -193,7 +192,7 @@ async function benchNearRegions(cleanup: Cleanup): Promise<Part> {
   };
 }
 
-/** The nearest region up and down while `loading` goes on. */
+/** Takes the nearest region down and up until `loading` ends. */
 async function flap({ setFault }: RegionsRig, loading: Promise<PhaseReport[]>): Promise<PhaseReport[]> {
   let isOver = false;
   const ended = loading.finally(() => {
@@ -206,7 +205,7 @@ async function flap({ setFault }: RegionsRig, loading: Promise<PhaseReport[]>): 
   return ended;
 }
 
-/** Callers with less time than the clusters take: how many hops go on without them. */
+/** Reads with a deadline below the clusters' latency: the number of hops that continue after it. */
 async function hurry(rig: RegionsRig, cold: Parameters<RegionsRig['load']>[0]) {
   const hopsOf = async () => {
     const { counters } = await rig.status();
@@ -221,7 +220,7 @@ async function hurry(rig: RegionsRig, cold: Parameters<RegionsRig['load']>[0]) {
   const after = await hopsOf();
   for (const name of REGION_NAMES) await rig.setClusterFault(name, {});
   const [hops, late] = [after.hops - before.hops, after.late - before.late];
-  const line = `every cluster 300 ms slower, callers with ${HURRIED_MS} ms: ${failedOf([hurried])} of ${(hurried?.ok ?? 0) + failedOf([hurried])} in vain; of ${hops} hops ${late} went on for more than 10 ms after the deadline`;
+  const line = `every cluster 300 ms slower, callers with ${HURRIED_MS} ms: ${failedOf([hurried])} of ${(hurried?.ok ?? 0) + failedOf([hurried])} failed; ${late} of ${hops} hops continued for more than 10 ms after the deadline`;
   return { hops, late, line };
 }
 

@@ -1,6 +1,5 @@
-// The tiers under real requests: recorded keys, replayed in order through an isolate tier of exactly as many entries as
-// the published LRU hit ratios were taken with, and through isolates, the objects of a region and an origin, to see how
-// few reads of Bigtable are left.
+// Tiers under recorded requests, replayed in order: first an isolate tier with the size of the published LRU hit
+// ratios, then isolates, a region's objects and an origin. Reports hit ratios and the remaining Bigtable reads.
 import { formatCount } from '../ops/cli/format.ts';
 import { createRegionReplay, type RegionReplay } from './rigs/region-replay.ts';
 import { createReadThrough, type ReadThrough } from './support/read-through.ts';
@@ -11,7 +10,7 @@ import { readTrace } from './support/trace.ts';
 
 export interface Trace {
   readonly name: string;
-  /** In the README of the real inputs. */
+  /** From the README of the real inputs. */
   readonly published: { readonly entries: number; readonly hitPercent: number };
 }
 
@@ -20,15 +19,13 @@ export const TRACES = {
   web07: { name: 'web07', published: { entries: 16_384, hitPercent: 72.45 } },
 } as const satisfies Record<string, Trace>;
 
-/**
- * The region: so many isolates take turns, in front of objects that hold so many times an isolate's entries together.
- */
+/** Shape of the region: isolates that take turns, and objects with a multiple of an isolate's entries in total. */
 const ISOLATES = 4;
 const SHARDS = 8;
 const REGION_TIMES = 8;
-/** The traces hold no times: this many reads that follow each other are taken as asked at once. */
+/** The traces have no times: this many consecutive reads count as concurrent. */
 const AT_ONCE = 64;
-/** As many of a trace's reads go through the region: the ratios have settled by then. */
+/** Maximum number of reads through the region; the ratios have settled by then. */
 const MAX_REGION_READS = 1_000_000;
 
 export async function benchTraces(): Promise<BenchResult> {
@@ -79,7 +76,10 @@ async function measure(id: string, trace: Trace): Promise<BenchResult> {
   return { report: report.join('\n'), figures };
 }
 
-/** What of a trace's reads isolates that take turns ask their region for, and the region its origin. */
+/**
+ * Replays a trace through isolates that take turns, their region and its origin. Returns the number of reads at each
+ * step.
+ */
 export async function replayRegion(trace: Trace, maxReads = MAX_REGION_READS): Promise<RegionReplay['counted']> {
   const { entries } = trace.published;
   const replay = await createRegionReplay({

@@ -1,4 +1,4 @@
-// Which Bigtable the local cloud runs on: the embedded one, Google's emulator, or Cloud Bigtable itself.
+// Choice of the Bigtable behind the local cloud: the embedded one, Google's emulator, or Cloud Bigtable.
 import { parseClusters } from '../ops/cli/settings.ts';
 import { LOCAL_CLUSTERS, LOCAL_INSTANCE, LOCAL_PROJECT } from './topology.ts';
 

@@ -1,4 +1,4 @@
-// Where a part of the local cloud takes orders: a small HTTP app on 127.0.0.1, for commands in another process.
+// HTTP control port of a part of the local cloud, on 127.0.0.1 only. Commands in other processes use it.
 import { once } from 'node:events';
 import { createAdaptorServer } from '@hono/node-server';
 import type { Hono } from 'hono';
@@ -10,7 +10,7 @@ export interface ControlListener {
 
 export const CONTROL_HOST = '127.0.0.1';
 
-/** Port 0 takes any that is free. Rejects when the port is taken. */
+/** Port 0 picks a free port. Rejects if the port is in use. */
 export async function startControlListener(app: Hono, port: number): Promise<ControlListener> {
   const server = createAdaptorServer({ fetch: app.fetch });
   server.listen(port, CONTROL_HOST);

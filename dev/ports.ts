@@ -1,44 +1,39 @@
-// Ports of this machine: whether those that are about to be used are free, asked before anything is started, and ports
-// for what is started beside others of its kind, as tests and benchmarks do.
+// Free ports of this machine: a check before `npm start` uses its ports, and random ones for tests and benchmarks.
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { type Random, systemRandom } from '../shared/runtime/random.ts';
 
-/** Above what well-known services use. */
+/** Above the ports of well-known services. */
 const FIRST_PORT = 10_000;
 /**
- * Below the ports that systems choose themselves, for connections and for who listens on port 0 (Linux from 32 768,
- * macOS from 49 152, RFC 6335): such a port, free now, may be wrangler's a second later, before what it was found for
- * listens.
+ * Below the ephemeral ports (Linux from 32 768, macOS from 49 152, RFC 6335): the system may give a free ephemeral port
+ * to another process before the caller listens on it.
  */
 const END_PORT = 32_768;
 const MAX_TRIES = 100;
 
-/** Throws an Error that names the first port that is taken and what it was wanted for. */
+/** Throws an Error with the first port that is in use and its purpose. */
 export async function requireFreePorts(wanted: ReadonlyMap<number, string>): Promise<void> {
   for (const [port, purpose] of wanted) {
-    const refusal = await whyNotListen(port);
-    if (refusal === undefined) continue;
-    throw new Error(`port ${port} (${purpose}) is taken or cannot be used: ${refusal.message}`, { cause: refusal });
+    const error = await tryListen(port);
+    if (error === undefined) continue;
+    throw new Error(`port ${port} (${purpose}) is in use or cannot be used: ${error.message}`, { cause: error });
   }
 }
 
-/**
- * `count` ports in a row, from 10 000 to 32 767, each free now on 127.0.0.1. Throws an Error when chance finds none in
- * 100 tries.
- */
+/** `count` consecutive ports from 10 000 to 32 767, each free now on 127.0.0.1. Throws an Error after 100 tries. */
 export async function findFreePorts(count: number, random: Random = systemRandom): Promise<number[]> {
   for (let attempt = 0; attempt < MAX_TRIES; attempt++) {
     const first = FIRST_PORT + Math.floor(random() * (END_PORT - FIRST_PORT - count + 1));
     const ports = Array.from({ length: count }, (_, i) => first + i);
-    const refusals = await Promise.all(ports.map((port) => whyNotListen(port)));
-    if (refusals.every((refusal) => refusal === undefined)) return ports;
+    const errors = await Promise.all(ports.map((port) => tryListen(port)));
+    if (errors.every((error) => error === undefined)) return ports;
   }
   throw new Error(`expected ${count} free ports in a row on 127.0.0.1, got none in ${MAX_TRIES} tries`);
 }
 
-/** Listens for a moment: why that fails, or undefined. */
-export async function whyNotListen(port: number, host = '127.0.0.1'): Promise<Error | undefined> {
+/** Listens briefly. Returns the error if that fails, else undefined. */
+export async function tryListen(port: number, host = '127.0.0.1'): Promise<Error | undefined> {
   const server = createServer();
   try {
     server.listen(port, host);

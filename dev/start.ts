@@ -1,5 +1,5 @@
-// `npm start`: runs the local cloud until Ctrl-C, or with --detach until `npm stop`. One clear line and a non-zero exit
-// when it cannot.
+// `npm start`: runs the local cloud until Ctrl-C, or with --detach until `npm stop`. On failure it prints one line and
+// exits with a non-zero code.
 import { join } from 'node:path';
 import { systemClock } from '../shared/runtime/clock.ts';
 import { type ReadyMessage, startDetached } from './cloud/detach.ts';
@@ -25,11 +25,17 @@ async function main(args: readonly string[]): Promise<number> {
   if (options === undefined) return 0;
   const { launcher, children } = findRunning(options.stateDirectory);
   if (launcher !== undefined) {
-    return report(new Error(`it runs already (process ${launcher.pid}); \`npm stop\` ends it`), EXIT_FAILED);
+    return report(
+      new Error(`a local cloud is already running (process ${launcher.pid}): stop it with \`npm stop\``),
+      EXIT_FAILED,
+    );
   }
   if (children.length > 0) {
-    const left = children.map(({ pid }) => pid).join(', ');
-    return report(new Error(`processes of an earlier start are left (${left}); \`npm stop\` ends them`), EXIT_FAILED);
+    const pids = children.map(({ pid }) => pid).join(', ');
+    return report(
+      new Error(`processes of an earlier start still run (${pids}): stop them with \`npm stop\``),
+      EXIT_FAILED,
+    );
   }
   return options.detach ? startDetached(args, options.stateDirectory) : runUntilInterrupted(options);
 }
@@ -44,7 +50,7 @@ async function runUntilInterrupted(options: StartOptions): Promise<number> {
       const isDetached = process.send !== undefined;
       const howToEnd = isDetached ? '`npm stop` ends it.' : 'Ctrl-C ends it.';
       const welcome = await describeCloud(cloud, { howToEnd, logs: join(stateDirectory, 'logs') });
-      if (isDetached) tellReady({ welcome }, interrupt);
+      if (isDetached) sendReady({ welcome }, interrupt);
       else process.stdout.write(welcome);
       return await Promise.race([cloud.failure, interrupted]);
     } finally {
@@ -57,7 +63,7 @@ async function runUntilInterrupted(options: StartOptions): Promise<number> {
   }
 }
 
-/** Rejects when the process is asked to end, or nobody is left to hear of it. */
+/** Rejects when the process gets a signal or its parent has disconnected. */
 function onInterrupt(): { interrupt: () => void; interrupted: Promise<never> } {
   const { promise: interrupted, reject } = Promise.withResolvers<never>();
   interrupted.catch(() => undefined);
@@ -68,8 +74,8 @@ function onInterrupt(): { interrupt: () => void; interrupted: Promise<never> } {
   return { interrupt, interrupted };
 }
 
-/** Whoever waited for it goes then; who went before does not leave a cloud behind. */
-function tellReady(message: ReadyMessage, interrupt: () => void): void {
+/** Sends the ready message. The parent disconnects after it. If the message cannot be sent, the cloud stops. */
+function sendReady(message: ReadyMessage, interrupt: () => void): void {
   process.off('disconnect', interrupt);
   process.send?.(message, undefined, undefined, (error) => {
     if (error !== null) interrupt();

@@ -1,4 +1,5 @@
-// `npm stop`: ends the local cloud of this directory, what a killed one left included, and returns when it is gone.
+// `npm stop`: ends the local cloud of this directory, including processes that a killed launcher left. It returns when
+// every process has ended.
 import { stateDirectory } from '../ops/cli/settings.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
 import { endGroup } from './cloud/children.ts';
@@ -10,7 +11,7 @@ const directory = stateDirectory();
 const { launcher, children } = findRunning(directory);
 if (launcher !== undefined) {
   process.kill(launcher.pid, 'SIGTERM');
-  await waitUntil(`the end of process ${launcher.pid}`, async () => !isRunning(launcher), systemClock);
+  await waitUntil(`process ${launcher.pid} to end`, async () => !isRunning(launcher), systemClock);
 } else {
   await Promise.all(children.map(({ pid }) => endGroup(pid, systemClock)));
   clearState(directory);

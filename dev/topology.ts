@@ -1,5 +1,5 @@
-// What the local cloud is made of: names, places and ports. The regions stand where Google Cloud has them: Singapore,
-// Belgium, Iowa.
+// Constants of the local cloud: names, locations and ports. The regions are at the places of Google Cloud's regions:
+// Singapore, Belgium, Iowa.
 import type { Coordinates, Region } from '../shared/domain/regions.ts';
 
 export const LOCAL_PROJECT = 'earshot-local';
@@ -7,7 +7,7 @@ export const LOCAL_INSTANCE = 'recommendations';
 
 export interface Ports {
   readonly edge: number;
-  /** The first of three in a row: asia, europe, us. */
+  /** The first of three consecutive ports: asia, europe, us. */
   readonly origins: number;
   readonly bigtable: number;
 }
@@ -22,22 +22,22 @@ const places: readonly Place[] = [
   { name: 'us', locationHint: 'enam', latitude: 41.26, longitude: -95.86 },
 ];
 
-/** The three regions with their origins on `firstPort` and the two after it. */
+/** The three regions with their origins on `firstPort` and the next two ports. */
 export const makeRegions = (firstPort: number): Region[] =>
   places.map((place, i) => ({ ...place, origin: `http://127.0.0.1:${firstPort + i}` }));
 
-/** Cluster id by region; the embedded Bigtable names its clusters as the regions. */
+/** Cluster id by region. The embedded Bigtable names its clusters after the regions. */
 export const LOCAL_CLUSTERS: Readonly<Record<string, string>> = Object.fromEntries(
   places.map(({ name }) => [name, name]),
 );
 
-/** Where a caller is who does not say: wrangler's own idea of this machine is Texas, too. */
+/** Location of a caller without Earshot-Dev-Location. Wrangler also places this machine in Texas. */
 export const DEFAULT_DEV_LOCATION = 'DFW';
 
-/** The origins listen this far up, behind the ways to them, and the control of the embedded Bigtable above its port. */
+/** Offset from a region proxy's port to its origin's port, and from Bigtable's port to its control port. */
 export const BEHIND_PORT_OFFSET = 10;
 
-/** Where a caller can say it is, by the code of the airport beside the data centre. */
+/** Locations that a caller can name, by the airport code of the data centre. */
 export const DEV_LOCATIONS: Readonly<Record<string, Coordinates>> = {
   AMS: { latitude: 52.31, longitude: 4.76 },
   BOM: { latitude: 19.09, longitude: 72.87 },

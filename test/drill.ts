@@ -1,4 +1,4 @@
-// `npm run drill -- NAME [--rounds N]`: one long proof, alone and with more rounds than `npm test` gives it.
+// `npm run drill -- NAME [--rounds N]`: runs one long test alone, with more rounds than `npm test`.
 import { spawnSync } from 'node:child_process';
 import { globSync } from 'node:fs';
 import { basename, join } from 'node:path';

@@ -1,5 +1,5 @@
-// The worker as it is deployed, in `workerd serve`: what a hit in the isolate, a batch of them, its start and its
-// memory cost. Beside it, in a process of its own, a bare Hono route that answers the same bytes.
+// Cost of the deployed worker in `workerd serve`: a hit in the isolate, a batch of hits, start-up and memory. The
+// baseline is a bare Hono route with the same bytes, in its own process.
 
 import { READS_PER_BATCH } from '../rigs/edge-asks.ts';
 import { createEdgeRig } from '../rigs/edge-rig.ts';
@@ -34,7 +34,7 @@ export const benchEdge = (): Promise<BenchResult> =>
     };
     const report = [
       `a list from the isolate: ${figures.hitCpuUs} us of CPU, ${figures.isolateHitCpuVsBare} times that of a bare Hono route with the same bytes (${figures.bareCpuUs} us)`,
-      `  at ${figures.hitsPerSecond} and ${figures.barePerSecond} requests/s, which is what one client beside them asked for`,
+      `  at ${figures.hitsPerSecond} and ${figures.barePerSecond} requests/s, the rate of one client on the same machine`,
       `a batch of ${READS_PER_BATCH} such lists: ${figures.batchCpuUs} us of CPU, that of ${figures.batch100VsSingleHits} single ones`,
       `  (medians of ${ROUNDS} rounds in turn, ${REQUESTS} requests or ${BATCHES} batches each)`,
       `start to first answer: ${figures.startUpMs} ms, a bare worker ${figures.bareStartUpMs} ms; to the first list ${figures.firstListMs} ms`,

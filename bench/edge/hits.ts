@@ -1,6 +1,6 @@
-// CPU of the workerd process per request: a list that the isolate holds, the same bytes from a bare route, and batches
-// of such lists. The three take turns in slices of a fraction of a second, so that whatever else the machine does meets
-// all of them.
+// CPU of the workerd process per request: a list from the isolate's memory, the same bytes from a bare route, and
+// batches of such lists. The three alternate in slices of a fraction of a second, so that other load on the machine
+// affects all of them.
 
 import type { Answer, Ask } from '../load/http-load.ts';
 import { createBatchAsks, expectBatch, expectHit, expectOk, READS_PER_BATCH } from '../rigs/edge-asks.ts';
@@ -9,17 +9,17 @@ import { cpuTimeMs } from '../support/cpu-time.ts';
 import { median } from '../support/statistics.ts';
 
 export const ROUNDS = 7;
-/** In a round, together a second of CPU and more, of which the 10 ms that Linux counts in are little. */
+/** Requests per round. They use a second of CPU or more, much longer than Linux's resolution of 10 ms. */
 export const REQUESTS = 12_000;
 export const BATCHES = 500;
 const SLICES = 20;
-/** Before anything is measured, so that V8 has compiled what is hot. */
+/** Requests before the measurement, so that V8 has compiled the hot code. */
 const WARM_UP_ROUNDS = 2;
-/** Of so many answers one is looked at closely; more would only slow down the client. */
+/** One of this many answers is compared byte by byte. More would slow down the client. */
 const SAMPLE_EVERY = 97;
 
 export interface Cost {
-  /** Of CPU, per request. */
+  /** CPU per request. */
   readonly micros: number;
   readonly perSecond: number;
 }
@@ -27,7 +27,7 @@ export interface Cost {
 export interface Costs {
   readonly hit: Cost;
   readonly bare: Cost;
-  /** Per batch. */
+  /** CPU per batch. */
   readonly batch: Cost;
   readonly hitVsBare: number;
   readonly batchVsHit: number;
@@ -36,7 +36,7 @@ export interface Costs {
 type Name = 'hit' | 'bare' | 'batch';
 type Round = Readonly<Record<Name, Cost>>;
 
-/** What is sent to `served` in a round: `count` requests, each answer of which `check` takes or throws for. */
+/** The requests to `served` in a round: `count` of them. `check` throws for a wrong answer. */
 interface Subject {
   readonly served: Served;
   readonly count: number;

@@ -1,5 +1,5 @@
-// What the isolate holds after it was asked for far more lists than fit: its live bytes, seen by the inspector, beyond
-// those of a warm isolate that holds next to none. A process of its own, because an inspector costs time.
+// Live bytes of an isolate after requests for many more lists than fit, beyond those of a warm and nearly empty
+// isolate. Measured through the inspector, in its own process because an inspector costs time.
 import { createBatchAsks, expectHit, expectOk, makeListAsks, makeUsers, READS_PER_BATCH } from '../rigs/edge-asks.ts';
 import type { EdgeRig } from '../rigs/edge-rig.ts';
 import { connectInspector, measureLiveBytes } from '../rigs/inspector.ts';
@@ -33,7 +33,7 @@ export async function measureMemory({ startEdge, origin, isolateCacheBytes }: Ed
   inspector.close();
   if (origin.reads - readsBefore < LISTS)
     throw new Error(`expected ${LISTS} lists to be new to the isolate, got ${origin.reads - readsBefore}`);
-  // The last that came in must be held, or the memory would be small for the wrong reason.
+  // The last list must be in memory, or the figure is low for the wrong reason.
   const [last] = await makeListAsks(makeUsers(1, WARM_UP_USERS + LISTS - 1));
   if (last !== undefined) expectHit(await load.ask(last));
   await stop();

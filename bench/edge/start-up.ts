@@ -1,5 +1,5 @@
-// What starting costs: from before workerd is started until it has answered, for the worker and for a bare one. What is
-// in both is workerd's own.
+// Start-up time of the worker and of a bare one: from before workerd starts until its first answer. The part common to
+// both is workerd's own.
 
 import type { Ask } from '../load/http-load.ts';
 import { expectOk } from '../rigs/edge-asks.ts';
@@ -10,13 +10,13 @@ import { median } from '../support/statistics.ts';
 export const PAIRS = 7;
 
 export interface StartUps {
-  /** Milliseconds until the first answer, for which no origin is asked. */
+  /** Milliseconds until the first answer without an origin request. */
   readonly edgeMs: number;
   readonly bareMs: number;
-  /** Milliseconds until the first list, which comes from the origin. */
+  /** Milliseconds until the first list from the origin. */
   readonly listMs: number;
   /**
-   * Milliseconds of CPU until the first answer, beyond those of the bare one: reading, compiling and running the
+   * Milliseconds of CPU until the first answer, beyond those of the bare worker: reading, compiling and running the
    * script.
    */
   readonly cpuBeyondBareMs: number;
@@ -25,7 +25,7 @@ export interface StartUps {
 interface Start {
   readonly firstMs: number;
   readonly cpuMs: number;
-  /** Milliseconds until the last of the answers. */
+  /** Milliseconds until the last answer. */
   readonly allMs: number;
 }
 

@@ -1,5 +1,5 @@
-// `node bench/ingest/bare.ts COUNT`: the loop that one would write first, with the same client, batches and number in
-// flight as the loader, and rows that are made on the spot: no file, no parsing, no checks, no retries.
+// `node bench/ingest/bare.ts COUNT`: baseline of the loader. A plain loop with the same client, batch size and
+// concurrency, over generated rows: no file, parsing, checks or retries.
 import { connectBigtable } from '../../origin/bigtable/connection.ts';
 import { FAMILIES, makeListQualifier, makeRowKey, TABLES } from '../../shared/domain/keys.ts';
 import { ITEM_SEPARATOR } from '../../shared/domain/list.ts';

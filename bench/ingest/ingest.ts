@@ -1,6 +1,6 @@
-// Loading: `earshot ingest` against a bare mutateRows loop with the same client, batches and number in flight, both in
-// processes of their own against one embedded Bigtable; then a million lists, with the loader's own memory, and how
-// long Bigtable takes for a point read of them.
+// Ingest: `earshot ingest` against a bare mutateRows loop with the same client, batch size and concurrency. Each runs
+// in its own process against one embedded Bigtable. Then one million lists: the loader's memory, and Bigtable's time
+// for point reads of them.
 import { join } from 'node:path';
 import { LOCAL_CLUSTERS } from '../../dev/topology.ts';
 import { lastJson, type Run, run, startBigtable } from '../rigs/processes.ts';
@@ -70,7 +70,7 @@ async function measure({ env, controlUrl }: Awaited<ReturnType<typeof startBigta
 }
 
 const script = (name: string): string => join(import.meta.dirname, name);
-/** Run as a command, with the flags of its first line. */
+/** Runs a command with the flags of its first line. */
 const earshot = join(import.meta.dirname, '../../ops/earshot.ts');
 
 const round = (value: number, digits: number): number => Number(value.toFixed(digits));

@@ -1,4 +1,4 @@
-// `node bench/ingest/point-reads.ts ROWS READS CONTROL_URL`: reads single rows out of ROWS by random; prints the
+// `node bench/ingest/point-reads.ts ROWS READS CONTROL_URL`: reads random single rows out of ROWS and prints the
 // server's own time for them.
 import { createRecommendationTable } from '../../origin/bigtable/recommendation-table.ts';
 import { unitHash } from '../../shared/runtime/hash.ts';

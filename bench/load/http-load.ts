@@ -18,7 +18,9 @@ export interface Answer {
 
 export interface HttpLoad {
   ask(ask: Ask): Promise<Answer>;
-  /** Sends `count` requests, one per connection at a time, and passes each answer to `check`. Rejects when one fails. */
+  /**
+   * Sends `count` requests, one per connection at a time, and passes each answer to `check`. Rejects when one fails.
+   */
   run(count: number, askOf: (i: number) => Ask, check: (answer: Answer, i: number) => void): Promise<void>;
   close(): void;
 }

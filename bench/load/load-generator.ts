@@ -1,5 +1,5 @@
-// `node bench/load/load-generator.ts`: one HTTP request after another over kept connections. Its orders come as JSON on
-// standard input (LoadOrder); it prints one line of JSON (LoadReport) and ends.
+// `node bench/load/load-generator.ts`: closed-loop load over kept-alive connections. Reads its order as JSON from
+// standard input (LoadOrder), prints one line of JSON (LoadReport) and ends.
 import type { LoadOrder, LoadReport } from './load.ts';
 import { openRawConnection } from './raw-connection.ts';
 

@@ -1,4 +1,4 @@
-// Load from a process of its own (bench/load/load-generator.ts).
+// Closed-loop load from its own process (bench/load/load-generator.ts).
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -6,28 +6,28 @@ import { join } from 'node:path';
 export interface LoadOrder {
   readonly port: number;
   readonly connections: number;
-  /** Whole HTTP/1.1 requests, sent in turn. */
+  /** Complete HTTP/1.1 requests, sent in turn. */
   readonly requests: readonly string[];
   readonly warmUpMs: number;
   readonly durationMs: number;
-  /** So many latencies are kept, the last ones. */
+  /** Number of latencies kept: those of the last requests. */
   readonly maxSamples: number;
 }
 
 export interface LoadReport {
   readonly requests: number;
-  /** Of these, answered by anything but 200. */
+  /** Number of these answers with a status other than 200. */
   readonly failed: number;
   readonly bytes: number;
   readonly durationMs: number;
-  /** Of the generator itself. */
+  /** CPU of the generator itself. */
   readonly cpuMs: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
-  /** The body of the first answer, a byte a character, and which of the requests it answers. */
+  /** The body of the first answer, one character per byte, and the index of its request. */
   readonly firstBody: string;
   readonly firstIndex: number;
-  /** Status and body of the first that failed, empty without one. */
+  /** Status and body of the first failure; empty without one. */
   readonly firstFailure: string;
 }
 
@@ -41,7 +41,7 @@ export const makeHttpRequest = (path: string, headers: Readonly<Record<string, s
   return `${body === undefined ? 'GET' : 'POST'} ${path} HTTP/1.1\r\n${lines.join('')}\r\n${body ?? ''}`;
 };
 
-/** Rejects when the generator fails, or an answer is not 200. */
+/** Rejects if the generator fails or an answer is not 200. */
 export async function runLoad(order: LoadOrder): Promise<LoadReport> {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'load-generator.ts')], {
     stdio: ['pipe', 'pipe', 'inherit'],

@@ -1,18 +1,18 @@
-// `node bench/load/open-load-generator.ts`: requests at a rate that does not ask how the server is: each is sent when
-// it is due, over a kept connection that is free or a new one, and timed from when it was due. Its orders come as JSON
-// on standard input (OpenLoadOrder); it prints one line of JSON (a PhaseReport for each phase) and ends.
+// `node bench/load/open-load-generator.ts`: open-loop load at a fixed rate. Each request is sent when it is due, over a
+// free or new connection, and timed from its due time. Reads its order as JSON from standard input (OpenLoadOrder),
+// prints one line of JSON (a PhaseReport per phase) and ends.
 import { setTimeout as pause } from 'node:timers/promises';
 import type { OpenLoadOrder, Phase, PhaseReport } from './open-load.ts';
 import { openRawConnection, type RawConnection } from './raw-connection.ts';
 
 const TICK_MS = 2;
-/** Servers close what has been idle for some seconds, and what is sent at that moment is lost. */
+/** Servers close connections that are idle for some seconds; a request sent at that moment would be lost. */
 const MAX_IDLE_MS = 2_000;
 const ERROR_FRAME = Buffer.from('{"kind":"error"');
 
 const order = JSON.parse((await process.stdin.toArray()).join('')) as OpenLoadOrder;
 const requests = order.requests.map((text) => Buffer.from(text, 'latin1'));
-/** The one that was used last comes last. */
+/** Ordered by last use; the most recent one is last. */
 const free: { readonly connection: RawConnection; readonly sinceMs: number }[] = [];
 let connections = 0;
 let next = 0;
@@ -20,7 +20,7 @@ let next = 0;
 type Outcome = 'ok' | 'shed' | 'failed';
 
 function ask(): Promise<Outcome> {
-  const connection = takeFree() ?? open();
+  const connection = pollFree() ?? open();
   if (connection === undefined) return Promise.resolve('failed');
   return new Promise((resolve) => {
     connection.send(requests[next++ % requests.length] as Buffer, (answer) => {
@@ -36,7 +36,7 @@ function ask(): Promise<Outcome> {
   });
 }
 
-function takeFree(): RawConnection | undefined {
+function pollFree(): RawConnection | undefined {
   const oldestMs = performance.now() - MAX_IDLE_MS;
   while (free[0] !== undefined && free[0].sinceMs < oldestMs) {
     free.shift()?.connection.close();
@@ -85,6 +85,6 @@ async function run({ perSecond, durationMs, fromMs = 0 }: Phase): Promise<PhaseR
 
 const reports: PhaseReport[] = [];
 for (const phase of order.phases) reports.push(await run(phase));
-// All are free now. The process ends by itself, when what it has printed has been read.
+// All connections are free now. The process ends when its output has been read.
 for (const { connection } of free) connection.close();
 process.stdout.write(`${JSON.stringify(reports)}\n`);

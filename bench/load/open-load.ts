@@ -1,4 +1,4 @@
-// Load that does not wait for the server, from a process of its own (bench/load/open-load-generator.ts).
+// Open-loop load, which does not wait for the server, from its own process (bench/load/open-load-generator.ts).
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -6,34 +6,34 @@ import { join } from 'node:path';
 export interface Phase {
   readonly perSecond: number;
   readonly durationMs: number;
-  /** What was due before is not counted. Default: 0 */
+  /** Requests due before this time are not counted. Default: 0 */
   readonly fromMs?: number;
 }
 
 export interface OpenLoadOrder {
   readonly port: number;
-  /** Whole HTTP/1.1 requests, sent in turn. */
+  /** Complete HTTP/1.1 requests, sent in turn. */
   readonly requests: readonly string[];
-  /** What is due when all are taken has failed. */
+  /** A request that is due while all connections are in use counts as failed. */
   readonly maxConnections: number;
   readonly phases: readonly Phase[];
 }
 
 export interface PhaseReport {
   readonly ok: number;
-  /** Answered with 503, or with keys that were refused. */
+  /** Answers with 503 or with shed keys. */
   readonly shed: number;
   readonly failed: number;
   readonly okPerSecond: number;
-  /** Of those that were answered in full, from when they were due. */
+  /** Latency of complete answers, from the due time. */
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly p999Ms: number;
-  /** The most requests that were under way at once. */
+  /** Maximum number of requests in flight. */
   readonly mostOpen: number;
 }
 
-/** One report a phase. Rejects when the generator fails. */
+/** One report per phase. Rejects if the generator fails. */
 export async function runOpenLoad(order: OpenLoadOrder): Promise<PhaseReport[]> {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'open-load-generator.ts')], {
     stdio: ['pipe', 'pipe', 'inherit'],

@@ -1,28 +1,28 @@
-// One kept HTTP/1.1 connection, as cheap as Node can have it: load generators share the machine with what they measure.
-// Answers are told apart by their Content-Length.
+// One kept-alive HTTP/1.1 connection with minimal CPU: load generators share the machine with the measured process.
+// Content-Length delimits the answers.
 import { connect } from 'node:net';
 
 export interface RawAnswer {
   readonly status: number;
   /**
-   * Until the next request is sent: its memory is used again, because collecting garbage takes CPU from what is
-   * measured.
+   * Valid until the next request is sent. The memory is reused, because garbage collection takes CPU from the measured
+   * process.
    */
   readonly body: Buffer;
 }
 
 export interface RawConnection {
-  /** False once either side has closed it. */
+  /** False after either side has closed the connection. */
   isOpen(): boolean;
-  /** Sends a whole request; `done` is told the answer, or why there is none. One at a time. */
+  /** Sends a complete request and calls `done` with the answer or an error. One request at a time. */
   send(request: Buffer, done: (answer: RawAnswer | Error) => void): void;
   close(): void;
 }
 
 const HEADER_END = Buffer.from('\r\n\r\n');
 /**
- * Of all connections: what came is copied before another reads. A buffer for each would be collected whenever
- * connections come and go.
+ * Shared by all connections: bytes are copied before the next read. A buffer per connection would become garbage when
+ * connections open and close often.
  */
 const READ_BUFFER = Buffer.alloc(256 * 1024);
 
@@ -40,7 +40,7 @@ export function openRawConnection(port: number, onBytes: (count: number) => void
       buffer: READ_BUFFER,
       callback: (count, buffer) => {
         onBytes(count);
-        take(Buffer.from(buffer.buffer, buffer.byteOffset, count));
+        readChunk(Buffer.from(buffer.buffer, buffer.byteOffset, count));
         return true;
       },
     },
@@ -50,12 +50,12 @@ export function openRawConnection(port: number, onBytes: (count: number) => void
   socket.on('close', () => finish(new Error('the connection was closed')));
 
   function finish(answer: RawAnswer | Error): void {
-    const told = done;
+    const callback = done;
     done = undefined;
-    told?.(answer);
+    callback?.(answer);
   }
 
-  function take(chunk: Buffer): void {
+  function readChunk(chunk: Buffer): void {
     let rest = chunk;
     if (body === undefined) {
       head = head.length === 0 ? chunk : Buffer.concat([head, chunk]);
@@ -86,13 +86,13 @@ export function openRawConnection(port: number, onBytes: (count: number) => void
 
   return {
     isOpen: () => socket.writable,
-    send: (request, told) => {
-      // What has been closed says nothing more, not even that it cannot be written to.
+    send: (request, callback) => {
+      // A closed socket emits no further events, not even for a failed write.
       if (!socket.writable) {
-        told(new Error('the connection had been closed'));
+        callback(new Error('the connection had been closed'));
         return;
       }
-      done = told;
+      done = callback;
       socket.write(request);
     },
     close: () => socket.destroy(),

@@ -1,4 +1,4 @@
-// What listeners and services ask the worker for, and what its answers must be for a figure to mean anything.
+// Requests of listeners and services to the worker, and checks of its answers.
 import { DEFAULT_LIFETIME_MS, mintToken } from '../../ops/token/mint-token.ts';
 import { LISTENER_AUDIENCE, type Scope } from '../../shared/domain/identity.ts';
 import { DEFAULT_LIMIT } from '../../shared/domain/list.ts';
@@ -13,7 +13,7 @@ const mint = (user: string, scope: Scope[]): Promise<string> =>
 export const makeUsers = (count: number, first = 0): string[] =>
   Array.from({ length: count }, (_, i) => `listener:${first + i}`);
 
-/** Each user's own read, with the user's own token. */
+/** Each user's own read, with the user's token. */
 export const makeListAsks = (users: readonly string[]): Promise<Ask[]> =>
   Promise.all(
     users.map(async (user) => ({
@@ -22,7 +22,7 @@ export const makeListAsks = (users: readonly string[]): Promise<Ask[]> =>
     })),
   );
 
-/** Makes a batch of users' reads, all with the token of one service. */
+/** Makes a batch of users' reads with one service's token. */
 export async function createBatchAsks(): Promise<(users: readonly string[]) => Ask> {
   const token = await mint('bench-service', ['recs:read:any']);
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
@@ -33,19 +33,19 @@ export async function createBatchAsks(): Promise<(users: readonly string[]) => A
   });
 }
 
-/** Throws an Error for anything but a 200. */
+/** Throws an Error unless the status is 200. */
 export function expectOk({ status, body }: Answer): void {
   if (status !== 200) throw new Error(`expected status 200, got ${status}: ${body.toString().slice(0, 200)}`);
 }
 
-/** Throws an Error for anything but a list that the isolate itself had. */
+/** Throws an Error unless the list is a hit in the isolate. */
 export function expectHit({ headers }: Answer): void {
   const status = headers['cache-status'];
   if (!/^isolate; hit(; ttl=\d+)?$/.test(String(status)))
     throw new Error(`expected a hit in the isolate, got ${status}`);
 }
 
-/** Throws an Error for anything but whole lists of `users`, in their order. */
+/** Throws an Error unless the answer has the complete lists of `users`, in order. */
 export function expectBatch({ body }: Answer, users: readonly string[]): void {
   const { results } = JSON.parse(body.toString()) as {
     results: { status: number; user?: string; source?: string; items?: unknown[] }[];

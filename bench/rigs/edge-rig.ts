@@ -1,5 +1,4 @@
-// The worker and a bare one, bundled and ready to be started, before one origin. The bare one is given the real one's
-// own answers.
+// The bundled worker and a bare one in front of one origin. The bare worker gets the real one's answers.
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +9,7 @@ import { type ListOrigin, startListOrigin } from './list-origin.ts';
 import { bundleEdge, bundleLike, type WorkerBundle } from './worker-bundle.ts';
 import { startWorkerd, type Workerd } from './workerd.ts';
 
-/** Requests under way at once, each over its own connection. */
+/** Requests in flight, each over its own connection. */
 const CONNECTIONS = 8;
 const USERS = 100;
 
@@ -20,7 +19,7 @@ export interface Served extends Workerd {
 
 export interface EdgeRig {
   readonly bundle: WorkerBundle;
-  /** Bytes that the isolate may hold, as configured. */
+  /** Maximum bytes in the isolate's memory tier, as configured. */
   readonly isolateCacheBytes: number;
   readonly origin: ListOrigin;
   readonly users: readonly string[];
@@ -56,7 +55,7 @@ export async function createEdgeRig(cleanup: Cleanup): Promise<EdgeRig> {
     ...bundle.vars,
     ENVIRONMENT: 'local',
     REGIONS: makeRegions(origin.url),
-    // The bench is about the isolate: without Durable Objects the worker asks the origin itself.
+    // The benchmark measures the isolate: without Durable Objects the worker reads from the origin itself.
     REGION_TIER: 'off',
     TOKEN_SECRET,
     ORIGIN_SECRET: 'origin-secret-for-benches-only-0123456789-',

@@ -1,4 +1,4 @@
-// The memory of workerd's one isolate, through its inspector (Chrome DevTools Protocol over a WebSocket).
+// Memory of workerd's only isolate, through its inspector (Chrome DevTools Protocol over a WebSocket).
 import { once } from 'node:events';
 
 const REPLY_TIMEOUT_MS = 10_000;
@@ -6,9 +6,9 @@ const REPLY_TIMEOUT_MS = 10_000;
 export interface HeapUsage {
   /** Bytes of live JavaScript objects. */
   readonly usedSize: number;
-  /** Bytes that the runtime itself holds for objects of JavaScript. */
+  /** Bytes of the runtime's own objects behind JavaScript objects. */
   readonly embedderHeapUsedSize: number;
-  /** Bytes behind array buffers, and of external strings. */
+  /** Bytes of array buffers and external strings. */
   readonly backingStorageSize: number;
 }
 
@@ -23,7 +23,7 @@ export interface Inspector {
   close(): void;
 }
 
-/** Connects to the first isolate there is. */
+/** Connects to the first isolate. */
 export async function connectInspector(port: number): Promise<Inspector> {
   const [target] = (await (await fetch(`http://127.0.0.1:${port}/json`)).json()) as { id: string }[];
   if (target === undefined) throw new Error('expected workerd to have an isolate to inspect, got none');
@@ -32,7 +32,7 @@ export async function connectInspector(port: number): Promise<Inspector> {
   const waiting = new Map<number, (reply: Reply) => void>();
   socket.addEventListener('message', ({ data }) => {
     const reply = JSON.parse(String(data)) as Reply;
-    // What has no id is an event, and none is of interest.
+    // A message without an id is an event; events are ignored.
     if (reply.id !== undefined) waiting.get(reply.id)?.(reply);
   });
   let lastId = 0;
@@ -55,11 +55,11 @@ export async function connectInspector(port: number): Promise<Inspector> {
 }
 
 /**
- * All bytes that are live after a collection, which workerd puts off until the isolate is used: `use` is a request to
- * it.
+ * All live bytes after a garbage collection. workerd delays the collection until the isolate is used: `use` sends a
+ * request to it.
  */
 export async function measureLiveBytes(inspector: Inspector, use: () => Promise<unknown>): Promise<number> {
-  // What the first one finds dead may hold what only the second one can free.
+  // Objects that the first collection finalizes may hold others that only the second one frees.
   for (let i = 0; i < 2; i++) await collectGarbage(inspector, use);
   const usage = await inspector.send<HeapUsage>('Runtime.getHeapUsage');
   return usage.usedSize + usage.embedderHeapUsedSize + usage.backingStorageSize;

@@ -1,5 +1,5 @@
-// An origin that has a list for everybody, made from the user's name: 50 items, about 2 KB. It counts what it is asked,
-// so that a hit can be told from what only looks like one.
+// An origin with a list for every user, derived from the user's name: 50 items, about 2 KB. It counts requested keys,
+// so that tests can tell a real hit from a repeated load.
 import { hash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -34,13 +34,13 @@ const MANIFEST: Manifest = {
 
 export interface ListOrigin {
   readonly url: string;
-  /** Keys that it was asked for so far. */
+  /** Number of requested keys so far. */
   readonly reads: number;
   stop(): Promise<void>;
 }
 
 interface ListOriginOptions {
-  /** Awaited before lists are answered; aborted when whoever asked has closed the connection. */
+  /** Awaited before lists are answered. The signal aborts when the caller closes the connection. */
   readonly beforeLists?: (signal: AbortSignal) => Promise<void>;
 }
 

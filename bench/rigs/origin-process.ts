@@ -1,4 +1,4 @@
-// An origin as it is deployed, in processes of its own.
+// A deployed origin in processes of its own.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -19,11 +19,11 @@ export interface OriginProcess {
   readonly port: number;
   readonly pid: number;
   readonly url: string;
-  /** Kills it if it still runs. */
+  /** Kills the process if it still runs. */
   stop(): Promise<void>;
 }
 
-/** Starts `origin/main.ts` with `env` over the defaults of measurements, and waits until it is ready. */
+/** Starts `origin/main.ts` with `env` over the benchmarks' defaults, and waits until it is ready. */
 export async function startOriginProcess(
   cleanup: Cleanup,
   env: Readonly<Record<string, string>>,
@@ -53,11 +53,11 @@ export async function startOriginProcess(
     exited.then(() => Promise.reject(new Error('the origin ended at its start'))),
   ]);
   const url = `http://127.0.0.1:${port}`;
-  await waitUntil('the origin', () => answersOk(`${url}/readyz`), systemClock);
+  await waitUntil('the origin to be ready', () => answersOk(`${url}/readyz`), systemClock);
   return { port, pid: child.pid ?? 0, url, stop };
 }
 
-/** The first line that says where it listens; what comes after is let go by. */
+/** The first line with the address. Later output is discarded. */
 function portOf(lines: NodeJS.EventEmitter): Promise<number> {
   return new Promise((resolve) => {
     lines.on('line', (line: string) => {
@@ -69,7 +69,7 @@ function portOf(lines: NodeJS.EventEmitter): Promise<number> {
 
 const HOUR_SECONDS = 3600;
 
-/** The token with which the edge calls. */
+/** A token of the edge for the origin. */
 export const mintBenchToken = (): Promise<string> =>
   new SignJWT()
     .setProtectedHeader({ alg: 'HS256' })
@@ -77,7 +77,7 @@ export const mintBenchToken = (): Promise<string> =>
     .setExpirationTime(Math.floor(systemClock.now() / 1000) + HOUR_SECONDS)
     .sign(Buffer.from(BENCH_SECRET));
 
-/** A whole `lists:read`, as the edge sends it. */
+/** A complete `lists:read` request in the edge's form. */
 export const makeListsRead = (token: string, keys: readonly ListQuery[]): string =>
   makeHttpRequest(
     LISTS_READ_PATH,

@@ -1,4 +1,4 @@
-// What is measured runs in processes of its own, so that its memory and its core are its own.
+// Child processes for measured code, so that its memory and CPU are its own.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -8,15 +8,15 @@ import { LOCAL_INSTANCE, LOCAL_PROJECT } from '../../dev/topology.ts';
 import { NODE_ARGS } from '../../origin/node-args.ts';
 
 export interface BenchBigtable {
-  /** For processes that shall use it. */
+  /** Environment for processes that use this Bigtable. */
   readonly env: Readonly<Record<string, string>>;
   readonly controlUrl: string;
-  /** By clients, in all clusters, since it was started. */
+  /** Rows written by clients in all clusters since the start. */
   rowsWritten(): Promise<number>;
   stop(): Promise<void>;
 }
 
-/** An embedded Bigtable on free ports. `nodeArgs`: of Node, besides those of an origin. */
+/** Starts an embedded Bigtable on free ports. `nodeArgs`: arguments of Node, in addition to those of an origin. */
 export async function startBigtable(nodeArgs: readonly string[] = []): Promise<BenchBigtable> {
   const entry = join(import.meta.dirname, '../../dev/bigtable/main.ts');
   const child = spawn(process.execPath, [...NODE_ARGS, ...nodeArgs, entry, '--port', '0', '--control-port', '0'], {
@@ -40,18 +40,18 @@ export async function startBigtable(nodeArgs: readonly string[] = []): Promise<B
 }
 
 export interface Run {
-  /** From before the process was started until it had ended. */
+  /** From before the start of the process until its end. */
   readonly durationMs: number;
-  /** The lines that it printed. */
+  /** Lines of its standard output. */
   readonly lines: readonly string[];
 }
 
-/** Runs a command to its end. Throws an Error when it fails. */
+/** Runs a command to its end. Throws an Error if it fails. */
 export async function run(file: string, args: readonly string[], env: Readonly<Record<string, string>>): Promise<Run> {
   const startedAtMs = performance.now();
   const { stdout } = await promisify(execFile)(file, [...args], { env: { ...process.env, ...env } });
   return { durationMs: performance.now() - startedAtMs, lines: stdout.trim().split('\n') };
 }
 
-/** The JSON of the last line that a run printed. */
+/** The JSON in the last line of a run's output. */
 export const lastJson = <T>({ lines }: Run): T => JSON.parse(lines.at(-1) ?? '') as T;

@@ -1,5 +1,5 @@
-// Isolates in front of the objects of one region, all of them the code that is deployed, and an origin that only counts
-// what it is asked for. Time stands still: nothing expires.
+// Isolates in front of the objects of one region, both running deployed code, with an origin that only counts. The
+// clock does not advance, so nothing expires.
 
 import type { ListRequest } from '../../edge/reads/list-source.ts';
 import { createReadThrough } from '../../edge/reads/read-through.ts';
@@ -21,17 +21,17 @@ import { createCounters } from '../../shared/runtime/counters.ts';
 import { findEntryBytes, TRACE_ENTRY } from '../support/sized-tier.ts';
 
 export interface RegionReplay {
-  /** Reads of the users with these numbers, all at once, each by the next isolate. */
+  /** Reads the lists of these users concurrently; the isolates take turns. */
   read(users: readonly number[]): Promise<void>;
   readonly counted: {
     reads: number;
-    /** Keys that isolates asked the region for. */
+    /** Keys that isolates requested from the region. */
     regionReads: number;
-    /** Keys that the region asked its origin for; a row each. */
+    /** Keys that the region requested from its origin, one row each. */
     rows: number;
-    /** lists:read calls that carried them. */
+    /** lists:read calls with these keys. */
     originCalls: number;
-    /** ReadRows calls that the origin makes of those. */
+    /** ReadRows calls of the origin for them. */
     bigtableCalls: number;
   };
 }
@@ -40,17 +40,17 @@ interface ReplayOptions {
   readonly isolates: number;
   readonly entriesPerIsolate: number;
   readonly shards: number;
-  /** Of all shards together. */
+  /** Entries of all shards together. */
   readonly regionEntries: number;
 }
 
 const REGION: Region = { name: 'r', origin: 'http://127.0.0.1', locationHint: 'weur', latitude: 0, longitude: 0 };
-/** Time stands still, so any will do. */
+/** Any value works: the clock does not advance. */
 const TTL_SECONDS = 3_600;
 const TIMEOUT_MS = 10_000;
 const never = (): number => 0;
 
-/** Eight characters for every int32, so that all entries are of one size. */
+/** Eight characters for every int32, so that all entries have the same size. */
 const makeRequest = (user: number): ListRequest => ({
   key: { surface: 's', variant: 'v', generation: 1, user: (user >>> 0).toString(16).padStart(8, '0') },
   ttlSeconds: TTL_SECONDS,
@@ -71,7 +71,7 @@ export async function createRegionReplay(options: ReplayOptions): Promise<Region
       counted.rows += requests.length;
       counted.originCalls++;
       counted.bigtableCalls += Math.ceil(requests.length / MAX_KEYS_PER_CALL);
-      // Whatever is asked at once has been asked by then.
+      // All concurrent requests have arrived by then.
       await new Promise((resolve) => setImmediate(resolve));
       const entry = makeEntry(TRACE_ENTRY.value, TTL_SECONDS, { storedAtMs: clock.now(), loadMs: 0 }, never);
       return requests.map(() => ({ kind: 'entry', entry, isFromCache: false, regions: [{ region: name }] }));

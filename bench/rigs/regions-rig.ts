@@ -1,5 +1,5 @@
-// The worker as it is deployed, in `workerd serve`, objects of regions included; three origins beside an embedded
-// Bigtable, and before each a way that breaks as it is told. Its callers are in Tokyo.
+// The deployed worker in `workerd serve` with Durable Objects, and three origins behind region proxies in front of an
+// embedded Bigtable. The callers are in Tokyo.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ import { startBigtable } from './processes.ts';
 import { bundleEdge } from './worker-bundle.ts';
 import { startWorkerd } from './workerd.ts';
 
-/** Listeners with a list. */
+/** Number of listeners with a list. */
 export const USERS = 20_000;
 export const REGION_NAMES = ['asia', 'europe', 'us'] as const;
 const FROM = 'NRT';
@@ -32,24 +32,24 @@ export interface RegionsRig {
   /** Reads of `user(0)`, `user(1)` and so on, at the rates of the phases. */
   load(read: ReadsOf, ...phases: Phase[]): Promise<PhaseReport[]>;
   setFault(fault: RegionFault, ...names: readonly string[]): Promise<void>;
-  /** Of the embedded Bigtable's cluster. */
+  /** Sets the fault of a cluster of the embedded Bigtable. */
   setClusterFault(name: string, fault: object): Promise<void>;
   status(): Promise<EdgeStatus>;
-  /** Sum over all origins of a metric, whatever its labels. */
+  /** Sum of a metric over all origins and labels. */
   sumOfOrigins(name: string): Promise<number>;
 }
 
 export interface ReadsOf {
   readonly user: (i: number) => string;
-  /** Default: whatever there is. */
+  /** Default: popular lists. */
   readonly fallback?: 'none';
   readonly headers?: Readonly<Record<string, string>>;
 }
 
 interface RegionsRigOptions {
-  /** Whether the way to each region is as long as it would be from Tokyo. */
+  /** Whether the proxies delay calls by the round trip from Tokyo. */
   readonly isFar: boolean;
-  /** Further variables of the worker. */
+  /** Additional variables of the worker. */
   readonly bindings?: Readonly<Record<string, string>>;
 }
 
@@ -128,7 +128,7 @@ export async function createRegionsRig(
   };
 }
 
-/** Lists that nobody has read yet, one after the other, until all were. */
+/** Each list once, in order, until none is left. */
 export function eachOnce(): (i: number) => string {
   let next = 0;
   return () => makeListener(next++ % USERS);

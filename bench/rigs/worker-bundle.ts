@@ -1,4 +1,4 @@
-// Workers bundled as they are deployed, by wrangler, without a word to anyone: `--dry-run` uploads nothing.
+// Workers bundled by wrangler as for a deployment. `--dry-run` uploads nothing.
 import { execFile } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,15 +10,15 @@ const EDGE_CONFIG = join(import.meta.dirname, '../../wrangler.toml');
 const BUNDLE_TIMEOUT_MS = 60_000;
 
 export interface WorkerBundle {
-  /** The one module that it consists of. */
+  /** The bundle's only module. */
   readonly path: string;
   readonly compatibilityDate: string;
-  /** The variables of its configuration; what is not text there is JSON text here. */
+  /** Variables of the configuration; values that are not text are JSON text. */
   readonly vars: Readonly<Record<string, string>>;
   readonly gzipBytes: number;
 }
 
-/** The worker that is deployed, bundled into `directory`. */
+/** Bundles the deployed worker into `directory`. */
 export async function bundleEdge(directory: string): Promise<WorkerBundle> {
   const { unstable_readConfig: readConfig } = await import('wrangler');
   const { vars, compatibility_date: compatibilityDate = '' } = readConfig({ config: EDGE_CONFIG });
@@ -30,7 +30,7 @@ export async function bundleEdge(directory: string): Promise<WorkerBundle> {
   return { path, compatibilityDate, vars: Object.fromEntries(texts), gzipBytes: gzipSync(readFileSync(path)).length };
 }
 
-/** A worker of one's own, made smaller and dated as the one that is deployed. */
+/** Bundles another worker, minified and with the compatibility date of the deployed one. */
 export async function bundleLike(edge: WorkerBundle, entry: string, directory: string): Promise<WorkerBundle> {
   const { compatibilityDate } = edge;
   const config = join(directory, 'wrangler.json');
@@ -52,7 +52,7 @@ async function bundle(config: string, directory: string, name: string): Promise<
     process.execPath,
     [wrangler, 'deploy', '--dry-run', '--config', config, '--outdir', directory],
     {
-      // Without its banner it does not ask the registry for a newer version of itself.
+      // Without its banner, wrangler does not check the registry for a newer version.
       env: { ...process.env, WRANGLER_SEND_METRICS: 'false', WRANGLER_HIDE_BANNER: 'true', CI: 'true' },
       timeout: BUNDLE_TIMEOUT_MS,
     },

@@ -1,5 +1,4 @@
-// `workerd serve` with one worker on a free port of this machine. The worker reaches private addresses only, so nothing
-// leaves the machine.
+// `workerd serve` with one worker on a free port of this machine. The worker can reach private addresses only.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
@@ -9,7 +8,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import type { WorkerBundle } from './worker-bundle.ts';
 
-/** The one that wrangler itself runs workers in; its package has no types. */
+/** The workerd of wrangler; its package has no types. */
 const { default: workerdPath } = createRequire(import.meta.resolve('wrangler/package.json'))('workerd') as {
   default: string;
 };
@@ -18,7 +17,7 @@ const READY_TIMEOUT_MS = 10_000;
 export interface Workerd {
   readonly pid: number;
   readonly port: number;
-  /** Of the inspector; undefined unless it was asked for. */
+  /** Port of the inspector; undefined unless requested. */
   readonly inspectorPort: number | undefined;
   stop(): Promise<void>;
 }
@@ -27,15 +26,15 @@ interface WorkerdOptions {
   readonly bundle: WorkerBundle;
   /** Text variables of the worker. */
   readonly bindings: Readonly<Record<string, string>>;
-  /** Durable Object classes of the worker, by the names of their bindings. Default: none. */
+  /** Durable Object classes of the worker by binding name. Default: none. */
   readonly objects?: Readonly<Record<string, string>>;
-  /** Default: no inspector, which costs time. */
+  /** Default: no inspector, because it costs time. */
   readonly withInspector?: boolean;
-  /** Whether what the worker logs is let go by. Default: it goes to standard error. */
+  /** Whether to discard the worker's log. Default: it goes to standard error. */
   readonly isQuiet?: boolean;
 }
 
-/** Resolves once it listens; the worker itself starts with its first request or before. */
+/** Resolves when workerd listens. The worker itself starts at its first request or earlier. */
 export async function startWorkerd({
   bundle,
   bindings,
@@ -63,7 +62,7 @@ export async function startWorkerd({
   }
 }
 
-/** What it says on its control pipe: one JSON object a line, for each socket that listens. */
+/** Messages of workerd's control pipe: one JSON object per line for each listening socket. */
 async function readPorts(child: ChildProcess, wanted: readonly string[]): Promise<Map<string, number>> {
   const ports = new Map<string, number>();
   const lines = createInterface({ input: child.stdio[3] as Readable, signal: AbortSignal.timeout(READY_TIMEOUT_MS) });
@@ -77,7 +76,7 @@ async function readPorts(child: ChildProcess, wanted: readonly string[]): Promis
   );
 }
 
-/** Text in Cap'n Proto is escaped as in C, of which JSON's escapes are a part for what stands in bindings. */
+/** Cap'n Proto escapes text as C does. JSON's escapes are a subset of that for the text in bindings. */
 function makeConfig(
   { path, compatibilityDate }: WorkerBundle,
   texts: Readonly<Record<string, string>>,

@@ -1,5 +1,4 @@
-// `node --expose-gc bench/soak/soak-origin.ts`: an origin, forked, that tells what it holds when it is asked to by a
-// message.
+// `node --expose-gc bench/soak/soak-origin.ts`: a forked origin that reports its heap, sockets and timers on a message.
 import { pino } from 'pino';
 import { readOriginConfig } from '../../origin/config.ts';
 import { watchLoop } from '../../origin/guard/cpu-admission.ts';
@@ -18,7 +17,7 @@ const origin = await startOrigin(readOriginConfig(process.env), {
 });
 
 process.on('message', () => {
-  // Twice, because what finalizers let go of is only collected the next time.
+  // Two collections: the second one frees objects that finalizers released.
   globalThis.gc?.();
   globalThis.gc?.();
   const sockets = process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;

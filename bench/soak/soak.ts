@@ -1,6 +1,6 @@
-// Mixed load with faults for a while (EARSHOT_SOAK_MINUTES, default 10): lists from memory and from the table, expanded
-// and in batches, refreshes and wrong requests, while the cluster is slow, fails, breaks streams off, is down or does
-// not answer, in turn. Afterwards the origin must hold what it held before.
+// Soak test: mixed load with faults (EARSHOT_SOAK_MINUTES, default 10). The load has cached, uncached, expanded and
+// batched reads, refreshes and invalid requests; the cluster is slow, fails, cuts streams, is down or hangs in turn.
+// Afterwards the origin must hold no more memory, sockets or timers than before.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -20,7 +20,7 @@ export interface Held {
   readonly heapBytes: number;
   readonly sockets: number;
   readonly timers: number;
-  /** Rejections and exceptions that nobody handled, so far. */
+  /** Unhandled rejections and exceptions so far. */
   readonly unhandled: number;
 }
 
@@ -57,7 +57,7 @@ export const benchSoak = (): Promise<BenchResult> =>
         EARSHOT_ORIGIN_SECRET: BENCH_SECRET,
         EARSHOT_DRAIN_DELAY_MS: '0',
         EARSHOT_DRAIN_TIMEOUT_MS: '2000',
-        // Full long before the end, so that what it holds does not grow by what it may.
+        // Small enough to be full early, so that the caches do not count as growth.
         EARSHOT_LIST_CACHE_BYTES: '4000000',
         EARSHOT_ITEM_CACHE_BYTES: '1000000',
         PORT: '0',
@@ -69,7 +69,7 @@ export const benchSoak = (): Promise<BenchResult> =>
       await exited;
     });
     const [{ url }] = (await once(child, 'message')) as [{ url: string }];
-    await waitUntil('the origin', () => answersOk(`${url}/readyz`), systemClock);
+    await waitUntil('the origin to be ready', () => answersOk(`${url}/readyz`), systemClock);
     const requests = makeRequests(await mintBenchToken());
     const load = async (phase: Phase): Promise<PhaseReport> => {
       const [report] = await runOpenLoad({
@@ -82,7 +82,7 @@ export const benchSoak = (): Promise<BenchResult> =>
       return report;
     };
     const askHeld = async (): Promise<Held> => {
-      // What a caller left behind is let go of after its deadline at the latest.
+      // Work of cancelled callers ends at their deadline at the latest.
       await pause(4_000);
       child.send('held');
       const [held] = (await once(child, 'message')) as [Held];
@@ -92,7 +92,7 @@ export const benchSoak = (): Promise<BenchResult> =>
       await fetch(`${bigtable.controlUrl}/clusters/europe/fault`, { method: 'PUT', body: JSON.stringify(fault) });
     };
 
-    // As warm as it gets: all code compiled, all memory full, every fault seen once.
+    // Warm-up: all code compiled, all caches full, every fault applied once.
     await runFaults(setFault, () => load({ perSecond: PER_SECOND, durationMs: FAULT_MS }), FAULTS.length);
     const before = await askHeld();
     const rounds = Math.max(1, Math.round((minutes * 60_000) / FAULT_MS));
@@ -141,8 +141,8 @@ async function runFaults(
 }
 
 /**
- * Single lists and batches, of few users and of many, expanded, refreshes, users without a list, and what no edge would
- * send.
+ * Requests for single lists and batches, hot and cold users, expanded lists, refreshes, unknown users, and invalid
+ * requests.
  */
 function makeRequests(token: string): string[] {
   const hot = (i: number): ListQuery => makeKey(makeListener(i % 500));
@@ -164,7 +164,7 @@ function makeRequests(token: string): string[] {
       case 5:
         return makeListsRead(token, [{ ...hot(i), maxAgeMs: 0, isBackground: true }]);
       case 6:
-        return makeListsRead(token, [makeKey(`nobody:${i}`)]);
+        return makeListsRead(token, [makeKey(`stranger:${i}`)]);
       default:
         return i % 64 === 7 ? makeListsRead(token, []) : makeListsRead(token, [hot(i), hot(i), cold(i)]);
     }

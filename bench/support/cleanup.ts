@@ -1,4 +1,4 @@
-// What a measurement started and must end, whether it succeeds, fails or is interrupted. Steps run once, the newest
+// Cleanup of a measurement's processes and files on success, failure or interruption. Each step runs once, the newest
 // first.
 
 const EXIT_INTERRUPTED = 130;
@@ -8,8 +8,8 @@ export interface Cleanup {
 }
 
 /**
- * What `work` gives, once every step that it added has run. Interrupted (SIGINT, SIGTERM), the steps run and the
- * process ends.
+ * The result of `work`, after all of its cleanup steps have run. On SIGINT or SIGTERM the steps run and the process
+ * ends.
  */
 export async function withCleanup<T>(work: (cleanup: Cleanup) => Promise<T>): Promise<T> {
   const steps: (() => Promise<void> | void)[] = [];

@@ -1,14 +1,14 @@
-// The CPU time that a process and the children it has waited for have used, from Linux's /proc: all threads, user and
-// kernel.
+// CPU time of a process and its waited-for children, from Linux's /proc: all threads, user and kernel.
 import { readFileSync } from 'node:fs';
 
-/** The kernel shows times to programs in these, whatever it counts in (proc(5), USER_HZ). */
+/** Unit of the times in /proc (proc(5), USER_HZ). */
 const TICK_MS = 10;
 
-/** Milliseconds, in steps of 10. Throws an Error where there is no such process, or no /proc. */
+/** Milliseconds, in steps of 10. Throws an Error without such a process or without /proc. */
 export function cpuTimeMs(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  // The second field is a name in brackets and may hold anything; utime, stime, cutime and cstime are fields 14 to 17.
+  // The second field is the name in brackets and may contain any character. Fields 14 to 17 are utime, stime, cutime,
+  // cstime.
   const ticks = stat
     .slice(stat.lastIndexOf(')') + 2)
     .split(' ')

@@ -1,4 +1,4 @@
-// Generated files of short lists: five items each, about 190 bytes a line.
+// Generated files of short lists: five items each, about 190 bytes per line.
 import { createWriteStream, existsSync, mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -15,7 +15,7 @@ export const makeUser = (i: number): string => `listener:${i}`;
 export const makeItems = (user: string): string[] =>
   Array.from({ length: ITEMS }, (_, i) => encodeItem(`track:${murmur3(`${user}/${i}`) % 1_000_000}`, `0.${9 - i}`));
 
-/** The path of a file with `count` lists; made when it is not there yet. */
+/** Path of a file with `count` lists. Generates the file if it is missing. */
 export async function writeListsFile(count: number): Promise<string> {
   const directory = join(stateDirectory(), 'bench');
   const path = join(directory, `lists-${count}.ndjson`);

@@ -1,4 +1,4 @@
-// A tier with what is behind it, counted: a read that the tier cannot answer is a miss, and then kept.
+// A tier with counters: a read without an entry is a miss and stores the entry.
 import type { Tier } from '../../edge/tiers/tier.ts';
 import { TRACE_ENTRY } from './sized-tier.ts';
 

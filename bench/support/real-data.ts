@@ -1,7 +1,7 @@
-// Real inputs that lie beside the repository and are no part of it.
+// Real inputs beside the repository; they are not part of it.
 import { join } from 'node:path';
 
 const directory = join(import.meta.dirname, '../../../shared/data');
 
-/** The path of a real input, whether it is there or not. */
+/** Path of a real input, which may be missing. */
 export const realData = (path: string): string => join(directory, path);

@@ -1,8 +1,8 @@
-// What every measurement gives.
+// Result of a measurement.
 
 export interface BenchResult {
-  /** For people. */
+  /** Text for the terminal. */
   readonly report: string;
-  /** For machines, by name. */
+  /** Figures by name, for scripts. */
   readonly figures: Readonly<Record<string, number>>;
 }

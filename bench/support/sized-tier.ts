@@ -1,10 +1,10 @@
-// Isolate tiers that hold an exact number of entries. The tier is bounded by bytes, so every entry that is replayed has
-// the same size.
+// Isolate tiers that hold an exact number of entries. A tier is bounded by bytes, so all replayed entries have the same
+// size.
 import { createMemoryTier } from '../../edge/tiers/memory.ts';
 import type { Tier } from '../../edge/tiers/tier.ts';
 import type { Entry } from '../../shared/caching/entry.ts';
 
-/** What every key of a trace leads to. */
+/** The entry of every key of a trace. */
 export const TRACE_ENTRY: Entry = {
   value: { kind: 'absent' },
   storedAtMs: 0,
@@ -17,19 +17,19 @@ export const TRACE_ENTRY: Entry = {
 const MAX_ENTRY_BYTES = 2 ** 20;
 
 /**
- * Stands for a recorded int32: two UTF-16 units, so that all keys are of one length. Formatting digits would take
+ * Key for a recorded int32: two UTF-16 units, so that all keys have the same length. Decimal formatting would take
  * longer than the tier.
  */
 export const makeTraceKey = (key: number): string => String.fromCharCode(key >>> 16, key & 0xffff);
 
-/** An isolate tier that holds `count` entries of a trace and no more. */
+/** An isolate tier with room for exactly `count` entries of a trace. */
 export async function createTierOf(count: number): Promise<Tier> {
   return createMemoryTier({ name: 'isolate', maxBytes: count * (await findEntryBytes()) });
 }
 
 /**
- * What the tier itself counts for an entry under `key`: the smallest bound in which it keeps one. Throws an Error
- * beyond `MAX_ENTRY_BYTES`.
+ * The size that the tier counts for an entry under `key`: the smallest bound at which it keeps one. Throws an Error
+ * above `MAX_ENTRY_BYTES`.
  */
 export async function findEntryBytes(key = makeTraceKey(0)): Promise<number> {
   if (!(await isKeptWithin(MAX_ENTRY_BYTES, key)))

@@ -1,5 +1,5 @@
-// A Bigtable filled for measurements of origins: users with lists of 50 items, 2 KB each, and a manifest that makes
-// them live.
+// Bigtable content for measurements of origins: users with lists of 50 items, 2 KB each, and a manifest that makes them
+// live.
 import { LOCAL_CLUSTERS, LOCAL_INSTANCE, LOCAL_PROJECT } from '../../dev/topology.ts';
 import { applySchema } from '../../ops/bigtable/schema.ts';
 import { type BigtableAddress, type BigtableConnection, connectBigtable } from '../../origin/bigtable/connection.ts';
@@ -38,7 +38,7 @@ export const makeListText = (user: string): string =>
     encodeItem(`track:${1_000_000 + (murmur3(user, i) % 1_000_000)}`, String(1 - i / 1000)),
   ).join(ITEM_SEPARATOR);
 
-/** Writes the schema, the lists of `users` listeners and the popular one, and the manifest. */
+/** Writes the schema, the lists of `users` listeners, the popular list and the manifest. */
 export async function fillTable(address: BigtableAddress, users: number): Promise<void> {
   const bigtable = connectBigtable(address);
   try {

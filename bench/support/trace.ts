@@ -1,5 +1,5 @@
-// Recorded request keys: xz-compressed big-endian int32, in the order they were asked for. They are streamed, never
-// held as a whole.
+// Recorded request keys in order: xz-compressed big-endian int32. They are streamed; the whole trace is never in
+// memory.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -7,8 +7,8 @@ import { existsSync } from 'node:fs';
 const BYTES_PER_KEY = 4;
 
 /**
- * The keys of the trace at `path`, chunk by chunk, unpacked by the `xz` program. Throws an Error where either is
- * missing or broken.
+ * The keys of the trace at `path`, in chunks, decompressed by the `xz` program. Throws an Error if either is missing or
+ * broken.
  */
 export async function* readTrace(path: string, xz = 'xz'): AsyncGenerator<Int32Array> {
   if (!existsSync(path)) throw new Error(`expected the traces beside this checkout, got nothing at ${path}`);
@@ -26,9 +26,7 @@ export async function* readTrace(path: string, xz = 'xz'): AsyncGenerator<Int32A
   }
 }
 
-/**
- * Big-endian int32 keys, whatever the chunks that their bytes come in. Throws an Error when the last one is cut off.
- */
+/** Decodes big-endian int32 keys across chunk boundaries. Throws an Error for a truncated last key. */
 export async function* decodeKeys(chunks: AsyncIterable<Buffer> | Iterable<Buffer>): AsyncGenerator<Int32Array> {
   let rest: Buffer = Buffer.alloc(0);
   for await (const chunk of chunks) {

@@ -1,23 +1,23 @@
-// What a cluster has done since the server started or the counters were reset, so that a test can say "one row was
-// read" and a measurement can tell the server's own time from that of gRPC around it.
+// Counters of one cluster since the server started or the counters were reset. Tests assert the number of rows read.
+// Benchmarks separate the server's own time from that of gRPC.
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 
 export interface CountersSnapshot {
   /** Calls that reached the cluster, by method, answered or not. */
   calls: Record<string, number>;
-  /** Of these, how many ended in an error. */
+  /** Calls that ended in an error, by method. */
   failedCalls: Record<string, number>;
-  /** Row keys named in ReadRows requests (ranges name none). */
+  /** Row keys named in ReadRows requests. Ranges name none. */
   keysAsked: number;
   /** Rows sent to readers. */
   rowsRead: number;
-  /** Row keys named that had no row, or none that passed the filter. */
+  /** Row keys named in requests without a row, or without a cell that passed the filter. */
   rowsMissed: number;
-  /** Rows written by clients; replicated ones are not counted. */
+  /** Rows written by clients. Replicated rows are not counted. */
   rowsWritten: number;
   /**
-   * Time from a ReadRows call's arrival to its answer's end written, without injected latency and waiting for the
-   * reader.
+   * Time from the arrival of a ReadRows call until the end of its answer is written. Excludes injected latency and
+   * waits for the reader.
    */
   readRowsOwnTime: { count: number; meanMicros: number; p50Micros: number; p99Micros: number };
 }
@@ -31,15 +31,15 @@ export class ClusterCounters {
   rowsMissed = 0;
   rowsWritten = 0;
 
-  called(method: string): void {
+  recordCall(method: string): void {
     this.#calls.set(method, (this.#calls.get(method) ?? 0) + 1);
   }
 
-  failed(method: string): void {
+  recordFailure(method: string): void {
     this.#failedCalls.set(method, (this.#failedCalls.get(method) ?? 0) + 1);
   }
 
-  readRowsTook(nanos: number): void {
+  recordReadRowsTime(nanos: number): void {
     this.#readRowsNanos.record(Math.max(1, Math.round(nanos)));
   }
 

@@ -1,20 +1,20 @@
-// The embedded Bigtable as tests and the control listener see it: state, faults and replication.
+// Interface of the embedded Bigtable for tests and the control port: state, faults and replication.
 import type { ClusterSite } from './admin/instance-admin-service.ts';
 import type { CountersSnapshot } from './counters.ts';
 import type { Fault } from './faults.ts';
 
 export interface ClusterState extends ClusterSite {
   fault: Fault;
-  /** Whether it is cut off from the other clusters. */
+  /** Whether replication from and to the cluster is stopped. */
   isReplicationStopped: boolean;
-  /** Writes of other clusters that it has yet to apply. */
+  /** Number of writes of other clusters that the cluster has not applied yet. */
   pendingWrites: number;
   counters: CountersSnapshot;
 }
 
 export interface EmbeddedBigtable {
   readonly port: number;
-  /** `host:port`, as BIGTABLE_EMULATOR_HOST wants it. */
+  /** `host:port`, the form of BIGTABLE_EMULATOR_HOST. */
   readonly endpoint: string;
   readonly controlPort: number | undefined;
   clusters(): ClusterState[];
@@ -22,7 +22,7 @@ export interface EmbeddedBigtable {
   setFault(cluster: string, fault: Fault): void;
   replicationLagMs(): number;
   setReplicationLag(lagMs: number): void;
-  /** Cuts the cluster off: it neither sends nor receives until it is resumed. */
+  /** Cuts the cluster off. It neither sends nor receives writes until replication resumes. */
   stopReplication(cluster: string): void;
   resumeReplication(cluster: string): void;
   counters(cluster: string): CountersSnapshot;

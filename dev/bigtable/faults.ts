@@ -1,5 +1,5 @@
-// Faults of a cluster, set while the server runs. They strike calls on data, before any work is done; replication is
-// separate.
+// Faults of a cluster, changeable while the server runs. They apply to data calls before any work starts. Replication
+// is separate.
 import { status } from '@grpc/grpc-js';
 import { z } from 'zod';
 import type { Clock } from '../../shared/runtime/clock.ts';
@@ -9,11 +9,11 @@ const errorCodes = Object.keys(status).filter((name) => name !== 'OK' && Number.
 const share = z.number().min(0).max(1);
 
 export const faultSchema = z.strictObject({
-  /** Added to calls, in milliseconds. Default: 0. */
+  /** Latency added to calls, in milliseconds. Default: 0. */
   latencyMs: z.number().min(0).max(600_000).optional(),
-  /** Share of calls that latency and jitter are added to, 0 to 1. Default: 1. */
+  /** Share of calls that get the latency and jitter, 0 to 1. Default: 1. */
   latencyShare: share.optional(),
-  /** Up to this much more, evenly spread, in milliseconds. Default: 0. */
+  /** Maximum additional latency, uniformly distributed, in milliseconds. Default: 0. */
   jitterMs: z.number().min(0).max(600_000).optional(),
   /** The gRPC status of injected errors. Default: UNAVAILABLE. */
   errorCode: z.enum(errorCodes as [keyof typeof status, ...(keyof typeof status)[]]).optional(),
@@ -21,23 +21,20 @@ export const faultSchema = z.strictObject({
   errorShare: share.optional(),
   /** Share of MutateRows entries that fail while the call and the other entries succeed, 0 to 1. Default: 0. */
   entryErrorShare: share.optional(),
-  /** Share of ReadRows calls that break off inside a row with the error, 0 to 1. Default: 0. */
+  /** Share of ReadRows calls that end with the error inside a row, 0 to 1. Default: 0. */
   cutShare: share.optional(),
-  /**
-   * Row keys that ReadRows calls are answered for in a second, one call after the other, 1 to 1 000 000 000. Default:
-   * as many as it can.
-   */
+  /** Row keys that ReadRows calls read per second, one call after the other, 1 to 1 000 000 000. Default: unlimited. */
   rowsPerSecond: z.number().min(1).max(1_000_000_000).optional(),
-  /** Every call fails at once as UNAVAILABLE, and multi-cluster profiles go elsewhere. Default: false. */
+  /** Every call fails immediately with UNAVAILABLE, and multi-cluster profiles use another cluster. Default: false. */
   down: z.boolean().optional(),
-  /** Calls are taken and never answered, until the caller gives up. Default: false. */
+  /** Calls are accepted and never answered; they end when the caller cancels. Default: false. */
   blackHole: z.boolean().optional(),
 });
 
 export type Fault = z.infer<typeof faultSchema>;
 
-/** The part of a gRPC call that waiting on it needs. */
-export interface HeldCall {
+/** The members of a gRPC call that a delay needs. */
+export interface CancellableCall {
   readonly cancelled: boolean;
   once(event: 'cancelled', listener: () => void): unknown;
   removeListener(event: 'cancelled', listener: () => void): unknown;
@@ -45,7 +42,7 @@ export interface HeldCall {
 
 export class Faults {
   readonly #byCluster = new Map<string, Fault>();
-  /** Until when each is busy with the reads that it has taken, on the monotonic clock. */
+  /** End of the reads that each cluster has queued, on the monotonic clock. */
   readonly #busyUntilMs = new Map<string, number>();
   readonly #clock: Clock;
   readonly #random: () => number;
@@ -68,47 +65,47 @@ export class Faults {
   }
 
   /**
-   * Lets a call in, now or after the cluster's latency. False: the caller has gone, and nothing is to be done or
-   * answered. Throws the cluster's injected error.
+   * Admits a call, immediately or after the cluster's latency. Returns false if the caller has cancelled; the call must
+   * then do no work. Throws the cluster's injected error.
    */
-  async admit(cluster: string, call: HeldCall): Promise<boolean> {
+  async admit(cluster: string, call: CancellableCall): Promise<boolean> {
     const fault = this.get(cluster);
     if (fault.down) throw unavailable(`cluster '${cluster}' is down`);
-    if (fault.blackHole) return this.#hold(call, undefined);
+    if (fault.blackHole) return this.#delay(call, undefined);
     const delayMs = this.#isDelayed(fault)
       ? (fault.latencyMs ?? 0) + (fault.jitterMs ? fault.jitterMs * this.#random() : 0)
       : 0;
-    if (delayMs > 0 && !(await this.#hold(call, delayMs))) return false;
+    if (delayMs > 0 && !(await this.#delay(call, delayMs))) return false;
     if (this.#strikes(fault.errorShare ?? (fault.errorCode === undefined ? 0 : 1))) throw injected(fault);
     return true;
   }
 
   /**
-   * Waits until the cluster, where it has a capacity, has come to the call and read its keys; a call whose caller goes
-   * meanwhile has taken its part all the same. False: the caller has gone.
+   * Waits until a cluster with limited capacity has read the call's keys. A cancelled call still uses its share of the
+   * capacity. Returns false if the caller has cancelled.
    */
-  async takeTurn(cluster: string, keys: number, call: HeldCall): Promise<boolean> {
+  async waitForCapacity(cluster: string, keys: number, call: CancellableCall): Promise<boolean> {
     const { rowsPerSecond } = this.get(cluster);
     if (rowsPerSecond === undefined) return true;
     const nowMs = this.#clock.monotonicNow();
     const doneAtMs = Math.max(nowMs, this.#busyUntilMs.get(cluster) ?? 0) + (keys * 1000) / rowsPerSecond;
     this.#busyUntilMs.set(cluster, doneAtMs);
-    return this.#hold(call, doneAtMs - nowMs);
+    return this.#delay(call, doneAtMs - nowMs);
   }
 
-  /** The error with which a ReadRows call breaks off, when it is its turn to. */
+  /** The error that ends a ReadRows call inside a row, if the fault picks the call. */
   cutError(cluster: string): StatusError | undefined {
     const fault = this.get(cluster);
     return this.#strikes(fault.cutShare ?? 0) ? injected(fault) : undefined;
   }
 
-  /** The error of one MutateRows entry, when it is that entry's turn to fail. */
+  /** The error of one MutateRows entry, if the fault picks the entry. */
   entryError(cluster: string): StatusError | undefined {
     const fault = this.get(cluster);
     return this.#strikes(fault.entryErrorShare ?? 0) ? injected(fault) : undefined;
   }
 
-  /** No chance is drawn where there is nothing to decide. */
+  /** Draws no random number if there is nothing to decide. */
   #isDelayed({ latencyShare }: Fault): boolean {
     return latencyShare === undefined || this.#strikes(latencyShare);
   }
@@ -117,8 +114,8 @@ export class Faults {
     return shareOfCalls > 0 && this.#random() < shareOfCalls;
   }
 
-  /** Waits `delayMs` (undefined: for ever), or until the caller has gone; then the timer goes too. */
-  #hold(call: HeldCall, delayMs: number | undefined): Promise<boolean> {
+  /** Waits `delayMs` (undefined: for ever) or until the caller cancels. Cancellation clears the timer. */
+  #delay(call: CancellableCall, delayMs: number | undefined): Promise<boolean> {
     if (call.cancelled) return Promise.resolve(false);
     return new Promise((resolve) => {
       const onCancelled = () => {

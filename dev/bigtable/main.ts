@@ -1,4 +1,4 @@
-// The embedded Bigtable as a process of its own: `node dev/bigtable/main.ts [--port 8086] [--replication-lag-ms 50]
+// Entry of the embedded Bigtable's process: `node dev/bigtable/main.ts [--port 8086] [--replication-lag-ms 50]
 // [--control-port N]`.
 import { parseArgs } from 'node:util';
 import { type BigtableOptions, startBigtable } from './server.ts';
@@ -29,7 +29,7 @@ function integer(name: string, text: string, max: number): number {
 }
 
 function fail(error: unknown, exitCode: number): never {
-  // parseArgs explains itself over several sentences; the first says what is wrong.
+  // Messages of parseArgs have several lines; the first one states the error.
   console.error(`bigtable: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`);
   process.exit(exitCode);
 }

@@ -1,15 +1,18 @@
-// Listening on a port that may be taken: one clear error, and nothing on the terminal but that.
-import { whyNotListen } from '../ports.ts';
+// Check of a port that may be in use. Reports one error and prints nothing else to the terminal.
+import { tryListen } from '../ports.ts';
 
-/** grpc-js writes to stderr when it cannot listen, so the port is tried before it is asked. Throws when it is taken. */
+/**
+ * Throws if the port is in use. The check runs before grpc-js binds the port, because grpc-js prints bind errors to
+ * stderr.
+ */
 export async function checkPortIsFree(host: string, port: number): Promise<void> {
   if (port === 0) return;
-  const refusal = await whyNotListen(port, host);
-  if (refusal !== undefined) throw cannotListen(host, port, refusal);
+  const error = await tryListen(port, host);
+  if (error !== undefined) throw makeListenError(host, port, error);
 }
 
-export function cannotListen(host: string, port: number, cause: unknown): Error {
+export function makeListenError(host: string, port: number, cause: unknown): Error {
   const text = cause instanceof Error ? cause.message : String(cause);
-  const why = text.includes('EADDRINUSE') ? 'the port is taken' : text;
-  return new Error(`the embedded Bigtable cannot listen on ${host}:${port}: ${why}`, { cause });
+  const reason = text.includes('EADDRINUSE') ? 'the port is in use' : text;
+  return new Error(`the embedded Bigtable cannot listen on ${host}:${port}: ${reason}`, { cause });
 }

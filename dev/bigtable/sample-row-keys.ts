@@ -1,4 +1,4 @@
-// SampleRowKeys: the table's tablets are those it was created with. Offsets are estimates, as in Bigtable.
+// SampleRowKeys: the table's tablets are those of its creation. Offsets are estimates, as in Bigtable.
 
 import { toBytes } from './rows/row.ts';
 import { rowsOf, type Table } from './rows/table.ts';
@@ -8,7 +8,7 @@ const ESTIMATED_BYTES_PER_ROW = 256;
 
 export function sampleRowKeys(table: Table, cluster: string): SampleRowKeysResponse[] {
   const bytes = rowsOf(table, cluster).size * ESTIMATED_BYTES_PER_ROW;
-  // The empty key stands for the end of the table, and comes last.
+  // The empty key marks the end of the table and comes last.
   const ends = [...table.splits, ''];
   return ends.map((end, index) => ({
     rowKey: toBytes(end),

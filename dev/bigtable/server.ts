@@ -1,5 +1,5 @@
-// The embedded Bigtable: Google's gRPC API over rows in memory, in several clusters with replication, app-profile
-// routing and faults on request. For one machine and for tests; nothing of it outlives the process.
+// The embedded Bigtable: Google's gRPC API over rows in memory, with several clusters, replication, app-profile routing
+// and injected faults. For one machine and for tests; no data outlives the process.
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { type Clock, systemClock } from '../../shared/runtime/clock.ts';
 import type { ControlListener } from '../control-listener.ts';
@@ -12,27 +12,27 @@ import { startControl } from './control.ts';
 import { ClusterCounters } from './counters.ts';
 import type { EmbeddedBigtable } from './embedded-bigtable.ts';
 import { Faults, faultSchema } from './faults.ts';
-import { cannotListen, checkPortIsFree } from './ports.ts';
+import { checkPortIsFree, makeListenError } from './ports.ts';
 import type { ReplicationSettings } from './replication/replication.ts';
 import { loadProtocol } from './wire/protocol.ts';
 
 export interface BigtableOptions {
-  /** 0 takes any free port. Default: 0. */
+  /** Port; 0 picks a free one. Default: 0. */
   port?: number;
-  /** Default: 127.0.0.1. */
+  /** Address to listen on. Default: 127.0.0.1. */
   host?: string;
-  /** In the order in which a multi-cluster profile tries them. Default: asia, europe, us. */
+  /** Cluster names, in the order in which a multi-cluster profile tries them. Default: asia, europe, us. */
   clusters?: readonly ClusterSite[];
   /**
-   * From a commit in one cluster until it is applied in the others. 0 applies it before the commit is answered.
-   * Default: 0.
+   * Time from a commit in one cluster until the others apply it, in milliseconds. 0 applies it before the commit is
+   * answered. Default: 0.
    */
   replicationLagMs?: number;
-  /** Port of the HTTP control listener on 127.0.0.1; 0 takes any free port. Default: no listener. */
+  /** Port of the HTTP control API on 127.0.0.1; 0 picks a free one. Default: no control port. */
   controlPort?: number;
-  /** Server timestamps, garbage collection by age, latency and lag follow it. Default: the system's. */
+  /** Clock of server timestamps, garbage collection by age, latency and lag. Default: the system clock. */
   clock?: Clock;
-  /** 0 to below 1; decides which calls an injected error strikes. Default: Math.random. */
+  /** Random numbers from 0 to below 1 that pick the calls with an injected error. Default: Math.random. */
   random?: () => number;
 }
 
@@ -42,10 +42,10 @@ const DEFAULT_CLUSTERS: readonly ClusterSite[] = [
   { name: 'us', zone: 'us-central1-b' },
 ];
 
-/** Bigtable's own limit for a request. */
+/** Bigtable's limit for a request. */
 const MAX_REQUEST_BYTES = 256 * 1024 * 1024;
 
-/** Rejects with one clear error when the port is taken. */
+/** Rejects with a one-line error if the port is in use. */
 export async function startBigtable(options: BigtableOptions = {}): Promise<EmbeddedBigtable> {
   const { host = '127.0.0.1', clusters: sites = DEFAULT_CLUSTERS, clock = systemClock, random = Math.random } = options;
   const [first, ...rest] = sites.map(({ name }) => name);
@@ -57,7 +57,7 @@ export async function startBigtable(options: BigtableOptions = {}): Promise<Embe
   const counters = new Map(names.map((name) => [name, new ClusterCounters()]));
   const countersOf = (cluster: string): ClusterCounters => {
     const found = counters.get(cluster);
-    if (found === undefined) throw new Error(`expected a cluster (${names.join(', ')}), got '${cluster}'`);
+    if (found === undefined) throw new Error(`expected the cluster to be one of ${names.join(', ')}, got '${cluster}'`);
     return found;
   };
   const byName = new Map<string, Instance>();
@@ -147,7 +147,7 @@ async function listen(
   return new Promise((resolve, reject) => {
     server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
       if (error === null) resolve({ server, port: bound });
-      else reject(cannotListen(host, port, error));
+      else reject(makeListenError(host, port, error));
     });
   });
 }

@@ -1,35 +1,34 @@
-// Long work in turns, so that calls are answered between them. Work of low priority is done one at a time, in the order
-// in which it came, and leaves time to spare while there are calls of high priority: what those need at the next moment
-// is not known at this one.
+// Cooperative scheduling of long work: calls are answered between its turns. Low-priority work runs one job at a time
+// in order of arrival. It rests after each turn while high-priority calls arrive, because the next one cannot be
+// foreseen.
 import { performance } from 'node:perf_hooks';
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 
 export interface Turns {
   /**
-   * To be awaited between small steps: what it gives is there when others are to have their turn first, and resolves
-   * when they had it.
+   * To be awaited between small steps. Returns a promise if the turn is over; it resolves when the next turn starts.
    */
   next(): Promise<void> | undefined;
 }
 
 export interface LowPriority {
-  /** A call of high priority was taken. */
-  noteHigh(): void;
-  /** What `work` gives. It is begun when all that came before has ended. */
+  /** Records the arrival of a high-priority call. */
+  recordHighPriorityCall(): void;
+  /** Starts `work` when all earlier work has ended. Resolves or rejects with its result. */
   run<T>(work: (turns: Turns) => Promise<T>): Promise<T>;
 }
 
-/** What nobody notices who waits meanwhile. */
+/** Length of a turn: a waiting call does not notice this delay. */
 const TURN_MS = 0.5;
-/** As long as the last call of high priority is not longer ago, low ones rest after each turn. */
+/** Low-priority work rests after each turn for this time after the last high-priority call. */
 const HIGH_MS = 100;
 /**
- * So they have a fifteenth of the time then: with more, what they leave to collect as garbage can be felt by reads
- * (`npm run bench -- loading`).
+ * Limits low-priority work to a fifteenth of the time. With more, reads notice the collection of its garbage (`npm run
+ * bench -- loading`).
  */
 const REST_MS = 8;
 
-/** Turns of work that need not give way for longer than others have theirs. */
+/** Turns of work that pauses only to let pending calls run. */
 export function createTurns(rest: () => Promise<unknown> = nextTurn): Turns {
   let sinceMs = performance.now();
   return {
@@ -47,7 +46,7 @@ export function createLowPriority(): LowPriority {
   let last: Promise<unknown> = Promise.resolve();
   const rest = (): Promise<unknown> => (performance.now() - highAtMs < HIGH_MS ? pause(REST_MS) : nextTurn());
   return {
-    noteHigh: () => {
+    recordHighPriorityCall: () => {
       highAtMs = performance.now();
     },
     run: (work) => {

@@ -1,5 +1,5 @@
-// The processes of the local cloud. Each is the leader of a process group of its own, so that ending it ends what it
-// started, and one that ends by itself is told of at once.
+// Child processes of the local cloud. Each child leads its own process group, so that its descendants end with it. The
+// unexpected end of a child is reported immediately.
 import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,16 +14,16 @@ export interface ChildSpec {
 export interface Children {
   /** Starts `node args...` with its output in `NAME.log`. */
   start(spec: ChildSpec): void;
-  /** Rejects as soon as a child ends that was not stopped. */
+  /** Rejects when a child ends that was not stopped. */
   readonly failure: Promise<never>;
-  /** Ends all. Resolves when none is left. */
+  /** Ends all children. Resolves when every process has ended. */
   stop(): Promise<void>;
 }
 
 interface ChildrenOptions {
   readonly logDirectory: string;
   readonly clock: Clock;
-  /** Told of each process id. */
+  /** Called with the process id of every started child. */
   readonly onStart: (pid: number) => void;
 }
 
@@ -37,17 +37,17 @@ export function createChildren({ logDirectory, clock, onStart }: ChildrenOptions
   const failure = new Promise<never>((_, reject) => {
     fail = reject;
   });
-  // Whoever waits for it hears of it; a run in which nobody does must not end the process.
+  // Prevents an unhandled rejection while no caller awaits it.
   failure.catch(() => undefined);
 
   function start({ name, args, env }: ChildSpec): void {
-    if (isStopping) throw new Error(`expected to start ${name}, but all is being stopped`);
+    if (isStopping) throw new Error(`expected ${name} to start before the cloud stops`);
     mkdirSync(logDirectory, { recursive: true });
     const logFile = join(logDirectory, `${name}.log`);
     const log = openSync(logFile, 'w');
     const child = spawn(process.execPath, args, { detached: true, stdio: ['ignore', log, log], env: { ...env } });
     closeSync(log);
-    child.once('error', (error) => fail(new Error(`${name} could not be started: ${error.message}`)));
+    child.once('error', (error) => fail(new Error(`cannot start ${name}: ${error.message}`)));
     child.once('exit', (code, signal) => {
       if (isStopping) return;
       fail(new Error(`${name} ended unexpectedly (${signal ?? `exit code ${code}`}): ${lastLine(logFile)}`));
@@ -67,17 +67,17 @@ export function createChildren({ logDirectory, clock, onStart }: ChildrenOptions
   };
 }
 
-/** Ends a process group; whoever has not gone after GRACE_MS is killed. Resolves when none is left. */
+/** Ends a process group; kills it after GRACE_MS. Resolves when every process of the group has ended. */
 export async function endGroup(pid: number, clock: Clock): Promise<void> {
   signalGroup(pid, 'SIGTERM');
   const cancel = clock.setTimeout(() => signalGroup(pid, 'SIGKILL'), GRACE_MS);
-  // Where nobody collects the dead they stay for ever.
+  // Bounds the wait: zombies remain where no process reaps them.
   const untilMs = clock.now() + 2 * GRACE_MS;
   while (signalGroup(pid, 0) && clock.now() < untilMs) await pause(clock, POLL_MS);
   cancel();
 }
 
-/** Whether there was anyone to signal. */
+/** Whether the group has a process to signal. */
 function signalGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {
     process.kill(-pid, signal);
@@ -89,5 +89,5 @@ function signalGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
 
 function lastLine(logFile: string): string {
   const lines = readFileSync(logFile, 'utf8').trim().split('\n');
-  return `${lines.at(-1) || 'it said nothing'} (${logFile})`;
+  return `${lines.at(-1) || 'no output'} (${logFile})`;
 }

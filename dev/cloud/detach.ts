@@ -1,14 +1,14 @@
-// `npm start -- --detach`: the local cloud in a process of its own, waited for until it is ready or has failed.
+// `npm start -- --detach`: runs the local cloud in a process of its own and waits until it is ready or has failed.
 import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Sent by the detached process once all is ready. */
+/** Sent by the detached process when the cloud is ready. */
 export interface ReadyMessage {
   readonly welcome: string;
 }
 
-/** Prints what the detached process has to say; the exit code. */
+/** Prints the detached process's message. Returns the exit code. */
 export async function startDetached(args: readonly string[], stateDirectory: string): Promise<number> {
   mkdirSync(stateDirectory, { recursive: true });
   const logFile = join(stateDirectory, 'start.log');

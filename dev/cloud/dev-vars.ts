@@ -1,25 +1,25 @@
-// The root .dev.vars: the local values with which a bare `npx wrangler dev` serves from the local cloud.
-// Only the cloud of the default state directory writes it. A file that `npm start` has not written stays as it is.
+// The root .dev.vars: the local values with which a bare `npx wrangler dev` serves from the local cloud. Only the cloud
+// of the default state directory writes it. It never changes a file that `npm start` has not written.
 import { lstatSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { formatEnvFile } from './env-file.ts';
 
 const HEADER = '# Written by `npm start`; removed when the local cloud ends.\n';
-/** Secrets are in it. */
+/** The file holds secrets. */
 const OWNER_ONLY = 0o600;
 
 const repository = join(import.meta.dirname, '../..');
 
-/** A checkout and the state directory of the local cloud that runs in it. */
+/** A checkout and the state directory of its local cloud. */
 export interface DevVarsPlace {
   readonly root: string;
   readonly stateDirectory: string;
 }
 
-/** The place of a cloud of this checkout. */
+/** The place for a cloud of this checkout. */
 export const devVarsPlace = (stateDirectory: string): DevVarsPlace => ({ root: repository, stateDirectory });
 
-/** `none`: this cloud has another state directory. `foreign`: the file there is not from `npm start`. */
+/** `none`: the cloud has another state directory. `foreign`: the existing file is not from `npm start`. */
 export type DevVarsOutcome = 'written' | 'foreign' | 'none';
 
 export function writeDevVars(place: DevVarsPlace, variables: Readonly<Record<string, string>>): DevVarsOutcome {
@@ -27,7 +27,7 @@ export function writeDevVars(place: DevVarsPlace, variables: Readonly<Record<str
   const path = pathIn(place);
   if (ownerOf(path) === 'person') return 'foreign';
   rmSync(path, { force: true });
-  // The manifest of a new cloud begins at version 1: the data centre's cache of an earlier cloud has a later version.
+  // A new cloud's manifest begins at version 1; the cached one of an earlier cloud has a later version.
   rmSync(join(place.root, '.wrangler/state/v3/cache'), { recursive: true, force: true });
   writeFileSync(path, HEADER + formatEnvFile(variables), { mode: OWNER_ONLY, flag: 'wx' });
   return 'written';

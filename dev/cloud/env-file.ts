@@ -1,4 +1,4 @@
-// Variables of the worker as wrangler reads them from a file: dotenv, a line each.
+// dotenv file for wrangler with the worker's variables, one per line.
 
 /** Throws an Error for a value that single quotes cannot hold. */
 export const formatEnvFile = (variables: Readonly<Record<string, string>>): string =>

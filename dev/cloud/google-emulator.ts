@@ -1,5 +1,4 @@
-// Google's own Bigtable emulator, where gcloud has installed it: what conformance tests compare with, and what
-// measurements are paired with.
+// Google's Bigtable emulator from a gcloud installation: the reference of conformance tests and benchmarks.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -10,11 +9,11 @@ import { findFreePorts } from '../ports.ts';
 export interface GoogleEmulator {
   /** `host:port`. */
   readonly endpoint: string;
-  /** Resolves when it has ended. */
+  /** Resolves when the process has ended. */
   stop(): Promise<void>;
 }
 
-/** The path of its binary; undefined where it is not installed. */
+/** Path of the emulator's binary; undefined if it is not installed. */
 export async function findGoogleEmulator(): Promise<string | undefined> {
   try {
     const { stdout } = await promisify(execFile)('gcloud', ['info', '--format=value(installation.sdk_root)']);
@@ -25,13 +24,16 @@ export async function findGoogleEmulator(): Promise<string | undefined> {
   }
 }
 
-/** Resolves when it listens, on a free port. Throws an Error when it ends before. */
+/** Resolves when the emulator listens on a free port. Throws an Error if it ends first. */
 export async function startGoogleEmulator(path: string): Promise<GoogleEmulator> {
   const [port] = await findFreePorts(1);
   const child = spawn(path, ['-host', '127.0.0.1', '-port', String(port)], { stdio: ['ignore', 'pipe', 'ignore'] });
   const exited = once(child, 'exit');
   const listening = once(createInterface(child.stdout), 'line');
-  await Promise.race([listening, exited.then(() => Promise.reject(new Error(`${path} ended at its start`)))]);
+  await Promise.race([
+    listening,
+    exited.then(() => Promise.reject(new Error(`expected ${path} to start, but it ended`))),
+  ]);
   return {
     endpoint: `127.0.0.1:${port}`,
     stop: async () => {

@@ -1,5 +1,5 @@
-// The local cloud: Bigtable, the data in it, three origins with the ways to them, and the worker, started in the order
-// in which they need each other.
+// The local cloud: Bigtable, its data, three origins behind region proxies, and the worker. Each part starts after the
+// parts that it needs.
 import { join } from 'node:path';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { systemRandom } from '../../shared/runtime/random.ts';
@@ -23,9 +23,9 @@ export interface RunningCloud {
   readonly edgeUrl: string;
   /** Signs tokens that the worker accepts. */
   readonly tokenSecret: string;
-  /** Somebody to try things with; undefined where nothing was loaded. */
+  /** A user with a list, for the welcome message; undefined if no data was loaded. */
   readonly listener: { readonly user: string; readonly surface: string } | undefined;
-  /** What runs where, a line each. */
+  /** One line per part: its name and address. */
   readonly parts: readonly string[];
   /** Rejects when a process ends that was not stopped. */
   readonly failure: Promise<never>;
@@ -33,8 +33,8 @@ export interface RunningCloud {
 }
 
 /**
- * Throws an Error with one clear line, that of `interrupted` if it rejects first; nothing that was started is left
- * running then.
+ * Throws an Error with a one-line message, or the error of `interrupted` if that rejects first. Every started process
+ * is then stopped.
  */
 export async function startLocalCloud(
   options: StartOptions,
@@ -51,13 +51,13 @@ export async function startLocalCloud(
     new Map([
       [ports.edge, 'the worker, --edge-port'],
       ...regions.flatMap(({ name }, i): [number, string][] => [
-        [ports.origins + i, `the way to ${name}, --origin-port`],
+        [ports.origins + i, `the region proxy of ${name}, --origin-port`],
         [originPort(i), `the origin in ${name}, --origin-port`],
       ]),
       ...(backend.kind === 'embedded'
         ? ([
             [ports.bigtable, 'Bigtable, --bigtable-port'],
-            [bigtableControlPort, 'the control of Bigtable, --bigtable-port'],
+            [bigtableControlPort, "Bigtable's control port, --bigtable-port"],
           ] as const)
         : []),
     ]),
@@ -79,18 +79,18 @@ export async function startLocalCloud(
   async function startAll(): Promise<void> {
     if (backend.kind === 'embedded') children.start(bigtableService(ports.bigtable, bigtableControlPort));
     children.start(edgeService(ports.edge, stateDirectory, variables));
-    // Its control answers only once it serves, while a port that takes connections may be one that is only being tried.
+    // The control port answers only when Bigtable serves. An open Bigtable port may belong to the free-port check.
     if (backend.kind === 'embedded')
-      await waitUntil('Bigtable', () => answersOk(`${bigtableControlUrl}/clusters`), clock);
+      await waitUntil('Bigtable to be ready', () => answersOk(`${bigtableControlUrl}/clusters`), clock);
     if (data !== undefined) await loadData(backend, data, clock.now());
     for (const [i, region] of regions.entries()) {
       children.start(originService(backend, secrets, region.name, originPort(i)));
-      const way = { targetPort: originPort(i), isFar: options.wan, clock, random: systemRandom };
-      proxies.push(await startRegionProxy(region, way));
+      const proxyOptions = { targetPort: originPort(i), isFar: options.wan, clock, random: systemRandom };
+      proxies.push(await startRegionProxy(region, proxyOptions));
     }
     for (const { name, origin } of regions)
-      await waitUntil(`the origin in ${name}`, () => answersOk(`${origin}/readyz`), clock);
-    await waitUntil('the worker', () => answersOk(`${edgeUrl}/healthz`), clock);
+      await waitUntil(`the origin in ${name} to be ready`, () => answersOk(`${origin}/readyz`), clock);
+    await waitUntil('the worker to be ready', () => answersOk(`${edgeUrl}/healthz`), clock);
   }
 
   try {
@@ -112,7 +112,7 @@ export async function startLocalCloud(
     tokenSecret: secrets.token,
     listener: data === undefined ? undefined : await findListener(data),
     parts: [
-      `edge      ${edgeUrl} (wrangler dev)${options.wan ? ', the way to the regions as long as it is' : ''}`,
+      `edge      ${edgeUrl} (wrangler dev)${options.wan ? ', calls to regions delayed by distance' : ''}`,
       ...regions.map(({ name, origin }) => `origin    ${origin} ${name}`),
       `bigtable  ${describeBackend(backend)}`,
       ...describeDevVars(devVars),
@@ -127,15 +127,15 @@ export async function startLocalCloud(
 function describeDevVars(outcome: DevVarsOutcome): string[] {
   switch (outcome) {
     case 'written':
-      return ['dev vars  .dev.vars: `npx wrangler dev` serves from this cloud, too'];
+      return ['dev vars  .dev.vars: `npx wrangler dev` serves from this cloud'];
     case 'foreign':
-      return ['dev vars  .dev.vars is not from `npm start` and stays as it is: `npx wrangler dev` reads that one'];
+      return ['dev vars  .dev.vars is not from `npm start` and is not changed: `npx wrangler dev` reads it'];
     case 'none':
       return [];
   }
 }
 
-/** The sample stands in only where nothing of anybody's can be touched. */
+/** The built-in sample is loaded only if the backend is not Cloud Bigtable. */
 async function findData({ data, stateDirectory }: StartOptions, { kind }: Backend): Promise<DataDirectory | undefined> {
   if (data !== undefined) return readDataDirectory(data);
   if (kind === 'bigtable') return undefined;

@@ -1,4 +1,4 @@
-// The options of `npm start`.
+// Command-line options of `npm start`.
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { stateDirectory } from '../../ops/cli/settings.ts';
 import { BEHIND_PORT_OFFSET, DEFAULT_PORTS, type Ports } from '../topology.ts';
@@ -7,20 +7,20 @@ export interface StartOptions {
   /** Directory with the data to load. Default: the built-in sample. */
   readonly data: string | undefined;
   readonly detach: boolean;
-  /** Whether calls to a region take the round-trip time of the distance. */
+  /** Whether calls to a region are delayed by the round-trip time of the distance. */
   readonly wan: boolean;
-  /** Origins of pages that may read answers in a browser. */
+  /** Web origins whose pages may read answers in a browser. */
   readonly cors: readonly string[];
   readonly ports: Ports;
-  /** Directory for everything that the cloud writes. */
+  /** Directory for all files of the cloud. */
   readonly stateDirectory: string;
 }
 
 const help = `
 BIGTABLE_EMULATOR_HOST: use Google's emulator instead of the embedded Bigtable.
-EARSHOT_PROJECT and EARSHOT_INSTANCE, without an emulator: use Cloud Bigtable, and load only --data into it.
-EARSHOT_STATE_DIR: directory for everything that the cloud writes (default: .earshot). Only with the default the root gets a
-.dev.vars, with which \`npx wrangler dev\` serves from this cloud, too.
+EARSHOT_PROJECT and EARSHOT_INSTANCE, without an emulator: use Cloud Bigtable; only --data is loaded into it.
+EARSHOT_STATE_DIR: directory for all files of the cloud (default: .earshot). With the default directory, the cloud
+also writes .dev.vars in the root, and \`npx wrangler dev\` serves from the cloud.
 
 Examples:
   $ npm start
@@ -31,24 +31,29 @@ Examples:
 /** The options; undefined after --help. Throws an Error for invalid arguments. */
 export function parseStartOptions(args: readonly string[]): StartOptions | undefined {
   const command = new Command('npm start --')
-    .description('Runs all of Earshot on this machine: Bigtable with three clusters, three origins, and the worker.')
+    .description('Runs Earshot on this machine: Bigtable with three clusters, three origins, and the worker.')
     .option(
       '--data <directory>',
       'load surface.variant.ndjson[.gz] and items.ndjson[.gz] from this directory (default: a built-in sample)',
     )
     .option('--detach', 'return when the cloud is ready; `npm stop` ends it')
     .option('--wan', "delay calls to each region by the round trip from the caller's Earshot-Dev-Location")
-    .option('--cors <origin>', 'let pages of this origin read answers in a browser; repeatable', parseOrigin, [])
+    .option(
+      '--cors <origin>',
+      'allow pages of this web origin to read answers in a browser; repeatable',
+      parseOrigin,
+      [],
+    )
     .option('--edge-port <port>', 'port of the worker', parsePort, DEFAULT_PORTS.edge)
     .option(
       '--origin-port <port>',
-      `first of three ports for the proxies of the origins, which listen ${BEHIND_PORT_OFFSET} above`,
+      `first of three ports for the region proxies; each origin uses its proxy's port + ${BEHIND_PORT_OFFSET}`,
       parsePort,
       DEFAULT_PORTS.origins,
     )
     .option(
       '--bigtable-port <port>',
-      `port of the embedded Bigtable; its control listens ${BEHIND_PORT_OFFSET} above`,
+      `port of the embedded Bigtable; its control port is this port + ${BEHIND_PORT_OFFSET}`,
       parsePort,
       DEFAULT_PORTS.bigtable,
     )
@@ -80,7 +85,7 @@ export function parseStartOptions(args: readonly string[]): StartOptions | undef
   };
 }
 
-/** Leaves room for the two ports after it, and for the ports behind them. */
+/** Leaves room for the next two ports and for the offset of the ports behind them. */
 const MAX_PORT = 65_535 - 2 - BEHIND_PORT_OFFSET;
 
 function parseOrigin(text: string, others: readonly string[]): readonly string[] {

@@ -1,28 +1,29 @@
-// A process told apart from a later one that was given the same number: by when it was started.
+// Identity of a process: its number and start time. The start time tells a process from a later one with the same
+// number.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 
 export const processIdSchema = z.object({
   pid: z.int().positive(),
-  /** In whatever form the system tells it. */
+  /** In the system's own format. */
   startedAt: z.string(),
 });
 
 export type ProcessId = z.infer<typeof processIdSchema>;
 
-/** Undefined when there is no such process. */
+/** Undefined if there is no such process. */
 export function identifyProcess(pid: number): ProcessId | undefined {
   const startedAt = process.platform === 'linux' ? readStartTicks(pid) : readStartTime(pid);
   return startedAt === undefined ? undefined : { pid, startedAt };
 }
 
-/** Whether it is the process that it was. */
+/** Whether the process still runs. False for another process with the same number. */
 export const isRunning = ({ pid, startedAt }: ProcessId): boolean => identifyProcess(pid)?.startedAt === startedAt;
 
 /**
- * Field 22 of /proc/PID/stat; those after the name, which may hold anything, begin behind the last bracket. A zombie
- * has ended.
+ * Field 22 of /proc/PID/stat. The fields after the process name begin behind the last bracket, because a name may
+ * contain any character. A zombie has ended.
  */
 function readStartTicks(pid: number): string | undefined {
   try {

@@ -1,4 +1,4 @@
-// How each process of the local cloud is started: its entry, its environment, its arguments.
+// Start parameters of each process of the local cloud: entry, environment and arguments.
 import { rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -37,7 +37,7 @@ export const originService = (backend: Backend, secrets: Secrets, name: string, 
   },
 });
 
-/** The variables and secrets of a worker in front of the local cloud; wrangler.toml has the others. */
+/** Variables and secrets of a worker in front of the local cloud. All others are in wrangler.toml. */
 export const edgeVariables = (
   secrets: Secrets,
   regions: readonly Region[],
@@ -51,7 +51,7 @@ export const edgeVariables = (
   ORIGIN_SECRET: secrets.origin,
 });
 
-/** Wrangler reads secrets from a file: no list of processes shows them. With --env-file it reads no .dev.vars. */
+/** Wrangler reads secrets from a file, so no process list shows them. With --env-file it ignores .dev.vars. */
 export function edgeService(
   port: number,
   stateDirectory: string,
@@ -59,7 +59,8 @@ export function edgeService(
 ): ChildSpec {
   const envFile = resolve(stateDirectory, 'edge.env');
   const persisted = resolve(stateDirectory, 'wrangler');
-  // What a data centre's cache kept of an earlier run is not of this one, whose manifest begins with version 1 again.
+  // Clears the previous run's data-centre cache: its manifest may have a later version than the new one, which begins
+  // at 1.
   rmSync(persisted, { recursive: true, force: true });
   writeFileSync(envFile, formatEnvFile(variables), { mode: 0o600 });
   return {

@@ -1,5 +1,4 @@
-// What a local cloud leaves in its state directory: its processes, its secrets, and the description that `earshot`
-// finds it by.
+// State directory of a local cloud: its processes, its secrets, and the description that `earshot` reads.
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,16 +13,16 @@ const SECRETS_FILE = 'secrets.json';
 const OWNER_ONLY = 0o600;
 
 const processesSchema = z.object({
-  /** The one that started the others. */
+  /** The `npm start` process. */
   launcher: processIdSchema,
-  /** Leaders of the process groups that it started. */
+  /** Leaders of the process groups that the launcher started. */
   children: z.array(processIdSchema),
 });
 
 const secretsSchema = z.object({ token: z.string(), origin: z.string() });
 export type Secrets = z.infer<typeof secretsSchema>;
 
-/** The processes of this state directory that still run; a launcher that was killed leaves its children. */
+/** The processes of this state directory that still run. A killed launcher leaves its children running. */
 export function findRunning(directory: string): { launcher: ProcessId | undefined; children: ProcessId[] } {
   const processes = readProcesses(directory);
   return {
@@ -32,10 +31,10 @@ export function findRunning(directory: string): { launcher: ProcessId | undefine
   };
 }
 
-/** Records that this process is the launcher. */
+/** Records this process as the launcher. */
 export function recordLauncher(directory: string): void {
   const launcher = identifyProcess(process.pid);
-  if (launcher === undefined) throw new Error('expected to find this process among those that run');
+  if (launcher === undefined) throw new Error(`no process ${process.pid} in the process table`);
   mkdirSync(directory, { recursive: true });
   writeProcesses(directory, { launcher, children: [] });
 }
@@ -48,7 +47,7 @@ export function recordChild(directory: string, pid: number): void {
   }
 }
 
-/** Kept from start to start, so that a token goes on being valid. */
+/** The secrets are kept between starts, so that tokens stay valid. */
 export function loadSecrets(directory: string): Secrets {
   const path = join(directory, SECRETS_FILE);
   const json = readOptional(path);
@@ -63,7 +62,7 @@ export function writeLocalCloud(directory: string, cloud: LocalCloud): void {
   writeFileSync(join(directory, LOCAL_CLOUD_FILE), JSON.stringify(cloud, null, 2), { mode: OWNER_ONLY });
 }
 
-/** Removes what a cloud that has ended left; its secrets stay. */
+/** Removes the files of a cloud that has ended, except for its secrets. */
 export function clearState(directory: string): void {
   removeDevVars(devVarsPlace(directory));
   rmSync(join(directory, LOCAL_CLOUD_FILE), { force: true });

@@ -1,4 +1,4 @@
-// A directory of data for the local cloud: `surface.variant.ndjson[.gz]` for lists, `items.ndjson[.gz]` for items.
+// Input directory of the local cloud: `surface.variant.ndjson[.gz]` for lists, `items.ndjson[.gz]` for items.
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isName } from '../../shared/domain/ids.ts';
@@ -8,7 +8,7 @@ export interface ListFile {
   readonly path: string;
   readonly surface: string;
   readonly variant: string;
-  /** Basis points: of a surface's variants `control` gets 90 % and the others share 10 %. */
+  /** Weight in basis points: `control` gets 90 % of a surface, and its other variants share 10 %. */
   readonly weight: number;
 }
 
@@ -17,9 +17,7 @@ export interface DataDirectory {
   readonly items: readonly string[];
 }
 
-/**
- * Throws an Error when the directory cannot be read, holds no lists, or holds a file of lists whose name says nothing.
- */
+/** Throws an Error if the directory cannot be read, has no lists, or has a list file with an invalid name. */
 export async function readDataDirectory(directory: string): Promise<DataDirectory> {
   const names = (await listDirectory(directory)).filter((name) => /\.ndjson(\.gz)?$/.test(name)).sort();
   const isItems = (name: string): boolean => /^items\.ndjson(\.gz)?$/.test(name);

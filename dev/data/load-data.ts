@@ -1,5 +1,4 @@
-// Loads and publishes a directory of data with the same command that ops use, so that what is tried here is what runs
-// there.
+// Loads and publishes a data directory through the `earshot` command, as in production.
 
 import { readLines } from '../../ops/ingest/lines.ts';
 import { parseListLine } from '../../ops/ingest/list-line.ts';
@@ -9,7 +8,7 @@ import { POPULAR_USER } from '../../shared/domain/ids.ts';
 import type { Backend } from '../backend.ts';
 import type { DataDirectory } from './data-directory.ts';
 
-/** All lists get the generation `nowMs`. Throws an Error when anything could not be published. */
+/** All lists get the generation `nowMs`. Throws an Error if a list cannot be published. */
 export async function loadData(backend: Backend, { lists, items }: DataDirectory, nowMs: number): Promise<void> {
   process.env.EARSHOT_PROJECT = backend.project;
   process.env.EARSHOT_INSTANCE = backend.instance;
@@ -17,7 +16,7 @@ export async function loadData(backend: Backend, { lists, items }: DataDirectory
   const clusters = Object.entries(backend.clusters).map(([region, cluster]) => `${region}=${cluster}`);
   const generation = formatGeneration(nowMs);
   await run('schema', 'apply', '--clusters', clusters.join(','));
-  // Rejected lines have been told of and are no reason to stop; publishing refuses what was not loaded.
+  // `ingest` has reported rejected lines, and the load continues; `publish` refuses lists that were not loaded.
   if (items.length > 0) await runEarshot(['ingest', ...items, '--items']);
   for (const { path, surface, variant, weight } of lists) {
     const which = ['--surface', surface, '--variant', variant, '--generation', generation];
@@ -26,7 +25,7 @@ export async function loadData(backend: Backend, { lists, items }: DataDirectory
   }
 }
 
-/** A listener who has a list, and the surface that it is on. */
+/** A user with a list, and the surface of the list. */
 export async function findListener({ lists }: DataDirectory): Promise<{ user: string; surface: string } | undefined> {
   for (const { path, surface } of lists) {
     for await (const lines of readLines(path, () => undefined)) {

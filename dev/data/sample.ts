@@ -1,5 +1,5 @@
-// The built-in sample: two hundred made-up listeners, a thousand made-up tracks, two surfaces, two variants. Made anew
-// each time from hashes, so that it is always the same and no file of it is kept.
+// The built-in sample: 200 listeners, 1000 tracks, two surfaces, two variants. Derived from hashes on each start, so it
+// is always the same.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { POPULAR_USER } from '../../shared/domain/ids.ts';
@@ -23,7 +23,7 @@ const adjectives = [
 ];
 const nouns = ['Harbour', 'Signal', 'Orchard', 'Mirror', 'Engine', 'Lantern', 'River', 'Window', 'Garden', 'Static'];
 
-/** Writes the sample to `directory` in the form that `--data` takes. */
+/** Writes the sample to `directory` in the format of `--data`. */
 export async function writeSample(directory: string): Promise<void> {
   await mkdir(directory, { recursive: true });
   const listeners = range(LISTENERS).map((i) => `listener:${i + 1}`);

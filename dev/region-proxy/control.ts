@@ -1,12 +1,12 @@
-// The control of the ways to the regions: their faults over HTTP, for commands in another process.
+// HTTP control API of the region proxies: their faults.
 import { Hono } from 'hono';
 import { regionFaultSchema } from '../../ops/fault/region-fault.ts';
 import { describeIssues } from '../../shared/domain/describe-issues.ts';
 import type { RegionProxy } from './proxy.ts';
 
 /**
- * `GET /regions`; `PUT /regions/{name}/fault` with a fault (`{}` heals). 400 for a malformed body, 404 for an unknown
- * region, 500 when a region cannot be healed, each with `{"error"}`.
+ * `GET /regions`; `PUT /regions/{name}/fault` with a fault (`{}` heals). Responds with 400 to a malformed body, with
+ * 404 to an unknown region, and with 500 if a region cannot be healed, each with `{"error"}`.
  */
 export function createRegionControl(proxies: readonly RegionProxy[]): Hono {
   const state = () => ({ regions: proxies.map(({ name, fault }) => ({ name, fault: fault() })) });

@@ -1,6 +1,6 @@
-// A proxy in front of a region's origin. It forwards every request, delays it by the caller's distance if wanted, and
-// applies the current fault as a caller's socket would meet it: `down` closes the listening socket, a black hole accepts
-// connections and never answers, `reset` resets them. An answer in progress ends normally.
+// A proxy in front of a region's origin. It forwards every request and applies the current fault to the caller's
+// socket: `down` closes the listening socket, a black hole accepts connections and never answers, `reset` resets them.
+// An answer in progress ends normally. Optionally it delays requests by the caller's distance.
 import { once } from 'node:events';
 import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
 import { createServer, type Socket } from 'node:net';

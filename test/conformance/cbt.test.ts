@@ -1,4 +1,4 @@
-// Google's command-line client says the same of the embedded Bigtable and of Google's emulator, when they hold the same
+// Google's command-line client gives the same output for the embedded Bigtable and for Google's emulator with the same
 // data.
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';

@@ -1,4 +1,4 @@
-// The contract, on Google's own emulator: what the embedded Bigtable is held to is what Google's code does.
+// The Bigtable contract on Google's emulator: the embedded Bigtable is held to the behaviour of Google's code.
 import { bigtableContract } from '../contracts/bigtable/suite.ts';
 import { findEmulator, orSkip, startEmulator } from './google-emulator.ts';
 

@@ -1,5 +1,5 @@
-// Google's emulator and its `cbt` client for the tests: what runs already, else what is installed, else a test that
-// says that it was skipped.
+// Google's emulator and its `cbt` client for tests: a running one, else an installed one, else a test that reports the
+// skip.
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { test } from 'vitest';
@@ -8,7 +8,7 @@ import type { StartedBigtable } from '../contracts/bigtable/suite.ts';
 
 export type Emulator = { kind: 'running'; endpoint: string } | { kind: 'binary'; path: string };
 
-/** BIGTABLE_EMULATOR_HOST names a running one; else the binary of an installed gcloud. */
+/** BIGTABLE_EMULATOR_HOST names a running emulator; else the binary of an installed gcloud is used. */
 export async function findEmulator(): Promise<Emulator | undefined> {
   const endpoint = process.env.BIGTABLE_EMULATOR_HOST;
   if (endpoint !== undefined && endpoint !== '') return { kind: 'running', endpoint };
@@ -29,10 +29,7 @@ export const startEmulator = (emulator: Emulator): Promise<StartedBigtable> =>
     ? Promise.resolve({ endpoint: emulator.endpoint, stop: async () => {} })
     : startGoogleEmulator(emulator.path);
 
-/**
- * Defines the tests when the tool is there. Without it: one skipped test that says so, or a failed one if it is
- * required.
- */
+/** Defines the tests if the tool is available. Otherwise one skipped test reports that; a required tool fails it. */
 export function orSkip<T>(tool: string, found: T | undefined, define: (found: T) => void): void {
   if (found !== undefined) {
     define(found);

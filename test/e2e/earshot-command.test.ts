@@ -1,6 +1,6 @@
-// The `earshot` command as ops use it, each call a process of its own: what it does, and that a call which fails says
-// why once and leaves what is live as it was. Long, because it goes through every way of calling one command wrongly,
-// on one Bigtable that all share.
+// The `earshot` command, each call in its own process: its effects, and that a failed call reports one reason and
+// leaves the live generations unchanged. Long, because it covers every invalid use of the commands on one shared
+// Bigtable.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -49,7 +49,7 @@ async function startServer(options: BigtableOptions = {}): Promise<EmbeddedBigta
 
 let instances = 0;
 
-/** An instance of its own, and the command pointed at it from an empty directory. */
+/** A new instance, and the command configured for it in an empty directory. */
 function makeEmptyInstance(server = shared) {
   const instance = `recs-${++instances}`;
   const directory = join(root, instance);
@@ -62,7 +62,7 @@ function makeEmptyInstance(server = shared) {
     EARSHOT_INSTANCE: instance,
     BIGTABLE_EMULATOR_HOST: server.endpoint,
     EARSHOT_STATE_DIR: join(directory, 'state'),
-    // The same modules are loaded a hundred times over: compiled once, a call takes a quarter less.
+    // Compile cache: the same modules are loaded a hundred times, and a call then takes a quarter less time.
     NODE_COMPILE_CACHE: join(root, 'compiled'),
   };
   return {
@@ -76,7 +76,7 @@ function makeEmptyInstance(server = shared) {
       writeFileSync(join(directory, name), content);
       return join(directory, name);
     },
-    /** The manifest with the bytes and the time of its cell: the same twice means that nobody wrote in between. */
+    /** The manifest with the bytes and timestamp of its cell: equal results prove that no write happened. */
     live: () => readManifest(bigtable, 'control', TIMEOUT_MS),
     receipt: async (generation: number) => {
       const loads = await listLoads(bigtable, 'control', { surface: 'home', variant: 'control' });
@@ -91,7 +91,7 @@ async function makeInstance(server = shared) {
   return instance;
 }
 
-/** With home/control of Monday loaded and live. */
+/** A setting with Monday's home/control loaded and live. */
 async function makeLiveInstance(server = shared) {
   const instance = await makeInstance(server);
   const { bigtable, live } = instance;
@@ -111,7 +111,7 @@ const line = (user: string) => `{"user":"${user}","items":[${itemsOf(user)}]}`;
 const lines = (from: number, count: number) =>
   Array.from({ length: count }, (_, i) => `${line(`u:${from + i}`)}\n`).join('');
 
-/** What home/control has for the users in a region, as text; the word for what is no list. */
+/** The users' lists of home/control in a region, as text; the result's kind instead of a missing list. */
 async function read(address: BigtableAddress, generation: number, users: readonly string[], region = 'us') {
   const keys = users.map((user) => ({ surface: 'home', variant: 'control', generation, user }));
   const table = createRecommendationTable({ address, appProfile: `serve-${region}`, onError: () => undefined });
@@ -120,7 +120,7 @@ async function read(address: BigtableAddress, generation: number, users: readonl
   return results.map((result) => (result.kind === 'list' ? Buffer.from(result.bytes).toString() : result.kind));
 }
 
-/** The one message of a call that failed. Whoever called wrongly is also told where help is. */
+/** The only message of a failed call. A usage error also points to the help. */
 function messageOf({ code, stderr }: CommandResult): { code: number; message: string } {
   const messages = stderr.split('\n').filter((each) => /^(earshot|error): /.test(each));
   expect(messages, stderr).toHaveLength(1);
@@ -128,7 +128,7 @@ function messageOf({ code, stderr }: CommandResult): { code: number; message: st
   return { code, message: messages[0] ?? '' };
 }
 
-/** What asks Bigtable first in a way of its own; FILE is one of a line. */
+/** Commands with different first calls to Bigtable; FILE is a file with one line. */
 const asking: readonly [what: string, args: readonly string[]][] = [
   ['manifest show', ['manifest', 'show']],
   ['publish', ['publish', ...home()]],
@@ -312,7 +312,7 @@ test.concurrent('every command explains itself, and every one that does somethin
   );
 });
 
-describe.concurrent('called wrongly', () => {
+describe.concurrent('an invalid call', () => {
   test.each(usage)('`$call` is one message and exit code 2, and nothing is changed', async ({ call, message }) => {
     const { earshot, file, live, receipt } = await makeLiveInstance();
     const before = await live();
@@ -393,7 +393,7 @@ describe.concurrent('a load with a fault in it', () => {
     });
   });
 
-  test('takes the same user in two files', async () => {
+  test('accepts the same user in two files', async () => {
     const { earshot, file, receipt } = await makeInstance();
     const files = [file('a.ndjson', lines(1, 2)), file('b.ndjson', lines(2, 2))];
     expect(await earshot('ingest', ...files, ...home(), ...tuesday)).toMatchObject({ code: 0, stderr: '' });
@@ -432,7 +432,7 @@ describe.concurrent('a load with a fault in it', () => {
   test.each([
     ['missing', 'nothing.ndjson'],
     ['a directory', '.'],
-  ])('of which a file is %s begins nothing: what was loaded before can still be published', async (_what, name) => {
+  ])('does not start if a file is %s: earlier loads can still be published', async (_what, name) => {
     const { address, bigtable, directory, earshot, file, live, receipt } = await makeLiveInstance();
     const load = { surface: 'home', variant: 'control', generation: TUESDAY };
     await writeLoadReceipt(bigtable, 'control', load, { state: 'loaded', lists: 1, rejected: 0 }, TUESDAY);
@@ -468,14 +468,10 @@ describe.concurrent('a publication that may not be', () => {
       [...home(), '--generation', String(TUESDAY)],
       /expected a generation of home\/control that was loaded, got 2024-.*Z, which was never loaded \(known are 2024-/,
     ],
+    ['an unknown surface', ['--surface', 'hime', '--variant', 'control'], /of hime\/control that was loaded, got none/],
+    ['an unknown variant', home('contrl'), /of home\/contrl that was loaded, got none/],
     [
-      'a surface that nobody knows',
-      ['--surface', 'hime', '--variant', 'control'],
-      /of hime\/control that was loaded, got none/,
-    ],
-    ['a variant that nobody knows', home('contrl'), /of home\/contrl that was loaded, got none/],
-    [
-      'nobody left on the surface',
+      'no weight left on the surface',
       [...home(), '--weight', '0'],
       /surfaces\.home\.variants: expected at least one variant/,
     ],
@@ -485,18 +481,21 @@ describe.concurrent('a publication that may not be', () => {
       /expected at least one variant with a weight above 0/,
     ],
     ['an instance without tables', [...home(), '--instance', 'nobody'], /ReadRows from control failed: 5 NOT_FOUND: /],
-  ])('because of %s is one message and exit code 1, and what is live stays', async (_what, args, message) => {
-    const { earshot, live } = await makeLiveInstance();
-    const before = await live();
-    const result = await earshot('publish', ...args);
-    expect(messageOf(result)).toEqual({ code: 1, message: expect.stringMatching(message) });
-    expect(result.stdout).toBe('');
-    expect(await live()).toEqual(before);
-    expect(JSON.parse((await earshot('manifest', 'show', '--json')).stdout)).toEqual(before.manifest);
-  });
+  ])(
+    'is one message and exit code 1 because of %s, and the live generations are unchanged',
+    async (_what, args, message) => {
+      const { earshot, live } = await makeLiveInstance();
+      const before = await live();
+      const result = await earshot('publish', ...args);
+      expect(messageOf(result)).toEqual({ code: 1, message: expect.stringMatching(message) });
+      expect(result.stdout).toBe('');
+      expect(await live()).toEqual(before);
+      expect(JSON.parse((await earshot('manifest', 'show', '--json')).stdout)).toEqual(before.manifest);
+    },
+  );
 });
 
-test.concurrent('a load that was killed can be told from one that was not, and is loaded again', async () => {
+test.concurrent('a killed load is recognised and can be repeated', async () => {
   const clock = createManualClock();
   const server = await startServer({ clock });
   const { address, earshot, env, file, live, receipt } = await makeLiveInstance(server);
@@ -511,7 +510,8 @@ test.concurrent('a load that was killed can be told from one that was not, and i
       if (clock.pending() > 0 && seen.MutateRows === undefined) clock.advance(1000);
       expect(seen[method] ?? 0).toBeGreaterThanOrEqual(calls);
     });
-  // 1. Everything until the first batches of lists is answered. 2. Four batches are out. 3. They are answered, and a fifth is out.
+  // 1. All calls before the first batches of lists are answered. 2. Four batches are in flight. 3. They are answered,
+  // and a fifth is in flight.
   await called('MutateRow', callsBefore + 1);
   await called('MutateRows', 4);
   clock.advance(1000);

@@ -1,4 +1,4 @@
-// The examples, each run as its README says, beside a local cloud.
+// The examples, each run by the commands in its README against a local cloud.
 import { existsSync } from 'node:fs';
 import { chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';

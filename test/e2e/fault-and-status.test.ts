@@ -1,5 +1,5 @@
-// `earshot fault` and `earshot status` against a local cloud that runs: what is broken is broken for callers, and what
-// is healed is whole.
+// `earshot fault` and `earshot status` against a running local cloud: callers see injected faults, and healing removes
+// them.
 
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -42,7 +42,7 @@ const readStatus = async (...args: string[]): Promise<Status> => {
   return JSON.parse(stdout) as Status;
 };
 
-/** A list that no tier holds, read from Europe; who was asked for it. */
+/** Reads an uncached list from Europe. Returns Cache-Status, which names the regions. */
 async function readFromEurope(user: string): Promise<string> {
   const response = await fetch(`${cloud.edgeUrl}/v1/users/${user}/recommendations/home`, {
     headers: { Authorization: `Bearer ${token}`, 'Earshot-Dev-Location': 'AMS' },
@@ -53,7 +53,7 @@ async function readFromEurope(user: string): Promise<string> {
 
 const originUrl = (i: number): string => `http://127.0.0.1:${cloud.ports.origins + i}`;
 
-test('a region that is down is passed over by the edge, is seen in the status, and serves again when it is healed', async () => {
+test('a region that is down is skipped by the edge, is visible in the status, and serves again after healing', async () => {
   expect(await readFromEurope('listener:11')).toContain('origin-europe; fwd=miss; fwd-status=200');
   expect(await fault('europe', '--down')).toMatch(/^asia +no fault\neurope +down\nus +no fault\n/);
   await expect(fetch(`${originUrl(1)}/livez`)).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } });
@@ -76,7 +76,7 @@ test.each([
   ['listener:14', ['--reset'], expect.stringContaining('ECONNRESET')],
   ['listener:15', ['--errors', '1'], 'status 500'],
 ])(
-  'the list of %s is had from another region when the nearest has %j, and the status says what comes from it',
+  "the list of %s comes from another region when the nearest has %j, and the status shows the fault's effect",
   async (user, args, readiness) => {
     await fault('europe', ...args);
     const status = await readFromEurope(user);
@@ -86,7 +86,7 @@ test.each([
   },
 );
 
-test('the status tells the regions in order, and what each tier had', async () => {
+test('the status lists the regions in order and the hits of each tier', async () => {
   for (let i = 0; i < 2; i++) await readFromEurope('listener:21');
   const status = await readStatus('--from', 'AMS');
   expect(status.edge.regions.map(({ name }) => name)).toEqual(['europe', 'us', 'asia']);
@@ -119,7 +119,7 @@ test('the status is watched until Ctrl-C', async () => {
   expect([first, second].map((line) => (JSON.parse(line) as Status).origins.length)).toEqual([3, 3]);
 });
 
-test('a place that is not known is one clear line', async () => {
+test('an unknown place is a one-line error', async () => {
   expect(await refused('status', '--from', 'XXX')).toEqual({
     code: 1,
     message: expect.stringMatching(/^earshot: expected Earshot-Dev-Location to be one of AMS, .*, got "XXX"$/),
@@ -161,7 +161,7 @@ test('a cluster that is down fails its own origin’s reads, and listeners have 
   expect(after.map((count, i) => count > (before[i] ?? 0))).toEqual([false, true, false]);
 });
 
-describe('what this local cloud does not have', () => {
+describe('a part that this local cloud lacks', () => {
   test.each([
     [
       ['mars', '--down'],
@@ -175,7 +175,7 @@ describe('what this local cloud does not have', () => {
     expect(await fault()).not.toMatch(/down|cut off/);
   });
 
-  test('is refused when that is a Bigtable that takes faults, which those of regions do not need', async () => {
+  test('is refused without an embedded Bigtable; faults of regions work without it', async () => {
     const { bigtableControlUrl, ...other } = describeCloud();
     expect(bigtableControlUrl).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
     writeFileSync(join(cloud.stateDirectory, 'cloud.json'), JSON.stringify(other));
@@ -195,7 +195,7 @@ describe('what this local cloud does not have', () => {
   });
 });
 
-test('a local cloud that does not answer is one clear line and exit code 1', async () => {
+test('a local cloud that does not answer is a one-line error with exit code 1', async () => {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const url = `http://127.0.0.1:${(server.address() as { port: number }).port}`;

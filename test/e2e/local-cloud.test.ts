@@ -1,4 +1,4 @@
-// `npm start` as ops meet it: what it prints works, it ends wholly, and what is wrong is one clear line.
+// `npm start` and `npm stop`: the printed commands work, all processes end, and errors are one line.
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -14,7 +14,7 @@ beforeEach(() => {
   stateDirectory = mkdtempSync(join(tmpdir(), 'earshot-test-'));
 });
 afterEach(() => {
-  // Of a test that failed.
+  // Processes of a failed test.
   for (const { pid } of findProcesses(stateDirectory)) process.kill(pid, 'SIGKILL');
   rmSync(stateDirectory, { recursive: true, force: true });
 });
@@ -22,7 +22,7 @@ afterEach(() => {
 const environment = () => ({ EARSHOT_STATE_DIR: stateDirectory });
 
 describe('npm start', () => {
-  test('prints a call that works, serves the sample, and leaves nothing behind when it is stopped', async () => {
+  test('prints a call that works, serves the sample, and leaves no process after it is stopped', async () => {
     const cloud = await startTestCloud();
     try {
       const [, token = '', url = ''] = /curl -i -H "Authorization: Bearer (\S+)" "(\S+)"/.exec(cloud.welcome) ?? [];
@@ -36,7 +36,9 @@ describe('npm start', () => {
       );
       expect(await runNode(['dev/start.ts'], { EARSHOT_STATE_DIR: cloud.stateDirectory })).toMatchObject({
         code: 1,
-        stderr: expect.stringMatching(/^npm start: it runs already \(process \d+\); `npm stop` ends it\n$/),
+        stderr: expect.stringMatching(
+          /^npm start: a local cloud is already running \(process \d+\): stop it with `npm stop`\n$/,
+        ),
       });
       const processes = findProcesses(cloud.stateDirectory);
       expect(processes.length).toBeGreaterThanOrEqual(6);
@@ -71,7 +73,7 @@ describe('npm start', () => {
     expect(findProcesses(stateDirectory)).toEqual([]);
   });
 
-  test('ends every process when nobody reads what it prints any more', async () => {
+  test('ends every process when its standard output is closed', async () => {
     const ports = await findCloudPorts();
     const started = spawnNode(['dev/start.ts', ...portArgs(ports)], environment());
     await started.printed('table recommendations');
@@ -80,7 +82,7 @@ describe('npm start', () => {
     expect(findProcesses(stateDirectory)).toEqual([]);
   });
 
-  test('leaves nothing behind when it is detached and whoever waits for it is killed', async () => {
+  test('leaves nothing behind when it is detached and the waiting parent is killed', async () => {
     const ports = await findCloudPorts();
     const started = spawnNode(['dev/start.ts', '--detach', ...portArgs(ports)], environment());
     await eventually(() => expect(findProcesses(stateDirectory).length).toBeGreaterThan(2));
@@ -90,7 +92,7 @@ describe('npm start', () => {
   });
 
   test.each(['bigtable/main.ts', 'origin/main.ts', 'wrangler'])(
-    'ends wholly, with one clear line, when %s dies',
+    'ends every process, with one line on stderr, when %s dies',
     async (victim) => {
       const ports = await findCloudPorts();
       const started = spawnNode(['dev/start.ts', ...portArgs(ports)], environment());
@@ -103,7 +105,7 @@ describe('npm start', () => {
     },
   );
 
-  test('names the port that is taken and what it was wanted for', async () => {
+  test('names the port in use and its purpose', async () => {
     const ports = await findCloudPorts();
     const squatter = createServer().listen(ports.origins + 1, '127.0.0.1');
     await once(squatter, 'listening');
@@ -112,7 +114,7 @@ describe('npm start', () => {
       expect(code).toBe(1);
       expect(stderr).toMatch(
         new RegExp(
-          `^npm start: port ${ports.origins + 1} \\(the way to europe, --origin-port\\) is taken.*EADDRINUSE.*\\n$`,
+          `^npm start: port ${ports.origins + 1} \\(the region proxy of europe, --origin-port\\) is in use.*EADDRINUSE.*\\n$`,
         ),
       );
       expect(findProcesses(stateDirectory)).toEqual([]);
@@ -121,17 +123,12 @@ describe('npm start', () => {
     }
   });
 
-  test.each<[what: string, args: (directory: string) => string[], code: number, line: RegExp]>([
-    [
-      'a directory that is not there',
-      (d) => ['--data', join(d, 'none')],
-      1,
-      /expected --data to be a directory .*ENOENT/,
-    ],
+  test.each<[name: string, args: (directory: string) => string[], code: number, line: RegExp]>([
+    ['a missing directory', (d) => ['--data', join(d, 'none')], 1, /expected --data to be a directory .*ENOENT/],
     ['a directory without lists', (d) => ['--data', d], 1, /expected .* to hold files named surface\.variant\.ndjson/],
     ['an unknown option', () => ['--nope'], 2, /unknown option '--nope'/],
-    ['a port that is none', () => ['--edge-port', '99999'], 2, /expected a port from 1 to 65523/],
-  ])('refuses %s in one clear line', async (_what, args, code, line) => {
+    ['an invalid port', () => ['--edge-port', '99999'], 2, /expected a port from 1 to 65523/],
+  ])('refuses %s with one line on stderr', async (_case, args, code, line) => {
     const result = await runNode(['dev/start.ts', ...args(stateDirectory)], environment());
     expect(result.code).toBe(code);
     expect(result.stderr).toMatch(line);
@@ -139,13 +136,13 @@ describe('npm start', () => {
     expect(findProcesses(stateDirectory)).toEqual([]);
   });
 
-  test('tells a detached start that failed from one that is ready', async () => {
+  test('exits with code 1 if a detached start fails', async () => {
     const data = join(stateDirectory, 'data');
     const result = await runNode(['dev/start.ts', '--detach', '--data', data], environment());
     expect(result).toMatchObject({ code: 1, stderr: expect.stringContaining('expected --data to be a directory') });
   });
 
-  test('does not serve a file in which no line is valid, and says so', async () => {
+  test('refuses a file without a valid line, and names the line', async () => {
     const ports = await findCloudPorts();
     writeFileSync(join(stateDirectory, 'home.control.ndjson'), 'not a list\n');
     const { code, stderr } = await runNode(
@@ -158,7 +155,7 @@ describe('npm start', () => {
   });
 });
 
-test('npm stop ends what a killed start has left, and npm start says so before', async () => {
+test('npm stop ends the processes of a killed start, and npm start reports them', async () => {
   const ports = await findCloudPorts();
   const started = spawnNode(['dev/start.ts', ...portArgs(ports)], environment());
   await started.printed('Ctrl-C ends it.');
@@ -168,14 +165,14 @@ test('npm stop ends what a killed start has left, and npm start says so before',
   expect(await runNode(['dev/start.ts'], environment())).toMatchObject({
     code: 1,
     stderr: expect.stringMatching(
-      /^npm start: processes of an earlier start are left \([\d, ]+\); `npm stop` ends them\n$/,
+      /^npm start: processes of an earlier start still run \([\d, ]+\): stop them with `npm stop`\n$/,
     ),
   });
   expect(await runNode(['dev/stop.ts'], environment())).toMatchObject({ code: 0, stdout: 'Stopped.\n' });
   expect(findProcesses(stateDirectory)).toEqual([]);
 });
 
-test('npm stop leaves a stranger alone who was given the number of a process that is gone', async () => {
+test('npm stop does not end another process with the number of an ended one', async () => {
   const stranger = spawnNode(['-e', 'console.log("here"); setInterval(() => {}, 1000)']);
   await stranger.printed('here');
   const process_ = { pid: stranger.child.pid, startedAt: 'another time' };
@@ -186,7 +183,7 @@ test('npm stop leaves a stranger alone who was given the number of a process tha
   stranger.child.kill();
 });
 
-test('npm stop says when nothing is running', async () => {
+test('npm stop reports when nothing is running', async () => {
   expect(await runNode(['dev/stop.ts'], environment())).toEqual({
     code: 0,
     stdout: 'Nothing is running.\n',

@@ -1,5 +1,5 @@
-// Every command of README that talks to the local cloud, run by a shell in the order of the text. The test replaces only
-// the port, and the state directory. documents.test.ts checks that the `npm` commands exist.
+// Every command of README that talks to the local cloud, run by a shell in the order of the text. The test replaces
+// only the port, and the state directory. documents.test.ts checks that the `npm` commands exist.
 import { execFile } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,5 @@
-// A day's real recommendations through all of Earshot: file, loader, Bigtable, origin, worker, and what comes out is
-// what went in.
+// A day of real recommendations through all of Earshot: file, loader, Bigtable, origin and worker. The answers equal
+// the input.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -105,14 +105,14 @@ describeWithRealData('recommendations for 1 892 listeners', GEN1, () => {
     expect(await none.json()).toMatchObject({ code: 'no_recommendations', status: 404 });
   });
 
-  test.each(['control', 'knn'])('what every user gets on %s is the file byte for byte', async (variant) => {
+  test.each(['control', 'knn'])("every user's answer on %s equals the file byte for byte", async (variant) => {
     const expected = file(`home.${variant}`);
     const wrong: string[] = [];
     await forEachConcurrently(everybody(), async (user) => {
       const text = await (await read(user, 'home', `?limit=100&variant=${variant}`)).text();
       const items = text.slice(text.indexOf('"items":') + '"items":'.length, -1);
       const want = expected.get(user);
-      // Between two items the edge has a newline behind the comma; all other bytes are the file's.
+      // Between two items the edge adds a newline after the comma; all other bytes are the file's.
       const isRight = want === undefined ? text.includes('"source":"popular"') : items.replaceAll(',\n', ',') === want;
       if (!isRight) wrong.push(user);
     });
@@ -153,7 +153,7 @@ describeWithRealData('recommendations for 1 892 listeners', GEN1, () => {
     expect(answer.items).toEqual(JSON.parse(next.get('lastfm:2') ?? ''));
   });
 
-  test('a region whose origin is gone is passed over for the next one', async () => {
+  test('a region with a hanging origin is failed over to the next one', async () => {
     const port = cloud.ports.origins + 1 + BEHIND_PORT_OFFSET;
     const [europe] = findProcesses(`PORT=${port}\0`).filter(({ command }) => command.includes('origin/main.ts'));
     if (europe === undefined) throw new Error(`expected an origin on port ${port}, got none`);
@@ -172,7 +172,7 @@ describeWithRealData('recommendations for 1 892 listeners', GEN1, () => {
   });
 });
 
-/** What the load printed. */
+/** The output of the load. */
 function findLog({ stateDirectory }: TestCloud): string {
   return readFileSync(join(stateDirectory, 'start.log'), 'utf8');
 }

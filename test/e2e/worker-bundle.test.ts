@@ -1,4 +1,4 @@
-// The worker as it is deployed, bundled by wrangler, in workerd with its Durable Objects, over HTTP and in real time.
+// The deployed worker, bundled by wrangler, in workerd with its Durable Objects, over HTTP and in real time.
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -22,10 +22,10 @@ const CONNECTIONS = 120;
 let origin: ListOrigin;
 let workerd: Workerd;
 let directory: string;
-/** Lists are answered when it has resolved. */
+/** Lists are answered after it resolves. */
 let gate: PromiseWithResolvers<void>;
 let arrived: PromiseWithResolvers<void>;
-/** Aborted when whoever asked for the lists has closed the connection. */
+/** Aborted when the caller of the origin closes its connection. */
 let asker: AbortSignal;
 
 beforeEach(async () => {
@@ -38,8 +38,7 @@ beforeEach(async () => {
     await gate.promise;
   };
   origin = await startListOrigin({ beforeLists });
-  // One region only: no second one is asked when this machine is slow, and what is counted is what singleflight let
-  // through.
+  // One region only: a slow machine then causes no second read, and the count shows what singleflight lets through.
   workerd = await startEdge([{ ...ASIA, origin: origin.url }]);
 });
 
@@ -71,7 +70,7 @@ async function askFor(user: string, place: keyof typeof PLACES = 'NRT'): Promise
 const send = ({ path, headers }: Ask, signal?: AbortSignal) =>
   fetch(`http://127.0.0.1:${workerd.port}${path}`, { headers: { ...headers }, signal: signal ?? null });
 
-test('a cold list whose only asker hangs up is loaded to its end, once, and is there for the next', async () => {
+test('a cold list whose only caller disconnects is loaded once, to the end, and serves the next read', async () => {
   const gone = new AbortController();
   const ask = await askFor('ann');
   const given = send(ask, gone.signal);
@@ -85,7 +84,7 @@ test('a cold list whose only asker hangs up is loaded to its end, once, and is t
   expect(origin.reads).toBe(1);
 });
 
-test('those who wait behind one who hangs up get the list', async () => {
+test('followers of a leader that disconnects get the list', async () => {
   const gone = new AbortController();
   const ask = await askFor('ann');
   const leader = send(ask, gone.signal);
@@ -138,7 +137,7 @@ test('a batch of 100 cold lists goes through the objects of the region, and each
   );
 });
 
-test('a load that another region has outrun is cancelled through the object of its region, as far as the origin', async () => {
+test("a load that lost to another region is cancelled through its region's object up to the origin", async () => {
   const other = await startListOrigin();
   try {
     await workerd.stop();
@@ -146,7 +145,7 @@ test('a load that another region has outrun is cancelled through the object of i
       { ...ASIA, origin: origin.url },
       { ...EUROPE, origin: other.url },
     ];
-    // So that no time-out ends it.
+    // Long timeouts, so that none ends the load.
     workerd = await startEdge(regions, { REQUEST_DEADLINE_MS: '60000', ORIGIN_TIMEOUT_MS: '30000' });
     const response = await send(await askFor('ann'));
     expect(response.headers.get('cache-status')).toMatch(

@@ -1,5 +1,5 @@
-// Wrangler without arguments in the root of a checkout, with and without a local cloud beside it. The checkout is a
-// copy: only a cloud with the default state directory writes .dev.vars, and this root may be in use.
+// Wrangler without arguments in the root of a checkout, with and without a local cloud. The checkout is a copy: only a
+// cloud with the default state directory writes .dev.vars, and this root may be in use.
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { findProcesses } from '../support/processes.ts';
 const repository = join(import.meta.dirname, '../..');
 const COPIED = ['edge', 'origin', 'ops', 'dev', 'shared', 'package.json', 'tsconfig.base.json', 'wrangler.toml'];
 const WRANGLER = 'node_modules/wrangler/bin/wrangler.js';
-/** The processes of a test have its root in their environment. */
+/** A test's processes have its root in their environment. */
 const environment = () => ({ ...WRANGLER_ENV, PWD: root });
 const WRANGLER_ENV = { WRANGLER_SEND_METRICS: 'false', WRANGLER_HIDE_BANNER: 'true', CI: 'true' };
 
@@ -29,7 +29,7 @@ const run = (...args: string[]) => runNode(args, environment(), root);
 const startCloud = async () => run('dev/start.ts', '--detach', ...portArgs(await findCloudPorts()));
 const devVars = (): string => join(root, '.dev.vars');
 
-/** `npx wrangler dev`, once it listens. */
+/** `npx wrangler dev`, after it listens. */
 async function startWrangler() {
   const wrangler = spawnNode([WRANGLER, 'dev'], environment(), root);
   await wrangler.printed('Ready on http://');
@@ -45,9 +45,7 @@ async function startWrangler() {
 }
 
 test('`wrangler dev` beside `npm start` serves from the local cloud, whose end removes .dev.vars', async () => {
-  expect((await startCloud()).stdout).toContain(
-    'dev vars  .dev.vars: `npx wrangler dev` serves from this cloud, too\n',
-  );
+  expect((await startCloud()).stdout).toContain('dev vars  .dev.vars: `npx wrangler dev` serves from this cloud\n');
   expect(statSync(devVars()).mode & 0o777).toBe(0o600);
   const wrangler = await startWrangler();
   const { stdout: token } = await run('ops/earshot.ts', 'token', '--user', 'listener:1');
@@ -64,8 +62,8 @@ test('`wrangler dev` beside `npm start` serves from the local cloud, whose end r
 
 test('`npm start` does not read a .dev.vars that a person wrote, leaves it as it is, and says so', async () => {
   writeFileSync(devVars(), 'ENVIRONMENT=production\n');
-  // It waits until the worker answers /healthz with 200.
-  expect((await startCloud()).stdout).toContain('dev vars  .dev.vars is not from `npm start` and stays as it is');
+  // `npm start` waits until the worker answers /healthz with 200.
+  expect((await startCloud()).stdout).toContain('dev vars  .dev.vars is not from `npm start` and is not changed');
   await run('dev/stop.ts');
   expect(readFileSync(devVars(), 'utf8')).toBe('ENVIRONMENT=production\n');
 });

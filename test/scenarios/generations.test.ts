@@ -1,4 +1,4 @@
-// What listeners of three regions see while data is loaded, goes live, and lags.
+// Answers in three regions while data is loaded, goes live and replicates late.
 import { expect, test } from 'vitest';
 import { waitForReplication } from '../../ops/bigtable/replication.ts';
 import { TABLES } from '../../shared/domain/keys.ts';

@@ -1,4 +1,4 @@
-// One cluster in trouble is that region's trouble alone, and it is said per key.
+// A failing cluster affects only its own region, and failures are reported per key.
 import { expect, test } from 'vitest';
 import { MONDAY, manifestOf, setFaultOfAll, writeList } from '../contracts/origin/instance.ts';
 import { settleWith } from '../support/waiting.ts';
@@ -6,7 +6,7 @@ import { MANIFEST_POLL_MS, startThreeRegions } from './three-regions.ts';
 
 const key = { surface: 'home', variant: 'control', generation: MONDAY, user: 'ada' };
 
-test('a cluster that is down fails nobody: its region reads another one, and its own again when that is back', async () => {
+test('a cluster that is down fails no read: its region reads another one, and its own again after recovery', async () => {
   const { server, bigtable, clock, read } = await startThreeRegions();
   await writeList(bigtable, key, 'monday');
   server.setFault('europe', { down: true });
@@ -20,7 +20,7 @@ test('a cluster that is down fails nobody: its region reads another one, and its
   expect(server.counters('europe').calls).toEqual({ ReadRows: 1 });
 });
 
-test('an origin that can reach no cluster keeps the manifest that it has', async () => {
+test('an origin that reaches no cluster keeps its manifest', async () => {
   const { server, clock, origins, publish, manifestVersion } = await startThreeRegions();
   await publish(manifestOf(1));
   clock.advance(MANIFEST_POLL_MS);

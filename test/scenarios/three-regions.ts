@@ -1,5 +1,5 @@
-// Three regions in one process: the embedded Bigtable with a cluster each, and the real origin beside each, asked over
-// HTTP as the edge asks it.
+// Three regions in one process: an embedded Bigtable with a cluster per region, and a real origin beside each, called
+// over HTTP like the edge does.
 import { SignJWT } from 'jose';
 import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
@@ -22,12 +22,12 @@ export type RegionName = (typeof REGIONS)[number];
 export interface ThreeRegions {
   readonly server: EmbeddedBigtable;
   readonly bigtable: BigtableConnection;
-  /** The origins'; the manifest is polled when it is moved on. */
+  /** The origins' clock. Advancing it triggers manifest polls. */
   readonly clock: ManualClock;
   readonly origins: Readonly<Record<RegionName, Origin>>;
-  /** What the region's origin answers for one key: the list's text, `absent`, or the code of the error. */
+  /** The answer of the region's origin for one key: the list's text, `absent`, or the error code. */
   read(region: RegionName, key: ListKey): Promise<string>;
-  /** The version of the manifest that the region's origin has. */
+  /** The manifest version of the region's origin. */
   manifestVersion(region: RegionName): Promise<number>;
   publish(manifest: Manifest): Promise<void>;
 }
@@ -88,7 +88,7 @@ function describeResult(result: ListResult | undefined): string {
   return result.kind === 'absent' ? 'absent' : result.code;
 }
 
-/** A drain waits for its delay on a clock that stands still. */
+/** Ends the drain delay, which waits on a stopped clock. */
 async function drainNow(origin: Origin, clock: ManualClock): Promise<void> {
   const drained = origin.drain();
   clock.advance(0);

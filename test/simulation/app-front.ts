@@ -1,5 +1,5 @@
-// Reads as HTTP requests to the worker's app, and its answers as what the oracle judges: status, headers and body have
-// to agree.
+// Reads as HTTP requests to the worker's app, and its answers in the oracle's form. Status, headers and body must
+// agree.
 
 import { createApp } from '../../edge/app.ts';
 import type { EdgeDeps } from '../../edge/deps.ts';
@@ -24,12 +24,11 @@ interface ListBody {
   readonly items: readonly { readonly id: string; readonly score: number }[];
 }
 
-/** Answers one read of a caller near that region. Rejects with a Violation for an answer that contradicts itself. */
+/** Answers one read of a caller near that region. Rejects with a Violation if the answer contradicts itself. */
 type AppFront = (read: Read, nearest: Region) => Promise<Outcome>;
 
 export function createAppFront({ keep, ...deps }: AppFrontOptions): AppFront {
-  // Who asks is whom the header names: checking a signature is real cryptography, which settles at turns of the event
-  // loop.
+  // The header names the caller. A signature check is real cryptography, which settles on the event loop.
   const scopes = new Set(Object.keys(SCOPES) as Scope[]);
   const identity: EdgeDeps['identity'] = {
     recall: (authorization) => (asked % 2 === 0 ? undefined : { user: authorization ?? '', scopes }),

@@ -1,6 +1,6 @@
-// What is true: the rows of every region, the manifests with the moment at which each region tells them, and a record
-// of everything that was ever read from a table. The bytes of a list name the record of the read that they come from,
-// so an answer says what was read, when and where.
+// The true state: the rows of every region, the manifests with the time at which each region serves them, and a record
+// of every table read. The bytes of a list name the record of their read, so an answer reveals what was read, when and
+// where.
 
 import { type ListKey, makeUserHash } from '../../shared/domain/keys.ts';
 import type { ListValue, StoredList } from '../../shared/domain/list.ts';
@@ -20,7 +20,7 @@ export interface TableRead {
   readonly key: ListKey;
   readonly region: string;
   readonly readAtMs: number;
-  /** When what is known of its items was read, of an expanded list. */
+  /** The time at which the item metadata of an expanded list was read. */
   readonly itemsReadAtMs: number | undefined;
   readonly cell: Cell;
 }
@@ -28,7 +28,7 @@ export interface TableRead {
 export interface Version {
   readonly manifest: Manifest;
   readonly json: string;
-  /** When each region begins to tell it, in the order of the regions. */
+  /** The times at which the regions begin to serve it, in the order of the regions. */
   readonly visibleAtMs: readonly number[];
 }
 
@@ -36,7 +36,7 @@ export interface Erasure {
   readonly user: string;
   readonly deletedAtMs: number;
   readonly atMs: number;
-  /** The version of the manifest that tells it. */
+  /** The version of the manifest with this erasure. */
   readonly version: number;
 }
 
@@ -45,24 +45,24 @@ export interface Cloud {
   readonly erasures: readonly Erasure[];
   live(): Manifest;
   publish(next: Partial<Manifest>, visibleAtMs: readonly number[]): void;
-  /** What the region at this place in their order tells at `nowMs`. */
+  /** The manifest that the region at this index serves at `nowMs`. */
   manifestAt(region: number, nowMs: number): Version;
-  /** Writes a list, in all regions, and takes the place of the one of the same generation. */
+  /** Writes a list in all regions and replaces the one of the same generation. */
   write(key: ListKey): void;
   has(key: ListKey): boolean;
-  /** Deletes what there is of `user`, in all regions. */
+  /** Deletes all rows of `user` in all regions. */
   deleteRows(user: string, nowMs: number): void;
-  /** Tells that `user` was erased, with the next manifest. */
+  /** Adds the erasure to the next manifest. */
   noteErasure(erasure: Erasure): void;
-  /** `itemsReadAtMs` is when what is known of its items was read, if it is to be expanded. */
+  /** `itemsReadAtMs` is the time at which the item metadata of an expanded list was read. */
   readTable(key: ListKey, region: string, nowMs: number, itemsReadAtMs: number): ListValue;
   /** The read that the bytes of a list come from. */
   originOf(bytes: Uint8Array): TableRead | undefined;
-  /** When tables were read that had no list for `key`. */
+  /** The times of table reads without a list for `key`. */
   absencesOf(key: ListKey): readonly number[];
 }
 
-/** Joined by what is in none of the parts, and by other code than what is tested. */
+/** The separator occurs in none of the parts. The tested code does not join them. */
 export const nameOf = ({ surface, variant, generation, user, expand }: ListKey): string =>
   `${user}\n${generation}\n${variant}\n${surface}\n${expand}`;
 
@@ -134,7 +134,7 @@ export function createCloud(first: Manifest, regions: number): Cloud {
   };
 }
 
-/** One to three items, so that a limit has something to cut. */
+/** One to three items, so that a limit can cut the list. */
 function makeLabelledList(id: number, generation: number, isExpanded: boolean): StoredList {
   const items = [encodeItem(`r:${id}:0`, '1'), encodeItem(`r:${id}:1`, '0.5'), encodeItem(`r:${id}:2`, '0.25')];
   const told = isExpanded ? items.map((item) => `${item.slice(0, -1)},"metadata":{"of":${id}}}`) : items;
@@ -142,6 +142,6 @@ function makeLabelledList(id: number, generation: number, isExpanded: boolean): 
   return { kind: 'list', bytes, generation, digest: `r-${id}` };
 }
 
-/** The erasures of a manifest, as it tells them. */
+/** The erasures in a manifest's form. */
 export const tellErasures = (erasures: readonly Erasure[]): Manifest['erasures'] =>
   erasures.map(({ user, atMs }) => ({ userHash: makeUserHash(user), atMs }));

@@ -1,5 +1,5 @@
-// Random reads, refreshes, flips, erasures, failures and losses over three regions, in a random order on a manual clock.
-// The worker's code runs in real workerd. All I/O around it is scripted, so script and seed reproduce a run.
+// Random reads, refreshes, flips, erasures, failures and losses over three regions, in a random order on a manual
+// clock. The worker's code runs in workerd. All I/O around it is scripted, so script and seed reproduce a run.
 import { env } from 'cloudflare:test';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -12,14 +12,14 @@ import { runInterleaving, tellInterleaving } from './run.ts';
 const ROUNDS = Number(env.DRILL_ROUNDS);
 const RUNS_PER_ROUND = 5_000;
 const RUNS_THROUGH_APP = 400;
-/** The test runner hears nothing during a turn. */
+/** The test runner gets no events during a turn. */
 const RUNS_PER_TURN = 250;
 const MAX_NUMBER = 0x7fffffff;
 const NO_TIMEOUT = 3_600_000;
 
 const base = readConfig(TEST_ENV);
 const counters = createCounters();
-/** A number is a whole act: a smaller one is not simpler. */
+/** A number encodes a whole act; a smaller number is not simpler. */
 const number = fc.noShrink(fc.nat(MAX_NUMBER));
 const script = fc.array(number, { minLength: 4, maxLength: 14, size: 'max' });
 const traces = Error as { stackTraceLimit?: number };
@@ -27,7 +27,7 @@ const { stackTraceLimit = 10 } = traces;
 
 beforeAll(() => {
   for (const [name, plain] of Object.entries(PLAIN_GLOBALS)) vi.stubGlobal(name, plain);
-  // Absence and failures are errors here, by the million.
+  // Absence and failures are errors here; there are millions of them.
   traces.stackTraceLimit = 0;
 });
 

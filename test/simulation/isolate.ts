@@ -1,6 +1,5 @@
-// One isolate of the worker: the worker's own code, with what it asks of the platform scripted. It is asked through the
-// app, or, which costs far less, as the app asks what is behind it. Every answer, and everything that it stores, is
-// held against the oracle.
+// One isolate with the worker's own code and a scripted platform. It is called through the app, or directly behind the
+// app at a much lower cost. The oracle checks every answer and every stored entry.
 
 import { createReads } from '../../edge/assemble.ts';
 import type { EdgeConfig } from '../../edge/config.ts';
@@ -20,9 +19,9 @@ import { createAppFront } from './app-front.ts';
 import { type Asking, type Oracle, type Outcome, Violation } from './oracle.ts';
 
 export interface Isolate {
-  /** The outcomes of `reads`, once they have been judged; undefined when there was no manifest. */
+  /** The judged outcomes of `reads`; undefined without a manifest. */
   ask(reads: readonly Read[]): Promise<readonly Outcome[] | undefined>;
-  /** The newest version of the manifest that a read went by. */
+  /** The newest manifest version that a read used. */
   version(): number;
 }
 
@@ -34,13 +33,13 @@ interface IsolateOptions {
   readonly cache: Cache;
   readonly keyOrigin: string;
   readonly find: FindObject;
-  /** The region that the next caller is nearest to. */
+  /** The region nearest to the next caller. */
   readonly drawNearest: () => Region;
   readonly isThroughApp: boolean;
   readonly oracle: Oracle;
   readonly guard: (judge: () => void) => void;
   readonly keep: (work: Promise<unknown>) => void;
-  /** Called when a read leaves for the data centre's cache or for an object. */
+  /** Called when a read goes to the colo cache or to an object. */
   readonly onDeparture: () => void;
 }
 
@@ -134,7 +133,7 @@ export function createIsolate(options: IsolateOptions): Isolate {
   };
 }
 
-/** `cache`, which says what is asked of it. What an isolate stores goes into its memory and into this cache at once. */
+/** Wraps `cache` and reports its calls. An isolate stores an entry in its memory and in this cache at the same time. */
 function watch(cache: Cache, onMatch: () => void, onPut: (key: ListKey, storedAtMs: number) => void): Cache {
   const watched = {
     match: (url: string) => {

@@ -1,6 +1,5 @@
-// Which loads are under way, and when each was last begun: of one key one at a time from one isolate or object, and not
-// again before its time, as long as nothing is wrong. What a region's object stores is not from before what those who
-// asked it knew.
+// Record of loads in flight and of their start times. Without faults, an isolate or object loads one key at a time and
+// not again before its lifetime ends. An object never stores a list that is older than its callers' demands.
 import type { RegionCall } from '../../edge/region/protocol.ts';
 import type { MemoryTier } from '../../edge/tiers/tier.ts';
 import { type Entry, stateOf } from '../../shared/caching/entry.ts';
@@ -23,32 +22,29 @@ interface LoadWatchOptions {
   readonly guard: (judge: () => void) => void;
 }
 
-/** Of the shortest lifetime, that of absence, what jitter and early refreshes leave in any case. */
+/** Share of the shortest lifetime, that of absence, that remains after jitter and early refreshes. */
 const SHORTEST_REST_MS = 20_000;
 
-/**
- * To the object and from there to the origin, and back; what a load takes before it is hedged at the earliest, as long
- * as little was measured.
- */
+/** Way to the object, to the origin and back: the shortest time before a load without measurements is hedged. */
 const WAYS_OF_A_LOAD = 4;
 const SHORTEST_HEDGE_MS = 100;
 
 export function createLoadWatch({ setting, cloud, clock, guard }: LoadWatchOptions): LoadWatch {
   const isHealthy = setting.trouble === 'none';
-  // An object that was outrun by a hedge hears of it later, and the isolate may ask it anew meanwhile.
+  // An object that lost a hedge learns of it later. Meanwhile the isolate may request the list again.
   const mayBeOutrun = WAYS_OF_A_LOAD * setting.legMs >= SHORTEST_HEDGE_MS;
   const underWay = new Map<string, number>();
   const begunAtMs = new Map<string, number>();
-  /** For each object and key, what those who had to wait demanded at most. */
+  /** The newest demand of the waiting callers, by object and key. */
   const demandedAtMs = new Map<string, number>();
   /**
-   * Of what an origin gave from memory, when the read that got it began: by who has it, and the moment that it is
-   * stored with.
+   * Age of values that an origin served from memory when a read began, by owner, with the time under which they are
+   * stored.
    */
   const remembered = new Map<string, number>();
   const isErased = (user: string): boolean => cloud.erasures.some((erasure) => erasure.user === user);
 
-  /** From one region: from another the same may be asked for when the first is late. */
+  /** Per region: another region may get the same request if the first one is late. */
   function judgeLoad(owner: string, id: string, key: ListKey): void {
     if (isErased(key.user)) return;
     const nowMs = clock.now();
@@ -83,7 +79,7 @@ export function createLoadWatch({ setting, cloud, clock, guard }: LoadWatchOptio
     remember: (owner, region, key, beganAtMs, readAtMs) => {
       const storedAtMs = beganAtMs - (clock.now() - readAtMs);
       remembered.set(`${owner} ${makeCacheKey(key)} ${storedAtMs}`, beganAtMs);
-      // What was old when it came may have to be loaded again the sooner.
+      // A list that was old on arrival may be loaded again earlier.
       begunAtMs.set(idOf(owner, region, key), readAtMs);
     },
     onObjectArrival: (owner, { reads }, memory) => {
@@ -93,15 +89,15 @@ export function createLoadWatch({ setting, cloud, clock, guard }: LoadWatchOptio
         const isContent =
           held !== undefined && held.storedAtMs >= notBeforeMs && stateOf(held, clock.now()) !== 'expired';
         const id = `${owner} ${makeCacheKey(key)}`;
-        // What is loaded from now on is as new as can be, whatever is demanded.
+        // A load from now on satisfies every demand.
         const demanded = Math.min(notBeforeMs, clock.now());
         if (!isContent) demandedAtMs.set(id, Math.max(demanded, demandedAtMs.get(id) ?? 0));
       }
     },
     onObjectStore: (owner, key, { storedAtMs }) => {
       const demanded = demandedAtMs.get(`${owner} ${key}`) ?? 0;
-      // Who demanded may have come while a load was under way that began late enough; that its origin answers from
-      // memory it cannot know.
+      // A caller with the demand may have joined a load that began late enough. The caller cannot know that the origin
+      // answers from memory.
       const beganAtMs = remembered.get(`${owner} ${key} ${storedAtMs}`) ?? storedAtMs;
       guard(() => {
         if (beganAtMs < demanded)

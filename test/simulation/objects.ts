@@ -1,5 +1,5 @@
-// The objects of all regions, in this process: the same code as behind a Durable Object, and between it and the worker
-// a way that copies what goes over it, takes its time, and fails as RPC does.
+// The objects of all regions, in this process. They run the code of the Durable Object. The path between them and the
+// worker copies values, takes time and fails like RPC.
 
 import type { EdgeConfig } from '../../edge/config.ts';
 import type { Platform } from '../../edge/platform.ts';
@@ -17,7 +17,7 @@ import type { Timeline } from './platform/timeline.ts';
 
 export const OBJECT_TROUBLES = ['throws', 'broken', 'overloaded', 'sheds', 'hangs', 'hangs-back'] as const;
 
-/** `throws`: it cannot even be found. `hangs-back`: it works, and its answer never comes. */
+/** `throws`: the object cannot be found. `hangs-back`: it works, and its answer never arrives. */
 export type ObjectTrouble = (typeof OBJECT_TROUBLES)[number];
 
 interface RegionObjectInstance {
@@ -28,10 +28,10 @@ interface RegionObjectInstance {
 }
 
 export interface Objects {
-  /** As the isolate of this name finds them. */
+  /** The lookup of objects by the isolate of this name. */
   findFor(isolate: string): FindObject;
   setTrouble(name: string, trouble: ObjectTrouble | undefined): void;
-  /** Loses what the object holds, and what it is doing. */
+  /** Loses the object's memory and its work in progress. */
   lose(name: string): void;
   heal(): void;
 }
@@ -43,7 +43,7 @@ interface ObjectsOptions {
   readonly clientFor: (owner: string) => OriginClient;
   readonly legMs: number;
   readonly watcher: Watcher;
-  /** Told of each call that arrives at an object, and, before it is done, of each entry that is stored in one. */
+  /** Called for each call that arrives at an object and before each entry that an object stores. */
   readonly onArrival: (owner: string, call: RegionCall, memory: MemoryTier) => void;
   readonly onStore: (owner: string, key: string, entry: Entry) => void;
   readonly keep: (work: Promise<unknown>) => void;

@@ -1,5 +1,5 @@
-// What every answer is held against. It knows what was read from the tables and when, what the manifests said, and who
-// was erased; of the code that is tested it uses nothing.
+// The judge of every answer. It knows the table reads with their times, the manifests and the erasures. It uses none of
+// the tested code.
 import type { Read } from '../../edge/reads/fallback.ts';
 import { POPULAR_SURFACE, POPULAR_USER } from '../../shared/domain/ids.ts';
 import type { ListKey } from '../../shared/domain/keys.ts';
@@ -12,40 +12,40 @@ export class Violation extends Error {
   override readonly name = 'Violation';
 }
 
-/** A key as an answer tells it, which may not say what generation was asked for. */
+/** A key as stated by an answer, which may omit the requested generation. */
 export type ToldKey = Omit<ListKey, 'generation'> & { readonly generation: number | undefined };
 
-/** An answer, as the one who asked sees it. */
+/** An answer as its caller sees it. */
 export type Outcome =
   | {
       readonly kind: 'list';
       readonly bytes: Uint8Array;
-      /** The generation that the list was computed in, as the answer says. */
+      /** The generation of the list according to the answer. */
       readonly generation: number;
       readonly own: ToldKey;
       readonly source: 'personal' | 'popular';
-      /** Undefined for a list that is the user's own, and where the answer does not tell. */
+      /** Undefined for the user's own list, and if the answer does not state it. */
       readonly fallbackReason: 'absent' | 'unreachable' | undefined;
     }
   | {
       readonly kind: 'error';
       readonly code: EarshotError['code'];
-      /** Undefined where the answer does not tell. */
+      /** Undefined if the answer does not state it. */
       readonly own: ListKey | undefined;
     };
 
 export interface Asking {
   readonly beganAtMs: number;
   readonly deadlineAtMs: number;
-  /** When the manifest was at hand, as far as is known. */
+  /** The time at which the manifest was available, if known. */
   readonly chosenAtMs: number;
-  /** The version that the isolate held then at least, and the newest that it may have used. */
+  /** The lowest version that the isolate had, and the newest one that it may have used. */
   readonly from: number;
   readonly to: number;
 }
 
 /**
- * As documented: docs of Entry (shared/caching/entry.ts), of lifetimes (shared/caching/lifetime.ts) and of the manifest
+ * As documented: Entry (shared/caching/entry.ts), lifetimes (shared/caching/lifetime.ts) and the manifest
  * (edge/manifest/store.ts).
  */
 const DAY_MS = 86_400_000;
@@ -56,18 +56,15 @@ const ABSENT_WINDOW_MS = 600_000;
 const MANIFEST_BOUND_MS = 10_000;
 
 export interface Oracle {
-  /** Throws a Violation when `outcome` is not one that `read` may get at `nowMs`. */
+  /** Throws a Violation if `read` must not get `outcome` at `nowMs`. */
   judge(read: Read, outcome: Outcome, asking: Asking, nowMs: number): void;
-  /**
-   * Throws a Violation when an isolate that holds `manifest` may not store, at `nowMs`, what was loaded from
-   * `storedAtMs` on.
-   */
+  /** Throws a Violation if an isolate with `manifest` must not store, at `nowMs`, a value loaded since `storedAtMs`. */
   judgeStore(owner: string, key: ListKey, storedAtMs: number, manifest: Manifest, nowMs: number): void;
-  /** Throws a Violation when a request may not fail like that. */
+  /** Throws a Violation if a request must not fail in this way. */
   judgeFailure(error: unknown): void;
-  /** Throws a Violation when what comes at `nowMs` is too late for `deadlineAtMs`. */
+  /** Throws a Violation if an answer at `nowMs` is too late for `deadlineAtMs`. */
   judgeTime(deadlineAtMs: number, nowMs: number): void;
-  /** Throws a Violation when a read that began at `beganAtMs` may not go by `version` any more. */
+  /** Throws a Violation if a read that began at `beganAtMs` must not use `version` any more. */
   judgeManifest(isolate: string, version: number, beganAtMs: number): void;
 }
 
@@ -76,7 +73,7 @@ const demand = (isSo: boolean, what: () => string): void => {
 };
 
 export function createOracle({ trouble, manifest: first, legMs, config }: Setting, cloud: Cloud): Oracle {
-  /** After its deadline a read may still look into the data centre's cache, for what stands in. */
+  /** After its deadline a read may still look up a fallback in the colo cache. */
   const slackMs = 4 * legMs + 50;
   /** An answer may have waited for others of its batch, which its deadline ends. */
   const waitMs = config.requestDeadlineMs + slackMs;
@@ -92,7 +89,7 @@ export function createOracle({ trouble, manifest: first, legMs, config }: Settin
     return false;
   }
 
-  /** When what is served must have been read at the earliest, by the erasures that its reader has to know of. */
+  /** The earliest allowed read time of a served list, by the erasures that its reader has to know. */
   function erasedAtMs(user: string, asking: Asking): number {
     let latest = 0;
     for (const { user: erased, atMs, version } of cloud.erasures) {
@@ -134,7 +131,7 @@ export function createOracle({ trouble, manifest: first, legMs, config }: Settin
     );
   }
 
-  /** Whether the list of `key` is that of the surface that stands in for all others. */
+  /** Whether the list of `key` belongs to the popular surface. */
   function judgeAnywhere(key: ListKey, own: ListKey, asking: Asking, nowMs: number): void {
     const times = [asking.chosenAtMs, nowMs];
     const isLiveThen = (manifest: Manifest): boolean => times.some((atMs) => isLive(manifest, key, atMs, undefined));
@@ -153,7 +150,7 @@ export function createOracle({ trouble, manifest: first, legMs, config }: Settin
     demand(code === 'unavailable' && !isReachable, () => `${what} ended with ${code}`);
   }
 
-  /** Whether the key that is read is that of the user, on a variant and a generation that are live. */
+  /** Whether the requested key is the user's, with a live variant and generation. */
   function judgeOwn({ user, surface, variant }: Read, own: ListKey, asking: Asking, nowMs: number): void {
     demand(
       own.user === user && own.surface === surface,
@@ -164,7 +161,7 @@ export function createOracle({ trouble, manifest: first, legMs, config }: Settin
     demand(isSome, () => `${JSON.stringify(own)} is not live in versions ${asking.from} to ${asking.to}`);
   }
 
-  /** Whether the list is of the generation before the live one: it stands in where something fails. */
+  /** Whether the list has the previous generation: it may replace the live one after a failure. */
   const isPrevious = ({ surface, variant, generation }: ListKey, asking: Asking): boolean =>
     somewhere(
       asking,
@@ -184,7 +181,7 @@ export function createOracle({ trouble, manifest: first, legMs, config }: Settin
     const isSame = key.surface === own.surface && key.variant === own.variant && key.generation === own.generation;
     demand(generation === cell.generation, () => `generation ${generation} is told of a list of ${cell.generation}`);
     judgeList(read, asking, nowMs);
-    // Where something fails a list may come without its items.
+    // After a failure a list may come without its item metadata.
     const isAsExpanded = key.expand === asked.expand || (source === 'personal' && !isReachable && !key.expand);
     demand(isAsExpanded, () => `${JSON.stringify(asked)} is answered with ${JSON.stringify(key)}`);
     if (source === 'personal') {
@@ -223,7 +220,7 @@ export function createOracle({ trouble, manifest: first, legMs, config }: Settin
         const isOvertaken = user === key.user && version <= manifest.version && storedAtMs < atMs;
         demand(!isOvertaken, () => `${what()}, though it knows of the erasure at ${atMs}`);
       }
-      // Whoever previews may read a variant that has no weight.
+      // A previewer may read a variant without weight.
       const isStillLive = isLive(manifest, key, nowMs, key.variant);
       demand(isStillLive, () => `${what()}, which is not live in version ${manifest.version}`);
     },
@@ -240,10 +237,7 @@ export function createOracle({ trouble, manifest: first, legMs, config }: Settin
   };
 }
 
-/**
- * Whether `manifest` lets somebody be on the list of `key` at `nowMs`; a previewer may be on a variant that has no
- * weight.
- */
+/** Whether `manifest` allows a user on the list of `key` at `nowMs`. A previewer may be on a variant without weight. */
 function isLive(manifest: Manifest, key: ListKey, nowMs: number, previewed: string | undefined): boolean {
   const variant = manifest.surfaces[key.surface]?.variants.find(({ name }) => name === key.variant);
   if (variant === undefined || (previewed === undefined ? variant.weight === 0 : previewed !== key.variant))

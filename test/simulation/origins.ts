@@ -1,6 +1,5 @@
-// The origins of all regions as `fetch`: a request is under way, is read at one moment, from the table or from what the
-// origin keeps in memory, and is under way back. Each may be out of order in one of the ways in which origins are, or
-// have too much to do.
+// The origins of all regions as `fetch`. A request travels, is answered at one moment from the table or the origin's
+// memory, and travels back. Each origin may have a fault or be overloaded.
 
 import { type ListKey, makeCacheKey } from '../../shared/domain/keys.ts';
 import type { ListValue } from '../../shared/domain/list.ts';
@@ -25,8 +24,8 @@ export const TROUBLES = [
 ] as const;
 
 /**
- * `drops`: errors for some keys of each read. `denies`: a status that is not the region's fault. `hangs-on`: deaf to
- * being called off.
+ * `drops`: errors for some keys of each read. `denies`: a status that is not the region's fault. `hangs-on`: ignores
+ * cancellation.
  */
 export type OriginTrouble = (typeof TROUBLES)[number];
 
@@ -34,23 +33,23 @@ export interface OriginState {
   readonly name: string;
   readonly url: string;
   trouble: OriginTrouble | undefined;
-  /** Whether manifests fare no better than lists. */
+  /** Whether manifests get the same fault as lists. */
   isManifestHit: boolean;
-  /** Whether it reads nothing for which nobody waits. */
+  /** Whether it sheds background reads. */
   isShedding: boolean;
 }
 
-/** Told of each read of lists, so that loads can be counted. */
+/** Called for each read of lists, to count loads. */
 export interface Watcher {
   begin(owner: string, region: string, keys: readonly ListKey[]): void;
   end(owner: string, region: string, keys: readonly ListKey[]): void;
-  /** The one who reads has let go, and may have to read again. */
+  /** The caller has cancelled and may have to read again. */
   cancel(owner: string, region: string, keys: readonly ListKey[]): void;
-  /** The read that began at `begunAtMs` gets what was read from the table at `readAtMs`. */
+  /** The read that began at `begunAtMs` gets the value that was read from the table at `readAtMs`. */
   remember(owner: string, region: string, key: ListKey, begunAtMs: number, readAtMs: number): void;
 }
 
-/** What an origin keeps of one key. */
+/** The cached value of one key. */
 interface Kept {
   readonly value: ListValue;
   readonly readAtMs: number;
@@ -68,11 +67,9 @@ interface OriginsOptions {
 
 /** Longer than any timeout. */
 const SLOW_MS = 3_000;
-/** How long origins believe that there is no list. */
+/** Lifetime of a cached absence. */
 const ABSENT_MS = 30_000;
-/**
- * How long they believe what they know of an item, and how old that is at most when they read the list that it is in.
- */
+/** Lifetime of cached item metadata, and its maximum age at the read of its list. */
 const ITEMS_MS = 300_000;
 const MAX_ITEMS_AGE_MS = 120_000;
 
@@ -91,8 +88,8 @@ export function createOrigins({ setting, cloud, timeline, chance, states, watche
   }
 
   /**
-   * What the origin has kept of `key`, unless it is too old for it, or for who asks, or its manifest says that the user
-   * was erased since.
+   * The origin's cached value of `key`. Undefined if it is too old for the origin or the caller, or if the origin's
+   * manifest has a later erasure of the user.
    */
   function recall(region: number, key: ListQuery, nowMs: number): Kept | undefined {
     const kept = memories[region]?.get(makeCacheKey(key));
@@ -149,7 +146,7 @@ export function createOrigins({ setting, cloud, timeline, chance, states, watche
     return new PlainResponse(trouble === 'cuts' ? bytes.subarray(0, -1) : bytes);
   }
 
-  /** `fetch` as `owner` calls it. */
+  /** `fetch` as called by `owner`. */
   return (owner: string): OwnedFetch =>
     (url, init) => {
       const at = states.findIndex((state) => url.startsWith(state.url));

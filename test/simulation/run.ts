@@ -1,5 +1,4 @@
-// One interleaving, from its script and its seed; both say everything about it. Throws a Violation of what Earshot
-// promises.
+// One interleaving, fully determined by its script and seed. Throws a Violation of Earshot's guarantees.
 import { Violation } from './oracle.ts';
 import { perform } from './script.ts';
 import { createWorld, type RunOptions } from './world.ts';
@@ -18,7 +17,7 @@ export async function runInterleaving(script: readonly number[], seed: number, o
   if (world.open() > 0) throw new Violation(`${world.open()} requests have no answer, and nothing is under way`);
 }
 
-/** The interleaving as numbered events, and what it ends with. */
+/** The interleaving as numbered events with its result. */
 export async function tellInterleaving(
   script: readonly number[],
   seed: number,

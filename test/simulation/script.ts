@@ -1,4 +1,4 @@
-// What happens in a run, one number an act: whoever drops a number from a script drops that act and changes no other.
+// The acts of a run, one number each. Removing a number removes its act and changes no other.
 import type { Read } from '../../edge/reads/fallback.ts';
 import { POPULAR_USER } from '../../shared/domain/ids.ts';
 import type { Manifest, Surface, Variant } from '../../shared/domain/manifest.ts';
@@ -36,7 +36,7 @@ const ACTS: readonly (readonly [likelihood: number, act: Act])[] = [
 
 const TOTAL = ACTS.reduce((sum, [likelihood]) => sum + likelihood, 0);
 
-/** Begins what `number` stands for; what it begins goes on meanwhile. */
+/** Starts the act of `number`. Its work continues in the background. */
 export async function perform(world: World, number: number): Promise<void> {
   const chance = createChance(number);
   await drawAct(chance)(world, chance);
@@ -91,7 +91,7 @@ function sendMany(world: World, chance: Chance): void {
   );
 }
 
-/** The same list, and now and then another, from several at once. */
+/** Reads the same list, and sometimes another one, from several callers at once. */
 function crowd(world: World, chance: Chance): void {
   const read = drawRead(world, chance);
   const slot = chance.below(SLOTS);
@@ -116,10 +116,13 @@ async function wait(world: World, chance: Chance): Promise<void> {
   await world.timeline.advance(ms);
 }
 
-/** More reads than it takes: the first may find a list near its end, the second what the first had no time to store. */
+/**
+ * Two reads more than needed: the first may find a list near its end, and the second one an entry that was not stored
+ * yet.
+ */
 const PROBES = 5;
 
-/** Of several reads of one list while nothing else happens, the last is served from memory. */
+/** After several reads of one list without other events, memory answers the last one. */
 async function probe(world: World, chance: Chance): Promise<void> {
   const { timeline, setting } = world;
   if (setting.trouble === 'all') return;
@@ -141,7 +144,7 @@ async function probe(world: World, chance: Chance): Promise<void> {
     const [outcome] = (await answer) ?? [];
     seen.add(`${world.versionAt(slot)} ${JSON.stringify(outcome?.own)}`);
   }
-  // Whoever learns of something new, or is moved, has to load anew.
+  // An isolate that learns of a change, or moves to another place, has to load again.
   if (seen.size === 1) throw new Violation(`${describe(read)} is asked for again and again, and never a hit`);
 }
 
@@ -151,7 +154,7 @@ function publish({ cloud, timeline, chance }: World, next: Partial<Manifest>): v
   cloud.publish(next, [nowMs + lagMs(), nowMs + lagMs(), nowMs + lagMs()]);
 }
 
-/** Publishes with `surface` changed by `change`, variant by variant. */
+/** Publishes `surface` after `change` has changed each variant. */
 function publishSurface(world: World, surface: string, change: (variant: Variant) => Variant): void {
   const { surfaces } = world.cloud.live();
   const changed: Surface = { ...(surfaces[surface] as Surface) };
@@ -205,7 +208,7 @@ function reweigh(world: World, chance: Chance): void {
   }));
 }
 
-/** Amid reads of the one who is erased, which know of it, do not, or learn of it on their way. */
+/** Erases a user during reads that know of the erasure, do not know, or learn of it on their way. */
 async function erase(world: World, chance: Chance): Promise<void> {
   const { cloud, timeline, setting, tell } = world;
   const user = chance.is(0.1) ? POPULAR_USER : chance.is(0.5) ? setting.hot.user : chance.pick(setting.users);
@@ -234,7 +237,7 @@ async function erase(world: World, chance: Chance): Promise<void> {
   await sendSome();
 }
 
-/** Who had no list gets one, in the generation that is live. */
+/** A user without a list gets one in the live generation. */
 function loadLate(world: World, chance: Chance): void {
   const { cloud, setting, tell } = world;
   const surface = drawSurface(world, chance);
@@ -247,7 +250,7 @@ function loadLate(world: World, chance: Chance): void {
 
 async function breakOrigin(world: World, chance: Chance): Promise<void> {
   const { setting, origins, tell } = world;
-  // Where nothing may fail, more is demanded.
+  // Without faults the checks are stricter.
   if (setting.trouble !== 'all') return chance.is(0.4) ? flip(world, chance) : probe(world, chance);
   const trouble = chance.pick(TROUBLES);
   for (const origin of chance.is(0.4) ? origins : [chance.pick(origins)]) {
@@ -257,12 +260,12 @@ async function breakOrigin(world: World, chance: Chance): Promise<void> {
   }
 }
 
-/** What nobody waits for is not read any more; what somebody waits for is, so that nobody who waits goes without. */
+/** A shedding origin refuses background reads. It still answers reads with a waiting caller. */
 function overload({ setting, origins, tell }: World, chance: Chance): void {
   if (setting.trouble === 'none') return;
   const origin = chance.pick(origins);
   origin.isShedding = true;
-  tell?.(`the origin of ${origin.name} sheds what nobody waits for`);
+  tell?.(`the origin of ${origin.name} sheds background reads`);
 }
 
 function breakObject({ setting, objects, tell }: World, chance: Chance): void {

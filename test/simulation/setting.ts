@@ -1,29 +1,26 @@
-// Where one run takes place: its users, surfaces, lifetimes and sizes, drawn from the seed. Names are such as would
-// collide if keys were joined carelessly.
+// Setting of one run: users, surfaces, lifetimes and sizes, drawn from the seed. Names are chosen to collide under
+// careless key concatenation.
 import type { EdgeConfig } from '../../edge/config.ts';
 import { POPULAR_USER } from '../../shared/domain/ids.ts';
 import type { Manifest, Surface } from '../../shared/domain/manifest.ts';
 import type { Chance } from './platform/chance.ts';
 
-/** What may go wrong: nothing; caches and objects of regions; these and origins. */
+/** Level of faults: none; caches and region objects; these and origins. */
 export type Trouble = 'none' | 'caches' | 'all';
 
 export interface Setting {
   readonly trouble: Trouble;
-  /** Listeners; neighbours in the pool below, so that they are alike. */
+  /** Listeners; neighbours in the pool below, so that their names are similar. */
   readonly users: readonly string[];
-  /** What most reads are for, so that they meet. */
+  /** The target of most reads, so that they meet. */
   readonly hot: { readonly user: string; readonly surface: string };
   readonly manifest: Manifest;
   readonly config: EdgeConfig;
-  /** The most that a way from one place to another takes in milliseconds, when nothing is wrong with it. */
+  /** Maximum travel time between two places in milliseconds, without faults. */
   readonly legMs: number;
-  /**
-   * How long origins answer with what they read, in milliseconds, unless it is out of date before; 0: they keep
-   * nothing.
-   */
+  /** Lifetime of values in an origin's memory in milliseconds; 0: origins cache nothing. */
   readonly originMemoryMs: number;
-  /** Whether memory is large enough for everything. */
+  /** Whether memory has room for all entries. */
   readonly isRoomy: boolean;
 }
 
@@ -44,7 +41,7 @@ const USERS: readonly string[] = [
   ],
 ];
 
-/** Surfaces and variants that read alike when they are joined: `s` with `va`, and `sv` with `a`. */
+/** Surfaces and variants with equal concatenations: `s` with `va`, and `sv` with `a`. */
 const SHAPES: readonly (readonly [surface: string, variants: readonly string[]][])[] = [
   [
     ['s', ['va', 'v']],

@@ -1,6 +1,6 @@
-// One run: three regions with their objects, isolates of the worker in two data centres, and a script of reads and of
-// everything that happens meanwhile. The code is that of the worker; what it asks for comes when chance says. Every
-// answer and every store is held against the oracle.
+// One run: three regions with their objects, isolates of the worker in two data centres, and a script of reads and
+// events. The worker's code is real; the timing of its I/O is random. The oracle checks every answer and every stored
+// entry.
 
 import type { EdgeConfig } from '../../edge/config.ts';
 import type { Read } from '../../edge/reads/fallback.ts';
@@ -28,32 +28,32 @@ export interface World {
   readonly colos: readonly ColoCache[];
   readonly objects: Objects;
   readonly tell: ((line: string) => void) | undefined;
-  /** The newest version of the manifest that the isolate in this place went by. */
+  /** The newest manifest version that the isolate in this slot used. */
   versionAt(slot: number): number;
   loseIsolate(slot: number): void;
   /**
-   * Sends `reads` to the isolate in this place, which is made when it is first asked. Resolves with the outcomes, once
-   * they have been judged; undefined when there was no manifest.
+   * Sends `reads` to the isolate in this slot, which is created on first use. Resolves with the judged outcomes;
+   * undefined without a manifest.
    */
   ask(slot: number, reads: readonly Read[]): Promise<readonly Outcome[] | undefined>;
-  /** How many requests wait for their answer. */
+  /** Number of requests without an answer. */
   open(): number;
-  /** How many requests for lists have left any isolate, to its data centre's cache or further. */
+  /** Number of list requests that left any isolate, to its colo cache or beyond. */
   departures(): number;
 }
 
 export interface RunOptions {
   readonly base: EdgeConfig;
   readonly counters: Counters;
-  /** Whether reads are HTTP requests, or calls of what is behind the app, which cost far less. */
+  /** Whether reads are HTTP requests, or direct calls behind the app at a much lower cost. */
   readonly isThroughApp?: boolean;
   readonly tell?: ((line: string) => void) | undefined;
 }
 
 export const SLOTS = 3;
-/** Of each place the data centre; the first two are neighbours. */
+/** Data centre of each slot; the first two slots are neighbours. */
 const COLO_OF_SLOT = [0, 0, 1];
-/** Ten minutes after the manifest's first generation began to be served. */
+/** Ten minutes after the start of the manifest's first generation. */
 const START_MS = FIRST_GENERATION + 600_000;
 const LOG = { warn: () => {}, error: () => {} };
 
@@ -65,7 +65,7 @@ export function createWorld(
   const setting = drawSetting(chance, base);
   const { config, legMs } = setting;
   let violation: Error | undefined;
-  /** The first violation counts: what follows from it says less. */
+  /** Only the first violation is reported; later ones may follow from it. */
   const guard = (judge: () => void): void => {
     try {
       judge();
@@ -108,7 +108,7 @@ export function createWorld(
       ...platform,
       fetch,
       side,
-      // Signing it is real cryptography, whose promises settle at turns of the event loop.
+      // Signing is real cryptography, with promises that settle on the event loop.
       internalToken: async () => 'token',
       timeoutMs: config.originTimeoutMs,
     });
@@ -123,7 +123,7 @@ export function createWorld(
     onStore: watch.onObjectStore,
     keep,
   });
-  /** Of each data centre: half of the time both have the same. Some callers are nearer to another. */
+  /** Nearest regions by data centre: the same one in half of the runs. Some callers are nearer to another. */
   const nearest = [0, chance.pick([0, 0, 1, 2])].map((at) => config.regions[(at + seed) % config.regions.length]);
   const drawNearest = (colo: number): Region =>
     chance.is(0.85) ? (nearest[colo] as Region) : chance.pick(config.regions);
@@ -191,7 +191,7 @@ export function createWorld(
   return { ...world, check };
 }
 
-/** Some have a list, some have one from before, some have none. */
+/** Some users have a list, some have an earlier one, some have none. */
 function seedTables({ users, manifest }: Setting, cloud: Cloud, chance: Chance): void {
   for (const [surface, { variants }] of Object.entries(manifest.surfaces)) {
     for (const { name: variant, current, previous } of variants) {

@@ -1,4 +1,4 @@
-// Work on many things, a bounded number at a time.
+// Bounded concurrency over many values.
 
 /** Rejects with the first error. */
 export async function forEachConcurrently<T>(

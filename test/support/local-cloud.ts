@@ -1,5 +1,4 @@
-// The local cloud as its users start it: `dev/start.ts` in a process of its own, on free ports, with a state directory
-// that goes with it.
+// A local cloud for tests: `dev/start.ts` in its own process, on free ports, with a temporary state directory.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -21,16 +20,16 @@ export interface TestCloud {
   readonly ports: Ports;
   readonly edgeUrl: string;
   readonly stateDirectory: string;
-  /** What `npm start -- --detach` printed. */
+  /** Output of `npm start -- --detach`. */
   readonly welcome: string;
-  /** Runs the `earshot` command against it. */
+  /** Runs the `earshot` command against the cloud. */
   earshot(...args: string[]): Promise<CommandResult>;
   mintToken(user: string, ...scopes: string[]): Promise<string>;
-  /** `npm stop`, and the state directory removed. */
+  /** Runs `npm stop` and removes the state directory. */
   stop(): Promise<CommandResult>;
 }
 
-/** Throws an Error with what the command printed when the cloud does not come up. */
+/** Throws an Error with the command's output if the cloud does not start. */
 export async function startTestCloud(...args: string[]): Promise<TestCloud> {
   const stateDirectory = mkdtempSync(join(tmpdir(), 'earshot-test-'));
   const ports = await findCloudPorts();
@@ -63,9 +62,7 @@ export const portArgs = ({ edge, origins, bigtable }: Ports): string[] => [
   ...['--edge-port', String(edge), '--origin-port', String(origins), '--bigtable-port', String(bigtable)],
 ];
 
-/**
- * Runs `node args...` in `cwd`, without the variables of this environment that name a Bigtable or a state directory.
- */
+/** Runs `node args...` in `cwd`, without environment variables that name a Bigtable or a state directory. */
 export async function runNode(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
@@ -82,7 +79,7 @@ export async function runNode(
   }
 }
 
-/** `node args...` running; its output is collected. */
+/** A running `node args...` with its collected output. */
 export function spawnNode(args: readonly string[], env: Readonly<Record<string, string>> = {}, cwd = repository) {
   const child = spawn(process.execPath, [...args], { cwd, env: { ...cleanEnvironment(), ...env } });
   const output = { stdout: '', stderr: '' };
@@ -95,7 +92,7 @@ export function spawnNode(args: readonly string[], env: Readonly<Record<string, 
   return {
     child,
     output,
-    /** Resolves once standard output holds `text`; rejects when the process ends before. */
+    /** Resolves when standard output contains `text`. Rejects if the process ends first. */
     printed: (text: string): Promise<void> =>
       new Promise((resolve, reject) => {
         const check = () => {
@@ -118,8 +115,8 @@ function cleanEnvironment(): Record<string, string | undefined> {
 }
 
 /**
- * Ports for one cloud: three in a row for the origins, one for Bigtable, one for the worker; what stands behind the
- * first four is free, too.
+ * Free ports for one cloud: three consecutive ones for the origins, one for Bigtable, one for the worker. The ports
+ * behind the first four are free, too.
  */
 export async function findCloudPorts(): Promise<Ports> {
   const [origins = 0] = await findFreePorts(BEHIND_PORT_OFFSET + 4);

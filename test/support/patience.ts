@@ -1,5 +1,4 @@
-// How long a test may take. No test is about that: it depends on what else the machine does. So these only end one that
-// hangs.
+// Time limits of tests. They only end a hanging test; no assertion depends on the speed of the machine.
 
 export const patience = {
   testTimeout: 180_000,

@@ -1,8 +1,8 @@
-// Files of lists as they are, to hold against what is served.
+// Raw list files, to compare with served answers.
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 
-/** Each user's items array in the bytes that the file has for it. */
+/** Each user's items array in the bytes of the file. */
 export function readItemsByUser(path: string): Map<string, string> {
   const text = gunzipSync(readFileSync(path)).toString('utf8');
   return new Map(

@@ -1,5 +1,4 @@
-// The tree is the architecture: the allowed imports between layers and folders, checked against the imports in the
-// code.
+// Allowed imports between layers and folders, checked against the imports in the code.
 import { globSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, test } from 'vitest';

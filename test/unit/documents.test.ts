@@ -72,7 +72,7 @@ test('the failure modes tell of every error code, with its status, and of no oth
   expect(Object.fromEntries(rows)).toEqual(Object.fromEntries(codes.map((code) => [code, problemOf(code).status])));
 });
 
-test('the configuration tells of every variable of the worker', () => {
+test('the configuration document has every variable of the worker', () => {
   const variables = [...read('edge/config.ts').matchAll(/^ {4}([A-Z_]{3,}): /gm)].map(([, name]) => name ?? '');
   expect(variables.length).toBeGreaterThan(10);
   const table = read('docs/configuration.md');

@@ -35,8 +35,8 @@ export function findCircles(imports: readonly Import[]): string[][] {
 }
 
 /**
- * One line per pair of folders that import each other, with the first import each way. Parent and child folders are no
- * pair.
+ * One line per pair of folders that import each other, with the first import in each direction. A parent and its child
+ * folder do not count.
  */
 export function findMutualFolders(imports: readonly Import[]): string[] {
   const firstBetween = new Map<string, Import>();

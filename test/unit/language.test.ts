@@ -7,7 +7,7 @@ import { commentsOf, offencesIn, proseOf } from './language.ts';
 const root = join(import.meta.dirname, '../..');
 
 /** Folders that do not follow the rule yet. The list may only shrink. */
-const notYet = ['dev/', 'bench/', 'test/'];
+const notYet = ['bench/origin/', 'test/unit/origin/', 'test/contracts/origin/'];
 
 const isChecked = (file: string): boolean =>
   !file.includes('node_modules') && !notYet.some((prefix) => file.startsWith(prefix));

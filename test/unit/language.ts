@@ -1,4 +1,4 @@
-// The parts of a file that people read, and the sentences among them that name no actor or thing.
+// Extraction of a file's comments and prose, and the sentences in them that name no actor or thing.
 
 const FORBIDDEN_START = /^(Who|Whoever|What|Whom|Whose|Of (a|the|those|these|all|each|what))\b/;
 const FORBIDDEN_WORD = /\b(somebody|nobody|anybody|whoever|anew|be had)\b/i;

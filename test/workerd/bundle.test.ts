@@ -1,5 +1,5 @@
-// The worker is bundled with edge/zod.ts in the place of zod, while tests run on zod itself: what the stand-in lacks
-// would only fail once deployed, as a member that is undefined.
+// The bundle uses edge/zod.ts in place of zod, and tests use zod. A missing export of the stand-in would be undefined
+// only in the deployed worker.
 import { expect, test } from 'vitest';
 import * as standIn from '../../edge/zod.ts';
 
@@ -8,7 +8,7 @@ const sources: Record<string, string> = import.meta.glob(['../../edge/**/*.ts', 
   import: 'default',
   eager: true,
 });
-/** Types, of which nothing is left in the bundle. */
+/** Types, which leave nothing in the bundle. */
 const TYPES = ['core', 'infer', 'ZodError'];
 
 const membersOf = (source: string): string[] =>

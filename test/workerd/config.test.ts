@@ -1,4 +1,4 @@
-// The configuration: what is wrong is said by the name of the variable, and never with a secret's value.
+// The configuration: an error names the variable and never contains a secret's value.
 import { createExecutionContext } from 'cloudflare:test';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { assemble } from '../../edge/assemble.ts';
@@ -72,7 +72,7 @@ describe('a configuration', () => {
     },
   );
 
-  test('of the local cloud may have http:// origins and keys', () => {
+  test('for the local cloud may have http:// origins and keys', () => {
     const regions = TEST_REGIONS.map((region) => ({ ...region, origin: 'http://127.0.0.1:8081' }));
     const config = readConfig({
       ENVIRONMENT: 'local',
@@ -85,7 +85,7 @@ describe('a configuration', () => {
 });
 
 describe('a worker without a valid configuration', () => {
-  /** The one log line of a worker with `env`, after requests to three paths. */
+  /** The only log line of a worker with `env` after requests to three paths. */
   async function logOf(env: object): Promise<Record<string, unknown>> {
     const logged = vi.spyOn(console, 'error').mockImplementation(() => {});
     const answer = assemble(env, 'https://edge.test');

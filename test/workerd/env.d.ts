@@ -1,7 +1,7 @@
-// Types of the worker under test: the exports of its main module, and the variables that tests read.
+// Types of the worker under test: the exports of its main module and the tests' variables.
 declare global {
   interface ImportMeta {
-    /** Vite: the modules whose paths match, by path. */
+    /** Vite: the modules with matching paths, by path. */
     glob(paths: string[], options: { query: '?raw'; import: 'default'; eager: true }): Record<string, string>;
   }
   namespace Cloudflare {
@@ -9,7 +9,7 @@ declare global {
       mainModule: typeof import('./support/main.ts');
     }
     interface Env {
-      /** Rounds of a drill, a whole number. */
+      /** Number of drill rounds. */
       readonly DRILL_ROUNDS: string;
     }
   }

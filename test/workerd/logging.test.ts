@@ -1,4 +1,4 @@
-// What the log says of failures: enough to find the cause and the trace, and never a token.
+// The log of failures: it has the cause and the trace, and never a token.
 import { describe, expect, test } from 'vitest';
 import { describeError, stackOf } from '../../edge/log.ts';
 import { createHarness } from './support/harness.ts';
@@ -35,7 +35,7 @@ describe('a failure', () => {
     },
   );
 
-  test('of a kind that nobody foresaw is logged with its causes and its stack, while the caller is told nothing', async () => {
+  test('of an unforeseen kind is logged with its causes and stack, and the answer shows none of it', async () => {
     const edge = createHarness({
       fetch: (url, init) => {
         if (url.includes('manifest')) return edge.origins.fetch(url, init);
@@ -55,7 +55,7 @@ describe('a failure', () => {
 });
 
 describe('an error', () => {
-  test('is described with all that led to it', () => {
+  test('is described with all of its causes', () => {
     const root = new RangeError('no room');
     const error = new Error('top', { cause: new TypeError('middle', { cause: root }) });
     expect(describeError(error)).toEqual({ message: 'top', causes: 'TypeError: middle <- RangeError: no room' });
@@ -64,7 +64,7 @@ describe('an error', () => {
     expect(stackOf('text')).toBeUndefined();
   });
 
-  test('whose causes are a ring is described all the same', () => {
+  test('with circular causes is described, too', () => {
     const error = new Error('round');
     error.cause = error;
     expect(String(describeError(error).causes).split(' <- ')).toHaveLength(5);

@@ -1,4 +1,4 @@
-// The worker through its own entry, as Cloudflare calls it: real clock, real caches, requests in contexts of their own.
+// The worker through its own entry, as Cloudflare calls it: real clock, real caches, each request in its own context.
 import { exports } from 'cloudflare:workers';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { keyOf, makeList, makeManifest } from './support/lists.ts';
@@ -44,7 +44,7 @@ test('a first read goes through the object of its region, a second comes from th
   expect(await second.text()).toBe(await first.text());
 });
 
-test('what it keeps in the data centre’s cache is not to be had from outside', async () => {
+test('its entries in the data centre’s cache cannot be read from outside', async () => {
   const cached = await get('/.earshot/manifest');
   expect(cached.status).toBe(404);
   expect(await caches.default.match('https://earshot.test/.earshot/manifest')).toBeUndefined();

@@ -1,4 +1,4 @@
-// App profiles as the instance admin API keeps them, checked against the clusters there are.
+// App profiles in the form of the instance admin API, checked against the instance's clusters.
 import type { AppProfileMessage } from '../wire/messages.ts';
 import { invalidArgument, unimplemented } from '../wire/status.ts';
 
@@ -15,16 +15,16 @@ export interface AppProfile {
 }
 
 /**
- * What every instance has from the start: the profile that Google makes for an instance created with one cluster, here
- * the first. It routes to that cluster and allows single-row transactions. (Created with several, an instance's default
- * is multi-cluster.)
+ * Every instance's initial profile. It is the one that Google creates for an instance with one cluster, here the first
+ * cluster. It routes to that cluster and allows single-row transactions. An instance created with several clusters gets
+ * a multi-cluster default; the embedded Bigtable does not model that.
  */
 export function defaultProfile(firstCluster: string): AppProfile {
   const routing: Routing = { kind: 'single-cluster', cluster: firstCluster, allowsTransactions: true };
   return { id: 'default', description: '', etag: '1', routing, priority: 'PRIORITY_HIGH' };
 }
 
-/** A profile from the message of a create call. Throws INVALID_ARGUMENT for one that cannot be. */
+/** Makes a profile from the message of a create call. Throws INVALID_ARGUMENT for an invalid one. */
 export function parseProfile(id: string, message: AppProfileMessage, clusters: readonly string[]): AppProfile {
   if (!/^[_a-zA-Z0-9][-_.a-zA-Z0-9]{0,49}$/.test(id))
     throw invalidArgument(`Invalid id for collection appProfiles : '${id}'`);
@@ -37,7 +37,7 @@ export function parseProfile(id: string, message: AppProfileMessage, clusters: r
   };
 }
 
-/** The profile with the fields that `paths` names taken from the message, as an update mask does. */
+/** The profile with the fields in `paths` replaced from the message, like an update mask. */
 export function updateProfile(
   profile: AppProfile,
   message: AppProfileMessage,
@@ -71,7 +71,7 @@ function parseRouting(message: AppProfileMessage, clusters: readonly string[]): 
   if (named === undefined) throw invalidArgument('App profile must have a routing policy');
   for (const cluster of named) {
     if (!clusters.includes(cluster)) {
-      throw invalidArgument(`expected a cluster of this instance (${clusters.join(', ')}), got '${cluster}'`);
+      throw invalidArgument(`expected the cluster to be one of ${clusters.join(', ')}, got '${cluster}'`);
     }
   }
   if (single === undefined) return { kind: 'multi-cluster', clusters: named };

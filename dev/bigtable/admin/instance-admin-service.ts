@@ -1,4 +1,4 @@
-// google.bigtable.admin.v2.BigtableInstanceAdmin: instances and clusters to look at, app profiles to manage.
+// google.bigtable.admin.v2.BigtableInstanceAdmin. Instances and clusters are read-only; app profiles can be changed.
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import { compareText } from '../rows/row.ts';
 import { unary } from '../wire/calls.ts';
@@ -59,7 +59,7 @@ export function createInstanceAdminService(
     }),
 
     listClusters: unary<{ parent: string }, { clusters: ClusterMessage[] }>(({ parent }) => {
-      // `projects/P/instances/-` asks for the clusters of every instance of the project.
+      // `projects/P/instances/-` requests the clusters of every instance of the project.
       const project = parent.endsWith('/instances/-') ? parent.slice(0, -1) : undefined;
       const named = project === undefined ? [instances(checkInstanceName(parent))] : [...known()];
       const listed = named.filter(({ name }) => project === undefined || name.startsWith(project));
@@ -113,7 +113,7 @@ export function createInstanceAdminService(
   };
 }
 
-/** The update is done when it is answered, so no client polls the operation. */
+/** The response marks the operation as done, so no client polls it. */
 function finishedUpdate(profile: AppProfileMessage, serialize: (profile: AppProfileMessage) => Buffer): Operation {
   const types = 'type.googleapis.com/google.bigtable.admin.v2';
   return {

@@ -1,5 +1,5 @@
-// One Bigtable instance: its tables, app profiles and replication. Every instance has the server's clusters, and comes
-// to be when it is first named, as with Google's emulator.
+// One Bigtable instance: its tables, app profiles and replication. Every instance has the server's clusters. The first
+// call that names an instance creates it, as in Google's emulator.
 import type { Clock } from '../../../shared/runtime/clock.ts';
 import { applyToPacked } from '../mutations/apply-mutations.ts';
 import type { RowMutation } from '../mutations/mutations.ts';
@@ -11,7 +11,7 @@ import { type AppProfile, defaultProfile } from './app-profiles.ts';
 export class Instance {
   readonly name: string;
   readonly clusters: readonly string[];
-  /** By full name. */
+  /** Tables by full name. */
   readonly tables = new Map<string, Table>();
   readonly profiles = new Map<string, AppProfile>();
   readonly replicator: Replicator;
@@ -31,14 +31,14 @@ export class Instance {
     return table;
   }
 
-  /** The empty id stands for `default`. */
+  /** The empty id means `default`. */
   profile(id: string): AppProfile {
     const profile = this.profiles.get(id || 'default');
     if (profile === undefined) throw notFound(`App profile not found: ${this.name}/appProfiles/${id}`);
     return profile;
   }
 
-  /** Writes one row in `cluster`, and starts it on its way to the others. */
+  /** Writes one row in `cluster` and replicates it to the other clusters. */
   commit(cluster: string, table: Table, key: string, mutations: readonly RowMutation[]): void {
     const rows = rowsOf(table, cluster);
     const before = rows.getPacked(key);
@@ -47,7 +47,9 @@ export class Instance {
     this.replicator.append(cluster, { table, key, mutations, before, after, committedAtMs: this.#clock.now() });
   }
 
-  /** Removes keys from `low` up to but not including `high` everywhere at once, also those still on their way. */
+  /**
+   * Removes keys from `low` up to but not including `high` in all clusters at once, pending replicated writes included.
+   */
   dropRows(table: Table, low: string, high: string | undefined): void {
     this.replicator.cancel(table, low, high);
     for (const rows of table.rows.values()) rows.deleteRange(low, high);

@@ -1,11 +1,12 @@
-// Which cluster answers a call, by the app profile it names.
+// Routing of a call to a cluster by its app profile.
 
 import { failedPrecondition, unavailable } from '../wire/status.ts';
 import type { AppProfile } from './app-profiles.ts';
 
 /**
- * Single-cluster: that one, up or down. Multi-cluster: the first of the profile's clusters (of the server's, if it
- * names none) that is up; Bigtable takes the nearest, but here all callers are in one place.
+ * Single-cluster profile: its cluster, up or down. Multi-cluster profile: its first cluster that is up; a profile
+ * without clusters uses those of the server. Cloud Bigtable picks the nearest cluster; here all callers are in one
+ * place.
  */
 export function pickCluster(
   profile: AppProfile,
@@ -20,7 +21,7 @@ export function pickCluster(
   return picked;
 }
 
-/** CheckAndMutateRow needs one cluster that decides, and a profile that allows it. */
+/** CheckAndMutateRow needs a single-cluster profile that allows transactions. */
 export function checkTransactions({ routing }: AppProfile): void {
   if (routing.kind === 'single-cluster' && routing.allowsTransactions) return;
   throw failedPrecondition('Single-row transactions are not allowed by this app profile');

@@ -1,5 +1,5 @@
-// google.bigtable.admin.v2.BigtableTableAdmin: tables, families, row ranges and consistency. What it changes holds for
-// the whole instance at once, and no cluster's faults strike it.
+// google.bigtable.admin.v2.BigtableTableAdmin: tables, families, row ranges and consistency. A change applies to all
+// clusters of the instance at once. Injected faults do not affect it.
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import { parseToken, toToken } from '../replication/consistency-token.ts';
 import { compareText, toText } from '../rows/row.ts';
@@ -87,7 +87,7 @@ export function createTableAdminService(instances: Instances): UntypedServiceImp
   };
 }
 
-/** What all modifications in their order come to, or an error before any of them is made. */
+/** The families after all modifications in order. Throws before any modification is applied. */
 function planFamilies(
   table: Table,
   modifications: m.ModifyColumnFamiliesRequest['modifications'],

@@ -2,7 +2,7 @@
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { Clock } from '../../../shared/runtime/clock.ts';
 import { checkTransactions } from '../admin/routing.ts';
-import type { Faults, HeldCall } from '../faults.ts';
+import type { CancellableCall, Faults } from '../faults.ts';
 import { compileFilter } from '../filters/filters.ts';
 import { checkMutations, checkRowKey } from '../mutations/mutation-checks.ts';
 import { resolveMutations } from '../mutations/mutations.ts';
@@ -11,7 +11,7 @@ import { toText } from '../rows/row.ts';
 import { rowsOf, type Table } from '../rows/table.ts';
 import { sampleRowKeys } from '../sample-row-keys.ts';
 import { createLowPriority, createTurns, type Turns } from '../turns.ts';
-import { GONE, streaming, unary } from '../wire/calls.ts';
+import { CANCELLED, streaming, unary } from '../wire/calls.ts';
 import type * as m from '../wire/messages.ts';
 import type { BulkRequest } from '../wire/mutate-rows-request.ts';
 import { checkInstanceName, splitName } from '../wire/names.ts';
@@ -23,17 +23,17 @@ import { readRows } from './read-rows.ts';
 export function createDataService(gate: Gate, faults: Faults, clock: Clock): UntypedServiceImplementation {
   const lowPriority = createLowPriority();
 
-  /** Enters the cluster that a request on a table is routed to. */
+  /** Runs `work` in the cluster to which a request for a table is routed. */
   function onTable<T>(
     method: string,
     request: { tableName: string; appProfileId: string },
-    call: HeldCall,
+    call: CancellableCall,
     work: (site: Site, table: Table) => Promise<T> | T,
-  ): Promise<T | typeof GONE> {
+  ): Promise<T | typeof CANCELLED> {
     const { tableName, appProfileId } = request;
     const { instance: instanceName } = splitName(tableName, 'tables');
     return gate({ method, instanceName, appProfileId, call }, (site) => {
-      if (!isLow(site)) lowPriority.noteHigh();
+      if (!isLow(site)) lowPriority.recordHighPriorityCall();
       return work(site, site.instance.table(tableName));
     });
   }
@@ -43,7 +43,7 @@ export function createDataService(gate: Gate, faults: Faults, clock: Clock): Unt
       if (request.authorizedViewName !== '') throw unimplemented('authorized views are not implemented');
       if (request.materializedViewName !== '') throw unimplemented('materialized views are not implemented');
       return onTable('ReadRows', request, call, async ({ cluster, counters }, table) => {
-        if (!(await faults.takeTurn(cluster, keysOf(request), call))) return GONE;
+        if (!(await faults.waitForCapacity(cluster, keysOf(request), call))) return CANCELLED;
         return readRows(table, cluster, clock.now(), counters, call, faults.cutError(cluster));
       });
     }),
@@ -105,7 +105,10 @@ export function createDataService(gate: Gate, faults: Faults, clock: Clock): Unt
   };
 }
 
-/** A range counts as one key, and all rows do, too: what they hold is not known before they are read. */
+/**
+ * Number of keys that a read counts for. A range counts as one key, and so does a read of all rows: its size is unknown
+ * before the read.
+ */
 const keysOf = ({ rows }: m.ReadRowsRequest): number =>
   Math.max(1, (rows?.rowKeys.length ?? 0) + (rows?.rowRanges.length ?? 0));
 

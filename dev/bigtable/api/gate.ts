@@ -1,13 +1,13 @@
-// The way into a cluster: a call on data finds its cluster through its app profile, is counted there, passes the
-// cluster's faults, and only then is worked on.
+// Admission of a data call to a cluster. In order: the app profile picks the cluster, counters record the call, the
+// cluster's faults apply, and the work starts.
 import type { AppProfile } from '../admin/app-profiles.ts';
 import type { Instance, Instances } from '../admin/instance.ts';
 import { pickCluster } from '../admin/routing.ts';
 import type { ClusterCounters } from '../counters.ts';
-import type { Faults, HeldCall } from '../faults.ts';
-import { GONE } from '../wire/calls.ts';
+import type { CancellableCall, Faults } from '../faults.ts';
+import { CANCELLED } from '../wire/calls.ts';
 
-/** Where a call has been let in. */
+/** The cluster that admitted a call, with its instance, profile and counters. */
 export interface Site {
   readonly instance: Instance;
   readonly profile: AppProfile;
@@ -19,10 +19,10 @@ export interface Entry {
   readonly method: string;
   readonly instanceName: string;
   readonly appProfileId: string;
-  readonly call: HeldCall;
+  readonly call: CancellableCall;
 }
 
-export type Gate = <T>(entry: Entry, work: (site: Site) => Promise<T> | T) => Promise<T | typeof GONE>;
+export type Gate = <T>(entry: Entry, work: (site: Site) => Promise<T> | T) => Promise<T | typeof CANCELLED>;
 
 export function createGate(
   instances: Instances,
@@ -34,12 +34,12 @@ export function createGate(
     const profile = instance.profile(appProfileId);
     const cluster = pickCluster(profile, instance.clusters, (name) => faults.isDown(name));
     const counters = countersOf(cluster);
-    counters.called(method);
+    counters.recordCall(method);
     try {
-      if (!(await faults.admit(cluster, call))) return GONE;
+      if (!(await faults.admit(cluster, call))) return CANCELLED;
       return await work({ instance, profile, cluster, counters });
     } catch (error) {
-      counters.failed(method);
+      counters.recordFailure(method);
       throw error;
     }
   };

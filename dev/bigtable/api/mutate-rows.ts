@@ -1,5 +1,5 @@
-// The work of a MutateRows call. As Cloud Bigtable does it: an entry that is malformed fails the whole request, and an
-// unknown family fails every entry of it; nothing is written in either case. Only injected faults fail single entries.
+// Implementation of MutateRows. As in Cloud Bigtable, a malformed entry fails the whole request, and an unknown family
+// fails every entry; neither writes a row. Only injected faults fail single entries.
 
 import { checkMutations, MAX_MUTATIONS_PER_REQUEST } from '../mutations/mutation-checks.ts';
 import { type RowMutation, resolveMutations } from '../mutations/mutations.ts';
@@ -13,7 +13,7 @@ import type { Site } from './gate.ts';
 
 const OK = { code: 0, message: '' };
 
-/** So many entries are decoded at once, and so many statuses answered. */
+/** Number of entries decoded at once. */
 const ENTRIES_PER_STEP = 10;
 const STATUSES_PER_ANSWER = 250;
 
@@ -25,7 +25,7 @@ interface ReadyEntry {
 interface MutateRowsOptions {
   readonly nowMs: number;
   readonly turns: Turns;
-  /** Asked once per entry; gives the injected error, if it is to fail. */
+  /** Called once per entry. Returns the injected error if the entry has to fail. */
   readonly entryError: () => StatusError | undefined;
   readonly answer: (response: MutateRowsResponse) => void;
 }
@@ -54,7 +54,7 @@ export async function mutateRows(
   }
 }
 
-/** All entries made ready before any is written, or the error that all of them get. */
+/** Prepares all entries before the first write. Returns the error of all entries if a family is unknown. */
 async function makeReady(
   request: BulkRequest,
   table: Table,

@@ -1,5 +1,5 @@
-// The work of a ReadRows call: finds the rows asked for, filters them, and writes them in batches. It holds the process
-// for no longer than one batch, and waits for its reader.
+// Implementation of ReadRows: finds the requested rows, filters them and writes them in batches. It blocks the process
+// for at most one batch and respects the reader's backpressure.
 import { performance } from 'node:perf_hooks';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ServerWritableStream } from '@grpc/grpc-js';
@@ -24,7 +24,7 @@ export async function readRows(
   nowMs: number,
   counters: ClusterCounters,
   call: ServerWritableStream<ReadRowsRequest, ReadRowsResponse>,
-  /** With which the call breaks off inside a row, if it has any. */
+  /** Error that ends the call inside a row. Undefined: the call succeeds. */
   cutError?: StatusError,
 ): Promise<void> {
   const { request } = call;
@@ -54,7 +54,7 @@ export async function readRows(
     bytes = 0;
     return call.write(batch);
   };
-  /** Lets other calls run. The time until it is this one's turn again is not its own. */
+  /** Lets other calls run. The wait does not count as the call's own time. */
   const pause = async (isWritable: boolean): Promise<void> => {
     ownMs += performance.now() - startedAtMs;
     await (isWritable ? nextTurn() : drained(call));
@@ -81,11 +81,11 @@ export async function readRows(
   if (cutError !== undefined) chunks = breakOff(chunks);
   flush();
   counters.keysAsked += request.rows?.rowKeys.length ?? 0;
-  counters.readRowsTook((ownMs + performance.now() - startedAtMs) * 1e6);
+  counters.recordReadRowsTime((ownMs + performance.now() - startedAtMs) * 1e6);
   if (cutError !== undefined) throw cutError;
 }
 
-/** The first half, ending inside a row. */
+/** The first half of the chunks; the last one ends inside a row. */
 function breakOff(chunks: readonly CellChunk[]): CellChunk[] {
   const kept = chunks.slice(0, Math.floor(chunks.length / 2) + 1);
   return kept.map((chunk, i) => (i === kept.length - 1 ? { ...chunk, commitRow: false } : chunk));

@@ -1,5 +1,5 @@
-// Row filters, compiled once per request into a function from a row's cells to those that pass. A filter that is not
-// implemented is refused by name: one silently ignored would answer with cells that nobody asked for.
+// Row filters, compiled once per request into a function from a row's cells to the cells that pass. An unimplemented
+// filter is rejected by name; to ignore it would return unrequested cells.
 
 import { timeRangeProblem } from '../mutations/mutation-checks.ts';
 import { compareCells, type ReadCell, toText } from '../rows/row.ts';
@@ -14,8 +14,7 @@ const NO_CELLS: readonly ReadCell[] = [];
 const NO_BYTES = Buffer.alloc(0);
 
 /**
- * What data.proto says of RowFilter: it must not exceed 20480 bytes serialized. Only the bytes of its values are
- * counted here.
+ * Limit from RowFilter in data.proto: at most 20480 serialized bytes. This check counts only the bytes of its values.
  */
 const MAX_FILTER_BYTES = 20_480;
 
@@ -67,7 +66,7 @@ const FILTERS: Record<string, (filter: RowFilter, table: Table) => CellFilter> =
   },
   familyNameRegexFilter: ({ familyNameRegexFilter: pattern = '' }, table) => {
     const name = literalOf(pattern);
-    // Bigtable answers NOT_FOUND, not an empty row, to a filter that names one family which the table lacks.
+    // As Bigtable does: a filter for one unknown family gets NOT_FOUND, not an empty row.
     if (name !== undefined && !table.families.has(name)) throw familyNotFound(table.name);
     const matches = compileRegex(pattern, 'family_name_regex_filter');
     return each((cell) => matches(cell.family));

@@ -1,11 +1,10 @@
-// Bigtable's regexes: RE2 syntax over bytes, matching the whole text. Bytes are latin1 text here, so a JavaScript
-// character is a byte. What RE2 has and JavaScript lacks (or the other way round) is translated or refused, never left
-// to mean something else.
+// Bigtable's regexes: RE2 syntax over bytes, anchored at both ends. Bytes are latin1 text here, so a JavaScript
+// character is a byte. A construct with another meaning in JavaScript is translated or rejected.
 import { invalidArgument } from '../wire/status.ts';
 
 export type TextMatcher = (text: string) => boolean;
 
-/** `field` names the filter in the error for a pattern that RE2 would refuse. */
+/** `field` names the filter in the error for a pattern that RE2 rejects. */
 export function compileRegex(pattern: string, field: string): TextMatcher {
   const literal = literalOf(pattern);
   if (literal !== undefined) return (text) => text === literal;
@@ -18,7 +17,7 @@ export function compileRegex(pattern: string, field: string): TextMatcher {
   }
 }
 
-/** The only text that the pattern matches, when it has no operators (escaped punctuation is text). */
+/** The only text that the pattern matches, if it has no operators. Escaped punctuation is text. */
 export function literalOf(pattern: string): string | undefined {
   let literal = '';
   for (let at = 0; at < pattern.length; at++) {
@@ -33,7 +32,7 @@ export function literalOf(pattern: string): string | undefined {
   return literal;
 }
 
-/** RE2's escapes that JavaScript spells otherwise; `\C` is any byte, a newline too. */
+/** RE2 escapes with another spelling in JavaScript. `\C` is any byte, a newline too. */
 const ESCAPES: Record<string, string> = { A: '^', z: '$', C: '[\\s\\S]', a: '\\x07' };
 const SHARED_ESCAPES = /[dDwWsSbBfnrtvx]/;
 

@@ -1,21 +1,21 @@
-// Applies resolved mutations to a row, making a new row; the old one, and all of it that did not change, stays as it
-// is.
+// Application of resolved mutations to a row. The result is a new row that shares unchanged columns with the old one.
+// The old row is never modified.
 
 import { type PackedRow, packRow, unpackRow } from '../rows/packed-row.ts';
 import { type Cell, type Column, compareText, type Row } from '../rows/row.ts';
 import type { Family } from '../rows/table.ts';
 import type { RowMutation } from './mutations.ts';
 
-/** The same of a row as it is held. */
+/** Applies mutations to a row in its packed form. */
 export function applyToPacked(packed: PackedRow | undefined, mutations: readonly RowMutation[]): PackedRow | undefined {
   const row = applyMutations(packed === undefined ? undefined : unpackRow(packed), mutations);
   return row === undefined ? undefined : packRow(row);
 }
 
-/** The row after the mutations, or undefined when nothing is left of it. */
+/** The row after the mutations. Undefined if no cell is left. */
 function applyMutations(row: Row | undefined, mutations: readonly RowMutation[]): Row | undefined {
   let columns: Column[] = row === undefined ? [] : [...row];
-  // Columns made here may be changed in place, so that many cells in one write do not copy a column once per cell.
+  // Columns made here may be changed in place: many cells in one write then do not copy a column once per cell.
   const drafts = new Map<Column, Cell[]>();
   for (const mutation of mutations) {
     if (mutation.kind === 'delete-row') columns = [];
@@ -64,7 +64,7 @@ function deleteCells(columns: Column[], mutation: RowMutation & { kind: 'delete-
   else columns[index] = { family: family.name, qualifier, cells };
 }
 
-/** Where the column is, or where it would go. */
+/** Index of the column, or the index at which to insert it. */
 function findColumn(columns: readonly Column[], family: string, qualifier: string): number {
   let low = 0;
   let high = columns.length;

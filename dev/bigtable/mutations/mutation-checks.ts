@@ -1,4 +1,4 @@
-// What Bigtable refuses in a mutation whatever the table is. Nothing of a request is written when any of it is refused.
+// Checks of mutations that do not depend on the table. A rejected request writes nothing.
 import type { Mutation, TimestampRange } from '../wire/messages.ts';
 import { invalidArgument } from '../wire/status.ts';
 import { SERVER_TIME } from './mutations.ts';
@@ -8,7 +8,7 @@ const MAX_KEY_BYTES = 4096;
 const MAX_QUALIFIER_BYTES = 16 * 1024;
 const MAX_VALUE_BYTES = 100 * 1024 * 1024;
 
-/** Throws INVALID_ARGUMENT for what Bigtable refuses whatever the table is. */
+/** Throws INVALID_ARGUMENT for mutations that Bigtable rejects for every table. */
 export function checkMutations(rowKey: Buffer, mutations: readonly Mutation[]): void {
   checkRowKey(rowKey);
   if (mutations.length === 0) throw invalidArgument('No mutations provided');

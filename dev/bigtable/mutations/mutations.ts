@@ -1,5 +1,5 @@
-// Mutations made ready to apply: a client's are resolved once, where they are committed (server time filled in, bytes
-// copied out of the request), and then applied as they are in every cluster.
+// Resolution of a client's mutations, once, in the cluster that commits them: server time is filled in and bytes are
+// copied out of the request. Every cluster then applies the same resolved mutations.
 
 import { type Cell, toText } from '../rows/row.ts';
 import { type Family, familyNotFound, type Table } from '../rows/table.ts';
@@ -14,7 +14,7 @@ export type RowMutation =
 
 export const SERVER_TIME = -1;
 
-/** Checked mutations made ready to apply. Throws NOT_FOUND for an unknown family, UNIMPLEMENTED for an unknown kind. */
+/** Resolves checked mutations. Throws NOT_FOUND for an unknown family and UNIMPLEMENTED for an unknown kind. */
 export function resolveMutations(table: Table, mutations: readonly Mutation[], nowMs: number): RowMutation[] {
   return mutations.map((mutation): RowMutation => {
     switch (mutation.mutation) {
@@ -26,7 +26,7 @@ export function resolveMutations(table: Table, mutations: readonly Mutation[], n
           qualifier: internQualifier(set.columnQualifier),
           cell: {
             timestampMicros: set.timestampMicros === SERVER_TIME ? Math.floor(nowMs) * 1000 : set.timestampMicros,
-            // A slice of the request would keep the whole request in memory for as long as the cell lives.
+            // A slice of the request would keep the whole request in memory for the lifetime of the cell.
             value: Buffer.from(set.value),
           },
         };
@@ -59,7 +59,7 @@ function familyOf(table: Table, name: string): Family {
 
 const qualifiers = new Map<string, string>();
 
-/** A million rows with the same few columns share the few strings. */
+/** Interned qualifiers: a million rows with the same few columns share the same strings. */
 function internQualifier(bytes: Buffer): string {
   const qualifier = toText(bytes);
   const known = qualifiers.get(qualifier);

@@ -1,4 +1,4 @@
-// Consistency tokens: how much each cluster had committed when the token was made. Opaque to callers, bound to one
+// Consistency tokens: the number of commits of each cluster at the time of the token. Opaque to callers, bound to one
 // table.
 import { z } from 'zod';
 import { invalidArgument } from '../wire/status.ts';

@@ -1,7 +1,8 @@
-// Asynchronous replication within one instance. Each cluster appends what it commits to its own log, and every other
-// cluster reads that log through a cursor of its own, in order, `lagMs` after the commit. Cost: one timer per pair of
-// clusters at most, and a log that is cut behind its slowest reader. Writes to one cell with one timestamp in two
-// clusters at once may stay different: Earshot writes through one cluster at a time.
+// Asynchronous replication within one instance. Each cluster appends its commits to its log. Every other cluster
+// applies that log in order, `lagMs` after each commit, with a cursor of its own. Uses at most one timer per pair of
+// clusters and truncates a log behind its slowest reader.
+// Concurrent writes to one cell with one timestamp in two clusters may stay different. Earshot writes to one cluster at
+// a time.
 import type { Clock } from '../../../shared/runtime/clock.ts';
 import { applyToPacked } from '../mutations/apply-mutations.ts';
 import type { RowMutation } from '../mutations/mutations.ts';
@@ -13,19 +14,19 @@ export interface Commit {
   readonly key: string;
   readonly mutations: readonly RowMutation[];
   /**
-   * The row in the source before and after: where a cluster has the same `before`, `after` is its result, to be shared.
+   * The row in the source before and after the commit. A cluster with the same `before` shares `after` as its result.
    */
   readonly before: PackedRow | undefined;
   readonly after: PackedRow | undefined;
   readonly committedAtMs: number;
-  /** Set when the rows were dropped by an administrator before this reached everyone. */
+  /** Set if an administrator dropped the rows before every cluster applied the commit. */
   cancelled?: boolean;
 }
 
-/** Shared by all instances of a server, and changed while it runs. */
+/** Shared by all instances of a server and changeable while it runs. */
 export interface ReplicationSettings {
   lagMs: number;
-  /** Clusters cut off from the others: they neither send nor receive until they are resumed. */
+  /** Clusters without replication: they neither send nor receive writes until replication resumes. */
   readonly stopped: Set<string>;
 }
 
@@ -39,12 +40,12 @@ interface Link {
 
 interface Log {
   commits: Commit[];
-  /** Number of `commits[0]`, counted from the source's first commit ever. */
+  /** Number of `commits[0]`, counted from the source's first commit. */
   firstNumber: number;
   readonly links: Link[];
 }
 
-/** A backlog is worked off in turns of this many rows, so that calls are answered between them. */
+/** A backlog is applied in turns of this many rows, so that calls are answered between them. */
 const COMMITS_PER_TURN = 200;
 
 export class Replicator {
@@ -64,7 +65,7 @@ export class Replicator {
     );
   }
 
-  /** To be called right after the commit was applied in `source`. */
+  /** Call immediately after `source` has applied the commit. */
   append(source: string, commit: Commit): void {
     const log = this.#logOf(source);
     log.commits.push(commit);
@@ -75,7 +76,7 @@ export class Replicator {
     cut(log);
   }
 
-  /** Forgets what is on its way for the table's keys from `low` up to but not including `high`. */
+  /** Cancels pending commits for the table's keys from `low` up to but not including `high`. */
   cancel(table: Table, low: string, high: string | undefined): void {
     for (const { commits } of this.#logs.values()) {
       for (const commit of commits) {
@@ -85,17 +86,17 @@ export class Replicator {
     }
   }
 
-  /** How much each cluster has committed up to now. */
+  /** The number of commits of each cluster so far. */
   positions(): Record<string, number> {
     return Object.fromEntries([...this.#logs].map(([source, log]) => [source, endOf(log)]));
   }
 
-  /** Whether every cluster has applied all that the others had committed at `positions`. */
+  /** Whether every cluster has applied the commits of all others up to `positions`. */
   hasReached(positions: Readonly<Record<string, number>>): boolean {
     return [...this.#logs].every(([source, log]) => log.links.every((link) => link.cursor >= (positions[source] ?? 0)));
   }
 
-  /** Writes that have yet to reach the cluster. */
+  /** Number of writes that the cluster has not applied yet. */
   pendingTo(target: string): number {
     let pending = 0;
     for (const log of this.#logs.values()) {
@@ -104,7 +105,7 @@ export class Replicator {
     return pending;
   }
 
-  /** To be called when the settings have changed. */
+  /** Call after every change of the settings. */
   reschedule(): void {
     for (const log of this.#logs.values()) {
       for (const link of log.links) {
@@ -135,7 +136,7 @@ export class Replicator {
     link.cancelTimer = undefined;
   }
 
-  /** Applies what is due, at most `limit` commits. */
+  /** Applies due commits, at most `limit`. */
   #apply(log: Log, link: Link, limit: number): void {
     const dueUntilMs = this.#clock.now() - this.#settings.lagMs;
     for (let applied = 0; applied < limit; applied++) {
@@ -156,7 +157,8 @@ export class Replicator {
 
   #logOf(source: string): Log {
     const log = this.#logs.get(source);
-    if (log === undefined) throw new Error(`expected '${source}' to be a cluster`);
+    if (log === undefined)
+      throw new Error(`expected the cluster to be one of ${[...this.#logs.keys()].join(', ')}, got '${source}'`);
     return log;
   }
 }
@@ -170,8 +172,8 @@ function endOf(log: Log): number {
 }
 
 /**
- * Lets go of what everyone has applied; a long log only when half of it is done, so that cutting costs little per
- * commit.
+ * Truncates commits that every cluster has applied. A long log is cut only when half of it is applied, to keep the cost
+ * per commit low.
  */
 function cut(log: Log): void {
   const done = Math.min(...log.links.map((link) => link.cursor), endOf(log)) - log.firstNumber;

@@ -1,12 +1,16 @@
-// Rows as ReadRows sends them: chunks that leave out what the chunk before already said, large values in pieces.
+// Encoding of rows as ReadRows chunks. A chunk omits fields that repeat the previous chunk; large values span several
+// chunks.
 import type { CellChunk } from '../wire/messages.ts';
 import { type ReadCell, toBytes } from './row.ts';
 
-/** A value above this is cut into pieces, as Bigtable does, so that readers' merging of them is exercised. */
-const MAX_PIECE_BYTES = 1024 * 1024;
+/**
+ * Maximum bytes of a value in one chunk. Larger values are split, as in Bigtable, so that the merging code of readers
+ * is exercised.
+ */
+const MAX_CHUNK_BYTES = 1024 * 1024;
 
 /**
- * Appends the row's chunks, the last of which commits it. Returns about how many bytes they are. `cells` must not be
+ * Appends the row's chunks; the last one commits the row. Returns their approximate size in bytes. `cells` must not be
  * empty.
  */
 export function appendRow(chunks: CellChunk[], key: string, cells: readonly ReadCell[]): number {
@@ -31,12 +35,12 @@ export function appendRow(chunks: CellChunk[], key: string, cells: readonly Read
 function appendValue(chunks: CellChunk[], first: CellChunk, value: Buffer): void {
   let chunk = first;
   let from = 0;
-  while (value.length - from > MAX_PIECE_BYTES) {
-    // The size of the whole value, on all pieces but the last, says that more is to come.
+  while (value.length - from > MAX_CHUNK_BYTES) {
+    // The total size on all pieces but the last announces more pieces.
     chunk.valueSize = value.length;
-    chunk.value = value.subarray(from, from + MAX_PIECE_BYTES);
+    chunk.value = value.subarray(from, from + MAX_CHUNK_BYTES);
     chunks.push(chunk);
-    from += MAX_PIECE_BYTES;
+    from += MAX_CHUNK_BYTES;
     chunk = {};
   }
   chunk.value = from === 0 ? value : value.subarray(from);

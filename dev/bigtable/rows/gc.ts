@@ -1,16 +1,16 @@
-// Garbage collection as readers see it: a cell that a family's rule has given up is not read, however long it is still
-// stored. (Cloud Bigtable may show such a cell until its next compaction, up to a week; a reader here never depends on
-// that.)
+// Garbage collection at read time: a read never returns a cell that its family's rule has collected, even if it is
+// still stored. Cloud Bigtable may return such a cell until its next compaction, up to a week later; readers must not
+// depend on that.
 import type { Duration, GcRule } from '../wire/messages.ts';
 import { invalidArgument } from '../wire/status.ts';
 import type { Cell, ReadCell, Row } from './row.ts';
 
-/** The part of a family that decides which cells are collected. */
+/** The rule of a family that decides which cells are collected. */
 export interface CollectedFamily {
   readonly isCollected: IsCollected | undefined;
 }
 
-/** Whether the cell that is number `index` of its column, newest first, has been given up. */
+/** Whether the rule collects the cell at `index` of its column, newest first. */
 export type IsCollected = (index: number, timestampMicros: number, nowMicros: number) => boolean;
 
 export function compileGcRule(rule: GcRule | null): IsCollected | undefined {
@@ -24,7 +24,7 @@ export function compileGcRule(rule: GcRule | null): IsCollected | undefined {
     }
     case 'maxAge': {
       const ageMicros = toMicros(rule.maxAge);
-      if (ageMicros < 1000) throw invalidArgument('expected max_age to be at least one millisecond');
+      if (ageMicros < 1000) throw invalidArgument(`expected max_age to be at least 1 ms, got ${ageMicros / 1000} ms`);
       return (_index, timestampMicros, nowMicros) => timestampMicros < nowMicros - ageMicros;
     }
     case 'union': {
@@ -38,9 +38,7 @@ export function compileGcRule(rule: GcRule | null): IsCollected | undefined {
   }
 }
 
-/**
- * How many of a column's newest cells are worth storing: the rest can never be read again. Infinity when age decides.
- */
+/** Number of a column's newest cells to store; no read can return older ones. Infinity if age decides. */
 export function versionsKept(rule: GcRule | null): number {
   switch (rule?.rule) {
     case 'maxNumVersions':
@@ -54,7 +52,7 @@ export function versionsKept(rule: GcRule | null): number {
   }
 }
 
-/** The row's cells that are still there for a reader, in order. */
+/** The row's cells that a read may return, in order. */
 export function readableCells(row: Row, families: ReadonlyMap<string, CollectedFamily>, nowMicros: number): ReadCell[] {
   const readable: ReadCell[] = [];
   for (const { family, qualifier, cells } of row) {

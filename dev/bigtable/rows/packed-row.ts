@@ -1,12 +1,11 @@
-// A row as one string of its bytes, which is how it is held: a million rows of some nine objects each would keep the
-// garbage collector busy for longer than reads can wait. A string has no parts to follow, and clusters that hold the
-// same row hold the same string.
+// The stored form of a row: one string of its bytes. A million rows of some nine objects each would keep the garbage
+// collector busy for longer than reads can wait. Clusters with the same row share its string.
 //
-// `family,qualifierLength;timestampMicros,valueLength;...|family,...` and a line feed, and then, in this order, each
-// column's qualifier and values.
+// `family,qualifierLength;timestampMicros,valueLength;...|family,...` and a line feed, followed by each column's
+// qualifier and values in this order.
 import type { Cell, Column, Row } from './row.ts';
 
-/** Compared by what is in it. */
+/** Compared by value. */
 export type PackedRow = string & { readonly packed: unique symbol };
 
 const scratch = Buffer.alloc(64 * 1024);
@@ -30,7 +29,7 @@ export function packRow(row: Row): PackedRow {
 const packColumn = ({ family, qualifier, cells }: Column): string =>
   `${family},${qualifier.length}${cells.map(({ timestampMicros, value }) => `;${timestampMicros},${value.length}`).join('')}`;
 
-/** Values are views of memory of their own. */
+/** Values are views of a buffer of their own. */
 export function unpackRow(packed: PackedRow): Row {
   const headerEnd = packed.indexOf('\n');
   const bytes = Buffer.from(packed, 'latin1');

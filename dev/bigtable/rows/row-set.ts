@@ -1,15 +1,15 @@
-// The rows a ReadRows request asks for, as sorted ranges that do not overlap: keys up from `low`, and below `high`.
+// The rows of a ReadRows request as sorted disjoint ranges: keys from `low` up to but not including `high`.
 import type { RowRange, RowSet } from '../wire/messages.ts';
 import { invalidArgument } from '../wire/status.ts';
 import { compareText, toText } from './row.ts';
 
 export interface KeyRange {
   readonly low: string;
-  /** Undefined: no end. */
+  /** Undefined: no upper bound. */
   readonly high: string | undefined;
 }
 
-/** No keys and no ranges ask for all rows. */
+/** A request without keys and ranges selects all rows. */
 export function parseRowSet(rows: RowSet | null): KeyRange[] {
   const keys = (rows?.rowKeys ?? []).map((bytes): KeyRange => {
     if (bytes.length === 0) throw invalidArgument('Row keys must be non-empty');
@@ -20,13 +20,13 @@ export function parseRowSet(rows: RowSet | null): KeyRange[] {
   return merge([...keys, ...ranges]);
 }
 
-/** No key lies between a key and itself with a zero byte appended, so this range is the key alone. */
+/** No key lies between a key and itself plus a zero byte, so this range is the key alone. */
 export const onlyKey = (key: string): KeyRange => ({ low: key, high: `${key}\0` });
 
 export const isOnlyKey = ({ low, high }: KeyRange): boolean =>
   high !== undefined && high.length === low.length + 1 && high.endsWith('\0') && high.startsWith(low);
 
-/** Every key that begins with the prefix. */
+/** The range of all keys with the prefix. */
 export function prefixRange(prefix: string): KeyRange {
   const stem = prefix.replace(/\u00ff+$/, '');
   if (stem === '') return { low: prefix, high: undefined };
@@ -36,7 +36,7 @@ export function prefixRange(prefix: string): KeyRange {
 function parseRange(range: RowRange): KeyRange {
   const { startKeyClosed, startKeyOpen, endKeyClosed, endKeyOpen } = range;
   const low = startKeyOpen === undefined ? toText(startKeyClosed ?? Buffer.alloc(0)) : `${toText(startKeyOpen)}\0`;
-  // An empty end key means no end, whichever way it is given.
+  // An empty end key means no upper bound, open or closed.
   const end = endKeyClosed ?? endKeyOpen;
   if (end === undefined || end.length === 0) return { low, high: undefined };
   const high = endKeyClosed === undefined ? toText(end) : `${toText(end)}\0`;

@@ -1,5 +1,5 @@
-// A row as it is read and written: never changed once made. A write makes a new row, so a reader keeps a consistent one
-// for as long as it likes. It is held as one string (packed-row.ts).
+// An immutable row. A write makes a new row, so a reader keeps a consistent one for as long as it needs it. The stored
+// form is one string (packed-row.ts).
 
 export interface Cell {
   readonly timestampMicros: number;
@@ -8,16 +8,16 @@ export interface Cell {
 
 export interface Column {
   readonly family: string;
-  /** The qualifier's bytes as latin1, so that string order is byte order. */
+  /** The qualifier's bytes as latin1: string order is byte order. */
   readonly qualifier: string;
-  /** Newest first, one per timestamp, never empty. */
+  /** Newest first, one cell per timestamp, never empty. */
   readonly cells: readonly Cell[];
 }
 
-/** Sorted by family, then qualifier; a row without columns is not stored at all. */
+/** Sorted by family, then qualifier. A row without columns is not stored. */
 export type Row = readonly Column[];
 
-/** One cell on its way out to a reader, through the filters. */
+/** One cell of an answer, before or after the filters. */
 export interface ReadCell {
   readonly family: string;
   readonly qualifier: string;
@@ -26,7 +26,7 @@ export interface ReadCell {
   readonly labels?: readonly string[];
 }
 
-/** Order of cells in an answer: family, qualifier, newest first. */
+/** Order of cells in an answer: family, then qualifier, then newest first. */
 export function compareCells(a: ReadCell, b: ReadCell): number {
   return (
     compareText(a.family, b.family) || compareText(a.qualifier, b.qualifier) || b.timestampMicros - a.timestampMicros
@@ -37,6 +37,6 @@ export function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** Bytes to the string that sorts like them; and back. */
+/** Conversion of bytes to a string with the same order. */
 export const toText = (bytes: Buffer): string => bytes.toString('latin1');
 export const toBytes = (text: string): Buffer => Buffer.from(text, 'latin1');

@@ -1,5 +1,5 @@
-// Walks a range of rows in steps, so that other calls run in between. Between steps the rows may change: the walk goes
-// on after the last key it saw.
+// Scan of a range of rows in steps, so that other calls run in between. Rows may change between steps: the scan
+// continues after the last key that it visited.
 import type { Row } from './row.ts';
 import type { KeyRange } from './row-set.ts';
 import type { SortedRows } from './sorted-rows.ts';
@@ -9,7 +9,7 @@ export class Scan {
   #high: string | undefined;
   readonly #rows: SortedRows;
   readonly #reversed: boolean;
-  /** Whether the range has been walked to its end. */
+  /** Whether the scan has reached the end of the range. */
   done = false;
 
   constructor(rows: SortedRows, range: KeyRange, reversed: boolean) {

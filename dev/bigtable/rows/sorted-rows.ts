@@ -1,10 +1,9 @@
-// The rows of one table in one cluster, sorted by key. Keys are bytes as latin1 text, whose order is that of the bytes.
+// The rows of one table in one cluster, sorted by key. Keys are bytes as latin1 text: string order is byte order.
 import BTreeModule from 'sorted-btree';
 import { type PackedRow, packRow, unpackRow } from './packed-row.ts';
 import { compareText, type Row } from './row.ts';
 
-// The package is CommonJS with its class under `default`, which Node's ESM gives one level further down than its types
-// say.
+// The package is CommonJS with its class under `default`. Node's ESM nests it one level deeper than its types say.
 const BTree = (BTreeModule as unknown as { default: typeof BTreeModule }).default ?? BTreeModule;
 
 /** Sorts after every key: no byte is above U+00FF. */
@@ -23,7 +22,7 @@ export class SortedRows {
     return packed === undefined ? undefined : unpackRow(packed);
   }
 
-  /** The row as it is held, for whoever only compares it or hands it on. */
+  /** The row in its packed form, for comparison or replication. */
   getPacked(key: string): PackedRow | undefined {
     return this.#tree.get(key);
   }
@@ -39,7 +38,7 @@ export class SortedRows {
     this.#tree.forRange(low, high ?? AFTER_ALL, false, (key, row) => (visit(key, unpackRow(row)) ? undefined : STOP));
   }
 
-  /** As `forRange`, from the highest key down. */
+  /** As `forRange`, in descending order. */
   forRangeReversed(low: string, high: string | undefined, visit: (key: string, row: Row) => boolean): void {
     for (const [key, row] of this.#tree.entriesReversed(high ?? AFTER_ALL, [], true)) {
       if (key < low || !visit(key, unpackRow(row))) return;
@@ -51,7 +50,7 @@ export class SortedRows {
     this.#tree.deleteRange(low, high ?? AFTER_ALL, false);
   }
 
-  /** Rewrites every row; those that become empty are removed. */
+  /** Rewrites every row and removes rows that become empty. */
   replaceAll(change: (row: Row) => Row): void {
     const emptied: string[] = [];
     for (const [key, packed] of this.#tree.entries()) {

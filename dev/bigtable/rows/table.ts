@@ -1,12 +1,11 @@
-// One table: its families and splits, which the whole instance shares, and its rows, which each cluster holds for
-// itself.
+// One table. Its families and splits are shared by the whole instance; its rows are stored per cluster.
 
 import type { GcRule } from '../wire/messages.ts';
 import { invalidArgument, notFound, type StatusError, unimplemented } from '../wire/status.ts';
 import { compileGcRule, type IsCollected, versionsKept } from './gc.ts';
 import { SortedRows } from './sorted-rows.ts';
 
-/** Its identity matters: a write made for a family that was dropped and made anew must not reach the new one. */
+/** Compared by identity: a write to a dropped family must not reach a new family of the same name. */
 export interface Family {
   readonly name: string;
   readonly gcRule: GcRule | null;
@@ -36,7 +35,7 @@ export function createFamily(name: string, settings: { gcRule: GcRule | null; va
   return { name, gcRule, isCollected: compileGcRule(gcRule), versionsKept: versionsKept(gcRule), dropped: false };
 }
 
-/** The cluster's rows of this table; every cluster of the server has some. */
+/** The cluster's rows of this table. Throws for an unknown cluster. */
 export function rowsOf(table: Table, cluster: string): SortedRows {
   const rows = table.rows.get(cluster);
   if (rows === undefined) throw new Error(`expected cluster '${cluster}' to hold table '${table.name}'`);
@@ -52,7 +51,7 @@ export function dropFamily(table: Table, family: Family): void {
   }
 }
 
-/** What Cloud Bigtable answers for a family that the table lacks. */
+/** Cloud Bigtable's error for an unknown family. */
 export function familyNotFound(table: string): StatusError {
   return notFound(`Error while accessing table '${table}' : Requested column family not found`);
 }

@@ -1,19 +1,22 @@
-// gRPC handlers from plain async functions: what a unary one returns is the answer, what they throw is the status, and
-// a call whose caller has gone is dropped without either.
+// Adapter from async functions to gRPC handlers. A unary handler's result is the answer, and a thrown error is the
+// status. A call with a cancelled caller ends without either.
 import type { handleServerStreamingCall, handleUnaryCall, ServerUnaryCall, ServerWritableStream } from '@grpc/grpc-js';
 import { toStatusError } from './status.ts';
 
-/** Returned instead of an answer when the caller has gone. */
-export const GONE = Symbol('the caller has gone');
+/** Result of a handler whose caller has cancelled. */
+export const CANCELLED = Symbol('the caller has cancelled');
 
 export function unary<Request, Response>(
-  handle: (request: Request, call: ServerUnaryCall<Request, Response>) => Promise<Response | typeof GONE> | Response,
+  handle: (
+    request: Request,
+    call: ServerUnaryCall<Request, Response>,
+  ) => Promise<Response | typeof CANCELLED> | Response,
 ): handleUnaryCall<Request, Response> {
   return (call, callback) => {
     const run = async () => {
       try {
         const response = await handle(call.request, call);
-        if (response !== GONE && !call.cancelled) callback(null, response);
+        if (response !== CANCELLED && !call.cancelled) callback(null, response);
       } catch (error) {
         if (!call.cancelled) callback(toStatusError(error));
       }
@@ -28,7 +31,7 @@ export function streaming<Request, Response>(
   return (call) => {
     const run = async () => {
       try {
-        if ((await handle(call.request, call)) !== GONE && !call.cancelled) call.end();
+        if ((await handle(call.request, call)) !== CANCELLED && !call.cancelled) call.end();
       } catch (error) {
         if (!call.cancelled) call.emit('error', toStatusError(error));
       }
@@ -37,7 +40,7 @@ export function streaming<Request, Response>(
   };
 }
 
-/** Waits until the stream takes more, or its reader has gone. */
+/** Waits until the stream accepts more data or its reader has disconnected. */
 export function drained(call: ServerWritableStream<unknown, unknown>): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {

@@ -1,5 +1,5 @@
-// The parts of Bigtable's proto messages that the server reads or writes, as proto-loader gives them: an unset message
-// is null, an unset scalar its default, and a `oneof` names the member that was set.
+// The parts of Bigtable's proto messages that the server uses, in proto-loader's form. An unset message is null, an
+// unset scalar has its default, and a `oneof` names the member that is set.
 
 export interface Duration {
   seconds: number;

@@ -1,18 +1,18 @@
-// A MutateRows request that is decoded as it is worked on: a thousand entries at once would hold up every call for some
-// ten ms.
+// A MutateRows request with lazily decoded entries. To decode a thousand entries at once would block every call for
+// some ten milliseconds.
 import type { MutateRowsRequest } from './messages.ts';
 import { fieldsOf, messageOf } from './request-fields.ts';
 
 export interface BulkRequest extends Pick<MutateRowsRequest, 'tableName' | 'appProfileId'> {
   readonly entryCount: number;
-  /** Throws an Error for what is no entry. */
+  /** Throws an Error for a malformed entry. */
   decodeEntries(from: number, to: number): MutateRowsRequest['entries'];
 }
 
-/** Number of `MutateRowsRequest.entries` in google/bigtable/v2/bigtable.proto. */
+/** Field number of `MutateRowsRequest.entries` in google/bigtable/v2/bigtable.proto. */
 const ENTRIES = 2;
 
-/** Throws an Error for what is no message. */
+/** Throws an Error for a malformed message. */
 export function parseBulkRequest(bytes: Buffer, decode: (bytes: Buffer) => MutateRowsRequest): BulkRequest {
   const fields = fieldsOf(bytes);
   const entries = fields.filter(({ number }) => number === ENTRIES);

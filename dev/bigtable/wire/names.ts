@@ -1,4 +1,4 @@
-// Resource names (projects/P/instances/I[/tables/T | /clusters/C | /appProfiles/A]) taken apart and checked.
+// Parsing of resource names: projects/P/instances/I[/tables/T | /clusters/C | /appProfiles/A].
 import { invalidArgument } from './status.ts';
 
 const INSTANCE = /^projects\/[^/]+\/instances\/[^/]+$/;
@@ -9,7 +9,7 @@ export function checkInstanceName(name: string): string {
   return name;
 }
 
-/** The instance's name and the child's id; anything but a `kind` of some instance is INVALID_ARGUMENT. */
+/** The instance's name and the child's id. Throws INVALID_ARGUMENT for a name that is not a `kind` of an instance. */
 export function splitName(name: string, kind: 'tables' | 'clusters' | 'appProfiles'): { instance: string; id: string } {
   const match = CHILD.exec(name);
   if (match === null || match[2] !== kind) {

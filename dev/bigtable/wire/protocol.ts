@@ -1,6 +1,5 @@
-// The wire protocol: Google's own .proto files, as the official client carries them, loaded into gRPC service
-// definitions. Field names are camelCase, int64 are numbers (microseconds since the epoch fit a double exactly), bytes
-// are Buffers.
+// The wire protocol: Google's .proto files from the official client, loaded as gRPC service definitions. Field names
+// are camelCase and bytes are Buffers. int64 are numbers: microseconds since the epoch fit a double exactly.
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { ServiceDefinition } from '@grpc/grpc-js';
@@ -15,7 +14,7 @@ export interface Protocol {
   serializeProfile: (profile: AppProfileMessage) => Buffer;
 }
 
-/** Reads the .proto files from disk (about 100 ms), so once per server. */
+/** Reads the .proto files from disk, about 100 ms. Call it once per server. */
 export function loadProtocol(): Protocol {
   const definitions = loadSync(
     [
@@ -34,7 +33,7 @@ export function loadProtocol(): Protocol {
   };
 }
 
-/** MutateRows takes a BulkRequest. */
+/** Makes MutateRows receive a BulkRequest. */
 function withBulkRequests(data: ServiceDefinition): ServiceDefinition {
   const { MutateRows: method } = data;
   if (method === undefined) throw new Error('expected MutateRows among the methods of the loaded protos');
@@ -48,9 +47,7 @@ function profileSerializer({ GetAppProfile: method }: ServiceDefinition): (profi
   return (profile) => method.responseSerialize(profile);
 }
 
-/**
- * The client's protos lack Google's common ones (google/api, google/rpc); google-gax, beside it or within it, has them.
- */
+/** Google's common protos (google/api, google/rpc) are not in the client but in google-gax, beside it or within it. */
 function protoDirectories(): string[] {
   const client = createRequire(import.meta.url).resolve('@google-cloud/bigtable');
   const gax = createRequire(client).resolve('google-gax');

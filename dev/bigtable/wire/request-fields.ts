@@ -1,26 +1,26 @@
-// The fields of an encoded message, without decoding them: some of a message's fields are a message of its type again,
-// so one that is long can be decoded piece by piece. Source: protobuf.dev, "Encoding".
+// Splitting of an encoded message into fields without decoding them. A subset of a message's fields is a message of the
+// same type, so a long message can be decoded in parts. Source: protobuf.dev, "Encoding".
 
 export interface EncodedField {
   readonly number: number;
-  /** Of the field with its tag, in the message. */
+  /** Offsets of the field with its tag in the message. */
   readonly start: number;
   readonly end: number;
 }
 
 const WIRE_TYPES = { varint: 0, fixed64: 1, delimited: 2, fixed32: 5 } as const;
 
-/** In the order in which they stand. Throws an Error for what is no message. */
+/** The fields in order. Throws an Error for a malformed message. */
 export function fieldsOf(message: Buffer): EncodedField[] {
   const fields: EncodedField[] = [];
   let at = 0;
 
-  /** Up to 2^53, which is beyond all lengths and tags. */
+  /** Reads values up to 2^53, which exceeds all lengths and tags. */
   function readVarint(): number {
     let value = 0;
     for (let scale = 1; ; scale *= 128) {
       const byte = message[at++];
-      if (byte === undefined || scale > 2 ** 63) throw new Error('expected a whole message, got one that is cut off');
+      if (byte === undefined || scale > 2 ** 63) throw new Error('expected a whole message, got a truncated one');
       value += (byte & 0x7f) * scale;
       if (byte < 0x80) return value;
     }
@@ -33,8 +33,8 @@ export function fieldsOf(message: Buffer): EncodedField[] {
     else if (wireType === WIRE_TYPES.delimited) {
       const length = readVarint();
       at += length;
-    } else throw new Error(`expected a field of a known wire type, got ${wireType}`);
-    if (at > message.length) throw new Error('expected a whole message, got one that is cut off');
+    } else throw new Error(`expected the wire type to be 0, 1, 2 or 5, got ${wireType}`);
+    if (at > message.length) throw new Error('expected a whole message, got a truncated one');
   }
 
   while (at < message.length) {
@@ -46,6 +46,6 @@ export function fieldsOf(message: Buffer): EncodedField[] {
   return fields;
 }
 
-/** The message that has these fields of another. */
+/** Encodes a message from the given fields of another one. */
 export const messageOf = (message: Buffer, fields: readonly EncodedField[]): Buffer =>
   Buffer.concat(fields.map(({ start, end }) => message.subarray(start, end)));

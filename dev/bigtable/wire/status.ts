@@ -1,9 +1,9 @@
-// An answer that is a gRPC error. Codes and, where they are known, texts are those that Cloud Bigtable itself gives.
+// gRPC error of a call. Codes and known texts are those of Cloud Bigtable.
 import { status } from '@grpc/grpc-js';
 
 export class StatusError extends Error {
   readonly code: status;
-  /** The name under which grpc-js looks for the text to send. */
+  /** The property from which grpc-js reads the text to send. */
   readonly details: string;
 
   constructor(code: status, details: string) {
@@ -22,7 +22,7 @@ export const unavailable = (details: string): StatusError => new StatusError(sta
 export const unimplemented = (details: string): StatusError => new StatusError(status.UNIMPLEMENTED, details);
 
 /**
- * What is sent for any error: ours as it is, anything else as INTERNAL with its own text, since this server is for
+ * The error to send: a StatusError unchanged, any other error as INTERNAL with its message. The server is for
  * development.
  */
 export function toStatusError(error: unknown): StatusError {

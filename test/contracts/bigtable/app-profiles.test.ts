@@ -1,4 +1,4 @@
-// App profiles of the embedded Bigtable: kept as the instance admin API keeps them, and obeyed by every call that names
+// App profiles of the embedded Bigtable: managed through the instance admin API and applied to every call that names
 // one.
 import { expect, test } from 'vitest';
 import { codeOf, INSTANCE_NAME, noRetry } from './clients.ts';
@@ -81,14 +81,14 @@ test('a call goes to the cluster of its profile, and a call without one through 
   ]);
 });
 
-test('a profile that nobody made is NOT_FOUND, for reads, writes and pings', async () => {
+test('an unknown profile is NOT_FOUND, for reads, writes and pings', async () => {
   const { clients, write, values } = await startEmbedded();
   expect(await codeOf(values('nobody', 'k'))).toBe(5);
   expect(await codeOf(write('nobody', 'k', 'v'))).toBe(5);
   expect(await codeOf(clients.data.pingAndWarm({ name: INSTANCE_NAME, appProfileId: 'nobody' }, noRetry))).toBe(5);
 });
 
-test('a multi-cluster profile takes its first cluster that is up', async () => {
+test('a multi-cluster profile uses its first cluster that is up', async () => {
   const { bigtable, clients, write } = await startEmbedded();
   const appProfile = { multiClusterRoutingUseAny: { clusterIds: ['us', 'europe'] } };
   await clients.instanceAdmin.createAppProfile({ parent: INSTANCE_NAME, appProfileId: 'two', appProfile }, noRetry);

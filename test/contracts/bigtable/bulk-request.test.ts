@@ -1,4 +1,4 @@
-// MutateRows requests that are decoded as they are worked on: the pieces make the whole.
+// Lazily decoded MutateRows requests: the parts add up to the whole request.
 import { protos } from '@google-cloud/bigtable-api';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -33,7 +33,7 @@ const request = fc.record({
 });
 
 describe('a MutateRows request', () => {
-  test('has the entries that were sent, in whatever pieces it is decoded', () => {
+  test('has the sent entries in any split of its decoding', () => {
     fc.assert(
       fc.property(request, fc.integer({ min: 1, max: 12 }), (sent, step) => {
         const got = parse(Buffer.from(message.encode(sent).finish()));
@@ -46,7 +46,7 @@ describe('a MutateRows request', () => {
     );
   });
 
-  test('whose fields stand in another order is the same', () => {
+  test('is the same with its fields in another order', () => {
     const sent = {
       tableName: 't',
       appProfileId: 'p',
@@ -58,7 +58,7 @@ describe('a MutateRows request', () => {
     expect(got.decodeEntries(0, 2).map(({ rowKey }) => rowKey.toString())).toEqual(['b', 'a']);
   });
 
-  test('that is cut off anywhere but between two fields is refused', () => {
+  test('is refused if it is truncated within a field', () => {
     const sent = { tableName: 'table', entries: [{ rowKey: Buffer.from('key') }] };
     const encoded = Buffer.from(message.encode(sent).finish());
     const ends = [0, ...fieldsOf(encoded).map(({ end }) => end)];

@@ -1,13 +1,13 @@
-// Google's own clients, pointed at a server on this machine: the high-level one and the generated one below it.
+// Google's clients, connected to a server on this machine: the high-level client and the generated one below it.
 import { randomUUID } from 'node:crypto';
 import { Bigtable, v2 } from '@google-cloud/bigtable';
 import { credentials } from '@grpc/grpc-js';
 
-// Else the auth library asks the cloud's metadata server who we are, and warns that nobody answers.
+// Otherwise the auth library queries the cloud's metadata server and warns about the missing answer.
 process.env.METADATA_SERVER_DETECTION = 'none';
 
 export const PROJECT = 'contract';
-/** A new one for each test file, because an emulator that was already running keeps what it was given. */
+/** A new instance per test file: an emulator that runs already keeps earlier data. */
 export const INSTANCE = `local-${randomUUID().slice(0, 8)}`;
 export const INSTANCE_NAME = `projects/${PROJECT}/instances/${INSTANCE}`;
 
@@ -15,8 +15,8 @@ export const INSTANCE_NAME = `projects/${PROJECT}/instances/${INSTANCE}`;
 export const gaxOptions = { timeout: 60_000 };
 
 /**
- * For the generated client: it repeats a failed call, a streaming one twice over some seconds and whatever the error
- * was, unless it is told not to.
+ * Disables retries of the generated client: it repeats a failed streaming call twice over some seconds, whatever the
+ * error is.
  */
 export const noRetry = { ...gaxOptions, retry: null, retryRequestOptions: { retries: 0, noResponseRetries: 0 } };
 
@@ -55,7 +55,7 @@ export interface RawCell {
 
 type ReadRequest = Parameters<v2.BigtableClient['readRows']>[0];
 
-/** Every cell of the answer, with its chunks put together; keys and qualifiers as latin1. */
+/** Every cell of the answer with its chunks merged; keys and qualifiers as latin1. */
 export async function readCells(data: v2.BigtableClient, request: ReadRequest): Promise<RawCell[]> {
   const cells: RawCell[] = [];
   let [key, family, qualifier] = ['', '', ''];
@@ -85,14 +85,14 @@ interface Chunk {
   valueSize: number;
 }
 
-/** All messages of a streaming call. The client's streams are older than Node's own `toArray`. */
+/** All messages of a streaming call. The client's streams predate Node's `toArray`. */
 export async function collect<T>(stream: AsyncIterable<unknown>): Promise<T[]> {
   const messages: T[] = [];
   for await (const message of stream) messages.push(message as T);
   return messages;
 }
 
-/** The gRPC code that the call fails with, or the word for none. */
+/** The gRPC code of the call's error, or `none`. */
 export async function codeOf(call: Promise<unknown>): Promise<unknown> {
   try {
     await call;

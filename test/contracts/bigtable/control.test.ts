@@ -1,4 +1,4 @@
-// The control listener: what another process can see of the embedded Bigtable, and change.
+// The control port of the embedded Bigtable: state that another process can read and change.
 import { expect, test } from 'vitest';
 import { startEmbedded } from './embedded.ts';
 

@@ -1,4 +1,4 @@
-// The contract, on the embedded Bigtable.
+// The Bigtable contract on the embedded Bigtable.
 import { startBigtable } from '../../../dev/bigtable/server.ts';
 import { bigtableContract } from './suite.ts';
 

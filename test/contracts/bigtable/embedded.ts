@@ -1,5 +1,5 @@
-// An embedded Bigtable for one test, with a table `t` (family `l`), an app profile per cluster, and short words for
-// reading and writing through them. It ends with the test.
+// An embedded Bigtable for one test, with a table `t` (family `l`), an app profile per cluster, and short functions to
+// read and write through them. It stops when the test ends.
 import { onTestFinished } from 'vitest';
 import type { EmbeddedBigtable } from '../../../dev/bigtable/embedded-bigtable.ts';
 import { type BigtableOptions, startBigtable } from '../../../dev/bigtable/server.ts';
@@ -20,7 +20,7 @@ export const CLUSTERS = ['asia', 'europe', 'us'] as const;
 export interface Embedded {
   bigtable: EmbeddedBigtable;
   clients: Clients;
-  /** Writes `l:q`; the profiles are named as their clusters. */
+  /** Writes `l:q`. The profiles have the names of their clusters. */
   write(appProfileId: string, key: string, value: string, atMs?: number): Promise<void>;
   mutate(appProfileId: string, key: string, ...mutations: object[]): Promise<void>;
   cells(appProfileId: string, request?: object): Promise<RawCell[]>;

@@ -1,5 +1,4 @@
-// Faults of the embedded Bigtable: each strikes its own cluster and nothing else, and a caller who gives up leaves
-// nothing behind.
+// Faults of the embedded Bigtable: each affects only its own cluster, and a cancelled call leaves nothing behind.
 import { expect, test } from 'vitest';
 import { createManualClock } from '../../../shared/runtime/clock.ts';
 import { eventually } from '../../support/waiting.ts';
@@ -18,7 +17,7 @@ test('a cluster that is down answers UNAVAILABLE to every call, and the others a
   expect(await values('asia', 'k')).toEqual(['v']);
 });
 
-test('latency and jitter hold a call for as long as they say, and the work is done after it', async () => {
+test('latency and jitter delay a call by their values, and the work follows the delay', async () => {
   const clock = createManualClock();
   const { bigtable, values, write } = await startEmbedded({ clock, random: () => 0.5 });
   bigtable.setFault('asia', { latencyMs: 300, jitterMs: 100 });
@@ -35,7 +34,7 @@ test('latency and jitter hold a call for as long as they say, and the work is do
   expect(await values('us', 'k')).toEqual(['v']);
 });
 
-test('a share of calls fails with the code that is asked for', async () => {
+test('a share of calls fails with the set code', async () => {
   const draws = [0.1, 0.9, 0.29, 0.3];
   const { bigtable, values } = await startEmbedded({ random: () => draws.shift() ?? 1 });
   bigtable.setFault('us', { errorShare: 0.3, errorCode: 'RESOURCE_EXHAUSTED' });
@@ -113,7 +112,7 @@ test('a share of a bulk write\u2019s entries fails while the call and the other 
   expect((await cells('asia')).map(({ key }) => key)).toEqual(['a', 'c']);
 });
 
-test('a black hole takes calls and never answers: the caller\u2019s deadline ends them, and nothing was written', async () => {
+test('a black hole accepts calls and never answers: the caller\u2019s deadline ends them, and nothing was written', async () => {
   const clock = createManualClock();
   const { bigtable, clients, values } = await startEmbedded({ clock });
   bigtable.setFault('asia', { blackHole: true });
@@ -125,7 +124,7 @@ test('a black hole takes calls and never answers: the caller\u2019s deadline end
   expect(await values('asia', 'k')).toEqual([]);
 });
 
-test('a call given up while it is held leaves no timer, and its work is never done', async () => {
+test('a call that is cancelled during its delay leaves no timer and does no work', async () => {
   const clock = createManualClock();
   const { bigtable, clients, values } = await startEmbedded({ clock });
   bigtable.setFault('asia', { latencyMs: 1000 });
@@ -144,7 +143,7 @@ test('a call given up while it is held leaves no timer, and its work is never do
   expect(bigtable.counters('asia').rowsWritten).toBe(0);
 });
 
-test('a reader who leaves in the middle of a long scan stops it', async () => {
+test('a reader that cancels a long scan stops it', async () => {
   const { bigtable, clients } = await startEmbedded();
   const value = 'x'.repeat(100_000);
   const entries = Array.from({ length: 600 }, (_, index) => ({
@@ -167,7 +166,9 @@ test('a reader who leaves in the middle of a long scan stops it', async () => {
 
 test('a malformed fault and a cluster that does not exist are refused', async () => {
   const { bigtable } = await startEmbedded();
-  expect(() => bigtable.setFault('mars', { down: true })).toThrow("expected a cluster (asia, europe, us), got 'mars'");
+  expect(() => bigtable.setFault('mars', { down: true })).toThrow(
+    "expected the cluster to be one of asia, europe, us, got 'mars'",
+  );
   for (const share of ['errorShare', 'entryErrorShare', 'latencyShare', 'cutShare'])
     expect(() => bigtable.setFault('us', { [share]: 2 })).toThrow();
   expect(CLUSTERS.map((name) => bigtable.clusters().find((cluster) => cluster.name === name)?.fault)).toEqual([

@@ -1,5 +1,5 @@
-// Garbage collection of the embedded Bigtable is exact at every read. (Google's emulator collects about once a second,
-// the real service within a week; Earshot must not depend on either, but a test of it wants one answer.)
+// Garbage collection of the embedded Bigtable is exact at every read. Google's emulator collects about once a second
+// and the service within a week; Earshot must depend on neither, but a test needs one answer.
 import { expect, test } from 'vitest';
 import { createManualClock } from '../../../shared/runtime/clock.ts';
 import { codeOf, INSTANCE_NAME, noRetry } from './clients.ts';
@@ -8,7 +8,7 @@ import { startEmbedded, TABLE_NAME } from './embedded.ts';
 const DAY_MS = 86_400_000;
 const days = (count: number) => ({ maxAge: { seconds: (count * DAY_MS) / 1000 } });
 
-/** Writes a cell of each age in days, and gives the ages still read. */
+/** Writes a cell of each age in days. Returns the ages that a read still has. */
 async function agesRead(gcRule: object, ages: readonly number[]): Promise<number[]> {
   const clock = createManualClock();
   const { clients, write, values } = await startEmbedded({ clock });
@@ -18,7 +18,7 @@ async function agesRead(gcRule: object, ages: readonly number[]): Promise<number
   return (await values('us', 'k')).map(Number);
 }
 
-test('of versions beyond the limit only the newest are read, whatever order they were written in', async () => {
+test('only the newest versions up to the limit are read, in any order of writes', async () => {
   expect(await agesRead({ maxNumVersions: 3 }, [2, 5, 1, 4, 3])).toEqual([1, 2, 3]);
 });
 
@@ -26,12 +26,12 @@ test('cells older than the age are not read, and one of exactly that age is', as
   expect(await agesRead(days(2), [0, 2, 3])).toEqual([0, 2]);
 });
 
-test('a union gives up what any of its rules does', async () => {
+test('a union collects a cell that any of its rules collects', async () => {
   expect(await agesRead({ union: { rules: [{ maxNumVersions: 2 }, days(3)] } }, [0, 1, 2])).toEqual([0, 1]);
   expect(await agesRead({ union: { rules: [{ maxNumVersions: 2 }, days(3)] } }, [0, 4])).toEqual([0]);
 });
 
-test('an intersection gives up only what all of its rules do', async () => {
+test('an intersection collects only cells that all of its rules collect', async () => {
   expect(await agesRead({ intersection: { rules: [{ maxNumVersions: 1 }, days(3)] } }, [0, 2, 4])).toEqual([0, 2]);
 });
 

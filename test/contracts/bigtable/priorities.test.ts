@@ -1,4 +1,4 @@
-// Bulk writes of low priority give way to calls of high priority.
+// Low-priority bulk writes yield to high-priority calls.
 import { expect, test } from 'vitest';
 import { createLowPriority } from '../../../dev/bigtable/turns.ts';
 import { collect, gaxOptions, INSTANCE, noRetry } from './clients.ts';

@@ -1,4 +1,4 @@
-// What the embedded Bigtable refuses, with the codes and words of the real service where those are known.
+// Requests that the embedded Bigtable refuses, with the codes and known texts of Cloud Bigtable.
 import { expect, test } from 'vitest';
 import { codeOf, collect, INSTANCE_NAME, noRetry } from './clients.ts';
 import { type MutateRowsAnswer, setCell, startEmbedded, TABLE_NAME } from './embedded.ts';
@@ -52,7 +52,7 @@ test('a filter that is not implemented is refused by name, wherever it stands', 
   );
 });
 
-test('a filter above 20 480 bytes is refused, so that nobody comes to rely on one', async () => {
+test('a filter above 20 480 bytes is refused, as by Cloud Bigtable', async () => {
   const { cells } = await startEmbedded();
   const filter = (bytes: number) => ({ filter: { valueRangeFilter: { startValueClosed: Buffer.alloc(bytes) } } });
   expect(await codeOf(cells('', filter(20_000)))).toBe('no error');

@@ -1,4 +1,4 @@
-// Replication of the embedded Bigtable: late by exactly the lag, in order, and held back without being lost.
+// Replication of the embedded Bigtable: late by exactly the lag, in order, and delayed without loss.
 import { expect, test } from 'vitest';
 import { createManualClock } from '../../../shared/runtime/clock.ts';
 import { codeOf, collect, INSTANCE_NAME, noRetry } from './clients.ts';
@@ -92,7 +92,7 @@ test('a cluster cut off neither receives nor sends, and catches up in order when
   expect(await everywhere(embedded)).toEqual(Array(3).fill(['from europe', 'from asia']));
 });
 
-test('a changed lag holds for what is already on its way', async () => {
+test('a changed lag applies to pending writes', async () => {
   const embedded = await startLagging();
   await embedded.write('asia', 'k', 'v');
   embedded.bigtable.setReplicationLag(1000);
@@ -146,7 +146,7 @@ test('dropped rows stay away: also those that were still on their way', async ()
   expect((await embedded.cells('us')).map(({ key }) => key)).toEqual(['a#2', 'b#1']);
 });
 
-test('a family made anew does not get the cells that were on their way to the old one', async () => {
+test('a recreated family does not get pending cells of the dropped one', async () => {
   const embedded = await startLagging();
   await embedded.write('asia', 'k', 'for the old family');
   const modifications = [

@@ -1,4 +1,4 @@
-// The embedded Bigtable as a server: its counters, splits, order of reading, and how it starts and ends.
+// The embedded Bigtable as a server: counters, splits, order of reads, start and end.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
@@ -6,7 +6,7 @@ import { startBigtable } from '../../../dev/bigtable/server.ts';
 import { collect, INSTANCE_NAME, noRetry } from './clients.ts';
 import { setCell, startEmbedded, TABLE_NAME } from './embedded.ts';
 
-test('a point read is one call, one key asked and one row read; a miss is counted as such', async () => {
+test('a point read is one call, one requested key and one row read; a miss is counted as such', async () => {
   const { bigtable, cells, values, write } = await startEmbedded();
   await write('asia', 'k', 'v');
   bigtable.resetCounters();
@@ -51,14 +51,14 @@ test('a row of thirty thousand cells, written in no order, comes back whole and 
   expect(read.every(({ value }, index) => String(value) === String(count - 1 - index))).toBe(true);
 });
 
-test('a port that is taken is one clear error, for the server and for its control', async () => {
+test('a port in use is a one-line error, for the server and for its control port', async () => {
   const { bigtable } = await startEmbedded({ controlPort: 0 });
   const { port, controlPort = 0 } = bigtable;
   await expect(startBigtable({ port })).rejects.toThrow(
-    `the embedded Bigtable cannot listen on 127.0.0.1:${port}: the port is taken`,
+    `the embedded Bigtable cannot listen on 127.0.0.1:${port}: the port is in use`,
   );
   await expect(startBigtable({ controlPort })).rejects.toThrow(
-    `cannot listen on 127.0.0.1:${controlPort}: the port is taken`,
+    `cannot listen on 127.0.0.1:${controlPort}: the port is in use`,
   );
 });
 
@@ -75,7 +75,7 @@ async function runMain(...args: string[]) {
   return { child, exited, output };
 }
 
-test('as a process it says in one line where it listens, and ends cleanly when told to', async () => {
+test('as a process it prints its address in one line, and ends cleanly at a signal', async () => {
   const { child, exited, output } = await runMain('--port', '0', '--control-port', '0');
   await once(child.stdout, 'data');
   expect(output.out).toMatch(

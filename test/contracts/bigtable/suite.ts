@@ -1,6 +1,6 @@
-// What a Bigtable must do for Earshot, asked through Google's own client. The embedded server and Google's emulator
-// both pass it; what only the real service and the embedded one do (garbage collection at read, app profiles) is tested
-// beside it.
+// The behaviour of Bigtable that Earshot needs, checked through Google's client. The embedded server and Google's
+// emulator both pass. Behaviour of only the service and the embedded one (garbage collection at read time, app
+// profiles) has tests of its own.
 import { afterAll, beforeAll, describe } from 'vitest';
 import { type Clients, connect } from './clients.ts';
 import { cellsContract } from './suite/cells.ts';

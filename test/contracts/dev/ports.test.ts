@@ -5,11 +5,11 @@ import { findFreePorts, requireFreePorts } from '../../../dev/ports.ts';
 import { systemRandom } from '../../../shared/runtime/random.ts';
 
 const squatter = createServer();
-let taken = 0;
+let usedPort = 0;
 
 beforeAll(async () => {
-  [taken = 0] = await findFreePorts(1);
-  squatter.listen(taken, '127.0.0.1');
+  [usedPort = 0] = await findFreePorts(1);
+  squatter.listen(usedPort, '127.0.0.1');
   await once(squatter, 'listening');
 });
 
@@ -18,9 +18,9 @@ afterAll(() => {
 });
 
 describe('free ports', () => {
-  test('come in a row, from 10 000 up and below those that the system chooses itself', async () => {
+  test('are consecutive, from 10 000 to below the ephemeral ports', async () => {
     for (const chance of [0, 0.5, 1 - Number.EPSILON]) {
-      // The first, the middle and the last that there are; where one is taken, chance decides.
+      // The first, a middle and the last range. If one is in use, random numbers pick another.
       const chances = [chance];
       const ports = await findFreePorts(14, () => chances.shift() ?? systemRandom());
       expect(ports).toEqual(Array.from({ length: 14 }, (_, i) => (ports[0] ?? 0) + i));
@@ -29,29 +29,29 @@ describe('free ports', () => {
     }
   });
 
-  test('are others than one that is taken', async () => {
+  test('exclude ports in use', async () => {
     const chanceOf = (first: number): number => (first - 10_000 + 0.5) / (32_768 - 10_000 - 3 + 1);
-    const chances = [chanceOf(taken), chanceOf(taken - 1), chanceOf(taken - 2)];
+    const chances = [chanceOf(usedPort), chanceOf(usedPort - 1), chanceOf(usedPort - 2)];
     const ports = await findFreePorts(3, () => chances.shift() ?? systemRandom());
     expect(chances).toEqual([]);
-    expect(ports).not.toContain(taken);
+    expect(ports).not.toContain(usedPort);
   });
 
-  test('are not found where none is', async () => {
-    const chance = (taken - 10_000 + 0.5) / (32_768 - 10_000);
+  test('are reported missing after 100 tries', async () => {
+    const chance = (usedPort - 10_000 + 0.5) / (32_768 - 10_000);
     await expect(findFreePorts(1, () => chance)).rejects.toThrow(
       'expected 1 free ports in a row on 127.0.0.1, got none in 100 tries',
     );
   });
 });
 
-test('the first port that is taken is named, with what it was wanted for', async () => {
+test('the first port in use is named, with its purpose', async () => {
   const [free = 0] = await findFreePorts(1);
   const wanted = new Map([
     [free, 'the worker'],
-    [taken, 'the way to asia'],
+    [usedPort, 'the region proxy of asia'],
   ]);
   await expect(requireFreePorts(wanted)).rejects.toThrow(
-    `port ${taken} (the way to asia) is taken or cannot be used: listen EADDRINUSE`,
+    `port ${usedPort} (the region proxy of asia) is in use or cannot be used: listen EADDRINUSE`,
   );
 });

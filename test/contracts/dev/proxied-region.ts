@@ -1,4 +1,4 @@
-// The way to one region, before an HTTP server that says what came and answers with what it was sent.
+// One region proxy in front of an HTTP server that records requests and echoes their bodies.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { connect, type Socket } from 'node:net';
@@ -13,17 +13,17 @@ export interface ProxiedRegion {
   readonly region: Region;
   readonly proxy: RegionProxy;
   readonly clock: ManualClock;
-  /** What reached the server, `POST /some/path` for example. */
+  /** Requests that reached the server, for example `POST /some/path`. */
   readonly arrived: readonly string[];
-  /** How many requests ended at the server, answered or not. */
+  /** Number of requests that ended at the server, answered or not. */
   ended(): number;
-  /** Answers are held back while this has not resolved. */
+  /** Answers wait for this promise. */
   holdAnswers(): { release(): void };
-  /** A request with a body that is sent back. */
+  /** Sends a request whose body the server echoes. */
   call(options?: { place?: string; body?: string; signal?: AbortSignal }): Promise<Response>;
-  /** A bare connection that has been taken. */
+  /** Opens a bare connection; resolves when it is accepted. */
   open(): Promise<Socket>;
-  /** Resolves once something waits for the clock. */
+  /** Resolves when a timer of the clock is pending. */
   held(): Promise<unknown>;
 }
 
@@ -34,7 +34,7 @@ export async function startProxiedRegion({
 }: {
   isFar?: boolean;
   hasOrigin?: boolean;
-  /** What chance says, one after the other; 0 when they are used up. */
+  /** The next random numbers; 0 after the last one. */
   chances?: number[];
 } = {}): Promise<ProxiedRegion> {
   const clock = createManualClock();
@@ -99,7 +99,7 @@ export async function startProxiedRegion({
   };
 }
 
-/** The code of the error that `work` rejects with, as the system names it. */
+/** The system's code of the error that `work` rejects with. */
 export async function codeOf(work: Promise<unknown>): Promise<string | undefined> {
   try {
     await work;

@@ -1,4 +1,4 @@
-// The control of the ways to the regions: what another process can see and set.
+// The control API of the region proxies: faults that another process can read and set.
 import { expect, test } from 'vitest';
 import { createRegionControl } from '../../../dev/region-proxy/control.ts';
 import type { RegionProxy } from '../../../dev/region-proxy/proxy.ts';

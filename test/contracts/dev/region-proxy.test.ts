@@ -1,5 +1,4 @@
-// The way to a region: what a caller's sockets meet under each fault, and that healing gives back what was there
-// before.
+// The region proxy: the effect of each fault on a caller's sockets, and the full recovery after healing.
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
@@ -11,7 +10,7 @@ import { codeOf, type ProxiedRegion, startProxiedRegion } from './proxied-region
 
 const CUT_OFF = /^(UND_ERR_SOCKET|ECONNRESET)$/;
 
-/** That the region answers as if nothing had ever been wrong. */
+/** Checks that the region answers as without a fault. */
 async function expectHealed({ call, proxy }: ProxiedRegion): Promise<void> {
   await proxy.setFault({});
   const response = await call();
@@ -29,12 +28,12 @@ describe('without a fault', () => {
     expect(clock.pending()).toBe(0);
   });
 
-  test('an origin that has gone is a connection that ends without an answer', async () => {
+  test('a connection ends without an answer if the origin is down', async () => {
     const { call } = await startProxiedRegion({ hasOrigin: false });
     expect(await codeOf(call())).toMatch(CUT_OFF);
   });
 
-  test('a caller who goes takes the request to the origin along', async () => {
+  test('a caller that disconnects cancels the request to the origin', async () => {
     const { arrived, call, holdAnswers, ended } = await startProxiedRegion();
     holdAnswers();
     const leaving = new AbortController();
@@ -75,7 +74,7 @@ describe('down', () => {
     await expectHealed(proxied);
   });
 
-  test('cannot be healed while somebody else has its port, and says so', async () => {
+  test('cannot be healed while another process uses its port, and reports the error', async () => {
     const proxied = await startProxiedRegion();
     const { proxy, region } = proxied;
     await proxy.setFault({ down: true });
@@ -107,7 +106,7 @@ describe('down', () => {
     await expectHealed(proxied);
   });
 
-  test('and healed in the same moment are done in the order in which they were asked for', async () => {
+  test('and healed at the same moment apply in the order of the calls', async () => {
     const { call, proxy } = await startProxiedRegion();
     await Promise.all([proxy.setFault({ down: true }), proxy.setFault({})]);
     expect((await call()).status).toBe(207);
@@ -117,7 +116,7 @@ describe('down', () => {
 });
 
 describe('a black hole', () => {
-  test('takes connections and answers nothing on them, and lets go of them when it is healed', async () => {
+  test('accepts connections without answering, and closes them when it is healed', async () => {
     const proxied = await startProxiedRegion();
     const { arrived, call, clock, proxy } = proxied;
     await proxy.setFault({ blackHole: true });
@@ -130,7 +129,7 @@ describe('a black hole', () => {
     await expectHealed(proxied);
   });
 
-  test('swallows the next request of a connection that was open before', async () => {
+  test('swallows the next request of an open connection', async () => {
     const { arrived, open, proxy } = await startProxiedRegion();
     const socket = await open();
     const send = () => socket.write('GET /next HTTP/1.1\r\nHost: asia\r\n\r\n');
@@ -142,7 +141,7 @@ describe('a black hole', () => {
     expect(arrived).toEqual(['GET /next']);
   });
 
-  test('swallows an answer that had not begun', async () => {
+  test('swallows an answer that has not started', async () => {
     const { arrived, call, holdAnswers, proxy } = await startProxiedRegion();
     const answers = holdAnswers();
     const code = codeOf(call());
@@ -154,7 +153,7 @@ describe('a black hole', () => {
     expect(await code).toMatch(CUT_OFF);
   });
 
-  test('forgets a caller who has given up', async () => {
+  test('forgets a caller that has disconnected', async () => {
     const { open, proxy } = await startProxiedRegion();
     await proxy.setFault({ blackHole: true });
     const socket = await open();
@@ -202,7 +201,7 @@ describe('latency', () => {
     expect(await (await answer).text()).toBe('hello');
   });
 
-  test('comes on top of the way', async () => {
+  test('is added to the round trip', async () => {
     const { call, clock, held, proxy, region } = await startProxiedRegion({ isFar: true });
     await proxy.setFault({ latencyMs: 500 });
     const answer = call({ place: 'LHR' });

@@ -1,4 +1,4 @@
-// The bulk writer: what it took is in Bigtable exactly once and exactly as given, or whoever flushes is told.
+// The bulk writer: every accepted row is in Bigtable exactly once and unchanged, or the flush rejects.
 import { expect, test } from 'vitest';
 import type { BigtableOptions } from '../../../dev/bigtable/server.ts';
 import { type BulkWriterOptions, type CellWrite, createBulkWriter } from '../../../ops/bigtable/bulk-writer.ts';
@@ -76,7 +76,7 @@ test('bytes are counted, not characters', async () => {
   expect(server.counters('asia').calls).toEqual({ MutateRows: 2 });
 });
 
-test('no more batches are out than allowed, and the writer takes more once one is answered', async () => {
+test('the number of batches in flight is bounded, and the writer accepts more after an answer', async () => {
   const serverClock = createManualClock();
   const { server, stored, writer } = await startWriter({ maxBatchEntries: 1, maxInFlight: 2 }, { clock: serverClock });
   server.setFault('asia', { latencyMs: 1000 });
@@ -172,7 +172,7 @@ test.each([
   expect(clock.pending()).toBe(0);
 });
 
-test('a writer that has failed takes no more: the next full batch and every flush are told', async () => {
+test('a failed writer accepts no rows: the next full batch and every flush reject', async () => {
   const { server, writer } = await startWriter({ maxBatchEntries: 1, maxInFlight: 1, family: 'x' });
   const [first = { rowKey: '', value: '' }, second = first] = cells(2);
   await expect(writer.write(first)).rejects.toThrow('writing 1 rows');
@@ -191,7 +191,7 @@ test('nothing is lost when many cells are written without waiting in between', a
   expect(await stored()).toEqual(asStored(written));
 });
 
-test('after a flush the writer takes more, and a flush of nothing calls nobody', async () => {
+test('the writer accepts rows after a flush, and an empty flush makes no call', async () => {
   const { server, stored, writer } = await startWriter();
   await writer.flush();
   expect(server.counters('asia').calls).toEqual({});

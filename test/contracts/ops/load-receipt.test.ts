@@ -1,4 +1,4 @@
-// Receipts of loads: what publishing asks before it lets a generation go live.
+// Load receipts: the check before a generation is published.
 import { expect, test } from 'vitest';
 import type { BigtableOptions } from '../../../dev/bigtable/server.ts';
 import { listLoads, writeLoadReceipt } from '../../../ops/bigtable/load-receipt.ts';

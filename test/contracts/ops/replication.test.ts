@@ -1,4 +1,4 @@
-// Waiting for replication: over when what was written before the call is in every cluster, and not a moment earlier.
+// The wait for replication: it ends exactly when every cluster has the earlier writes.
 import { expect, test } from 'vitest';
 import { waitForReplication } from '../../../ops/bigtable/replication.ts';
 import { TABLES } from '../../../shared/domain/keys.ts';
@@ -25,7 +25,7 @@ async function startWaiting() {
   };
 }
 
-/** Resolves once the wait has asked the server again and was told no. */
+/** Resolves after the wait has polled again and got a negative answer. */
 async function askAgain(clock: ManualClock): Promise<void> {
   await eventually(() => expect(clock.pending()).toBe(1));
   clock.advance(POLL_MS);
@@ -51,7 +51,7 @@ test('it lasts as long as one cluster is cut off, and ends when that one has cau
   expect(server.clusters().map(({ pendingWrites }) => pendingWrites)).toEqual([0, 0, 0]);
 });
 
-test('what is written after it began is not waited for', async () => {
+test('it does not wait for later writes', async () => {
   const { clock, server, wait, write } = await startWaiting();
   server.stopReplication('us');
   await write('u:1');

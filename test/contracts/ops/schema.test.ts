@@ -1,4 +1,5 @@
-// The schema applied to an instance: made where it is missing, mended where it differs, left alone where it is right.
+// Schema changes of an instance: missing parts are created, different ones are corrected, and correct ones are left
+// alone.
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { expect, onTestFinished, test } from 'vitest';
 import { Instance } from '../../../dev/bigtable/admin/instance.ts';
@@ -38,7 +39,7 @@ const everything = (done: SchemaChange['done']) => ({
   default: done,
 });
 
-/** All that an administrator can see of the instance. */
+/** The instance in full, as an administrator sees it. */
 async function look(bigtable: BigtableConnection) {
   const { instanceName, tableName } = bigtable;
   const [tableAdmin, instanceAdmin] = await Promise.all([bigtable.tableAdmin(), bigtable.instanceAdmin()]);
@@ -108,7 +109,7 @@ test('each profile routes to its cluster with its priority, and only the manifes
   ]);
 });
 
-test('the first cluster named takes the writes', async () => {
+test('the first named cluster receives the writes', async () => {
   const { bigtable } = await startEmptyInstance();
   await apply(bigtable, { clusters: { us: 'us', asia: 'asia' } });
   const { profiles } = await look(bigtable);
@@ -179,7 +180,7 @@ test('lists that were stored before stay stored', async () => {
   expect(await collect((await bigtable.data()).readRows({ tableName }, options))).toHaveLength(1);
 });
 
-test('a dry run tells what would be done and does nothing', async () => {
+test('a dry run reports the changes and makes none', async () => {
   const { bigtable } = await startEmptyInstance();
   const before = await look(bigtable);
   expect(doneByThing(await apply(bigtable, { dryRun: true }))).toEqual({
@@ -190,7 +191,7 @@ test('a dry run tells what would be done and does nothing', async () => {
   expect(before.families).toEqual({});
 });
 
-test('a cluster that does not exist is one clear error, and applying again goes on from there', async () => {
+test('an unknown cluster is a one-line error, and a second run continues from there', async () => {
   const { bigtable } = await startEmptyInstance();
   await expect(apply(bigtable, { clusters: { ...CLUSTERS, us: 'mars' } })).rejects.toMatchObject({
     code: 'internal',
@@ -210,7 +211,7 @@ test('a Bigtable without app profiles gets its tables, and each profile is skipp
   expect((await apply(bigtable)).map(({ done }) => done).slice(0, 3)).toEqual(Array(3).fill('unchanged'));
 });
 
-/** A server that has table admin only, as Google's emulator has: every call about app profiles is UNIMPLEMENTED. */
+/** A server with table admin only, like Google's emulator: every app-profile call is UNIMPLEMENTED. */
 async function connectToTablesOnly(): Promise<BigtableConnection> {
   const instances = new Map<string, Instance>();
   const server = new Server();

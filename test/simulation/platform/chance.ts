@@ -1,11 +1,11 @@
-// Seeded chance: the same seed gives the same run, which is what makes a violation one that can be looked at again.
+// Seeded random numbers: the same seed gives the same run, so a violation can be reproduced.
 
 export interface Chance {
-  /** From 0 to 1, 1 excluded, uniform. */
+  /** Uniform, from 0 to 1, 1 excluded. */
   next(): number;
-  /** A whole number from 0 to `count` - 1. */
+  /** An integer from 0 to `count` - 1. */
   below(count: number): number;
-  /** Whether something of this likelihood happens. */
+  /** True with this likelihood. */
   is(likelihood: number): boolean;
   pick<T>(from: readonly T[]): T;
 }

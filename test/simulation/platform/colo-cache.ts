@@ -1,5 +1,4 @@
-// The Cache API of one data centre, whose answers take their time, which forgets what it likes, and which may be out of
-// order.
+// The Cache API of one data centre. Its answers take time, entries disappear at random, and it may have a fault.
 import type { Chance } from './chance.ts';
 import type { PlainResponse } from './plain-platform.ts';
 import type { Timeline } from './timeline.ts';
@@ -18,7 +17,7 @@ interface ColoCacheOptions {
 
 export function createColoCache({ timeline, name, legMs }: ColoCacheOptions): ColoCache {
   const held = new Map<string, PlainResponse>();
-  /** As a cache does, by what the URL is and not by how it was written. */
+  /** Compares URLs by meaning and not by spelling, like a real cache. */
   const normalize = (url: string): string => new URL(url).href;
   const arrive = <T>(label: string, act: () => T): Promise<T> =>
     new Promise((resolve, reject) =>

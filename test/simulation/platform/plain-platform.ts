@@ -1,6 +1,5 @@
-// What the worker uses of the platform, without I/O behind it: promises of the real ones settle at turns of the event
-// loop, which costs a millisecond each and leaves their order to chance that no seed holds. Everything here settles
-// among the microtasks.
+// The worker's platform without I/O. Promises of the real platform settle on the event loop, at a millisecond each and
+// in an order that no seed controls. Here everything settles in microtasks.
 
 type Body = Uint8Array | string | null;
 type HeadersOf = PlainHeaders | Readonly<Record<string, string>> | undefined;
@@ -34,7 +33,7 @@ export class PlainResponse {
   constructor(body: Body, { status = 200, headers }: { status?: number; headers?: HeadersOf } = {}) {
     this.status = status;
     this.headers = new PlainHeaders(headers);
-    // As a real one does, it keeps what it was given then.
+    // Copies its input, like a real one.
     this.#bytes = typeof body === 'string' ? encoder.encode(body) : (body?.slice() ?? new Uint8Array());
   }
 

@@ -1,28 +1,27 @@
-// Everything that takes time, one event after the other: timers, which go off when they are due, and deliveries, which
-// come at any moment up to the latest. Which of those that are under way comes next is drawn. Between two events all
-// code runs that waits for nothing else.
+// The order of all delayed events: timers fire when they are due, and deliveries arrive at any time up to their limit.
+// The next delivery is drawn at random. Between two events all ready code runs.
 import type { Clock } from '../../../shared/runtime/clock.ts';
 import type { Chance } from './chance.ts';
 
 export interface Timeline {
   readonly clock: Clock;
-  /** Runs `run` within `withinMs`, at a moment that chance chooses. */
+  /** Runs `run` within `withinMs`, at a random moment. */
   deliver(label: () => string, withinMs: number, run: () => void): void;
-  /** Lets one delivery come now, any that is under way. */
+  /** Delivers one pending delivery now, at random. */
   step(): Promise<void>;
-  /** Lets time pass, and happen what happens in it. */
+  /** Advances the time and runs the events in between. */
   advance(byMs: number): Promise<void>;
-  /** Lets time pass until nothing is under way, timers included. */
+  /** Advances the time until no event is pending, timers included. */
   finish(): Promise<void>;
-  /** Runs what waits for nothing but its turn. */
+  /** Runs all ready code. */
   settle(): Promise<void>;
-  /** How many events are still to come. */
+  /** Number of pending events. */
   pending(): number;
 }
 
 interface TimelineEvent {
   readonly label: (() => string) | undefined;
-  /** When a timer goes off; until when a delivery has come. */
+  /** Due time of a timer; latest arrival of a delivery. */
   readonly dueAtMs: number;
   readonly isTimer: boolean;
   readonly run: () => void;
@@ -31,14 +30,14 @@ interface TimelineEvent {
 interface TimelineOptions {
   readonly chance: Chance;
   readonly startMs: number;
-  /** Runs all that waits for nothing but its turn. */
+  /** Runs all ready code. */
   readonly drain: () => Promise<void>;
-  /** Called after each event; throws to stop. */
+  /** Called after each event. A throw stops the run. */
   readonly inspect: () => void;
   readonly tell: ((line: string) => void) | undefined;
 }
 
-/** More events than any run has: one that goes beyond is going round in circles. */
+/** No run has this many events; more of them mean an endless loop. */
 const MAX_EVENTS = 20_000;
 
 export function createTimeline({ chance, startMs, drain, inspect, tell }: TimelineOptions): Timeline {
@@ -55,7 +54,7 @@ export function createTimeline({ chance, startMs, drain, inspect, tell }: Timeli
     return event;
   }
 
-  /** Of those that are due first any one: which of two at the same moment comes first is nobody's promise. */
+  /** Picks one of the earliest events at random: the order of simultaneous events is not guaranteed. */
   function earliest(untilMs: number): number | undefined {
     let found: number | undefined;
     let dueAtMs = untilMs;
@@ -138,8 +137,8 @@ export function createTimeline({ chance, startMs, drain, inspect, tell }: Timeli
 }
 
 /**
- * The longest way that a value goes through the code without waiting for anything is some eighty awaits; microtasks run
- * in the order in which they were queued, so this many turns are enough for every one of them.
+ * The longest chain of awaits without I/O has some eighty steps. Microtasks run in the order of their queue, so this
+ * many turns suffice for each chain.
  */
 const TURNS = 96;
 

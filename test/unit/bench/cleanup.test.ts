@@ -1,4 +1,4 @@
-// What a measurement started is ended, however the measurement ends.
+// Cleanup of a measurement runs however the measurement ends.
 import { expect, test } from 'vitest';
 import { withCleanup } from '../../../bench/support/cleanup.ts';
 
@@ -13,7 +13,7 @@ test('steps run once each, the newest first, after work that succeeds', async ()
   expect([value, done]).toEqual([7, ['work', 'second', 'first']]);
 });
 
-test('steps run after work that fails, and the failure is told', async () => {
+test('steps run after failed work, and the failure is thrown', async () => {
   const done: string[] = [];
   const failed = withCleanup(async (cleanup) => {
     cleanup.add(() => void done.push('step'));
@@ -23,7 +23,7 @@ test('steps run after work that fails, and the failure is told', async () => {
   expect(done).toEqual(['step']);
 });
 
-test('nothing is left to listen for interruptions', async () => {
+test('no signal listener remains', async () => {
   const before = process.listenerCount('SIGTERM');
   await withCleanup(async () => expect(process.listenerCount('SIGTERM')).toBe(before + 1));
   expect(process.listenerCount('SIGTERM')).toBe(before);

@@ -1,4 +1,4 @@
-// The origin of the bench speaks the contract that the worker reads with, and counts every key.
+// The benchmark's origin speaks the worker's protocol and counts every key.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ListOrigin, startListOrigin } from '../../../bench/rigs/list-origin.ts';
 import { parseManifest } from '../../../shared/domain/manifest.ts';
@@ -11,14 +11,14 @@ beforeAll(async () => {
 });
 afterAll(() => origin.stop());
 
-test('its manifest is valid, and not sent again to who has it', async () => {
+test('its manifest is valid, and not sent again for a matching ETag', async () => {
   const first = await fetch(`${origin.url}${MANIFEST_PATH}`);
   expect(parseManifest(await first.text()).surfaces).toHaveProperty('home');
   const headers = { 'if-none-match': first.headers.get('etag') ?? '' };
   expect((await fetch(`${origin.url}${MANIFEST_PATH}`, { headers })).status).toBe(304);
 });
 
-test('everybody has a list of their own of 50 items and about 2 KB, and every key is counted', async () => {
+test('every user has a distinct list of 50 items and about 2 KB, and every key is counted', async () => {
   const key = (user: string) => ({ surface: 'home', variant: 'control', generation: Date.UTC(2026, 10, 22), user });
   const body = { keys: parseListsRead({ keys: ['ann', 'bob', 'ann'].map(key) }) };
   const response = await fetch(`${origin.url}${LISTS_READ_PATH}`, { method: 'POST', body: JSON.stringify(body) });

@@ -1,4 +1,4 @@
-// The connections of load generators: whoever sends is told what became of it, always.
+// Connections of load generators: every request gets an answer or an error.
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -26,7 +26,7 @@ afterEach(() => {
 
 const send = (): Promise<RawAnswer | Error> => new Promise((resolve) => connection.send(REQUEST, resolve));
 
-test('an answer that comes in pieces is told whole', async () => {
+test('an answer in several chunks is reported whole', async () => {
   const answer = send();
   await once(peer, 'data');
   for (const piece of ['HTTP/1.1 200 OK\r\nContent-', 'Length: 4\r\n\r\nab', 'cd']) {
@@ -36,14 +36,14 @@ test('an answer that comes in pieces is told whole', async () => {
   expect(await answer).toEqual({ status: 200, body: Buffer.from('abcd') });
 });
 
-test('an end instead of an answer is told', async () => {
+test('an end without an answer is an error', async () => {
   const answer = send();
   peer.end();
   expect(await answer).toBeInstanceOf(Error);
 });
 
-test('what is sent on a connection that the server has closed is told to be lost', async () => {
+test('a request on a connection that the server has closed is an error', async () => {
   peer.end();
-  await waitUntil('the end', async () => !connection.isOpen(), systemClock);
+  await waitUntil('the connection to end', async () => !connection.isOpen(), systemClock);
   expect(await send()).toBeInstanceOf(Error);
 });

@@ -1,4 +1,4 @@
-// The size of a replayed tier is exact, or its hit ratio means nothing.
+// The size of a replayed tier is exact; its hit ratio depends on it.
 import { expect, test } from 'vitest';
 import { createReadThrough } from '../../../bench/support/read-through.ts';
 import { createTierOf, makeTraceKey, TRACE_ENTRY } from '../../../bench/support/sized-tier.ts';

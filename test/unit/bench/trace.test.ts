@@ -1,4 +1,4 @@
-// Reading recorded keys, without the real ones.
+// Decoding of recorded keys, with synthetic traces.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-// The published hit ratios, from the tier that is deployed: it evicts as an LRU does, at the size it says.
+// The published hit ratios, reproduced by the deployed tier: it evicts like an LRU at its stated size.
 import { expect, test } from 'vitest';
 import { realData } from '../../../bench/support/real-data.ts';
 import { readTrace } from '../../../bench/support/trace.ts';
@@ -12,7 +12,7 @@ describeWithRealData('the isolate tier under real requests', 'traces', () => {
 });
 
 describeWithRealData('the tiers of a region under real requests', 'traces', () => {
-  test('read the row of a user once, whichever isolates are asked and however many at once', async () => {
+  test('read the row of a user once, for any isolates and any concurrency', async () => {
     const keys = new Set<number>();
     for await (const part of readTrace(realData('traces/web07.trace.xz'))) for (const key of part) keys.add(key);
     const { reads, regionReads, rows, originCalls } = await replayRegion(TRACES.web07);
@@ -23,7 +23,7 @@ describeWithRealData('the tiers of a region under real requests', 'traces', () =
   });
 });
 
-// Written out once more: the test above would agree with any figure that the bench takes for the published one.
+// Repeated as literals: the test above would accept any figure that the benchmark calls published.
 test('the published ratios are those in the README of the real inputs', () => {
   expect(Object.values(TRACES)).toEqual([
     { name: 'orm-busy', published: { entries: 4096, hitPercent: 84.56 } },

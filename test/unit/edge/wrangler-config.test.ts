@@ -1,4 +1,4 @@
-// wrangler.toml against the worker's schema: all sections have the same variables and bindings, and the worker knows
+// wrangler.toml against the worker's schema: all sections have the same variables and bindings, and the schema knows
 // them.
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -30,10 +30,10 @@ const secrets = {
 const directory = mkdtempSync(join(tmpdir(), 'earshot-test-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-/** The configuration that wrangler deploys; `env` undefined is the top level. */
+/** The configuration that wrangler deploys. `env` undefined: the top level. */
 const section = (env?: string) => readConfig({ config, ...(env === undefined ? {} : { env }) }, { hideWarnings: true });
 
-/** The names of the bindings in `value`, of whichever kind. */
+/** The names of all kinds of bindings in `value`. */
 function bindingNames(value: unknown): string[] {
   if (Array.isArray(value)) return value.flatMap((each) => nameOf(each) ?? []);
   return typeof value === 'object' && value !== null ? Object.values(value).flatMap(bindingNames) : [];
@@ -87,7 +87,7 @@ describe.each([undefined, ...environments])('the variables of section %s', (env)
   });
 });
 
-test('wrangler.toml tells of every secret', () => {
+test('wrangler.toml mentions every secret', () => {
   const text = readFileSync(config, 'utf8');
   for (const name of SECRETS) expect(text).toMatch(new RegExp(`^# Secrets: .*${name}`, 'm'));
 });
@@ -96,11 +96,11 @@ interface GeneratedEnv {
   readonly name: string;
   readonly variables: readonly string[];
   readonly bindings: readonly string[];
-  /** Members that some section lacks. */
+  /** Members that at least one section lacks. */
   readonly optional: readonly string[];
 }
 
-/** The `Env` interfaces that `wrangler types` generates: the whole, and one a section. */
+/** The `Env` interfaces from `wrangler types`: the whole, and one per section. */
 async function generateTypes(local: Readonly<Record<string, string>>): Promise<GeneratedEnv[]> {
   const envFile = join(directory, 'local.env');
   const types = join(directory, 'worker-configuration.d.ts');

@@ -1,4 +1,4 @@
-// Who may read what: tokens that are refused, from a table, and what the scopes of a good one allow.
+// Access control: a table of refused tokens, and the reads that each scope allows.
 import { base64url } from 'jose';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ORIGIN_AUDIENCE } from '../../../shared/domain/identity.ts';
@@ -83,7 +83,7 @@ describe('a token is refused', () => {
 });
 
 describe('a good token', () => {
-  test('is not checked again until it expires, and then not taken any more', async () => {
+  test('is not checked again until it expires, and is then refused', async () => {
     const authorization = `Bearer ${await signToken({ nowMs: edge.clock.now(), expiresInSeconds: 60 })}`;
     expect((await edge.get(PATH, { authorization })).status).toBe(200);
     edge.clock.advance(59_999);
@@ -97,7 +97,7 @@ describe('a good token', () => {
     expect([response.status, response.headers.get('www-authenticate')]).toEqual([401, EXPIRED]);
   }
 
-  test('is taken a few seconds after its end, for clocks that differ', async () => {
+  test('is accepted a few seconds after its expiry, for clock skew', async () => {
     const authorization = `Bearer ${await signToken({ nowMs: edge.clock.now(), expiresInSeconds: -3 })}`;
     expect((await edge.get(PATH, { authorization })).status).toBe(200);
   });
@@ -132,7 +132,7 @@ describe('another user’s list', () => {
     expect((await edge.get('/v1/users/ann/recommendations/home')).status).toBe(200);
   });
 
-  test('stays forbidden after it was cached for someone who may', async () => {
+  test('stays forbidden after it was cached for a permitted caller', async () => {
     await edge.get('/v1/users/bob/recommendations/home', { scope: 'recs:read:any' });
     expect((await edge.get('/v1/users/bob/recommendations/home')).status).toBe(403);
   });

@@ -58,7 +58,7 @@ const sign = (key: CryptoKey, alg: Algorithm, kid: string, sub = 'ann'): Promise
 const read = async (token: string): Promise<number> =>
   (await edge.get(PATH, { authorization: `Bearer ${token}` })).status;
 
-test.each(['RS256', 'ES256', 'EdDSA'] as const)('a token signed with %s is taken', async (alg) => {
+test.each(['RS256', 'ES256', 'EdDSA'] as const)('a token signed with %s is accepted', async (alg) => {
   const key = await provider.addKey(alg);
   expect(await read(await sign(key, alg, `${alg}-0`))).toBe(200);
 });
@@ -102,7 +102,7 @@ test('a token is remembered for 10 minutes at most, so that a withdrawn key stop
   expect(await read(token)).toBe(200);
   provider.published.length = 0;
   await provider.addKey('ES256');
-  // The keys are fetched again beside this request, which still finds the old ones and is remembered once more.
+  // The keys are fetched again during this request, which still finds the old ones and is cached once more.
   edge.clock.advance(600_000);
   expect(await read(token)).toBe(200);
   edge.clock.advance(599_999);
@@ -124,7 +124,7 @@ test('keys that are known are used on while the provider is down', async () => {
   ]);
 });
 
-test('with no keys to be had the answer is 503, because the token may be good', async () => {
+test('without available keys the answer is 503, because the token may be valid', async () => {
   const key = await provider.addKey('ES256');
   provider.isUp = false;
   const response = await edge.get(PATH, { authorization: `Bearer ${await sign(key, 'ES256', 'ES256-0')}` });

@@ -1,5 +1,4 @@
-// Which manifest is live at the edge: how old it may be, who waits for a newer one, and what happens when there is
-// none.
+// The live manifest at the edge: its maximum age, the requests that wait for a newer one, and the answers without one.
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { patience } from '../../support/patience.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
@@ -11,8 +10,8 @@ const LISTS = '/internal/v1/lists:read';
 let edge: Harness;
 
 /**
- * A manifest whose only list for ann is under `version` as its generation's offset, so that an answer tells which one
- * was live.
+ * A manifest whose only list for ann has `version` as the offset of its generation, so that an answer reveals the
+ * manifest.
  */
 function manifestOf(version: number) {
   const { home } = makeManifest().surfaces;
@@ -27,14 +26,14 @@ function publish(version: number, region?: string): void {
   edge.origins.put({ ...keyOf('ann'), generation }, makeList('a', 1, generation));
 }
 
-/** The version of the manifest that an answer was made under. */
+/** The manifest version behind an answer. */
 async function versionOf(response: Response | Promise<Response>): Promise<number> {
   const { generation } = (await (await response).json()) as { generation: string };
   return Date.parse(generation) - GENERATION;
 }
 
 const read = (): Promise<Response> => edge.get(PATH, { expiresInSeconds: 1_000_000 });
-/** 404 under a manifest, 503 without one, whatever lists can be had. */
+/** 404 with a manifest, 503 without one, independent of lists. */
 const readUnknown = (): Promise<Response> => edge.get('/v1/me/recommendations/radio', { expiresInSeconds: 1_000_000 });
 const asked = (): string[] => edge.origins.manifestReads();
 
@@ -44,7 +43,7 @@ beforeEach(() => {
 });
 
 describe('the manifest', () => {
-  test('is asked for once in 5 seconds', async () => {
+  test('is requested once in 5 seconds', async () => {
     await read();
     edge.clock.advance(4_999);
     await read();
@@ -95,7 +94,7 @@ describe('the manifest', () => {
     expect(asked()).toEqual(['asia', 'europe', 'us']);
   });
 
-  test('that is not valid is not taken', async () => {
+  test('is not accepted if it is invalid', async () => {
     edge.origins.publish({ version: 2, surfaces: { Home: {} } } as never, 'asia');
     expect(await versionOf(read())).toBe(1);
     expect(asked()).toEqual(['asia', 'europe']);
@@ -103,7 +102,7 @@ describe('the manifest', () => {
   });
 });
 
-test('a manifest with fields that a later version wrote is taken', async () => {
+test('a manifest with fields of a later version is accepted', async () => {
   edge.origins.publish({ ...manifestOf(1), version: 2, holidays: [] } as never);
   expect(await versionOf(read())).toBe(1);
   expect(edge.logs).toEqual([]);
@@ -132,7 +131,7 @@ describe('its version', () => {
     expect(edge.counters.get('edge_manifest_failures_total')).toBe(0);
   });
 
-  test('is given up after 24 hours in which no region had it, as after a restore', async () => {
+  test('is dropped after 24 hours without a region that has it, as after a restore', async () => {
     publish(5);
     await read();
     publish(3);
@@ -161,7 +160,7 @@ describe('a region that fails on the manifest', () => {
     expect(edge.origins.listReads()).toEqual(['asia']);
   });
 
-  test('is asked for the list when all of them do, for then it may be the manifest that is wrong', async () => {
+  test('gets the list’s read if all regions do, because the manifest itself may be wrong', async () => {
     await read();
     edge.origins.behave(503, { path: MANIFEST });
     edge.clock.advance(10_000);
@@ -171,7 +170,7 @@ describe('a region that fails on the manifest', () => {
     expect(edge.origins.listReads()).toEqual(['asia', 'asia']);
   });
 
-  test('is asked for the list of a request that did not wait for the manifest', async () => {
+  test('gets the list’s read of a request that did not wait for the manifest', async () => {
     await read();
     edge.origins.behave('refuses', { region: 'europe', path: MANIFEST });
     edge.origins.behave('garbles', { region: 'asia', path: MANIFEST });
@@ -202,7 +201,7 @@ describe('with every origin down', () => {
     expect(edge.counters.get('edge_manifest_failures_total')).toBeGreaterThan(0);
   });
 
-  test('requests are served from it without waiting, and origins are asked at most once a second', async () => {
+  test('requests are served from it without waiting, and origins get at most one request a second', async () => {
     edge.clock.advance(10_000);
     await read();
     expect(asked()).toHaveLength(4);
@@ -217,7 +216,7 @@ describe('with every origin down', () => {
     expect(asked()).toHaveLength(5);
   });
 
-  test('a manifest that comes back is taken', async () => {
+  test('a recovered manifest is accepted', async () => {
     edge.clock.advance(60_000);
     await read();
     edge.origins.behave('up');
@@ -237,7 +236,7 @@ describe('an isolate that is new', () => {
     expect(asked()).toEqual(['asia']);
   });
 
-  test('asks the origins when the one there is no longer fresh, and says what it has', async () => {
+  test('asks the origins if the cached one is stale, and sends its version', async () => {
     await read();
     edge.loseIsolate();
     edge.clock.advance(5_000);
@@ -265,7 +264,7 @@ describe('an isolate that is new', () => {
     expect((await read()).status).toBe(200);
   });
 
-  test('learns from a neighbour what that one has just learnt, without asking an origin', async () => {
+  test("gets a neighbour's new manifest without asking an origin", async () => {
     await read();
     const neighbour = createHarness({ keyOrigin: edge.keyOrigin });
     neighbour.origins.publish(manifestOf(2));

@@ -1,4 +1,4 @@
-// Many who ask the same isolate for the same list at once: one of them loads it, and all get it.
+// Concurrent reads of one list in one isolate: one loads, and all get the list.
 import { beforeEach, describe, expect, test } from 'vitest';
 import { drive } from '../support/drive.ts';
 import { createHarness, type Harness, ONE_REGION } from '../support/harness.ts';
@@ -18,7 +18,7 @@ async function setUp(env: object = {}): Promise<void> {
   edge.origins.put(keyOf('warm'), makeList('w'));
   const scope = 'recs:read:any';
   authorization = `Bearer ${await signToken({ nowMs: edge.clock.now(), sub: 'service', scope })}`;
-  // The token and the manifest are known then, so that only the list is cold.
+  // The token and the manifest are cached, so that only the list is cold.
   await edge.get(pathOf('warm'), { authorization });
 }
 
@@ -27,7 +27,7 @@ const askMany = (count: number, user: string) => Promise.all(Array.from({ length
 const coldReads = () => edge.origins.listReads().length - 1;
 
 describe('a cold list', () => {
-  test('asked by 10 000 clients at once reaches the origin once, and every client gets the right bytes', async () => {
+  test('with 10 000 concurrent clients reaches the origin once, and every client gets the right bytes', async () => {
     const responses = await askMany(10_000, 'ann');
     const bodies = await Promise.all(responses.map((response) => response.text()));
     expect(new Set(bodies).size).toBe(1);
@@ -36,7 +36,7 @@ describe('a cold list', () => {
     expect(edge.counters.get('edge_collapsed_total')).toBe(9_999);
   });
 
-  test('says to the one who loaded it where it came from, and to the others that they waited', async () => {
+  test('reports its source to the leader, and the wait to the followers', async () => {
     const [leader, follower] = await askMany(2, 'ann');
     expect(leader?.headers.get('cache-status')).toBe(
       'origin-asia; fwd=miss; fwd-status=200, colo; fwd=miss; stored, isolate; fwd=miss; stored',
@@ -45,7 +45,7 @@ describe('a cold list', () => {
     expect(follower?.headers.get('etag')).toBe(leader?.headers.get('etag'));
   });
 
-  test('of one user does not hold up, or answer, that of another', async () => {
+  test('does not delay or answer the read of another user', async () => {
     edge.origins.put(keyOf('bob'), makeList('b'));
     const [ann, bob] = await Promise.all([ask('ann'), ask('bob')]);
     expect(await ann?.json()).toMatchObject({ user: 'ann', items: expect.arrayContaining([{ id: 'a:1', score: 1 }]) });
@@ -53,13 +53,13 @@ describe('a cold list', () => {
     expect(coldReads()).toBe(2);
   });
 
-  test('that does not exist is asked for once, too', async () => {
+  test('that does not exist is loaded once, too', async () => {
     const responses = await askMany(100, 'nobody');
     expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([404]));
     expect(coldReads()).toBe(1);
   });
 
-  test('whose leader fails in every region is loaded once more, for all who waited', async () => {
+  test('is loaded once more for all followers after its leader failed in every region', async () => {
     edge.origins.behave('refuses', { path: LISTS, times: 1 });
     const statuses = (await askMany(100, 'ann')).map(({ status }) => status);
     expect(statuses.filter((status) => status === 503)).toHaveLength(1);
@@ -67,14 +67,14 @@ describe('a cold list', () => {
     expect(coldReads()).toBe(3 + 1);
   });
 
-  test('that cannot be had does not cost a load per client', async () => {
+  test('that is unavailable does not cost a load per client', async () => {
     edge.origins.behave('refuses', { path: LISTS });
     const responses = await askMany(100, 'ann');
     expect(new Set(responses.map(({ status }) => status))).toEqual(new Set([503]));
     expect(coldReads()).toBe(2 * 3);
   });
 
-  test('that takes too long is not waited for until the end: a follower leaves with time to spare', async () => {
+  test('that takes too long is not awaited to its end: a follower leaves with time to spare', async () => {
     await setUp({ ...ONE_REGION, ORIGIN_TIMEOUT_MS: '5000' });
     edge.origins.behave('hangs', { path: LISTS });
     const arrived = edge.origins.arrival('asia');

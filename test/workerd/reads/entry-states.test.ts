@@ -1,5 +1,4 @@
-// The states of a list in the caches, and what may be served in each: fresh, stale while it is refreshed, stale because
-// it cannot be had, gone.
+// The states of a cached list and the answers in each: fresh, stale during a refresh, stale after a failure, expired.
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createHarness, type Harness } from '../support/harness.ts';
 import { keyOf, makeList } from '../support/lists.ts';
@@ -23,7 +22,7 @@ const read = async (path = PATH) => {
 };
 const listReads = () => edge.origins.listReads().length;
 
-/** Asks, and waits until what the answer left behind has come as far as `region`. */
+/** Reads, and waits until the background work has reached `region`. */
 async function readUntilAsked(region: string) {
   const arrived = edge.origins.arrival(region);
   const response = await edge.send(PATH);
@@ -32,7 +31,7 @@ async function readUntilAsked(region: string) {
 }
 
 describe('a fresh list', () => {
-  test('is served without a second thought up to its last millisecond', async () => {
+  test('is served up to its last millisecond without a load', async () => {
     await read();
     edge.clock.advance(FRESH_MS - 1);
     expect((await read()).cache).toBe('isolate; hit; ttl=0');
@@ -66,7 +65,7 @@ describe('a stale list', () => {
     expect(edge.counters.get('edge_refreshes_total')).toBe(1);
   });
 
-  test('asked by 1 000 at once is refreshed once, and none of them waits for it', async () => {
+  test('with 1 000 concurrent reads is refreshed once, and no read waits for it', async () => {
     await read();
     edge.clock.advance(FRESH_MS);
     await edge.get(PATH, { sub: 'warms-the-manifest' });
@@ -81,7 +80,7 @@ describe('a stale list', () => {
     expect(edge.counters.get('edge_refreshes_total')).toBe(1);
   });
 
-  test('of the data centre is served by an isolate that has none, refreshed once, and kept in both', async () => {
+  test('in the data centre’s cache is served by an isolate without one, refreshed once, and kept in both', async () => {
     await read();
     edge.loseIsolate();
     edge.clock.advance(FRESH_MS);
@@ -110,7 +109,7 @@ describe('a stale list', () => {
     expect(edge.counters.get('edge_refresh_failures_total')).toBe(1);
   });
 
-  test('is waited for anew once it has been stale for an hour', async () => {
+  test('is reloaded before the answer after it has been stale for an hour', async () => {
     await read();
     edge.clock.advance(FRESH_MS + HOUR_MS - 1);
     edge.origins.behave('refuses', { path: LISTS });
@@ -122,7 +121,7 @@ describe('a stale list', () => {
     );
   });
 
-  test('is served for a day when no region gives it anew, from whichever cache, without storing it again', async () => {
+  test('is served for a day while every region fails, from any cache, without storing it again', async () => {
     await read();
     edge.origins.behave('refuses', { path: LISTS });
     edge.clock.advance(FRESH_MS + HOUR_MS);
@@ -141,7 +140,7 @@ describe('a stale list', () => {
     expect(edge.counters.get('edge_stale_if_error_total')).toBe(3);
   });
 
-  test('costs the regions one round of calls a second while they are down, however often it is asked for', async () => {
+  test('costs the regions one round of calls a second while they are down, at any rate of reads', async () => {
     await read();
     edge.origins.behave('refuses', { path: LISTS });
     edge.clock.advance(FRESH_MS + HOUR_MS);
@@ -167,7 +166,7 @@ describe('a hot list', () => {
     edge.origins.behave('up');
     edge.origins.release();
     await first;
-    // The list took 90 ms. With 300 ms left, chance must be beyond 1 - e^(-300/90) = 0.964.
+    // The list took 90 ms. With 300 ms left, the random number must exceed 1 - e^(-300/90) = 0.964.
     edge.clock.advance(FRESH_MS - 90 - 300);
     const before = listReads();
     chance = 0.96;
@@ -192,7 +191,7 @@ describe('an expired list', () => {
     expect(response.body).toContain('"new:1"');
   });
 
-  test('is not served either when it expired while the regions were asked', async () => {
+  test('is not served either if it expires during the calls to the regions', async () => {
     await read();
     edge.clock.advance(30 * HOUR_MS - 1_000);
     await edge.get(PATH, { sub: 'warms-the-manifest' });
@@ -209,7 +208,7 @@ describe('absence', () => {
   const path = `${PATH}?fallback=none`;
   const readNobody = async () => (await edge.get(path, { sub: 'nobody', expiresInSeconds: 86_400 })).status;
 
-  test('is believed for 30 seconds and then waited for anew', async () => {
+  test('is served for 30 seconds and then reloaded before the answer', async () => {
     expect(await readNobody()).toBe(404);
     edge.clock.advance(29_999);
     edge.origins.put(keyOf('nobody'), makeList('late'));
@@ -226,7 +225,7 @@ describe('absence', () => {
     expect(edge.counters.get('edge_reads_total')).toBe(3);
   });
 
-  test('is believed for ten minutes more when no region can tell', async () => {
+  test('is served for ten more minutes while every region fails', async () => {
     expect(await readNobody()).toBe(404);
     edge.origins.behave('refuses', { path: LISTS });
     edge.clock.advance(629_999);
@@ -236,7 +235,7 @@ describe('absence', () => {
   });
 });
 
-test('what a refresh meets with is not told in the answer that did not wait for it', async () => {
+test('the outcome of a refresh is not in the answer that did not wait for it', async () => {
   await read();
   edge.clock.advance(FRESH_MS);
   await edge.get(PATH, { sub: 'warms-the-manifest' });

@@ -1,4 +1,4 @@
-// What overtakes a load, and what was stored before it: the erasure of a user, and a flip to another generation.
+// Events that overtake a load or a stored entry: the erasure of a user, and a flip to another generation.
 import { beforeEach, describe, expect, test } from 'vitest';
 import { makeUserHash } from '../../../shared/domain/keys.ts';
 import { createHarness, type Harness, ONE_REGION } from '../support/harness.ts';
@@ -21,9 +21,7 @@ const read = async (path = PATH) => {
 const listReads = () => edge.origins.listReads().length;
 
 describe('an erased user', () => {
-  /**
-   * The manifest that is held is stale then, so that the next request learns of a new one, and a load has time left.
-   */
+  /** The cached manifest is stale then: the next request learns of a new one, and a load has time left. */
   const AGED_MS = 4_500;
   const LATER_MS = 1_000;
 
@@ -32,7 +30,7 @@ describe('an erased user', () => {
       makeManifest({ version, erasures: [{ userHash: makeUserHash('ann'), atMs: edge.clock.now() }] }),
     );
 
-  test('is not served from any cache what was stored before, and what is stored after is served from them', async () => {
+  test('gets no earlier entry from any cache, and gets later ones', async () => {
     await edge.get(PATH, { sub: 'bob' });
     await read();
     edge.clock.advance(10_000);
@@ -49,7 +47,7 @@ describe('an erased user', () => {
     expect((await read()).cache).toMatch(/^colo; hit/);
   });
 
-  test('does not get what was stored before even when nothing else can be had', async () => {
+  test('does not get an earlier entry even if nothing else is available', async () => {
     await read();
     edge.clock.advance(10_000);
     erase(2);
@@ -58,7 +56,7 @@ describe('an erased user', () => {
     expect((await read(`${PATH}?fallback=none`)).status).toBe(503);
   });
 
-  test('does not join a load that began before, and that is not stored', async () => {
+  test('does not join an earlier load, which is not stored', async () => {
     await edge.get(PATH, { sub: 'warms-the-manifest' });
     edge.clock.advance(AGED_MS);
     edge.origins.behave('slow', { path: LISTS });
@@ -81,7 +79,7 @@ describe('an erased user', () => {
     expect((await read()).body).toContain('"after:1"');
   });
 
-  test('does not get, from a load that began after but for one who did not know, what a cache has held from before', async () => {
+  test('does not get an earlier cache entry through a later load of a caller without the erasure', async () => {
     const gate = Promise.withResolvers<void>();
     let isGated = false;
     edge = createHarness({
@@ -98,7 +96,7 @@ describe('an erased user', () => {
     edge.origins.put(keyOf('ann'), makeList('a'));
     await read();
     edge.loseIsolate();
-    // A cache is waited for no longer than a quarter of a second.
+    // A cache lookup times out after a quarter of a second.
     edge.clock.advance(AGED_MS + 400);
     erase(2);
     edge.origins.put(keyOf('ann'), makeList('after'));
@@ -115,7 +113,7 @@ describe('an erased user', () => {
     expect((await read()).body).toContain('"after:1"');
   });
 
-  test('is not stored by a load that the erasure overtook, when nobody else has asked since', async () => {
+  test('is not stored by a load that the erasure overtook, without later reads', async () => {
     await edge.get(PATH, { sub: 'warms-the-manifest' });
     edge.clock.advance(AGED_MS);
     edge.origins.behave('slow', { path: LISTS });

@@ -1,4 +1,4 @@
-// expand=items: the list with what is known of its items, which is another list under a key of its own.
+// expand=items: the list with item metadata, stored as another list under its own key.
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ITEM_TTL_MS } from '../../../shared/caching/lifetime.ts';
 import { makeUserHash } from '../../../shared/domain/keys.ts';
@@ -36,17 +36,17 @@ const read = async (path = PATH, options = {}) => {
 const keysAsked = () => edge.origins.calls.filter(({ path }) => path === LISTS).flatMap(({ keys }) => keys);
 
 describe('an expanded list', () => {
-  test('holds what is known of each item, and nothing where nothing is known, byte for byte as it came', async () => {
+  test('has the metadata of each item byte for byte, and none for an item without metadata', async () => {
     expect((await read()).body).toBe(`{${about('ann')},"items":[${EXPANDED}]}`);
     expect(keysAsked()).toEqual([expandedKeyOf('ann')]);
   });
 
-  test('is had of a named user as of the own', async () => {
+  test('is available for a named user and for the caller', async () => {
     const path = '/v1/users/ann/recommendations/home?expand=items&limit=3';
     expect((await read(path, { sub: 'service', scope: 'recs:read:any' })).body).toBe((await read()).body);
   });
 
-  test('is had by each read of a batch that asks for it, and by no other', async () => {
+  test('is returned to each read of a batch that requests it, and to no other', async () => {
     const reads = [{ expand: 'items' }, {}, { expand: 'items', limit: 1 }].map((more) => {
       return { user: 'ann', surface: 'home', limit: 3, ...more };
     });
@@ -90,7 +90,7 @@ describe('an expanded list', () => {
     expect((await read(PATH, { headers: { 'if-none-match': plain.etag } })).status).toBe(200);
   });
 
-  test('shows its key to those who may see it', async () => {
+  test('shows its key to callers with the scope', async () => {
     const { cache } = await read(PATH, { headers: { 'earshot-debug': '1' }, scope: 'recs:debug' });
     expect(cache).toContain(`isolate; fwd=miss; stored; key="home/control/${GENERATION}/ann/items"`);
   });
@@ -117,8 +117,8 @@ describe('an expanded list', () => {
   });
 });
 
-describe('what stands in', () => {
-  test('for a user who has no list is the popular list, expanded as well', async () => {
+describe('the fallback', () => {
+  test('for a user without a list is the popular list, expanded as well', async () => {
     edge.origins.put(expandedKeyOf('~popular'), makeExpandedList('p', 1));
     expect((await read(PATH, { sub: 'nobody' })).body).toBe(
       `{${about('nobody', 'popular')},"items":[{"id":"p:1","score":1,"metadata":{"title":"p no. 1"}}]}`,
@@ -126,7 +126,7 @@ describe('what stands in', () => {
     expect(keysAsked()).toEqual([expandedKeyOf('nobody'), expandedKeyOf('~popular')]);
   });
 
-  test('where the surface has no popular list is that of all surfaces, expanded as well, and each is asked for once', async () => {
+  test('where the surface has no popular list is that of all surfaces, expanded as well, and each is loaded once', async () => {
     edge.origins.put(expandedKeyOf('~popular', 'popular'), makeExpandedList('p', 1));
     expect((await read(PATH, { sub: 'nobody' })).body).toContain('"metadata"');
     expect(keysAsked()).toEqual([
@@ -141,7 +141,7 @@ describe('what stands in', () => {
   describe('when no region gives it expanded', () => {
     const refuse = () => edge.origins.behave('refuses', { path: LISTS });
 
-    test('is the user’s own list without, if that is held, and a device keeps it for 5 seconds', async () => {
+    test('is the user’s own list without metadata if it is cached, and a device keeps it for 5 seconds', async () => {
       await read(PLAIN);
       edge.origins.put(expandedKeyOf('~popular'), makeExpandedList('p'));
       await read(PATH, { sub: 'nobody' });
@@ -155,7 +155,7 @@ describe('what stands in', () => {
       );
     });
 
-    test('is told as such to those who ask for decisions', async () => {
+    test('is named in the decisions of a debug request', async () => {
       await read(PLAIN);
       refuse();
       const response = await edge.get(PATH, { headers: { 'earshot-debug': '1' }, scope: 'recs:debug' });
@@ -164,13 +164,13 @@ describe('what stands in', () => {
       expect(edge.counters.get('edge_popular_total')).toBe(0);
     });
 
-    test('is the user’s own list without for those too who want nothing popular', async () => {
+    test('is the user’s own list without metadata for callers without popular fallback, too', async () => {
       await read(PLAIN);
       refuse();
       expect((await read(`${PATH}&fallback=none`)).status).toBe(200);
     });
 
-    test('is the user’s own list without, from the nearest region, when it is items alone that are out of reach', async () => {
+    test('is the user’s own list without metadata, from the nearest region, if only items are out of reach', async () => {
       edge.origins.behave('items-down', { path: LISTS });
       const { body, cache } = await read(PATH);
       expect(body).toBe((await read(PLAIN)).body);
@@ -178,19 +178,19 @@ describe('what stands in', () => {
       expect(edge.origins.listReads()).toEqual(['asia', 'europe', 'us', 'asia']);
     });
 
-    test('is asked for once more, and no more than that, when it is all tables that are out of reach', async () => {
+    test('is requested exactly once more if all tables are out of reach', async () => {
       edge.origins.behave('table-down', { path: LISTS });
       expect((await read(PATH)).status).toBe(503);
       expect(edge.origins.listReads()).toEqual(['asia', 'europe', 'us', 'asia', 'europe', 'us']);
     });
 
-    test('is not asked for where there is too much to do', async () => {
+    test('is not requested from an overloaded region', async () => {
       edge.origins.behave(503, { path: LISTS });
       expect((await read(PATH)).status).toBe(503);
       expect(edge.origins.listReads()).toEqual(['asia', 'europe', 'us']);
     });
 
-    test('is the popular list, expanded, when the user’s own is not held in any form', async () => {
+    test('is the popular list, expanded, if no form of the user’s own is cached', async () => {
       edge.origins.put(expandedKeyOf('~popular'), makeExpandedList('p', 1));
       await read(PATH, { sub: 'nobody' });
       refuse();
@@ -200,13 +200,13 @@ describe('what stands in', () => {
       expect(cache).toMatch(/isolate; fwd=miss; detail=unexpanded, isolate; hit; ttl=300; detail=popular$/);
     });
 
-    test('is nothing when nothing is held, and no region is asked twice', async () => {
+    test('is nothing if nothing is cached, and no region gets two calls', async () => {
       refuse();
       expect((await read(PATH)).status).toBe(503);
       expect(edge.origins.listReads()).toEqual(['asia', 'europe', 'us']);
     });
 
-    test('is, in a batch, what stands in for each read', async () => {
+    test('is, in a batch, the fallback for each read', async () => {
       await read(PLAIN);
       refuse();
       const reads = ['ann', 'bob'].map((user) => ({ user, surface: 'home', expand: 'items', fallback: 'none' }));
@@ -214,7 +214,7 @@ describe('what stands in', () => {
     });
   });
 
-  test('is never the list without for one who is known to have none', async () => {
+  test('is never the list without metadata for a user with known absence', async () => {
     edge.origins.put(keyOf('odd'), makeList('o'));
     await read(PLAIN, { sub: 'odd' });
     expect((await read(`${PATH}&fallback=none`, { sub: 'odd' })).status).toBe(404);

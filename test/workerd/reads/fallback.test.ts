@@ -1,4 +1,4 @@
-// What stands in for a listener who has no list, or whose list cannot be reached.
+// The fallback for a listener without a list or with an unreachable one.
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createHarness, type Harness } from '../support/harness.ts';
 import { keyOf, makeList, makeManifest } from '../support/lists.ts';
@@ -13,7 +13,7 @@ beforeEach(() => {
 });
 
 describe('an error', () => {
-  test('says what was asked: 404 from an origin and then from a cache, 503 from every region', async () => {
+  test('reports the lookups: 404 from an origin and then from a cache, 503 from every region', async () => {
     const path = `${PATH}?fallback=none`;
     const read = async (sub: string) => {
       const { status, headers } = await edge.get(path, { sub });
@@ -64,7 +64,7 @@ describe('a user without a list', () => {
     ]);
   });
 
-  test('is known to have none at the next read, which asks no origin', async () => {
+  test('is cached as absent for the next read, which reaches no origin', async () => {
     edge.origins.put(keyOf('~popular'), popularHere);
     await edge.get(PATH, { sub: 'nobody' });
     edge.clock.advance(10_000);
@@ -88,7 +88,7 @@ describe('a user without a list', () => {
     expect(edge.origins.listReads()).toHaveLength(1);
   });
 
-  test('on the popular surface itself asks for its popular list once', async () => {
+  test('on the popular surface itself loads its popular list once', async () => {
     edge.origins.put(keyOf('~popular', 'popular'), popularAnywhere);
     const response = await edge.get('/v1/me/recommendations/popular', { sub: 'nobody' });
     expect(await response.json()).toMatchObject({ source: 'popular', surface: 'popular', variant: 'chart' });
@@ -105,7 +105,7 @@ describe('a user without a list', () => {
 describe('with every region down', () => {
   const manifestOnly = (): void => edge.origins.behave('refuses', { path: '/internal/v1/lists:read' });
 
-  test('a cached popular list stands in', async () => {
+  test('a cached popular list is the fallback', async () => {
     edge.origins.put(keyOf('~popular'), popularHere);
     await edge.get(PATH, { sub: 'nobody' });
     manifestOnly();
@@ -118,7 +118,7 @@ describe('with every region down', () => {
     );
   });
 
-  test('the answer is 503 when nothing popular is cached, and no region is asked twice', async () => {
+  test('the answer is 503 when no popular list is cached, and no region gets two calls', async () => {
     manifestOnly();
     const response = await edge.get(PATH);
     expect(response.status).toBe(503);
@@ -151,21 +151,21 @@ describe('with every region down', () => {
 describe('with every table out of reach, though the origins answer', () => {
   const tablesDown = (): void => edge.origins.behave('table-down');
 
-  test('no region is asked twice, whatever else could stand in', async () => {
+  test('no region gets two calls, whatever fallback remains', async () => {
     tablesDown();
     const response = await edge.get(PATH);
     expect(response.status).toBe(503);
     expect(edge.origins.listReads()).toEqual(['asia', 'europe', 'us']);
   });
 
-  test('a cached popular list stands in', async () => {
+  test('a cached popular list is the fallback', async () => {
     edge.origins.put(keyOf('~popular'), popularHere);
     await edge.get(PATH, { sub: 'nobody' });
     tablesDown();
     expect(await (await edge.get(PATH)).json()).toMatchObject({ user: 'ann', source: 'popular' });
   });
 
-  test('but one, that one is asked for what stands in as well, and the others are not asked again', async () => {
+  test('but one, that region gets the fallback’s read, too, and the others get no second call', async () => {
     edge.origins.put(keyOf('~popular', 'popular'), popularAnywhere);
     for (const region of ['asia', 'us']) edge.origins.behave('table-down', { region });
     expect(await (await edge.get(PATH, { sub: 'nobody' })).json()).toMatchObject({ source: 'popular' });

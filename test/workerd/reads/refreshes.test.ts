@@ -1,5 +1,4 @@
-// Loads for which nobody waits: they are marked all the way to the origin, and that an origin sheds them costs nobody
-// who waits anything.
+// Background loads: they are marked up to the origin, and a load that the origin sheds does not affect waiting callers.
 
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { ListRequest, LoadResult } from '../../../edge/reads/list-source.ts';
@@ -36,10 +35,7 @@ const read = async (isolate: Isolate = edge) => {
 };
 const asks = () => edge.origins.calls.filter(({ path }) => path === LISTS);
 const marks = () => asks().flatMap(({ keys }) => keys.map(({ isBackground }) => isBackground));
-/**
- * Asks, and waits until the refresh that the answer leaves behind has come as far as the origin, which behaves so
- * towards it.
- */
+/** Reads, and waits until the answer's refresh has reached the origin, which has this behaviour. */
 async function refreshUntilAsked(behaviour: Behaviour): Promise<void> {
   await edge.get(PATH, { sub: 'warms-the-manifest', expiresInSeconds: 86_400 });
   edge.origins.behave(behaviour, { path: LISTS, times: 1 });
@@ -54,7 +50,7 @@ describe.each([
 ])('%s', (_, env) => {
   beforeEach(() => setUp(env));
 
-  test('a read that somebody waits for is not marked, and the refresh of what is stale is', async () => {
+  test('a waited-for read is not marked as background, and the refresh of a stale entry is', async () => {
     await read();
     edge.clock.advance(FRESH_MS);
     await read();
@@ -76,7 +72,7 @@ describe.each([
     expect(marks().slice(1)).toEqual([undefined, true]);
   });
 
-  test('a list that is waited for anew is not marked', async () => {
+  test('a waited-for reload of a list is not marked', async () => {
     await read();
     edge.clock.advance(FRESH_MS + HOUR_MS);
     await read();
@@ -102,9 +98,9 @@ describe.each([
     },
   );
 
-  test('a refresh that was shed keeps nobody who waits from asking at once', async () => {
+  test('a shed refresh does not delay the load of a waiting caller', async () => {
     await read();
-    // As stale as a list may be that is served while it is refreshed; a moment later it is waited for.
+    // Maximum staleness for a list that is served during its refresh. A moment later the request waits for the load.
     edge.clock.advance(FRESH_MS + HOUR_MS - 1);
     edge.origins.behave('sheds', { path: LISTS });
     edge.origins.put(keyOf('ann'), makeList('new'));
@@ -115,7 +111,7 @@ describe.each([
   });
 
   test.each<Behaviour>(['slow-sheds', 'slow-fails'])(
-    'whoever waits follows a refresh that is under way, and when it is shed (%s) loads once, for all who wait',
+    'waiting callers follow a refresh in flight, and if it is shed (%s) one of them loads for all',
     async (behaviour) => {
       await read();
       edge.clock.advance(FRESH_MS + HOUR_MS - 1);
@@ -137,14 +133,14 @@ describe.each([
   );
 });
 
-test('in an object whoever waits follows the refresh of another isolate, and loads when that is shed', async () => {
+test('a waiting caller in an object follows the refresh of another isolate, and loads if it is shed', async () => {
   setUp({ REGION_TIER: 'on', REGION_SHARDS: '1' });
   const other = edge.addIsolate();
   await read();
   edge.clock.advance(FRESH_MS + HOUR_MS - 1);
   edge.origins.put(keyOf('ann'), makeList('new'));
   await refreshUntilAsked('slow-sheds');
-  // The list in the object has been stale for too long by now to be served at once.
+  // By now the list in the object is too stale to be served immediately.
   edge.clock.advance(1);
   const before = edge.counters.get('region_reads_total');
   const waiting = other.send(PATH, { expiresInSeconds: 86_400 });
@@ -156,7 +152,7 @@ test('in an object whoever waits follows the refresh of another isolate, and loa
   expect(new Set(edge.origins.listReads())).toEqual(new Set(['asia']));
 });
 
-describe('of one key', () => {
+describe('loads of one key', () => {
   const clock = createManualClock();
   const request: ListRequest = { key: keyOf('ann'), ttlSeconds: 60, notBeforeMs: 0 };
   const background: ListRequest = { ...request, isBackground: true };
@@ -210,7 +206,7 @@ describe('of one key', () => {
     await scheduler.wait(0);
   }
 
-  test('whoever waits does not take the second failure of another’s background load for an answer', async () => {
+  test('a waiting caller does not accept the second failure of another’s background load', async () => {
     const leader = ask(request);
     const follower = ask(background);
     const waiting = ask(request);
@@ -224,7 +220,7 @@ describe('of one key', () => {
     expect([(await leader)?.kind, (await follower)?.kind]).toEqual(['unreachable', 'unreachable']);
   });
 
-  test('whoever waits does not take what is stale because a background load was shed', async () => {
+  test('a waiting caller does not accept a stale entry after a shed background load', async () => {
     const held = given();
     clock.advance(130_000);
     const leader = ask(background);
@@ -236,7 +232,7 @@ describe('of one key', () => {
     expect(await leader).toMatchObject({ kind: 'entry', failure: { reason: 'background-shed' } });
   });
 
-  test('for a second after a background load was shed, what is stale is all that another gets, and whoever waits loads', async () => {
+  test('for a second after a shed background load, background callers get only the stale entry, and waiting callers load', async () => {
     const first = ask(request);
     await scheduler.wait(0);
     await settle(0, given());
@@ -256,7 +252,7 @@ describe('of one key', () => {
     expect(await waiting).not.toHaveProperty('failure');
   });
 
-  test('what the source asked to be left alone with is served stale until then, and asked for by who has nothing', async () => {
+  test('a key in back-off is served stale until its end, and loaded by a caller without an entry', async () => {
     const first = ask(request);
     await scheduler.wait(0);
     await settle(0, given());
@@ -280,7 +276,7 @@ describe('of one key', () => {
     expect(loads).toHaveLength(4);
   });
 
-  test('who does not wait either takes it that a load was shed', async () => {
+  test('a background caller accepts that a load was shed', async () => {
     const leader = ask(background);
     const follower = ask(background);
     await scheduler.wait(0);

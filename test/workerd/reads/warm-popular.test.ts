@@ -1,5 +1,4 @@
-// What is kept at hand to stand in for a list: that of the generation before, as long as a cache holds it, and the
-// popular lists.
+// Lists that are kept ready as fallbacks: the previous generation's list while it is cached, and the popular lists.
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createHarness, type Harness } from '../support/harness.ts';
 import { GENERATION, keyOf, makeList, makeManifest } from '../support/lists.ts';
@@ -52,19 +51,19 @@ describe('the generation before', () => {
     expect(edge.origins.listReads().length - asked).toBe(3);
   });
 
-  test('does not stand in for a list that is not there', async () => {
+  test('does not replace an absent list', async () => {
     publishNext(true);
     expect(await (await edge.get(PATH, { expiresInSeconds: 86_400 })).json()).toMatchObject({ source: 'popular' });
     expect(edge.counters.get('edge_previous_total')).toBe(0);
   });
 
-  test('does not stand in when the manifest does not name it', async () => {
+  test('is not used if the manifest does not name it', async () => {
     publishNext(false);
     edge.origins.behave('fails-listeners', { path: '/internal/v1/lists:read' });
     expect(await (await edge.get(PATH, { expiresInSeconds: 86_400 })).json()).toMatchObject({ source: 'popular' });
   });
 
-  test('is not asked for in the regions: what no cache holds leaves the popular list', async () => {
+  test('is not requested from the regions: without a cached one the popular list remains', async () => {
     publishNext(true);
     edge.origins.behave('fails-listeners', { path: '/internal/v1/lists:read' });
     const isOfBefore = ({ generation }: { generation: number }): boolean => generation === BEFORE;
@@ -88,7 +87,7 @@ describe('the popular lists', () => {
     edge.origins.put(keyOf('~popular', 'popular'), popularAnywhere);
   });
 
-  test('are at hand before they are needed: asked for once, behind an answer, as what nobody waits for', async () => {
+  test('are cached before they are needed: loaded once, after an answer, as a background read', async () => {
     await edge.get(PATH);
     expect(listsAsked()).toEqual(['home/ann/undefined', 'home/~popular/true', 'popular/~popular/true']);
     await edge.get(PATH, { sub: 'nobody' });

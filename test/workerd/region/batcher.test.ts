@@ -1,5 +1,4 @@
-// Misses of many callers on their way to the origin: when they leave, how many together, and what those get who are too
-// late.
+// Batches of misses to the origin: departure time, size, and the result of late callers.
 
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { ListRequest, LoadResult } from '../../../edge/reads/list-source.ts';
@@ -20,7 +19,7 @@ const DEADLINE_MS = 1_000;
 interface OriginCall {
   readonly users: readonly string[];
   readonly deadlineAtMs: number;
-  /** Answers each with a list of its own. */
+  /** Answers each key with its own list. */
   answer(): void;
 }
 
@@ -69,7 +68,7 @@ const digests = (loaded: readonly LoadResult[]): string[] =>
     return each.entry.value.kind === 'list' ? each.entry.value.digest : 'absent';
   });
 const sent = (): number[] => calls.map(({ users }) => users.length);
-/** Answers a call, and lets what waited for it go on. */
+/** Answers a call and lets its callers continue. */
 const answer = async (at: number): Promise<void> => {
   calls[at]?.answer();
   await scheduler.wait(0);
@@ -125,7 +124,7 @@ describe('misses', () => {
     expect(calls).toHaveLength(MAX_CALLS + 1);
   });
 
-  test(`leave by ${MAX_KEYS_PER_READ}, full calls without waiting, and all come back to whom they belong`, async () => {
+  test(`leave by ${MAX_KEYS_PER_READ}, full calls without waiting, and each result goes to its caller`, async () => {
     const count = 2 * MAX_KEYS_PER_READ + 50;
     const first = load(['first']);
     const loaded = load(usersOf(0, count));
@@ -169,7 +168,7 @@ describe('deadlines', () => {
     expect(digests(await inTime)).toEqual(['digest-in-time']);
   });
 
-  test('of a call are the longest of those whose misses it carries', async () => {
+  test('for a call are the longest of its misses', async () => {
     void load(['a']);
     void load(['b'], 300);
     void load(['c'], 900);
@@ -179,7 +178,7 @@ describe('deadlines', () => {
     expect(calls[1]).toMatchObject({ users: ['b', 'c', 'd'], deadlineAtMs: nowMs + 900 });
   });
 
-  test('that all have passed cost no call, and hold up nobody who comes later', async () => {
+  test('that have all passed cost no call, and delay no later caller', async () => {
     void load(['a']);
     const late = load(['b'], MAX_LINGER_MS);
     clock.advance(MAX_LINGER_MS);

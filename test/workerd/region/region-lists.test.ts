@@ -1,4 +1,4 @@
-// What a region's object goes on with when those who asked it have let go.
+// The work that a region object continues after its callers have cancelled.
 
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { ListRequest, LoadResult } from '../../../edge/reads/list-source.ts';
@@ -63,13 +63,13 @@ function read(id: string, ...users: readonly string[]): Promise<RegionAnswer> {
   const call = { id, region: REGION.name, deadlineMs: 1_000, traceparent: undefined, devLocation: undefined, reads };
   return object.read(call, () => {});
 }
-/** For each read, whether a list was given. */
+/** For each read, whether it got a list. */
 const gave = (answer: RegionAnswer): readonly boolean[] =>
   answer.kind === 'reads' ? answer.reads.map(({ entry, failure }) => entry !== undefined && failure === undefined) : [];
 const settled = () => scheduler.wait(0);
 
 describe('a load', () => {
-  test('is cancelled when the only one who asked for it lets go, and is begun anew for the next', async () => {
+  test('is cancelled with its only caller, and starts again for the next', async () => {
     const reading = read('1', 'ann');
     await settled();
     object.cancel('1');
@@ -82,7 +82,7 @@ describe('a load', () => {
     expect(counters.get('region_cancelled_total')).toBe(1);
   });
 
-  test('goes on as long as another waits for it, whoever began it', async () => {
+  test('continues while any caller waits for it', async () => {
     const leader = read('1', 'ann');
     const followers = [read('2', 'ann'), read('3', 'ann')];
     await settled();
@@ -96,7 +96,7 @@ describe('a load', () => {
     expect(calls).toHaveLength(1);
   });
 
-  test('is cancelled with the last who waits for it', async () => {
+  test('is cancelled with its last caller', async () => {
     const both = [read('1', 'ann'), read('2', 'ann')];
     await settled();
     object.cancel('1');
@@ -106,7 +106,7 @@ describe('a load', () => {
     expect((await Promise.all(both)).map(gave)).toEqual([[false], [false]]);
   });
 
-  test('of many keys goes on when one of them is waited for by another', async () => {
+  test('with many keys continues while another caller waits for one of them', async () => {
     const leader = read('1', 'ann', 'bob');
     const follower = read('2', 'bob');
     await settled();
@@ -116,7 +116,7 @@ describe('a load', () => {
     expect([gave(await leader), gave(await follower)]).toEqual([[true, true], [true]]);
   });
 
-  test('that waits for a call to return is not sent when nobody wants it any more', async () => {
+  test('that waits for a call to return is not sent after its last caller has cancelled', async () => {
     const first = read('1', 'ann');
     await settled();
     const second = read('2', 'bob');
@@ -130,7 +130,7 @@ describe('a load', () => {
     expect((await Promise.all([first, second, third])).map(gave)).toEqual([[true], [false], [true]]);
   });
 
-  test('that carries what several wait for goes on for those who are left', async () => {
+  test('for several callers continues for the remaining ones', async () => {
     const first = read('1', 'ann');
     await settled();
     const second = read('2', 'bob');
@@ -149,7 +149,7 @@ describe('a load', () => {
     expect((await Promise.all([first, second, third])).map(gave)).toEqual([[true], [false], [false]]);
   });
 
-  test('that was cancelled is not held against the origin: who comes next does not get what is stale', async () => {
+  test('that was cancelled does not count against the origin: the next caller does not get a stale entry', async () => {
     const first = read('1', 'ann');
     await settled();
     calls[0]?.answer();
@@ -166,7 +166,7 @@ describe('a load', () => {
     expect(gave(await third)).toEqual([true]);
   });
 
-  test('that refreshes what is served meanwhile goes on: it is for whoever comes next', async () => {
+  test('that refreshes a served entry continues: it is for the next caller', async () => {
     const first = read('1', 'ann');
     await settled();
     calls[0]?.answer();

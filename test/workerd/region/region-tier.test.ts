@@ -1,5 +1,5 @@
-// The region tier: real Durable Objects, called over RPC, on the harness's clock and in front of its scripted origins.
-// Long, because the isolates in three places, and what is counted of them, serve all of it.
+// The region tier: real Durable Objects over RPC, on the harness's clock, in front of its scripted origins. Long,
+// because all tests share the isolates in three places and their counters.
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { RegionAnswer } from '../../../edge/region/protocol.ts';
 import { BYPASS_MS } from '../../../edge/region/region-objects.ts';
@@ -40,7 +40,7 @@ const read = async (isolate: Isolate, user = 'ann', near: keyof typeof NEAR = 'a
   const response = await isolate.get(pathOf(user), { authorization, cf: NEAR[near] });
   return { status: response.status, cache: response.headers.get('cache-status'), body: await response.text() };
 };
-/** An isolate that has the token and the manifest, so that only lists are cold. */
+/** An isolate with a cached token and manifest, so that only lists are cold. */
 async function warmIsolate(near: keyof typeof NEAR = 'asia'): Promise<Isolate> {
   const isolate = edge.addIsolate();
   await read(isolate, 'nobody', near);
@@ -61,7 +61,7 @@ describe('a cold list', () => {
     expect(edge.counters.get('region_hits_total')).toBe(1);
   });
 
-  test('that the object had is served with its age', async () => {
+  test('in the object is served with its age', async () => {
     await read(edge.addIsolate());
     edge.clock.advance(4_000);
     const isolate = edge.addIsolate();
@@ -73,10 +73,10 @@ describe('a cold list', () => {
     expect((await isolate.get(pathOf('ann'), { authorization })).headers.get('age')).toBe('3');
   });
 
-  describe('asked by 10 000 clients of 15 isolates in three regions', () => {
+  describe('with 10 000 clients of 15 isolates in three regions', () => {
     const regions = ['asia', 'europe', 'us'] as const;
 
-    /** The answers, in no order of importance, and how often each region's origin was asked. */
+    /** The answers in any order, and the number of calls to each region's origin. */
     async function askAll(user: string) {
       const isolates = await Promise.all(
         regions.flatMap((near) => Array.from({ length: 5 }, async () => ({ near, isolate: await warmIsolate(near) }))),
@@ -101,7 +101,7 @@ describe('a cold list', () => {
       const { isolates, answers } = await askAll('ann');
       expectAllToHave(await answers);
       expect(callsByRegion('ann')).toEqual([1, 1, 1]);
-      // One call per isolate to its region's object; the others waited in their isolates.
+      // One call per isolate to its region's object; the other reads waited in their isolates.
       expect(edge.counters.get('edge_collapsed_total')).toBe(10_000 - isolates.length);
     });
 
@@ -111,14 +111,14 @@ describe('a cold list', () => {
       expect(callsByRegion('stranger')).toEqual([1, 1, 1]);
     });
 
-    test('whose first load fails in every region reaches them once more, and nobody goes without', async () => {
+    test('whose first load fails in every region is loaded once more, and every client gets it', async () => {
       edge.origins.put(keyOf('nobody'), makeList('n'));
       const { answers } = await askAllBehaving('slow-fails');
       expectAllToHave((await drive(edge.clock, answers, 20, () => edge.origins.release())).value);
       expectOneMore();
     });
 
-    test('whose first load hangs in every region reaches them once more, and nobody goes without', async () => {
+    test('whose first load hangs in every region is loaded once more, and every client gets it', async () => {
       const { answers } = await askAllBehaving('hangs');
       expectAllToHave((await drive(edge.clock, answers)).value);
       expectOneMore();
@@ -130,7 +130,7 @@ describe('a cold list', () => {
       expect(Math.min(...calls)).toBeGreaterThan(0);
     }
 
-    /** The first call for lists to each region behaves so, once the isolates are warm. */
+    /** The first call for lists to each region has this behaviour, after the isolates are warm. */
     async function askAllBehaving(behaviour: 'slow-fails' | 'hangs') {
       for (const near of regions) await warmIsolate(near);
       edge.origins.behave(behaviour, { path: LISTS, times: 1 });
@@ -138,7 +138,7 @@ describe('a cold list', () => {
     }
   });
 
-  test('of one user does not answer another, whatever their ids look like', async () => {
+  test('does not answer the read of another user, whatever their ids are', async () => {
     const users = ['a', 'A', 'a.b', '..', '.', '%2F', 'a:1', 'a@b', '-', '~x'].filter((user) => !/[%~]/.test(user));
     for (const user of users) edge.origins.put(keyOf(user), makeList(`of-${users.indexOf(user)}`, 2));
     const isolate = await warmIsolate();
@@ -151,7 +151,7 @@ describe('a cold list', () => {
     expect(reads.filter(({ status }) => status === 200).length).toBeGreaterThan(5);
   });
 
-  test('that does not exist is asked for once, and the object remembers it for 30 seconds', async () => {
+  test('that does not exist is loaded once, and the object caches the absence for 30 seconds', async () => {
     for (let i = 0; i < 3; i++) expect((await read(edge.addIsolate(), 'nobody')).status).toBe(404);
     expect(callsFor('nobody')).toHaveLength(1);
     edge.clock.advance(29_999);
@@ -183,7 +183,7 @@ describe('distinct cold lists', () => {
     expect(calls.flatMap(({ keys }) => keys)).toHaveLength(1_000);
   });
 
-  test('of a batch leave in one call for each shard that holds one of their users, and what is held does not leave', async () => {
+  test('in a batch are one call per shard of their users, and cached ones are in no call', async () => {
     const users = Array.from({ length: 100 }, (_, i) => `u${i}`);
     for (const user of users) edge.origins.put(keyOf(user), makeList(user, 2));
     const isolate = await warmIsolate();
@@ -273,7 +273,7 @@ test('an object that has too many waiting refuses what it does not hold, which i
 });
 
 describe('a load in the object', () => {
-  test('goes on when the one who asked for it has given up, and is there for the next', async () => {
+  test('continues after its caller has cancelled, and serves the next read', async () => {
     const isolate = await warmIsolate();
     edge.origins.behave('slow', { path: LISTS });
     const arrived = edge.origins.arrival('asia');
@@ -303,7 +303,7 @@ describe('a load in the object', () => {
     expect(callsFor('ann').filter(({ region }) => region !== 'asia').length).toBeLessThanOrEqual(2);
   });
 
-  test('that fails is passed over: the next region’s object is asked', async () => {
+  test('that fails is failed over to the next region’s object', async () => {
     edge.origins.behave(503, { region: 'asia', path: LISTS });
     expect((await read(edge.addIsolate())).cache).toBe(
       'origin-asia; fwd=miss; fwd-status=503, region-asia; fwd=miss, origin-us; fwd=miss; fwd-status=200, region-us; fwd=miss; stored, colo; fwd=miss; stored, isolate; fwd=miss; stored',
@@ -363,7 +363,7 @@ describe('a stale list in the object', () => {
   });
 });
 
-test('what the object stored before a user was erased is not given, and what it stores after is', async () => {
+test('the object serves no entry from before an erasure, and serves later ones', async () => {
   await read(edge.addIsolate());
   edge.clock.advance(10_000);
   const erasures = [{ userHash: makeUserHash('ann'), atMs: edge.clock.now() }];
@@ -376,7 +376,7 @@ test('what the object stored before a user was erased is not given, and what it 
   expect(callsFor('ann')).toHaveLength(2);
 });
 
-test('what an erasure overtook in the object is given to those who waited for it, and not stored', async () => {
+test('a load in the object that an erasure overtook is returned to its callers, and not stored', async () => {
   const isolate = await warmIsolate();
   edge.clock.advance(1_000);
   edge.origins.behave('slow', { path: LISTS });
@@ -400,7 +400,7 @@ test('what an erasure overtook in the object is given to those who waited for it
   expect(callsFor('ann')).toHaveLength(2);
 });
 
-test('all origins gone for 60 seconds: no list that was seen is refused, whatever the isolates and data centres have lost', async () => {
+test('all origins gone for 60 seconds: no list with an earlier read is refused, whatever the isolates and data centres have lost', async () => {
   const users = Array.from({ length: 20 }, (_, i) => `u${i}`);
   for (const user of users.slice(0, 15)) edge.origins.put(keyOf(user), makeList(user, 2));
   for (const near of ['asia', 'europe', 'us'] as const) {
@@ -424,7 +424,7 @@ test('all origins gone for 60 seconds: no list that was seen is refused, whateve
 async function setUpAges(ageMs: number): Promise<void> {
   const isolate = edge.addIsolate();
   edge.clock.advance(ageMs);
-  // Absence is known for ten minutes, lists for a day.
+  // Absence is cached for ten minutes, lists for a day.
   for (let i = 15; i < 20; i++) await read(isolate, `u${i}`);
 }
 

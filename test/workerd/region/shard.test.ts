@@ -1,4 +1,4 @@
-// Which of a region's objects holds a user. Pinned, because a change would empty the objects' caches at once.
+// The shard of a user among a region's objects. Pinned, because a change would empty the objects' caches at once.
 import { describe, expect, test } from 'vitest';
 import { chooseShard, shardName } from '../../../edge/region/shard.ts';
 
@@ -23,7 +23,7 @@ describe('chooseShard', () => {
     },
   );
 
-  test('gives everybody the one shard that there is', () => {
+  test('maps all users to the only shard', () => {
     expect(new Set(assign(1))).toEqual(new Set([0]));
   });
 

@@ -1,4 +1,4 @@
-// Server-Timing: the time of each step, and of a step that runs many times at once.
+// Server-Timing: the duration of each step, including concurrent runs of one step.
 import { expect, test } from 'vitest';
 import { createTimings } from '../../../edge/request/timings.ts';
 import { createManualClock } from '../../../shared/runtime/clock.ts';

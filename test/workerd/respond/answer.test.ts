@@ -1,4 +1,4 @@
-// What is in an answer: the body cut to the limit, and the headers that let the listener's device keep it.
+// The answer: the body cut to the limit, and the headers that let the listener's device cache it.
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createHarness, type Harness } from '../support/harness.ts';
 import { keyOf, makeList } from '../support/lists.ts';
@@ -127,7 +127,7 @@ describe('the headers', () => {
     ]);
   });
 
-  test('of HEAD are those of GET, without a body', async () => {
+  test('are the same for HEAD and GET, without a body', async () => {
     await edge.get(PATH);
     const [get, head] = [await edge.get(PATH), await edge.get(PATH, { method: 'HEAD' })];
     expect(head.status).toBe(200);

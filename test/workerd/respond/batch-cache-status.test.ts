@@ -1,4 +1,4 @@
-// Cache-Status of a batch: what is said of a cache or region is true of every read that asked it.
+// Cache-Status of a batch: each statement about a cache or region holds for every read that reached it.
 
 import { describe, expect, test } from 'vitest';
 import type { CacheTrail, RegionLookup } from '../../../edge/reads/trail.ts';
@@ -24,7 +24,7 @@ const trail = (tiers: readonly TierLookup[], regions: readonly RegionLookup[] = 
   stored,
 });
 
-/** Each read asked for one list. */
+/** Each read requests one list. */
 const serialize = (...trails: CacheTrail[]) =>
   serializeBatchCacheStatus(
     trails.map((each) => [each]),
@@ -56,7 +56,7 @@ describe('a cache', () => {
     expect(serialize(trail([isolate('hit')], [], false), trail([isolate('miss')]))).toContain('stored');
   });
 
-  test('is counted once for a read that asked it for what stands in as well, and answered it when it had both', () => {
+  test('is counted once for a read that also requested the fallback, and as a hit if it had both', () => {
     const absent = trail([isolate('hit')]);
     const reads = [
       [absent, trail([isolate('hit')])],
@@ -101,7 +101,7 @@ test('the object of a region is a cache like others, closer to the listener than
   );
 });
 
-test('members stand in the order from the origin to the listener, whichever read asked first', () => {
+test('members stand in the order from the origin to the listener, in any order of reads', () => {
   const value = serialize(
     trail([isolate('hit')]),
     trail([isolate('miss'), colo('miss')], [region('us')]),

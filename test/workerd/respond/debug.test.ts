@@ -1,4 +1,4 @@
-// Earshot-Debug: 1: what it shows, and that it shows it to nobody without the scope.
+// Earshot-Debug: 1: its content, and that it requires the scope.
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createHarness, type Harness } from '../support/harness.ts';
 import { GENERATION, keyOf, makeList, makeManifest } from '../support/lists.ts';
@@ -25,7 +25,7 @@ describe('with the scope', () => {
     );
   });
 
-  test('every member of Cache-Status shows the key that it was asked for', async () => {
+  test('every member of Cache-Status shows its requested key', async () => {
     edge.origins.put(keyOf('~popular', 'popular'), makeList('p'));
     const own = `home/control/${GENERATION}/nobody`;
     const here = `home/control/${GENERATION}/~popular`;
@@ -40,7 +40,7 @@ describe('with the scope', () => {
     );
   });
 
-  test('a preview, a popular list and why it stands in are told apart', async () => {
+  test('a preview, a popular list and the reason of the fallback are distinct', async () => {
     edge.origins.put(keyOf('~popular', 'home', 'knn'), makeList('p'));
     edge.origins.put(keyOf('~popular'), makeList('p'));
     const previewed = await edge.get(`${PATH}?variant=knn`, debug);

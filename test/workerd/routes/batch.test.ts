@@ -1,5 +1,5 @@
-// Many reads in one request: each is answered as it would be alone, in its place, whatever becomes of its neighbours.
-// Long, because it is the whole of one interface.
+// Many reads in one request: each gets the answer of a single read, independent of the others. Long, because it covers
+// one complete API.
 
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Served, ServeReads } from '../../../edge/reads/serve-reads.ts';
@@ -71,7 +71,7 @@ describe('the answer', () => {
     expect(edge.counters.get('edge_reads_total')).toBe(200);
   });
 
-  test('holds the same list as often as it was asked for, loaded once', async () => {
+  test('repeats a list as often as it was requested, loaded once', async () => {
     const results = await readBatch(edge, [home('ann'), home('bob'), home('ann'), home('ann', { limit: 1 })]);
     expect(results.map(({ user, items }) => [user, items?.length])).toEqual([
       ['ann', 50],
@@ -82,7 +82,7 @@ describe('the answer', () => {
     expect(edge.origins.calls.flatMap(({ keys }) => keys)).toEqual([keyOf('ann'), keyOf('bob')]);
   });
 
-  test('is for nobody to keep but who asked, and no cache on the way', async () => {
+  test('may be cached by its caller only, and by no cache in between', async () => {
     const { headers } = await sendBatch(edge, [home('ann')]);
     expect(headers.get('cache-control')).toBe('no-store');
     expect(headers.get('content-type')).toBe('application/json');
@@ -90,7 +90,7 @@ describe('the answer', () => {
     expect(['etag', 'vary', 'age'].map((name) => headers.get(name))).toEqual([null, null, null]);
   });
 
-  test('to QUERY is that to POST, byte for byte, and names what can be asked', async () => {
+  test('to QUERY equals that to POST, byte for byte, and lists the accepted formats', async () => {
     const body = JSON.stringify({ reads: [home('ann'), home('a#b'), { user: 'bob', surface: 'radio' }] });
     await edge.get(POST_PATH, batchOptions(body));
     const posted = await edge.get(POST_PATH, batchOptions(body));
@@ -101,7 +101,7 @@ describe('the answer', () => {
     expect(await queried.text()).toBe(await posted.text());
   });
 
-  test('takes one manifest, however many reads there are', async () => {
+  test('uses one manifest for any number of reads', async () => {
     edge.origins.behave('hangs', { region: 'asia', path: '/internal/v1/manifest' });
     const arrived = edge.origins.arrival('asia');
     const answer = sendBatch(edge, readsOf(['ann', 'bob', 'carl']));
@@ -146,7 +146,7 @@ describe('a read', () => {
     expect(edge.logs).toEqual([]);
   });
 
-  test('of a user without a list gets what stands in, as it asks', async () => {
+  test('for a user without a list gets the requested fallback', async () => {
     edge.origins.put(keyOf('~popular'), makeList('p'));
     const results = await readBatch(edge, [home('nobody'), home('nobody', { fallback: 'none' }), home('ann')]);
     expect(results.map(({ status, source }) => [status, source])).toEqual([
@@ -156,7 +156,7 @@ describe('a read', () => {
     ]);
   });
 
-  test('of a chosen variant is answered for a previewer, and one that there is none of is a 404', async () => {
+  test('with a chosen variant is answered for a previewer, and an unknown variant is a 404', async () => {
     edge.origins.put(keyOf('ann', 'home', 'knn'), makeList('k'));
     const reads = [home('ann', { variant: 'knn' }), home('ann', { variant: 'als' }), home('ann')];
     const results = await readBatch(edge, reads, { scope: 'recs:read:any recs:preview' });
@@ -225,7 +225,7 @@ describe('with one region down', () => {
 describe('with every region down', () => {
   const listsDown = () => edge.origins.behave('refuses', { path: LISTS });
 
-  test('what is cached is served, and the rest is a 503 in its place', async () => {
+  test('cached lists are served, and the others are a 503 in their place', async () => {
     await readBatch(edge, [home('ann')]);
     listsDown();
     const results = await readBatch(edge, [home('bob'), home('ann'), home('carl')]);
@@ -238,7 +238,7 @@ describe('with every region down', () => {
     });
   });
 
-  test('a cached popular list stands in', async () => {
+  test('a cached popular list is the fallback', async () => {
     edge.origins.put(keyOf('~popular'), makeList('p'));
     await readBatch(edge, [home('nobody')]);
     listsDown();
@@ -260,7 +260,7 @@ describe('with every region down', () => {
     ]);
   });
 
-  test('the request fails as a whole when it is not known what is live', async () => {
+  test('the request fails as a whole without a manifest', async () => {
     edge.origins.behave('refuses');
     const response = await sendBatch(edge, readsOf(['ann', 'bob']));
     expect([response.status, response.headers.get('retry-after')]).toEqual([503, '1']);
@@ -268,7 +268,7 @@ describe('with every region down', () => {
   });
 });
 
-describe('an error that nobody foresaw', () => {
+describe('an unforeseen error', () => {
   const failing = new Set(['bob', 'carl']);
   const call = {
     deadlineAtMs: 0,
@@ -338,10 +338,10 @@ describe('an error that nobody foresaw', () => {
   });
 });
 
-describe('what is shown', () => {
+describe('the debug output', () => {
   const debug = { headers: { 'earshot-debug': '1' }, scope: 'recs:read:any recs:debug' };
 
-  test('of the caches is counted over all reads', async () => {
+  test('counts the caches over all reads', async () => {
     edge.origins.put(keyOf('~popular'), makeList('p'));
     await readBatch(edge, readsOf(['ann', 'bob', 'nobody']));
     edge.loseIsolate();
@@ -352,14 +352,14 @@ describe('what is shown', () => {
     );
   });
 
-  test('of the time is one entry per step, however many reads took it', async () => {
+  test('has one Server-Timing entry per step, for any number of reads', async () => {
     const response = await sendBatch(edge, readsOf(['ann', 'bob', 'carl']));
     expect(response.headers.get('server-timing')).toBe(
       'token;dur=0, manifest;dur=0, colo;dur=0, origin;desc="asia";dur=0',
     );
   });
 
-  test('to debuggers is how each list was chosen and where it was looked for', async () => {
+  test('shows debuggers the decision and the lookups of each list', async () => {
     const response = await sendBatch(edge, [home('ann'), home('a#b')], debug);
     expect(response.headers.get('earshot-regions')).toBe('asia, europe, us');
     expect(response.headers.get('earshot-decision')).toBeNull();
@@ -376,7 +376,7 @@ describe('what is shown', () => {
     expect([others]).toEqual(await readBatch(edge, [home('ann')]));
   });
 
-  test('to others is none of that', async () => {
+  test('shows other callers none of that', async () => {
     const response = await sendBatch(edge, [home('ann')], { scope: debug.scope });
     expect(response.headers.get('earshot-regions')).toBeNull();
     expect(await response.text()).not.toMatch(/cacheStatus|decision/);

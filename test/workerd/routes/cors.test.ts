@@ -1,5 +1,4 @@
-// Players in a browser: what a page of a configured origin may do, and that nothing of it is there unless it was
-// configured.
+// Players in a browser: the access of a configured web origin, and none without configuration.
 import { describe, expect, test } from 'vitest';
 import { createHarness } from '../support/harness.ts';
 import { keyOf, makeList } from '../support/lists.ts';

@@ -1,4 +1,4 @@
-// The contract that is published is the one that is kept.
+// The published API contract matches the answers.
 import { beforeAll, describe, expect, test } from 'vitest';
 import * as z from 'zod';
 import { POST_PATH, readBatch, sendBatch } from '../support/batches.ts';
@@ -36,7 +36,7 @@ const operationOf = (path: string): Operation => {
   return operation;
 };
 
-/** The schema of a component, able to check an answer. */
+/** The schema of a component, able to validate an answer. */
 const componentOf = (name: string): z.ZodType =>
   z.fromJSONSchema({ ...document.components.schemas[name], additionalProperties: false } as JsonSchema);
 
@@ -61,7 +61,7 @@ test('every reference in it leads somewhere', () => {
   }
 });
 
-test('its parameters are those that requests are held to', () => {
+test('its parameters are those that requests are validated against', () => {
   const { parameters } = operationOf('/v1/users/{user}/recommendations/{surface}');
   expect(parameters.map(({ name, in: where, required = false }) => [name, where, required])).toEqual(
     expect.arrayContaining([
@@ -87,7 +87,7 @@ test('a real answer fits its schema', async () => {
   expect(componentOf('Recommendations').safeParse({ ...(body as object), source: 'guess' }).success).toBe(false);
 });
 
-test('a real answer that is expanded fits it too: what is known of an item is an object, of any members', async () => {
+test('a real expanded answer fits it, too: item metadata is an object with any members', async () => {
   const schema = componentOf('Recommendations');
   const body = (await (await edge.get('/v1/me/recommendations/home?expand=items')).json()) as { items: object[] };
   expect(body.items[0]).toHaveProperty('metadata');
@@ -113,7 +113,7 @@ describe('a batch', () => {
     { user: 'ann', surface: 'home', offset: 1 },
   ];
 
-  test('has a body that fits its schema, and what does not fit is refused in its place', async () => {
+  test('has a body that fits its schema, and other reads are refused in their place', async () => {
     const readSchema = componentOf('Read');
     expect(reads.map((read) => readSchema.safeParse(read).success)).toEqual([true, true, false]);
     expect((await readBatch(edge, reads)).map(({ problem }) => problem?.code)).toEqual([

@@ -1,4 +1,4 @@
-// One read from end to end: which caches are asked in which order, what they keep, and for how long.
+// One read from end to end: the order of the caches, their content and its lifetime.
 import { beforeEach, describe, expect, test } from 'vitest';
 import { drive } from '../support/drive.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
@@ -38,7 +38,7 @@ describe('a read', () => {
     expect(edge.counters.get('edge_isolate_hits_total')).toBe(1);
   });
 
-  test('is served from the data centre once the isolate is gone, and is promoted', async () => {
+  test('is served from the data centre after the isolate has ended, and is promoted', async () => {
     const first = await edge.get(PATH);
     edge.loseIsolate();
     edge.clock.advance(4_999);
@@ -62,7 +62,7 @@ describe('a read', () => {
     expect(edge.counters.get('edge_stale_if_error_total')).toBe(1);
   });
 
-  test('does not get a list that expired while the regions were asked', async () => {
+  test('does not get a list that expires during the calls to the regions', async () => {
     await edge.get(PATH);
     edge.clock.advance(30 * HOUR_MS - 1_000);
     await edge.get(PATH, { sub: 'warms-the-manifest' });
@@ -84,7 +84,7 @@ describe('a read', () => {
     expect(await response.text()).toContain('"new:1"');
   });
 
-  test('of a user without a list is remembered as such for 30 seconds', async () => {
+  test('for a user without a list is cached as absence for 30 seconds', async () => {
     const path = '/v1/me/recommendations/home?fallback=none';
     const read = () => edge.get(path, { sub: 'nobody', expiresInSeconds: 86_400 });
     expect((await read()).status).toBe(404);
@@ -97,7 +97,7 @@ describe('a read', () => {
     expect(edge.origins.listReads()).toHaveLength(2);
   });
 
-  test('of absence is shared by the isolates of a data centre', async () => {
+  test('with absence is shared by the isolates of a data centre', async () => {
     await edge.get(`${PATH}?fallback=none`, { sub: 'nobody' });
     edge.loseIsolate();
     await edge.get(`${PATH}?fallback=none`, { sub: 'nobody' });
@@ -177,7 +177,7 @@ describe('a cache that is in trouble', () => {
     expect(cacheStatus(response)).toBe(
       'origin-asia; fwd=miss; fwd-status=200, colo; fwd=miss; stored; detail=error, isolate; fwd=miss; stored',
     );
-    // The manifest and the list, each looked for and stored.
+    // The manifest and the list, each looked up and stored.
     expect(broken.counters.get('edge_tier_errors_total')).toBe(4);
     expect(cacheStatus(await broken.get(PATH))).toBe('isolate; hit; ttl=21600');
   });

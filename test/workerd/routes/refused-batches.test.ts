@@ -1,4 +1,4 @@
-// Batches that are refused, from a table: as a whole, or one read in its place while its neighbours are answered.
+// A table of refused batches: refused as a whole, or one read in its place while the others are answered.
 import { beforeEach, describe, expect, test } from 'vitest';
 import { isErrorCode, problemOf } from '../../../shared/wire/errors.ts';
 import { batchOptions, POST_PATH, QUERY_PATH, readBatch, sendBatch } from '../support/batches.ts';
@@ -44,7 +44,7 @@ describe.each([
   { method: 'POST', path: POST_PATH },
   { method: 'QUERY', path: QUERY_PATH },
 ])('$method', ({ method, path }) => {
-  test.each(table.requests as RefusedRequest[])('of $name is refused as a whole', async (refused) => {
+  test.each(table.requests as RefusedRequest[])('with $name is refused as a whole', async (refused) => {
     const { body, headers = {}, status = 400, code = 'invalid_request', detail, accepted = {} } = refused;
     const response = await edge.get(path, batchOptions(body, { method, headers, scope }));
     expect(await response.json()).toEqual(problemOfCode(code, status, detail));
@@ -80,7 +80,7 @@ describe('a read in its place', () => {
     },
   );
 
-  test('of half a character is refused in text that is UTF-8', async () => {
+  test('that is half a character is refused in text that is UTF-8', async () => {
     const response = await post('{"reads":[{"user":"\\ud83d","surface":"home"}]}');
     expect(await response.text()).toContain('got \\"\\\\ud83d\\""');
   });
@@ -163,7 +163,7 @@ describe('the size of the body', () => {
     expect(pulls - before).toBeLessThanOrEqual(1);
   });
 
-  test('bounds what is read of a body that does not end', async () => {
+  test('bounds the bytes read of an endless body', async () => {
     let pulls = 0;
     const response = await post(chunked(padded(100 * MAX_BYTES), () => pulls++));
     expect(response.status).toBe(413);
@@ -189,7 +189,7 @@ describe('bytes', () => {
   });
 
   test.each(['application/json; charset=utf-8', 'Application/JSON;charset="UTF-8"', 'application/json ; v=1'])(
-    'of %s are taken',
+    'as %s are accepted',
     async (type) => {
       const headers = { 'content-type': type, 'content-encoding': 'identity' };
       expect((await sendBatch(edge, [good('ann')], { headers })).status).toBe(200);
@@ -208,7 +208,7 @@ describe('methods', () => {
     ['QUERY', POST_PATH, 'POST'],
     ['DELETE', POST_PATH, 'POST'],
     ['QUERY', '/v1/me/recommendations/home', 'GET, HEAD'],
-  ])('%s is not allowed on %s, which says what is', async (method, path, allow) => {
+  ])('%s is not allowed on %s, and the answer names the allowed methods', async (method, path, allow) => {
     const response = await edge.get(path, { method });
     expect([response.status, response.headers.get('allow')]).toEqual([405, allow]);
     expect(response.headers.get('accept-query')).toBe(path === QUERY_PATH ? 'application/json' : null);

@@ -1,4 +1,4 @@
-// Requests that are refused, from a table: the status, the stable code, and a detail that names what was wrong.
+// A table of refused requests: status, stable code, and a detail that names the error.
 import { expect, test } from 'vitest';
 import { isErrorCode, problemOf } from '../../../shared/wire/errors.ts';
 import { createHarness } from '../support/harness.ts';

@@ -1,4 +1,4 @@
-// What the worker tells of itself, and to whom.
+// The worker's status route: its content and its access control.
 import { expect, test } from 'vitest';
 import { COUNTERS } from '../../../shared/runtime/counters.ts';
 import { edgeStatusSchema, STATUS_PATH } from '../../../shared/wire/edge-status.ts';
@@ -33,13 +33,13 @@ test.each([
   expect(body).not.toHaveProperty('regions');
 });
 
-test('a service is told, and nobody keeps the answer', async () => {
+test('a service gets the answer, and no cache may store it', async () => {
   const { response } = await readStatus();
   expect(response.headers.get('cache-control')).toBe('no-store');
   expect(response.headers.get('content-type')).toMatch(/^application\/json/);
 });
 
-test('the regions stand in the order in which this caller would ask them, with what the way there takes', async () => {
+test("the regions are in this caller's order, with the round trip to each", async () => {
   const { status } = await readStatus(createHarness(), near(51.5, -0.1));
   expect(status.regions.map(({ name }) => name)).toEqual(['europe', 'us', 'asia']);
   const roundTripsMs = status.regions.map(({ roundTripMs }) => roundTripMs);
@@ -49,7 +49,7 @@ test('the regions stand in the order in which this caller would ask them, with w
   expect(other.status.regions.map(({ name }) => name)).toEqual(['us', 'europe', 'asia']);
 });
 
-test('for a caller at an unknown place they stand as they are configured', async () => {
+test('for a caller at an unknown place they are in the configured order', async () => {
   const { status } = await readStatus();
   expect(status.regions.map(({ name }) => name)).toEqual(['asia', 'europe', 'us']);
 });
@@ -62,7 +62,7 @@ test('a place that may not be named is refused', async () => {
   expect(await response.json()).toMatchObject({ status: 400, code: 'invalid_request' });
 });
 
-test('every counter is told, with what this isolate has counted', async () => {
+test("every counter is included, with this isolate's count", async () => {
   const edge = createHarness();
   edge.origins.put(keyOf('ann'), makeList('a'));
   for (let i = 0; i < 3; i++) await (await edge.get('/v1/me/recommendations/home')).text();
@@ -76,7 +76,7 @@ test('every counter is told, with what this isolate has counted', async () => {
   });
 });
 
-test('asked for otherwise it says how', async () => {
+test('another method is refused with the allowed ones', async () => {
   const response = await createHarness().get(STATUS_PATH, { ...service, method: 'POST' });
   expect([response.status, response.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
 });

@@ -1,4 +1,4 @@
-// Batches for tests: how they are sent, and what is in their answers.
+// Batch requests for tests, and the parts of their answers.
 import type { GetOptions, Harness } from './harness.ts';
 
 export const POST_PATH = '/v1/recommendations:batch';
@@ -13,7 +13,7 @@ export interface Result {
   readonly [member: string]: unknown;
 }
 
-/** A service's request with this body, whatever it is. */
+/** A service's request with any body. */
 export const batchOptions = (body: BodyInit, options: GetOptions = {}): GetOptions => ({
   sub: 'service',
   scope: 'recs:read:any',

@@ -1,9 +1,8 @@
-// Work that waits on a manual clock, brought to its end.
+// Completion of work that waits on a manual clock.
 import type { ManualClock } from '../../../shared/runtime/clock.ts';
 
 /**
- * Moves the clock on by `stepMs` at a time, with `eachStep` before, until `work` has come to its end; how long that
- * took on the clock.
+ * Advances the clock by `stepMs` at a time, after `eachStep`, until `work` settles. Returns the duration on the clock.
  */
 export async function drive<T>(
   clock: ManualClock,
@@ -17,7 +16,7 @@ export async function drive<T>(
     isDone = true;
   });
   for (let steps = 0; !isDone && steps < 2_000; steps++) {
-    // What goes over RPC takes a few turns of the event loop.
+    // RPC takes a few turns of the event loop.
     for (let turns = 0; turns < 4 && !isDone; turns++) await scheduler.wait(1);
     if (isDone) break;
     eachStep();

@@ -1,5 +1,4 @@
-// A region's object, a real one that is called over RPC, on the clock and the scripted origins of the harness that asks
-// it.
+// A real region object, called over RPC, on the clock and the scripted origins of the harness that calls it.
 
 import { DurableObject, env } from 'cloudflare:workers';
 import type { EdgeConfig } from '../../../edge/config.ts';
@@ -35,7 +34,7 @@ export class HarnessRegionCache extends DurableObject<object> {
   }
 }
 
-/** Timers of `clock` that go off in the context of the object that set them. */
+/** Timers of `clock` that fire in the context of the object that set them. */
 const ownTimers = (clock: Clock): Clock => ({
   now: () => clock.now(),
   monotonicNow: () => clock.monotonicNow(),
@@ -54,7 +53,7 @@ const ownTimers = (clock: Clock): Clock => ({
   },
 });
 
-/** Objects of a harness's own, which live as long as the test file. */
+/** Objects of one harness. They live as long as the test file. */
 export function registerRegionCaches(harness: string, registered: Registered): FindObject {
   harnesses.set(harness, registered);
   const { HARNESS_REGION_CACHE: namespace } = env as unknown as {

@@ -1,4 +1,4 @@
-// The worker's app on a manual clock, with scripted origins and the real Cache API of workerd under a host of its own.
+// The worker's app on a manual clock, with scripted origins and workerd's real Cache API under a host of its own.
 
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test';
 import { createApp } from '../../../edge/app.ts';
@@ -19,22 +19,22 @@ export const TEST_REGIONS = [
   { name: 'us', origin: 'https://us.test', locationHint: 'enam', latitude: 41.26, longitude: -95.86 },
 ];
 
-/** With nobody to fail over to or to hedge with: what waits, waits for the one there is. */
+/** One region, without failover and hedging: reads wait for it. */
 export const ONE_REGION = { REGIONS: JSON.stringify(TEST_REGIONS.slice(0, 1)) };
 
-/** Without objects of regions: what they add has tests of its own. */
+/** Without region objects: they have tests of their own. */
 export const TEST_ENV = {
   ENVIRONMENT: 'local',
   REGIONS: JSON.stringify(TEST_REGIONS),
   TOKEN_SECRET,
   ORIGIN_SECRET,
   REGION_TIER: 'off',
-  // What it adds has tests of its own, and calls that others would have to count.
+  // Off: it has tests of its own, and other tests would have to count its calls.
   POPULAR_WARM_SECONDS: '0',
 };
 
 export interface GetOptions extends Partial<TokenOptions> {
-  /** Instead of a signed token; null for no token at all. */
+  /** Instead of a signed token; null for no token. */
   readonly authorization?: string | null;
   readonly headers?: Readonly<Record<string, string>>;
   readonly method?: string;
@@ -45,9 +45,9 @@ export interface GetOptions extends Partial<TokenOptions> {
 
 /** One isolate of the worker. */
 export interface Isolate {
-  /** Answers, and waits for the work that the request left in the background. */
+  /** Answers, and waits for the request's background work. */
   get(path: string, options?: GetOptions): Promise<Response>;
-  /** Answers; the background work may go on. */
+  /** Answers; background work may continue. */
   send(path: string, options?: GetOptions): Promise<Response>;
 }
 
@@ -58,9 +58,9 @@ export interface Harness extends Isolate {
   readonly logs: { event: string; fields: LogFields }[];
   readonly config: EdgeConfig;
   readonly keyOrigin: string;
-  /** A further isolate, in a data centre of its own; clock, origins and objects of regions are the same. */
+  /** Another isolate in its own data centre, with the same clock, origins and region objects. */
   addIsolate(): Isolate;
-  /** Forgets everything that lives in the isolate; the data centre's cache stays. */
+  /** Clears the isolate's memory; the data centre's cache remains. */
   loseIsolate(): void;
 }
 
@@ -68,14 +68,11 @@ interface HarnessOptions {
   readonly env?: object;
   readonly openCache?: () => Promise<Cache>;
   readonly fetch?: (url: string, init: RequestInit) => Promise<Response>;
-  /** Of another harness, to be its neighbour in one data centre. Default: one of its own. */
+  /** Another harness in the same data centre. Default: a new data centre. */
   readonly keyOrigin?: string;
-  /** 0 to 1, what chance says. Default: always 0, so that lifetimes are whole and nothing is refreshed early. */
+  /** Random number from 0 to 1. Default: always 0, so that lifetimes are whole and no entry is refreshed early. */
   readonly random?: () => number;
-  /**
-   * How objects of regions are found. Default: REGION_CACHE's, with the harness's clock and origins, when REGION_TIER
-   * is on.
-   */
+  /** Lookup of region objects. Default: REGION_CACHE's, with the harness's clock and origins, if REGION_TIER is on. */
   readonly findObject?: (found: FindObject) => FindObject | undefined;
 }
 

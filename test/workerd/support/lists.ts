@@ -15,7 +15,7 @@ export function makeList(label: string, count = 100, generation = GENERATION): S
   return { kind: 'list', bytes: encodeUtf8(items.join(ITEM_SEPARATOR)), generation, digest: `digest-${label}` };
 }
 
-/** As makeList, with what is known of every item but the second. */
+/** As makeList, with metadata of every item but the second. */
 export function makeExpandedList(label: string, count = 100, generation = GENERATION): StoredList {
   const items = Array.from({ length: count }, (_, i) => {
     const item = encodeItem(`${label}:${i + 1}`, String(1 - i / 1000));
@@ -57,5 +57,5 @@ export const keyOf = (
   user,
 });
 
-/** As keyOf, for the list with what is known of its items. */
+/** As keyOf, for the expanded list. */
 export const expandedKeyOf = (...of: Parameters<typeof keyOf>): ListKey => ({ ...keyOf(...of), expand: 'items' });

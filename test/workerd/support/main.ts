@@ -1,3 +1,3 @@
-// The module that tests run as: the worker as it is deployed, and beside it the region's objects of harnesses.
+// Main module of the tests: the deployed worker and the harnesses' region objects.
 export { default, RegionCache } from '../../../edge/worker.ts';
 export { HarnessRegionCache } from './harness-region-cache.ts';

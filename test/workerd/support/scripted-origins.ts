@@ -1,4 +1,4 @@
-// Origins that behave as a test says, behind the same `fetch` that the worker calls. They keep what they were asked.
+// Scripted origins behind the `fetch` of the worker. They record their requests.
 
 import { type ListKey, makeCacheKey } from '../../../shared/domain/keys.ts';
 import type { Manifest } from '../../../shared/domain/manifest.ts';
@@ -13,10 +13,10 @@ import {
 import { turnUntil } from './turns.ts';
 
 /**
- * How a region answers: as it should; as it should, or with a 503, but not before `release`; with a status; not at all
- * (`hangs-on`: deaf to its abort signal too); with bytes that mean nothing; with failures for real users only; its
- * table being out of reach, with failures for every key, or that of items, for those that are expanded; or, having too
- * much to do, with failures for what nobody waits for, `slow-sheds` not before `release`.
+ * Behaviour of a region: normal; normal or 503, but not before `release`; a fixed status; no answer (`hangs-on`:
+ * ignores the abort signal too); malformed bytes; failures for real users only; an unreachable table, with failures for
+ * every key or for the items of expanded ones; or overload, with failures for background reads (`slow-sheds`: not
+ * before `release`).
  */
 export type Behaviour =
   | 'up'
@@ -34,10 +34,7 @@ export type Behaviour =
   | 'sheds'
   | 'slow-sheds';
 
-/**
- * Whether an origin answers from memory what is young enough for who asks, or whatever it holds; or reads everything
- * anew.
- */
+/** Whether an origin answers from memory with values young enough for the caller, with any value, or never. */
 export type Memory = 'heeds-max-age' | 'ignores-max-age' | 'none';
 
 export interface OriginCall {
@@ -53,23 +50,23 @@ export interface ScriptedOrigins {
   readonly calls: OriginCall[];
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>;
   /**
-   * Makes `region` (or all) behave so, for list reads, manifests, or both; for so many `times` each, and then as it
-   * should. Default: for good.
+   * Sets the behaviour of `region` (or all), for list reads, manifests or both. It applies to `times` calls each; then
+   * the behaviour is normal. Default: no limit.
    */
   behave(behaviour: Behaviour, options?: { region?: string; path?: string; times?: number }): void;
-  /** Lets go of the answers of the slow: they hold what was there when they were asked for. */
+  /** Releases the answers of slow regions. They contain the values of the time of the request. */
   release(): void;
   publish(manifest: Manifest, region?: string): void;
   /**
-   * Into the tables of all regions; an age is that of what was read of it elsewhere, the items of an expanded list for
-   * one.
+   * Writes to the tables of all regions. An age is that of a part read elsewhere, for example the items of an expanded
+   * list.
    */
   put(key: ListKey, list: AgedValue): void;
-  /** What origins keep of what they read from now on. Default: nothing. */
+  /** Caching of origins from now on. Default: none. */
   remember(memory: Memory): void;
   /** Settles at the next call to `region`. */
   arrival(region: string): Promise<void>;
-  /** Regions that were asked for lists, in order. */
+  /** Regions in the order of their list requests. */
   listReads(): string[];
   manifestReads(): string[];
 }
@@ -197,7 +194,7 @@ export function createScriptedOrigins(manifest: Manifest, clock: Pick<Clock, 'no
   };
 }
 
-/** `value` as it is told from memory. */
+/** `value` as answered from memory. */
 const addAge = (value: AgedValue, byMs: number, { expand }: ListKey): AgedValue => {
   const { ageMs = 0, itemsAgeMs = 0 } = value;
   return { ...value, ageMs: ageMs + byMs, ...(expand === undefined ? {} : { itemsAgeMs: itemsAgeMs + byMs }) };

@@ -1,6 +1,5 @@
-// Three regions on a manual clock, each so many ms away and as broken as a test says, behind the real choice of
-// regions, with its hedges, failovers, ejections and budget. Requests come at a steady rate, each for one key of its
-// own.
+// Three regions on a manual clock with scripted latencies and faults, behind the real choice of regions: hedges,
+// failovers, ejections and budget. Requests arrive at a steady rate, each for its own key.
 
 import type { LoadResult } from '../../../edge/reads/list-source.ts';
 import type { Call } from '../../../edge/request/call.ts';
@@ -17,8 +16,8 @@ import { TEST_REGIONS } from './harness.ts';
 import { keyOf, makeList } from './lists.ts';
 
 /**
- * How a region answers: `latencyMs` is added to the way there, `share` of attempts only; `hang` is no answer before the
- * attempt's time is up.
+ * Behaviour of a region: `latencyMs` is added to the round trip, for `share` of the attempts only. `hang`: no answer
+ * within the attempt's timeout.
  */
 export interface Fault {
   readonly kind?: 'error' | 'hang' | 'shed';
@@ -136,7 +135,10 @@ export function simulateRegions({
     });
   }
 
-  /** `perSecond` requests, evenly, for `ms`; `each` is called before every ms. Resolves when all are answered. */
+  /**
+   * Sends `perSecond` requests at equal intervals for `ms`; `each` runs before every millisecond. Resolves after all
+   * answers.
+   */
   async function offer(
     perSecond: number,
     ms: number,
@@ -154,7 +156,7 @@ export function simulateRegions({
         void ask(answers, deadlineMs).then(() => open--);
       }
       clock.advance(1);
-      // What follows from an answer takes some turns of the microtask queue.
+      // The effects of an answer take some turns of the microtask queue.
       for (let turn = 0; turn < 12; turn++) await undefined;
     }
     const took = answers.map(({ tookMs }) => tookMs).sort((a, b) => a - b);

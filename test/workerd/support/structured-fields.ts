@@ -1,4 +1,4 @@
-// Cache-Status as an independent reader of RFC 9651 sees it. Throws for a value that is not a list of tokens.
+// An independent parser of Cache-Status (RFC 9651). Throws for a value that is not a list of tokens.
 import { parseList, Token } from 'structured-headers';
 
 export interface Member {

@@ -1,4 +1,4 @@
-// Tokens for tests: good ones, and every way to be a bad one.
+// Tokens for tests: valid ones, and every kind of invalid one.
 import { SignJWT } from 'jose';
 import { LISTENER_AUDIENCE } from '../../../shared/domain/identity.ts';
 import { encodeUtf8 } from '../../../shared/runtime/bytes.ts';
@@ -12,7 +12,7 @@ export interface TokenOptions {
   readonly audience?: string | string[];
   readonly issuer?: string;
   readonly secret?: string;
-  /** Seconds from `nowMs`; null for a token without an end. */
+  /** Seconds from `nowMs`; null for a token without an expiry. */
   readonly expiresInSeconds?: number | null;
   readonly nowMs: number;
 }

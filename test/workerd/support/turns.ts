@@ -1,7 +1,7 @@
-// Waiting, in the context that waits, for what happens in another: workerd does not let one Durable Object settle what
-// another awaits, and tests run in one themselves.
+// Polling, in the waiting context, for an event in another one: workerd does not let one Durable Object settle a
+// promise of another, and tests run in one themselves.
 
-/** Resolves once `isReached`, asked at every turn; rejects after so many turns that it will not be. */
+/** Resolves when `isReached` is true, checked at every turn. Rejects after the maximum number of turns. */
 export async function turnUntil(isReached: () => boolean): Promise<void> {
   for (let turns = 0; !isReached(); turns++) {
     if (turns > MAX_TURNS) throw new Error('expected what was waited for to happen, got nothing');

@@ -1,11 +1,11 @@
-// What every tier promises, run on each of them.
+// The contract of every tier.
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Tier } from '../../../edge/tiers/tier.ts';
 import type { Entry } from '../../../shared/caching/entry.ts';
 import { makeCacheKey } from '../../../shared/domain/keys.ts';
 import { keyOf, makeList } from '../support/lists.ts';
 
-/** `make` builds an empty tier whose clock stands at `nowMs`. */
+/** `make` builds an empty tier whose clock is at `nowMs`. */
 export function tierContract(name: string, make: () => { tier: Tier; nowMs: number }): void {
   describe(`the tier ${name}`, () => {
     let tier: Tier;
@@ -59,13 +59,13 @@ export function tierContract(name: string, make: () => { tier: Tier; nowMs: numb
       expect(bytes?.buffer.byteLength).toBe(3);
     });
 
-    test('replaces what it held', async () => {
+    test('replaces an earlier entry', async () => {
       await tier.set(key, entryOf(makeList('old')));
       await tier.set(key, entryOf(makeList('new', 3)));
       expect(await tier.get(key)).toEqual(entryOf(makeList('new', 3)));
     });
 
-    test('forgets what is deleted, and only that', async () => {
+    test('forgets a deleted entry, and only that one', async () => {
       const other = makeCacheKey(keyOf('bob'));
       await tier.set(key, entryOf(makeList('a')));
       await tier.set(other, entryOf(makeList('b')));

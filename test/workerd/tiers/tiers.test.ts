@@ -1,4 +1,4 @@
-// The tiers: the contract on each of them, what is particular to one, and the chain above them.
+// The tiers: the contract on each, the specifics of each, and the chain above them.
 
 import { createExecutionContext, runInDurableObject, waitOnExecutionContext } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
@@ -30,7 +30,7 @@ tierContract('isolate', () => ({
 tierContract('colo', () => ({ tier: makeColo(), nowMs: clock.now() }));
 tierContract('region', () => ({ tier: makeRegion(), nowMs: clock.now() }));
 
-/** The memory of an object of its own, in the object. */
+/** The memory tier of a new object, inside the object. */
 function makeRegion(): Tier {
   const { REGION_CACHE: namespace } = env as unknown as { REGION_CACHE: DurableObjectNamespace<RegionCache> };
   const stub = namespace.getByName(`contract-${hosts++}`);
@@ -54,7 +54,7 @@ const entryFor = (ms: number, label = 'a', count = 10): Entry => ({
 });
 
 describe('the isolate’s memory', () => {
-  test('is bounded by bytes, keys and bookkeeping included, and lets go of what was used least recently', async () => {
+  test('is bounded by bytes, keys and bookkeeping included, and evicts the least recently used entry', async () => {
     const tier = createMemoryTier({ name: 'isolate', maxBytes: 10_000 });
     const entry: Entry = { ...entryFor(1_000), value: { ...makeList('a'), bytes: new Uint8Array(1_000) } };
     for (let i = 0; i < 6; i++) await tier.set(`key-${i}`, entry);
@@ -67,7 +67,7 @@ describe('the isolate’s memory', () => {
     expect(held).toEqual([false, true, true, true, true, true, true]);
   });
 
-  test('does not take an entry larger than itself', async () => {
+  test('does not store an entry larger than itself', async () => {
     const tier = createMemoryTier({ name: 'isolate', maxBytes: 500 });
     await tier.set('key', entryFor(1_000));
     expect(await tier.get('key')).toBeUndefined();
@@ -94,7 +94,7 @@ describe('the data centre’s cache', () => {
     expect(headers?.get('earshot-digest')).toBe('digest-a');
   });
 
-  test('does not store what is expired already', async () => {
+  test('does not store an expired entry', async () => {
     await tier.set('s/v/1/expired', entryFor(-1));
     expect(await match('s/v/1/expired')).toBeUndefined();
   });
@@ -256,7 +256,7 @@ describe('the chain', () => {
       state: 'fresh',
       tiers: [{ outcome: 'miss' }, { outcome: 'error' }, { outcome: 'hit' }],
     });
-    // TierLookup, and given what the one below it had.
+    // One error at the lookup, and one at the promotion of the lower tier's entry.
     expect(counters.get('edge_tier_errors_total') - before).toBe(2);
   });
 
@@ -270,7 +270,7 @@ describe('the chain', () => {
     expect(counters.get('edge_tier_errors_total') - before).toBe(1);
   });
 
-  test('looks into the nearest tier again before it asks the others', async () => {
+  test('looks up the nearest tier again before the others', async () => {
     const context = createExecutionContext();
     const chain = chainOf([broken]);
     expect(chain.lookupNearest('key', 0)).toMatchObject({ state: 'missing' });

@@ -1,4 +1,4 @@
-// The time that a caller has: it may say so, and nothing goes on beyond it.
+// The caller's deadline: a caller may set it, and no work continues beyond it.
 import { beforeEach, describe, expect, test } from 'vitest';
 import { drive } from '../support/drive.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
@@ -17,8 +17,8 @@ beforeEach(async () => {
 
 const within = (ms: string) => ({ headers: { 'earshot-deadline-ms': ms } });
 
-describe('a caller who has less time than the worker would take', () => {
-  test('says so, and each hop is told of its part', async () => {
+describe("a caller with a shorter deadline than the worker's", () => {
+  test('states it, and each hop gets its share', async () => {
     await edge.get(PATH, within('300'));
     expect(edge.origins.calls.at(-1)?.headers.get('earshot-deadline-ms')).toBe('100');
   });
@@ -40,7 +40,7 @@ describe('a caller who has less time than the worker would take', () => {
     expect(edge.origins.calls.at(-1)?.headers.get('earshot-deadline-ms')).toBe('1666');
   });
 
-  test('and none left is answered 504, before anybody is asked', async () => {
+  test('and no time left gets 504 before any region is asked', async () => {
     const before = edge.origins.calls.length;
     const response = await edge.get(PATH, within('0'));
     expect([response.status, await response.json()]).toMatchObject([504, { code: 'deadline_exceeded' }]);
@@ -58,12 +58,12 @@ describe('a caller who has less time than the worker would take', () => {
   });
 });
 
-test('a region that cannot answer in what is left is not asked', async () => {
+test('a region that cannot answer in the remaining time is not asked', async () => {
   const regions = simulateRegions();
   await regions.offer(200, 2_000);
   const before = regions.attempts.length;
   const hurried = await regions.offer(200, 1_000, undefined, 8);
   expect(hurried.failed).toBe(hurried.requests);
-  // The others are not measured: nothing is known that would speak against them.
+  // The other regions have no measurements, so no estimate rules them out.
   expect(regions.attempts.slice(before).filter(({ region }) => region === 'asia')).toEqual([]);
 });

@@ -1,4 +1,4 @@
-// Which region is asked: the nearest first, the next when it fails, each once, and none beyond the deadline.
+// The regions of a read: the nearest first, the next after a failure, each once, and none after the deadline.
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createHarness, type Harness } from '../support/harness.ts';
 import { keyOf, makeList } from '../support/lists.ts';
@@ -97,7 +97,7 @@ describe('a region that fails', () => {
 });
 
 describe('the deadline', () => {
-  test('is shared by the regions that are left, so that each is asked, and ends a read in which all of them hang', async () => {
+  test('is divided among the remaining regions, so that each gets an attempt, and ends a read if all of them hang', async () => {
     await edge.get(PATH, { sub: 'warms-the-manifest' });
     edge.origins.behave('hangs', { path: LISTS });
     const from = edge.origins.calls.length;
@@ -145,7 +145,7 @@ describe('the deadline', () => {
     expect(edge.origins.listReads()).toEqual(['us', 'us']);
   });
 
-  test('that has passed lets no further region be asked', async () => {
+  test('that has passed prevents further attempts', async () => {
     edge = createHarness({ env: { REQUEST_DEADLINE_MS: '1500' } });
     await edge.get(PATH, { sub: 'warms-the-manifest' });
     edge.origins.behave('hangs', { path: LISTS });
@@ -159,7 +159,7 @@ describe('the deadline', () => {
   });
 });
 
-describe('an origin is told', () => {
+describe('a request to an origin carries', () => {
   test('the trace that the caller is in, when it is one', async () => {
     const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
     await edge.get(PATH, { headers: { traceparent } });

@@ -1,5 +1,5 @@
-// What happens when regions break under 200 reads a second: on a manual clock, by counters, against regions that are
-// simulated and a choice of regions that is not.
+// Failing regions under 200 reads per second, on a manual clock, by counters. The regions are simulated; the choice of
+// regions is real.
 
 import { describe, expect, test } from 'vitest';
 import { NOWHERE } from '../../../edge/request/place.ts';
@@ -9,7 +9,7 @@ import { type Fault, p99Of, simulateRegions } from '../support/simulated-regions
 const PER_SECOND = 200;
 const RESERVE = 250;
 
-/** Warm: the isolate knows what the regions usually take. */
+/** Warm: the isolate knows the usual latency of the regions. */
 async function setUp(seed = 1) {
   const regions = simulateRegions({ seed });
   const healthy = await regions.offer(PER_SECOND, 5_000);
@@ -43,7 +43,7 @@ describe.each(faults)('the nearest region %s', (_what, fault) => {
     const failedBefore = counters.get('edge_failovers_total') + counters.get('edge_hedges_won_total');
     const ejectedAfterMs = (ejected?.atMs ?? Number.POSITIVE_INFINITY) - brokenAtMs;
     expect(ejectedAfterMs <= 1_000 || failedBefore <= CONSECUTIVE).toBe(true);
-    // From 2 s on: what the next region takes, and nobody is sent to the broken one but probes.
+    // From 2 s on: the latency of the next region, and only probes reach the broken one.
     const later = broken.answers.filter(({ atMs }) => atMs >= brokenAtMs + 2_000);
     expect(p99Of(later)).toBeLessThanOrEqual(2 * toNext.p99Ms);
 
@@ -76,7 +76,7 @@ test('two of three regions are black holes: no answer fails', async () => {
   const report = await offer(PER_SECOND, 10_000, () => {
     least = Math.min(least, routing.status(NOWHERE).budget.tokens);
   });
-  // What both cost until they are ejected; the reserve is for ten times the reads.
+  // The cost of both until their ejection; the reserve suffices for ten times the reads.
   expect(RESERVE - least).toBeLessThan(30);
   expect(report.failed).toBe(0);
   expect(p99Of(report.answers.slice(400))).toBeLessThan(300);
@@ -127,7 +127,7 @@ test('a region that flaps, up and down every 2 s for 5 minutes, costs no failed 
   expect(report.requests).toBe(60_000);
 });
 
-test('a region that sheds is not ejected, is not hedged against, and is left to those who have no other', async () => {
+test('a region that sheds is not ejected, gets no hedges, and keeps only the reads without another region', async () => {
   const { offer, setFault, log, counters } = await setUp();
   setFault({ kind: 'shed', share: 0.5 }, 'asia');
   const hedges = counters.get('edge_hedges_total');
@@ -137,7 +137,7 @@ test('a region that sheds is not ejected, is not hedged against, and is left to 
   expect(report.attemptsAt('europe')).toBeLessThanOrEqual(0.1 * report.requests + RESERVE);
 });
 
-test('who is outrun is cancelled', async () => {
+test('the losing attempt is cancelled', async () => {
   const { offer, setFault, attempts } = await setUp();
   const before = attempts.length;
   setFault({ kind: 'hang' }, 'asia');

@@ -1,5 +1,5 @@
-// Origins that answer from memory: what they give is as old at the edge as it is with them, and neither an erasure nor
-// a refresh is answered with what is from before it.
+// Origins that answer from memory: the edge keeps the age of their values, and neither an erasure nor a refresh gets an
+// earlier value.
 import { beforeEach, describe, expect, test } from 'vitest';
 import { makeUserHash } from '../../../shared/domain/keys.ts';
 import { readBatch } from '../support/batches.ts';
@@ -42,7 +42,7 @@ describe('a list from the memory of an origin', () => {
     expect((await read()).cache).toMatch(new RegExp(`^colo; hit; ttl=${(FRESH_MS - AGE_MS) / 1000}`));
   });
 
-  test('is told with its age, as what any cache held is', async () => {
+  test('has an Age, like a list from any cache', async () => {
     expect((await edge.get(PATH)).headers.get('age')).toBe('0');
     edge.clock.advance(4_000);
     expect((await edge.get(PATH)).headers.get('age')).toBe('4');
@@ -68,7 +68,7 @@ test('absence from the memory of an origin is believed for as long as is left of
   expect((await read(edge, 'nobody')).status).toBe(200);
 });
 
-test('a refresh is not answered with what the origin had when the list was read that is to be replaced', async () => {
+test('a refresh does not get the origin’s value from before the list that it replaces', async () => {
   await read();
   edge.clock.advance(FRESH_MS);
   edge.origins.put(keyOf('ann'), makeList('new'));
@@ -83,7 +83,7 @@ describe.each([
 ])('an erased user, %s,', (_, env) => {
   beforeEach(() => setUp(env));
 
-  test('is not served what an origin remembers from before, and is what it remembers from after', async () => {
+  test("does not get an origin's earlier value, and gets its later one", async () => {
     await read(edge.addIsolate());
     edge.clock.advance(AGE_MS);
     erase('ann');
@@ -95,7 +95,7 @@ describe.each([
     expect((await read(edge.addIsolate())).body).toContain('"after:1"');
   });
 
-  test('is not served it either by way of one who does not know of the erasure yet', async () => {
+  test('does not get it through a caller that does not know the erasure yet', async () => {
     await read(edge.addIsolate());
     edge.clock.advance(AGE_MS);
     await read(edge, 'warms-the-manifest');
@@ -110,7 +110,7 @@ describe.each([
   });
 });
 
-describe('an origin that gives older lists than it is asked for', () => {
+describe('an origin that returns lists older than requested', () => {
   beforeEach(async () => {
     edge.origins.remember('ignores-max-age');
     edge.origins.put(keyOf('bob'), makeList('b'));
@@ -120,7 +120,7 @@ describe('an origin that gives older lists than it is asked for', () => {
     edge.origins.put(keyOf('ann'), makeList('after'));
   });
 
-  test('is passed over for that list: the next region is asked', async () => {
+  test('is skipped for that list: the next region gets the read', async () => {
     const { body, cache } = await read();
     expect(body).toContain('"after:1"');
     expect(cache).toMatch(
@@ -131,7 +131,7 @@ describe('an origin that gives older lists than it is asked for', () => {
     ]);
   });
 
-  test('is asked for other lists as ever', async () => {
+  test('still gets reads of other lists', async () => {
     const results = await readBatch(
       edge,
       ['ann', 'bob'].map((user) => ({ user, surface: 'home', limit: 1 })),

@@ -1,4 +1,4 @@
-// What an origin says of a list as an entry: how old it is, how long it lives, and what a failure says of the region.
+// An origin's answer as an entry: its age and lifetime, and the meaning of a failure for the region.
 
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { ListRequest, LoadResult } from '../../../edge/reads/list-source.ts';
@@ -32,7 +32,7 @@ beforeEach(() => {
   events = [];
 });
 
-/** What becomes of `requests` when the origin answers so, after TOOK_MS. */
+/** The results of `requests` after the origin gives this answer at TOOK_MS. */
 async function read(requests: readonly ListRequest[], answer: OriginAnswer<ListResult[]>): Promise<LoadResult[]> {
   const readLists = async (_: Region, keys: readonly ListQuery[]): Promise<OriginAnswer<ListResult[]>> => {
     asked = keys;
@@ -80,7 +80,7 @@ describe('an entry', () => {
     });
   });
 
-  test('is older by the age that the origin tells, and its load took what the call took', async () => {
+  test('is older by the origin’s stated age, and its load has the call’s duration', async () => {
     expect(await readEntry(plain, { ...makeList('a'), ageMs: 600_000 })).toMatchObject({
       storedForMs: 600_000,
       freshForMs: TTL_SECONDS * 1000 - 600_000,
@@ -89,7 +89,7 @@ describe('an entry', () => {
     });
   });
 
-  test('of absence is older by its age, too', async () => {
+  test('for absence is older by its age, too', async () => {
     expect(await readEntry(plain, { kind: 'absent', ageMs: 10_000 })).toMatchObject({
       storedForMs: 10_000,
       freshForMs: ABSENT_TTL_MS - 10_000,
@@ -135,7 +135,7 @@ describe('an expanded list', () => {
     });
   });
 
-  test('of items that are too old already is stale when it comes', async () => {
+  test('with items that are too old is stale on arrival', async () => {
     const result = { ...makeExpandedList('a'), itemsAgeMs: ITEM_TTL_MS + 1 };
     expect(await readEntry(expanded, result)).toMatchObject({ freshForMs: -1 });
   });
@@ -150,15 +150,15 @@ describe('an expanded list', () => {
     expect(freshForMs).toBeCloseTo(ITEM_TTL_MS * (1 - JITTER), -1);
   });
 
-  test('is not what the age of items is about when the list alone was asked for', async () => {
+  test('ignores the age of items if only the list was requested', async () => {
     expect(await readEntry(plain, { ...makeList('a'), itemsAgeMs: 100_000 })).toMatchObject({
       freshForMs: TTL_SECONDS * 1000,
     });
   });
 });
 
-describe('an origin is told', () => {
-  test('no more than the key when any answer will do', async () => {
+describe('a request to an origin states', () => {
+  test('only the key if any answer is acceptable', async () => {
     await readOne(plain, makeList('a'));
     expect(asked).toStrictEqual([keyOf('ann')]);
     await readOne({ ...expanded, isBackground: false }, makeExpandedList('a'));
@@ -170,7 +170,7 @@ describe('an origin is told', () => {
     expect(asked).toStrictEqual([{ ...keyOf('ann'), maxAgeMs: 5_000 }]);
   });
 
-  test('that nothing but a read will do, when that moment is now or has not come on this clock', async () => {
+  test("that only a read is acceptable, when that moment is now or in this clock's future", async () => {
     for (const laterMs of [0, 700]) {
       const loaded = await readOne({ ...plain, notBeforeMs: clock.now() + laterMs }, makeList('a'));
       expect(asked[0]?.maxAgeMs).toBe(0);
@@ -178,7 +178,7 @@ describe('an origin is told', () => {
     }
   });
 
-  test('that nobody waits', async () => {
+  test('that the load is in the background', async () => {
     await readOne({ ...plain, isBackground: true }, makeList('a'));
     expect(asked).toStrictEqual([{ ...keyOf('ann'), isBackground: true }]);
   });
@@ -188,7 +188,7 @@ describe('an answer that is older than it may be', () => {
   const bob = { ...plain, key: keyOf('bob') };
   const youngerThan = (ms: number): ListRequest => ({ ...plain, notBeforeMs: clock.now() - ms });
 
-  test('has failed for its key alone, which the next region is asked for, and is told of in the log', async () => {
+  test('fails for its key only, which the next region gets, and is logged', async () => {
     const results = [{ ...makeList('a'), ageMs: 5_000 + TOOK_MS + 1 }, makeList('b')];
     const [outdated, other] = await read([youngerThan(5_000), bob], { kind: 'answered', value: results });
     expect(outdated).toEqual({
@@ -207,7 +207,7 @@ describe('an answer that is older than it may be', () => {
     });
   });
 
-  test('by no more than the call took is taken with its age: it may have been read for that call', async () => {
+  test("is accepted with its age if it exceeds the limit by at most the call's duration: that call may have read it", async () => {
     expect(await readOne(youngerThan(0), { ...makeList('a'), ageMs: TOOK_MS })).toMatchObject({ kind: 'entry' });
     expect(await readOne(youngerThan(5_000), { ...makeList('a'), ageMs: 5_000 })).toMatchObject({ kind: 'entry' });
     expect(events).toEqual([]);
@@ -223,7 +223,7 @@ describe('a failure', () => {
   const overloaded = { kind: 'error', code: 'overloaded' } as const;
   const verdicts = (loaded: readonly LoadResult[]) => loaded.map((each) => each.kind === 'failed' && each.reason);
 
-  test('to read what nobody waits for, for want of room, says nothing of the region', async () => {
+  test('of a background read, for lack of capacity, does not count against the region', async () => {
     const value = [overloaded, overloaded];
     expect(verdicts(await read([background, plain], { kind: 'answered', value }))).toEqual([
       'background-shed',
@@ -232,7 +232,7 @@ describe('a failure', () => {
     expect(events).toEqual([]);
   });
 
-  test('of another kind says of background reads what it says of all', async () => {
+  test('of another kind counts for background reads as for all', async () => {
     const value = [
       { kind: 'error', code: 'unavailable' },
       { kind: 'error', code: 'internal' },
@@ -254,14 +254,14 @@ describe('a failure', () => {
     ]);
   });
 
-  test('of all that somebody waits for is the table’s, and one of background reads alone is not', async () => {
+  test('of all waited-for reads is the table’s, and one of background reads alone is not', async () => {
     await read([background], { kind: 'answered', value: [overloaded] });
     expect(events).toEqual([]);
     await read([plain, plain], { kind: 'answered', value: [overloaded, overloaded] });
     expect(events).toEqual(['table_failed']);
   });
 
-  test('of the call with 503 is the region’s for those who wait, and not for those for whom nobody does', async () => {
+  test('of the call with 503 is the region’s for waited-for reads, and not for background reads', async () => {
     const answer = { kind: 'failed', failure: { reason: 'status', status: 503 } } as const;
     expect(verdicts(await read([background, plain], answer))).toEqual(['background-shed', 'region-unavailable']);
   });

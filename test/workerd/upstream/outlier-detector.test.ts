@@ -1,4 +1,4 @@
-// When a region is left alone, for how long, and how it comes back.
+// Ejection of a region: its condition, duration and end.
 import { describe, expect, test } from 'vitest';
 import { CONSECUTIVE, createOutlierDetector, WINDOW_MS } from '../../../edge/upstream/outlier-detector.ts';
 import { createManualClock } from '../../../shared/runtime/clock.ts';
@@ -102,7 +102,7 @@ describe('an ejected region', () => {
     expect(outliers.status('a')).toMatchObject({ state: 'healthy', attempts: 0, failures: 0 });
   });
 
-  test('is probed again when nobody tells how a probe ended', () => {
+  test('is probed again when the outcome of a probe is not reported', () => {
     const { clock, outliers, eject } = setUp();
     eject('a');
     clock.advance(1_000);
@@ -113,7 +113,7 @@ describe('an ejected region', () => {
     expect(outliers.takeProbe()).toBe('a');
   });
 
-  test('is not told from what was under way before: neither good nor bad outcomes move it', () => {
+  test('ignores the outcomes of earlier attempts, good or bad', () => {
     const { outliers, noteAll, eject, changes } = setUp();
     eject('a');
     noteAll('a', 'xxxxxxxx........');

@@ -1,4 +1,4 @@
-// What a region is expected to take, and the order that follows.
+// The expected latency of a region and the resulting order.
 
 import { describe, expect, test } from 'vitest';
 import { NOWHERE, type Place } from '../../../edge/request/place.ts';
@@ -48,7 +48,7 @@ describe('the order of regions', () => {
     expect(names(trips.order(BERLIN))).toEqual(['us', 'europe', 'asia']);
   });
 
-  test('does not change places for what is about as far, however the means come and go', () => {
+  test('does not swap regions at about the same distance, however their means vary', () => {
     const { trips, observe } = setUp();
     observe(europe, 100);
     observe(us, 100);
@@ -83,15 +83,15 @@ describe('the order of regions', () => {
   });
 });
 
-describe('what a region is expected to take', () => {
-  test('is what was measured, and is that of the place that it was measured from', () => {
+describe('the expected latency of a region', () => {
+  test('is the measured one, and belongs to the place of the measurement', () => {
     const { trips } = setUp();
     for (let i = 0; i < 20; i++) trips.observe('asia', 'NRT', 42);
     expect(trips.expect(asia, { ...TOKYO, name: 'NRT' })).toEqual({ ms: 42, isMeasured: true });
     expect(trips.expect(asia, { ...TOKYO, name: 'FRA' }).isMeasured).toBe(false);
   });
 
-  test('includes, for one that is not measured, what answers take beyond the way elsewhere', () => {
+  test("includes, for an unmeasured region, the other regions' time beyond the round trip", () => {
     const { trips, observe } = setUp();
     const before = trips.expect(us, BERLIN).ms;
     observe(europe, trips.expect(europe, BERLIN).ms + 30);

@@ -1,4 +1,4 @@
-// What an isolate makes of how regions answered, and what a single read makes of that.
+// The effects of a region's answers on an isolate's routing, and of the routing on a single read.
 
 import { describe, expect, test } from 'vitest';
 import type { ListRequest, LoadResult } from '../../../edge/reads/list-source.ts';
@@ -84,7 +84,7 @@ describe('answers that come far later than another region’s would have', () =>
     expect(names(routing.regionsFor(TOKYO))).toEqual(['us', 'europe']);
   });
 
-  test('are not, at a place that nobody knows, when they may just be from far away', () => {
+  test('are not, at an unknown place, when they may just be from far away', () => {
     const { routing } = setUp();
     for (let i = 0; i < 20; i++) routing.recordOutcome(asia, NOWHERE, 'answered', 300);
     expect(names(routing.regionsFor(NOWHERE))).toContain('asia');
@@ -107,7 +107,7 @@ describe('answers that come far later than another region’s would have', () =>
 });
 
 describe('a region that sheds', () => {
-  test('is backing off for as long as it said, half a minute at most, and nobody hedges meanwhile', () => {
+  test('is backing off for its stated time, at most half a minute, and no read hedges meanwhile', () => {
     const { clock, routing } = setUp();
     routing.recordOutcome(asia, NOWHERE, 'shed', 1, 3_000);
     expect([routing.isBackingOff(asia), routing.isBackingOff(us), routing.isShedding()]).toEqual([true, false, true]);
@@ -120,14 +120,14 @@ describe('a region that sheds', () => {
     expect(routing.isShedding()).toBe(false);
   });
 
-  test('is not gone to from another that failed', async () => {
+  test('gets no failover from another region', async () => {
     const { routing, asked, load, makeCall } = setUp(async (region) => [failed(region)]);
     routing.recordOutcome(europe, NOWHERE, 'shed', 1, 3_000);
     await load(makeCall());
     expect(asked.map(({ region }) => region)).toEqual(['asia', 'us']);
   });
 
-  test('a read for which nobody waits says nothing by it: nobody backs off, and a probe that was shed is an answer', async () => {
+  test('a shed background read causes no back-off, and a shed probe is an answer', async () => {
     const rig = setUp(async (region) => [failed(region, { reason: 'background-shed', retryAfterMs: 3_000 })]);
     const { clock, routing, background, eject, load, makeCall } = rig;
     await load(makeCall(), { isBackground: true });
@@ -142,7 +142,7 @@ describe('a region that sheds', () => {
   });
 });
 
-test('a region that failed a request as a whole is not asked for another list in it', async () => {
+test('a region that failed a whole request gets no other list of it', async () => {
   const { asked, load, makeCall } = setUp(async (region) => [failed(region)]);
   const call = makeCall();
   await load(call);
@@ -150,7 +150,7 @@ test('a region that failed a request as a whole is not asked for another list in
   expect(asked.map(({ region }) => region)).toEqual(['asia', 'europe', 'us']);
 });
 
-test('a probe is a read for which nobody waits, as far as the table, and its region is back when it is answered', async () => {
+test('a probe is a background read up to the table, and its answer readmits the region', async () => {
   const rig = setUp(async (region) => [given(region, rig.clock.now())]);
   const { clock, routing, asked, background, eject, load, makeCall } = rig;
   eject(asia);
@@ -165,7 +165,7 @@ test('a probe is a read for which nobody waits, as far as the table, and its reg
   expect(names(routing.regionsFor(NOWHERE))[0]).toBe('asia');
 });
 
-test('what goes on beyond its deadline is counted', async () => {
+test('work beyond its deadline is counted', async () => {
   const rig = setUp(
     (region) =>
       new Promise((resolve) => {

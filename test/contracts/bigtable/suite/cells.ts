@@ -1,4 +1,4 @@
-// Part of the Bigtable contract. What a cell may hold, and what is refused.
+// Part of the Bigtable contract: valid and refused cells.
 import { describe, expect, test } from 'vitest';
 import { gaxOptions, readCells } from '../clients.ts';
 import { type Context, ids, row, T1 } from './context.ts';

@@ -1,4 +1,4 @@
-// What each part of the contract works with: Google's clients, and a table of its own for each test.
+// Context of each part of the contract: Google's clients and a new table per test.
 import type { Bigtable, Instance, Table, v2 } from '@google-cloud/bigtable';
 import { gaxOptions, INSTANCE, INSTANCE_NAME } from '../clients.ts';
 

@@ -1,4 +1,4 @@
-// Part of the Bigtable contract. What each way of deleting takes away, and what it leaves.
+// Part of the Bigtable contract: the cells that each kind of delete removes and keeps.
 import { describe, expect, test } from 'vitest';
 import { gaxOptions, readCells } from '../clients.ts';
 import { type Context, cell, ids, row, T1, T2 } from './context.ts';

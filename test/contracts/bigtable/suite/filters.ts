@@ -1,4 +1,4 @@
-// Part of the Bigtable contract. Versions, and the filters that choose among them.
+// Part of the Bigtable contract: versions and the filters that select them.
 import { describe, expect, test } from 'vitest';
 import { codeOf, gaxOptions, readCells } from '../clients.ts';
 import { type Context, cell, row, T1, T2, T3 } from './context.ts';
@@ -23,7 +23,7 @@ export function filtersContract(context: Context): void {
       return created;
     }
 
-    /** The filter that Earshot reads lists with. */
+    /** Earshot's filter for reads of lists. */
     const newestAtOrBefore = (atMs: number) => ({
       chain: {
         filters: [

@@ -1,4 +1,4 @@
-// Part of the Bigtable contract. Which rows a read gives, and in which order.
+// Part of the Bigtable contract: rows of a read and their order.
 import { describe, expect, test } from 'vitest';
 import { codeOf, gaxOptions, readCells } from '../clients.ts';
 import { type Context, cell, ids, row, T1 } from './context.ts';

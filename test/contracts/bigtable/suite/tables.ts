@@ -1,4 +1,4 @@
-// Part of the Bigtable contract. Tables and their families: made, listed, changed, dropped.
+// Part of the Bigtable contract: tables and families are created, listed, changed and dropped.
 import { describe, expect, test } from 'vitest';
 import { codeOf, gaxOptions, INSTANCE_NAME } from '../clients.ts';
 import { type Context, row } from './context.ts';

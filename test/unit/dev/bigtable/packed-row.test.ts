@@ -1,4 +1,4 @@
-// Rows as they are held: whatever bytes they have come back.
+// Packed rows: all bytes survive the round trip.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { packRow, unpackRow } from '../../../../dev/bigtable/rows/packed-row.ts';

@@ -1,4 +1,4 @@
-// RE2 patterns over bytes, as row filters have them.
+// RE2 patterns over bytes in row filters.
 import { expect, test } from 'vitest';
 import { compileRegex } from '../../../../dev/bigtable/filters/regex.ts';
 

@@ -1,5 +1,4 @@
-// The row store against a plain model: whatever mutations are committed to whatever clusters, each ends with the rows
-// that a map of cells would have, and all with the same ones.
+// The row store against a model: after any mutations in any clusters, all clusters have the rows of a map of cells.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { Instance } from '../../../../dev/bigtable/admin/instance.ts';
@@ -39,7 +38,7 @@ const commits = fc.array(
 );
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
-/** `key/family/qualifier/time` to value: what Bigtable's data model says, said in the plainest way. */
+/** `key/family/qualifier/time` to value: the simplest form of Bigtable's data model. */
 function applyToModel(model: Map<string, string>, key: string, value: string, one: Step): void {
   if (one.kind === 'set') {
     model.set(`${key}/${one.familyName}/${one.qualifier}/${one.micros}`, value);

@@ -1,4 +1,5 @@
-// The root .dev.vars: the cloud of the default state directory writes and removes it, and leaves a person's file alone.
+// The root .dev.vars: the cloud of the default state directory writes and removes it, and never changes a person's
+// file.
 import {
   existsSync,
   mkdirSync,

@@ -21,7 +21,7 @@ function countUp() {
   return async () => `${++count}\n`;
 }
 
-test('what is watched is written at once and then once a second', async () => {
+test('the output is written immediately and then once a second', async () => {
   const { written, pass } = await startWatch({ isTTY: false, make: countUp() });
   expect(written).toEqual(['1\n']);
   await pass(999);
@@ -31,13 +31,13 @@ test('what is watched is written at once and then once a second', async () => {
   expect(written).toEqual(['1\n', '2\n', '3\n']);
 });
 
-test('on a terminal it is written in place of what was there', async () => {
+test('on a terminal it replaces the previous output', async () => {
   const { written, pass } = await startWatch({ isTTY: true, make: countUp() });
   await pass(1000);
   expect(written).toEqual(['\u001b[H\u001b[J1\n', '\u001b[H\u001b[J2\n']);
 });
 
-test('what fails once is told of and tried again', async () => {
+test('a failure is reported and tried again', async () => {
   const answers = [Promise.reject(new Error('the edge does not answer')), Promise.resolve('well again\n')];
   const { written, pass } = await startWatch({ isTTY: false, make: () => answers.shift() ?? Promise.resolve('') });
   await pass(1000);

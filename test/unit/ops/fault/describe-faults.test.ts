@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { describeFaults } from '../../../../ops/fault/describe-faults.ts';
 
-test('faults are told a line each, and what takes none says so', () => {
+test('each fault has a line, and a part without fault injection says so', () => {
   const regions = {
     asia: {},
     europe: { latencyMs: 500, latencyShare: 0.01, jitterMs: 50, errorShare: 0.1, dripBytesPerSecond: 100 },

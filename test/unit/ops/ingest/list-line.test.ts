@@ -14,7 +14,7 @@ describe('parseListLine', () => {
     });
   });
 
-  test('takes the pseudo-user ~popular', () => {
+  test('accepts the pseudo-user ~popular', () => {
     expect(parseListLine('{"user":"~popular","items":[{"id":"a","score":1}]}').user).toBe('~popular');
   });
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createSeenIds } from '../../../../ops/ingest/seen-ids.ts';
 
-test('an id is told apart from a hundred thousand others, and its first line is named', () => {
+test('an id differs from a hundred thousand others, and its first line is named', () => {
   const seen = createSeenIds();
   for (let line = 1; line <= 100_000; line++) expect(seen.add(`user:${line}`, line)).toBeUndefined();
   for (let line = 1; line <= 100_000; line += 997) expect(seen.add(`user:${line}`, 200_000)).toBe(line);

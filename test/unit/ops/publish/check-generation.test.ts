@@ -4,7 +4,7 @@ import type { Variant } from '../../../../shared/domain/manifest.ts';
 
 const DAY = 86_400_000;
 const NOW = Date.UTC(2026, 10, 25);
-/** Generations by the day of November on which they were computed. */
+/** Generations by their day of November. */
 const [G20, G21, G22, G23, G24] = [20, 21, 22, 23, 24].map((day) => Date.UTC(2026, 10, day)) as [
   number,
   number,
@@ -22,7 +22,7 @@ const check = (generation: number, loads: number[], variant?: Variant) =>
   whyNotLoad({ generation, loads, live: variant, nowMs: NOW });
 
 describe('whyNotLoad', () => {
-  test('says nothing against the next generation of every day', () => {
+  test('accepts the next generation of every day', () => {
     const loads: number[] = [];
     for (const generation of [G20, G21, G22, G23]) {
       expect(check(generation, loads, loads.length === 0 ? undefined : live(loads.at(-1) ?? 0))).toBeUndefined();
@@ -30,7 +30,7 @@ describe('whyNotLoad', () => {
     }
   });
 
-  test('says nothing against loading again what did not finish', () => {
+  test('accepts a repeated load after an unfinished one', () => {
     expect(check(G22, [G20, G21, G22], live(G21))).toBeUndefined();
   });
 
@@ -54,11 +54,11 @@ describe('whyNotLoad', () => {
     expect(check(G22, [G22], variant)).toMatch(/is live or was before, and lists under a generation never change/);
   });
 
-  test('refuses what would be collected at once', () => {
+  test('refuses a generation that would be collected immediately', () => {
     expect(check(G20, [G21, G22, G23], live(G23))).toMatch(/is older than the newest 3 \(2026-11-23T/);
   });
 
-  test('refuses a moment that has not come, with a day for clocks that differ', () => {
+  test('refuses a future generation, with a day of tolerance for clock skew', () => {
     expect(check(NOW + DAY, [])).toBeUndefined();
     expect(check(NOW + DAY + 1, [])).toMatch(/is in the future/);
   });

@@ -24,7 +24,7 @@ describe('publishGeneration', () => {
     expect(variantsOf(first)).toEqual([{ name: 'control', weight: 10_000, current: FIRST }]);
   });
 
-  test('gives a later variant none until it is told to', () => {
+  test('gives a later variant no listeners until it gets a weight', () => {
     expect(variantsOf(publish(first, 'knn', FIRST))?.[1]).toEqual({ name: 'knn', weight: 0, current: FIRST });
     expect(variantsOf(publish(first, 'knn', FIRST, { weight: 1000 }))?.[1]?.weight).toBe(1000);
   });
@@ -38,7 +38,7 @@ describe('publishGeneration', () => {
     expect(two.version).toBe(3);
   });
 
-  test('ramps from the generation before when it is told how long', () => {
+  test('ramps from the previous generation if it gets a duration', () => {
     expect(variantsOf(publish(first, 'control', SECOND, { rampMs: 600_000 }))?.[0]).toMatchObject({
       previous: FIRST,
       flip: { startsAtMs: NOW, durationMs: 600_000 },
@@ -63,7 +63,7 @@ describe('publishGeneration', () => {
     expect(publish(first, 'control', FIRST)).toBe(first);
   });
 
-  test('does not touch what it was given', () => {
+  test('does not modify its input', () => {
     const before = structuredClone(first);
     publish(first, 'control', SECOND, { rampMs: 1 });
     expect(first).toEqual(before);
@@ -75,7 +75,7 @@ describe('whyNotPublish', () => {
   const ramping = publish(first, 'control', SECOND, { rampMs: 600_000 });
   const publication = { surface: 'home', variant: 'control', generation: SECOND + 1 };
 
-  test('speaks against another generation while a flip goes on, and says until when', () => {
+  test('refuses another generation during a flip, and names its end', () => {
     expect(whyNotPublish(ramping, publication, NOW + 599_999)).toBe(
       'the flip to 2026-11-23T03:00:00.000Z runs until 2026-11-24T06:10:00.000Z, and another flip would move all listeners at once',
     );

@@ -14,7 +14,7 @@ const healthy = (name: string): RegionStatus => ({
   failures: 0,
 });
 
-test('the status is told in tables, with a dash for what is not known', () => {
+test('the status has tables, with a dash for unknown values', () => {
   const ejected: RegionStatus = {
     ...healthy('us'),
     state: 'ejected',

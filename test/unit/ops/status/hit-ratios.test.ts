@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { computeHits } from '../../../../ops/status/hit-ratios.ts';
 import { createCounters } from '../../../../shared/runtime/counters.ts';
 
-test('each tier is judged by what it was asked for, the origins together', () => {
+test("a tier's hit ratio counts its own lookups, the origins' together", () => {
   const counters = createCounters();
   counters.add('edge_reads_total', 100);
   counters.add('edge_isolate_hits_total', 60);

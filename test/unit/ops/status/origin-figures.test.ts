@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { sumMetrics } from '../../../../ops/status/origin-figures.ts';
 
-test('metrics are summed over their labels, and what is no metric is left out', () => {
+test('metrics are summed over their labels, and other lines are ignored', () => {
   const text = `# HELP earshot_origin_shed_total reads that were not started
 # TYPE earshot_origin_shed_total counter
 earshot_origin_shed_total{reason="queue_full",priority="normal",region="asia"} 2

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { CancellationSource, combineCancellations } from '../../../../shared/caching/cancellation.ts';
 
-test('whoever listens is told once, whoever took it back is not, and whoever comes too late is told at once', () => {
+test('a listener is called once, a removed one never, and a late one immediately', () => {
   const cancellation = new CancellationSource();
   const told: string[] = [];
   cancellation.onCancel(() => told.push('a'));
@@ -14,7 +14,7 @@ test('whoever listens is told once, whoever took it back is not, and whoever com
   expect([cancellation.isCancelled(), told]).toEqual([true, ['a', 'c']]);
 });
 
-test('all are gone when the last one is, and nobody is not gone', () => {
+test('a group is cancelled with its last member, and an empty group is not cancelled', () => {
   const [a, b] = [new CancellationSource(), new CancellationSource()];
   const all = combineCancellations([a, b]);
   a.cancel();

@@ -1,9 +1,9 @@
-// Flights whose loads a test ends by hand.
+// Flights with loads that a test completes.
 
 import { createSingleflight } from '../../../../shared/caching/singleflight.ts';
 import { createManualClock } from '../../../../shared/runtime/clock.ts';
 
-/** A load that a test ends by hand. */
+/** A load that a test completes. */
 function createLoads() {
   const open: { resolve(value: string): void; reject(error: Error): void }[] = [];
   const load = () => new Promise<string>((resolve, reject) => void open.push({ resolve, reject }));
@@ -24,5 +24,5 @@ export function setUp(isFailure?: (value: string) => boolean) {
   return { clock, loads, kept, flights, ask };
 }
 
-/** Lets everything run that waits for nothing but its turn. */
+/** Runs all ready code. */
 export const settle = () => new Promise<void>((resolve) => setImmediate(resolve));

@@ -25,7 +25,7 @@ const timesOf = ({ freshUntilMs, revalidateUntilMs, staleUntilMs }: Entry) => ({
 });
 
 describe('an entry', () => {
-  test('of a list is fresh for the time to live, revalidated for as long or an hour, and kept for a day', () => {
+  test('with a list is fresh for its TTL, revalidated for as long or an hour, and kept for a day', () => {
     expect(timesOf(makeEntry(LIST, 60, times, whole))).toEqual({
       fresh: 60_000,
       revalidate: 60_000,
@@ -38,13 +38,13 @@ describe('an entry', () => {
     });
   });
 
-  test('of absence is fresh for 30 seconds or the time to live, and never served before it is asked for anew', () => {
+  test('with absence is fresh for 30 seconds or the TTL, and never served stale before a new load', () => {
     const window = { revalidate: 0, stale: ABSENT_STALE_WINDOW_MS };
     expect(timesOf(makeEntry(ABSENT, 21_600, times, whole))).toEqual({ fresh: ABSENT_TTL_MS, ...window });
     expect(timesOf(makeEntry(ABSENT, 5, times, whole))).toEqual({ fresh: 5_000, ...window });
   });
 
-  test('of an expanded list is fresh no longer than its oldest item or than the list, and revalidated for as long at most', () => {
+  test('with an expanded list is fresh no longer than its oldest item or the list, and revalidated for at most as long', () => {
     const fromItems = (agoMs: number, ttlSeconds: number) =>
       timesOf(makeEntry(LIST, ttlSeconds, { ...times, itemsStoredAtMs: STORED_AT_MS - agoMs }, whole));
     const window = { revalidate: ITEM_TTL_MS, stale: STALE_WINDOW_MS };
@@ -54,16 +54,16 @@ describe('an entry', () => {
     expect(fromItems(0, 60)).toEqual({ fresh: 60_000, revalidate: 60_000, stale: STALE_WINDOW_MS });
   });
 
-  test('of absence has no items, whatever is said of them', () => {
+  test('with absence ignores item ages', () => {
     const entry = makeEntry(ABSENT, 21_600, { ...times, itemsStoredAtMs: 0 }, whole);
     expect(timesOf(entry)).toEqual({ fresh: ABSENT_TTL_MS, revalidate: 0, stale: ABSENT_STALE_WINDOW_MS });
   });
 
-  test('says when its load began and how long it took', () => {
+  test('records the start and the duration of its load', () => {
     expect(makeEntry(LIST, 60, times, whole)).toMatchObject({ ...times, value: LIST });
   });
 
-  test('lives at most as long as it may and at least nine tenths of that, and its windows are in order', () => {
+  test('lives between nine tenths of its TTL and all of it, and its windows are in order', () => {
     const chance = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
     fc.assert(
       fc.property(fc.constantFrom(LIST, ABSENT), fc.integer({ min: 1, max: 604_800 }), chance, (value, ttl, drawn) => {
@@ -78,7 +78,7 @@ describe('an entry', () => {
     );
   });
 
-  test('holds its list in memory of its own', () => {
+  test('copies its list out of a larger buffer', () => {
     const answer = new Uint8Array(1_000);
     const { value } = makeEntry({ ...LIST, bytes: answer.subarray(10, 20) }, 60, times, whole);
     expect(value.kind === 'list' && value.bytes.buffer.byteLength).toBe(10);
@@ -97,18 +97,18 @@ describe('an early refresh', () => {
     [100, 100],
     [100, 300],
     [1_000, 500],
-  ])('of a list that takes %i ms to get is, with %i ms left, as likely as e^(-left/load)', (loadMs, leftMs) => {
+  ])('for a list that loads in %i ms has, with %i ms left, the likelihood e^(-left/load)', (loadMs, leftMs) => {
     expect(likelihood(loadMs, leftMs)).toBeCloseTo(Math.exp(-leftMs / loadMs), 3);
   });
 
-  test('is certain once the time is up, and never comes for a list that takes no time to get', () => {
+  test('is certain at the end of the TTL, and never happens for a list that loads in no time', () => {
     expect(likelihood(100, 0)).toBe(1);
     expect(likelihood(0, 0)).toBe(1);
     expect(likelihood(0, 1)).toBe(0);
   });
 
-  test('does not come long before the time, whatever chance says', () => {
-    // The largest number below 1 that Math.random gives.
+  test('does not happen long before the end of the TTL, for any random number', () => {
+    // The largest result of Math.random below 1.
     expect(shouldRefreshEarly(entry(100), 60_000 - 4_000, () => 1 - 2 ** -53)).toBe(false);
   });
 });

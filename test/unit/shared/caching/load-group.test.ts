@@ -1,4 +1,4 @@
-// Loads that are asked for one by one and begin together.
+// Loads that are requested one by one and start together.
 import { expect, test } from 'vitest';
 import { createLoadGroup } from '../../../../shared/caching/load-group.ts';
 
@@ -13,7 +13,7 @@ function setUp(
   return { group, calls };
 }
 
-test('what is added before the start is one call, and each gets its own', async () => {
+test('requests added before the start are one call, and each gets its own result', async () => {
   const { group, calls } = setUp();
   const added = ['a', 'b', 'c'].map((load) => group.add(load));
   expect(calls).toEqual([]);
@@ -22,7 +22,7 @@ test('what is added before the start is one call, and each gets its own', async 
   expect(await Promise.all(added)).toEqual(['a!', 'b!', 'c!']);
 });
 
-test('what is added after the start is a call of its own, at once', async () => {
+test('a request added after the start is its own call, immediately', async () => {
   const { group, calls } = setUp();
   const first = group.add('a');
   group.start();
@@ -31,14 +31,14 @@ test('what is added after the start is a call of its own, at once', async () => 
   expect(await Promise.all([first, later, latest])).toEqual(['a!', 'b!', 'c!']);
 });
 
-test('a start with nothing added calls nobody', async () => {
+test('a start without requests makes no call', async () => {
   const { group, calls } = setUp();
   group.start();
   expect(calls).toEqual([]);
   expect(await group.add('late')).toBe('late!');
 });
 
-test('a call that fails fails for all whom it carried, and for nobody else', async () => {
+test('a failed call fails its own requests, and no other', async () => {
   let isFirst = true;
   const { group } = setUp(async (loads) => {
     if (!isFirst) return loads;

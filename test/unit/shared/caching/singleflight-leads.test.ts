@@ -3,8 +3,8 @@ import { CallerCancelled, type Cancellation, CancellationSource } from '../../..
 import { FollowerTimeout } from '../../../../shared/caching/singleflight.ts';
 import { settle, setUp } from './flights.ts';
 
-describe('a load that its leader begins and ends itself', () => {
-  test('is joined as any other, and there is only one of a key', async () => {
+describe('a load that its leader starts and ends itself', () => {
+  test('is joined like any other, and exists once per key', async () => {
     const { ask, flights, loads } = setUp();
     const lead = flights.lead('k');
     expect([flights.lead('k'), flights.has('k'), flights.size()]).toEqual([undefined, true, 1]);
@@ -15,7 +15,7 @@ describe('a load that its leader begins and ends itself', () => {
     expect([loads.count(), flights.size()]).toEqual([0, 0]);
   });
 
-  test('and that fails is taken over by one who followed', async () => {
+  test('is taken over by a follower after a failure', async () => {
     const { ask, flights, loads } = setUp();
     const lead = flights.lead('k');
     const following = [ask(), ask()];
@@ -27,14 +27,14 @@ describe('a load that its leader begins and ends itself', () => {
     expect(loads.count()).toBe(1);
   });
 
-  test('with nobody who follows may fail without a word', async () => {
+  test('may fail silently without followers', async () => {
     const { flights } = setUp();
     flights.lead('k')?.reject(new Error('first'));
     await settle();
     expect(flights.size()).toBe(0);
   });
 
-  test('is overtaken by one that is demanded from a later moment on', () => {
+  test('is replaced by a load with a later demand', () => {
     const { clock, flights } = setUp();
     const first = flights.lead('k');
     clock.advance(10);
@@ -44,7 +44,7 @@ describe('a load that its leader begins and ends itself', () => {
     expect(flights.has('k')).toBe(true);
   });
 
-  test('is gone with the last who waits, unless it is over', () => {
+  test('is cancelled with its last caller, unless it has ended', () => {
     const { flights } = setUp();
     let gone = 0;
     const [left, ended] = [flights.lead('left'), flights.lead('ended')];
@@ -57,7 +57,7 @@ describe('a load that its leader begins and ends itself', () => {
   });
 });
 
-describe('a load whose callers go away', () => {
+describe('a load with callers that cancel', () => {
   function setUpLeaving() {
     const { clock, flights, loads } = setUp();
     let abandoned = 0;
@@ -74,7 +74,7 @@ describe('a load whose callers go away', () => {
     return { ask, clock, flights, loads, abandoned: () => abandoned };
   }
 
-  test('goes on for whoever is left, when its leader has gone', async () => {
+  test('continues for the remaining callers after its leader has cancelled', async () => {
     const { abandoned, ask, loads } = setUpLeaving();
     const leader = new CancellationSource();
     const leading = ask(leader);
@@ -85,7 +85,7 @@ describe('a load whose callers go away', () => {
     expect([(await leading).value, (await following).value, loads.count()]).toEqual(['v', 'v', 1]);
   });
 
-  test('is abandoned once with the last of them, and not joined any more', async () => {
+  test('is cancelled once with its last caller, and not joined any more', async () => {
     const { abandoned, ask, clock, flights, loads } = setUpLeaving();
     const [leader, follower] = [new CancellationSource(), new CancellationSource()];
     const leading = ask(leader);
@@ -103,7 +103,7 @@ describe('a load whose callers go away', () => {
     expect(abandoned()).toBe(1);
   });
 
-  test('is abandoned when the one follower who was left has no time left', async () => {
+  test('is cancelled when its last follower times out', async () => {
     const { abandoned, ask, clock } = setUpLeaving();
     const leader = new CancellationSource();
     void ask(leader);
@@ -114,7 +114,7 @@ describe('a load whose callers go away', () => {
     expect(abandoned()).toBe(1);
   });
 
-  test('goes on for one who never goes, and is not begun for one who has gone', async () => {
+  test('continues for a caller that never cancels, and does not start for a cancelled one', async () => {
     const { abandoned, ask, loads } = setUpLeaving();
     const cancellation = new CancellationSource();
     const leading = ask();
@@ -126,7 +126,7 @@ describe('a load whose callers go away', () => {
     expect([(await leading).value, abandoned(), loads.count()]).toEqual(['v', 0, 1]);
   });
 
-  test('leaves nobody listening when it is over', async () => {
+  test('removes all listeners at its end', async () => {
     const { ask, loads } = setUpLeaving();
     const listening = new Set<() => void>();
     const cancellation: Cancellation = {

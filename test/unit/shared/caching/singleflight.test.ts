@@ -3,7 +3,7 @@ import { FollowerTimeout } from '../../../../shared/caching/singleflight.ts';
 import { settle, setUp } from './flights.ts';
 
 describe('a flight', () => {
-  test('of one key asked by 10 000 at once loads once and gives all the same', async () => {
+  test('loads a key once for 10 000 concurrent callers, and all get the same value', async () => {
     const { ask, loads, flights, clock } = setUp();
     const asked = Array.from({ length: 10_000 }, () => ask());
     await settle();
@@ -15,7 +15,7 @@ describe('a flight', () => {
     expect([flights.size(), clock.pending()]).toEqual([0, 0]);
   });
 
-  test('of one key does not hold up another', async () => {
+  test('does not delay the flight of another key', async () => {
     const { ask, loads } = setUp();
     const [a, b] = [ask('a'), ask('b')];
     loads.open[1]?.resolve('of b');
@@ -24,7 +24,7 @@ describe('a flight', () => {
     expect((await a).value).toBe('of a');
   });
 
-  test('that is over is not joined: the next one loads anew', async () => {
+  test('is not joined after its end: the next call loads again', async () => {
     const { ask, loads } = setUp();
     const first = ask();
     loads.open[0]?.resolve('old');
@@ -34,7 +34,7 @@ describe('a flight', () => {
     expect(await second).toEqual({ value: 'new', isCollapsed: false });
   });
 
-  test('goes on for its followers, and is kept alive, when its leader has gone', async () => {
+  test('continues for its followers, and is kept alive, after its leader has cancelled', async () => {
     const { ask, loads, kept } = setUp();
     void ask();
     const follower = ask();
@@ -43,7 +43,7 @@ describe('a flight', () => {
     expect(await follower).toEqual({ value: 'v', isCollapsed: true });
   });
 
-  test('is left by a follower whose time is up, and only by that one', async () => {
+  test('loses only the follower whose wait timeout ends', async () => {
     const { ask, clock, loads } = setUp();
     const leader = ask();
     const hasty = ask('k', 100);
@@ -58,7 +58,7 @@ describe('a flight', () => {
     expect(clock.pending()).toBe(0);
   });
 
-  test('that fails lets one follower take over, and the others follow that one', async () => {
+  test('lets one follower take over after a failure, and the others follow that one', async () => {
     const { ask, loads } = setUp();
     const leader = ask();
     const followers = Array.from({ length: 100 }, () => ask());
@@ -73,7 +73,7 @@ describe('a flight', () => {
     expect(shared.filter(({ isCollapsed }) => !isCollapsed)).toHaveLength(1);
   });
 
-  test('that fails twice fails for all who wait, without a third load', async () => {
+  test('fails for all followers after two failures, without a third load', async () => {
     const { ask, loads, flights } = setUp();
     const all = Promise.allSettled(Array.from({ length: 100 }, () => ask()));
     loads.open[0]?.reject(new Error('first'));
@@ -85,7 +85,7 @@ describe('a flight', () => {
     expect([loads.count(), flights.size()]).toEqual([2, 0]);
   });
 
-  test('whose value is a failure is tried once more for its followers, who then have to take it', async () => {
+  test('is retried once for its followers if its value is a failure; they accept the second value', async () => {
     const { ask, loads } = setUp((value) => value === 'unreachable');
     const all = Promise.all(Array.from({ length: 3 }, () => ask()));
     loads.open[0]?.resolve('unreachable');
@@ -96,7 +96,7 @@ describe('a flight', () => {
     expect(loads.count()).toBe(2);
   });
 
-  test('a follower that takes over has waited before, and waits no longer than it said in all', async () => {
+  test('keeps the wait timeout of a follower that takes over', async () => {
     const { ask, clock, loads } = setUp();
     void ask().catch(() => undefined);
     void ask();
@@ -113,7 +113,7 @@ describe('a flight', () => {
     loads.open[1]?.resolve('v');
   });
 
-  test('that has been under way for too long is not joined any more', async () => {
+  test('is not joined beyond its age timeout', async () => {
     const { ask, clock, loads } = setUp();
     const stuck = ask();
     clock.advance(4999);
@@ -129,10 +129,10 @@ describe('a flight', () => {
   });
 });
 
-describe('one who demands what is from a moment on', () => {
+describe('a caller that demands a value from a moment on', () => {
   type Demand = { notBeforeMs?: number; accepts?: (value: string) => boolean };
 
-  /** As `setUp`, with demands; says of each load whether it is current. */
+  /** As `setUp`, with demands. Tells for each load whether it is current. */
   function setUpDemands() {
     const { clock, loads, flights } = setUp();
     const areCurrent: (() => boolean)[] = [];
@@ -166,7 +166,7 @@ describe('one who demands what is from a moment on', () => {
     ]);
   });
 
-  test('overtakes the load that will not do, and that is told so; others join the later one from then on', async () => {
+  test('replaces an earlier load, which is notified; other callers then join the later load', async () => {
     const { clock, loads, ask, current, flights } = setUpDemands();
     const first = ask();
     clock.advance(10);
@@ -182,7 +182,7 @@ describe('one who demands what is from a moment on', () => {
     expect(flights.size()).toBe(0);
   });
 
-  test('does not take from another what it does not accept, and loads in its turn, once for all who do not', async () => {
+  test("refuses another's value that is too old, and loads next, once for all such callers", async () => {
     const { loads, ask } = setUpDemands();
     const accepts = (value: string) => value === 'new';
     const leader = ask();
@@ -198,7 +198,7 @@ describe('one who demands what is from a moment on', () => {
     expect(shared.filter(({ isCollapsed }) => !isCollapsed)).toHaveLength(1);
   });
 
-  test('takes what it loaded itself, whatever that is', async () => {
+  test('accepts every value that it loaded itself', async () => {
     const { loads, ask } = setUpDemands();
     const own = ask({ accepts: () => false });
     loads.open[0]?.resolve('v');
@@ -207,7 +207,7 @@ describe('one who demands what is from a moment on', () => {
 });
 
 describe('has', () => {
-  test('tells of a load that would be joined: under way, not too old, and not from before what is demanded', async () => {
+  test('reports a load that can be joined: in flight, below the age timeout, and not from before the demand', async () => {
     const { ask, clock, loads, flights } = setUp();
     expect(flights.has('k')).toBe(false);
     const startedAtMs = clock.now();

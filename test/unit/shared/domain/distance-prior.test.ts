@@ -1,5 +1,4 @@
-// Who is nearest by coordinates, held against who was measured to be: from 340 data centres, as far as a cloud region
-// beside them was measured.
+// The nearest region by coordinates against measured latencies: from 340 data centres to cloud regions.
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { makeRegions } from '../../../../dev/topology.ts';
@@ -57,7 +56,7 @@ const COLOS = 'geo/cloudflare-colos.json';
 const GCP_REGIONS = 'geo/gcp_regions.csv';
 const ROUND_TRIPS = 'latency/cloud-to-gcp-rtt-ms.csv';
 
-/** Where AWS and Azure say that their regions are; the data has the coordinates of Google's. */
+/** Coordinates of AWS and Azure regions; the data has Google's. */
 const OTHER_CLOUDS: Readonly<Record<string, Coordinates>> = {
   'aws:af-south-1': capeTown,
   'aws:ap-east-1': at(22.29, 114.16),
@@ -104,13 +103,13 @@ const OTHER_CLOUDS: Readonly<Record<string, Coordinates>> = {
 };
 
 /**
- * A data centre is taken to be where its neighbour is: so far apart they differ by 3 ms in fibre, less than regions of
- * different continents do.
+ * A data centre counts as being at its neighbour's place. Their distance is 3 ms in fibre, less than between regions of
+ * different continents.
  */
 const NEIGHBOUR_KM = 300;
-/** Light in fibre, there and back. */
+/** Round trip of light in fibre. */
 const FIBRE_MS_PER_KM = 0.00979;
-/** What published coordinates may be off. */
+/** Error of published coordinates. */
 const COORDINATES_KM = 100;
 
 interface Measured {
@@ -131,8 +130,8 @@ function readGcpRegions(): ReadonlyMap<string, Coordinates> {
 }
 
 /**
- * Without what cannot be: 69 of 1 863 values, all between two of Google's regions, are shorter than light in fibre
- * needs.
+ * Without impossible values: 69 of 1 863 values, all between two of Google's regions, are below the time of light in
+ * fibre.
  */
 function readMeasured(gcp: ReadonlyMap<string, Coordinates>): readonly Measured[] {
   const sources = new Map<string, { place: Coordinates; roundTripsMs: Map<string, number> }>();
@@ -161,7 +160,7 @@ interface Choice {
   readonly colo: string;
   readonly chosen: string;
   readonly fastest: string;
-  /** By how much the chosen one was measured to be slower than the fastest. */
+  /** Excess of the chosen region's measured latency over the fastest. */
   readonly lostMs: number;
 }
 
@@ -170,7 +169,7 @@ const tellMiss = ({ colo, chosen, fastest, lostMs }: Choice): string =>
 
 type Expect = (region: Coordinates, caller: Coordinates) => number;
 
-describeWithRealData('who is nearest by coordinates, of 340 data centres', ROUND_TRIPS, () => {
+describeWithRealData('the nearest region by coordinates, from 340 data centres', ROUND_TRIPS, () => {
   const load = () => {
     const gcp = readGcpRegions();
     const measured = readMeasured(gcp);
@@ -187,7 +186,7 @@ describeWithRealData('who is nearest by coordinates, of 340 data centres', ROUND
   };
   type Data = ReturnType<typeof load>;
 
-  /** Of the data centres with a neighbour from which all of `regions` were measured. */
+  /** Data centres with a neighbour that has measurements of all `regions`. */
   function chooseAll({ places }: Data, regions: ReadonlyMap<string, Coordinates>, expectMs: Expect): Choice[] {
     const names = [...regions.keys()];
     const choices: Choice[] = [];
@@ -208,7 +207,7 @@ describeWithRealData('who is nearest by coordinates, of 340 data centres', ROUND
   const isNearlyFastest = ({ lostMs }: Choice): boolean => lostMs <= 20;
   const byGreatCircle: Expect = (region, caller) => estimateRoundTripMs(distanceKm(region, caller));
 
-  test("of Earshot's regions it is the fastest for 95 of 100, and within 20 ms of it for 99", () => {
+  test("is the fastest of Earshot's regions for 95 of 100, and within 20 ms of it for 99", () => {
     const stands: Record<string, string> = { asia: 'asia-southeast1', europe: 'europe-west1', us: 'us-central1' };
     const regions = new Map(makeRegions(1).map((region) => [stands[region.name] ?? '', region]));
     const choices = chooseAll(load(), regions, expectedRoundTripMs);
@@ -224,7 +223,7 @@ describeWithRealData('who is nearest by coordinates, of 340 data centres', ROUND
     expect(shareOf(choices, isNearlyFastest)).toBeGreaterThanOrEqual(0.99);
   });
 
-  test('of any other three regions it is the fastest for 85 of 100 at least and within 20 ms for 95, more than by great circle', () => {
+  test('is the fastest of any other three regions for at least 85 of 100 and within 20 ms for 95, more than by great circle', () => {
     const data = load();
     const names = [...new Set(data.measured.flatMap(({ roundTripsMs }) => [...roundTripsMs.keys()]))].sort();
     const all: Choice[] = [];
@@ -232,7 +231,7 @@ describeWithRealData('who is nearest by coordinates, of 340 data centres', ROUND
     for (const [i, a] of names.entries())
       for (const [j, b] of names.entries())
         for (const [k, c] of names.entries()) {
-          // A seventh of the 2 925 sets, spread evenly.
+          // A seventh of the 2 925 sets, evenly spread.
           if (!(i < j && j < k) || (i + 3 * j + 5 * k) % 7 !== 0) continue;
           const regions = new Map([a, b, c].map((name) => [name, data.gcp.get(name) as Coordinates]));
           all.push(...chooseAll(data, regions, expectedRoundTripMs));

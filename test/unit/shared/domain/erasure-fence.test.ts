@@ -20,7 +20,7 @@ const erasure = (user: string, atMs: number) => ({ userHash: makeUserHash(user),
 const keyOf = (user: string, generation = NEW): ListKey => ({ surface: 'home', variant: 'control', generation, user });
 
 describe('erasedAtMs', () => {
-  test('is when the user was erased last, in whatever order that is told', () => {
+  test("is the time of the user's last erasure, in any order of erasures", () => {
     const manifest = manifestOf({}, [
       erasure('ann', 300),
       erasure('bob', 900),
@@ -30,24 +30,24 @@ describe('erasedAtMs', () => {
     expect(['ann', 'bob', 'eve'].map((user) => erasedAtMs(manifest, user))).toEqual([500, 900, 0]);
   });
 
-  test('is 0 for everybody when nobody was', () => {
+  test('is 0 for all users without erasures', () => {
     expect(erasedAtMs(manifestOf(), 'ann')).toBe(0);
   });
 
-  test('follows the manifest that is asked, and not the one that was asked before', () => {
+  test('uses the given manifest, and not an earlier one', () => {
     const [before, after] = [manifestOf({}, [erasure('ann', 1)]), manifestOf({}, [erasure('ann', 2)])];
     expect([before, after, before].map((manifest) => erasedAtMs(manifest, 'ann'))).toEqual([1, 2, 1]);
   });
 });
 
 describe('a load', () => {
-  test('that began before its user was erased is fenced; one that began then or later is not', () => {
+  test("is fenced if it began before its user's erasure, and not if it began then or later", () => {
     const manifest = manifestOf({}, [erasure('ann', 1_000)]);
     const why = (user: string, startedAtMs: number) => fenceReason(manifest, keyOf(user), startedAtMs, NOW_MS);
     expect([why('ann', 999), why('ann', 1_000), why('bob', 999)]).toEqual(['erased', undefined, undefined]);
   });
 
-  test('of a generation, a variant or a surface that is not live any more is fenced', () => {
+  test('is fenced if its generation, variant or surface is not live any more', () => {
     const manifest = manifestOf({ previous: OLD });
     const why = (key: ListKey) => fenceReason(manifest, key, NOW_MS, NOW_MS);
     expect(why(keyOf('ann'))).toBeUndefined();
@@ -57,7 +57,7 @@ describe('a load', () => {
     expect(why({ ...keyOf('ann'), surface: 'constructor' })).toBe('superseded');
   });
 
-  test('of either generation during a ramp is fenced for those who are on the other', () => {
+  test('is fenced during a ramp for users of the other generation', () => {
     const flip = { startsAtMs: NOW_MS - 500, durationMs: 1_000 };
     const manifest = manifestOf({ previous: OLD, flip });
     const variant = manifest.surfaces.home?.variants[0] as Variant;
@@ -68,7 +68,7 @@ describe('a load', () => {
     }
   });
 
-  test('of the popular list is fenced for nobody during a ramp, because it is read by users on either side', () => {
+  test('is not fenced for the popular list during a ramp, because users of both generations read it', () => {
     const why = (generation: number, elapsedMs: number) => {
       const flip = { startsAtMs: NOW_MS - elapsedMs, durationMs: 1_000 };
       return fenceReason(manifestOf({ previous: OLD, flip }), keyOf(POPULAR_USER, generation), NOW_MS, NOW_MS);
@@ -80,7 +80,7 @@ describe('a load', () => {
     expect([why(OLD, 1_000), why(NEW, 1_000)]).toEqual(['superseded', undefined]);
   });
 
-  test('of the popular list is fenced like any other once it was erased, or is of a generation that nobody is on', () => {
+  test('is fenced for the popular list after its erasure, and for a generation without users', () => {
     const manifest = manifestOf({ previous: OLD }, [erasure(POPULAR_USER, 1_000)]);
     expect(fenceReason(manifest, keyOf(POPULAR_USER), 999, NOW_MS)).toBe('erased');
     expect(fenceReason(manifest, keyOf(POPULAR_USER, OLD), 1_000, NOW_MS)).toBe('superseded');

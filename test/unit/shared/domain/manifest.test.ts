@@ -22,7 +22,7 @@ const valid: Manifest = {
   erasures: [{ userHash: '9f2c000000000000', atMs: 1_795_400_000_000 }],
 };
 
-/** The valid manifest with the value at `path` replaced, or left out where there is none. */
+/** The valid manifest with the value at `path` replaced, or removed if the value is undefined. */
 function changed(path: string, value?: unknown): string {
   const copy: unknown = structuredClone(valid);
   const names = path.split('.');
@@ -34,7 +34,7 @@ function changed(path: string, value?: unknown): string {
 }
 
 describe('parseManifest', () => {
-  test('takes a manifest with all that it can hold, and the empty one', () => {
+  test('accepts a manifest with every member, and the empty one', () => {
     expect(parseManifest(JSON.stringify(valid))).toEqual(valid);
     expect(parseManifest(JSON.stringify(EMPTY_MANIFEST))).toEqual(EMPTY_MANIFEST);
   });

@@ -42,7 +42,7 @@ describe('chooseVariant', () => {
     expect(after).not.toContain('c');
   });
 
-  test('deals the users anew with another salt', () => {
+  test('redistributes the users with another salt', () => {
     const first = assign('s1', { a: 5000, b: 5000 });
     const second = assign('s2', { a: 5000, b: 5000 });
     const same = users.filter((_, i) => first[i] === second[i]).length / users.length;
@@ -68,11 +68,11 @@ describe('chooseGeneration', () => {
   const shareOnCurrent = (nowMs: number): number =>
     users.filter((user) => chooseGeneration(variant, user, nowMs) === GENERATION).length / users.length;
 
-  test('is the one before for everybody until the flip starts', () => {
+  test('is the previous one for all users until the flip starts', () => {
     expect(shareOnCurrent(GENERATION - 1)).toBe(0);
   });
 
-  test('is the new one for everybody when the flip is over', () => {
+  test('is the new one for all users when the flip is over', () => {
     expect(shareOnCurrent(GENERATION + flip.durationMs)).toBe(1);
   });
 
@@ -80,7 +80,7 @@ describe('chooseGeneration', () => {
     expect(Math.abs(shareOnCurrent(GENERATION + fraction * flip.durationMs) - fraction)).toBeLessThan(0.015);
   });
 
-  test('never takes a user back while a flip goes on', () => {
+  test('never moves a user back during a flip', () => {
     for (const user of users.slice(0, 200)) {
       let isOnCurrent = false;
       for (let step = 0; step <= 100; step++) {
@@ -111,11 +111,11 @@ describe('isGenerationServed', () => {
   const served = (each: Variant, nowMs: number) =>
     [each.current, each.previous ?? 0, 1].map((generation) => isGenerationServed(each, generation, nowMs));
 
-  test('is so for the current one alone when no flip runs', () => {
+  test('is true only for the current one without a flip', () => {
     expect(served(variant, 0)).toEqual([true, false, false]);
   });
 
-  test('is so for whichever somebody is on while one does', () => {
+  test('is true during a flip for every generation with users', () => {
     const flipped = { ...variant, flip: { startsAtMs: 100, durationMs: 100 } };
     expect(served(flipped, 100)).toEqual([false, true, false]);
     expect(served(flipped, 150)).toEqual([true, true, false]);

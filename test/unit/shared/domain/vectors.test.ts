@@ -1,5 +1,5 @@
-// What is stored or decides what listeners see may never drift: vectors.json was made by another implementation, in
-// another language.
+// Stored formats and visible decisions must never change: vectors.json comes from another implementation in another
+// language.
 import { describe, expect, test } from 'vitest';
 import { makeRowKey, makeUserHash } from '../../../../shared/domain/keys.ts';
 import { chooseGeneration, chooseVariant } from '../../../../shared/domain/rollout.ts';

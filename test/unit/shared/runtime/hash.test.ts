@@ -43,7 +43,7 @@ describe('unitHash', () => {
       const bucket = Math.floor(unitHash(`lastfm:${i}`) * 10);
       buckets[bucket] = (buckets[bucket] ?? 0) + 1;
     }
-    // Chi-squared with 9 degrees of freedom: above 27.9 once in a thousand tries for a fair hash; the input is fixed.
+    // Chi-squared with 9 degrees of freedom: a fair hash exceeds 27.9 once in a thousand tries. The input is fixed.
     const chiSquared = buckets.reduce((sum, n) => sum + (n - count / 10) ** 2 / (count / 10), 0);
     expect(chiSquared).toBeLessThan(27.9);
   });

@@ -11,7 +11,7 @@ function histogramOf(latencies: Iterable<number>) {
 const many = (count: number, latencyMs: number): number[] => Array(count).fill(latencyMs);
 
 describe('a quantile', () => {
-  test('is not known from fewer than 100 calls', () => {
+  test('is unknown below 100 calls', () => {
     expect(histogramOf(many(99, 10)).quantile(0.95)).toBeUndefined();
     expect(histogramOf(many(100, 10)).quantile(0.95)).toBeDefined();
   });
@@ -29,14 +29,14 @@ describe('a quantile', () => {
     );
   });
 
-  test('of latencies too small or too large for it is the smallest or the largest that it knows', () => {
+  test('is clamped to the smallest or largest bucket', () => {
     expect(histogramOf(many(100, 0)).quantile(0.95)).toBeCloseTo(0.05);
     const largest = histogramOf(many(100, 1e9)).quantile(0.95) ?? 0;
     expect(largest).toBeGreaterThan(100_000);
     expect(largest).toBeLessThan(130_000);
   });
 
-  test('follows a change within some thousands of calls: what is old fades', () => {
+  test('follows a change within some thousands of calls: old latencies fade', () => {
     const histogram = histogramOf(many(50_000, 10));
     for (const latencyMs of many(10_000, 100)) histogram.observe(latencyMs);
     expect(histogram.quantile(0.5)).toBeGreaterThan(99);

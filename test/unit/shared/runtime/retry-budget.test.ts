@@ -2,17 +2,17 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createRetryBudget } from '../../../../shared/runtime/retry-budget.ts';
 
-test('begins with the whole reserve, which can be spent at once and then no more', () => {
+test('starts with the whole reserve, which can be withdrawn at once and no further', () => {
   const budget = createRetryBudget({ share: 0.05, reserve: 400 });
   expect([budget.level(), budget.tryWithdraw(400), budget.level(), budget.tryWithdraw(1)]).toEqual([1, true, 0, false]);
 });
 
-test('gives nothing rather than a part of what is asked for', () => {
+test('refuses a withdrawal that it cannot grant in full', () => {
   const budget = createRetryBudget({ share: 0.05, reserve: 10 });
   expect([budget.tryWithdraw(11), budget.level(), budget.tryWithdraw(10)]).toEqual([false, 1, true]);
 });
 
-test('earns its share of the keys read', () => {
+test('deposits its share of the keys read', () => {
   const budget = createRetryBudget({ share: 0.05, reserve: 10 });
   budget.tryWithdraw(10);
   budget.deposit(20);

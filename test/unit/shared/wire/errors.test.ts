@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest';
 import { EarshotError, problemOf, toEarshotError } from '../../../../shared/wire/errors.ts';
 
-test('what is not of the family becomes internal and keeps its cause', () => {
+test('an error outside the family becomes internal and keeps its cause', () => {
   const cause = new TypeError('x is not a function');
   const error = toEarshotError(cause, 'edge');
   expect(error).toMatchObject({ code: 'internal', source: 'edge', retryable: false, cause });
   expect(problemOf(error.code).title).not.toContain('function');
 });
 
-test('what is of the family stays as it is', () => {
+test('an error of the family is unchanged', () => {
   const error = new EarshotError('overloaded', 'origin', 'the queue is full');
   expect(toEarshotError(error, 'edge')).toBe(error);
   expect(error.retryable).toBe(true);

@@ -6,10 +6,10 @@ import { type ListQuery, listsReadSchema, parseListsRead } from '../../../../sha
 
 const ask: ListQuery = { surface: 'home', variant: 'control', generation: 1_795_402_800_000, user: 'ann' };
 
-/** As JSON has it: what a hostile caller could write, and nothing else. */
+/** Any JSON value that a hostile caller can send. */
 const asJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 
-/** Valid and not, near to each other. */
+/** Valid and invalid values close to each other. */
 const fields = {
   surface: fc.constantFrom<unknown>('home', 'home-2', 'Home', '', 'a/b', 'a'.repeat(33), 7, null, ['home']),
   variant: fc.constantFrom<unknown>('control', '', 'a'.repeat(32), 'x\n', true, {}),
@@ -21,7 +21,7 @@ const fields = {
   user2: fc.constant<unknown>('bob'),
 };
 
-/** One or two fields other than those of a plain key, so that whatever else is right. */
+/** A valid plain key with one or two other fields. */
 const oddKey = fc
   .record(fields, { requiredKeys: [] })
   .chain((odd) => fc.subarray(Object.keys(odd), { maxLength: 2 }).map((names) => ({ odd, names })))
@@ -44,7 +44,7 @@ const outcomeOf = (read: () => unknown): unknown => {
   }
 };
 
-test('takes what the schema takes, and says of the rest what the schema says', () => {
+test('accepts the same requests as the schema, and reports the same errors', () => {
   let taken = 0;
   const runs = 3000;
   fc.assert(
@@ -55,12 +55,12 @@ test('takes what the schema takes, and says of the rest what the schema says', (
     }),
     { numRuns: runs, seed: 7 },
   );
-  // Else one of the two halves was not tried.
+  // Otherwise one of the two halves was not tested.
   expect(taken / runs).toBeGreaterThan(0.1);
   expect(taken / runs).toBeLessThan(0.9);
 });
 
-test('names that objects have of themselves are as odd as any other; of what is written twice the last counts', () => {
+test('inherited property names are unknown members like any other; the last of two equal members counts', () => {
   const text = JSON.stringify(ask);
   for (const more of ['"__proto__":{"expand":"items"}', '"constructor":1', '"toString":1']) {
     const body: unknown = JSON.parse(`{"keys":[${text.replace('{', `{${more},`)}]}`);

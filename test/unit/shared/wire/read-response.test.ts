@@ -14,7 +14,7 @@ const result: fc.Arbitrary<ListResult> = fc.oneof(
   fc.record(
     {
       kind: fc.constant('list' as const),
-      // Any bytes, newlines and braces too: the length alone says where a list ends.
+      // Any bytes, newlines and braces included: only the length marks the end of a list.
       bytes: fc.uint8Array({ maxLength: 300 }),
       generation: fc.integer({ min: 1, max: 253_402_300_799_999 }),
       digest: fc.stringMatching(/^[\w-]{16}$/),
