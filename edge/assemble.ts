@@ -1,7 +1,5 @@
 // The composition root of the worker: from the environment and the platform to the object that answers requests.
 import { fenceReason } from '../shared/domain/erasure-fence.ts';
-import type { Clock } from '../shared/runtime/clock.ts';
-import type { Counters } from '../shared/runtime/counters.ts';
 import { createApp } from './app.ts';
 import { type EdgeConfig, readConfig } from './config.ts';
 import { answerNotConfigured } from './configuration-problem.ts';
@@ -117,12 +115,7 @@ function createRegionReader(config: EdgeConfig, client: OriginClient, platform: 
   return createRegionObjects({ find: findObject, shards, origin, clock, counters, log, timeoutMs });
 }
 
-interface ClientPlatform extends Pick<Platform, 'fetch' | 'log'> {
-  readonly clock: Clock;
-  readonly counters: Counters;
-}
-
-const createEdgeClient = (config: EdgeConfig, { fetch, clock, counters, log }: ClientPlatform): OriginClient =>
+const createEdgeClient = (config: EdgeConfig, { fetch, clock, counters, log }: Platform): OriginClient =>
   createOriginClient({
     fetch,
     clock,

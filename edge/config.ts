@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { describeFaults, expected, got, secret, text, wholeNumber } from '../shared/config/variables.ts';
 import { describeIssues } from '../shared/domain/describe-issues.ts';
 import { LISTENER_AUDIENCE, ORIGIN_AUDIENCE } from '../shared/domain/identity.ts';
-import { type Coordinates, type Region, regionsSchema } from '../shared/domain/regions.ts';
+import { type Region, regionsSchema } from '../shared/domain/regions.ts';
 import { EarshotError } from '../shared/wire/errors.ts';
 
 /**
@@ -20,39 +20,7 @@ export const SECRETS = ['TOKEN_SECRET', 'ORIGIN_SECRET'] as const;
 /** The bindings of wrangler.toml. Each is optional: without one the worker turns its feature off and logs that. */
 export const BINDINGS = ['REGION_CACHE'] as const;
 
-export interface EdgeConfig {
-  readonly regions: readonly Region[];
-  readonly tokenKeys: TokenKeys;
-  /** Default: `earshot`. */
-  readonly tokenAudience: string;
-  /** Default: any issuer. */
-  readonly tokenIssuer: string | undefined;
-  /** Signs the worker's token for origins. At least MIN_SECRET_BYTES bytes, and different from TOKEN_SECRET. */
-  readonly originSecret: string;
-  /** Maximum bytes of lists in one isolate, 0 to 100 MiB. Default: 32 MiB. */
-  readonly isolateCacheBytes: number;
-  /** `off`: the worker calls origins directly, and loads are coalesced within an isolate only. Default: `on`. */
-  readonly regionTier: 'on' | 'off';
-  /** Number of Durable Objects that share the users of one region, 1 to 256. A change moves few users. Default: 8. */
-  readonly regionShards: number;
-  /** Maximum bytes of lists in one such object, 0 to 100 MiB. Several can share an isolate. Default: 8 MiB. */
-  readonly regionCacheBytes: number;
-  /**
-   * Maximum duration of one call to an origin in milliseconds, 1 to 30 000; less if other regions need the time.
-   * Default: 2000.
-   */
-  readonly originTimeoutMs: number;
-  /** Maximum duration of a request with all its failovers in milliseconds, 1 to 60 000. Default: 5000. */
-  readonly requestDeadlineMs: number;
-  /** Seconds between two warm-ups of a popular list, 0 to 86 400. 0 disables them. Default: 60. */
-  readonly popularWarmSeconds: number;
-  /** Maximum age of an answer on the listener's device in seconds, 0 to 86 400. Default: 60. */
-  readonly deviceMaxAgeSeconds: number;
-  /** Origins whose pages may read answers in a browser, separated by commas. Default: none, and no CORS at all. */
-  readonly corsOrigins: readonly string[];
-  /** Places that `Earshot-Dev-Location` may name; undefined outside the local cloud. */
-  readonly devLocations: Readonly<Record<string, Coordinates>> | undefined;
-}
+export type EdgeConfig = Readonly<ReturnType<typeof toConfig>>;
 
 /** Names every wrong variable, the value expected and the value found. */
 export class ConfigurationError extends EarshotError {
@@ -79,27 +47,7 @@ export function readConfig(env: object): EdgeConfig {
     const missing = [...faults.missing, ...(hasTokenKeys(raw) ? [] : ['TOKEN_SECRET or TOKEN_JWKS_URL'])];
     throw new ConfigurationError(reasons, { missing, isLocal });
   }
-  const vars = result.data;
-  return {
-    regions: vars.REGIONS,
-    tokenKeys:
-      vars.TOKEN_SECRET === undefined
-        ? { mode: 'jwks', url: vars.TOKEN_JWKS_URL ?? '' }
-        : { mode: 'secret', secret: vars.TOKEN_SECRET },
-    tokenAudience: vars.TOKEN_AUDIENCE,
-    tokenIssuer: vars.TOKEN_ISSUER,
-    originSecret: vars.ORIGIN_SECRET,
-    isolateCacheBytes: vars.ISOLATE_CACHE_BYTES,
-    regionTier: vars.REGION_TIER,
-    regionShards: vars.REGION_SHARDS,
-    regionCacheBytes: vars.REGION_CACHE_BYTES,
-    originTimeoutMs: vars.ORIGIN_TIMEOUT_MS,
-    requestDeadlineMs: vars.REQUEST_DEADLINE_MS,
-    popularWarmSeconds: vars.POPULAR_WARM_SECONDS,
-    deviceMaxAgeSeconds: vars.DEVICE_MAX_AGE_SECONDS,
-    corsOrigins: vars.CORS_ORIGINS,
-    devLocations: vars.DEV_LOCATIONS,
-  };
+  return toConfig(result.data);
 }
 
 const splitList = (value: string): string[] =>
@@ -183,6 +131,45 @@ export function makeVariables(isLocal: boolean) {
       .optional(),
   };
 }
+
+type Variables = z.infer<z.ZodObject<ReturnType<typeof makeVariables>>>;
+
+const toConfig = (vars: Variables) => ({
+  regions: vars.REGIONS,
+  tokenKeys: tokenKeysOf(vars),
+  /** Default: `earshot`. */
+  tokenAudience: vars.TOKEN_AUDIENCE,
+  /** Default: any issuer. */
+  tokenIssuer: vars.TOKEN_ISSUER,
+  /** Signs the worker's token for origins. At least MIN_SECRET_BYTES bytes, and different from TOKEN_SECRET. */
+  originSecret: vars.ORIGIN_SECRET,
+  /** Maximum bytes of lists in one isolate, 0 to 100 MiB. Default: 32 MiB. */
+  isolateCacheBytes: vars.ISOLATE_CACHE_BYTES,
+  /** `off`: the worker calls origins directly, and loads are coalesced within an isolate only. Default: `on`. */
+  regionTier: vars.REGION_TIER,
+  /** Number of Durable Objects that share the users of one region, 1 to 256. A change moves few users. Default: 8. */
+  regionShards: vars.REGION_SHARDS,
+  /** Maximum bytes of lists in one such object, 0 to 100 MiB. Several can share an isolate. Default: 8 MiB. */
+  regionCacheBytes: vars.REGION_CACHE_BYTES,
+  /**
+   * Maximum duration of one call to an origin in milliseconds, 1 to 30 000; less if other regions need the time.
+   * Default: 2000.
+   */
+  originTimeoutMs: vars.ORIGIN_TIMEOUT_MS,
+  /** Maximum duration of a request with all its failovers in milliseconds, 1 to 60 000. Default: 5000. */
+  requestDeadlineMs: vars.REQUEST_DEADLINE_MS,
+  /** Seconds between two warm-ups of a popular list, 0 to 86 400. 0 disables them. Default: 60. */
+  popularWarmSeconds: vars.POPULAR_WARM_SECONDS,
+  /** Maximum age of an answer on the listener's device in seconds, 0 to 86 400. Default: 60. */
+  deviceMaxAgeSeconds: vars.DEVICE_MAX_AGE_SECONDS,
+  /** Origins whose pages may read answers in a browser, separated by commas. Default: none, and no CORS at all. */
+  corsOrigins: vars.CORS_ORIGINS,
+  /** Places that `Earshot-Dev-Location` may name; undefined outside the local cloud. */
+  devLocations: vars.DEV_LOCATIONS,
+});
+
+const tokenKeysOf = ({ TOKEN_SECRET: secret, TOKEN_JWKS_URL: url = '' }: Variables): TokenKeys =>
+  secret === undefined ? { mode: 'jwks', url } : { mode: 'secret', secret };
 
 type RawVariables = Readonly<Record<string, unknown>>;
 

@@ -3,13 +3,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { findFreePorts } from '../../dev/ports.ts';
 import { DEFAULT_LIMIT } from '../../shared/domain/list.ts';
 import { decodeListFrames } from '../../shared/wire/read-response.ts';
 import { type LoadOrder, type LoadReport, runLoad } from '../load/load.ts';
 import { makeListsRead, mintBenchToken, startOriginProcess } from '../rigs/origin-process.ts';
 import type { Cleanup } from '../support/cleanup.ts';
 import { cpuTimeMs } from '../support/cpu-time.ts';
+import { findFreePorts } from '../support/free-ports.ts';
 import { median } from '../support/statistics.ts';
 import { makeKey, makeListener, makeListText } from '../support/table-data.ts';
 

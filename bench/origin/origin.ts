@@ -1,8 +1,8 @@
 // The origin: reads that no memory has, of Google's emulator and of the embedded Bigtable, beside what one would write
 // first and beside bare gRPC; lists from memory beside a bare route; hedging; and what memory saves.
 import { join } from 'node:path';
-import { findGoogleEmulator, startGoogleEmulator } from '../../dev/cloud/google-emulator.ts';
 import { formatCount } from '../../ops/cli/format.ts';
+import { findGoogleEmulator, startGoogleEmulator } from '../rigs/google-emulator.ts';
 import { lastJson, run, startBigtable } from '../rigs/processes.ts';
 import { withCleanup } from '../support/cleanup.ts';
 import type { BenchResult } from '../support/result.ts';

@@ -7,8 +7,8 @@ import type { CachedList } from '../../origin/lists/list-memory.ts';
 import { createListMemory } from '../../origin/lists/list-memory.ts';
 import { makeCacheKey } from '../../shared/domain/keys.ts';
 import { DEFAULT_LIST_TTL_SECONDS, FULL_WEIGHT, type Manifest } from '../../shared/domain/manifest.ts';
-import { createManualClock } from '../../shared/runtime/clock.ts';
 import { createCounters } from '../../shared/runtime/counters.ts';
+import { createManualClock } from '../support/manual-clock.ts';
 import { GENERATION, makeKey, makeListener, SURFACE, VARIANT } from '../support/table-data.ts';
 
 export const USERS = 1_000_000;

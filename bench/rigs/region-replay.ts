@@ -16,8 +16,8 @@ import { createRouting } from '../../edge/upstream/routing.ts';
 import { MAX_KEYS_PER_CALL } from '../../origin/bigtable/recommendation-table.ts';
 import { makeEntry } from '../../shared/caching/lifetime.ts';
 import type { Region } from '../../shared/domain/regions.ts';
-import { createManualClock } from '../../shared/runtime/clock.ts';
 import { createCounters } from '../../shared/runtime/counters.ts';
+import { createManualClock } from '../support/manual-clock.ts';
 import { findEntryBytes, TRACE_ENTRY } from '../support/sized-tier.ts';
 
 export interface RegionReplay {

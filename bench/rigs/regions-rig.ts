@@ -3,7 +3,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findFreePorts } from '../../dev/ports.ts';
 import { type RegionProxy, startRegionProxy } from '../../dev/region-proxy/proxy.ts';
 import { DEV_LOCATIONS, makeRegions } from '../../dev/topology.ts';
 import type { RegionFault } from '../../ops/fault/region-fault.ts';
@@ -16,6 +15,7 @@ import { type EdgeStatus, edgeStatusSchema, STATUS_PATH } from '../../shared/wir
 import { makeHttpRequest } from '../load/load.ts';
 import { type Phase, type PhaseReport, runOpenLoad } from '../load/open-load.ts';
 import type { Cleanup } from '../support/cleanup.ts';
+import { findFreePorts } from '../support/free-ports.ts';
 import { fillTable, makeListener, tableAddress } from '../support/table-data.ts';
 import { TOKEN_SECRET } from './edge-asks.ts';
 import { BENCH_SECRET, startOriginProcess } from './origin-process.ts';

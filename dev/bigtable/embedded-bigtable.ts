@@ -1,9 +1,9 @@
 // Interface of the embedded Bigtable for tests and the control port: state, faults and replication.
-import type { ClusterSite } from './admin/instance-admin-service.ts';
 import type { CountersSnapshot } from './counters.ts';
 import type { Fault } from './faults.ts';
 
-export interface ClusterState extends ClusterSite {
+export interface ClusterState {
+  name: string;
   fault: Fault;
   /** Whether replication from and to the cluster is stopped. */
   isReplicationStopped: boolean;

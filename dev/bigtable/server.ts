@@ -4,7 +4,7 @@ import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { type Clock, systemClock } from '../../shared/runtime/clock.ts';
 import type { ControlListener } from '../control-listener.ts';
 import { Instance } from './admin/instance.ts';
-import { type ClusterSite, createInstanceAdminService } from './admin/instance-admin-service.ts';
+import { createInstanceAdminService } from './admin/instance-admin-service.ts';
 import { createTableAdminService } from './admin/table-admin-service.ts';
 import { createDataService } from './api/data-service.ts';
 import { createGate } from './api/gate.ts';
@@ -22,7 +22,7 @@ export interface BigtableOptions {
   /** Address to listen on. Default: 127.0.0.1. */
   host?: string;
   /** Cluster names, in the order in which a multi-cluster profile tries them. Default: asia, europe, us. */
-  clusters?: readonly ClusterSite[];
+  clusters?: readonly string[];
   /**
    * Time from a commit in one cluster until the others apply it, in milliseconds. 0 applies it before the commit is
    * answered. Default: 0.
@@ -36,19 +36,15 @@ export interface BigtableOptions {
   random?: () => number;
 }
 
-const DEFAULT_CLUSTERS: readonly ClusterSite[] = [
-  { name: 'asia', zone: 'asia-northeast1-a' },
-  { name: 'europe', zone: 'europe-west1-b' },
-  { name: 'us', zone: 'us-central1-b' },
-];
+const DEFAULT_CLUSTERS = ['asia', 'europe', 'us'];
 
 /** Bigtable's limit for a request. */
 const MAX_REQUEST_BYTES = 256 * 1024 * 1024;
 
 /** Rejects with a one-line error if the port is in use. */
 export async function startBigtable(options: BigtableOptions = {}): Promise<EmbeddedBigtable> {
-  const { host = '127.0.0.1', clusters: sites = DEFAULT_CLUSTERS, clock = systemClock, random = Math.random } = options;
-  const [first, ...rest] = sites.map(({ name }) => name);
+  const { host = '127.0.0.1', clusters = DEFAULT_CLUSTERS, clock = systemClock, random = Math.random } = options;
+  const [first, ...rest] = clusters;
   if (first === undefined) throw new Error('expected at least one cluster, got none');
   const names: [string, ...string[]] = [first, ...rest];
 
@@ -74,10 +70,7 @@ export async function startBigtable(options: BigtableOptions = {}): Promise<Embe
     const protocol = loadProtocol();
     grpc.addService(protocol.data, createDataService(createGate(instances, faults, countersOf), faults, clock));
     grpc.addService(protocol.tableAdmin, createTableAdminService(instances));
-    grpc.addService(
-      protocol.instanceAdmin,
-      createInstanceAdminService(instances, () => byName.values(), sites, protocol.serializeProfile),
-    );
+    grpc.addService(protocol.instanceAdmin, createInstanceAdminService(instances, protocol.serializeProfile));
   });
 
   let control: ControlListener | undefined;
@@ -88,9 +81,8 @@ export async function startBigtable(options: BigtableOptions = {}): Promise<Embe
       return control?.port;
     },
     clusters: () =>
-      sites.map(({ name, zone }) => ({
+      names.map((name) => ({
         name,
-        zone,
         fault: faults.get(name),
         isReplicationStopped: replication.stopped.has(name),
         pendingWrites: [...byName.values()].reduce((sum, instance) => sum + instance.replicator.pendingTo(name), 0),

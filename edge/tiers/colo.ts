@@ -31,9 +31,6 @@ export const createColoTier = ({ clock, openCache, keyOrigin }: ColoOptions): Ti
     const body = entry.value.kind === 'list' ? entry.value.bytes : new Uint8Array();
     await (await openCache()).put(makeColoUrl(keyOrigin, key), new Response(body, { headers }));
   },
-  delete: async (key) => {
-    await (await openCache()).delete(makeColoUrl(keyOrigin, key));
-  },
 });
 
 /** The key as one path segment: `..` is a valid user id, and URL parsing would remove it as a segment of its own. */

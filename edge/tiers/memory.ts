@@ -22,7 +22,6 @@ export function createMemoryTier({ name, maxBytes }: MemoryOptions): MemoryTier 
       if (current === undefined || !isBetter(current, entry))
         memory.set(key, { ...entry, value: ownBytes(entry.value) });
     },
-    delete: async (key) => memory.delete(key),
   };
 }
 

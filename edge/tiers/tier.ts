@@ -10,7 +10,6 @@ export interface Tier {
   /** The entry under `key` (shared/domain/keys.ts) in whatever state, or undefined. */
   get(key: string): Promise<Entry | undefined>;
   set(key: string, entry: Entry): Promise<void>;
-  delete(key: string): Promise<void>;
 }
 
 /** A tier with a synchronous lookup. */

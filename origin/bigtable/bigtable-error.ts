@@ -1,18 +1,11 @@
 // Bigtable's status codes as EarshotErrors: retryable, or a fault of the setup.
+import { status } from '@grpc/grpc-js';
 import { EarshotError, type ErrorCode } from '../../shared/wire/errors.ts';
 
-/** google.rpc.Code. */
-const CANCELLED = 1;
-const INVALID_ARGUMENT = 3;
-const DEADLINE_EXCEEDED = 4;
-export const NOT_FOUND = 5;
-const ALREADY_EXISTS = 6;
-const PERMISSION_DENIED = 7;
-const RESOURCE_EXHAUSTED = 8;
-const FAILED_PRECONDITION = 9;
-export const UNIMPLEMENTED = 12;
-export const UNAVAILABLE = 14;
-const UNAUTHENTICATED = 16;
+export const { NOT_FOUND, UNIMPLEMENTED, UNAVAILABLE } = status;
+
+/** Name of a google.rpc.Code; UNKNOWN for any other number. */
+export const statusNameOf = (code: number): string => status[code] ?? 'UNKNOWN';
 
 /** Whether the same call may succeed a little later. */
 export const isRetryable = (error: unknown): boolean => toTableError(error, 'a call').retryable;
@@ -30,7 +23,7 @@ export function grpcCodeOf(error: unknown): number | undefined {
 const EARLIER_ATTEMPTS = / *: Previous errors : \[[\s\S]*$/;
 
 /** Whether the cluster itself says that it is not available. Others use the code `unavailable`, too. */
-export const isUnavailable = ({ cause }: EarshotError): boolean => grpcCodeOf(cause) === UNAVAILABLE;
+export const isUnavailable = ({ cause }: EarshotError): boolean => grpcCodeOf(cause) === status.UNAVAILABLE;
 
 export function toTableError(error: unknown, action: string): EarshotError {
   if (error instanceof EarshotError) return error;
@@ -40,18 +33,18 @@ export function toTableError(error: unknown, action: string): EarshotError {
 
 function errorCodeOf(code: number | undefined): ErrorCode {
   switch (code) {
-    case CANCELLED:
-    case DEADLINE_EXCEEDED:
+    case status.CANCELLED:
+    case status.DEADLINE_EXCEEDED:
       return 'deadline_exceeded';
-    case RESOURCE_EXHAUSTED:
+    case status.RESOURCE_EXHAUSTED:
       return 'overloaded';
-    case INVALID_ARGUMENT:
-    case NOT_FOUND:
-    case ALREADY_EXISTS:
-    case PERMISSION_DENIED:
-    case FAILED_PRECONDITION:
-    case UNIMPLEMENTED:
-    case UNAUTHENTICATED:
+    case status.INVALID_ARGUMENT:
+    case status.NOT_FOUND:
+    case status.ALREADY_EXISTS:
+    case status.PERMISSION_DENIED:
+    case status.FAILED_PRECONDITION:
+    case status.UNIMPLEMENTED:
+    case status.UNAUTHENTICATED:
       return 'internal';
     default:
       return 'unavailable';
@@ -63,7 +56,7 @@ export async function findOrUndefined<T>(lookup: Promise<T>): Promise<T | undefi
   try {
     return await lookup;
   } catch (error) {
-    if (grpcCodeOf(error) === NOT_FOUND) return undefined;
+    if (grpcCodeOf(error) === status.NOT_FOUND) return undefined;
     throw error;
   }
 }

@@ -3,9 +3,9 @@
 // test compares docs/metrics.md with them.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { COUNTERS, type CounterName, type Counters } from '../../shared/runtime/counters.ts';
+import { statusNameOf } from '../bigtable/bigtable-error.ts';
 import type { Priority, ShedReason } from '../guard/shed-error.ts';
 import { createLabelledHistogram } from './labelled-histogram.ts';
-import { statusNameOf } from './status-names.ts';
 
 export type ReadResult = 'ok' | 'shed' | 'deadline' | 'error';
 export type CallResult = 'ok' | 'deadline' | 'error';

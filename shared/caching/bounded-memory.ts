@@ -29,10 +29,6 @@ export class BoundedMemory<V extends object> {
     this.#cache.set(key, value);
   }
 
-  delete(key: string): void {
-    this.#cache.delete(key);
-  }
-
   get bytes(): number {
     return this.#cache.calculatedSize;
   }

@@ -3,7 +3,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { test } from 'vitest';
-import { findGoogleEmulator, startGoogleEmulator } from '../../dev/cloud/google-emulator.ts';
+import { findGoogleEmulator, startGoogleEmulator } from '../../bench/rigs/google-emulator.ts';
 import type { StartedBigtable } from '../contracts/bigtable/suite.ts';
 
 export type Emulator = { kind: 'running'; endpoint: string } | { kind: 'binary'; path: string };

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { jwtVerify } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createManualClock } from '../../bench/support/manual-clock.ts';
 import type { EmbeddedBigtable } from '../../dev/bigtable/embedded-bigtable.ts';
 import { type BigtableOptions, startBigtable } from '../../dev/bigtable/server.ts';
 import { listLoads, writeLoadReceipt } from '../../ops/bigtable/load-receipt.ts';
@@ -15,7 +16,6 @@ import { type BigtableAddress, connectBigtable } from '../../origin/bigtable/con
 import { readManifest, replaceManifest } from '../../origin/bigtable/manifest-row.ts';
 import { createRecommendationTable } from '../../origin/bigtable/recommendation-table.ts';
 import { formatGeneration } from '../../shared/domain/generation.ts';
-import { createManualClock } from '../../shared/runtime/clock.ts';
 import { CLUSTERS, MONDAY, manifestOf, REGIONS, TIMEOUT_MS, TUESDAY, WEDNESDAY } from '../contracts/origin/instance.ts';
 import { type CommandResult, runNode, spawnNode } from '../support/local-cloud.ts';
 import { eventually } from '../support/waiting.ts';

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { findFreePorts } from '../../dev/ports.ts';
+import { findFreePorts } from '../../bench/support/free-ports.ts';
 import { runNode, spawnNode, startTestCloud, type TestCloud } from '../support/local-cloud.ts';
 
 const BROWSER = '/usr/bin/chromium';

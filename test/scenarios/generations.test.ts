@@ -1,8 +1,8 @@
 // Answers in three regions while data is loaded, goes live and replicates late.
 import { expect, test } from 'vitest';
+import { createManualClock } from '../../bench/support/manual-clock.ts';
 import { waitForReplication } from '../../ops/bigtable/replication.ts';
 import { TABLES } from '../../shared/domain/keys.ts';
-import { createManualClock } from '../../shared/runtime/clock.ts';
 import { MONDAY, manifestOf, REGIONS, TUESDAY, writeList } from '../contracts/origin/instance.ts';
 import { MANIFEST_POLL_MS, startThreeRegions } from './three-regions.ts';
 

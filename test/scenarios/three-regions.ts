@@ -3,6 +3,7 @@
 import { SignJWT } from 'jose';
 import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
+import { createManualClock, type ManualClock } from '../../bench/support/manual-clock.ts';
 import type { EmbeddedBigtable } from '../../dev/bigtable/embedded-bigtable.ts';
 import type { BigtableConnection } from '../../origin/bigtable/connection.ts';
 import { readManifest, replaceManifest } from '../../origin/bigtable/manifest-row.ts';
@@ -11,7 +12,6 @@ import { ORIGIN_AUDIENCE } from '../../shared/domain/identity.ts';
 import type { ListKey } from '../../shared/domain/keys.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
 import { decodeUtf8 } from '../../shared/runtime/bytes.ts';
-import { createManualClock, type ManualClock } from '../../shared/runtime/clock.ts';
 import { LISTS_READ_PATH, MANIFEST_PATH } from '../../shared/wire/read-request.ts';
 import { decodeListFrames, type ListResult } from '../../shared/wire/read-response.ts';
 import { REGIONS, startInstance, TIMEOUT_MS } from '../contracts/origin/instance.ts';

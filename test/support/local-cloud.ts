@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { findFreePorts } from '../../dev/ports.ts';
+import { findFreePorts } from '../../bench/support/free-ports.ts';
 import { BEHIND_PORT_OFFSET, type Ports } from '../../dev/topology.ts';
 
 const repository = join(import.meta.dirname, '../..');

@@ -1,7 +1,7 @@
 // Waiting for other code without sleeping.
 import { setImmediate } from 'node:timers/promises';
 import { vi } from 'vitest';
-import type { ManualClock } from '../../shared/runtime/clock.ts';
+import type { ManualClock } from '../../bench/support/manual-clock.ts';
 import { patience } from './patience.ts';
 
 /** Resolves when `assertion` holds. The time limit only ends a failing test. */

@@ -9,7 +9,7 @@ const sources: Record<string, string> = import.meta.glob(['../../edge/**/*.ts', 
   eager: true,
 });
 /** Types, which leave nothing in the bundle. */
-const TYPES = ['core', 'infer', 'ZodError'];
+const TYPES = ['core', 'infer', 'ZodError', 'ZodObject'];
 
 const membersOf = (source: string): string[] =>
   [...source.matchAll(/(?<![\w.])z\.(\w+)/g)].map(([, member]) => member ?? '').filter((name) => !TYPES.includes(name));

@@ -1,37 +1,15 @@
-// google.bigtable.admin.v2.BigtableInstanceAdmin. Instances and clusters are read-only; app profiles can be changed.
+// google.bigtable.admin.v2.BigtableInstanceAdmin: its calls for app profiles.
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import { compareText } from '../rows/row.ts';
 import { unary } from '../wire/calls.ts';
 import type { AppProfileMessage, Operation } from '../wire/messages.ts';
 import { checkInstanceName, splitName } from '../wire/names.ts';
-import { alreadyExists, failedPrecondition, invalidArgument, notFound } from '../wire/status.ts';
+import { alreadyExists, failedPrecondition, invalidArgument } from '../wire/status.ts';
 import { parseProfile, toMessage, updateProfile } from './app-profiles.ts';
-import type { Instance, Instances } from './instance.ts';
-
-export interface ClusterSite {
-  readonly name: string;
-  readonly zone: string;
-}
-
-interface InstanceMessage {
-  name: string;
-  displayName: string;
-  state: 'READY';
-  type: 'PRODUCTION';
-}
-
-interface ClusterMessage {
-  name: string;
-  location: string;
-  state: 'READY';
-  serveNodes: number;
-  defaultStorageType: 'SSD';
-}
+import type { Instances } from './instance.ts';
 
 export function createInstanceAdminService(
   instances: Instances,
-  known: () => Iterable<Instance>,
-  sites: readonly ClusterSite[],
   serializeProfile: (profile: AppProfileMessage) => Buffer,
 ): UntypedServiceImplementation {
   const findProfile = (name: string) => {
@@ -41,31 +19,6 @@ export function createInstanceAdminService(
   };
 
   return {
-    getInstance: unary<{ name: string }, InstanceMessage>(({ name }) =>
-      describeInstance(instances(checkInstanceName(name)).name),
-    ),
-
-    listInstances: unary<{ parent: string }, { instances: InstanceMessage[] }>(({ parent }) => ({
-      instances: [...known()]
-        .filter(({ name }) => name.startsWith(`${parent}/`))
-        .map(({ name }) => describeInstance(name)),
-    })),
-
-    getCluster: unary<{ name: string }, ClusterMessage>(({ name }) => {
-      const { instance, id } = splitName(name, 'clusters');
-      const site = sites.find((candidate) => candidate.name === id);
-      if (site === undefined) throw notFound(`Cluster not found: ${name}`);
-      return describeCluster(instance, site);
-    }),
-
-    listClusters: unary<{ parent: string }, { clusters: ClusterMessage[] }>(({ parent }) => {
-      // `projects/P/instances/-` requests the clusters of every instance of the project.
-      const project = parent.endsWith('/instances/-') ? parent.slice(0, -1) : undefined;
-      const named = project === undefined ? [instances(checkInstanceName(parent))] : [...known()];
-      const listed = named.filter(({ name }) => project === undefined || name.startsWith(project));
-      return { clusters: listed.flatMap(({ name }) => sites.map((site) => describeCluster(name, site))) };
-    }),
-
     createAppProfile: unary<
       { parent: string; appProfileId: string; appProfile: AppProfileMessage | null },
       AppProfileMessage
@@ -121,20 +74,5 @@ function finishedUpdate(profile: AppProfileMessage, serialize: (profile: AppProf
     done: true,
     metadata: { typeUrl: `${types}.UpdateAppProfileMetadata`, value: Buffer.alloc(0) },
     response: { typeUrl: `${types}.AppProfile`, value: serialize(profile) },
-  };
-}
-
-function describeInstance(name: string): InstanceMessage {
-  return { name, displayName: name.split('/').at(-1) ?? '', state: 'READY', type: 'PRODUCTION' };
-}
-
-function describeCluster(instance: string, { name, zone }: ClusterSite): ClusterMessage {
-  const project = instance.split('/')[1] ?? '';
-  return {
-    name: `${instance}/clusters/${name}`,
-    location: `projects/${project}/locations/${zone}`,
-    state: 'READY',
-    serveNodes: 1,
-    defaultStorageType: 'SSD',
   };
 }

@@ -43,15 +43,6 @@ const FILTERS: Record<string, (filter: RowFilter, table: Table) => CellFilter> =
     const parts = compileParts('Interleave', interleave?.filters, table);
     return (key, cells) => parts.flatMap((part) => part(key, cells)).sort(compareCells);
   },
-  condition: ({ condition }, table) => {
-    const predicate = compileFilter(condition?.predicateFilter ?? null, table);
-    const whenTrue = condition?.trueFilter ? compileFilter(condition.trueFilter, table) : undefined;
-    const whenFalse = condition?.falseFilter ? compileFilter(condition.falseFilter, table) : undefined;
-    return (key, cells) => {
-      const chosen = predicate(key, cells).length > 0 ? whenTrue : whenFalse;
-      return chosen === undefined ? NO_CELLS : chosen(key, cells);
-    };
-  },
   passAllFilter: ({ passAllFilter }) => {
     if (!passAllFilter) throw invalidArgument('pass_all_filter must be true if set');
     return (_key, cells) => cells;
@@ -98,19 +89,6 @@ const FILTERS: Record<string, (filter: RowFilter, table: Table) => CellFilter> =
     const matches = compileRegex(toText(valueRegexFilter ?? NO_BYTES), 'value_regex_filter');
     return each((cell) => matches(toText(cell.value)));
   },
-  valueRangeFilter: ({ valueRangeFilter: range }) => {
-    const within = compileRange(
-      range?.startValueClosed,
-      range?.startValueOpen,
-      range?.endValueClosed,
-      range?.endValueOpen,
-    );
-    return each((cell) => within(toText(cell.value)));
-  },
-  cellsPerRowOffsetFilter: ({ cellsPerRowOffsetFilter }) => {
-    const offset = atLeastZero('cells_per_row_offset_filter', cellsPerRowOffsetFilter);
-    return (_key, cells) => cells.slice(offset);
-  },
   cellsPerRowLimitFilter: ({ cellsPerRowLimitFilter }) => {
     const limit = atLeastZero('cells_per_row_limit_filter', cellsPerRowLimitFilter);
     return (_key, cells) => (cells.length <= limit ? cells : cells.slice(0, limit));
@@ -120,11 +98,6 @@ const FILTERS: Record<string, (filter: RowFilter, table: Table) => CellFilter> =
     return (_key, cells) => firstOfEachColumn(cells, limit);
   },
   stripValueTransformer: () => (_key, cells) => cells.map((cell) => ({ ...cell, value: NO_BYTES })),
-  applyLabelTransformer: ({ applyLabelTransformer: label = '' }) => {
-    if (!/^[a-z0-9-]{1,15}$/.test(label))
-      throw invalidArgument(`apply_label_transformer must match [a-z0-9-]{1,15}, got '${label}'`);
-    return (_key, cells) => cells.map((cell) => ({ ...cell, labels: [...(cell.labels ?? []), label] }));
-  },
 };
 
 function compileParts(name: string, filters: readonly RowFilter[] = [], table: Table): CellFilter[] {

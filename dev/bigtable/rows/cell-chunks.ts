@@ -22,7 +22,6 @@ export function appendRow(chunks: CellChunk[], key: string, cells: readonly Read
     if (previous === undefined) chunk.rowKey = toBytes(key);
     if (isNewFamily) chunk.familyName = { value: cell.family };
     if (isNewFamily || previous?.qualifier !== cell.qualifier) chunk.qualifier = { value: toBytes(cell.qualifier) };
-    if (cell.labels !== undefined) chunk.labels = cell.labels;
     appendValue(chunks, chunk, cell.value);
     bytes += cell.value.length + cell.qualifier.length + 16;
     previous = cell;

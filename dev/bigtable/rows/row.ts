@@ -23,7 +23,6 @@ export interface ReadCell {
   readonly qualifier: string;
   readonly timestampMicros: number;
   readonly value: Buffer;
-  readonly labels?: readonly string[];
 }
 
 /** Order of cells in an answer: family, then qualifier, then newest first. */

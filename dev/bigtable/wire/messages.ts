@@ -29,7 +29,6 @@ export interface RowFilter {
   filter?: string;
   chain?: { filters: RowFilter[] };
   interleave?: { filters: RowFilter[] };
-  condition?: { predicateFilter: RowFilter | null; trueFilter: RowFilter | null; falseFilter: RowFilter | null };
   passAllFilter?: boolean;
   blockAllFilter?: boolean;
   rowKeyRegexFilter?: Buffer;
@@ -44,17 +43,9 @@ export interface RowFilter {
   };
   timestampRangeFilter?: TimestampRange;
   valueRegexFilter?: Buffer;
-  valueRangeFilter?: {
-    startValueClosed?: Buffer;
-    startValueOpen?: Buffer;
-    endValueClosed?: Buffer;
-    endValueOpen?: Buffer;
-  };
-  cellsPerRowOffsetFilter?: number;
   cellsPerRowLimitFilter?: number;
   cellsPerColumnLimitFilter?: number;
   stripValueTransformer?: boolean;
-  applyLabelTransformer?: string;
 }
 
 export interface Mutation {
@@ -81,7 +72,6 @@ export interface CellChunk {
   familyName?: { value: string };
   qualifier?: { value: Buffer };
   timestampMicros?: number;
-  labels?: readonly string[];
   value?: Buffer;
   valueSize?: number;
   commitRow?: boolean;

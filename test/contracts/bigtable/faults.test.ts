@@ -1,6 +1,6 @@
 // Faults of the embedded Bigtable: each affects only its own cluster, and a cancelled call leaves nothing behind.
 import { expect, test } from 'vitest';
-import { createManualClock } from '../../../shared/runtime/clock.ts';
+import { createManualClock } from '../../../bench/support/manual-clock.ts';
 import { eventually } from '../../support/waiting.ts';
 import { codeOf, collect, INSTANCE_NAME, noRetry } from './clients.ts';
 import { CLUSTERS, type MutateRowsAnswer, setCell, startEmbedded, TABLE_NAME } from './embedded.ts';

@@ -1,7 +1,7 @@
 // Garbage collection of the embedded Bigtable is exact at every read. Google's emulator collects about once a second
 // and the service within a week; Earshot must depend on neither, but a test needs one answer.
 import { expect, test } from 'vitest';
-import { createManualClock } from '../../../shared/runtime/clock.ts';
+import { createManualClock } from '../../../bench/support/manual-clock.ts';
 import { codeOf, INSTANCE_NAME, noRetry } from './clients.ts';
 import { startEmbedded, TABLE_NAME } from './embedded.ts';
 

@@ -1,6 +1,6 @@
 // Replication of the embedded Bigtable: late by exactly the lag, in order, and delayed without loss.
 import { expect, test } from 'vitest';
-import { createManualClock } from '../../../shared/runtime/clock.ts';
+import { createManualClock } from '../../../bench/support/manual-clock.ts';
 import { codeOf, collect, INSTANCE_NAME, noRetry } from './clients.ts';
 import { type Embedded, setCell, startEmbedded, TABLE_NAME } from './embedded.ts';
 

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { findFreePorts, requireFreePorts } from '../../../dev/ports.ts';
+import { findFreePorts } from '../../../bench/support/free-ports.ts';
+import { requireFreePorts } from '../../../dev/ports.ts';
 import { systemRandom } from '../../../shared/runtime/random.ts';
 
 const squatter = createServer();

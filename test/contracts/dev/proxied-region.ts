@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
-import { findFreePorts } from '../../../dev/ports.ts';
+import { findFreePorts } from '../../../bench/support/free-ports.ts';
+import { createManualClock, type ManualClock } from '../../../bench/support/manual-clock.ts';
 import { type RegionProxy, startRegionProxy } from '../../../dev/region-proxy/proxy.ts';
 import { DEV_LOCATION_HEADER, type Region } from '../../../shared/domain/regions.ts';
-import { createManualClock, type ManualClock } from '../../../shared/runtime/clock.ts';
 import { eventually } from '../../support/waiting.ts';
 
 export interface ProxiedRegion {

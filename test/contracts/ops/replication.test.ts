@@ -1,8 +1,8 @@
 // The wait for replication: it ends exactly when every cluster has the earlier writes.
 import { expect, test } from 'vitest';
+import { createManualClock, type ManualClock } from '../../../bench/support/manual-clock.ts';
 import { waitForReplication } from '../../../ops/bigtable/replication.ts';
 import { TABLES } from '../../../shared/domain/keys.ts';
-import { createManualClock, type ManualClock } from '../../../shared/runtime/clock.ts';
 import { eventually, settleWith } from '../../support/waiting.ts';
 import { MONDAY, startInstance, writeList } from '../origin/instance.ts';
 

@@ -3,11 +3,11 @@
 import { SignJWT } from 'jose';
 import { pino } from 'pino';
 import { expect, onTestFinished } from 'vitest';
+import { createManualClock, type ManualClock } from '../../../bench/support/manual-clock.ts';
 import type { BigtableAddress } from '../../../origin/bigtable/connection.ts';
 import { type OriginConfig, readOriginConfig } from '../../../origin/config.ts';
 import { type Origin, startOrigin } from '../../../origin/server.ts';
 import { ORIGIN_AUDIENCE } from '../../../shared/domain/identity.ts';
-import { createManualClock, type ManualClock } from '../../../shared/runtime/clock.ts';
 import { LISTS_READ_PATH, MANIFEST_PATH } from '../../../shared/wire/read-request.ts';
 import { eventually } from '../../support/waiting.ts';
 import type { TestInstance } from './instance.ts';

@@ -1,7 +1,7 @@
 // Several origin processes on one port, one per core: they share the port and nothing else.
 import { connect } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
-import { findFreePorts } from '../../../dev/ports.ts';
+import { findFreePorts } from '../../../bench/support/free-ports.ts';
 import { runNode, spawnNode } from '../../support/local-cloud.ts';
 import { eventually } from '../../support/waiting.ts';
 import { startInstance } from './instance.ts';

@@ -1,6 +1,7 @@
 // Background loads: they are marked up to the origin, and a load that the origin sheds does not affect waiting callers.
 
 import { beforeEach, describe, expect, test } from 'vitest';
+import { createManualClock } from '../../../bench/support/manual-clock.ts';
 import type { ListRequest, LoadResult } from '../../../edge/reads/list-source.ts';
 import { createReadThrough, type ListReader } from '../../../edge/reads/read-through.ts';
 import type { Call } from '../../../edge/request/call.ts';
@@ -9,7 +10,6 @@ import { createTimings } from '../../../edge/request/timings.ts';
 import { createTierChain } from '../../../edge/tiers/chain.ts';
 import { createMemoryTier } from '../../../edge/tiers/memory.ts';
 import { makeEntry } from '../../../shared/caching/lifetime.ts';
-import { createManualClock } from '../../../shared/runtime/clock.ts';
 import { createCounters } from '../../../shared/runtime/counters.ts';
 import { createHarness, type Harness, type Isolate } from '../support/harness.ts';
 import { keyOf, makeList } from '../support/lists.ts';

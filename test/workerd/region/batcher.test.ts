@@ -1,6 +1,7 @@
 // Batches of misses to the origin: departure time, size, and the result of late callers.
 
 import { beforeEach, describe, expect, test } from 'vitest';
+import { createManualClock, type ManualClock } from '../../../bench/support/manual-clock.ts';
 import type { ListRequest, LoadResult } from '../../../edge/reads/list-source.ts';
 import { type Batcher, createBatcher, MAX_CALLS, MAX_LINGER_MS } from '../../../edge/region/batcher.ts';
 import type { Call } from '../../../edge/request/call.ts';
@@ -8,7 +9,6 @@ import { NOWHERE } from '../../../edge/request/place.ts';
 import { createTimings } from '../../../edge/request/timings.ts';
 import { makeEntry } from '../../../shared/caching/lifetime.ts';
 import type { Region } from '../../../shared/domain/regions.ts';
-import { createManualClock, type ManualClock } from '../../../shared/runtime/clock.ts';
 import { MAX_KEYS_PER_READ } from '../../../shared/wire/read-response.ts';
 import { TEST_REGIONS } from '../support/harness.ts';
 import { keyOf, makeList } from '../support/lists.ts';

@@ -1,13 +1,13 @@
 // The work that a region object continues after its callers have cancelled.
 
 import { beforeEach, describe, expect, test } from 'vitest';
+import { createManualClock, type ManualClock } from '../../../bench/support/manual-clock.ts';
 import type { ListRequest, LoadResult } from '../../../edge/reads/list-source.ts';
 import type { RegionAnswer } from '../../../edge/region/protocol.ts';
 import { createRegionLists, type RegionLists } from '../../../edge/region/region-lists.ts';
 import { createMemoryTier } from '../../../edge/tiers/memory.ts';
 import { makeEntry } from '../../../shared/caching/lifetime.ts';
 import type { Region } from '../../../shared/domain/regions.ts';
-import { createManualClock, type ManualClock } from '../../../shared/runtime/clock.ts';
 import { type Counters, createCounters } from '../../../shared/runtime/counters.ts';
 import { TEST_REGIONS } from '../support/harness.ts';
 import { keyOf, makeList } from '../support/lists.ts';

@@ -1,7 +1,7 @@
 // Server-Timing: the duration of each step, including concurrent runs of one step.
 import { expect, test } from 'vitest';
+import { createManualClock } from '../../../bench/support/manual-clock.ts';
 import { createTimings } from '../../../edge/request/timings.ts';
-import { createManualClock } from '../../../shared/runtime/clock.ts';
 
 const open = () => {
   const { promise, resolve } = Promise.withResolvers<void>();

@@ -2,11 +2,11 @@
 // one complete API.
 
 import { beforeEach, describe, expect, test } from 'vitest';
+import { createManualClock } from '../../../bench/support/manual-clock.ts';
 import type { Served, ServeReads } from '../../../edge/reads/serve-reads.ts';
 import { NOWHERE } from '../../../edge/request/place.ts';
 import { createTimings } from '../../../edge/request/timings.ts';
 import { answerBatch } from '../../../edge/routes/batch/handler.ts';
-import { createManualClock } from '../../../shared/runtime/clock.ts';
 import { toEarshotError } from '../../../shared/wire/errors.ts';
 import { batchOptions, POST_PATH, QUERY_PATH, readBatch, readsOf, resultsOf, sendBatch } from '../support/batches.ts';
 import { createHarness, type Harness } from '../support/harness.ts';

@@ -1,5 +1,5 @@
 // Completion of work that waits on a manual clock.
-import type { ManualClock } from '../../../shared/runtime/clock.ts';
+import type { ManualClock } from '../../../bench/support/manual-clock.ts';
 
 /**
  * Advances the clock by `stepMs` at a time, after `eachStep`, until `work` settles. Returns the duration on the clock.

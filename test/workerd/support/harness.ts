@@ -1,12 +1,12 @@
 // The worker's app on a manual clock, with scripted origins and workerd's real Cache API under a host of its own.
 
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test';
+import { createManualClock, type ManualClock } from '../../../bench/support/manual-clock.ts';
 import { createApp } from '../../../edge/app.ts';
 import { createDeps } from '../../../edge/assemble.ts';
 import { type EdgeConfig, readConfig } from '../../../edge/config.ts';
 import type { LogFields } from '../../../edge/log.ts';
 import type { FindObject } from '../../../edge/region/region-objects.ts';
-import { createManualClock, type ManualClock } from '../../../shared/runtime/clock.ts';
 import { type Counters, createCounters } from '../../../shared/runtime/counters.ts';
 import { registerRegionCaches } from './harness-region-cache.ts';
 import { makeManifest } from './lists.ts';

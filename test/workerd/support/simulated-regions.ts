@@ -1,6 +1,7 @@
 // Three regions on a manual clock with scripted latencies and faults, behind the real choice of regions: hedges,
 // failovers, ejections and budget. Requests arrive at a steady rate, each for its own key.
 
+import { createManualClock } from '../../../bench/support/manual-clock.ts';
 import type { LoadResult } from '../../../edge/reads/list-source.ts';
 import type { Call } from '../../../edge/request/call.ts';
 import { NOWHERE, type Place } from '../../../edge/request/place.ts';
@@ -9,7 +10,6 @@ import { createFailoverAndHedge } from '../../../edge/upstream/failover-and-hedg
 import type { RegionReader } from '../../../edge/upstream/region-reader.ts';
 import { createRouting } from '../../../edge/upstream/routing.ts';
 import type { Region } from '../../../shared/domain/regions.ts';
-import { createManualClock } from '../../../shared/runtime/clock.ts';
 import { createCounters } from '../../../shared/runtime/counters.ts';
 import type { Random } from '../../../shared/runtime/random.ts';
 import { TEST_REGIONS } from './harness.ts';

@@ -65,16 +65,6 @@ export function tierContract(name: string, make: () => { tier: Tier; nowMs: numb
       expect(await tier.get(key)).toEqual(entryOf(makeList('new', 3)));
     });
 
-    test('forgets a deleted entry, and only that one', async () => {
-      const other = makeCacheKey(keyOf('bob'));
-      await tier.set(key, entryOf(makeList('a')));
-      await tier.set(other, entryOf(makeList('b')));
-      await tier.delete(key);
-      await tier.delete(key);
-      expect(await tier.get(key)).toBeUndefined();
-      expect(await tier.get(other)).toEqual(entryOf(makeList('b')));
-    });
-
     test('keeps keys apart that a URL or a careless join would confuse', async () => {
       const users = ['a', 'A', 'a.', '.', '..', '...', '-', '~popular', 'a:b', 'a@b', 'b'];
       const keys = users.flatMap((user) => [makeCacheKey(keyOf(user)), makeCacheKey(keyOf(user, 'popular'))]);

@@ -3,6 +3,7 @@
 import { createExecutionContext, runInDurableObject, waitOnExecutionContext } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { createManualClock } from '../../../bench/support/manual-clock.ts';
 import type { RegionCache } from '../../../edge/region/region-cache.ts';
 import type { Call } from '../../../edge/request/call.ts';
 import { NOWHERE } from '../../../edge/request/place.ts';
@@ -12,7 +13,6 @@ import { createColoTier } from '../../../edge/tiers/colo.ts';
 import { createMemoryTier } from '../../../edge/tiers/memory.ts';
 import type { MemoryTier, Tier } from '../../../edge/tiers/tier.ts';
 import type { Entry } from '../../../shared/caching/entry.ts';
-import { createManualClock } from '../../../shared/runtime/clock.ts';
 import { createCounters } from '../../../shared/runtime/counters.ts';
 import { drive } from '../support/drive.ts';
 import { makeList } from '../support/lists.ts';
@@ -40,7 +40,6 @@ function makeRegion(): Tier {
     name: 'region',
     get: (key) => inObject((tier) => tier.get(key)),
     set: (key, entry) => inObject((tier) => tier.set(key, entry)),
-    delete: (key) => inObject((tier) => tier.delete(key)),
   };
 }
 
@@ -171,7 +170,6 @@ describe('the chain', () => {
     name: 'broken',
     get: () => Promise.reject(new Error('no')),
     set: () => Promise.reject(new Error('no')),
-    delete: () => Promise.reject(new Error('no')),
   };
 
   beforeEach(() => {

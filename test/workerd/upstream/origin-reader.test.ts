@@ -1,6 +1,7 @@
 // An origin's answer as an entry: its age and lifetime, and the meaning of a failure for the region.
 
 import { beforeEach, describe, expect, test } from 'vitest';
+import { createManualClock, type ManualClock } from '../../../bench/support/manual-clock.ts';
 import type { ListRequest, LoadResult } from '../../../edge/reads/list-source.ts';
 import type { Call } from '../../../edge/request/call.ts';
 import { NOWHERE } from '../../../edge/request/place.ts';
@@ -9,7 +10,6 @@ import type { OriginAnswer } from '../../../edge/upstream/origin-client.ts';
 import { createOriginReader } from '../../../edge/upstream/origin-reader.ts';
 import { ABSENT_TTL_MS, ITEM_TTL_MS, JITTER } from '../../../shared/caching/lifetime.ts';
 import type { Region } from '../../../shared/domain/regions.ts';
-import { createManualClock, type ManualClock } from '../../../shared/runtime/clock.ts';
 import type { ListQuery } from '../../../shared/wire/read-request.ts';
 import type { ListResult } from '../../../shared/wire/read-response.ts';
 import { TEST_REGIONS } from '../support/harness.ts';

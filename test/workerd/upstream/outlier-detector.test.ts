@@ -1,7 +1,7 @@
 // Ejection of a region: its condition, duration and end.
 import { describe, expect, test } from 'vitest';
+import { createManualClock } from '../../../bench/support/manual-clock.ts';
 import { CONSECUTIVE, createOutlierDetector, WINDOW_MS } from '../../../edge/upstream/outlier-detector.ts';
-import { createManualClock } from '../../../shared/runtime/clock.ts';
 
 function setUp({ chance = 0.5, regions = ['a', 'b', 'c'] } = {}) {
   const clock = createManualClock();

@@ -1,10 +1,10 @@
 // The expected latency of a region and the resulting order.
 
 import { describe, expect, test } from 'vitest';
+import { createManualClock } from '../../../bench/support/manual-clock.ts';
 import { NOWHERE, type Place } from '../../../edge/request/place.ts';
 import { createRoundTrips } from '../../../edge/upstream/round-trips.ts';
 import type { Region } from '../../../shared/domain/regions.ts';
-import { createManualClock } from '../../../shared/runtime/clock.ts';
 import { TEST_REGIONS } from '../support/harness.ts';
 
 const regions = TEST_REGIONS as readonly Region[];

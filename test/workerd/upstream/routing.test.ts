@@ -1,6 +1,7 @@
 // The effects of a region's answers on an isolate's routing, and of the routing on a single read.
 
 import { describe, expect, test } from 'vitest';
+import { createManualClock } from '../../../bench/support/manual-clock.ts';
 import type { ListRequest, LoadResult } from '../../../edge/reads/list-source.ts';
 import type { Call } from '../../../edge/request/call.ts';
 import { NOWHERE, type Place } from '../../../edge/request/place.ts';
@@ -9,7 +10,6 @@ import { createFailoverAndHedge } from '../../../edge/upstream/failover-and-hedg
 import type { RegionReader } from '../../../edge/upstream/region-reader.ts';
 import { createRouting } from '../../../edge/upstream/routing.ts';
 import type { Region } from '../../../shared/domain/regions.ts';
-import { createManualClock } from '../../../shared/runtime/clock.ts';
 import { createCounters } from '../../../shared/runtime/counters.ts';
 import { drive } from '../support/drive.ts';
 import { TEST_REGIONS } from '../support/harness.ts';

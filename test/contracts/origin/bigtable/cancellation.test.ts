@@ -2,8 +2,8 @@
 // clocks of origin and cluster stand still: what a cluster holds back never comes by itself, and what it no longer
 // holds was cancelled.
 import { describe, expect, test } from 'vitest';
+import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import type { ListKey } from '../../../../shared/domain/keys.ts';
-import { createManualClock } from '../../../../shared/runtime/clock.ts';
 import { LISTS_READ_PATH, type ListQuery } from '../../../../shared/wire/read-request.ts';
 import { decodeListFrames } from '../../../../shared/wire/read-response.ts';
 import { eventually } from '../../../support/waiting.ts';

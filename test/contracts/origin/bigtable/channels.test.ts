@@ -1,9 +1,9 @@
 // Connections to Bigtable: each of its own, primed before it is used, and replaced before its server would close it.
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import { ReadChannels, type ReadChannelsOptions } from '../../../../origin/bigtable/reads/channels.ts';
 import { openRowStream } from '../../../../origin/bigtable/reads/row-stream.ts';
 import { makeRowKey, TABLES } from '../../../../shared/domain/keys.ts';
-import { createManualClock } from '../../../../shared/runtime/clock.ts';
 import type { EarshotError } from '../../../../shared/wire/errors.ts';
 import { eventually } from '../../../support/waiting.ts';
 import { startCountingProxy } from '../counting-proxy.ts';

@@ -1,6 +1,7 @@
 // Reads by key for one test, driven directly over real channels: every bound can be set, and time stands still until it
 // is moved.
 import { onTestFinished } from 'vitest';
+import { createManualClock, type ManualClock } from '../../../../bench/support/manual-clock.ts';
 import type { BigtableAddress } from '../../../../origin/bigtable/connection.ts';
 import { createLocalCluster, type LocalCluster } from '../../../../origin/bigtable/local-cluster.ts';
 import type { RowFilter } from '../../../../origin/bigtable/read-rows.ts';
@@ -8,7 +9,6 @@ import { ReadChannels } from '../../../../origin/bigtable/reads/channels.ts';
 import { createHedgeDelay, type HedgeDelay } from '../../../../origin/bigtable/reads/hedge-delay.ts';
 import { KeyRead, type KeyReadDeps } from '../../../../origin/bigtable/reads/key-read.ts';
 import { TABLES } from '../../../../shared/domain/keys.ts';
-import { createManualClock, type ManualClock } from '../../../../shared/runtime/clock.ts';
 import { createRetryBudget, type RetryBudget } from '../../../../shared/runtime/retry-budget.ts';
 import { TIMEOUT_MS } from '../instance.ts';
 

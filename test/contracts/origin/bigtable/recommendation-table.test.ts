@@ -1,8 +1,8 @@
 // Lists read from Bigtable: the right cell for each key, and trouble that stays with the keys it struck.
 import { hash } from 'node:crypto';
 import { expect, test } from 'vitest';
+import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import type { ListKey } from '../../../../shared/domain/keys.ts';
-import { createManualClock } from '../../../../shared/runtime/clock.ts';
 import { eventually } from '../../../support/waiting.ts';
 import { MONDAY, startEmptyInstance, TIMEOUT_MS, TUESDAY, WEDNESDAY } from '../instance.ts';
 import readFailures from './read-failures.json' with { type: 'json' };

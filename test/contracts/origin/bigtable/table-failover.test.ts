@@ -1,8 +1,8 @@
 // The local cluster gone: it is `europe`, and `serve-any` leads to `asia`, the first that is up. Time stands still
 // until it is moved, so that what is waited for never comes by itself.
 import { describe, expect, test } from 'vitest';
+import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import { createLocalCluster, FAILURES_TO_EJECT } from '../../../../origin/bigtable/local-cluster.ts';
-import { createManualClock } from '../../../../shared/runtime/clock.ts';
 import { createRetryBudget } from '../../../../shared/runtime/retry-budget.ts';
 import { eventually, settleWith } from '../../../support/waiting.ts';
 import { setFaultOfAll, startInstance, TIMEOUT_MS, writeList } from '../instance.ts';

@@ -2,9 +2,9 @@
 // `serve-any` leads to `asia`, the first that is up. The cluster's latency runs on a clock of its own that stands
 // still, so what is delayed never comes by itself.
 import { describe, expect, test } from 'vitest';
+import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import { createHedgeDelay } from '../../../../origin/bigtable/reads/hedge-delay.ts';
 import { makeRowKey } from '../../../../shared/domain/keys.ts';
-import { createManualClock } from '../../../../shared/runtime/clock.ts';
 import { createRetryBudget } from '../../../../shared/runtime/retry-budget.ts';
 import { eventually } from '../../../support/waiting.ts';
 import { startInstance, TIMEOUT_MS, writeList } from '../instance.ts';

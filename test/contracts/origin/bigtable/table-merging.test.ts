@@ -2,12 +2,12 @@
 // return, and nobody waits for a timer or for somebody else's trouble. The cluster's latency runs on a clock of its
 // own, which is moved by hand.
 import { expect, test } from 'vitest';
+import { createManualClock, type ManualClock } from '../../../../bench/support/manual-clock.ts';
 import type { RecommendationTableOptions } from '../../../../origin/bigtable/recommendation-table.ts';
 import { createListReader } from '../../../../origin/lists/coalescing-reader.ts';
 import { createListMemory } from '../../../../origin/lists/list-memory.ts';
 import { createTableLoad } from '../../../../origin/lists/load-lists.ts';
 import type { ListKey } from '../../../../shared/domain/keys.ts';
-import { createManualClock, type ManualClock } from '../../../../shared/runtime/clock.ts';
 import { createCounters } from '../../../../shared/runtime/counters.ts';
 import { eventually } from '../../../support/waiting.ts';
 import { manifestOf, TIMEOUT_MS, TUESDAY } from '../instance.ts';

@@ -3,9 +3,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { status } from '@grpc/grpc-js';
 import { describe, expect, test } from 'vitest';
+import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import type { Row } from '../../../../origin/bigtable/chunk-merger.ts';
 import { openRowStream } from '../../../../origin/bigtable/reads/row-stream.ts';
-import { createManualClock } from '../../../../shared/runtime/clock.ts';
 import { createRetryBudget } from '../../../../shared/runtime/retry-budget.ts';
 import { describeWithRealData, realData } from '../../../support/real-data.ts';
 import { eventually, settleWith } from '../../../support/waiting.ts';

@@ -1,11 +1,11 @@
 // The row store against a model: after any mutations in any clusters, all clusters have the rows of a map of cells.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import { Instance } from '../../../../dev/bigtable/admin/instance.ts';
 import type { RowMutation } from '../../../../dev/bigtable/mutations/mutations.ts';
 import { readableCells } from '../../../../dev/bigtable/rows/gc.ts';
 import { createFamily, createTable, type Family, rowsOf } from '../../../../dev/bigtable/rows/table.ts';
-import { createManualClock } from '../../../../shared/runtime/clock.ts';
 import { CLUSTERS } from '../../../contracts/bigtable/embedded.ts';
 
 const FAMILIES = ['f', 'g'];

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import { watch } from '../../../../ops/cli/watch.ts';
-import { createManualClock } from '../../../../shared/runtime/clock.ts';
 
 async function startWatch({ isTTY, make }: { isTTY: boolean; make: () => Promise<string> }) {
   const clock = createManualClock();

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import { createLocalCluster, FAILURES_TO_EJECT, MAX_PROBE_MS } from '../../../../origin/bigtable/local-cluster.ts';
-import { createManualClock } from '../../../../shared/runtime/clock.ts';
 
 /** `random` of 0: probes are as late as they may be. */
 function setUp(random = () => 0) {

@@ -3,9 +3,9 @@
 import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import { createBulkhead } from '../../../../origin/guard/bulkhead.ts';
 import { CancellationSource } from '../../../../shared/caching/cancellation.ts';
-import { createManualClock } from '../../../../shared/runtime/clock.ts';
 
 type Step =
   | { readonly do: 'ask'; readonly weight: number; readonly isBackground: boolean; readonly timeoutMs: number }

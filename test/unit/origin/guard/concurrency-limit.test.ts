@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import { createManualClock, type ManualClock } from '../../../../bench/support/manual-clock.ts';
 import {
   type ConcurrencyLimit,
   type ConcurrencyLimitOptions,
   createConcurrencyLimit,
   type ReadSample,
 } from '../../../../origin/guard/concurrency-limit.ts';
-import { createManualClock, type ManualClock } from '../../../../shared/runtime/clock.ts';
 
 const KEYS_PER_MS = 15;
 const BASE_MS = 5;

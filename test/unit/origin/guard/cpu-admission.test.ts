@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import { createCpuAdmission, watchLoop } from '../../../../origin/guard/cpu-admission.ts';
-import { createManualClock } from '../../../../shared/runtime/clock.ts';
 
 /** ms of CPU. */
 const SERVE_MS = 1;

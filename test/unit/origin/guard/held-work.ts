@@ -1,9 +1,9 @@
 // Work that a test ends by hand, behind a bulkhead whose limit the test sets.
 import { setImmediate } from 'node:timers/promises';
+import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import { type BulkheadOptions, type BulkheadRequest, createBulkhead } from '../../../../origin/guard/bulkhead.ts';
 import type { ReadSample } from '../../../../origin/guard/concurrency-limit.ts';
 import { ShedError } from '../../../../origin/guard/shed-error.ts';
-import { createManualClock } from '../../../../shared/runtime/clock.ts';
 import type { EarshotError } from '../../../../shared/wire/errors.ts';
 
 export interface Work {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { createManualClock, type ManualClock } from '../../../../bench/support/manual-clock.ts';
 import { createServiceRate, type ServiceRate } from '../../../../origin/guard/service-rate.ts';
-import { createManualClock, type ManualClock } from '../../../../shared/runtime/clock.ts';
 
 /** So many keys get done each ms while reads wait. */
 function queue(clock: ManualClock, rate: ServiceRate, forMs: number, perMs: number): void {

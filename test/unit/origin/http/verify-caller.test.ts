@@ -1,8 +1,8 @@
 import { generateKeyPair, SignJWT } from 'jose';
 import { describe, expect, test } from 'vitest';
+import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import { createCallerVerifier } from '../../../../origin/http/verify-caller.ts';
 import { LISTENER_AUDIENCE, ORIGIN_AUDIENCE } from '../../../../shared/domain/identity.ts';
-import { createManualClock } from '../../../../shared/runtime/clock.ts';
 
 const SECRET = 'origin-secret-for-tests-only-0123456789-';
 

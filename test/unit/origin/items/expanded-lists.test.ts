@@ -1,11 +1,11 @@
 // Expanded lists: whose items are put in, and how old the answer says they are.
 import { describe, expect, test } from 'vitest';
+import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import { makeDigest } from '../../../../origin/bigtable/stored-values.ts';
 import { createExpandLists } from '../../../../origin/items/expanded-lists.ts';
 import type { Item } from '../../../../origin/items/item-reader.ts';
 import { ITEM_TTL_MS } from '../../../../shared/caching/lifetime.ts';
 import { encodeItem, ITEM_SEPARATOR } from '../../../../shared/domain/list.ts';
-import { createManualClock } from '../../../../shared/runtime/clock.ts';
 import type { ListQuery } from '../../../../shared/wire/read-request.ts';
 import type { ListResult } from '../../../../shared/wire/read-response.ts';
 

@@ -1,9 +1,9 @@
 // What is known of items: from memory, refreshed before it is too old, and older only when the table gives nothing.
 import { describe, expect, test } from 'vitest';
+import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import type { ItemValue, ReadFailure } from '../../../../origin/bigtable/stored-values.ts';
 import { createItemReader } from '../../../../origin/items/item-reader.ts';
 import { ITEM_TTL_MS } from '../../../../shared/caching/lifetime.ts';
-import { createManualClock } from '../../../../shared/runtime/clock.ts';
 import { createCounters } from '../../../../shared/runtime/counters.ts';
 import { EarshotError } from '../../../../shared/wire/errors.ts';
 

@@ -1,4 +1,6 @@
 // A list reader before a table that a test answers by hand.
+
+import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import type { ReadFailure } from '../../../../origin/bigtable/stored-values.ts';
 import type { Guard } from '../../../../origin/guard/guard.ts';
 import { createListReader } from '../../../../origin/lists/coalescing-reader.ts';
@@ -7,7 +9,6 @@ import { createTableLoad } from '../../../../origin/lists/load-lists.ts';
 import { type ListKey, makeUserHash } from '../../../../shared/domain/keys.ts';
 import type { ListValue } from '../../../../shared/domain/list.ts';
 import type { Manifest } from '../../../../shared/domain/manifest.ts';
-import { createManualClock } from '../../../../shared/runtime/clock.ts';
 import { createCounters } from '../../../../shared/runtime/counters.ts';
 import { EarshotError } from '../../../../shared/wire/errors.ts';
 import type { ListQuery } from '../../../../shared/wire/read-request.ts';

@@ -1,11 +1,11 @@
 // Loads of lists that several ask for: how often they are made, and who is told what became of them.
 import { describe, expect, test } from 'vitest';
+import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import type { Guard } from '../../../../origin/guard/guard.ts';
 import { createListReader } from '../../../../origin/lists/coalescing-reader.ts';
 import { createListMemory } from '../../../../origin/lists/list-memory.ts';
 import { CancellationSource, combineCancellations } from '../../../../shared/caching/cancellation.ts';
 import { EMPTY_MANIFEST } from '../../../../shared/domain/manifest.ts';
-import { createManualClock } from '../../../../shared/runtime/clock.ts';
 import { createCounters } from '../../../../shared/runtime/counters.ts';
 import { EarshotError } from '../../../../shared/wire/errors.ts';
 import { absent, FLIGHT_AGE_MS, failure, list, query, settle, setUp, TIMEOUT_MS } from './answered-reader.ts';

@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
+import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import { createManifestPoller } from '../../../../origin/manifest/poller.ts';
 import { EMPTY_MANIFEST, parseManifest } from '../../../../shared/domain/manifest.ts';
-import { createManualClock } from '../../../../shared/runtime/clock.ts';
 import { createCounters } from '../../../../shared/runtime/counters.ts';
 
 const INTERVAL_MS = 2000;

@@ -1,7 +1,7 @@
 // Flights with loads that a test completes.
 
+import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import { createSingleflight } from '../../../../shared/caching/singleflight.ts';
-import { createManualClock } from '../../../../shared/runtime/clock.ts';
 
 /** A load that a test completes. */
 function createLoads() {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { createManualClock, pause, systemClock } from '../../../../shared/runtime/clock.ts';
+import { createManualClock } from '../../../../bench/support/manual-clock.ts';
+import { pause, systemClock } from '../../../../shared/runtime/clock.ts';
 
 test('a manual clock runs what falls due in the order of its time, and no more', () => {
   const clock = createManualClock(1000);

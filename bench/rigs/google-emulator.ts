@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
-import { findFreePorts } from '../ports.ts';
+import { findFreePorts } from '../support/free-ports.ts';
 
 export interface GoogleEmulator {
   /** `host:port`. */
