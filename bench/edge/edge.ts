@@ -1,6 +1,5 @@
 // Cost of the deployed worker in `workerd serve`: a hit in the isolate, a batch of hits, start-up and memory. The
 // baseline is a bare Hono route with the same bytes, in its own process.
-
 import { READS_PER_BATCH } from '../rigs/edge-asks.ts';
 import { createEdgeRig } from '../rigs/edge-rig.ts';
 import { withCleanup } from '../support/cleanup.ts';

@@ -1,6 +1,5 @@
 // Start-up time of the worker and of a bare one: from before workerd starts until its first answer. The part common to
 // both is workerd's own.
-
 import type { Ask } from '../load/http-load.ts';
 import { expectOk } from '../rigs/edge-asks.ts';
 import type { EdgeRig, Served } from '../rigs/edge-rig.ts';

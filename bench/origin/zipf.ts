@@ -1,7 +1,6 @@
 // How many reads of the table the memory of an origin saves: users asked for with Zipf's frequencies (exponent 0.99),
 // and memory for one in twenty of them. Through the reader and the memory that are deployed; only the table is not
 // there, as nobody waits for it here.
-
 import { createListReader } from '../../origin/lists/coalescing-reader.ts';
 import type { CachedList } from '../../origin/lists/list-memory.ts';
 import { createListMemory } from '../../origin/lists/list-memory.ts';

@@ -1,6 +1,5 @@
 // Isolates in front of the objects of one region, both running deployed code, with an origin that only counts. The
 // clock does not advance, so nothing expires.
-
 import type { ListRequest } from '../../edge/reads/list-source.ts';
 import { createReadThrough } from '../../edge/reads/read-through.ts';
 import { createRegionLists, type RegionLists } from '../../edge/region/region-lists.ts';

@@ -1,5 +1,4 @@
 // SampleRowKeys: the table's tablets are those of its creation. Offsets are estimates, as in Bigtable.
-
 import { toBytes } from './rows/row.ts';
 import { rowsOf, type Table } from './rows/table.ts';
 import type { SampleRowKeysResponse } from './wire/messages.ts';

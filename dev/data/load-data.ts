@@ -1,5 +1,4 @@
 // Loads and publishes a data directory through the `earshot` command, as in production.
-
 import { readLines } from '../../ops/ingest/lines.ts';
 import { parseListLine } from '../../ops/ingest/list-line.ts';
 import { runEarshot } from '../../ops/program.ts';

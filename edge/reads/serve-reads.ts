@@ -1,6 +1,5 @@
 // Serves reads: the user's list, or the first list of the fallback chain (fallback.ts) that can be read, or the reason
 // why there is none.
-
 import { type ListKey, makeCacheKey } from '../../shared/domain/keys.ts';
 import type { StoredList } from '../../shared/domain/list.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';

@@ -1,5 +1,4 @@
 // The answer to a batch: a result per read, composed around the stored bytes of its list.
-
 import { cutList } from '../../shared/domain/list.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
 import { interleaveBytes } from '../../shared/runtime/bytes.ts';

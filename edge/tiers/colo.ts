@@ -1,7 +1,6 @@
 // The Cache API of one data centre. It is a named cache, never `caches.default`: the zone shares that one, and could
 // serve an entry to anyone without running the worker. The lifetime is in max-age, because s-maxage disables
 // stale-while-revalidate.
-
 import type { Entry } from '../../shared/caching/entry.ts';
 import type { ListValue } from '../../shared/domain/list.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';

@@ -1,6 +1,5 @@
 // The manifest's row in Bigtable. The newest cell is the manifest, older cells are its history. It is replaced by
 // compare-and-set on the cell that the writer read, so that the second of two writers gets a conflict.
-
 import { FAMILIES, JSON_QUALIFIER, MANIFEST_ROW_KEY, TABLES } from '../../shared/domain/keys.ts';
 import { EMPTY_MANIFEST, type Manifest, manifestSchema, parseManifest } from '../../shared/domain/manifest.ts';
 import { toTableError } from './bigtable-error.ts';

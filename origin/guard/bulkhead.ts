@@ -1,7 +1,6 @@
 // Bulkhead in front of Bigtable. Bounds the keys in flight and the keys queued. Sheds the rest immediately, so that the
 // caller has time to try another region. Each slot that is taken is given back. The queue is first in, first out: last
 // in, first out gains no throughput, and lets reads wait until they expire (docs/decisions/0017).
-
 import { CallerCancelled } from '../../shared/caching/cancellation.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';

@@ -1,5 +1,4 @@
 // Loads items from the table, each once for all requests that wait for it. The items of one request leave in one call.
-
 import type { BoundedMemory } from '../../shared/caching/bounded-memory.ts';
 import { type Cancellation, combineCancellations } from '../../shared/caching/cancellation.ts';
 import { createLoadGroup, type LoadGroup } from '../../shared/caching/load-group.ts';

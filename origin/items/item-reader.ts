@@ -1,7 +1,6 @@
 // Reads the metadata of items from memory, and loads missing items. From half of ITEM_TTL_MS on an item is refreshed in
 // the background, so that an expanded list is not stale on arrival. After ITEM_TTL_MS it is loaded; an older item is
 // served only if that fails. Absence is cached, too.
-
 import { BoundedMemory } from '../../shared/caching/bounded-memory.ts';
 import type { Cancellation } from '../../shared/caching/cancellation.ts';
 import { ITEM_TTL_MS, STALE_WINDOW_MS } from '../../shared/caching/lifetime.ts';

@@ -1,6 +1,5 @@
 // `earshot fault` and `earshot status` against a running local cloud: callers see injected faults, and healing removes
 // them.
-
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';

@@ -1,6 +1,5 @@
 // Reads as HTTP requests to the worker's app, and its answers in the oracle's form. Status, headers and body must
 // agree.
-
 import { createApp } from '../../edge/app.ts';
 import type { EdgeDeps } from '../../edge/deps.ts';
 import type { Read } from '../../edge/reads/fallback.ts';

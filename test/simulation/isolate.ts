@@ -1,6 +1,5 @@
 // One isolate with the worker's own code and a scripted platform. It is called through the app, or directly behind the
 // app at a much lower cost. The oracle checks every answer and every stored entry.
-
 import { createReads } from '../../edge/assemble.ts';
 import type { EdgeConfig } from '../../edge/config.ts';
 import type { EdgeDeps } from '../../edge/deps.ts';

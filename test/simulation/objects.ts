@@ -1,6 +1,5 @@
 // The objects of all regions, in this process. They run the code of the Durable Object. The path between them and the
 // worker copies values, takes time and fails like RPC.
-
 import type { EdgeConfig } from '../../edge/config.ts';
 import type { Platform } from '../../edge/platform.ts';
 import { assembleRegion } from '../../edge/region/assemble.ts';

@@ -1,6 +1,5 @@
 // The origins of all regions as `fetch`. A request travels, is answered at one moment from the table or the origin's
 // memory, and travels back. Each origin may have a fault or be overloaded.
-
 import { type ListKey, makeCacheKey } from '../../shared/domain/keys.ts';
 import type { ListValue } from '../../shared/domain/list.ts';
 import { type ListQuery, MANIFEST_PATH } from '../../shared/wire/read-request.ts';

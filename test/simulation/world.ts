@@ -1,7 +1,6 @@
 // One run: three regions with their objects, isolates of the worker in two data centres, and a script of reads and
 // events. The worker's code is real; the timing of its I/O is random. The oracle checks every answer and every stored
 // entry.
-
 import type { EdgeConfig } from '../../edge/config.ts';
 import type { Read } from '../../edge/reads/fallback.ts';
 import { createOriginClient, type OriginClient } from '../../edge/upstream/origin-client.ts';

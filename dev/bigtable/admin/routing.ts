@@ -1,5 +1,4 @@
 // Routing of a call to a cluster by its app profile.
-
 import { failedPrecondition, unavailable } from '../wire/status.ts';
 import type { AppProfile } from './app-profiles.ts';
 

@@ -1,6 +1,5 @@
 // Implementation of MutateRows. As in Cloud Bigtable, a malformed entry fails the whole request, and an unknown family
 // fails every entry; neither writes a row. Only injected faults fail single entries.
-
 import { checkMutations, MAX_MUTATIONS_PER_REQUEST } from '../mutations/mutation-checks.ts';
 import { type RowMutation, resolveMutations } from '../mutations/mutations.ts';
 import { toText } from '../rows/row.ts';

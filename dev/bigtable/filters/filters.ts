@@ -1,6 +1,5 @@
 // Row filters, compiled once per request into a function from a row's cells to the cells that pass. An unimplemented
 // filter is rejected by name; to ignore it would return unrequested cells.
-
 import { timeRangeProblem } from '../mutations/mutation-checks.ts';
 import { compareCells, type ReadCell, toText } from '../rows/row.ts';
 import { familyNotFound, type Table } from '../rows/table.ts';

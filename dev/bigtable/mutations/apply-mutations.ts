@@ -1,6 +1,5 @@
 // Application of resolved mutations to a row. The result is a new row that shares unchanged columns with the old one.
 // The old row is never modified.
-
 import { type PackedRow, packRow, unpackRow } from '../rows/packed-row.ts';
 import { type Cell, type Column, compareText, type Row } from '../rows/row.ts';
 import type { Family } from '../rows/table.ts';

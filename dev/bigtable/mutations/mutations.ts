@@ -1,6 +1,5 @@
 // Resolution of a client's mutations, once, in the cluster that commits them: server time is filled in and bytes are
 // copied out of the request. Every cluster then applies the same resolved mutations.
-
 import { type Cell, toText } from '../rows/row.ts';
 import { type Family, familyNotFound, type Table } from '../rows/table.ts';
 import type { Mutation } from '../wire/messages.ts';

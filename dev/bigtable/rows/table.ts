@@ -1,5 +1,4 @@
 // One table. Its families and splits are shared by the whole instance; its rows are stored per cluster.
-
 import type { GcRule } from '../wire/messages.ts';
 import { invalidArgument, notFound, type StatusError, unimplemented } from '../wire/status.ts';
 import { compileGcRule, type IsCollected, versionsKept } from './gc.ts';

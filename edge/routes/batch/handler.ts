@@ -1,6 +1,5 @@
 // Many reads in one request: QUERY /v1/recommendations and POST /v1/recommendations:batch. A failed read has a problem
 // in its place and never fails its neighbours. Only a fault of the whole request refuses all of it.
-
 import { DEFAULT_LIMIT } from '../../../shared/domain/list.ts';
 import { EarshotError } from '../../../shared/wire/errors.ts';
 import { DEADLINE_HEADER } from '../../../shared/wire/read-request.ts';

@@ -5,7 +5,6 @@
 // app profile; (3) the first answer of each key counts; (4) with the last key the slower call is cancelled. Source:
 // Dean and Barroso, "The Tail at Scale", CACM 2013. Failover: keys that an unavailable local cluster failed are read
 // through the other profile. While the cluster is ejected, all keys are.
-
 import type { Clock } from '../../../shared/runtime/clock.ts';
 import type { Random } from '../../../shared/runtime/random.ts';
 import type { RetryBudget } from '../../../shared/runtime/retry-budget.ts';

@@ -1,5 +1,4 @@
 // Background loads: they are marked up to the origin, and a load that the origin sheds does not affect waiting callers.
-
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createManualClock } from '../../../bench/support/manual-clock.ts';
 import type { ListRequest, LoadResult } from '../../../edge/reads/list-source.ts';

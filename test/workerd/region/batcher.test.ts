@@ -1,5 +1,4 @@
 // Batches of misses to the origin: departure time, size, and the result of late callers.
-
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createManualClock, type ManualClock } from '../../../bench/support/manual-clock.ts';
 import type { ListRequest, LoadResult } from '../../../edge/reads/list-source.ts';

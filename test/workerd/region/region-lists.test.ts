@@ -1,5 +1,4 @@
 // The work that a region object continues after its callers have cancelled.
-
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createManualClock, type ManualClock } from '../../../bench/support/manual-clock.ts';
 import type { ListRequest, LoadResult } from '../../../edge/reads/list-source.ts';

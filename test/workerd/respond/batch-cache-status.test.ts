@@ -1,5 +1,4 @@
 // Cache-Status of a batch: each statement about a cache or region holds for every read that reached it.
-
 import { describe, expect, test } from 'vitest';
 import type { CacheTrail, RegionLookup } from '../../../edge/reads/trail.ts';
 import { serializeBatchCacheStatus } from '../../../edge/respond/batch-cache-status.ts';

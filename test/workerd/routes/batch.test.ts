@@ -1,6 +1,5 @@
 // Many reads in one request: each gets the answer of a single read, independent of the others. Long, because it covers
 // one complete API.
-
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createManualClock } from '../../../bench/support/manual-clock.ts';
 import type { Served, ServeReads } from '../../../edge/reads/serve-reads.ts';

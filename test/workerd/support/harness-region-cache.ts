@@ -1,5 +1,4 @@
 // A real region object, called over RPC, on the clock and the scripted origins of the harness that calls it.
-
 import { DurableObject, env } from 'cloudflare:workers';
 import type { EdgeConfig } from '../../../edge/config.ts';
 import type { Platform } from '../../../edge/platform.ts';

@@ -1,5 +1,4 @@
 // The worker's app on a manual clock, with scripted origins and workerd's real Cache API under a host of its own.
-
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test';
 import { createManualClock, type ManualClock } from '../../../bench/support/manual-clock.ts';
 import { createApp } from '../../../edge/app.ts';

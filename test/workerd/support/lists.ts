@@ -1,5 +1,4 @@
 // Lists and manifests for tests.
-
 import type { ListKey } from '../../../shared/domain/keys.ts';
 import type { StoredList } from '../../../shared/domain/list.ts';
 import { encodeItem, ITEM_SEPARATOR } from '../../../shared/domain/list.ts';

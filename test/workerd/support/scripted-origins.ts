@@ -1,5 +1,4 @@
 // Scripted origins behind the `fetch` of the worker. They record their requests.
-
 import { type ListKey, makeCacheKey } from '../../../shared/domain/keys.ts';
 import type { Manifest } from '../../../shared/domain/manifest.ts';
 import { type Clock, systemClock } from '../../../shared/runtime/clock.ts';

@@ -1,6 +1,5 @@
 // Three regions on a manual clock with scripted latencies and faults, behind the real choice of regions: hedges,
 // failovers, ejections and budget. Requests arrive at a steady rate, each for its own key.
-
 import { createManualClock } from '../../../bench/support/manual-clock.ts';
 import type { LoadResult } from '../../../edge/reads/list-source.ts';
 import type { Call } from '../../../edge/request/call.ts';

@@ -1,5 +1,4 @@
 // The tiers: the contract on each, the specifics of each, and the chain above them.
-
 import { createExecutionContext, runInDurableObject, waitOnExecutionContext } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
 import { beforeEach, describe, expect, test } from 'vitest';

@@ -1,6 +1,5 @@
 // Failing regions under 200 reads per second, on a manual clock, by counters. The regions are simulated; the choice of
 // regions is real.
-
 import { describe, expect, test } from 'vitest';
 import { NOWHERE } from '../../../edge/request/place.ts';
 import { CONSECUTIVE } from '../../../edge/upstream/outlier-detector.ts';

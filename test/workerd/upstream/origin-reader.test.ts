@@ -1,5 +1,4 @@
 // An origin's answer as an entry: its age and lifetime, and the meaning of a failure for the region.
-
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createManualClock, type ManualClock } from '../../../bench/support/manual-clock.ts';
 import type { ListRequest, LoadResult } from '../../../edge/reads/list-source.ts';

@@ -1,5 +1,4 @@
 // The expected latency of a region and the resulting order.
-
 import { describe, expect, test } from 'vitest';
 import { createManualClock } from '../../../bench/support/manual-clock.ts';
 import { NOWHERE, type Place } from '../../../edge/request/place.ts';

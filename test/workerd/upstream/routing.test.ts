@@ -1,5 +1,4 @@
 // The effects of a region's answers on an isolate's routing, and of the routing on a single read.
-
 import { describe, expect, test } from 'vitest';
 import { createManualClock } from '../../../bench/support/manual-clock.ts';
 import type { ListRequest, LoadResult } from '../../../edge/reads/list-source.ts';

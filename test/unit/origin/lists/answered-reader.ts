@@ -1,5 +1,4 @@
 // A list reader before a table that a test answers by hand.
-
 import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import type { ReadFailure } from '../../../../origin/bigtable/stored-values.ts';
 import type { Guard } from '../../../../origin/guard/guard.ts';

@@ -1,5 +1,4 @@
 // Flights with loads that a test completes.
-
 import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import { createSingleflight } from '../../../../shared/caching/singleflight.ts';
 
