@@ -13,7 +13,7 @@ import { generationOption, surfaceOption, variantOption } from '../cli/arguments
 import { formatDuration, formatPlural } from '../cli/format.ts';
 import { type ConnectionFlags, stateDirectory, withConnection } from '../cli/settings.ts';
 import { UsageError } from '../cli/usage-error.ts';
-import { whyNotLoad } from '../publish/check-generation.ts';
+import { whyNotLoad } from '../publish/allowed-generations.ts';
 import { parseItemLine } from './item-line.ts';
 import { parseListLine } from './list-line.ts';
 import { loadFiles, measureFiles, type ParsedLine } from './load-files.ts';

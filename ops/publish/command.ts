@@ -15,7 +15,7 @@ import { generationOption, parseDuration, parseWeight, surfaceOption, variantOpt
 import { formatPlural } from '../cli/format.ts';
 import { type ConnectionFlags, withConnection } from '../cli/settings.ts';
 import { describeSurface } from '../manifest/describe-surface.ts';
-import { newestKept } from './check-generation.ts';
+import { newestKept } from './allowed-generations.ts';
 import { canRamp, type Publication, publishGeneration, whyNotPublish } from './publish-generation.ts';
 
 interface Flags extends ConnectionFlags {
