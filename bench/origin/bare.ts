@@ -1,6 +1,6 @@
-// `node bench/origin/bare.ts [--read]`: a bare Hono route on the server that origins run on. It answers the bytes that
-// it is given on standard input to every request, and checks and counts nothing; with --read it reads the body of the
-// request, as a route has to whose answer depends on it.
+// `node bench/origin/bare.ts [--read]`: a bare Hono route on the HTTP server of the origin. It answers every request
+// with the bytes from its standard input, and checks and counts nothing. With --read it reads the request's body first,
+// as any route does whose answer depends on the body.
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';

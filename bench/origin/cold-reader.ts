@@ -1,5 +1,5 @@
-// `node bench/origin/cold-reader.ts WAY HOST:PORT`, forked by origin-cold.ts: single-user reads that no memory has, of
-// one Bigtable, in one of three ways, measured once for every message that comes. It ends when its parent does.
+// `node bench/origin/cold-reader.ts WAY HOST:PORT`, forked by cold.ts: single-user reads of one Bigtable in one of
+// three ways, without a cache. Each message from the parent starts one measurement. The process ends with its parent.
 import { Bigtable } from '@google-cloud/bigtable';
 import { type Client, type ClientReadableStream, credentials, loadPackageDefinition, Metadata } from '@grpc/grpc-js';
 import { loadProtocol } from '../../dev/bigtable/wire/protocol.ts';
@@ -11,7 +11,7 @@ import { COLD_USERS, type ColdMeasure, type ColdOrder, type ColdWay } from './co
 const TIMEOUT_MS = 10_000;
 const PROFILE = 'serve-europe';
 
-/** Reads these users at once; the number of lists that were found. */
+/** Reads these users concurrently. Returns the number of lists found. */
 type Read = (users: readonly string[]) => Promise<number>;
 
 const [way = '', emulatorHost = ''] = process.argv.slice(2);

@@ -1,7 +1,7 @@
-// Single-user reads that no memory has, 64 at once, of one Bigtable: as one would write them first
-// (`table.row(key).get()`), through the origin's table, and beside both what bare gRPC does with 100 keys a call: one
-// call at a time, which has about as many reads out, and four. They take turns, each in a process of its own: what one
-// leaves to be collected would else be collected in the time of the next, and `row.get()` leaves much.
+// Single-user reads of one Bigtable without a cache, 64 concurrently: with the client's `table.row(key).get()`, and
+// through the origin's table. The reference is bare gRPC with 100 keys per call, with one call at a time (about as many
+// keys in flight) and with four. The ways alternate, each in a process of its own, so that the garbage of one
+// (`row.get()` produces much) is not collected in the time of the next.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -11,7 +11,7 @@ import { median } from '../support/statistics.ts';
 
 export type ColdWay = 'naive' | 'table' | 'bare';
 
-/** So many reads, `size` users each, so many at once. */
+/** The number of reads, users per read (`size`), and concurrent reads. */
 export interface ColdOrder {
   readonly reads: number;
   readonly size: number;
@@ -37,10 +37,10 @@ export interface ColdReport {
   readonly keysPerCall: number;
 }
 
-/** That the table holds. */
+/** Users in the table. */
 export const COLD_USERS = 20_000;
 const ROUNDS = 7;
-/** Code is compiled while it runs for the first time, and for the second. */
+/** The JIT compiles during the first two rounds. */
 const WARM_UP_ROUNDS = 2;
 const NAIVE: ColdOrder = { reads: 4_000, size: 1, atOnce: 64 };
 const TABLE: ColdOrder = { reads: 40_000, size: 1, atOnce: 64 };

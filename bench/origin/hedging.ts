@@ -1,5 +1,5 @@
-// `node bench/origin/hedging.ts HOST:PORT hedged|unhedged`: single reads of a Bigtable that delays some of its calls;
-// prints one line of JSON. In a process of its own, one for each way, so that neither warms the other up.
+// `node bench/origin/hedging.ts HOST:PORT hedged|unhedged`: single reads of a Bigtable that delays some calls. Prints
+// one line of JSON. Each way runs in a process of its own, so that neither warms up the other.
 import { createRecommendationTable } from '../../origin/bigtable/recommendation-table.ts';
 import { makeKey, makeListener, tableAddress } from '../support/table-data.ts';
 
@@ -7,7 +7,7 @@ export interface HedgingReport {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly p999Ms: number;
-  /** Row keys asked of Bigtable per list read. */
+  /** Row keys sent to Bigtable per list read. */
   readonly keysPerRead: number;
   readonly hedges: number;
   readonly won: number;
@@ -17,7 +17,7 @@ export interface HedgingReport {
 const [emulatorHost = '', way = ''] = process.argv.slice(2);
 const USERS = 2_000;
 const READS = 30_000;
-/** Until enough was measured to know what is slow. */
+/** Reads before the delay of a hedge is measured. */
 const WARM_UP_READS = 5_000;
 const AT_ONCE = 16;
 const TIMEOUT_MS = 10_000;
@@ -27,7 +27,7 @@ const table = createRecommendationTable({
   address: tableAddress(emulatorHost),
   appProfile: 'serve-asia',
   hedgeProfile: way === 'hedged' ? 'serve-any' : undefined,
-  // Each read is a call of its own, so that what is delayed is one read in a hundred.
+  // Each read is a call of its own, so one read in a hundred is delayed.
   callsPerBatchKey: AT_ONCE,
   observerOf: () => ({
     onCall: (count) => {

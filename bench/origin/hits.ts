@@ -1,5 +1,5 @@
-// What lists in the memory of an origin cost: one at a time beside a bare Hono route that answers the same bytes on the
-// same server, and a hundred at a time from two processes on one port.
+// The cost of lists from an origin's memory: single reads beside a bare Hono route that answers the same bytes on the
+// same HTTP server, and reads of 100 lists from two processes on one port.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -41,7 +41,7 @@ interface Server {
   readonly pid: number;
 }
 
-/** Ratios of the CPU time that one answer takes, bare by ours: 1 is as cheap as bare. */
+/** Ratios of CPU time per answer, bare divided by ours: 1 is as cheap as bare. */
 export async function measureHits(cleanup: Cleanup, env: Readonly<Record<string, string>>): Promise<HitFigures> {
   const origin = await startOriginProcess(cleanup, env);
   const token = await mintBenchToken();
@@ -97,7 +97,7 @@ async function startBare(cleanup: Cleanup, body: Buffer, ...args: string[]): Pro
 
 export interface PointFigures {
   readonly dataPointsPerSecond: number;
-  /** Of one core. */
+  /** A fraction of one core. */
   readonly generatorCpuShare: number;
   readonly megabytesPerSecond: number;
   readonly p50Ms: number;

@@ -1,5 +1,5 @@
-// The origin: reads that no memory has, of Google's emulator and of the embedded Bigtable, beside what one would write
-// first and beside bare gRPC; lists from memory beside a bare route; hedging; and what memory saves.
+// The origin benchmark: reads of Google's emulator and of the embedded Bigtable without a cache, beside the client's
+// simplest read and beside bare gRPC; lists from memory beside a bare route; hedging; and the hit ratio of the memory.
 import { join } from 'node:path';
 import { formatCount } from '../../ops/cli/format.ts';
 import { findGoogleEmulator, startGoogleEmulator } from '../rigs/google-emulator.ts';
@@ -83,7 +83,7 @@ async function measureHedging(controlUrl: string, host: string, way: 'hedged' | 
   }
 }
 
-/** Of the cluster `asia`, which `serve-any` leads to, too: a second call is delayed as often as a first one. */
+/** The share also of the cluster `asia`, the target of `serve-any`: hedges are delayed as often as first calls. */
 async function setFault(controlUrl: string, fault: object): Promise<void> {
   const response = await fetch(`${controlUrl}/clusters/asia/fault`, { method: 'PUT', body: JSON.stringify(fault) });
   if (!response.ok) throw new Error(`expected the fault to be taken, got ${await response.text()}`);

@@ -1,6 +1,6 @@
-// How many reads of the table the memory of an origin saves: users asked for with Zipf's frequencies (exponent 0.99),
-// and memory for one in twenty of them. Through the reader and the memory that are deployed; only the table is not
-// there, as nobody waits for it here.
+// The share of reads that an origin's memory answers: requests follow Zipf's law (exponent 0.99), and the memory holds
+// one user in twenty. The reader and the memory are the deployed ones. The table is replaced by an immediate answer,
+// because only reads are counted.
 import { createListReader } from '../../origin/lists/coalescing-reader.ts';
 import type { CachedList } from '../../origin/lists/list-memory.ts';
 import { createListMemory } from '../../origin/lists/list-memory.ts';
@@ -29,7 +29,7 @@ const MANIFEST: Manifest = {
   erasures: [],
 };
 
-/** The share of reads that did not reach the table, once the memory is full. */
+/** The share of reads that did not reach the table, after the memory is full. */
 export async function measureZipf(): Promise<number> {
   const clock = createManualClock();
   let loads = 0;
@@ -59,7 +59,7 @@ export async function measureZipf(): Promise<number> {
   return 1 - loads / ((READS * 2) / 3);
 }
 
-/** Memory for so many lists, found out by storing one. */
+/** The bytes of memory for this many lists, measured by storing one. */
 async function bytesOf(count: number, list: CachedList): Promise<number> {
   const memory = createListMemory(1_000_000);
   memory.set(makeCacheKey(makeKey(makeListener(USERS / 2))), list);

@@ -1,5 +1,5 @@
-// A raw TCP proxy before a server, which knows how many connections were made through it and how many are open, and can
-// keep from the server what comes.
+// A raw TCP proxy in front of a server. It counts all connections and the open ones, and can withhold the clients'
+// bytes from the server.
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';
@@ -7,14 +7,14 @@ import { onTestFinished } from 'vitest';
 export interface CountingProxy {
   /** `host:port` */
   readonly endpoint: string;
-  /** Connections ever made. */
+  /** Connections accepted so far. */
   made(): number;
   open(): number;
-  /** From now on the server hears nothing of those that are open; what it sends still comes through. */
+  /** Withholds the bytes of the open connections from the server. The server's bytes still reach the clients. */
   mute(): void;
 }
 
-/** Ends with the test, and so do its connections. */
+/** The proxy and its connections end with the test. */
 export async function startCountingProxy(port: number): Promise<CountingProxy> {
   let made = 0;
   const open = new Map<Socket, Socket>();
@@ -27,7 +27,7 @@ export async function startCountingProxy(port: number): Promise<CountingProxy> {
       server.destroy();
     });
     server.once('close', () => client.destroy());
-    // What breaks closes.
+    // A broken connection is closed.
     client.on('error', () => {});
     server.on('error', () => {});
     client.pipe(server).pipe(client);

@@ -1,5 +1,5 @@
-// An instance of the embedded Bigtable for one test, reached as the origin and the `earshot` command reach theirs. It
-// ends with the test.
+// An instance of the embedded Bigtable for one test. Its clients are those of the origin and of the `earshot` command.
+// It ends with the test.
 import { onTestFinished } from 'vitest';
 import type { EmbeddedBigtable } from '../../../dev/bigtable/embedded-bigtable.ts';
 import type { Fault } from '../../../dev/bigtable/faults.ts';
@@ -20,12 +20,12 @@ import type { Manifest } from '../../../shared/domain/manifest.ts';
 export const CLUSTERS = { asia: 'asia', europe: 'europe', us: 'us' } as const;
 export const REGIONS = ['asia', 'europe', 'us'] as const;
 
-/** Generations, oldest first; long ago, because a load from the future is refused whatever clock this machine has. */
+/** Generations, oldest first. Old ones, because loads of future generations are refused. */
 export const MONDAY: number = 1_704_078_000_000;
 export const TUESDAY: number = 1_704_164_400_000;
 export const WEDNESDAY: number = 1_704_250_800_000;
 
-/** Longer than any call takes here, so that only a test about deadlines meets one. */
+/** Longer than any call of a test, so that only tests of deadlines exceed it. */
 export const TIMEOUT_MS = 60_000;
 
 export interface TestInstance {
@@ -46,7 +46,7 @@ export async function startEmptyInstance(options: BigtableOptions = {}): Promise
   return { server, address, bigtable };
 }
 
-/** With Earshot's schema, and counters that begin after it. */
+/** With Earshot's schema. The counters start after its creation. */
 export async function startInstance(options: BigtableOptions = {}): Promise<TestInstance> {
   const instance = await startEmptyInstance(options);
   await applySchema(instance.bigtable, { clusters: CLUSTERS, dryRun: false }, () => undefined);
@@ -54,7 +54,7 @@ export async function startInstance(options: BigtableOptions = {}): Promise<Test
   return instance;
 }
 
-/** The same fault for every cluster, so that there is none to go to instead. */
+/** The same fault at every cluster, so that no failover helps. */
 export function setFaultOfAll(server: EmbeddedBigtable, fault: Fault): void {
   for (const cluster of REGIONS) server.setFault(cluster, fault);
 }
@@ -98,7 +98,7 @@ export const writeList = (
     value,
   });
 
-/** The manifest row as somebody with `cbt` could write it. */
+/** Writes the manifest row without checks, as `cbt` can. */
 export const writeManifestCell = (
   bigtable: BigtableConnection,
   json: string,

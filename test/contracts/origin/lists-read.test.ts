@@ -1,5 +1,5 @@
-// `lists:read` where a real server is needed and a whole origin would hide the point: refusals by load, bodies that
-// break off or do not end, ages, and lists with their items.
+// The route `lists:read` on a real HTTP server, without the rest of an origin: sheds, bodies that break off or never
+// end, ages, and lists with their items.
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
@@ -21,7 +21,7 @@ const key = (user: string): ListKey => ({ surface: 'home', variant: 'control', g
 const framesOf = async (response: Response, count: number) =>
   decodeListFrames(new Uint8Array(await response.arrayBuffer()), count);
 
-/** The route alone on a free port, before a reader that answers with `results`. */
+/** The route alone on a free port, in front of a reader that answers `results`. */
 async function serveRoute(results: readonly ListResult[] = [], admit = () => true, tookMs = 0) {
   const clock = createManualClock();
   const counters = createCounters();
@@ -67,7 +67,7 @@ async function serveRoute(results: readonly ListResult[] = [], admit = () => tru
   return { counters, errors, observed, port, read, responses, server };
 }
 
-/** A caller who writes its request itself; `received` is all that came back. */
+/** A caller on a raw socket. `received` is all it has received. */
 async function openSocket(port: number) {
   const socket = connect(port, '127.0.0.1');
   let received = '';
@@ -91,7 +91,7 @@ describe('a read without room', () => {
     expect([response.status, response.headers.get('retry-after')]).toEqual([503, '7']);
     expect(response.headers.get('content-type')).toBe('application/problem+json');
     expect(await response.json()).toMatchObject({ status: 503, code: 'overloaded' });
-    // It is counted, but an overload that filled the log would make it worse.
+    // Sheds are counted and not logged: log lines would add load.
     expect([observed, errors]).toEqual([['shed'], []]);
   });
 
@@ -173,14 +173,14 @@ describe('a body', () => {
     socket.write(requestHead('Transfer-Encoding: chunked') + chunkText + chunkText);
     await eventually(() => expect(route.responses).toHaveLength(1));
     expect(received()).toBe('');
-    // One byte more than is allowed, and no end.
+    // One byte above the limit, and no end.
     socket.write('1\r\n \r\n');
     await closed;
     const [head = '', body = ''] = received().split('\r\n\r\n');
     expect(head).toMatch(/^HTTP\/1\.1 413 /);
     expect(head.toLowerCase()).toContain('\r\nconnection: close');
     expect(JSON.parse(body)).toMatchObject({ status: 413, code: 'payload_too_large' });
-    // A drain would wait for whoever is still here.
+    // A drain would wait for the open connections.
     route.server.close();
     await once(route.server, 'close');
   });
@@ -215,7 +215,7 @@ describe('an answer', () => {
     ['long', 20_000],
   ])('that is %s has every byte of its lists, whatever they are', async (_what, length) => {
     const bytes = (from: number) => Uint8Array.from({ length }, (_, i) => (from + 7 * i) % 256);
-    // Not only as memory has them: as a part of something larger, and plain.
+    // As views of a larger buffer, and as buffers of their own: memory has the first kind.
     const lists = [
       Buffer.from(bytes(0)),
       Buffer.from(bytes(7)).subarray(1),
@@ -276,7 +276,7 @@ describe('an answer', () => {
     expect(first.expanded.digest).not.toBe(first.plain.digest);
     expect(first.expanded).not.toHaveProperty('itemsAgeMs');
 
-    // From memory both have their ages.
+    // Both come from memory with their ages.
     clock.advance(700);
     const { expanded, lines } = await read();
     expect([lines, expanded.ageMs, expanded.itemsAgeMs]).toEqual([first.lines, 700, 700]);

@@ -1,4 +1,4 @@
-// The origin as a process: what it says when it cannot start, and how it ends.
+// The origin as a process: its error when it cannot start, and its exit.
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { join } from 'node:path';

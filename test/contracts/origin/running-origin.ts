@@ -1,5 +1,5 @@
-// An origin for one test: the real one, on a free port, before an embedded Bigtable. Its clock stands still until it is
-// moved; it is drained when the test is over.
+// An origin for one test: the real one, on a free port, in front of an embedded Bigtable. Its clock is manual. The
+// test's end drains it.
 import { SignJWT } from 'jose';
 import { pino } from 'pino';
 import { expect, onTestFinished } from 'vitest';
@@ -22,11 +22,11 @@ export interface RunningOrigin {
   /** With the edge's token, as `manifest`. */
   readLists(keys: readonly object[], headers?: Record<string, string>): Promise<Response>;
   manifest(headers?: Record<string, string>): Promise<Response>;
-  /** Lets the manifest be read once more. */
+  /** Polls the manifest once more. */
   poll(): Promise<void>;
 }
 
-/** The manual clock's process has nothing to do. */
+/** The event loop of an idle process. */
 export const IDLE_LOOP = { utilization: 0, lagMs: 0 };
 
 export const originConfig = ({ project, instance, emulatorHost = '' }: BigtableAddress): OriginConfig =>
@@ -85,7 +85,7 @@ export interface TokenChanges {
   readonly lifetimeSeconds?: number;
 }
 
-/** What the edge sends. */
+/** The headers of the edge. */
 export function mintOriginToken(
   clock: ManualClock,
   { audience = ORIGIN_AUDIENCE, secret = SECRET, lifetimeSeconds = 300 }: TokenChanges = {},

@@ -1,5 +1,5 @@
-// The origin as the edge meets it: over HTTP, before a Bigtable that lags, breaks and heals. Long, because every
-// guarantee of the interface is held in one place, with one way of starting and asking it.
+// The origin over HTTP, in front of a Bigtable that is slow, fails and recovers. The file is long, because it holds
+// every guarantee of the interface, with one set of helpers.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { pino } from 'pino';

@@ -30,7 +30,7 @@ async function start(env: Readonly<Record<string, string>>) {
   return running;
 }
 
-/** Each connection of its own: the system assigns it to one of the processes. */
+/** A connection per request: the kernel assigns each to one of the processes. */
 function livez(port: number): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   let text = '';

@@ -1,6 +1,6 @@
-// A caller of `lists:read` who goes away takes its work along, down to the call at the cluster, and nobody else's. The
-// clocks of origin and cluster stand still: what a cluster holds back never comes by itself, and what it no longer
-// holds was cancelled.
+// A caller of `lists:read` that disconnects cancels its own work, down to the call at the cluster, and no other work.
+// The clocks of origin and cluster stand still: a delayed call never completes by itself, so a call that ends was
+// cancelled.
 import { describe, expect, test } from 'vitest';
 import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import type { ListKey } from '../../../../shared/domain/keys.ts';
@@ -12,7 +12,7 @@ import { mintOriginToken, runOrigin } from '../running-origin.ts';
 import { readCalls } from './running-table.ts';
 
 const key = (user: string): ListKey => ({ surface: 'home', variant: 'control', generation: MONDAY, user });
-/** So many keys as may be under way at once. */
+/** The limit of keys in flight. */
 const LIMIT = 200;
 
 async function startHeld() {
@@ -22,14 +22,14 @@ async function startHeld() {
   const running = await runOrigin(instance, {
     hedgeProfile: undefined,
     readTimeoutMs: 60_000,
-    // Not while a test runs: it would be held back too.
+    // Never during a test: this read would be delayed too.
     manifestPollMs: 60_000,
   });
   const { server } = instance;
   const authorization = `Bearer ${await mintOriginToken(running.clock)}`;
   server.resetCounters();
   server.setFault('asia', { latencyMs: 60_000 });
-  /** A read whose caller can go away. */
+  /** A read whose caller can disconnect. */
   const ask = (...asks: (string | ListQuery)[]) => {
     const caller = new AbortController();
     const body = JSON.stringify({ keys: asks.map((each) => (typeof each === 'string' ? key(each) : each)) });
@@ -47,7 +47,7 @@ async function startHeld() {
     };
   };
   const count = running.origin.counters.get;
-  /** Calls that the cluster holds back. */
+  /** Calls that the cluster delays. */
   const held = () => serverClock.pending();
   const gauge = async (name: string) =>
     Number(new RegExp(`^earshot_${name}\\{.*\\} (\\d+)$`, 'm').exec(await (await running.get('/metrics')).text())?.[1]);

@@ -1,4 +1,5 @@
-// Connections to Bigtable: each of its own, primed before it is used, and replaced before its server would close it.
+// Channels to Bigtable: each has its own connection, is primed before its first read, and is replaced before the server
+// would close it.
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import { ReadChannels, type ReadChannelsOptions } from '../../../../origin/bigtable/reads/channels.ts';
@@ -13,7 +14,7 @@ import { startScriptedBigtable } from './scripted-bigtable.ts';
 
 const ROW_KEY = makeRowKey('u:1');
 
-/** Channels through a proxy; the cluster's latency and the channels' lifetime have clocks of their own. */
+/** Channels through a proxy. The cluster's latency and the channels' lifetime have separate clocks. */
 async function setUp(options: Partial<ReadChannelsOptions> = {}) {
   const [clock, serverClock] = [createManualClock(), createManualClock()];
   const instance = await startInstance({ clock: serverClock });
@@ -36,7 +37,7 @@ async function setUp(options: Partial<ReadChannelsOptions> = {}) {
     appProfileId: 'serve-europe',
     rows: { rowKeys: [Buffer.from(ROW_KEY)] },
   };
-  /** The keys that came, and how the call ended. */
+  /** The received keys, and the end of the call. */
   const read = () =>
     new Promise<{ keys: string[]; error: EarshotError | undefined }>((resolve) => {
       const keys: string[] = [];
@@ -154,7 +155,7 @@ describe('a channel', () => {
     clock.advance(999);
     expect(clock.pending()).toBe(1);
     clock.advance(1);
-    // The next replacement is planned once the new channel is in its place.
+    // The next replacement is scheduled after the new channel is in use.
     await eventually(() => expect(clock.pending()).toBe(1));
     expect([proxy.made(), proxy.open(), pings('europe')]).toEqual([2, 2, 2]);
     expect(await read()).toEqual(ok);

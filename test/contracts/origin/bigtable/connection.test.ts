@@ -5,7 +5,7 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import { connectBigtable } from '../../../../origin/bigtable/connection.ts';
 import { readRows, rowsOf } from '../../../../origin/bigtable/read-rows.ts';
 
-/** Where nothing is yet, and the environment says that credentials are. */
+/** A path without a file, named by the environment as the credentials. */
 function nameCredentials(): string {
   const directory = mkdtempSync(join(tmpdir(), 'earshot-credentials-'));
   const path = join(directory, 'credentials.json');

@@ -1,5 +1,5 @@
-// Reads by key for one test, driven directly over real channels: every bound can be set, and time stands still until it
-// is moved.
+// Reads by key for one test, over real channels and without the layers above: each bound can be set, and the clock is
+// manual.
 import { onTestFinished } from 'vitest';
 import { createManualClock, type ManualClock } from '../../../../bench/support/manual-clock.ts';
 import type { BigtableAddress } from '../../../../origin/bigtable/connection.ts';
@@ -13,9 +13,9 @@ import { createRetryBudget, type RetryBudget } from '../../../../shared/runtime/
 import { TIMEOUT_MS } from '../instance.ts';
 
 export interface ReadOutcome {
-  /** The values of the rows by key; of a key that is not there, undefined. */
+  /** The rows' values by key; undefined for an absent key. */
   readonly rows: Record<string, string | undefined>;
-  /** The keys that were given up, and the code. */
+  /** The keys given up, each with its error code. */
   readonly failed?: { readonly keys: readonly string[]; readonly code: string };
 }
 
@@ -27,7 +27,7 @@ export interface KeyReads {
   readonly localCluster: LocalCluster;
   readonly seen: { calls: number[]; retries: number; failovers: number[]; hedges: string[]; slow: number };
   /**
-   * Begins reading `keys`, which are sorted first; `rows` are those known so far, `outcome` resolves when it is over.
+   * Starts to read `keys`, after sorting them. `rows` has the rows received so far; `outcome` resolves at the end.
    */
   start(
     keys: readonly string[],
@@ -36,7 +36,7 @@ export interface KeyReads {
 }
 
 export interface KeyReadsOptions extends Partial<Omit<KeyReadDeps, 'channels' | 'clock' | 'observer'>> {
-  /** Of the channels. Default: 1 */
+  /** Number of channels. Default: 1 */
   readonly count?: number;
   readonly filter?: RowFilter;
 }

@@ -1,5 +1,5 @@
-// The manifest in Bigtable: compare-and-set lets one writer win, and what is not a manifest is neither written nor
-// believed.
+// The manifest in Bigtable: compare-and-set lets one writer win, and an invalid manifest is neither written nor
+// accepted.
 import { expect, test } from 'vitest';
 import { readManifest, replaceManifest, type StoredManifest } from '../../../../origin/bigtable/manifest-row.ts';
 import { EMPTY_MANIFEST, type Manifest } from '../../../../shared/domain/manifest.ts';

@@ -1,4 +1,4 @@
-// Lists read from Bigtable: the right cell for each key, and trouble that stays with the keys it struck.
+// Lists read from Bigtable: the right cell for each key, and failures that stay with their keys.
 import { hash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { createManualClock } from '../../../../bench/support/manual-clock.ts';

@@ -1,5 +1,5 @@
-// The recommendation table for one test: over real gRPC, before an embedded Bigtable or whatever else listens at the
-// address.
+// The recommendation table for one test, over real gRPC, in front of the server at the given address: usually an
+// embedded Bigtable.
 import { onTestFinished } from 'vitest';
 import type { EmbeddedBigtable } from '../../../../dev/bigtable/embedded-bigtable.ts';
 import type { BigtableOptions } from '../../../../dev/bigtable/server.ts';
@@ -13,12 +13,12 @@ import type { ListKey } from '../../../../shared/domain/keys.ts';
 import type { ListResult } from '../../../../shared/wire/read-response.ts';
 import { MONDAY, startInstance, type TestInstance, TIMEOUT_MS, writeList } from '../instance.ts';
 
-/** What the table told of its calls. */
+/** The table's reports about its calls. */
 export interface SeenCalls {
-  /** How many keys each call asked for. */
+  /** Number of keys per call. */
   readonly calls: number[];
   retries: number;
-  /** How many keys each call asked for that went to another cluster. */
+  /** Number of keys per call to another cluster. */
   readonly failovers: number[];
   readonly hedges: string[];
   readonly errors: unknown[];
@@ -31,7 +31,7 @@ export interface RunningTable extends TestInstance {
   read(...keys: ListKey[]): ReturnType<RecommendationTable['readLists']>;
 }
 
-/** Primed; closed when the test is over. */
+/** A primed table. It is closed at the end of the test. */
 export async function openTable(
   address: BigtableAddress,
   options: Partial<RecommendationTableOptions> = {},

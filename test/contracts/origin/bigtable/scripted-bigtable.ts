@@ -1,16 +1,16 @@
-// A Bigtable that answers ReadRows as a script says, call by call, over real gRPC: for streams that no well-behaved
-// server sends.
+// A Bigtable that answers ReadRows from a script, call by call, over real gRPC: for streams that a correct server never
+// sends.
 import { Server, ServerCredentials, type ServerWritableStream, type ServiceDefinition, status } from '@grpc/grpc-js';
 import { onTestFinished } from 'vitest';
 import { loadProtocol } from '../../../../dev/bigtable/wire/protocol.ts';
 import type { BigtableAddress } from '../../../../origin/bigtable/connection.ts';
 
-/** A CellChunk as the script writes it: bytes as base64 or a Buffer. */
+/** A CellChunk of the script: bytes are base64 or a Buffer. */
 export type ScriptedChunk = Readonly<Record<string, unknown>>;
 
 /**
- * One message of the stream: whole rows (each with its key as value), the beginning of one, how far the server has
- * come, or chunks as they are.
+ * One message of the stream: whole rows (each with its key as value), the start of a row, the last scanned key, or raw
+ * chunks.
  */
 export type ScriptedMessage =
   | { readonly rows: readonly string[] }
@@ -20,9 +20,9 @@ export type ScriptedMessage =
 
 export interface ScriptedAnswer {
   readonly messages?: readonly ScriptedMessage[];
-  /** How the stream ends: a gRPC code by its number or name. Default: it ends well. */
+  /** The stream's status: a gRPC code by number or name. Default: OK. */
   readonly endsWith?: number | string;
-  /** Neither ended nor failed: the call stays out until its caller cancels it. Default: false. */
+  /** The stream stays open until its caller cancels the call. Default: false. */
   readonly isHeld?: boolean;
 }
 
@@ -30,7 +30,7 @@ export interface ScriptedBigtable {
   readonly address: BigtableAddress;
   /** The keys of each ReadRows call, in the order of their arrival. */
   readonly asked: string[][];
-  /** The connection that each ReadRows call came on. */
+  /** The connection of each ReadRows call. */
   readonly peers: string[];
 }
 
@@ -38,7 +38,7 @@ interface Request {
   readonly rows: { readonly rowKeys: readonly Buffer[] };
 }
 
-/** Ends with the test. A call beyond the script fails as DATA_LOSS, so that a test meets it. */
+/** Ends with the test. A call beyond the script fails with DATA_LOSS, so that the test sees it. */
 export async function startScriptedBigtable(script: readonly ScriptedAnswer[]): Promise<ScriptedBigtable> {
   const asked: string[][] = [];
   const peers: string[] = [];
@@ -65,7 +65,7 @@ export async function startScriptedBigtable(script: readonly ScriptedAnswer[]): 
   };
 }
 
-/** Reading the .proto files takes 100 ms: once is enough. */
+/** Cached, because reading the .proto files takes 100 ms. */
 let loaded: ServiceDefinition | undefined;
 const dataService = (): ServiceDefinition => (loaded ??= loadProtocol().data);
 

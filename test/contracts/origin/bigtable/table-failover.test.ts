@@ -1,5 +1,5 @@
-// The local cluster gone: it is `europe`, and `serve-any` leads to `asia`, the first that is up. Time stands still
-// until it is moved, so that what is waited for never comes by itself.
+// Reads while the local cluster `europe` is unavailable. `serve-any` leads to `asia`, the first available cluster. The
+// clock is manual, so no timer fires by itself.
 import { describe, expect, test } from 'vitest';
 import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import { createLocalCluster, FAILURES_TO_EJECT } from '../../../../origin/bigtable/local-cluster.ts';

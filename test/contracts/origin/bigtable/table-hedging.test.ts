@@ -1,6 +1,6 @@
-// Calls that take longer than their like are asked a second time elsewhere. The serving cluster is `europe`;
-// `serve-any` leads to `asia`, the first that is up. The cluster's latency runs on a clock of its own that stands
-// still, so what is delayed never comes by itself.
+// A call slower than the p95 of its size is hedged at another cluster. The local cluster is `europe`; `serve-any` leads
+// to `asia`, the first available cluster. The cluster's latency has a manual clock of its own, so a delayed call never
+// completes by itself.
 import { describe, expect, test } from 'vitest';
 import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import { createHedgeDelay } from '../../../../origin/bigtable/reads/hedge-delay.ts';
@@ -17,7 +17,7 @@ const PROFILES = { appProfile: 'serve-europe', hedgeProfile: 'serve-any' };
 const SLOW_MS = 20;
 const ROW_KEY = makeRowKey('u:1');
 
-/** `measured` calls of one key were seen to take 10 ms; the next one is held by the serving cluster. */
+/** `measured` calls of one key took 10 ms each. The local cluster delays the next call. */
 async function startHedging(options: KeyReadsOptions & { measured?: number } = {}) {
   const serverClock = createManualClock();
   const instance = await startInstance({ clock: serverClock });
@@ -205,6 +205,6 @@ test('of 2 000 reads with 1 % of calls delayed none waits for the delay, and at 
   const delayed = READS / 100 - 1;
   expect(seen.hedges).toEqual(Array(delayed).fill('won'));
   expect(seen.calls.reduce((sum, keys) => sum + keys, 0)).toBeLessThanOrEqual(READS * 1.05);
-  // What the delayed ones took together, of the 60 s that each would have.
+  // The time of all delayed reads together; without hedges each takes 60 s.
   expect(clock.now() - startedAtMs).toBeLessThan(delayed * 20);
 });

@@ -1,6 +1,6 @@
-// Reads that become few calls: what comes together leaves together, what comes while calls are out waits for one to
-// return, and nobody waits for a timer or for somebody else's trouble. The cluster's latency runs on a clock of its
-// own, which is moved by hand.
+// Reads that are merged into few calls: keys of one turn leave together, keys that arrive during calls wait until one
+// returns, and no key waits for a timer or for another read's failure. The cluster's latency has a manual clock of its
+// own.
 import { expect, test } from 'vitest';
 import { createManualClock, type ManualClock } from '../../../../bench/support/manual-clock.ts';
 import type { RecommendationTableOptions } from '../../../../origin/bigtable/recommendation-table.ts';
@@ -15,14 +15,14 @@ import { listKey, readCalls, startTable, textOf, users } from './running-table.t
 
 const LATENCY_MS = 100;
 
-/** A table whose time stands still, before a cluster that answers when `serverClock` has moved on by LATENCY_MS. */
+/** A table with a manual clock. Its cluster answers after `serverClock` has advanced by LATENCY_MS. */
 async function startSlowTable(options: Partial<RecommendationTableOptions> = {}) {
   const [clock, serverClock] = [createManualClock(), createManualClock()];
   const started = await startTable({ clock: serverClock }, { clock, ...options });
   const { server, table } = started;
   const slowDown = () => server.setFault('asia', { latencyMs: LATENCY_MS });
   const arrived = (calls: number) => eventually(() => expect(readCalls(server)).toBe(calls));
-  /** Reads in turns of their own, so that each would be a call if it could. */
+  /** Reads in separate turns of the event loop, so that each could be a call of its own. */
   const readEach = async (keys: readonly ListKey[]) => {
     const reads: ReturnType<typeof table.readLists>[] = [];
     for (const key of keys) {
@@ -36,7 +36,7 @@ async function startSlowTable(options: Partial<RecommendationTableOptions> = {})
 
 const keysOf = (names: readonly string[], change: Partial<ListKey> = {}) => names.map((user) => listKey(user, change));
 
-/** Lets the cluster answer all that it holds. */
+/** Lets the cluster answer all pending calls. */
 const answer = (serverClock: ManualClock) => serverClock.advance(LATENCY_MS);
 
 test('reads that come in one turn leave as one call', async () => {
@@ -157,7 +157,7 @@ test('a call that takes unusually long gives up its place to those that wait', a
   await arrived(1);
   server.setFault('asia', {});
   const others = await readEach(keysOf(['u:2', 'u:3']));
-  // Before anything was measured, a call is slow after 50 ms.
+  // Without measurements, a call is slow after 50 ms.
   clock.advance(49);
   await new Promise(setImmediate);
   expect([seen.calls, table.waiting()]).toEqual([[1], 2]);
@@ -220,7 +220,7 @@ test('a request whose time is up leaves, and the call goes on for the others', a
 test('a call that all have left is cancelled at the cluster, not before the last has left', async () => {
   const { arrived, clock, seen, server, serverClock, slowDown, table } = await startSlowTable();
   slowDown();
-  // So long that it is not gRPC's own deadline that ends the call: that one runs on the system's clock.
+  // Longer than the test, because gRPC's own deadline runs on the system's clock and must not end the call.
   const left = [table.readLists(keysOf(['u:1']), 20_000), table.readLists(keysOf(['u:1', 'u:2']), 30_000)];
   await arrived(1);
   await eventually(() => expect(serverClock.pending()).toBe(1));

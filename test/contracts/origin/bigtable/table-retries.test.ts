@@ -1,5 +1,4 @@
-// Streams that break: what is missing is asked for again, what is there is not, and what cannot be mended is not tried
-// again.
+// Broken streams: missing keys are read again, received rows are not, and permanent errors are not retried.
 import { existsSync, readFileSync } from 'node:fs';
 import { status } from '@grpc/grpc-js';
 import { describe, expect, test } from 'vitest';
@@ -22,7 +21,7 @@ async function openScripted(script: readonly ScriptedAnswer[], options: KeyReads
 
 const internal = { kind: 'error', code: 'internal' } as const;
 
-/** Rows as the scripted server makes them: each has its key as its value. */
+/** Rows of the scripted server: each has its key as its value. */
 const rowsOf = (keys: readonly string[], there: readonly string[]) =>
   Object.fromEntries(keys.map((key) => [key, there.includes(key) ? key : undefined]));
 
@@ -50,7 +49,7 @@ describe('a stream that breaks', () => {
 
   test('gives every row once and right, however often the cluster cuts it inside a row', async () => {
     const clock = createManualClock();
-    // A call for the last row alone would be cut inside it for ever.
+    // A call for the last row alone would break inside that row each time.
     const random = () => (seen.calls.at(-1) === 1 ? 1 : 0);
     const { read, seen, server, write } = await startTable({ random }, { clock });
     const keys = users(30).map((user) => listKey(user));
@@ -114,7 +113,7 @@ describe('a repetition', () => {
     cancel();
     expect(await outcome).toEqual({ rows: {} });
     clock.advance(1000);
-    // The timer that is left replaces the channel.
+    // The remaining timer replaces the channel.
     expect([server.asked.length, seen.calls.length, clock.pending()]).toEqual([1, 1, 1]);
   });
 
@@ -156,7 +155,7 @@ interface RetryCase {
 
 const RETRY_CASES = 'bigtable/read-rows-retry.json';
 
-/** Why a case is not about reading by key; undefined when it is. */
+/** The reason why a case does not apply to reads by key; undefined if it applies. */
 function whyNotByKey({ createReadStream_options: { ranges, limit } = {} }: RetryCase): string | undefined {
   if (ranges !== undefined) return 'it reads ranges, and Earshot reads by key';
   return limit === undefined ? undefined : 'it has a limit, and Earshot reads all keys that it names';
@@ -182,10 +181,10 @@ describeWithRealData("Google's cases for repeating ReadRows", RETRY_CASES, () =>
       ...(end_with_error === undefined ? {} : { endsWith: end_with_error }),
     }));
     const { clock, server, start } = await openScripted(script, { maxRetries: each.max_retries });
-    // The case that fails names no key in its responses: any will do.
+    // The failing case has no key in its responses, so any key is valid.
     const asked = keys.length > 0 ? keys : ['a', 'b'];
     const outcome = await settleWith(clock, start(asked).outcome, 1);
-    // Where the whole table is read, a request goes on behind the last row that came.
+    // A read of the whole table resumes after the last received row.
     const wanted = each.request_options.map(({ rowKeys, rowRanges }) => {
       const after = rowRanges[0]?.startKeyOpen;
       return rowKeys.length > 0 ? rowKeys : asked.filter((key) => after === undefined || key > after);
@@ -258,7 +257,7 @@ describeWithRealData("Google's cases for ReadRows, over gRPC", STREAM_CASES, () 
   });
 });
 
-/** JSON carries wrapped strings bare; the bytes in base64 are understood as they are. */
+/** JSON has wrapped strings as plain strings. Base64 bytes are used as they are. */
 const wrapStrings = ({ familyName, qualifier, ...rest }: Record<string, unknown>): ScriptedChunk => ({
   ...rest,
   ...(familyName === undefined ? {} : { familyName: { value: familyName } }),

@@ -1,5 +1,5 @@
-// The merger of ReadRows chunks, held against Google's conformance set where it is at hand and against the main rules
-// everywhere.
+// The merger of ReadRows chunks against Google's conformance set, if the set is present, and against the main rules in
+// any case.
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { type CellChunk, createChunkMerger, type Row } from '../../../../origin/bigtable/chunk-merger.ts';
@@ -7,7 +7,7 @@ import { describeWithRealData, realData } from '../../../support/real-data.ts';
 
 const bytes = (text: string): Buffer => Buffer.from(text);
 
-/** Rows until the stream breaks the protocol, and whether it did. */
+/** The rows before the stream violates the protocol, and whether it does. */
 function mergeAll(chunks: readonly CellChunk[]): { rows: Row[]; isError: boolean } {
   const merger = createChunkMerger();
   const rows: Row[] = [];
@@ -127,7 +127,7 @@ describeWithRealData("Google's conformance cases for ReadRows", CASES, () => {
   });
 });
 
-/** JSON carries bytes as base64 and wrapped strings bare. */
+/** JSON has bytes as base64 and wrapped strings as plain strings. */
 function toChunk(json: Record<string, unknown>): CellChunk {
   const base64 = (value: unknown): Buffer | undefined =>
     typeof value === 'string' ? Buffer.from(value, 'base64') : undefined;

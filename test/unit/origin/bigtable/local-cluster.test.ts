@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import { createLocalCluster, FAILURES_TO_EJECT, MAX_PROBE_MS } from '../../../../origin/bigtable/local-cluster.ts';
 
-/** `random` of 0: probes are as late as they may be. */
+/** With `random` 0 each probe has its latest time. */
 function setUp(random = () => 0) {
   const clock = createManualClock();
   const changes: boolean[] = [];
@@ -10,7 +10,7 @@ function setUp(random = () => 0) {
   const fail = (times = FAILURES_TO_EJECT) => {
     for (let i = 0; i < times; i++) cluster.recordFailure();
   };
-  /** How long until a probe is due. */
+  /** Milliseconds until a probe is due. */
   const untilProbeMs = (): { waitedMs: number; settle: (isAnswered: boolean) => void } => {
     for (let waitedMs = 0; ; waitedMs++, clock.advance(1)) {
       const settle = cluster.takeProbe();

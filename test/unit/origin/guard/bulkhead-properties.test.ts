@@ -1,5 +1,5 @@
-// Whatever happens in whatever order, slots are counted right: none starts when all are taken, nothing is lost, nothing
-// is left behind.
+// In any order of events the bulkhead counts its slots correctly: no read starts without a free slot, none is lost, and
+// none stays queued.
 import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';

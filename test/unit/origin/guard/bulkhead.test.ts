@@ -14,7 +14,7 @@ describe('slots', () => {
     expect(names()).toEqual(['a', 'b']);
     expect(bulkhead.state()).toEqual({ executing: 129, queued: 201, waiting: 2, limit: 100 });
     await end(1);
-    // One slot is free, which d would fit in, but c was first: it would wait for ever behind small ones.
+    // One slot is free and d would fit. But c was first, and could wait forever behind small reads.
     expect(names()).toEqual(['a', 'b', 'c']);
     await end(0);
     expect(names()).toEqual(['a', 'b', 'c']);
@@ -239,7 +239,7 @@ describe('reads that would wait too long', () => {
     request(100, { name: 'first' });
     const waits = request(100, { name: 'waits' });
     await pass(40);
-    // In both of two intervals nine of ten that come are refused.
+    // In both of two intervals nine of ten arrivals are shed.
     for (let interval = 0; interval < 2; interval++) {
       for (let read = 0; read < 9; read++) request(100);
       await pass(51);

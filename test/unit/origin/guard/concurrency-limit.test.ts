@@ -14,8 +14,7 @@ interface Loop {
   readonly clock: ManualClock;
   readonly limit: ConcurrencyLimit;
   /**
-   * Reads follow each other with `inFlight` keys under way; latency is that of a server with a queue, unless it is
-   * said.
+   * Sequential reads with `inFlight` keys in flight. The default latency is that of a server with a queue.
    */
   drive(forMs: number, options: Drive): void;
 }
@@ -45,7 +44,7 @@ function setUp(options: Partial<ConcurrencyLimitOptions> = {}): Loop {
   return { clock, limit, drive };
 }
 
-/** A probe lets an eighth be under way; what latency does halves the limit at most. */
+/** A probe admits an eighth of the limit. Latency halves the limit at most. */
 function overloadUntilProbe({ limit, drive }: Loop): void {
   for (let before = limit.limit(); limit.limit() > before / 4; drive(10, { inFlight: 400 })) before = limit.limit();
 }
@@ -110,7 +109,7 @@ describe('the concurrency limit', () => {
     drive(1000, { inFlight: 10 });
     drive(10_000, { inFlight: 'limit', latencyMs: BASE_MS });
     expect(limit.limit()).toBe(700);
-    // Past the probe, which finds out nothing when every read runs out of time.
+    // After the probe, which measures nothing while every read exceeds its deadline.
     drive(5000, { inFlight: 'limit', latencyMs: 500, outcome: 'deadline' });
     expect(limit.limit()).toBe(100);
   });
@@ -131,7 +130,7 @@ describe('the concurrency limit', () => {
     expect(limit.expectMs(1)).toBeLessThan(7);
     expect(limit.expectMs(200)).toBeGreaterThan(15);
     const before = limit.limit();
-    // 18 ms would be more than 3 times too long for one key; for 200 it is what they take.
+    // 18 ms is more than 3 times too long for one key, and normal for 200.
     drive(2000, { inFlight: 'limit', weight: 200, latencyMs: 18 });
     expect(limit.limit()).toBeGreaterThan(before);
   });
@@ -142,7 +141,7 @@ describe('the concurrency limit', () => {
     drive(2000, { inFlight: 'limit', latencyMs: 1000, outcome: 'failed' });
     drive(2000, { inFlight: 'limit', latencyMs: 1, outcome: 'failed' });
     expect(limit.limit()).toBe(400);
-    // Cut off before what is tolerated: its caller was in a hurry, that is all.
+    // Cancelled before the tolerated latency: its deadline was short.
     drive(2000, { inFlight: 'limit', latencyMs: BASE_MS, outcome: 'deadline' });
     expect(limit.limit()).toBe(400);
     drive(300, { inFlight: 'limit', latencyMs: 100, outcome: 'deadline' });

@@ -6,11 +6,11 @@ import { createCpuAdmission, watchLoop } from '../../../../origin/guard/cpu-admi
 const SERVE_MS = 1;
 const SHED_MS = 0.1;
 const REFUSE_MS = 0.02;
-/** What may wait. */
+/** The longest wait in the queue, in ms. */
 const QUEUE_MS = 5;
 
 /**
- * A process with one core, which sheds admitted reads that find no CPU left. `lagMs` is what its loop lags when busy.
+ * A process with one core. It sheds admitted reads for which no CPU is left. `lagMs` is the loop's lag while busy.
  */
 function runProcess({ isSlowTable = false, shedsNothing = false, lagMs = 5 } = {}) {
   const clock = createManualClock();
@@ -26,7 +26,7 @@ function runProcess({ isSlowTable = false, shedsNothing = false, lagMs = 5 } = {
     },
   });
 
-  /** `perMs` requests for `ms`: the part that was served, and the part that was refused here. */
+  /** `perMs` requests per ms for `ms`. Returns the share served, and the share refused by the admission. */
   function offer(perMs: number, ms: number): { served: number; refused: number } {
     let served = 0;
     let refused = 0;
@@ -64,7 +64,7 @@ describe('the gate', () => {
     const { admission, offer } = runProcess();
     offer(3, 2000);
     const { served, refused } = offer(3, 30_000);
-    // All that could be served is a third, less what the refusals cost.
+    // At most a third can be served, minus the cost of the refusals.
     expect(served).toBeGreaterThan(0.9 / 3);
     expect(refused).toBeGreaterThan(0.55);
     offer(0.5, 1000);

@@ -31,7 +31,7 @@ export function setUp(options: Partial<BulkheadOptions> & { slots?: number; expe
     ...options,
   });
 
-  /** Asks for `weight` keys; `settled` has the value or the error once there is one. */
+  /** Submits `weight` keys. `settled` has the value or the error afterwards. */
   const request = (weight: number, rest: Partial<BulkheadRequest> & { name?: string } = {}) => {
     const { name = '', ...changes } = rest;
     const settled: { value?: string; error?: unknown } = {};
@@ -51,19 +51,19 @@ export function setUp(options: Partial<BulkheadOptions> & { slots?: number; expe
     return { settled, done };
   };
 
-  /** Lets time pass and everything run that then waits for nothing but its turn. */
+  /** Advances the clock and runs every callback that is due. */
   const pass = async (ms = 0): Promise<void> => {
     clock.advance(ms);
     await setImmediate();
   };
 
-  /** Ends the work that was started as the `index`th, and lets what follows from it happen. */
+  /** Ends the `index`th started work, and runs the callbacks that follow. */
   const end = async (index: number): Promise<void> => {
     started[index]?.resolve();
     await setImmediate();
   };
 
-  /** Has reads wait for so long that the bulkhead knows its rate: `keysPerMs`. */
+  /** Queues reads until the bulkhead has measured its service rate, `keysPerMs`. */
   const measureRate = async (keysPerMs: number): Promise<void> => {
     const first = request(slots, { timeoutMs: 1e6 });
     const second = request(1, { timeoutMs: 1e6 });
@@ -93,6 +93,6 @@ export function setUp(options: Partial<BulkheadOptions> & { slots?: number; expe
   };
 }
 
-/** Why it was shed, or the code that it failed with. */
+/** The reason of the shed, or the error's code. */
 export const reasonOf = ({ error }: { error?: unknown }): string | undefined =>
   error instanceof ShedError ? error.reason : (error as EarshotError | undefined)?.code;

@@ -1,5 +1,5 @@
-// What the bulkhead and its limit promise together, in simulated time against a simulated server (simulated-server.ts)
-// of 15 keys per ms.
+// The guarantees of bulkhead and limit together, in simulated time against a simulated server (simulated-server.ts) of
+// 15 keys per ms.
 import { describe, expect, test } from 'vitest';
 import type { Random } from '../../../../shared/runtime/random.ts';
 import { KEYS_PER_MS, simulate } from './simulated-load.ts';
@@ -22,9 +22,9 @@ describe.each(disciplines)('before a server that works %s', (discipline) => {
     const settled = simulation.figures(startMs + 1000, startMs + 30_000);
     expect(settled.maxQueued).toBeLessThanOrEqual(500);
     expect(settled.p99Ms).toBeLessThanOrEqual(2 * unloaded.p99Ms);
-    // The burst of the first moments included.
+    // Including the burst at the start.
     expect(overload.p99Ms).toBeLessThanOrEqual(2.4 * unloaded.p99Ms);
-    // Heavy and light reads are shed alike.
+    // Heavy and light reads are shed equally.
     expect(Math.abs(overload.shedHeavy - overload.shed)).toBeLessThan(0.05);
 
     await simulation.offer(0.5, 2000);

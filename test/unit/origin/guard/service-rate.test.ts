@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { createManualClock, type ManualClock } from '../../../../bench/support/manual-clock.ts';
 import { createServiceRate, type ServiceRate } from '../../../../origin/guard/service-rate.ts';
 
-/** So many keys get done each ms while reads wait. */
+/** Keys completed per ms while reads wait. */
 function queue(clock: ManualClock, rate: ServiceRate, forMs: number, perMs: number): void {
   rate.setQueueing(true);
   for (let ms = 0; ms < forMs; ms++) {

@@ -1,10 +1,10 @@
-// Time of a simulation: it jumps from one event to the next. A heap, because the manual clock looks through all its
-// timers for each.
+// The clock of a simulation: it jumps to the next event. It keeps its timers in a heap; the manual clock scans all of
+// its timers per event.
 import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../../../../shared/runtime/clock.ts';
 
 export interface SimulatedClock extends Clock {
-  /** Runs every event up to `untilMs`, and what follows from each before the next. */
+  /** Runs every event up to `untilMs`, and the microtasks of each before the next. */
   runUntil(untilMs: number): Promise<void>;
 }
 

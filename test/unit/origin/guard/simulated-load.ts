@@ -1,6 +1,5 @@
-// Reads that arrive by chance in simulated time, go through a bulkhead to a server, and what became of them. Loads are
-// parts of the server's capacity. Of the reads 2 % have 200 keys: they carry a third of the keys, and are what p99 is
-// made of.
+// Random arrivals of reads in simulated time, through a bulkhead to a server, and their outcomes. Loads are fractions
+// of the server's capacity. 2 % of the reads have 200 keys: these are a third of the keys, and determine the p99.
 import { type Bulkhead, type BulkheadOptions, createBulkhead } from '../../../../origin/guard/bulkhead.ts';
 import {
   type ConcurrencyLimit,
@@ -21,21 +20,21 @@ interface SimulatedRead {
   readonly weight: number;
   readonly priority: Priority;
   endMs: number;
-  /** `none` while it is on its way, `late` for one that ran into its deadline. */
+  /** `none` while the read runs, `late` after its deadline. */
   outcome: 'none' | 'ok' | 'late' | ShedError['reason'];
 }
 
 export interface Figures {
-  /** Keys per ms of reads that were done in time. */
+  /** Keys per ms of the reads completed in time. */
   readonly goodput: number;
-  /** Of the reads that were done in time, from arrival to answer. */
+  /** Latency of the reads completed in time, from arrival to answer. */
   readonly p99Ms: number;
   readonly reads: number;
-  /** Parts of the reads: not done in time, whatever the reason. */
+  /** The share of all reads that was not completed in time, for any reason. */
   readonly shed: number;
   readonly shedForeground: number;
   readonly shedBackground: number;
-  /** Parts of the reads of 200 keys. */
+  /** The same share of the reads of 200 keys. */
   readonly shedHeavy: number;
   readonly maxQueued: number;
   readonly minLimit: number;
@@ -47,11 +46,11 @@ export interface Simulation {
   readonly limit: ConcurrencyLimit;
   readonly server: SimulatedServer;
   now(): number;
-  /** Offers so much load for so long. */
+  /** Offers this load for this time. */
   offer(load: number, forMs: number, options?: { background?: number; timeoutMs?: number }): Promise<Figures>;
-  /** Of the reads that arrived in this span. */
+  /** The outcome of the reads that arrived in this span. */
   figures(fromMs: number, toMs: number): Figures;
-  /** How many of the reads that arrived in this span were done in time, but took longer than so many ms. */
+  /** The number of reads of this span completed in time, but slower than this many ms. */
   later(thanMs: number, fromMs: number, toMs: number): number;
 }
 
@@ -104,7 +103,7 @@ export function simulate(options: SimulationOptions = {}): Simulation {
     states.push({ atMs: clock.now(), queued, limit });
   }
 
-  /** As a call of gRPC: at its deadline it is given up, whatever the server still does. */
+  /** Like a gRPC call: the read ends at its deadline, while the server may go on. */
   function untilDeadline(read: Promise<void>, remainingMs: number): Promise<void> {
     return new Promise((resolve, reject) => {
       const cancel = clock.setTimeout(

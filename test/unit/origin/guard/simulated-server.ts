@@ -1,12 +1,12 @@
-// A server that reads keys in simulated time: a processor of so many keys a second, and a table that answers after a
-// while however much is asked. Three ways to share the processor, because what stands behind the guard is none of them
+// A server that reads keys in simulated time: a processor with a fixed rate of keys, and a table whose latency does not
+// depend on the number of keys. It has three ways to share the processor, because the real reads are none of them
 // exactly.
 import type { Clock } from '../../../../shared/runtime/clock.ts';
 import type { Random } from '../../../../shared/runtime/random.ts';
 
 /**
- * `merging` is nearest to the truth: keys of all reads leave in calls of up to 100, as those of
- * origin/bigtable/reads/read-queue.ts do.
+ * `merging` is the most realistic: keys of all reads leave in calls of up to 100 keys, as in
+ * origin/bigtable/reads/read-queue.ts.
  */
 export type Discipline = 'fifo' | 'sharing' | 'merging';
 
@@ -26,7 +26,7 @@ export interface ServerOptions {
 export function createSimulatedServer(options: ServerOptions): SimulatedServer {
   const { clock, random, discipline, keysPerMs } = options;
   let { baseLatencyMs } = options;
-  /** Mostly near the base, seldom twice as much. */
+  /** Mostly near the base, rarely twice the base. */
   const latencyMs = (): number => baseLatencyMs * (0.9 + Math.min(1.5, -0.15 * Math.log(1 - random())));
   const processors = { fifo: inTurn, sharing: shared, merging: inTurn };
   const process = processors[discipline](clock, keysPerMs);
@@ -42,7 +42,7 @@ export function createSimulatedServer(options: ServerOptions): SimulatedServer {
 
 type Process = (weight: number, done: () => void) => void;
 
-/** One after the other. */
+/** One read after the other. */
 function inTurn(clock: Clock, keysPerMs: number): Process {
   let freeAtMs = 0;
   return (weight, done) => {
@@ -51,7 +51,7 @@ function inTurn(clock: Clock, keysPerMs: number): Process {
   };
 }
 
-/** All at once, each read at the same speed. */
+/** All reads concurrently, at equal speed. */
 function shared(clock: Clock, keysPerMs: number): Process {
   const jobs = new Set<{ left: number; done: () => void }>();
   let lastMs = 0;
@@ -81,7 +81,7 @@ const KEYS_WORTH_A_CALL = 16;
 const CALLS = 2;
 const MAX_CALLS = 8;
 
-/** A read is over when the last call that has a key of it is. */
+/** A read ends with the last call that has one of its keys. */
 function merge(send: (keys: number) => Promise<void>): (weight: number) => Promise<void> {
   interface Part {
     keys: number;

@@ -12,7 +12,7 @@ const scoreArb = fc.oneof(
   fc.double({ noNaN: true, noDefaultInfinity: true }).map((score) => JSON.stringify(score)),
   fc.constantFrom('1.0', '1e3', '-0.50', '0'),
 );
-/** Items whose ids differ; metadata of some. In one line each, as the item reader keeps it. */
+/** Items with distinct ids, some with metadata. One line each, as the item reader stores them. */
 const itemsArb = fc.uniqueArray(
   fc.record({
     id: idArb,

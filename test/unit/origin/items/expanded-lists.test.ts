@@ -1,4 +1,4 @@
-// Expanded lists: whose items are put in, and how old the answer says they are.
+// Expanded lists: the inserted items, and the age of the answer.
 import { describe, expect, test } from 'vitest';
 import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import { makeDigest } from '../../../../origin/bigtable/stored-values.ts';
@@ -17,7 +17,7 @@ function listOf(...ids: string[]): Extract<ListResult, { kind: 'list' }> {
   return { kind: 'list', bytes, generation: 1, digest: makeDigest(bytes) };
 }
 
-/** `known`: the age and the JSON of each item; without JSON there is no such item. */
+/** `known`: each item's age and JSON. Without JSON the item does not exist. */
 function setUp(known: Record<string, { ageMs: number; json?: string }>) {
   const clock = createManualClock();
   const asked: string[][] = [];

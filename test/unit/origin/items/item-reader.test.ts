@@ -1,4 +1,4 @@
-// What is known of items: from memory, refreshed before it is too old, and older only when the table gives nothing.
+// Metadata of items: from memory, refreshed before it is too old, and stale only if the table fails.
 import { describe, expect, test } from 'vitest';
 import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import type { ItemValue, ReadFailure } from '../../../../origin/bigtable/stored-values.ts';
@@ -41,7 +41,7 @@ function setUp(maxBytes = 1_000_000) {
     flightAgeMs: FLIGHT_AGE_MS,
   });
   const read = (...ids: string[]) => reader.read(ids, TIMEOUT_MS);
-  /** Reads what is not in memory, answered with `value`. */
+  /** Reads a key that is not in memory. The table answers `value`. */
   const load = async (value: Value, ...ids: string[]) => {
     const reading = read(...ids);
     await settle();

@@ -1,4 +1,4 @@
-// A list reader before a table that a test answers by hand.
+// A list reader in front of a table whose answers the test gives.
 import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import type { ReadFailure } from '../../../../origin/bigtable/stored-values.ts';
 import type { Guard } from '../../../../origin/guard/guard.ts';
@@ -28,7 +28,7 @@ export const query = (user = 'u:1', change: Partial<ListQuery> = {}): ListQuery 
   ...change,
 });
 
-/** Lets everything run that waits for nothing but its turn. */
+/** Runs every callback that is due. */
 export const settle = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 export function setUp({ memoryBytes = 1_000_000, listTtlSeconds = TTL_MS / 1000 } = {}) {
@@ -41,7 +41,7 @@ export function setUp({ memoryBytes = 1_000_000, listTtlSeconds = TTL_MS / 1000 
     },
     erasures: [],
   };
-  /** Calls of the table that a test answers by hand, with one value for all keys. */
+  /** Calls of the table. The test answers each, with one value for all keys. */
   const calls: { users: string[]; timeoutMs: number; answer(value: Value): void; reject(error: Error): void }[] = [];
   const readLists = (keys: readonly ListKey[], timeoutMs: number) =>
     new Promise<Value[]>((resolve, reject) => {
@@ -66,7 +66,7 @@ export function setUp({ memoryBytes = 1_000_000, listTtlSeconds = TTL_MS / 1000 
     flightAgeMs: FLIGHT_AGE_MS,
   });
   const read = (...queries: ListQuery[]) => reader.read(queries, TIMEOUT_MS);
-  /** Reads what is not in memory, answered with `value`. */
+  /** Reads a key that is not in memory. The table answers `value`. */
   const load = async (value: Value, each = query()) => {
     const reading = read(each);
     await settle();

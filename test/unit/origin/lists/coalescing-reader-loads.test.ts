@@ -1,4 +1,4 @@
-// Loads of lists that several ask for: how often they are made, and who is told what became of them.
+// Loads of lists with several callers: the number of loads, and the outcome that each caller gets.
 import { describe, expect, test } from 'vitest';
 import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import type { Guard } from '../../../../origin/guard/guard.ts';
@@ -143,7 +143,7 @@ describe('a crowd that asks for one key while there is no room', () => {
       memory: createListMemory(1_000_000),
       load: async (queries) => {
         tableCalls.push(queries.map(({ user }) => user));
-        // No table answers in the turn in which it is asked.
+        // A table never answers in the turn of its call.
         await settle();
         return queries.map(() => ({ value: { kind: 'absent' }, storedAtMs: clock.now() }));
       },

@@ -1,4 +1,4 @@
-// Lists from memory and from the table: what may be served, and what is loaded.
+// Lists from memory and from the table: which are served, and which are loaded.
 import { describe, expect, test } from 'vitest';
 import { MAX_LIST_AGE_MS } from '../../../../origin/lists/freshness.ts';
 import { absent, failure, isCached, list, query, settle, setUp, TIMEOUT_MS, TTL_MS } from './answered-reader.ts';

@@ -9,7 +9,7 @@ const INTERVAL_MS = 2000;
 const manifestOf = (version: number): string => JSON.stringify({ ...EMPTY_MANIFEST, version });
 const parsed = async (json: Promise<string>) => ({ manifest: parseManifest(await json), json: await json });
 
-/** A row that is what `answer` says whenever it is read. */
+/** A row whose content is `answer()` at each read. */
 function setUp(answer: () => Promise<string>) {
   const clock = createManualClock();
   const counters = createCounters();

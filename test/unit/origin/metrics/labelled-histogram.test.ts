@@ -20,7 +20,7 @@ function setUp() {
   return { theirs, registry, observe };
 }
 
-/** What is exposed, the labels of each line in the order of their names: Prometheus does not care. */
+/** The exposed lines, with the labels of each line sorted by name: their order has no meaning. */
 const linesOf = async (registry: { metrics(): Promise<string> }): Promise<string[]> =>
   (await registry.metrics())
     .split('\n')

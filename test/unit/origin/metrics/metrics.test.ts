@@ -21,7 +21,7 @@ function setUp(withProcess = false) {
   return { counters, metrics, lines };
 }
 
-/** Prometheus does not care for their order, so neither do tests. */
+/** Sorted, because the order of labels has no meaning. */
 const sortLabels = (line: string): string =>
   line.replace(/\{(.*)\}/, (_, labels: string) => `{${labels.split(',').sort().join(',')}}`);
 

@@ -1,10 +1,10 @@
-// The decoder of grpc-js as it is once the read channels are loaded.
+// The stream decoder of grpc-js after the read channels are loaded.
 import '../../../../../origin/bigtable/reads/channels.ts';
 import { StreamDecoder } from '@grpc/grpc-js/build/src/stream-decoder.js';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
-/** A message on the wire: not compressed, its length in 4 bytes, itself. In memory of its own. */
+/** A message on the wire: not compressed, 4 bytes of length, the message. In a buffer of its own. */
 function frame(message: Uint8Array): Buffer {
   const bytes = Buffer.alloc(5 + message.length);
   bytes.writeUInt32BE(message.length, 1);
