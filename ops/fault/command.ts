@@ -37,8 +37,8 @@ const FLAGS_OF: Readonly<Record<Target['kind'], readonly FlagName[]>> = {
 const ALONE: readonly FlagName[] = ['down', 'blackHole', 'reset', 'heal'];
 
 const help = `
-TARGET is a region (europe), the Bigtable cluster of one (bigtable/europe), or replication. What is set replaces what was set before.
-Without options it shows what is set; --heal without a target mends everything.
+TARGET is a region (europe), a region's Bigtable cluster (bigtable/europe), or replication. New faults replace the target's earlier faults.
+Without options the command shows all faults. --heal without a target removes all faults.
 
 Examples:
   $ earshot fault europe --down

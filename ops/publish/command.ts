@@ -30,7 +30,7 @@ interface Flags extends ConnectionFlags {
 }
 
 const examples = `
-The edge takes a publication up within about 10 s. To see what is live: earshot manifest show
+The edge takes a publication up within about 10 s. To see the live generations: earshot manifest show
 
 Examples:
   $ earshot publish --surface home --variant control
