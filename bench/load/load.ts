@@ -1,7 +1,5 @@
 // Closed-loop load from its own process (bench/load/load-generator.ts).
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
+import { runGenerator } from './run-generator.ts';
 
 export interface LoadOrder {
   readonly port: number;
@@ -43,15 +41,7 @@ export const makeHttpRequest = (path: string, headers: Readonly<Record<string, s
 
 /** Rejects if the generator fails or an answer is not 200. */
 export async function runLoad(order: LoadOrder): Promise<LoadReport> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'load-generator.ts')], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  const exited = once(child, 'exit');
-  child.stdin.end(JSON.stringify(order));
-  const text = (await child.stdout.toArray()).join('');
-  const [code] = (await exited) as [number | null];
-  if (code !== 0) throw new Error(`expected the load generator to end well, got exit code ${code}`);
-  const report = JSON.parse(text) as LoadReport;
+  const report = (await runGenerator('load-generator.ts', order)) as LoadReport;
   if (report.failed > 0)
     throw new Error(
       `expected all ${report.requests} answers to be 200, got ${report.failed} others, the first of them ${report.firstFailure}`,

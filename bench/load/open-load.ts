@@ -1,7 +1,5 @@
 // Open-loop load, which does not wait for the server, from its own process (bench/load/open-load-generator.ts).
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
+import { runGenerator } from './run-generator.ts';
 
 export interface Phase {
   readonly perSecond: number;
@@ -34,14 +32,5 @@ export interface PhaseReport {
 }
 
 /** One report per phase. Rejects if the generator fails. */
-export async function runOpenLoad(order: OpenLoadOrder): Promise<PhaseReport[]> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'open-load-generator.ts')], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  const exited = once(child, 'exit');
-  child.stdin.end(JSON.stringify(order));
-  const text = (await child.stdout.toArray()).join('');
-  const [code] = (await exited) as [number | null];
-  if (code !== 0) throw new Error(`expected the load generator to end well, got exit code ${code}`);
-  return JSON.parse(text) as PhaseReport[];
-}
+export const runOpenLoad = async (order: OpenLoadOrder): Promise<PhaseReport[]> =>
+  (await runGenerator('open-load-generator.ts', order)) as PhaseReport[];

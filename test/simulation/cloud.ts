@@ -1,6 +1,6 @@
 // The true state: the rows of every region, the manifests with the time at which each region serves them, and a record
-// of every table read. The bytes of a list name the record of their read, so an answer reveals the read row, the time and
-// the region.
+// of every table read. The bytes of a list name the record of their read, so an answer reveals the read row, the time
+// and the region.
 import { type ListKey, makeUserHash } from '../../shared/domain/keys.ts';
 import type { ListValue, StoredList } from '../../shared/domain/list.ts';
 import { encodeItem, ITEM_SEPARATOR } from '../../shared/domain/list.ts';

@@ -6,6 +6,7 @@ import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import type { Row } from '../../../../origin/bigtable/chunk-merger.ts';
 import { openRowStream } from '../../../../origin/bigtable/reads/row-stream.ts';
 import { createRetryBudget } from '../../../../shared/runtime/retry-budget.ts';
+import { expectedOutcome, outcomeOf, READ_ROWS_CASES, readRowsCases } from '../../../support/read-rows-cases.ts';
 import { describeWithRealData, realData } from '../../../support/real-data.ts';
 import { eventually, settleWith } from '../../../support/waiting.ts';
 import { startEmptyInstance, TIMEOUT_MS } from '../instance.ts';
@@ -198,29 +199,9 @@ describeWithRealData("Google's cases for repeating ReadRows", RETRY_CASES, () =>
   }
 });
 
-interface StreamCase {
-  readonly description: string;
-  readonly chunks: readonly Record<string, unknown>[];
-  readonly results?: readonly {
-    rowKey?: string;
-    familyName?: string;
-    qualifier?: string;
-    timestampMicros?: string;
-    value?: string;
-    label?: string;
-    error?: boolean;
-  }[];
-}
-
-const STREAM_CASES = 'bigtable/readrows.json';
-
-describeWithRealData("Google's cases for ReadRows, over gRPC", STREAM_CASES, () => {
-  const cases = existsSync(realData(STREAM_CASES))
-    ? (JSON.parse(readFileSync(realData(STREAM_CASES), 'utf8')) as { readRowsTests: StreamCase[] }).readRowsTests
-    : [];
-
-  test.each(cases)('$description', async ({ chunks, results = [] }) => {
-    const { address } = await startScriptedBigtable([{ messages: [{ chunks: chunks.map(wrapStrings) }] }]);
+describeWithRealData("Google's cases for ReadRows, over gRPC", READ_ROWS_CASES, () => {
+  test.each(readRowsCases)('$description', async (each) => {
+    const { address } = await startScriptedBigtable([{ messages: [{ chunks: each.chunks.map(wrapStrings) }] }]);
     const { channels } = await openKeyReads(address);
     const { rows, error } = await new Promise<{ rows: Row[]; error: unknown }>((resolve) => {
       const rows: Row[] = [];
@@ -231,29 +212,7 @@ describeWithRealData("Google's cases for ReadRows, over gRPC", STREAM_CASES, () 
         onEnd: (error) => resolve({ rows, error }),
       });
     });
-    const cells = rows.flatMap(({ key, cells }) => cells.map((cell) => ({ key, ...cell })));
-    expect(error !== undefined).toBe(results.some((result) => result.error === true));
-    expect(
-      cells.map(({ key, family, qualifier, timestampMicros, value, labels }) => ({
-        rowKey: key.toString(),
-        familyName: family,
-        qualifier: qualifier.toString(),
-        timestampMicros,
-        value: value.toString(),
-        label: labels[0] ?? '',
-      })),
-    ).toEqual(
-      results
-        .filter((result) => !result.error)
-        .map((result) => ({
-          rowKey: result.rowKey,
-          familyName: result.familyName,
-          qualifier: result.qualifier ?? '',
-          timestampMicros: Number(result.timestampMicros ?? 0),
-          value: result.value ?? '',
-          label: result.label ?? '',
-        })),
-    );
+    expect(outcomeOf(rows, error !== undefined)).toEqual(expectedOutcome(each));
   });
 });
 

@@ -1,9 +1,9 @@
 // The merger of ReadRows chunks against Google's conformance set, if the set is present, and against the main rules in
 // any case.
-import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { type CellChunk, createChunkMerger, type Row } from '../../../../origin/bigtable/chunk-merger.ts';
-import { describeWithRealData, realData } from '../../../support/real-data.ts';
+import { expectedOutcome, outcomeOf, READ_ROWS_CASES, readRowsCases } from '../../../support/read-rows-cases.ts';
+import { describeWithRealData } from '../../../support/real-data.ts';
 
 const bytes = (text: string): Buffer => Buffer.from(text);
 
@@ -78,52 +78,10 @@ describe('the chunk merger', () => {
   });
 });
 
-interface ConformanceCase {
-  readonly description: string;
-  readonly chunks: readonly Record<string, unknown>[];
-  readonly results?: readonly {
-    rowKey?: string;
-    familyName?: string;
-    qualifier?: string;
-    timestampMicros?: string;
-    value?: string;
-    label?: string;
-    error?: boolean;
-  }[];
-}
-
-const CASES = 'bigtable/readrows.json';
-
-describeWithRealData("Google's conformance cases for ReadRows", CASES, () => {
-  const cases = existsSync(realData(CASES))
-    ? (JSON.parse(readFileSync(realData(CASES), 'utf8')) as { readRowsTests: ConformanceCase[] }).readRowsTests
-    : [];
-
-  test.each(cases)('$description', ({ chunks, results = [] }) => {
-    const { rows, isError } = mergeAll(chunks.map(toChunk));
-    const cells = rows.flatMap(({ key, cells }) => cells.map((each) => ({ key, ...each })));
-    expect(isError).toBe(results.some(({ error }) => error));
-    expect(
-      cells.map(({ key, family, qualifier, timestampMicros, value, labels }) => ({
-        rowKey: key.toString(),
-        familyName: family,
-        qualifier: qualifier.toString(),
-        timestampMicros,
-        value: value.toString(),
-        label: labels[0] ?? '',
-      })),
-    ).toEqual(
-      results
-        .filter(({ error }) => !error)
-        .map((result) => ({
-          rowKey: result.rowKey,
-          familyName: result.familyName,
-          qualifier: result.qualifier ?? '',
-          timestampMicros: Number(result.timestampMicros ?? 0),
-          value: result.value ?? '',
-          label: result.label ?? '',
-        })),
-    );
+describeWithRealData("Google's conformance cases for ReadRows", READ_ROWS_CASES, () => {
+  test.each(readRowsCases)('$description', (each) => {
+    const { rows, isError } = mergeAll(each.chunks.map(toChunk));
+    expect(outcomeOf(rows, isError)).toEqual(expectedOutcome(each));
   });
 });
 
