@@ -43,7 +43,7 @@ export const benchLoading = (): Promise<BenchResult> =>
     };
     const load = async <T>(during: () => Promise<T>): Promise<T> => {
       const args = [
-        join(import.meta.dirname, '../ops/earshot.ts'),
+        join(import.meta.dirname, '../ops/earshot.mjs'),
         'ingest',
         file,
         '--surface',

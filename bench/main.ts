@@ -9,6 +9,7 @@ import { benchOverload } from './overload.ts';
 import { benchParse } from './parse.ts';
 import { benchRegions } from './regions.ts';
 import { benchSoak } from './soak/soak.ts';
+import { benchStartUp } from './start-up.ts';
 import type { BenchResult } from './support/result.ts';
 import { benchTraces } from './traces.ts';
 
@@ -21,6 +22,7 @@ const benches: Readonly<Record<string, () => Promise<BenchResult>>> = {
   parse: benchParse,
   regions: benchRegions,
   soak: benchSoak,
+  startup: benchStartUp,
   traces: benchTraces,
 };
 

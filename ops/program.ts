@@ -1,44 +1,78 @@
-// The `earshot` command. Exit codes: 0 done, 1 failed or partial (the message says which), 2 usage error.
+// The `earshot` command. Exit codes: 0 done, 1 failed or partial (the message says which), 2 usage error. The code of a
+// subcommand is loaded only for a call that names it: start-up is most of the time of a short command.
 import { Command, CommanderError } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
 import { UsageError } from './cli/usage-error.ts';
-import { makeFaultCommand } from './fault/command.ts';
-import { makeIngestCommand } from './ingest/command.ts';
-import { makeManifestCommand } from './manifest/command.ts';
-import { makePublishCommand } from './publish/command.ts';
-import { makeSchemaCommand } from './schema/command.ts';
-import { makeStatusCommand } from './status/command.ts';
-import { makeTokenCommand } from './token/command.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 
+interface Subcommand {
+  readonly name: string;
+  readonly description: string;
+  readonly load: () => Promise<() => Command>;
+}
+
+const SUBCOMMANDS: readonly Subcommand[] = [
+  {
+    name: 'schema',
+    description: 'The tables and app profiles in Bigtable.',
+    load: async () => (await import('./schema/command.ts')).makeSchemaCommand,
+  },
+  {
+    name: 'ingest',
+    description: 'Loads files of lists or items into Bigtable. Lists are live only after `earshot publish`.',
+    load: async () => (await import('./ingest/command.ts')).makeIngestCommand,
+  },
+  {
+    name: 'publish',
+    description: 'Makes a loaded generation of a variant live, once it has reached every region.',
+    load: async () => (await import('./publish/command.ts')).makePublishCommand,
+  },
+  {
+    name: 'manifest',
+    description: 'The manifest: what is live.',
+    load: async () => (await import('./manifest/command.ts')).makeManifestCommand,
+  },
+  {
+    name: 'token',
+    description: 'Prints a token for an edge with a shared secret: the local cloud, or EARSHOT_TOKEN_SECRET.',
+    load: async () => (await import('./token/command.ts')).makeTokenCommand,
+  },
+  {
+    name: 'status',
+    description:
+      'Shows the regions as the edge of the local cloud sees them, the hit ratio of each tier, and the origins.',
+    load: async () => (await import('./status/command.ts')).makeStatusCommand,
+  },
+  {
+    name: 'fault',
+    description: 'Injects a fault into the local cloud, heals it, or shows the faults.',
+    load: async () => (await import('./fault/command.ts')).makeFaultCommand,
+  },
+];
+
 /** Runs one call of the command, for example `['publish', '--surface', 'home', ...]`. Returns the exit code. */
 export async function runEarshot(args: readonly string[]): Promise<number> {
   try {
-    await makeProgram().parseAsync(args, { from: 'user' });
+    const program = await makeProgram(args);
+    await program.parseAsync(args, { from: 'user' });
     return 0;
   } catch (error) {
     return report(error);
   }
 }
 
-function makeProgram(): Command {
+/** The program with the whole subcommands that `args` may name. The others have a name and a description only. */
+async function makeProgram(args: readonly string[]): Promise<Command> {
   const program = new Command('earshot')
     .description('Loads recommendations into Bigtable, makes them live, and watches them.')
     .version(packageJson.version)
     .option('--project <id>', 'Google Cloud project (or EARSHOT_PROJECT)')
     .option('--instance <id>', 'Bigtable instance (or EARSHOT_INSTANCE)');
-  for (const make of [
-    makeSchemaCommand,
-    makeIngestCommand,
-    makePublishCommand,
-    makeManifestCommand,
-    makeTokenCommand,
-    makeStatusCommand,
-    makeFaultCommand,
-  ]) {
-    program.addCommand(make());
+  for (const { name, description, load } of SUBCOMMANDS) {
+    const make = args.includes(name) ? await load() : () => new Command(name);
+    program.addCommand(make().description(description));
   }
   throwInsteadOfExit(program);
   return program;

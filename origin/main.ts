@@ -1,36 +1,40 @@
-// Entry of the origin service. Configuration comes from the environment, logs go to standard output, SIGTERM and SIGINT
-// start the drain.
+// The origin as a process: configuration comes from the environment, logs go to standard output.
+import { once } from 'node:events';
 import { pino } from 'pino';
 import { systemClock } from '../shared/runtime/clock.ts';
 import { type OriginConfig, readOriginConfig } from './config.ts';
 import { watchLoop } from './guard/cpu-admission.ts';
 import { startOrigin } from './server.ts';
 
+const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 
-function readConfigOrExit(): OriginConfig {
+/**
+ * Serves until `ending` aborts, then drains. Returns the exit code: 0 drained, 1 failed, 2 wrong configuration. The
+ * message of a failure is on standard error. Before the origin listens and is primed, an abort ends it at once.
+ */
+export async function runOrigin(env: NodeJS.ProcessEnv, ending: AbortSignal): Promise<number> {
+  let config: OriginConfig;
   try {
-    return readOriginConfig(process.env);
+    config = readOriginConfig(env);
   } catch (error) {
-    process.stderr.write(`earshot-origin: ${(error as Error).message}\n`);
-    process.exit(EXIT_USAGE);
+    return report(error, EXIT_USAGE);
+  }
+  const ended = ending.aborted ? Promise.resolve() : once(ending, 'abort');
+  try {
+    const logger = pino({ level: config.logLevel, base: { service: 'earshot-origin', region: config.region } });
+    const starting = startOrigin(config, { clock: systemClock, logger, loopLoad: watchLoop() });
+    const origin = await Promise.race([starting, ended.then(() => undefined)]);
+    if (origin === undefined) return 0;
+    await ended;
+    await origin.drain();
+    return 0;
+  } catch (error) {
+    return report(error, EXIT_FAILED);
   }
 }
 
-const config = readConfigOrExit();
-const logger = pino({ level: config.logLevel, base: { service: 'earshot-origin', region: config.region } });
-
-function exitWith(error: unknown): never {
+function report(error: unknown, exitCode: number): number {
   process.stderr.write(`earshot-origin: ${error instanceof Error ? error.message : String(error)}\n`);
-  process.exit(1);
-}
-
-const origin = await startOrigin(config, { clock: systemClock, logger, loopLoad: watchLoop() }).catch(exitWith);
-let isDraining = false;
-for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  process.on(signal, () => {
-    if (isDraining) return;
-    isDraining = true;
-    origin.drain().then(() => process.exit(0), exitWith);
-  });
+  return exitCode;
 }

@@ -71,6 +71,6 @@ async function measure({ env, controlUrl }: Awaited<ReturnType<typeof startBigta
 
 const script = (name: string): string => join(import.meta.dirname, name);
 /** Runs a command with the flags of its first line. */
-const earshot = join(import.meta.dirname, '../../ops/earshot.ts');
+const earshot = join(import.meta.dirname, '../../ops/earshot.mjs');
 
 const round = (value: number, digits: number): number => Number(value.toFixed(digits));

@@ -23,12 +23,12 @@ export interface OriginProcess {
   stop(): Promise<void>;
 }
 
-/** Starts `origin/main.ts` with `env` over the benchmarks' defaults, and waits until it is ready. */
+/** Starts `origin/start.mjs` with `env` over the benchmarks' defaults, and waits until it is ready. */
 export async function startOriginProcess(
   cleanup: Cleanup,
   env: Readonly<Record<string, string>>,
 ): Promise<OriginProcess> {
-  const child = spawn(process.execPath, [...NODE_ARGS, join(import.meta.dirname, '../../origin/main.ts')], {
+  const child = spawn(process.execPath, [...NODE_ARGS, join(import.meta.dirname, '../../origin/start.mjs')], {
     env: {
       ...process.env,
       EARSHOT_REGION: 'europe',

@@ -23,7 +23,7 @@ export const bigtableService = (port: number, controlPort: number): ChildSpec =>
 
 export const originService = (backend: Backend, secrets: Secrets, name: string, port: number): ChildSpec => ({
   name,
-  args: [...NODE_ARGS, join(repository, 'origin/main.ts')],
+  args: [...NODE_ARGS, join(repository, 'origin/start.mjs')],
   env: {
     ...process.env,
     EARSHOT_REGION: name,

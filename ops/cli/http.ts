@@ -1,10 +1,12 @@
 // HTTP calls to parts of the local cloud. They connect straight to the port: proxies of the environment are ignored.
-import { Agent, request } from 'undici';
+import { Agent, type IncomingMessage, request } from 'node:http';
+import { text } from 'node:stream/consumers';
 import type { z } from 'zod';
 import { describeIssues } from '../../shared/domain/describe-issues.ts';
 
 const TIMEOUT_MS = 5_000;
 
+/** Not Node's default agent, which may use the proxies of the environment. */
 const direct = new Agent();
 
 export interface CallOptions {
@@ -22,10 +24,16 @@ export interface CallAnswer {
 
 /** Rejects if there is no whole answer in time; describeCallError has the reason. */
 export async function call(url: string, options: CallOptions = {}): Promise<CallAnswer> {
-  const { method = 'GET', headers = {}, body = null, timeoutMs = TIMEOUT_MS } = options;
+  const { method = 'GET', headers = {}, body, timeoutMs = TIMEOUT_MS } = options;
   const signal = AbortSignal.timeout(timeoutMs);
-  const response = await request(url, { dispatcher: direct, method, headers, body, signal });
-  return { status: response.statusCode, text: await response.body.text() };
+  try {
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      request(url, { agent: direct, method, headers, signal }, resolve).once('error', reject).end(body);
+    });
+    return { status: response.statusCode ?? 0, text: await text(response) };
+  } catch (error) {
+    throw signal.aborted ? signal.reason : error;
+  }
 }
 
 /**

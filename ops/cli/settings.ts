@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { type BigtableConnection, connectBigtable } from '../../origin/bigtable/connection.ts';
+import type { BigtableAddress, BigtableConnection } from '../../origin/bigtable/connection.ts';
 import { UsageError } from './usage-error.ts';
 
 export interface ConnectionFlags {
@@ -53,12 +53,12 @@ export function requireLocalCloud(): LocalCloud {
 }
 
 /** Throws a UsageError if no instance is configured. */
-export function connect(flags: ConnectionFlags): BigtableConnection {
+function findInstance(flags: ConnectionFlags): BigtableAddress {
   const { EARSHOT_PROJECT, EARSHOT_INSTANCE, BIGTABLE_EMULATOR_HOST } = process.env;
   const project = flags.project ?? EARSHOT_PROJECT;
   const instance = flags.instance ?? EARSHOT_INSTANCE;
   if (project !== undefined && instance !== undefined) {
-    return connectBigtable({ project, instance, emulatorHost: BIGTABLE_EMULATOR_HOST });
+    return { project, instance, emulatorHost: BIGTABLE_EMULATOR_HOST };
   }
   const local = findLocalCloud();
   if (local === undefined || project !== undefined || instance !== undefined) {
@@ -66,15 +66,17 @@ export function connect(flags: ConnectionFlags): BigtableConnection {
       'no Bigtable instance: pass --project and --instance, set EARSHOT_PROJECT and EARSHOT_INSTANCE, or start a local cloud here with `npm start`',
     );
   }
-  return connectBigtable(local);
+  return local;
 }
 
-/** Runs `work` with a connection, and closes the connection afterwards. */
+/** Runs `work` with a connection, and closes the connection afterwards. Loads the client of Bigtable. */
 export async function withConnection<T>(
   flags: ConnectionFlags,
   work: (bigtable: BigtableConnection) => Promise<T>,
 ): Promise<T> {
-  const bigtable = connect(flags);
+  const address = findInstance(flags);
+  const { connectBigtable } = await import('../../origin/bigtable/connection.ts');
+  const bigtable = connectBigtable(address);
   try {
     return await work(bigtable);
   } finally {

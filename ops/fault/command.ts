@@ -52,7 +52,6 @@ Examples:
 
 export const makeFaultCommand = (): Command =>
   new Command('fault')
-    .description('Injects a fault into the local cloud, heals it, or shows the faults.')
     .argument('[target]', 'region, bigtable/REGION or replication')
     .option('--down', 'refuse connections')
     .option('--black-hole', 'accept connections and never answer')

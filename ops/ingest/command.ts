@@ -48,7 +48,6 @@ Examples:
 
 export const makeIngestCommand = (): Command =>
   new Command('ingest')
-    .description('Loads files of lists or items into Bigtable. Lists are live only after `earshot publish`.')
     .argument('<file...>', 'files with one JSON object per line, gzipped or not')
     .addOption(surfaceOption())
     .addOption(variantOption())

@@ -13,7 +13,7 @@ interface Flags extends ConnectionFlags {
 }
 
 export const makeManifestCommand = (): Command =>
-  new Command('manifest').description('the manifest: what is live').addCommand(
+  new Command('manifest').addCommand(
     new Command('show')
       .description('Shows the variants and generations of each surface, with their shares of the listeners.')
       .option('--json', 'print the stored manifest')

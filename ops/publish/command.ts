@@ -39,7 +39,6 @@ Examples:
 
 export const makePublishCommand = (): Command =>
   new Command('publish')
-    .description('Makes a loaded generation of a variant live, once it has reached every region.')
     .addOption(surfaceOption().makeOptionMandatory())
     .addOption(variantOption().makeOptionMandatory())
     .addOption(generationOption('generation to publish (default: the newest loaded one)'))

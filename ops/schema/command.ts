@@ -10,7 +10,7 @@ interface Flags extends ConnectionFlags {
 }
 
 export const makeSchemaCommand = (): Command =>
-  new Command('schema').description('the tables and app profiles in Bigtable').addCommand(
+  new Command('schema').addCommand(
     new Command('apply')
       .description(
         'Creates or updates the tables, their garbage collection and the app profiles. Applying twice changes nothing.',

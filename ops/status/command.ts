@@ -24,9 +24,6 @@ Examples:
 
 export const makeStatusCommand = (): Command =>
   new Command('status')
-    .description(
-      'Shows the regions as the edge of the local cloud sees them, the hit ratio of each tier, and the origins.',
-    )
     .option('--watch', 'repeat once a second until Ctrl-C')
     .option('--from <code>', 'view of a caller near this data centre, for example NRT')
     .option('--json', 'print JSON; with --watch one line per second')

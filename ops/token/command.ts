@@ -14,7 +14,6 @@ const scopeHelp = Object.entries(SCOPES)
 
 export const makeTokenCommand = (): Command =>
   new Command('token')
-    .description('Prints a token for an edge with a shared secret: the local cloud, or EARSHOT_TOKEN_SECRET.')
     .requiredOption('--user <id>', 'whose token', parseUser)
     .option('--scope <scope>', 'permission beyond the own lists; repeatable', addScope, [])
     .option('--expires <duration>', 'lifetime of the token', parseDuration, DEFAULT_LIFETIME_MS)

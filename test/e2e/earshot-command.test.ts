@@ -22,7 +22,7 @@ import { eventually } from '../support/waiting.ts';
 import usage from './earshot-usage.json' with { type: 'json' };
 
 const TOKEN_SECRET = 'listener-secret-for-tests-only-0123456789';
-const COMMAND = 'ops/earshot.ts';
+const COMMAND = 'ops/earshot.mjs';
 const clusters = Object.entries(CLUSTERS)
   .map((pair) => pair.join('='))
   .join(',');

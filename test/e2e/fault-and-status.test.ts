@@ -104,7 +104,7 @@ test('the status lists the regions in order and the hits of each tier', async ()
 });
 
 test('the status is watched until Ctrl-C', async () => {
-  const watching = spawnNode(['ops/earshot.ts', 'status', '--watch', '--json'], {
+  const watching = spawnNode(['ops/earshot.mjs', 'status', '--watch', '--json'], {
     EARSHOT_STATE_DIR: cloud.stateDirectory,
   });
   await new Promise<void>((resolve) => {
@@ -208,7 +208,7 @@ test('a local cloud that does not answer is a one-line error with exit code 1', 
     ['fault', 'the local cloud'],
     ['status', 'the edge'],
   ]) {
-    const result = await runNode(['ops/earshot.ts', command ?? ''], { EARSHOT_STATE_DIR: directory });
+    const result = await runNode(['ops/earshot.mjs', command ?? ''], { EARSHOT_STATE_DIR: directory });
     expect(result).toMatchObject({ code: 1, stdout: '' });
     expect(result.stderr).toMatch(new RegExp(`^earshot: ${what} does not answer at ${url}.*ECONNREFUSED.*\\n$`));
   }

@@ -91,7 +91,7 @@ describe('npm start', () => {
     await eventually(() => expect(findProcesses(stateDirectory)).toEqual([]));
   });
 
-  test.each(['bigtable/main.ts', 'origin/main.ts', 'wrangler'])(
+  test.each(['bigtable/main.ts', 'origin/start.mjs', 'wrangler'])(
     'ends every process, with one line on stderr, when %s dies',
     async (victim) => {
       const ports = await findCloudPorts();

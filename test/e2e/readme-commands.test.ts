@@ -28,7 +28,7 @@ beforeAll(async () => {
   cloud = await startTestCloud();
   bin = mkdtempSync(join(tmpdir(), 'earshot-bin-'));
   // `npx earshot` of this checkout, as npm would link it.
-  const command = join(repository, 'ops/earshot.ts');
+  const command = join(repository, 'ops/earshot.mjs');
   writeFileSync(join(bin, 'npx'), `#!/bin/sh\nshift\nexec '${process.execPath}' '${command}' "$@"\n`);
   chmodSync(join(bin, 'npx'), 0o755);
 });

@@ -155,7 +155,7 @@ describeWithRealData('recommendations for 1 892 listeners', GEN1, () => {
 
   test('a region with a hanging origin is failed over to the next one', async () => {
     const port = cloud.ports.origins + 1 + BEHIND_PORT_OFFSET;
-    const [europe] = findProcesses(`PORT=${port}\0`).filter(({ command }) => command.includes('origin/main.ts'));
+    const [europe] = findProcesses(`PORT=${port}\0`).filter(({ command }) => command.includes('origin/start.mjs'));
     if (europe === undefined) throw new Error(`expected an origin on port ${port}, got none`);
     process.kill(europe.pid, 'SIGSTOP');
     try {

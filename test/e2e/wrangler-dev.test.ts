@@ -48,7 +48,7 @@ test('`wrangler dev` beside `npm start` serves from the local cloud, whose end r
   expect((await startCloud()).stdout).toContain('dev vars  .dev.vars: `npx wrangler dev` serves from this cloud\n');
   expect(statSync(devVars()).mode & 0o777).toBe(0o600);
   const wrangler = await startWrangler();
-  const { stdout: token } = await run('ops/earshot.ts', 'token', '--user', 'listener:1');
+  const { stdout: token } = await run('ops/earshot.mjs', 'token', '--user', 'listener:1');
   const headers = { authorization: `Bearer ${token.trim()}`, 'earshot-dev-location': 'NRT' };
   const response = await fetch(`${wrangler.url}/v1/me/recommendations/home?limit=2`, { headers });
   expect(response.status).toBe(200);

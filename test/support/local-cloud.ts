@@ -39,7 +39,7 @@ export async function startTestCloud(...args: string[]): Promise<TestCloud> {
     rmSync(stateDirectory, { recursive: true, force: true });
     throw new Error(`the local cloud did not start: ${started.stderr}`);
   }
-  const earshot = (...more: string[]) => run('ops/earshot.ts', ...more);
+  const earshot = (...more: string[]) => run('ops/earshot.mjs', ...more);
   return {
     ports,
     edgeUrl: `http://127.0.0.1:${ports.edge}`,
@@ -80,8 +80,17 @@ export async function runNode(
 }
 
 /** A running `node args...` with its collected output. */
-export function spawnNode(args: readonly string[], env: Readonly<Record<string, string>> = {}, cwd = repository) {
-  const child = spawn(process.execPath, [...args], { cwd, env: { ...cleanEnvironment(), ...env } });
+export const spawnNode = (args: readonly string[], env: Readonly<Record<string, string>> = {}, cwd = repository) =>
+  spawnCommand(process.execPath, args, { cwd, env });
+
+interface CommandPlace {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** A running command with its collected output. */
+export function spawnCommand(command: string, args: readonly string[], { cwd = repository, env }: CommandPlace = {}) {
+  const child = spawn(command, [...args], { cwd, env: { ...cleanEnvironment(), ...env } });
   const output = { stdout: '', stderr: '' };
   child.stdout.on('data', (chunk) => {
     output.stdout += chunk;

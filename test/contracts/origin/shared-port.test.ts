@@ -24,7 +24,7 @@ async function makeEnvironment() {
 }
 
 async function start(env: Readonly<Record<string, string>>) {
-  const running = spawnNode(['origin/main.ts'], env);
+  const running = spawnNode(['origin/start.mjs'], env);
   onTestFinished(() => void running.child.kill('SIGKILL'));
   await running.printed('"msg":"listening"');
   return running;
@@ -66,6 +66,6 @@ test('two processes answer on one port, each has metrics of its own, and one goe
 test('without EARSHOT_REUSE_PORT a second process on the port ends with one line', async () => {
   const { common, port } = await makeEnvironment();
   await start(common);
-  const { code, stderr } = await runNode(['origin/main.ts'], common);
+  const { code, stderr } = await runNode(['origin/start.mjs'], common);
   expect([code, stderr]).toEqual([1, `earshot-origin: listen EADDRINUSE: address already in use 127.0.0.1:${port}\n`]);
 });

@@ -4,5 +4,5 @@ import { NODE_ARGS } from '../../../origin/node-args.ts';
 
 test('`npm run origin` starts Node as NODE_ARGS says', () => {
   const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> };
-  expect(scripts.origin).toBe(`node ${NODE_ARGS.join(' ')} origin/main.ts`);
+  expect(scripts.origin).toBe(`exec node ${NODE_ARGS.join(' ')} origin/start.mjs`);
 });

@@ -1,0 +1,20 @@
+#!/usr/bin/env -S node --max-semi-space-size=4
+// The entry of the `earshot` command. The small young generation bounds the memory of a load, which makes much
+// short-lived garbage.
+import module from 'node:module';
+import { join } from 'node:path';
+import '../origin/require-node.mjs';
+
+// Compiling takes most of the start-up. Where the directory cannot be written, nothing is kept.
+module.enableCompileCache(
+  process.env.NODE_COMPILE_CACHE ?? join(import.meta.dirname, '../node_modules/.cache/earshot'),
+);
+
+// A reader may close the pipe early: `earshot manifest show | head -1`.
+process.stdout.on('error', (error) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(0);
+});
+
+const { runEarshot } = await import('./program.ts');
+process.exitCode = await runEarshot(process.argv.slice(2));
