@@ -1,5 +1,5 @@
 // Entry of the embedded Bigtable's process: `node dev/bigtable/main.ts [--port 8086] [--replication-lag-ms 50]
-// [--control-port N]`.
+// [--control-port N] [--journal FILE]`.
 import { parseArgs } from 'node:util';
 import { type BigtableOptions, startBigtable } from './server.ts';
 
@@ -10,6 +10,7 @@ function parseOptions(args: readonly string[]): BigtableOptions {
       port: { type: 'string', default: '8086' },
       'replication-lag-ms': { type: 'string', default: '50' },
       'control-port': { type: 'string' },
+      journal: { type: 'string' },
     },
   });
   const options: BigtableOptions = {
@@ -17,9 +18,9 @@ function parseOptions(args: readonly string[]): BigtableOptions {
     replicationLagMs: integer('--replication-lag-ms', values['replication-lag-ms'], 3_600_000),
   };
   const controlPort = values['control-port'];
-  return controlPort === undefined
-    ? options
-    : { ...options, controlPort: integer('--control-port', controlPort, 65_535) };
+  if (controlPort !== undefined) options.controlPort = integer('--control-port', controlPort, 65_535);
+  if (values.journal !== undefined) options.journal = values.journal;
+  return options;
 }
 
 function integer(name: string, text: string, max: number): number {

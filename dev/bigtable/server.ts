@@ -1,10 +1,12 @@
 // The embedded Bigtable: Google's gRPC API over rows in memory, with several clusters, replication, app-profile routing
-// and injected faults. For one machine and for tests; no data outlives the process.
+// and injected faults. For one machine and for tests. Data outlives the process only in a journal.
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { type Clock, systemClock } from '../../shared/runtime/clock.ts';
 import type { ControlListener } from '../control-listener.ts';
-import { Instance } from './admin/instance.ts';
+import { Instance, type Instances } from './admin/instance.ts';
 import { createInstanceAdminService } from './admin/instance-admin-service.ts';
+import type { InstanceRecord } from './admin/instance-records.ts';
+import { replay } from './admin/replay.ts';
 import { createTableAdminService } from './admin/table-admin-service.ts';
 import { createDataService } from './api/data-service.ts';
 import { createGate } from './api/gate.ts';
@@ -12,6 +14,7 @@ import { startControl } from './control.ts';
 import { ClusterCounters } from './counters.ts';
 import type { EmbeddedBigtable } from './embedded-bigtable.ts';
 import { Faults, faultSchema } from './faults.ts';
+import { type Journal, openJournal } from './journal.ts';
 import { checkPortIsFree, makeListenError } from './ports.ts';
 import type { ReplicationSettings } from './replication/replication.ts';
 import { loadProtocol } from './wire/protocol.ts';
@@ -28,6 +31,8 @@ export interface BigtableOptions {
    * answered. Default: 0.
    */
   replicationLagMs?: number;
+  /** File that keeps all writes; a server that starts with it has them again. Default: none. */
+  journal?: string;
   /** Port of the HTTP control API on 127.0.0.1; 0 picks a free one. Default: no control port. */
   controlPort?: number;
   /** Clock of server timestamps, garbage collection by age, latency and lag. Default: the system clock. */
@@ -57,11 +62,14 @@ export async function startBigtable(options: BigtableOptions = {}): Promise<Embe
     return found;
   };
   const byName = new Map<string, Instance>();
+  let journal: Journal<InstanceRecord> | undefined;
+  const record = options.journal === undefined ? undefined : (each: InstanceRecord) => journal?.append(each);
   const instances = (name: string): Instance => {
-    const instance = byName.get(name) ?? new Instance(name, names, replication, clock);
+    const instance = byName.get(name) ?? new Instance(name, names, replication, clock, record);
     byName.set(name, instance);
     return instance;
   };
+  journal = openInstanceJournal(options.journal, instances, replication);
   const reschedule = () => {
     for (const instance of byName.values()) instance.replicator.reschedule();
   };
@@ -114,6 +122,7 @@ export async function startBigtable(options: BigtableOptions = {}): Promise<Embe
       server.forceShutdown();
       for (const instance of byName.values()) instance.replicator.close();
       await control?.close();
+      journal?.close();
     },
   };
   if (options.controlPort !== undefined) {
@@ -123,6 +132,20 @@ export async function startBigtable(options: BigtableOptions = {}): Promise<Embe
     });
   }
   return bigtable;
+}
+
+/** Replays the journal: every cluster has every write of before. */
+function openInstanceJournal(
+  path: string | undefined,
+  instances: Instances,
+  settings: ReplicationSettings,
+): Journal<InstanceRecord> | undefined {
+  if (path === undefined) return undefined;
+  const { lagMs } = settings;
+  settings.lagMs = 0;
+  const journal = openJournal<InstanceRecord>(path, (record) => replay(instances(record.instance), record));
+  settings.lagMs = lagMs;
+  return journal;
 }
 
 async function listen(

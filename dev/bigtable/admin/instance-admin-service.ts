@@ -28,7 +28,7 @@ export function createInstanceAdminService(
       if (instance.profiles.has(appProfileId))
         throw alreadyExists(`App profile already exists: ${parent}/appProfiles/${appProfileId}`);
       const profile = parseProfile(appProfileId, appProfile, instance.clusters);
-      instance.profiles.set(profile.id, profile);
+      instance.setProfile(profile);
       return toMessage(instance.name, profile);
     }),
 
@@ -54,13 +54,13 @@ export function createInstanceAdminService(
       if (appProfile.etag !== '' && appProfile.etag !== profile.etag)
         throw failedPrecondition('App profile etag mismatch');
       const updated = updateProfile(profile, appProfile, paths, instance.clusters);
-      instance.profiles.set(updated.id, updated);
+      instance.setProfile(updated);
       return finishedUpdate(toMessage(instance.name, updated), serializeProfile);
     }),
 
     deleteAppProfile: unary<{ name: string }, object>(({ name }) => {
       const { instance, profile } = findProfile(name);
-      instance.profiles.delete(profile.id);
+      instance.removeProfile(profile.id);
       return {};
     }),
   };

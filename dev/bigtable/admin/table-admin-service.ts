@@ -4,7 +4,7 @@ import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import { parseToken, toToken } from '../replication/consistency-token.ts';
 import { compareText, toText } from '../rows/row.ts';
 import { prefixRange } from '../rows/row-set.ts';
-import { createFamily, createTable, dropFamily, type Family, type Table } from '../rows/table.ts';
+import { createFamily, createTable, type Family, type Table } from '../rows/table.ts';
 import { unary } from '../wire/calls.ts';
 import type * as m from '../wire/messages.ts';
 import { checkInstanceName, splitName } from '../wire/names.ts';
@@ -32,7 +32,7 @@ export function createTableAdminService(instances: Instances): UntypedServiceImp
       for (const [id, family] of Object.entries(message?.columnFamilies ?? {})) {
         table.families.set(id, createFamily(id, family));
       }
-      instance.tables.set(name, table);
+      instance.addTable(table);
       return describe(table, instance, 'SCHEMA_VIEW');
     }),
 
@@ -50,17 +50,14 @@ export function createTableAdminService(instances: Instances): UntypedServiceImp
     }),
 
     deleteTable: unary<{ name: string }, object>(({ name }) => {
-      const { instance, table } = find(name);
-      for (const family of table.families.values()) family.dropped = true;
-      instance.tables.delete(name);
+      find(name).instance.removeTable(name);
       return {};
     }),
 
     modifyColumnFamilies: unary<m.ModifyColumnFamiliesRequest, m.TableMessage>(({ name, modifications }) => {
       const { instance, table } = find(name);
       const { families, dropped } = planFamilies(table, modifications);
-      for (const family of dropped) dropFamily(table, family);
-      for (const family of families.values()) table.families.set(family.name, family);
+      instance.changeFamilies(table, families, dropped);
       return describe(table, instance, 'SCHEMA_VIEW');
     }),
 
