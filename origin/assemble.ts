@@ -83,8 +83,13 @@ export function assembleOrigin(
     manifests,
     counters,
     listener: (request, response) => {
-      if (isListsRead(request)) readLists(request, response);
-      else void serveApp(request, response);
+      if (isListsRead(request)) {
+        readLists(request, response);
+        return;
+      }
+      // The routes do not use it, and health checks send none (HTTP/1.0), or an address in any of its spellings.
+      request.headers.host = 'origin';
+      void serveApp(request, response);
     },
     close: async () => {
       manifests.stop();

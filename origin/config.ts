@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { describeFaults, expected, secret, text, wholeNumber } from '../shared/config/variables.ts';
 import { NAME_GRAMMAR, NAME_PATTERN } from '../shared/domain/ids.ts';
 import { APP_PROFILES, makeServeProfile } from './bigtable/app-profiles.ts';
+import { EMULATOR_HOST_PATTERN } from './bigtable/connection.ts';
 import { DEFAULT_CALLS_PER_BATCH_KEY, DEFAULT_CHANNELS } from './bigtable/recommendation-table.ts';
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -23,10 +24,7 @@ const environment = z.object({
   EARSHOT_BIGTABLE_CHANNELS: wholeNumber(1, 32).default(DEFAULT_CHANNELS),
   /** ReadRows calls of one surface, variant and generation in flight. Default: 2. */
   EARSHOT_BIGTABLE_CALLS: wholeNumber(1, 100).default(DEFAULT_CALLS_PER_BATCH_KEY),
-  BIGTABLE_EMULATOR_HOST: z
-    .string()
-    .regex(/^\S+:\d{1,5}$/, expected('host:port'))
-    .optional(),
+  BIGTABLE_EMULATOR_HOST: z.string().regex(EMULATOR_HOST_PATTERN, expected('host:port')).optional(),
   /** Default: 127.0.0.1. */
   HOST: text.default('127.0.0.1'),
   /** 0: any free port. Default: 8080. */

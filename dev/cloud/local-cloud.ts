@@ -3,136 +3,139 @@
 import { join } from 'node:path';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { systemRandom } from '../../shared/runtime/random.ts';
-import { type Backend, chooseBackend, describeBackend } from '../backend.ts';
-import { CONTROL_HOST, startControlListener } from '../control-listener.ts';
+import { type Backend, chooseBackend } from '../backend.ts';
+import { CONTROL_HOST, type ControlListener, startControlListener } from '../control-listener.ts';
 import { type DataDirectory, readDataDirectory } from '../data/data-directory.ts';
-import { findListener, loadData } from '../data/load-data.ts';
+import { loadData } from '../data/load-data.ts';
 import { writeSample } from '../data/sample.ts';
 import { requireFreePorts } from '../ports.ts';
-import { createRegionControl } from '../region-proxy/control.ts';
 import { type RegionProxy, startRegionProxy } from '../region-proxy/proxy.ts';
-import { BEHIND_PORT_OFFSET, makeRegions } from '../topology.ts';
-import { createChildren } from './children.ts';
+import { BEHIND_PORT_OFFSET, makeRegions, type Ports } from '../topology.ts';
+import { createCloudControl } from './control.ts';
 import { type DevVarsOutcome, devVarsPlace, writeDevVars } from './dev-vars.ts';
 import type { StartOptions } from './options.ts';
-import { bigtableService, edgeService, edgeVariables, originService } from './services.ts';
-import { loadSecrets, recordChild, writeLocalCloud } from './state.ts';
-import { answersOk, waitUntil } from './wait.ts';
+import { requireReachable } from './real-instance.ts';
+import { bigtableService, edgeService, edgeVariables, guardService, originService } from './services.ts';
+import { loadSecrets, recordChildren, type Secrets, writeLocalCloud } from './state.ts';
+import { createSupervisor, type Supervisor } from './supervisor.ts';
+import { untilReady } from './wait.ts';
 
 export interface RunningCloud {
+  readonly options: StartOptions;
+  readonly backend: Backend;
+  readonly data: DataDirectory | undefined;
   readonly edgeUrl: string;
-  /** Signs tokens that the worker accepts. */
-  readonly tokenSecret: string;
-  /** A user with a list, for the welcome message; undefined if no data was loaded. */
-  readonly listener: { readonly user: string; readonly surface: string } | undefined;
-  /** One line per part: its name and address. */
-  readonly parts: readonly string[];
-  /** Rejects when a process ends that was not stopped. */
+  readonly devVars: DevVarsOutcome;
+  /** Rejects when a part has ended for good. */
   readonly failure: Promise<never>;
   stop(): Promise<void>;
 }
+
+interface Surroundings {
+  readonly clock: Clock;
+  readonly interrupted: Promise<never>;
+  /** Called with each step of the start, in a few words. */
+  readonly onStep: (step: string) => void;
+}
+
+/** What the steps of a start share. */
+interface Starting extends Surroundings {
+  readonly options: StartOptions;
+  readonly backend: Backend;
+  readonly data: DataDirectory | undefined;
+  readonly secrets: Secrets;
+  readonly supervisor: Supervisor;
+  readonly proxies: RegionProxy[];
+}
+
+const controlPortOf = ({ bigtable }: Ports): number => bigtable + BEHIND_PORT_OFFSET;
+const originPortOf = ({ origins }: Ports, i: number): number => origins + i + BEHIND_PORT_OFFSET;
+const edgeUrlOf = ({ edge }: Ports): string => `http://127.0.0.1:${edge}`;
 
 /**
  * Throws an Error with a one-line message, or the error of `interrupted` if that rejects first. Every started process
  * is then stopped.
  */
-export async function startLocalCloud(
-  options: StartOptions,
-  { clock, interrupted }: { clock: Clock; interrupted: Promise<never> },
-): Promise<RunningCloud> {
+export async function startLocalCloud(options: StartOptions, surroundings: Surroundings): Promise<RunningCloud> {
   const { ports, stateDirectory } = options;
-  const regions = makeRegions(ports.origins);
-  const originPort = (i: number): number => ports.origins + i + BEHIND_PORT_OFFSET;
-  const bigtableControlPort = ports.bigtable + BEHIND_PORT_OFFSET;
-  const bigtableControlUrl = `http://${CONTROL_HOST}:${bigtableControlPort}`;
-  const backend = chooseBackend(process.env, ports.bigtable);
+  const backend = chooseBackend(process.env, ports.bigtable, options.real);
   const data = await findData(options, backend);
-  await requireFreePorts(
-    new Map([
-      [ports.edge, 'the worker, --edge-port'],
-      ...regions.flatMap(({ name }, i): [number, string][] => [
-        [ports.origins + i, `the region proxy of ${name}, --origin-port`],
-        [originPort(i), `the origin in ${name}, --origin-port`],
-      ]),
-      ...(backend.kind === 'embedded'
-        ? ([
-            [ports.bigtable, 'Bigtable, --bigtable-port'],
-            [bigtableControlPort, "Bigtable's control port, --bigtable-port"],
-          ] as const)
-        : []),
-    ]),
-  );
+  await requireFreePorts(wantedPorts(ports, backend));
+  if (backend.kind === 'bigtable') await requireReachable(backend);
   const secrets = loadSecrets(stateDirectory);
-  const variables = edgeVariables(secrets, regions, options.cors);
-  const devVars = writeDevVars(devVarsPlace(stateDirectory), variables);
-  const children = createChildren({
+  const supervisor = createSupervisor({
     logDirectory: join(stateDirectory, 'logs'),
-    clock,
-    onStart: (pid) => recordChild(stateDirectory, pid),
+    clock: surroundings.clock,
+    onStart: (pids) => recordChildren(stateDirectory, pids),
   });
-  const edgeUrl = `http://127.0.0.1:${ports.edge}`;
-  const proxies: RegionProxy[] = [];
-  const closeProxies = async (): Promise<void> => {
-    await Promise.all(proxies.map((proxy) => proxy.close()));
+  const starting: Starting = { ...surroundings, options, backend, data, secrets, supervisor, proxies: [] };
+  let control: ControlListener | undefined;
+  const stop = async (): Promise<void> => {
+    await Promise.all([supervisor.stop(), control?.close(), ...starting.proxies.map((proxy) => proxy.close())]);
   };
-
-  async function startAll(): Promise<void> {
-    if (backend.kind === 'embedded') children.start(bigtableService(ports.bigtable, bigtableControlPort));
-    children.start(edgeService(ports.edge, stateDirectory, variables));
-    // The control port answers only when Bigtable serves. An open Bigtable port may belong to the free-port check.
-    if (backend.kind === 'embedded')
-      await waitUntil('Bigtable to be ready', () => answersOk(`${bigtableControlUrl}/clusters`), clock);
-    if (data !== undefined) await loadData(backend, data, clock.now());
-    for (const [i, region] of regions.entries()) {
-      children.start(originService(backend, secrets, region.name, originPort(i)));
-      const proxyOptions = { targetPort: originPort(i), isFar: options.wan, clock, random: systemRandom };
-      proxies.push(await startRegionProxy(region, proxyOptions));
-    }
-    for (const { name, origin } of regions)
-      await waitUntil(`the origin in ${name} to be ready`, () => answersOk(`${origin}/readyz`), clock);
-    await waitUntil('the worker to be ready', () => answersOk(`${edgeUrl}/healthz`), clock);
-  }
-
   try {
-    await Promise.race([startAll(), children.failure, interrupted]);
+    const devVars = await Promise.race([startParts(starting), supervisor.failure, surroundings.interrupted]);
+    control = await startControlListener(createCloudControl(starting.proxies, supervisor), 0);
+    describeForCommands(starting, control.port);
+    return { options, backend, data, edgeUrl: edgeUrlOf(ports), devVars, failure: supervisor.failure, stop };
   } catch (error) {
-    await Promise.all([children.stop(), closeProxies()]);
+    await stop();
     throw error;
   }
-  const control = await startControlListener(createRegionControl(proxies), 0);
-  const { project, instance, emulatorHost, clusters } = backend;
-  writeLocalCloud(stateDirectory, {
-    ...{ project, instance, emulatorHost, clusters, tokenSecret: secrets.token, edgeUrl },
-    regions: regions.map(({ name, origin }) => ({ name, origin })),
-    regionControlUrl: `http://${CONTROL_HOST}:${control.port}`,
-    bigtableControlUrl: backend.kind === 'embedded' ? bigtableControlUrl : undefined,
-  });
-  return {
-    edgeUrl,
-    tokenSecret: secrets.token,
-    listener: data === undefined ? undefined : await findListener(data),
-    parts: [
-      `edge      ${edgeUrl} (wrangler dev)${options.wan ? ', calls to regions delayed by distance' : ''}`,
-      ...regions.map(({ name, origin }) => `origin    ${origin} ${name}`),
-      `bigtable  ${describeBackend(backend)}`,
-      ...describeDevVars(devVars),
-    ],
-    failure: children.failure,
-    stop: async () => {
-      await Promise.all([children.stop(), closeProxies(), control.close()]);
-    },
-  };
 }
 
-function describeDevVars(outcome: DevVarsOutcome): string[] {
-  switch (outcome) {
-    case 'written':
-      return ['dev vars  .dev.vars: `npx wrangler dev` serves from this cloud'];
-    case 'foreign':
-      return ['dev vars  .dev.vars is not from `npm start` and is not changed: `npx wrangler dev` reads it'];
-    case 'none':
-      return [];
+async function startParts(starting: Starting): Promise<DevVarsOutcome> {
+  const { options, backend, data, secrets, supervisor, clock, onStep } = starting;
+  const { ports, stateDirectory, wan } = options;
+  const regions = makeRegions(ports.origins);
+  const variables = edgeVariables(secrets, regions, options.cors);
+  const devVars = writeDevVars(devVarsPlace(stateDirectory), variables);
+  const start = (spec: Parameters<Supervisor['start']>[0]): Promise<void> => {
+    const started = supervisor.start(spec);
+    // Its failure ends the start before this promise is awaited.
+    started.catch(() => undefined);
+    return untilReady(spec.name, started, { ...spec, logFile: supervisor.logFileOf(spec.name), clock });
+  };
+  await start(guardService(stateDirectory));
+  const edge = start(edgeService(ports.edge, stateDirectory, variables));
+  edge.catch(() => undefined);
+  onStep('starting Bigtable');
+  if (backend.kind === 'embedded') await start(bigtableService(ports.bigtable, controlPortOf(ports), stateDirectory));
+  if (data !== undefined)
+    await loadData(backend, data, { nowMs: clock.now(), logFile: join(stateDirectory, 'logs/load.log'), onStep });
+  onStep('starting the origins');
+  const origins = regions.map(({ name }, i) => start(originService(backend, secrets, name, originPortOf(ports, i))));
+  for (const [i, region] of regions.entries()) {
+    const proxyOptions = { targetPort: originPortOf(ports, i), isFar: wan, clock, random: systemRandom };
+    starting.proxies.push(await startRegionProxy(region, proxyOptions));
   }
+  await Promise.all(origins);
+  onStep('starting the worker');
+  await edge;
+  return devVars;
+}
+
+function describeForCommands({ options, backend, secrets }: Starting, controlPort: number): void {
+  const { ports, stateDirectory } = options;
+  const { project, instance, emulatorHost, clusters } = backend;
+  writeLocalCloud(stateDirectory, {
+    ...{ project, instance, emulatorHost, clusters, tokenSecret: secrets.token, edgeUrl: edgeUrlOf(ports) },
+    regions: makeRegions(ports.origins).map(({ name, origin }) => ({ name, origin })),
+    controlUrl: `http://${CONTROL_HOST}:${controlPort}`,
+    bigtableControlUrl: backend.kind === 'embedded' ? `http://${CONTROL_HOST}:${controlPortOf(ports)}` : undefined,
+  });
+}
+
+/** Purpose by port. */
+function wantedPorts(ports: Ports, { kind }: Backend): Map<number, string> {
+  const wanted = new Map([[ports.edge, 'the worker, --edge-port']]);
+  for (const [i, { name }] of makeRegions(ports.origins).entries()) {
+    wanted.set(ports.origins + i, `the region proxy of ${name}, --origin-port`);
+    wanted.set(originPortOf(ports, i), `the origin in ${name}, --origin-port`);
+  }
+  if (kind !== 'embedded') return wanted;
+  wanted.set(ports.bigtable, 'Bigtable, --bigtable-port');
+  return wanted.set(controlPortOf(ports), "Bigtable's control port, --bigtable-port");
 }
 
 /** The built-in sample is loaded only if the backend is not Cloud Bigtable. */

@@ -1,6 +1,7 @@
 // Command-line options of `npm start`.
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { stateDirectory } from '../../ops/cli/settings.ts';
+import type { RealInstance } from '../backend.ts';
 import { BEHIND_PORT_OFFSET, DEFAULT_PORTS, type Ports } from '../topology.ts';
 
 export interface StartOptions {
@@ -11,6 +12,8 @@ export interface StartOptions {
   readonly wan: boolean;
   /** Web origins whose pages may read answers in a browser. */
   readonly cors: readonly string[];
+  /** The real instance to use instead of the embedded Bigtable. */
+  readonly real: RealInstance | undefined;
   readonly ports: Ports;
   /** Directory for all files of the cloud. */
   readonly stateDirectory: string;
@@ -18,7 +21,7 @@ export interface StartOptions {
 
 const help = `
 BIGTABLE_EMULATOR_HOST: use Google's emulator instead of the embedded Bigtable.
-EARSHOT_PROJECT and EARSHOT_INSTANCE, without an emulator: use Cloud Bigtable; only --data is loaded into it.
+EARSHOT_CLUSTERS, with --real: the instance's cluster by region, as region=cluster,region=cluster.
 EARSHOT_STATE_DIR: directory for all files of the cloud (default: .earshot). With the default directory, the cloud
 also writes .dev.vars in the root, and \`npx wrangler dev\` serves from the cloud.
 
@@ -44,6 +47,7 @@ export function parseStartOptions(args: readonly string[]): StartOptions | undef
       parseOrigin,
       [],
     )
+    .option('--real <project/instance>', 'use this instance of Cloud Bigtable, and write --data into it', parseInstance)
     .option('--edge-port <port>', 'port of the worker', parsePort, DEFAULT_PORTS.edge)
     .option(
       '--origin-port <port>',
@@ -71,6 +75,7 @@ export function parseStartOptions(args: readonly string[]): StartOptions | undef
     detach?: boolean;
     wan?: boolean;
     cors: readonly string[];
+    real?: RealInstance;
     edgePort: number;
     originPort: number;
     bigtablePort: number;
@@ -80,6 +85,7 @@ export function parseStartOptions(args: readonly string[]): StartOptions | undef
     detach: flags.detach ?? false,
     wan: flags.wan ?? false,
     cors: flags.cors,
+    real: flags.real,
     ports: { edge: flags.edgePort, origins: flags.originPort, bigtable: flags.bigtablePort },
     stateDirectory: stateDirectory(),
   };
@@ -91,6 +97,12 @@ const MAX_PORT = 65_535 - 2 - BEHIND_PORT_OFFSET;
 function parseOrigin(text: string, others: readonly string[]): readonly string[] {
   if (/^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text) return [...others, text];
   throw new InvalidArgumentError('expected an origin like http://127.0.0.1:8090.');
+}
+
+function parseInstance(text: string): RealInstance {
+  const [, project, instance] = /^([a-z][a-z0-9:.-]{4,62})\/([a-z][a-z0-9-]{4,31}[a-z0-9])$/.exec(text) ?? [];
+  if (project !== undefined && instance !== undefined) return { project, instance };
+  throw new InvalidArgumentError('expected PROJECT/INSTANCE, for example my-project/recommendations.');
 }
 
 function parsePort(text: string): number {

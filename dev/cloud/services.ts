@@ -5,28 +5,56 @@ import { fileURLToPath } from 'node:url';
 import { NODE_ARGS } from '../../origin/node-args.ts';
 import type { Region } from '../../shared/domain/regions.ts';
 import type { Backend } from '../backend.ts';
+import { CONTROL_HOST } from '../control-listener.ts';
 import { DEV_LOCATIONS } from '../topology.ts';
-import type { ChildSpec } from './children.ts';
 import { formatEnvFile } from './env-file.ts';
 import type { Secrets } from './state.ts';
+import type { PartSpec } from './supervisor.ts';
+import { answersOk, reasonIn } from './wait.ts';
 
 const repository = join(import.meta.dirname, '../..');
 
-export const bigtableService = (port: number, controlPort: number): ChildSpec => ({
-  name: 'bigtable',
-  args: [
-    ...[...NODE_ARGS, join(repository, 'dev/bigtable/main.ts'), '--port', String(port)],
-    ...['--control-port', String(controlPort)],
-  ],
-  env: process.env,
+/**
+ * Environment of every part: without proxies, because all parts are on this machine, and without the caller's own
+ * settings of an instance.
+ */
+function partEnvironment(): Record<string, string | undefined> {
+  const ignored = /^(.*_proxy|EARSHOT_(PROJECT|INSTANCE|CLUSTERS)|BIGTABLE_EMULATOR_HOST|NODE_USE_ENV_PROXY)$/i;
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !ignored.test(name)));
+}
+
+/** Ends the other parts if the launcher is killed. */
+export const guardService = (stateDirectory: string): PartSpec => ({
+  name: 'guard',
+  args: [join(repository, 'dev/cloud/guard.ts'), stateDirectory],
+  env: partEnvironment(),
+  isReady: async () => true,
+  isTied: true,
 });
 
-export const originService = (backend: Backend, secrets: Secrets, name: string, port: number): ChildSpec => ({
-  name,
+/** Its rows outlive the process, and begin empty with the cloud. */
+export function bigtableService(port: number, controlPort: number, stateDirectory: string): PartSpec {
+  const journal = join(stateDirectory, 'bigtable.journal');
+  rmSync(journal, { force: true });
+  return {
+    name: 'bigtable',
+    args: [
+      ...[...NODE_ARGS, join(repository, 'dev/bigtable/main.ts'), '--port', String(port)],
+      ...['--control-port', String(controlPort), '--journal', journal],
+    ],
+    env: partEnvironment(),
+    // The control port answers only when Bigtable serves. An open Bigtable port may belong to the free-port check.
+    isReady: () => answersOk(`http://${CONTROL_HOST}:${controlPort}/clusters`),
+  };
+}
+
+export const originService = (backend: Backend, secrets: Secrets, region: string, port: number): PartSpec => ({
+  name: `origin/${region}`,
   args: [...NODE_ARGS, join(repository, 'origin/start.mjs')],
   env: {
-    ...process.env,
-    EARSHOT_REGION: name,
+    // Google's service may be behind a proxy.
+    ...(backend.kind === 'bigtable' ? process.env : partEnvironment()),
+    EARSHOT_REGION: region,
     EARSHOT_PROJECT: backend.project,
     EARSHOT_INSTANCE: backend.instance,
     BIGTABLE_EMULATOR_HOST: backend.emulatorHost,
@@ -35,6 +63,8 @@ export const originService = (backend: Backend, secrets: Secrets, name: string, 
     HOST: '127.0.0.1',
     PORT: String(port),
   },
+  isReady: () => answersOk(`http://127.0.0.1:${port}/readyz`),
+  whyNotReady: () => reasonIn(`http://127.0.0.1:${port}/readyz`),
 });
 
 /** Variables and secrets of a worker in front of the local cloud. All others are in wrangler.toml. */
@@ -56,7 +86,7 @@ export function edgeService(
   port: number,
   stateDirectory: string,
   variables: Readonly<Record<string, string>>,
-): ChildSpec {
+): PartSpec {
   const envFile = resolve(stateDirectory, 'edge.env');
   const persisted = resolve(stateDirectory, 'wrangler');
   // Clears the previous run's data-centre cache: its manifest may have a later version than the new one, which begins
@@ -71,6 +101,8 @@ export function edgeService(
       ...['--ip', '127.0.0.1', '--port', String(port), '--inspector-port', '0'],
       ...['--persist-to', persisted, '--show-interactive-dev-session=false'],
     ],
-    env: { ...process.env, WRANGLER_SEND_METRICS: 'false', CI: 'true' },
+    env: { ...partEnvironment(), WRANGLER_SEND_METRICS: 'false', CI: 'true' },
+    isReady: () => answersOk(`http://127.0.0.1:${port}/healthz`),
+    helper: 'workerd',
   };
 }

@@ -1,35 +1,56 @@
-// The welcome message of `npm start`: parts and addresses, an example call, and next steps.
-import { DEFAULT_LIFETIME_MS, mintToken } from '../../ops/token/mint-token.ts';
-import { LISTENER_AUDIENCE } from '../../shared/domain/identity.ts';
+// The welcome message of `npm start`: the parts, an example call, and what to try. It fits on one screen.
+import { join } from 'node:path';
+import { formatTable } from '../../ops/cli/format.ts';
+import { describeBackend, ignoredVariables } from '../backend.ts';
+import { findListener } from '../data/load-data.ts';
+import { makeRegions } from '../topology.ts';
 import type { RunningCloud } from './local-cloud.ts';
 
-export async function describeCloud(
-  cloud: RunningCloud,
-  { howToEnd, logs }: { howToEnd: string; logs: string },
-): Promise<string> {
-  const parts = cloud.parts.map((part) => `  ${part}\n`).join('');
-  return `\nEarshot is ready.\n\n${parts}  logs      ${logs}\n\n${await describeNextSteps(cloud)}\n${howToEnd}\n`;
+export async function describeCloud(cloud: RunningCloud, howToEnd: string): Promise<string> {
+  const notes = noteLines(cloud).map((line) => `${line}\n`);
+  return `\nEarshot is ready.\n\n${describeParts(cloud)}\n${await describeNextSteps(cloud)}\n${notes.join('')}${howToEnd}\n`;
 }
 
-async function describeNextSteps({ edgeUrl, tokenSecret, listener }: RunningCloud): Promise<string> {
+function describeParts({ options, backend, edgeUrl }: RunningCloud): string {
+  const { ports, stateDirectory, wan } = options;
+  return formatTable([
+    ['  edge', edgeUrl, `wrangler dev${wan ? ', calls to regions delayed by distance' : ''}`],
+    ...makeRegions(ports.origins).map(({ name, origin }) => [`  origin/${name}`, origin, '']),
+    ['  bigtable', describeBackend(backend), ''].filter((cell) => cell !== ''),
+    ['  logs', join(stateDirectory, 'logs')],
+  ]);
+}
+
+async function describeNextSteps({ data, edgeUrl }: RunningCloud): Promise<string> {
+  const listener = data === undefined ? undefined : await findListener(data);
   if (listener === undefined) return 'No data is loaded. To load and publish lists: npx earshot ingest --help\n';
   const { user, surface } = listener;
-  const token = await mintToken(
-    { user, scope: [], audience: LISTENER_AUDIENCE, expires: DEFAULT_LIFETIME_MS },
-    tokenSecret,
-  );
-  return `Read the recommendations of ${user}:
+  const steps = [
+    ['the same again', 'Cache-Status reports a hit in the isolate'],
+    ['-H "Earshot-Dev-Location: NRT"', 'from another place: LHR, SFO, ...'],
+    ['npx earshot manifest show', 'what is live'],
+    ['npx earshot status --watch', 'the regions, the hits of each tier, the parts'],
+    ['npx earshot fault europe --down', 'take a region down; npx earshot fault --heal brings it back'],
+    ['npx earshot fault origin/asia --kill', 'kill a process; it is started again'],
+    ['npx earshot ingest --help', 'load your own lists'],
+    [`curl ${edgeUrl}/openapi.json`, 'the API description'],
+  ];
+  return `The recommendations of ${user}:
 
-  curl -i -H "Authorization: Bearer ${token}" "${edgeUrl}/v1/me/recommendations/${surface}?limit=5"
+  curl -i -H "Authorization: Bearer $(npx earshot token --user ${user})" \\
+    "${edgeUrl}/v1/me/recommendations/${surface}?limit=5"
 
 Then try
-  - the same call again: Cache-Status reports a hit in the isolate
-  - -H "Earshot-Dev-Location: NRT" (or LHR, SFO, ...): the same call from another place
-  - npx earshot token --user ${user}: another token; --help lists its scopes
-  - npx earshot manifest show: the live generations
-  - npx earshot status --watch: the state of the regions and the hits of each tier
-  - npx earshot fault europe --down: take a region down; npx earshot fault --heal: bring it back
-  - npx earshot ingest --help: load your own lists
-  - ${edgeUrl}/openapi.json: the API description
-`;
+${formatTable(steps.map(([command = '', effect = '']) => [`  ${command}`, effect]))}`;
+}
+
+function noteLines({ backend, devVars }: RunningCloud): string[] {
+  const ignored = ignoredVariables(process.env, backend);
+  return [
+    ...(devVars === 'foreign' ? ['`npx wrangler dev` uses your .dev.vars, which `npm start` has not changed.'] : []),
+    ...(devVars === 'written' ? ['`npx wrangler dev` serves from this cloud, too.'] : []),
+    ...(ignored.length === 0
+      ? []
+      : [`${ignored.join(' and ')} set and not used: --real PROJECT/INSTANCE uses a real instance.`]),
+  ];
 }

@@ -1,8 +1,8 @@
 // The target of a command: flags first, then the environment, then the local cloud of this directory.
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { BigtableAddress, BigtableConnection } from '../../origin/bigtable/connection.ts';
+import { readStateFile } from './state-file.ts';
 import { UsageError } from './usage-error.ts';
 
 export interface ConnectionFlags {
@@ -21,8 +21,8 @@ export const localCloudSchema = z.object({
   edgeUrl: z.string(),
   /** Each region with the URL of its origin, as the worker uses it. */
   regions: z.array(z.object({ name: z.string(), origin: z.string() })),
-  /** URL of the control of the region proxies. */
-  regionControlUrl: z.string(),
+  /** URL of the launcher's control: faults of the region proxies, and the parts. */
+  controlUrl: z.string(),
   /** URL of the control of the embedded Bigtable. Absent with another Bigtable. */
   bigtableControlUrl: z.string().optional(),
 });
@@ -32,18 +32,11 @@ export type LocalCloud = z.infer<typeof localCloudSchema>;
 export const LOCAL_CLOUD_FILE = 'cloud.json';
 
 /** Default: `.earshot` in the working directory. */
-export const stateDirectory = (): string => process.env.EARSHOT_STATE_DIR ?? '.earshot';
+export const stateDirectory = (): string => process.env.EARSHOT_STATE_DIR || '.earshot';
 
-/** The local cloud of this directory, or undefined. */
-export function findLocalCloud(): LocalCloud | undefined {
-  let json: string;
-  try {
-    json = readFileSync(join(stateDirectory(), LOCAL_CLOUD_FILE), 'utf8');
-  } catch {
-    return undefined;
-  }
-  return localCloudSchema.parse(JSON.parse(json));
-}
+/** The local cloud of this directory, or undefined. Throws an Error if its description is broken. */
+export const findLocalCloud = (): LocalCloud | undefined =>
+  readStateFile(join(stateDirectory(), LOCAL_CLOUD_FILE), localCloudSchema);
 
 /** Throws a UsageError without a local cloud in this directory. */
 export function requireLocalCloud(): LocalCloud {

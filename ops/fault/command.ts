@@ -19,6 +19,7 @@ interface Flags {
   readonly rowsPerSecond?: number;
   readonly stop?: readonly string[];
   readonly lag?: number;
+  readonly kill?: boolean;
   readonly heal?: boolean;
 }
 type FlagName = keyof Flags;
@@ -26,6 +27,7 @@ type FlagName = keyof Flags;
 type Target =
   | { readonly kind: 'region'; readonly region: string }
   | { readonly kind: 'cluster'; readonly region: string }
+  | { readonly kind: 'part'; readonly part: string }
   | { readonly kind: 'replication' };
 
 /** Options of each kind of target, besides --heal. */
@@ -33,11 +35,13 @@ const FLAGS_OF: Readonly<Record<Target['kind'], readonly FlagName[]>> = {
   region: ['down', 'blackHole', 'reset', 'latency', 'latencyShare', 'jitter', 'errors', 'drip'],
   cluster: ['down', 'blackHole', 'latency', 'latencyShare', 'jitter', 'errors', 'rowsPerSecond'],
   replication: ['stop', 'lag'],
+  part: ['kill'],
 };
-const ALONE: readonly FlagName[] = ['down', 'blackHole', 'reset', 'heal'];
+const ALONE: readonly FlagName[] = ['down', 'blackHole', 'reset', 'kill', 'heal'];
 
 const help = `
-TARGET is a region (europe), a region's Bigtable cluster (bigtable/europe), or replication. New faults replace the target's earlier faults.
+TARGET is a region (europe), a region's Bigtable cluster (bigtable/europe), replication, or a part: origin/europe, bigtable, edge.
+New faults replace the target's earlier faults. A killed part starts again; a killed Bigtable keeps its rows and loses its faults.
 Without options the command shows all faults. --heal without a target removes all faults.
 
 Examples:
@@ -46,13 +50,14 @@ Examples:
   $ earshot fault bigtable/europe --black-hole
   $ earshot fault bigtable/europe --rows-per-second 5000
   $ earshot fault replication --stop europe
+  $ earshot fault origin/europe --kill
   $ earshot fault europe --heal
   $ earshot fault --heal
   $ earshot fault`;
 
 export const makeFaultCommand = (): Command =>
   new Command('fault')
-    .argument('[target]', 'region, bigtable/REGION or replication')
+    .argument('[target]', 'region, bigtable/REGION, replication, origin/REGION, bigtable or edge')
     .option('--down', 'refuse connections')
     .option('--black-hole', 'accept connections and never answer')
     .option('--reset', 'reset connections (regions only)')
@@ -72,6 +77,7 @@ export const makeFaultCommand = (): Command =>
       parseNames,
     )
     .option('--lag <ms>', 'delay of a write to the other clusters (replication only)', parseFigure(DELAY_MS))
+    .option('--kill', 'kill its process, which is started again (parts only)')
     .option('--heal', 'mend it')
     .option('--json', 'print the faults as JSON')
     .addHelpText('after', help)
@@ -83,6 +89,7 @@ export const makeFaultCommand = (): Command =>
       if (target !== undefined) checkTarget(target, flags, before);
       const isChange = Object.keys(flags).length > 0;
       if (isChange && target === undefined) await healAll(faults, before);
+      else if (target?.kind === 'part') await faults.kill(target.part);
       else if (isChange && target !== undefined) await apply(faults, before, target, flags);
       const state = isChange ? await faults.read() : before;
       process.stdout.write(json ? `${JSON.stringify(state, null, 2)}\n` : describeFaults(state));
@@ -90,6 +97,7 @@ export const makeFaultCommand = (): Command =>
 
 function parseTarget(text: string): Target {
   if (text === 'replication') return { kind: 'replication' };
+  if (text === 'bigtable' || text === 'edge' || text.startsWith('origin/')) return { kind: 'part', part: text };
   const [, cluster] = /^bigtable\/(.+)$/.exec(text) ?? [];
   return cluster === undefined ? { kind: 'region', region: text } : { kind: 'cluster', region: cluster };
 }
@@ -105,16 +113,24 @@ function checkFlags(target: Target | undefined, flags: Flags): void {
     const others = given.filter((name) => name !== alone);
     throw new UsageError(`expected ${spell(alone)} alone, got it with ${others.map(spell).join(' and ')}`);
   }
-  const allowed: readonly FlagName[] = target === undefined ? ['heal'] : ['heal', ...FLAGS_OF[target.kind]];
+  const allowed = allowedFor(target);
   const wrong = given.find((name) => !allowed.includes(name));
+  if (target?.kind === 'part' && given.length === 0)
+    throw new UsageError(`expected ${spell('kill')} for ${target.part}, got no option`);
   if (wrong === undefined) return;
   if (target === undefined) throw new UsageError(`expected a target for ${spell(wrong)}, for example europe, got none`);
-  const what = { region: 'a region', cluster: 'a cluster', replication: 'replication' }[target.kind];
+  const what = { region: 'a region', cluster: 'a cluster', replication: 'replication', part: 'a part' }[target.kind];
   throw new UsageError(`expected ${allowed.map(spell).join(', ')} for ${what}, got ${spell(wrong)}`);
+}
+
+function allowedFor(target: Target | undefined): readonly FlagName[] {
+  if (target === undefined) return ['heal'];
+  return target.kind === 'part' ? FLAGS_OF.part : ['heal', ...FLAGS_OF[target.kind]];
 }
 
 /** Throws a UsageError for a target that this local cloud does not have. */
 function checkTarget(target: Target, { stop = [] }: Flags, { regions }: FaultState): void {
+  if (target.kind === 'part') return;
   const known = Object.keys(regions);
   const named = target.kind === 'replication' ? stop : [target.region];
   const unknown = named.find((name) => !known.includes(name));
@@ -124,7 +140,9 @@ function checkTarget(target: Target, { stop = [] }: Flags, { regions }: FaultSta
   throw new UsageError(`expected one of ${expected.join(', ')}, got ${JSON.stringify(unknown)}`);
 }
 
-async function apply(faults: LocalFaults, { bigtable }: FaultState, target: Target, flags: Flags): Promise<void> {
+type FaultyTarget = Exclude<Target, { kind: 'part' }>;
+
+async function apply(faults: LocalFaults, { bigtable }: FaultState, target: FaultyTarget, flags: Flags): Promise<void> {
   if (target.kind === 'region') return faults.setRegion(target.region, toFault(flags));
   if (target.kind === 'cluster') return faults.setCluster(target.region, toFault(flags));
   const lagMs = flags.lag ?? bigtable?.replication.initialLagMs ?? 0;

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { fetchJson } from '../cli/http.ts';
 import type { LocalCloud } from '../cli/settings.ts';
 import { UsageError } from '../cli/usage-error.ts';
+import { partsSchema } from '../status/part-status.ts';
 import { type RegionFault, regionFaultsSchema } from './region-fault.ts';
 
 const clusterFaultSchema = z.looseObject({
@@ -53,13 +54,15 @@ export interface LocalFaults {
   setRegion(region: string, fault: RegionFault): Promise<void>;
   setCluster(region: string, fault: ClusterFault): Promise<void>;
   setReplication(replication: Replication): Promise<void>;
+  /** Kills the processes of a part, which is started again. */
+  kill(part: string): Promise<void>;
 }
 
 /**
  * Each call throws an Error if the local cloud does not answer. Calls for Bigtable throw a UsageError without the
  * embedded one.
  */
-export function createLocalFaults({ regionControlUrl, bigtableControlUrl, clusters }: LocalCloud): LocalFaults {
+export function createLocalFaults({ controlUrl, bigtableControlUrl, clusters }: LocalCloud): LocalFaults {
   const clusterOf = (region: string): string => clusters[region] ?? region;
   const regionOf = (cluster: string): string =>
     Object.entries(clusters).find(([, name]) => name === cluster)?.[0] ?? cluster;
@@ -84,17 +87,20 @@ export function createLocalFaults({ regionControlUrl, bigtableControlUrl, cluste
 
   return {
     read: async () => {
-      const { regions } = await call(regionFaultsSchema, `${regionControlUrl}/regions`);
+      const { regions } = await call(regionFaultsSchema, `${controlUrl}/regions`);
       return {
         regions: Object.fromEntries(regions.map(({ name, fault }) => [name, fault])),
         bigtable: bigtableControlUrl === undefined ? undefined : await readBigtable(bigtableControlUrl),
       };
     },
     setRegion: async (region, fault) => {
-      await call(regionFaultsSchema, `${regionControlUrl}/regions/${region}/fault`, fault);
+      await call(regionFaultsSchema, `${controlUrl}/regions/${region}/fault`, fault);
     },
     setCluster: async (region, fault) => {
       await call(bigtableSchema, `${requireBigtable()}/clusters/${clusterOf(region)}/fault`, fault);
+    },
+    kill: async (part) => {
+      await call(partsSchema, `${controlUrl}/parts/kill`, { part });
     },
     setReplication: async ({ lagMs, stopped }) => {
       await call(bigtableSchema, `${requireBigtable()}/replication`, { lagMs, stopped: stopped.map(clusterOf) });

@@ -1,20 +1,13 @@
 // The state of the local cloud in the command's output: the regions, the tiers, and the origins.
-import type { RegionStatus } from '../../shared/wire/edge-status.ts';
+import type { EdgeStatus, RegionStatus } from '../../shared/wire/edge-status.ts';
 import { formatCount, formatDuration, formatShare, formatTable } from '../cli/format.ts';
+import type { TierHits } from './hit-ratios.ts';
 import type { CloudStatus } from './local-status.ts';
 import type { OriginFigures } from './origin-figures.ts';
+import type { PartStatus } from './part-status.ts';
 
 /** Several lines, each with a newline. */
-export function describeStatus({ edge, tiers, origins }: CloudStatus): string {
-  const { tokens, reserve } = edge.budget;
-  const regions = [
-    ['region', 'state', 'round trip', '', 'p95', 'calls', 'failed', 'ejections'],
-    ...edge.regions.map(describeRegion),
-  ];
-  const hits = [
-    ['tier', 'hits', 'of'],
-    ...tiers.map(({ tier, hits, asked }) => [tier, formatShare(hits, asked), formatCount(asked)]),
-  ];
+export function describeStatus({ edge, tiers, origins, parts }: CloudStatus): string {
   const figures = [
     ['origin', 'ready', ...ORIGIN_COLUMNS.map(({ title }) => title)],
     ...origins.map(({ name, readiness, metrics }) => [
@@ -24,12 +17,30 @@ export function describeStatus({ edge, tiers, origins }: CloudStatus): string {
     ]),
   ];
   return [
-    formatTable(regions),
-    `retry budget: ${formatCount(tokens)} of ${formatCount(reserve)} attempts\n`,
-    formatTable(hits),
+    edge === undefined ? 'the worker is starting\n' : describeEdge(edge, tiers),
     formatTable(figures),
+    formatTable([['part', 'state', 'process', 'restarts', 'latest end'], ...parts.map(describePart)]),
   ].join('\n');
 }
+
+function describeEdge({ regions, budget }: EdgeStatus, tiers: readonly TierHits[]): string {
+  const { tokens, reserve } = budget;
+  const columns = ['region', 'state', 'round trip', '', 'p95', 'calls', 'failed', 'ejections'];
+  const hits = tiers.map(({ tier, hits: found, asked }) => [tier, formatShare(found, asked), formatCount(asked)]);
+  return [
+    formatTable([columns, ...regions.map(describeRegion)]),
+    `retry budget: ${formatCount(tokens)} of ${formatCount(reserve)} attempts\n`,
+    formatTable([['tier', 'hits', 'of'], ...hits]),
+  ].join('\n');
+}
+
+const describePart = ({ name, state, pid, restarts, lastEnd }: PartStatus): string[] => [
+  name,
+  state,
+  pid === undefined ? '-' : String(pid),
+  formatCount(restarts),
+  lastEnd === undefined ? '-' : `${new Date(lastEnd.atMs).toISOString()} (${lastEnd.reason})`,
+];
 
 const ORIGIN_COLUMNS = [
   { title: 'lists', metric: 'earshot_origin_reads_total' },

@@ -110,15 +110,18 @@ function openOnce<C extends GeneratedClient>(make: () => C): { open(): Promise<C
   };
 }
 
+/** `host:port` of an emulator; the host may be an IPv6 address in brackets. No URL. */
+export const EMULATOR_HOST_PATTERN = /^([\w.-]+|\[[\da-f:.]+\]):(\d{1,5})$/i;
+
 function emulatorOptions(emulatorHost: string) {
-  const separator = emulatorHost.lastIndexOf(':');
-  const port = Number(emulatorHost.slice(separator + 1));
-  if (separator < 1 || !Number.isInteger(port) || port < 1 || port > 65_535) {
+  const [, servicePath, port] = EMULATOR_HOST_PATTERN.exec(emulatorHost) ?? [];
+  if (servicePath === undefined || Number(port) < 1 || Number(port) > 65_535)
     throw new Error(`expected BIGTABLE_EMULATOR_HOST to be host:port, got ${JSON.stringify(emulatorHost)}`);
-  }
   return {
-    servicePath: emulatorHost.slice(0, separator),
-    port,
+    servicePath,
+    port: Number(port),
+    // An emulator is near. A proxy of the environment may not reach it.
+    'grpc.enable_http_proxy': 0,
     sslCreds: credentials.createInsecure(),
     // Otherwise the client waits seconds for the metadata server of a Google machine.
     auth: new googleAuthLibrary.GoogleAuth({ authClient: new googleAuthLibrary.PassThroughClient() }),

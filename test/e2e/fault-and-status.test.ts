@@ -99,7 +99,7 @@ test('the status lists the regions in order and the hits of each tier', async ()
   }
   const { stdout } = await cloud.earshot('status');
   expect(stdout).toMatch(
-    /^region +state .*\n(.+\n){3}\nretry budget: .*\n\ntier +hits .*\n(.+\n){4}\norigin +ready .*\n(.+\n){3}$/,
+    /^region +state .*\n(.+\n){3}\nretry budget: .*\n\ntier +hits .*\n(.+\n){4}\norigin +ready .*\n(.+\n){3}\npart +state .*\n(.+\n){6}$/,
   );
 });
 
@@ -201,12 +201,12 @@ test('a local cloud that does not answer is a one-line error with exit code 1', 
   server.close();
   await once(server, 'close');
   const directory = join(cloud.stateDirectory, 'gone');
-  const gone = { ...describeCloud(), edgeUrl: url, regionControlUrl: url };
+  const gone = { ...describeCloud(), edgeUrl: url, controlUrl: url };
   mkdirSync(directory);
   writeFileSync(join(directory, 'cloud.json'), JSON.stringify(gone));
   for (const [command, what] of [
     ['fault', 'the local cloud'],
-    ['status', 'the edge'],
+    ['status', 'the launcher'],
   ]) {
     const result = await runNode(['ops/earshot.mjs', command ?? ''], { EARSHOT_STATE_DIR: directory });
     expect(result).toMatchObject({ code: 1, stdout: '' });

@@ -39,6 +39,10 @@ test('the status has tables, with a dash for unknown values', () => {
       { name: 'europe', readiness: 'ok', metrics: { earshot_origin_reads_total: 1234 } },
       { name: 'us', readiness: 'connect ECONNREFUSED', metrics: {} },
     ],
+    parts: [
+      { name: 'edge', state: 'ready', pid: 41, restarts: 0 },
+      { name: 'origin/us', state: 'starting', restarts: 2, lastEnd: { atMs: 0, reason: 'SIGKILL' } },
+    ],
   });
   expect(text).toBe(`region  state              round trip               p95    calls  failed  ejections
 europe  healthy            12 ms       by distance  -      0      0       0
@@ -53,5 +57,16 @@ colo     -       0
 origin  ready                 lists  from memory  rows read  failed calls  shed
 europe  ok                    1 234  0            0          0             0
 us      connect ECONNREFUSED  -      -            -          -             -
+
+part       state     process  restarts  latest end
+edge       ready     41       0         -
+origin/us  starting  -        2         1970-01-01T00:00:00.000Z (SIGKILL)
 `);
+});
+
+test('the status says that the worker is starting, and shows the other parts', () => {
+  const parts = [{ name: 'edge', state: 'starting' as const, restarts: 1 }];
+  expect(describeStatus({ edge: undefined, tiers: [], origins: [], parts })).toMatch(
+    /^the worker is starting\n\norigin .*\n\npart .*\nedge +starting +- +1 +-\n$/,
+  );
 });

@@ -1,6 +1,6 @@
-// The control API of the region proxies: faults that another process can read and set.
+// The control API of the launcher: faults and parts that another process can read and set.
 import { expect, test } from 'vitest';
-import { createRegionControl } from '../../../dev/region-proxy/control.ts';
+import { createCloudControl } from '../../../dev/cloud/control.ts';
 import type { RegionProxy } from '../../../dev/region-proxy/proxy.ts';
 import type { RegionFault } from '../../../ops/fault/region-fault.ts';
 
@@ -20,7 +20,15 @@ function makeProxy(name: string, failure?: Error): RegionProxy {
 
 function makeControl() {
   const proxies = [makeProxy('asia'), makeProxy('us', new Error('listen EADDRINUSE'))];
-  const app = createRegionControl(proxies);
+  const killed: string[] = [];
+  const supervisor = {
+    status: () => [{ name: 'edge', state: 'ready' as const, restarts: killed.length }],
+    kill: (name: string) => {
+      if (name === 'edge') killed.push(name);
+      return name === 'edge';
+    },
+  };
+  const app = createCloudControl(proxies, supervisor);
   return async (method: string, path: string, body?: string) => {
     const response = await app.request(path, body === undefined ? { method } : { method, body });
     return { status: response.status, body: await response.json() };
@@ -66,4 +74,19 @@ test.each([
   const expected = typeof error === 'string' ? error : expect.stringMatching(error);
   expect(await call('PUT', path, body)).toEqual({ status, body: { error: expected } });
   expect(await call('GET', '/regions')).toEqual({ status: 200, body: HEALTHY });
+});
+
+test('a part is killed by its name', async () => {
+  const request = makeControl();
+  const edge = { name: 'edge', state: 'ready' };
+  expect(await request('GET', '/parts')).toEqual({ status: 200, body: { parts: [{ ...edge, restarts: 0 }] } });
+  expect(await request('PUT', '/parts/kill', '{"part":"edge"}')).toEqual({
+    status: 200,
+    body: { parts: [{ ...edge, restarts: 1 }] },
+  });
+  expect(await request('PUT', '/parts/kill', '{"part":"nobody"}')).toEqual({
+    status: 404,
+    body: { error: 'expected one of edge, got "nobody"' },
+  });
+  expect((await request('PUT', '/parts/kill', '{}')).status).toBe(400);
 });
