@@ -26,6 +26,15 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
         },
       },
+      {
+        test: {
+          ...patience,
+          name: 'drills',
+          include: ['test/drills/**/*.test.ts'],
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
+        },
+      },
       makeWorkerdProject('workerd'),
       makeWorkerdProject('simulation'),
     ],

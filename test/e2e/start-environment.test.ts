@@ -133,7 +133,7 @@ describe('a state directory', () => {
     expect(findProcesses(stateDirectory)).toEqual([]);
   });
 
-  test.each(['/proc/earshot', '/dev/null', '/dev/null/earshot'])('that is %s is refused in one line', async (path) => {
+  test.each(['/sys/earshot', '/dev/null', '/dev/null/earshot'])('that is %s is refused in one line', async (path) => {
     const env = { EARSHOT_STATE_DIR: path };
     refused(await start(env), '');
     const stopped = await runNode(['dev/stop.ts'], env);

@@ -1,3 +1,8 @@
 // Rounds of a drill. `npm test` runs two; `npm run drill -- NAME --rounds N` runs N.
 
-export const drillRounds = Number(process.env.DRILL_ROUNDS ?? '2');
+const text = process.env.DRILL_ROUNDS ?? '2';
+// Zero rounds would be a test that cannot fail.
+if (!/^[1-9]\d{0,4}$/.test(text))
+  throw new Error(`expected DRILL_ROUNDS to be a whole number from 1 to 99999, got ${JSON.stringify(text)}`);
+
+export const drillRounds = Number(text);

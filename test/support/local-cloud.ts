@@ -1,12 +1,13 @@
 // A local cloud for tests: `dev/start.ts` in its own process, on free ports, with a temporary state directory.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { findFreePorts } from '../../bench/support/free-ports.ts';
 import { BEHIND_PORT_OFFSET, type Ports } from '../../dev/topology.ts';
+import type { LocalCloud } from '../../ops/cli/settings.ts';
 
 const repository = join(import.meta.dirname, '../..');
 
@@ -25,6 +26,8 @@ export interface TestCloud {
   /** Runs the `earshot` command against the cloud. */
   earshot(...args: string[]): Promise<CommandResult>;
   mintToken(user: string, ...scopes: string[]): Promise<string>;
+  /** What `npm start` wrote for the commands. */
+  describe(): LocalCloud;
   /** Runs `npm stop` and removes the state directory. */
   stop(): Promise<CommandResult>;
 }
@@ -50,6 +53,7 @@ export async function startTestCloud(...args: string[]): Promise<TestCloud> {
       const { stdout } = await earshot('token', '--user', user, ...scopes.flatMap((scope) => ['--scope', scope]));
       return stdout.trim();
     },
+    describe: () => JSON.parse(readFileSync(join(stateDirectory, 'cloud.json'), 'utf8')) as LocalCloud,
     stop: async () => {
       const result = await run('dev/stop.ts');
       rmSync(stateDirectory, { recursive: true, force: true });
@@ -86,11 +90,16 @@ export const spawnNode = (args: readonly string[], env: Readonly<Record<string, 
 interface CommandPlace {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Whether it leads a process group of its own. */
+  readonly detached?: boolean;
 }
 
+export type RunningCommand = ReturnType<typeof spawnCommand>;
+
 /** A running command with its collected output. */
-export function spawnCommand(command: string, args: readonly string[], { cwd = repository, env }: CommandPlace = {}) {
-  const child = spawn(command, [...args], { cwd, env: { ...cleanEnvironment(), ...env } });
+export function spawnCommand(command: string, args: readonly string[], place: CommandPlace = {}) {
+  const { cwd = repository, env, detached = false } = place;
+  const child = spawn(command, [...args], { cwd, env: { ...cleanEnvironment(), ...env }, detached });
   const output = { stdout: '', stderr: '' };
   child.stdout.on('data', (chunk) => {
     output.stdout += chunk;

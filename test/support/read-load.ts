@@ -1,0 +1,119 @@
+// Reads at a steady rate against a local cloud, with a judgement of every answer.
+import { setTimeout } from 'node:timers/promises';
+import { Agent, request } from 'undici';
+import type { TestCloud } from './local-cloud.ts';
+
+const READS_PER_SECOND = 50;
+const KNOWN_USERS = 100;
+const TIMEOUT_MS = 5000;
+/** This many answers in a row without a failure: the cloud serves. */
+const SETTLED_ANSWERS = 2 * READS_PER_SECOND;
+
+interface Answer {
+  readonly sentAtMs: number;
+  readonly answeredAtMs: number;
+  readonly verdict: 'good' | 'bad' | 'wrong';
+  readonly detail: string;
+}
+
+export interface ReadLoad {
+  /** Resolves when the latest answers were all good. */
+  settle(): Promise<void>;
+  /** Of the reads that were sent since `fromMs` of performance.now(). A bad one has no list; a wrong one has another. */
+  since(fromMs: number): {
+    readonly answers: number;
+    readonly bad: number;
+    readonly wrong: readonly string[];
+    readonly lastBadAtMs: number | undefined;
+  };
+  stop(): Promise<void>;
+}
+
+/**
+ * Half of the reads are of known users, whose lists must be the ones of before or the popular one. The other half are
+ * of users that no cache knows, who have no list: 404, from the table.
+ */
+export async function createReadLoad(cloud: TestCloud): Promise<ReadLoad> {
+  const token = await cloud.mintToken('service:load', 'recs:read:any');
+  const agent = new Agent({ connections: 200 });
+  const get = async (user: string, query: string): Promise<{ status: number; text: string }> => {
+    const url = `${cloud.edgeUrl}/v1/users/${user}/recommendations/home?${query}`;
+    const { statusCode, body } = await request(url, {
+      dispatcher: agent,
+      headers: { authorization: `Bearer ${token}` },
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    return { status: statusCode, text: await body.text() };
+  };
+  const known = new Map<string, string>();
+  for (let i = 1; i <= KNOWN_USERS; i += 1) known.set(`listener:${i}`, (await get(`listener:${i}`, 'limit=5')).text);
+  const popular = itemsOf((await get('listener:nobody', 'limit=5')).text);
+
+  const judgeKnown = (user: string, { status, text }: { status: number; text: string }): Verdict => {
+    if (status >= 500) return { verdict: 'bad', detail: `${status}` };
+    const isOwn = status === 200 && text === known.get(user);
+    const isPopular = status === 200 && !isOwn && text.includes('"source":"popular"') && itemsOf(text) === popular;
+    return { verdict: isOwn || isPopular ? 'good' : 'wrong', detail: `${user}: ${status} ${text}` };
+  };
+  const judgeUnknown = (user: string, { status, text }: { status: number; text: string }): Verdict => {
+    if (status >= 500) return { verdict: 'bad', detail: `${status}` };
+    return { verdict: status === 404 ? 'good' : 'wrong', detail: `${user}: ${status} ${text}` };
+  };
+
+  const answers: Answer[] = [];
+  let isStopped = false;
+  let sent = 0;
+  const read = async (i: number): Promise<void> => {
+    const sentAtMs = performance.now();
+    const isKnown = i % 2 === 0;
+    const user = isKnown ? `listener:${1 + ((i / 2) % KNOWN_USERS)}` : `listener:cold-${i}`;
+    const judge = isKnown ? judgeKnown : judgeUnknown;
+    const outcome = await get(user, isKnown ? 'limit=5' : 'fallback=none').then(
+      (answer) => judge(user, answer),
+      (error: Error): Verdict => ({ verdict: 'bad', detail: error.message }),
+    );
+    answers.push({ sentAtMs, answeredAtMs: performance.now(), ...outcome });
+  };
+  const open = new Set<Promise<void>>();
+  const generator = (async () => {
+    const startedAtMs = performance.now();
+    while (!isStopped) {
+      const due = ((performance.now() - startedAtMs) * READS_PER_SECOND) / 1000;
+      for (; sent < due; sent += 1) {
+        const one = read(sent).finally(() => open.delete(one));
+        open.add(one);
+      }
+      await setTimeout(1000 / READS_PER_SECOND);
+    }
+    await Promise.all(open);
+    await agent.close();
+  })();
+
+  return {
+    settle: async () => {
+      const from = answers.length;
+      const isSettled = (): boolean =>
+        answers.length >= from + SETTLED_ANSWERS &&
+        answers.slice(-SETTLED_ANSWERS).every(({ verdict }) => verdict === 'good');
+      while (!isSettled()) await setTimeout(1000 / READS_PER_SECOND);
+    },
+    since: (fromMs) => {
+      const recent = answers.filter(({ answeredAtMs }) => answeredAtMs >= fromMs);
+      const bad = recent.filter(({ verdict }) => verdict === 'bad');
+      return {
+        answers: recent.length,
+        bad: bad.length,
+        wrong: recent.filter(({ verdict }) => verdict === 'wrong').map(({ detail }) => detail),
+        lastBadAtMs: bad.length === 0 ? undefined : Math.max(...bad.map(({ answeredAtMs }) => answeredAtMs)),
+      };
+    },
+    stop: async () => {
+      isStopped = true;
+      await generator;
+    },
+  };
+}
+
+type Verdict = Pick<Answer, 'verdict' | 'detail'>;
+
+const itemsOf = (text: string): string => text.slice(text.indexOf('"items":'));
