@@ -16,5 +16,9 @@ process.stdout.on('error', (error) => {
   process.exit(0);
 });
 
+const args = process.argv.slice(2);
+// Here and not in the command: another program that runs a load in its own process keeps its priority.
+if (args.includes('ingest')) (await import('./ingest/lower-priority.ts')).giveWay();
+
 const { runEarshot } = await import('./program.ts');
-process.exitCode = await runEarshot(process.argv.slice(2));
+process.exitCode = await runEarshot(args);

@@ -17,7 +17,6 @@ import { whyNotLoad } from '../publish/allowed-generations.ts';
 import { parseItemLine } from './item-line.ts';
 import { parseListLine } from './list-line.ts';
 import { loadFiles, measureFiles, type ParsedLine } from './load-files.ts';
-import { giveWay } from './lower-priority.ts';
 import { createProgress } from './progress.ts';
 import { createRejects, type Rejects } from './rejects.ts';
 
@@ -59,7 +58,6 @@ export const makeIngestCommand = (): Command =>
     .action(async (files: string[], _options: unknown, command: Command) => ingest(files, command.optsWithGlobals()));
 
 async function ingest(files: readonly string[], flags: Flags): Promise<void> {
-  giveWay();
   await withConnection(flags, (bigtable) =>
     flags.items ? ingestItems(bigtable, files, flags) : ingestLists(bigtable, files, flags),
   );

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { findCloudPorts, portArgs, runNode, spawnNode, startTestCloud } from '../support/local-cloud.ts';
@@ -46,6 +46,8 @@ describe('npm start', () => {
       });
       const processes = findProcesses(cloud.stateDirectory);
       expect(processes.length).toBeGreaterThanOrEqual(6);
+      // A load lowers the priority of its own process only.
+      expect(processes.filter(({ pid }) => getPriority(pid) !== getPriority())).toEqual([]);
       const secrets = JSON.parse(readFileSync(join(cloud.stateDirectory, 'secrets.json'), 'utf8')) as Record<
         string,
         string
