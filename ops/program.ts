@@ -8,7 +8,10 @@ import { makeManifestCommand } from './manifest/command.ts';
 import { makePublishCommand } from './publish/command.ts';
 import { makeSchemaCommand } from './schema/command.ts';
 import { makeStatusCommand } from './status/command.ts';
+import { makeSurfaceCommand } from './surface/command.ts';
 import { makeTokenCommand } from './token/command.ts';
+import { makeVariantCommand } from './variant/command.ts';
+import { makeWeightCommand } from './weight/command.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
@@ -33,6 +36,9 @@ function makeProgram(): Command {
     makeSchemaCommand,
     makeIngestCommand,
     makePublishCommand,
+    makeWeightCommand,
+    makeVariantCommand,
+    makeSurfaceCommand,
     makeManifestCommand,
     makeTokenCommand,
     makeStatusCommand,

@@ -102,7 +102,7 @@ export async function startLocalCloud(
   const control = await startControlListener(createRegionControl(proxies), 0);
   const { project, instance, emulatorHost, clusters } = backend;
   writeLocalCloud(stateDirectory, {
-    ...{ project, instance, emulatorHost, clusters, tokenSecret: secrets.token, edgeUrl },
+    ...{ project, instance, emulatorHost, clusters, tokenSecret: secrets.token, originSecret: secrets.origin, edgeUrl },
     regions: regions.map(({ name, origin }) => ({ name, origin })),
     regionControlUrl: `http://${CONTROL_HOST}:${control.port}`,
     bigtableControlUrl: backend.kind === 'embedded' ? bigtableControlUrl : undefined,

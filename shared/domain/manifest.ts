@@ -52,10 +52,7 @@ const surface = z.looseObject({
 });
 
 export const manifestSchema = z.looseObject({
-  version: z
-    .int()
-    .nonnegative()
-    .max(MAX_MANIFEST_VERSION, `expected a version of at most ${MAX_MANIFEST_VERSION}`),
+  version: z.int().nonnegative().max(MAX_MANIFEST_VERSION, `expected a version of at most ${MAX_MANIFEST_VERSION}`),
   surfaces: z.record(name, surface),
   erasures: z.array(z.looseObject({ userHash: z.string().regex(/^[0-9a-f]{16}$/), atMs: moment })),
 });

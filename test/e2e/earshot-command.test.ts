@@ -10,13 +10,24 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createManualClock } from '../../bench/support/manual-clock.ts';
 import type { EmbeddedBigtable } from '../../dev/bigtable/embedded-bigtable.ts';
 import { type BigtableOptions, startBigtable } from '../../dev/bigtable/server.ts';
-import { listLoads, writeLoadReceipt } from '../../ops/bigtable/load-receipt.ts';
+import { listLoads } from '../../ops/bigtable/load-receipt.ts';
 import { applySchema } from '../../ops/bigtable/schema.ts';
 import { type BigtableAddress, connectBigtable } from '../../origin/bigtable/connection.ts';
-import { readManifest, replaceManifest } from '../../origin/bigtable/manifest-row.ts';
+import { readManifest } from '../../origin/bigtable/manifest-row.ts';
 import { createRecommendationTable } from '../../origin/bigtable/recommendation-table.ts';
 import { formatGeneration } from '../../shared/domain/generation.ts';
-import { CLUSTERS, MONDAY, manifestOf, REGIONS, TIMEOUT_MS, TUESDAY, WEDNESDAY } from '../contracts/origin/instance.ts';
+import {
+  CLUSTERS,
+  controlOf,
+  MONDAY,
+  manifestOf,
+  publishManifest,
+  REGIONS,
+  recordLoad,
+  TIMEOUT_MS,
+  TUESDAY,
+  WEDNESDAY,
+} from '../contracts/origin/instance.ts';
 import { type CommandResult, runNode, spawnNode } from '../support/local-cloud.ts';
 import { eventually } from '../support/waiting.ts';
 import usage from './earshot-usage.json' with { type: 'json' };
@@ -62,6 +73,8 @@ function makeEmptyInstance(server = shared) {
     EARSHOT_INSTANCE: instance,
     BIGTABLE_EMULATOR_HOST: server.endpoint,
     EARSHOT_STATE_DIR: join(directory, 'state'),
+    // A Bigtable that is not there is given up at once.
+    EARSHOT_RETRY_MS: '0',
     // Compile cache: the same modules are loaded a hundred times, and a call then takes a quarter less time.
     NODE_COMPILE_CACHE: join(root, 'compiled'),
   };
@@ -79,7 +92,7 @@ function makeEmptyInstance(server = shared) {
     /** The manifest with the bytes and timestamp of its cell: equal results prove that no write happened. */
     live: () => readManifest(bigtable, 'control', TIMEOUT_MS),
     receipt: async (generation: number) => {
-      const loads = await listLoads(bigtable, 'control', { surface: 'home', variant: 'control' });
+      const loads = await listLoads(controlOf(bigtable), { surface: 'home', variant: 'control' });
       return loads.find((load) => load.generation === generation);
     },
   };
@@ -91,18 +104,14 @@ async function makeInstance(server = shared) {
   return instance;
 }
 
+const monday = { surface: 'home', variant: 'control', generation: MONDAY };
+
 /** A setting with Monday's home/control loaded and live. */
 async function makeLiveInstance(server = shared) {
   const instance = await makeInstance(server);
-  const { bigtable, live } = instance;
-  const load = { surface: 'home', variant: 'control', generation: MONDAY };
-  await writeLoadReceipt(bigtable, 'control', load, { state: 'loaded', lists: 1, rejected: 0 }, MONDAY);
-  await replaceManifest(bigtable, 'control', {
-    read: await live(),
-    next: manifestOf(1),
-    nowMs: MONDAY,
-    timeoutMs: TIMEOUT_MS,
-  });
+  const { bigtable } = instance;
+  await recordLoad(bigtable, monday, { state: 'loaded', lists: 1, rejected: 0 });
+  await publishManifest(bigtable, manifestOf(1), MONDAY);
   return instance;
 }
 
@@ -131,7 +140,12 @@ function messageOf({ code, stderr }: CommandResult): { code: number; message: st
 /** Commands with different first calls to Bigtable; FILE is a file with one line. */
 const asking: readonly [what: string, args: readonly string[]][] = [
   ['manifest show', ['manifest', 'show']],
-  ['publish', ['publish', ...home()]],
+  ['publish', ['publish', ...home(), '--generation', String(MONDAY)]],
+  ['weight', ['weight', 'home', 'control=1']],
+  ['variant remove', ['variant', 'remove', 'home/knn']],
+  ['surface remove', ['surface', 'remove', 'home']],
+  ['manifest history', ['manifest', 'history']],
+  ['manifest restore', ['manifest', 'restore', '1', '--why', 'test']],
   ['schema apply', ['schema', 'apply', '--clusters', 'asia=asia']],
   ['ingest', ['ingest', 'FILE', ...home()]],
   ['ingest of items', ['ingest', 'FILE', '--items']],
@@ -181,8 +195,8 @@ describe.concurrent('a day of ops', () => {
         .trim()
         .split('\n')
         .map((each) => each.split(': ')[1]);
-    expect(await outcomes()).toEqual([...Array(9).fill('created'), 'updated']);
-    expect(await outcomes()).toEqual(Array(10).fill('unchanged'));
+    expect(await outcomes()).toEqual([...Array(12).fill('created'), 'updated']);
+    expect(await outcomes()).toEqual(Array(13).fill('unchanged'));
   });
 
   test('lists are loaded from plain and gzipped files, made live, moved on over a ramp, and shown', async () => {
@@ -218,7 +232,8 @@ describe.concurrent('a day of ops', () => {
     expect(await live()).toEqual(after);
 
     await earshot('ingest', file('d.ndjson', lines(1, 1)), ...home(), '--generation', String(TUESDAY));
-    expect(await earshot('publish', ...home(), '--ramp', '10m')).toMatchObject({ code: 0 });
+    const tuesday = [...home(), '--generation', String(TUESDAY)];
+    expect(await earshot('publish', ...tuesday, '--ramp', '10m')).toMatchObject({ code: 0 });
     const { manifest, cell } = await live();
     expect(manifest.surfaces.home?.variants).toEqual([
       {
@@ -232,7 +247,7 @@ describe.concurrent('a day of ops', () => {
     const show = await earshot('manifest', 'show', '--json');
     expect([show.code, JSON.parse(show.stdout)]).toEqual([0, manifest]);
     expect((await earshot('manifest', 'show')).stdout).toMatch(
-      /^version 2, written .*Z\nhome, salt home-1, .*\n {2}control {2}100\.0 % {2}2024-.*\(before: 2024-.*, flip \d+ % done\)\n$/,
+      /^version 2, written .*Z: publish home\/control 2024-.*Z by .*@.*\nhome, salt home-1, .*\n {2}control {2}100\.0 % {2}2024-.*\(before: 2024-.*, flip \d+ % done\)\n$/,
     );
   });
 
@@ -240,11 +255,11 @@ describe.concurrent('a day of ops', () => {
     const { bigtable, earshot, live } = await makeLiveInstance();
     for (const variant of ['knn', 'als']) {
       const load = { surface: 'home', variant, generation: MONDAY };
-      await writeLoadReceipt(bigtable, 'control', load, { state: 'loaded', lists: 1, rejected: 0 }, MONDAY);
+      await recordLoad(bigtable, load, { state: 'loaded', lists: 1, rejected: 0 });
     }
     const results = await Promise.all([
-      earshot('publish', ...home('knn'), '--weight', '1000'),
-      earshot('publish', ...home('als'), '--weight', '500'),
+      earshot('publish', ...home('knn'), '--generation', String(MONDAY), '--weight', '1000'),
+      earshot('publish', ...home('als'), '--generation', String(MONDAY), '--weight', '500'),
     ]);
     expect(results.map(({ code }) => code)).toEqual([0, 0]);
     const { version, surfaces } = (await live()).manifest;
@@ -378,8 +393,8 @@ describe.concurrent('a load with a fault in it', () => {
     ).toEqual(
       bad.map((text, i) => ({ file: 'mixed.ndjson', line: i + 2, reason: expect.stringMatching(/expected/), text })),
     );
-    expect(result.stderr).toContain('mixed.ndjson:5: expected each id once in a file, got u:1 again after line 1');
-    expect(await receipt(TUESDAY)).toEqual({ generation: TUESDAY, state: 'loaded', lists: 2, rejected: 4 });
+    expect(result.stderr).toContain('mixed.ndjson:5: expected each id once in a load, got u:1 again after line 1');
+    expect(await receipt(TUESDAY)).toMatchObject({ state: 'loaded', lists: 2, rejected: 4 });
     expect((await read(address, TUESDAY, ['u:1', 'u:2', 'u:3', 'u:9'])).map((text) => text.length > 6)).toEqual([
       true,
       false,
@@ -393,14 +408,23 @@ describe.concurrent('a load with a fault in it', () => {
     });
   });
 
-  test('accepts the same user in two files', async () => {
-    const { earshot, file, receipt } = await makeInstance();
-    const files = [file('a.ndjson', lines(1, 2)), file('b.ndjson', lines(2, 2))];
-    expect(await earshot('ingest', ...files, ...home(), ...tuesday)).toMatchObject({ code: 0, stderr: '' });
-    expect(await receipt(TUESDAY)).toEqual({ generation: TUESDAY, state: 'loaded', lists: 4, rejected: 0 });
+  test('keeps the first list of a user that stands in two files, and names both places of the second', async () => {
+    const { address, earshot, file, receipt } = await makeInstance();
+    const other = `${line('u:1')}\n${line('u:2').replace('artist:1', 'artist:2')}\n${line('u:3')}\n`;
+    const files = [file('a.ndjson', lines(1, 2)), file('b.ndjson.gz', gzipSync(other))];
+    const result = await earshot('ingest', ...files, ...home(), ...tuesday);
+    expect(messageOf(result)).toEqual({ code: 1, message: expect.stringMatching(/2 lines not loaded/) });
+    expect(result.stderr).toContain(
+      'b.ndjson.gz:1: expected each id once in a load, got u:1 again after line 1 of a.ndjson',
+    );
+    expect(result.stderr).toContain(
+      'b.ndjson.gz:2: expected each id once in a load, got u:2 again after line 2 of a.ndjson',
+    );
+    expect(await receipt(TUESDAY)).toMatchObject({ state: 'loaded', lists: 3, rejected: 2 });
+    expect(await read(address, TUESDAY, ['u:2'])).toEqual([expect.stringContaining('artist:1')]);
   });
 
-  const gzipped = gzipSync(lines(1, 5000));
+  const gzipped = gzipSync(lines(1, 500));
   test.each<[what: string, name: string, content: string | Buffer, message: RegExp]>([
     ['an empty file', 'empty.ndjson', '', /empty\.ndjson: expected at least one line, got an empty file/],
     ['a file of blank lines', 'blank.ndjson', '\n \n', /blank\.ndjson: expected at least one line/],
@@ -410,22 +434,40 @@ describe.concurrent('a load with a fault in it', () => {
       gzipped.subarray(0, gzipped.length - 20),
       /cut\.gz: expected a whole gzip file, got unex/,
     ],
-    [
-      'a gzip that is none',
-      'plain.gz',
-      lines(1, 1),
-      /plain\.gz: expected a whole gzip file, got incorrect header check/,
-    ],
+    ['a Parquet file', 'lists.parquet', 'PAR1\u0015\u0004', /lists\.parquet: expected lines of JSON, .* got Parquet/],
     ['all lines bad', 'bad.ndjson', 'x\ny\n', /expected at least one valid list/],
-  ])('with %s ends with exit code 1 and stays unfinished', async (_what, name, content, message) => {
+  ])(
+    'with %s ends with exit code 1 and leaves nothing, because it wrote nothing',
+    async (_what, name, content, message) => {
+      const { earshot, file, live, receipt } = await makeLiveInstance();
+      const before = await live();
+      const files = [...(name === 'bad.ndjson' ? [] : [file('good.ndjson', lines(1, 3))]), file(name, content)];
+      expect(messageOf(await earshot('ingest', ...files, ...home(), ...tuesday))).toEqual({
+        code: 1,
+        message: expect.stringMatching(message),
+      });
+      expect(await receipt(TUESDAY)).toBeUndefined();
+      expect(await live()).toEqual(before);
+    },
+  );
+
+  test('that breaks off after its first lists stays unfinished, and the same generation can be loaded at once', async () => {
     const { earshot, file, live, receipt } = await makeLiveInstance();
     const before = await live();
-    const files = [...(name === 'bad.ndjson' ? [] : [file('good.ndjson', lines(1, 3))]), file(name, content)];
-    expect(messageOf(await earshot('ingest', ...files, ...home(), ...tuesday))).toEqual({
+    const whole = gzipSync(lines(1, 5000));
+    const cut = await earshot('ingest', file('cut.gz', whole.subarray(0, whole.length - 20)), ...home(), ...tuesday);
+    expect(messageOf(cut)).toEqual({
       code: 1,
-      message: expect.stringMatching(message),
+      message: expect.stringMatching(
+        /unexpected end of file .*; this load cannot go live; to load it again, pass --generation/,
+      ),
     });
     expect(await receipt(TUESDAY)).toMatchObject({ state: 'loading' });
+    expect(await earshot('ingest', file('whole.gz', whole), ...home(), ...tuesday)).toMatchObject({
+      code: 0,
+      stderr: '',
+    });
+    expect(await receipt(TUESDAY)).toMatchObject({ state: 'loaded', lists: 5000 });
     expect(await live()).toEqual(before);
   });
 
@@ -435,7 +477,7 @@ describe.concurrent('a load with a fault in it', () => {
   ])('does not start if a file is %s: earlier loads can still be published', async (_what, name) => {
     const { address, bigtable, directory, earshot, file, live, receipt } = await makeLiveInstance();
     const load = { surface: 'home', variant: 'control', generation: TUESDAY };
-    await writeLoadReceipt(bigtable, 'control', load, { state: 'loaded', lists: 1, rejected: 0 }, TUESDAY);
+    await recordLoad(bigtable, load, { state: 'loaded', lists: 1, rejected: 0 });
     const before = await live();
     const files = [file('good.ndjson', lines(1, 3)), join(directory, name)];
     const result = await earshot('ingest', ...files, ...home(), ...tuesday);
@@ -446,19 +488,19 @@ describe.concurrent('a load with a fault in it', () => {
     expect(await earshot('publish', ...home(), ...tuesday)).toMatchObject({ code: 0, stderr: '' });
   });
 
-  test.each([
-    ['in the future', '2199-01-01T00:00:00Z', /is in the future/],
-    ['of lists that are live', String(MONDAY), /is live or was before, and lists under a generation never change/],
-  ])('is not begun for a generation %s, unless it is forced', async (_what, generation, message) => {
-    const { address, earshot, file, live, receipt } = await makeLiveInstance();
-    const before = await live();
-    const load = ['ingest', file('lists.ndjson', lines(1, 1)), ...home(), '--generation', generation];
-    expect(messageOf(await earshot(...load))).toEqual({ code: 1, message: expect.stringMatching(message) });
-    expect(await receipt(MONDAY)).toMatchObject({ lists: 1 });
-    expect(await read(address, WEDNESDAY, ['u:1'])).toEqual(['absent']);
-    expect(await live()).toEqual(before);
-    expect(await earshot(...load, '--force')).toMatchObject({ code: 0, stderr: '' });
-  });
+  test.each([['in the future', '2199-01-01T00:00:00Z', /is in the future/]])(
+    'is not begun for a generation %s, unless it is forced',
+    async (_what, generation, message) => {
+      const { address, earshot, file, live, receipt } = await makeLiveInstance();
+      const before = await live();
+      const load = ['ingest', file('lists.ndjson', lines(1, 1)), ...home(), '--generation', generation];
+      expect(messageOf(await earshot(...load))).toEqual({ code: 1, message: expect.stringMatching(message) });
+      expect(await receipt(MONDAY)).toMatchObject({ lists: 1 });
+      expect(await read(address, WEDNESDAY, ['u:1'])).toEqual(['absent']);
+      expect(await live()).toEqual(before);
+      expect(await earshot(...load, '--force')).toMatchObject({ code: 0, stderr: '' });
+    },
+  );
 });
 
 describe.concurrent('a publication that may not be', () => {
@@ -472,15 +514,19 @@ describe.concurrent('a publication that may not be', () => {
     ['an unknown variant', home('contrl'), /of home\/contrl that was loaded, got none/],
     [
       'no weight left on the surface',
-      [...home(), '--weight', '0'],
+      [...home(), '--generation', String(MONDAY), '--weight', '0'],
       /surfaces\.home\.variants: expected at least one variant/,
     ],
     [
       'the same as a dry run',
-      [...home(), '--weight', '0', '--dry-run'],
+      [...home(), '--generation', String(MONDAY), '--weight', '0', '--dry-run'],
       /expected at least one variant with a weight above 0/,
     ],
-    ['an instance without tables', [...home(), '--instance', 'nobody'], /ReadRows from control failed: 5 NOT_FOUND: /],
+    [
+      'an instance without tables',
+      [...home(), '--generation', String(MONDAY), '--instance', 'nobody'],
+      /ReadRows from control failed: 5 NOT_FOUND: /,
+    ],
   ])(
     'is one message and exit code 1 because of %s, and the live generations are unchanged',
     async (_what, args, message) => {
@@ -501,7 +547,7 @@ test.concurrent('a killed load is recognised and can be repeated', async () => {
   const { address, earshot, env, file, live, receipt } = await makeLiveInstance(server);
   const before = await live();
   const load = ['ingest', file('lists.ndjson', lines(1, 6000)), ...home(), '--generation', String(TUESDAY)];
-  const callsBefore = server.counters('asia').calls.MutateRow ?? 0;
+  const callsBefore = server.counters('asia').calls.CheckAndMutateRow ?? 0;
   server.setFault('asia', { latencyMs: 1000 });
   const loader = spawnNode([COMMAND, ...load], env);
   const called = (method: string, calls: number) =>
@@ -512,7 +558,7 @@ test.concurrent('a killed load is recognised and can be repeated', async () => {
     });
   // 1. All calls before the first batches of lists are answered. 2. Four batches are in flight. 3. They are answered,
   // and a fifth is in flight.
-  await called('MutateRow', callsBefore + 1);
+  await called('CheckAndMutateRow', callsBefore + 1);
   await called('MutateRows', 4);
   clock.advance(1000);
   await called('MutateRows', 5);
@@ -526,14 +572,17 @@ test.concurrent('a killed load is recognised and can be repeated', async () => {
     code: 1,
     message: expect.stringMatching(/got 2024-.*, whose load did not finish; load it again/),
   });
-  expect(await earshot('publish', ...home())).toMatchObject({
-    code: 0,
-    stdout: expect.stringMatching(/no change/),
-  });
   expect(await live()).toEqual(before);
 
-  expect(await earshot(...load)).toMatchObject({ code: 0, stdout: expect.stringContaining('6 000 lists') });
-  expect(await earshot('publish', ...home())).toMatchObject({ code: 0 });
+  expect(messageOf(await earshot(...load))).toEqual({
+    code: 1,
+    message: expect.stringMatching(
+      /another load of home\/control 2024-.* is running \(.*, process \d+; last seen \d+ s ago\)/,
+    ),
+  });
+  const again = await earshot(...load, '--take-over');
+  expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('6 000 lists') });
+  expect(await earshot('publish', ...home(), '--generation', String(TUESDAY))).toMatchObject({ code: 0 });
   expect((await live()).manifest.surfaces.home?.variants[0]?.current).toBe(TUESDAY);
 });
 

@@ -1,9 +1,15 @@
 // The manifest in Bigtable: compare-and-set lets one writer win, and an invalid manifest is neither written nor
 // accepted.
-import { expect, test } from 'vitest';
-import { readManifest, replaceManifest, type StoredManifest } from '../../../../origin/bigtable/manifest-row.ts';
-import { EMPTY_MANIFEST, type Manifest } from '../../../../shared/domain/manifest.ts';
+import { describe, expect, test } from 'vitest';
+import { createManualClock } from '../../../bench/support/manual-clock.ts';
+import type { Fault } from '../../../dev/bigtable/faults.ts';
+import type { BigtableOptions } from '../../../dev/bigtable/server.ts';
+import { readManifestRow, replaceManifest } from '../../../ops/bigtable/manifest-row.ts';
+import { readManifest, type StoredManifest } from '../../../origin/bigtable/manifest-row.ts';
+import { EMPTY_MANIFEST, type Manifest } from '../../../shared/domain/manifest.ts';
+import { eventually, settleWith } from '../../support/waiting.ts';
 import {
+  controlOf,
   MONDAY,
   manifestOf,
   REGIONS,
@@ -11,18 +17,18 @@ import {
   startInstance,
   TIMEOUT_MS,
   writeManifestCell,
-} from '../instance.ts';
+} from '../origin/instance.ts';
 
 const NOW = 1_795_500_000_000;
 
-async function startRow() {
-  const instance = await startInstance();
+async function startRow(options: BigtableOptions = {}) {
+  const instance = await startInstance(options);
   const { bigtable } = instance;
   return {
     ...instance,
     read: (appProfile = 'control') => readManifest(bigtable, appProfile, TIMEOUT_MS),
     replace: (read: StoredManifest, next: Manifest, nowMs = NOW, appProfile = 'control') =>
-      replaceManifest(bigtable, appProfile, { read, next, nowMs, timeoutMs: TIMEOUT_MS }),
+      replaceManifest(controlOf(bigtable, appProfile), { read: read.cell, next, note: { what: 'test' }, nowMs }),
   };
 }
 
@@ -151,10 +157,111 @@ test('a table that does not exist is an error and not an empty manifest', async 
   });
 });
 
-test('a compare-and-set that fails is sent once: a second one could not tell its own success from another\u2019s', async () => {
-  const { read, replace, server } = await startRow();
+describe('a compare-and-set without an answer', () => {
+  /** Draws below 0.5 strike; the jitter of the back-off has its own number. */
+  async function startFlaky(draws: number[], fault: Fault) {
+    const row = await startRow({ random: () => draws.shift() ?? 1 });
+    const clock = createManualClock();
+    const retries = { clock, random: () => 0.5, totalMs: 20_000 };
+    const control = controlOf(row.bigtable, 'control', retries);
+    const replace = (read: StoredManifest, next: Manifest) =>
+      settleWith(clock, replaceManifest(control, { read: read.cell, next, note: { what: 'test' }, nowMs: NOW }));
+    const before = await row.read();
+    row.server.setFault('asia', fault);
+    row.server.resetCounters();
+    const calls = () => row.server.counters('asia').calls;
+    return { ...row, before, calls, clock, replace, heal: () => row.server.setFault('asia', {}) };
+  }
+
+  test('that has written is found by a read, and not sent again', async () => {
+    const { before, calls, heal, read, replace } = await startFlaky([0.1], { lostAnswerShare: 0.5 });
+    expect(await replace(before, manifestOf(1))).toBe(true);
+    expect(calls()).toEqual({ CheckAndMutateRow: 1, ReadRows: 1 });
+    heal();
+    expect((await read()).manifest).toEqual(manifestOf(1));
+  });
+
+  test('that has not written is sent again after a read', async () => {
+    const { before, calls, heal, read, replace } = await startFlaky([0.1], { errorShare: 0.5 });
+    expect(await replace(before, manifestOf(1))).toBe(true);
+    expect(calls()).toEqual({ CheckAndMutateRow: 2, ReadRows: 1 });
+    heal();
+    expect((await read()).manifest).toEqual(manifestOf(1));
+  });
+
+  test('that has lost against another writer is a conflict', async () => {
+    const { before, bigtable, calls, heal, read, replace } = await startFlaky([0.9, 0.1], { errorShare: 0.5 });
+    const other = { read: before.cell, next: manifestOf(7), note: { what: 'other' }, nowMs: NOW - 5 };
+    expect(await replaceManifest(controlOf(bigtable), other)).toBe(true);
+    expect(await replace(before, manifestOf(1))).toBe(false);
+    expect(calls()).toEqual({ CheckAndMutateRow: 2, ReadRows: 1 });
+    heal();
+    expect((await read()).manifest).toEqual(manifestOf(7));
+  });
+
+  test('that has written and was overtaken since has won', async () => {
+    const { before, bigtable, heal, read, replace, server } = await startFlaky([0.1], { lostAnswerShare: 0.5 });
+    // 1. The write. 2. Its answer is lost. 3. Another writer goes on from it, before the read.
+    const replaced = replace(before, manifestOf(1));
+    await eventually(() => expect(server.counters('asia').failedCalls).toEqual({ CheckAndMutateRow: 1 }));
+    const control = controlOf(bigtable, 'control');
+    const [own] = await readManifestRow(control, 1);
+    await replaceManifest(control, { read: own, next: manifestOf(2), note: { what: 'other' }, nowMs: NOW });
+    expect(await replaced).toBe(true);
+    heal();
+    expect((await read()).manifest).toEqual(manifestOf(2));
+  });
+
+  test('is given up after the total bound, with an error that leaves the outcome open', async () => {
+    const { before, clock, replace } = await startFlaky([], { down: true });
+    const startedAtMs = clock.now();
+    await expect(replace(before, manifestOf(1))).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringMatching(/is down; the compare-and-set of the manifest may have been done all the same$/),
+    });
+    expect(clock.now() - startedAtMs).toBeLessThanOrEqual(21_000);
+    expect(clock.now() - startedAtMs).toBeGreaterThan(10_000);
+  });
+
+  test('that is not allowed is not repeated', async () => {
+    const { before, calls, replace } = await startFlaky([0.1], { errorCode: 'PERMISSION_DENIED' });
+    await expect(replace(before, manifestOf(1))).rejects.toMatchObject({ code: 'internal' });
+    expect(calls()).toEqual({ CheckAndMutateRow: 1 });
+  });
+});
+
+test('a read of the row is repeated until it succeeds', async () => {
+  const draws = [0.1, 0.1, 0.1, 0.9];
+  const { bigtable, replace, read, server } = await startRow({ random: () => draws.shift() ?? 1 });
+  await replace(await read(), manifestOf(1));
+  const clock = createManualClock();
+  server.setFault('asia', { errorShare: 0.5 });
+  const control = controlOf(bigtable, 'control', { clock, random: () => 0.5, totalMs: 20_000 });
+  expect((await settleWith(clock, readManifestRow(control)))[0]?.manifest).toEqual(manifestOf(1));
+  expect(server.counters('asia').failedCalls).toEqual({ ReadRows: 3 });
+});
+
+test('every kept version comes with its note, newest write first, also a broken one', async () => {
+  const { bigtable } = await startRow();
+  const control = controlOf(bigtable);
+  const note = { what: 'publish home/control', why: 'a test', by: 'ops@example' };
+  await replaceManifest(control, { read: undefined, next: manifestOf(1), note, nowMs: NOW });
+  await writeManifestCell(bigtable, 'not JSON', NOW + 1000);
+  const kept = await readManifestRow(control);
+  expect(kept).toMatchObject([
+    { writtenAtMs: NOW + 1000, manifest: undefined, note: undefined, problem: expect.stringContaining('JSON') },
+    { writtenAtMs: NOW, manifest: manifestOf(1), note },
+  ]);
+  expect(await replaceManifest(control, { read: kept[0], next: manifestOf(2), note, nowMs: NOW })).toBe(true);
+  expect((await readManifestRow(control)).map(({ manifest }) => manifest?.version)).toEqual([2, undefined, 1]);
+});
+
+test('a manifest that is too large is neither written nor accepted', async () => {
+  const { bigtable, read, replace } = await startRow();
+  const erasures = Array.from({ length: 6000 }, (_, i) => ({ userHash: String(i).padStart(16, '0'), atMs: NOW }));
   const before = await read();
-  server.setFault('asia', { errorCode: 'UNAVAILABLE' });
-  await expect(replace(before, manifestOf(1))).rejects.toMatchObject({ code: 'unavailable', source: 'table' });
-  expect(server.counters('asia').calls.CheckAndMutateRow).toBe(1);
+  const tooLarge = /expected the manifest to have at most 262144 bytes, got \d+/;
+  await expect(replace(before, { ...manifestOf(1), erasures })).rejects.toThrow(tooLarge);
+  await writeManifestCell(bigtable, JSON.stringify({ ...manifestOf(1), erasures }), NOW);
+  await expect(read()).rejects.toThrow(tooLarge);
 });
