@@ -25,11 +25,12 @@ export interface ControlWrite {
   readonly what: string;
 }
 
-/** What a read says about an attempt whose answer was lost. */
+/** The outcome of an attempt without an answer, by a later read. */
 export type Outcome = 'done' | 'not done' | 'overtaken';
 
 /**
- * Writes if the newest JSON cell of the row is still the one from `readAtMs`. Returns false if another writer was first.
+ * Writes if the newest JSON cell of the row is still the one from `readAtMs`. Returns false if another writer was
+ * first.
  *
  * An attempt whose answer was lost may have written. `readOutcome` then decides. The write is sent again only while
  * the row is unchanged: with the same condition, bytes and timestamp, so that two attempts write once. Throws an

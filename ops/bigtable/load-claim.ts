@@ -1,6 +1,6 @@
-// The claim of a load on its generation: the receipt in state `loading`, set by compare-and-set, so that of two loads of
-// one generation one is refused. The claim is renewed while the load runs. A load that wrote nothing leaves the row as
-// it found it.
+// The claim of a load on its generation: the receipt in state `loading`, set by compare-and-set. So one of two loads of
+// a generation is refused. The claim is renewed while the load runs. A load that wrote nothing leaves the row as it
+// found it.
 import { randomUUID } from 'node:crypto';
 import { JSON_QUALIFIER, makeLoadRowKey } from '../../shared/domain/keys.ts';
 import { type ControlTable, compareAndSet, laterThan, type Outcome } from './control-table.ts';

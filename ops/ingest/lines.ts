@@ -1,4 +1,5 @@
-// The lines of a file or of standard input, gzipped or not, as a stream. Memory is bounded by one chunk and the longest line.
+// The lines of a file or of standard input, gzipped or not, as a stream. Memory is bounded by one chunk and the longest
+// line.
 import { isUtf8 } from 'node:buffer';
 import { openInput } from './input.ts';
 

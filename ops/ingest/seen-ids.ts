@@ -4,7 +4,8 @@ import { murmur3 } from '../../shared/runtime/hash.ts';
 
 export interface SeenIds {
   /**
-   * Records `id` on `line`, from 1. Returns the line of an earlier occurrence, if any. Throws an Error if the table is full.
+   * Records `id` on `line`, from 1. Returns the line of an earlier occurrence, if any. Throws an Error if the table is
+   * full.
    */
   add(id: string, line: number): number | undefined;
 }

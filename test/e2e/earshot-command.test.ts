@@ -1,141 +1,52 @@
 // The `earshot` command, each call in its own process: its effects, and that a failed call reports one reason and
 // leaves the live generations unchanged. Long, because it covers every invalid use of the commands on one shared
 // Bigtable.
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { existsSync, linkSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { jwtVerify } from 'jose';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { createManualClock } from '../../bench/support/manual-clock.ts';
 import type { EmbeddedBigtable } from '../../dev/bigtable/embedded-bigtable.ts';
-import { type BigtableOptions, startBigtable } from '../../dev/bigtable/server.ts';
-import { listLoads } from '../../ops/bigtable/load-receipt.ts';
-import { applySchema } from '../../ops/bigtable/schema.ts';
-import { type BigtableAddress, connectBigtable } from '../../origin/bigtable/connection.ts';
-import { readManifest } from '../../origin/bigtable/manifest-row.ts';
-import { createRecommendationTable } from '../../origin/bigtable/recommendation-table.ts';
 import { formatGeneration } from '../../shared/domain/generation.ts';
 import {
   CLUSTERS,
-  controlOf,
   MONDAY,
   manifestOf,
-  publishManifest,
   REGIONS,
   recordLoad,
   TIMEOUT_MS,
   TUESDAY,
   WEDNESDAY,
 } from '../contracts/origin/instance.ts';
-import { type CommandResult, runNode, spawnNode } from '../support/local-cloud.ts';
+import { runNode, spawnNode } from '../support/local-cloud.ts';
 import { eventually } from '../support/waiting.ts';
 import usage from './earshot-usage.json' with { type: 'json' };
+import {
+  COMMAND,
+  createCommandInstances,
+  home,
+  itemsOf,
+  line,
+  lines,
+  messageOf,
+  readLists as read,
+} from './support/command-instances.ts';
 
 const TOKEN_SECRET = 'listener-secret-for-tests-only-0123456789';
-const COMMAND = 'ops/earshot.ts';
 const clusters = Object.entries(CLUSTERS)
   .map((pair) => pair.join('='))
   .join(',');
-const home = (variant = 'control') => ['--surface', 'home', '--variant', variant];
 
-let root: string;
+const { root, startServer, ...instances } = createCommandInstances();
+const makeEmptyInstance = (server = shared) => instances.makeEmptyInstance(server);
+const makeInstance = (server = shared) => instances.makeInstance(server);
+const makeLiveInstance = (server = shared) => instances.makeLiveInstance(server);
 let shared: EmbeddedBigtable;
-const closers: (() => Promise<unknown>)[] = [];
 
 beforeAll(async () => {
-  root = mkdtempSync(join(tmpdir(), 'earshot-command-'));
   shared = await startServer();
 });
-afterAll(async () => {
-  for (const close of closers.reverse()) await close();
-  rmSync(root, { recursive: true, force: true });
-});
-
-async function startServer(options: BigtableOptions = {}): Promise<EmbeddedBigtable> {
-  const server = await startBigtable(options);
-  closers.push(() => server.close());
-  return server;
-}
-
-let instances = 0;
-
-/** A new instance, and the command configured for it in an empty directory. */
-function makeEmptyInstance(server = shared) {
-  const instance = `recs-${++instances}`;
-  const directory = join(root, instance);
-  mkdirSync(directory);
-  const address: BigtableAddress = { project: 'e2e', instance, emulatorHost: server.endpoint };
-  const bigtable = connectBigtable(address);
-  closers.push(() => bigtable.close());
-  const env = {
-    EARSHOT_PROJECT: 'e2e',
-    EARSHOT_INSTANCE: instance,
-    BIGTABLE_EMULATOR_HOST: server.endpoint,
-    EARSHOT_STATE_DIR: join(directory, 'state'),
-    // A Bigtable that is not there is given up at once.
-    EARSHOT_RETRY_MS: '0',
-    // Compile cache: the same modules are loaded a hundred times, and a call then takes a quarter less time.
-    NODE_COMPILE_CACHE: join(root, 'compiled'),
-  };
-  return {
-    address,
-    bigtable,
-    directory,
-    env,
-    earshot: (...args: string[]) => runNode([COMMAND, ...args], env),
-    /** The path of a new file. */
-    file: (name: string, content: string | Buffer) => {
-      writeFileSync(join(directory, name), content);
-      return join(directory, name);
-    },
-    /** The manifest with the bytes and timestamp of its cell: equal results prove that no write happened. */
-    live: () => readManifest(bigtable, 'control', TIMEOUT_MS),
-    receipt: async (generation: number) => {
-      const loads = await listLoads(controlOf(bigtable), { surface: 'home', variant: 'control' });
-      return loads.find((load) => load.generation === generation);
-    },
-  };
-}
-
-async function makeInstance(server = shared) {
-  const instance = makeEmptyInstance(server);
-  await applySchema(instance.bigtable, { clusters: CLUSTERS, dryRun: false }, () => undefined);
-  return instance;
-}
-
-const monday = { surface: 'home', variant: 'control', generation: MONDAY };
-
-/** A setting with Monday's home/control loaded and live. */
-async function makeLiveInstance(server = shared) {
-  const instance = await makeInstance(server);
-  const { bigtable } = instance;
-  await recordLoad(bigtable, monday, { state: 'loaded', lists: 1, rejected: 0 });
-  await publishManifest(bigtable, manifestOf(1), MONDAY);
-  return instance;
-}
-
-const itemsOf = (user: string) => `{"id":"artist:1","score":1.0},{"id":"for:${user}","score":0.5}`;
-const line = (user: string) => `{"user":"${user}","items":[${itemsOf(user)}]}`;
-const lines = (from: number, count: number) =>
-  Array.from({ length: count }, (_, i) => `${line(`u:${from + i}`)}\n`).join('');
-
-/** The users' lists of home/control in a region, as text; the result's kind instead of a missing list. */
-async function read(address: BigtableAddress, generation: number, users: readonly string[], region = 'us') {
-  const keys = users.map((user) => ({ surface: 'home', variant: 'control', generation, user }));
-  const table = createRecommendationTable({ address, appProfile: `serve-${region}`, onError: () => undefined });
-  await table.warm();
-  const results = await table.readLists(keys, TIMEOUT_MS).finally(() => table.close());
-  return results.map((result) => (result.kind === 'list' ? Buffer.from(result.bytes).toString() : result.kind));
-}
-
-/** The only message of a failed call. A usage error also points to the help. */
-function messageOf({ code, stderr }: CommandResult): { code: number; message: string } {
-  const messages = stderr.split('\n').filter((each) => /^(earshot|error): /.test(each));
-  expect(messages, stderr).toHaveLength(1);
-  expect(stderr).not.toMatch(/^ +at .*:\d+/m);
-  return { code, message: messages[0] ?? '' };
-}
 
 /** Commands with different first calls to Bigtable; FILE is a file with one line. */
 const asking: readonly [what: string, args: readonly string[]][] = [
@@ -463,10 +374,7 @@ describe.concurrent('a load with a fault in it', () => {
       ),
     });
     expect(await receipt(TUESDAY)).toMatchObject({ state: 'loading' });
-    expect(await earshot('ingest', file('whole.gz', whole), ...home(), ...tuesday)).toMatchObject({
-      code: 0,
-      stderr: '',
-    });
+    expect(await earshot('ingest', file('whole.gz', whole), ...home(), ...tuesday)).toMatchObject({ code: 0 });
     expect(await receipt(TUESDAY)).toMatchObject({ state: 'loaded', lists: 5000 });
     expect(await live()).toEqual(before);
   });
@@ -501,6 +409,126 @@ describe.concurrent('a load with a fault in it', () => {
       expect(await earshot(...load, '--force')).toMatchObject({ code: 0, stderr: '' });
     },
   );
+});
+
+describe.concurrent('the file of rejects', () => {
+  const bad = `${line('u:1')}\nbad\n`;
+
+  test('is never an input, by whatever name, and never an existing file', async () => {
+    const { directory, earshot, file, receipt } = await makeInstance();
+    const path = file('lists.ndjson', bad);
+    const other = file('other.txt', 'mine');
+    const [hard, symbolic, dangling] = ['hard', 'symbolic', 'dangling'].map((name) => join(directory, name));
+    linkSync(path, hard ?? '');
+    symlinkSync(path, symbolic ?? '');
+    symlinkSync(join(directory, 'nothing'), dangling ?? '');
+    for (const [rejects = '', reason] of [
+      [path, 'which is the input'],
+      [relative(process.cwd(), path), 'which is the input'],
+      [hard, 'which is the input'],
+      [symbolic, 'which is the input'],
+      [dangling, 'which exists'],
+      [other, 'which exists'],
+      [directory, 'which exists'],
+    ]) {
+      const result = await earshot('ingest', path, ...home(), '--generation', String(MONDAY), '--rejects', rejects);
+      expect(messageOf(result)).toEqual({ code: 2, message: expect.stringContaining(`got ${rejects}, ${reason}`) });
+    }
+    expect([readFileSync(path, 'utf8'), readFileSync(other, 'utf8')]).toEqual([bad, 'mine']);
+    expect(existsSync(join(directory, 'nothing'))).toBe(false);
+    expect(await receipt(MONDAY)).toBeUndefined();
+    const toNull = await earshot('ingest', path, ...home(), '--generation', String(MONDAY), '--rejects', '/dev/null');
+    expect(messageOf(toNull).message).toContain('1 line not loaded');
+  });
+
+  test('of a second run has a name of its own', async () => {
+    const { directory, earshot, file } = await makeInstance();
+    const load = [...home(), '--generation', String(MONDAY)];
+    await earshot('ingest', file('a.ndjson', bad), ...load);
+    const second = await earshot('ingest', file('b.ndjson', 'worse\n'), ...load, '--add');
+    expect(messageOf(second).message).toContain(`home.control.${MONDAY}-2.ndjson`);
+    const rejects = join(directory, 'state', 'rejects');
+    expect(readdirSync(rejects).sort()).toEqual([`home.control.${MONDAY}-2.ndjson`, `home.control.${MONDAY}.ndjson`]);
+    expect(JSON.parse(readFileSync(join(rejects, `home.control.${MONDAY}.ndjson`), 'utf8'))).toMatchObject({
+      text: 'bad',
+    });
+  });
+});
+
+describe.concurrent('standard input', () => {
+  test.each([
+    ['plain', Buffer.from(lines(1, 3))],
+    [
+      'gzipped, with zero bytes between its members',
+      Buffer.concat([gzipSync(lines(1, 1)), Buffer.alloc(9), gzipSync(lines(2, 2))]),
+    ],
+  ])('is loaded as -, %s', async (_what, content) => {
+    const { env, receipt } = await makeInstance();
+    const { child, output, exited } = spawnNode(
+      [COMMAND, 'ingest', '-', ...home(), '--generation', String(MONDAY)],
+      env,
+    );
+    child.stdin.end(content);
+    expect(await exited, output.stderr).toBe(0);
+    expect(await receipt(MONDAY)).toMatchObject({ state: 'loaded', lists: 3 });
+  });
+
+  test('that is cut short is an error with its offset, while the pipe is still open', async () => {
+    const { env, receipt } = await makeInstance();
+    const { child, output, exited } = spawnNode(
+      [COMMAND, 'ingest', '-', ...home(), '--generation', String(MONDAY)],
+      env,
+    );
+    child.stdin.write(Buffer.concat([gzipSync(lines(1, 3)), Buffer.from('rest of another file')]));
+    expect(await exited).toBe(1);
+    child.stdin.destroy();
+    expect(output.stderr).toMatch(
+      /standard input: expected a whole gzip file, got incorrect header check after byte \d+/,
+    );
+    expect(await receipt(MONDAY)).toBeUndefined();
+  });
+});
+
+describe.concurrent('loads one after the other', () => {
+  const attempt = (generation: number) => [...home(), '--generation', String(generation)];
+
+  test('work after failed loads that wrote nothing, and after a roll-back and a failed load', async () => {
+    const { earshot, file, receipt } = await makeLiveInstance();
+    const [good, bad] = [file('good.ndjson', lines(1, 2)), file('bad.ndjson', 'x\n')];
+    const day = 86_400_000;
+    for (const generation of [TUESDAY, WEDNESDAY, WEDNESDAY + day]) {
+      expect(messageOf(await earshot('ingest', bad, ...attempt(generation))).code).toBe(1);
+      expect(await receipt(generation)).toBeUndefined();
+    }
+    expect(await earshot('ingest', good, ...attempt(TUESDAY))).toMatchObject({ code: 0 });
+    expect(await earshot('publish', ...attempt(TUESDAY))).toMatchObject({ code: 0 });
+    expect(await earshot('publish', ...attempt(MONDAY))).toMatchObject({ code: 0 });
+    expect(messageOf(await earshot('ingest', bad, ...attempt(WEDNESDAY))).code).toBe(1);
+    expect(await earshot('ingest', good, ...attempt(WEDNESDAY + day))).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  test('that Bigtable refuses leave nothing', async () => {
+    const server = await startServer();
+    const { bigtable, earshot, file, receipt } = await makeLiveInstance(server);
+    const tableAdmin = await bigtable.tableAdmin();
+    const name = bigtable.tableName('recommendations');
+    await tableAdmin.deleteTable({ name }, { timeout: TIMEOUT_MS });
+    const result = await earshot('ingest', file('lists.ndjson', lines(1, 2500)), ...attempt(TUESDAY));
+    expect(messageOf(result)).toEqual({ code: 1, message: expect.stringContaining('Table not found') });
+    expect(await receipt(TUESDAY)).toBeUndefined();
+  });
+
+  test('of one generation at once: exactly one succeeds', async () => {
+    const { earshot, file, receipt } = await makeLiveInstance();
+    const files = Array.from({ length: 4 }, (_, i) => file(`${i}.ndjson`, lines(1, 1000 + i)));
+    const results = await Promise.all(files.map((path) => earshot('ingest', path, ...attempt(TUESDAY))));
+    const winners = results.flatMap(({ code }, i) => (code === 0 ? [i] : []));
+    expect(winners).toHaveLength(1);
+    for (const result of results.filter(({ code }) => code !== 0)) {
+      expect(messageOf(result).message).toMatch(/is running|at the same moment|is loaded already/);
+    }
+    expect(await receipt(TUESDAY)).toMatchObject({ state: 'loaded', lists: 1000 + (winners[0] ?? 0) });
+  });
 });
 
 describe.concurrent('a publication that may not be', () => {
