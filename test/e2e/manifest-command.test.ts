@@ -18,6 +18,7 @@ import {
   writeManifestCell,
 } from '../contracts/origin/instance.ts';
 import { runNode } from '../support/local-cloud.ts';
+import { eventually } from '../support/waiting.ts';
 import { COMMAND, createCommandInstances, home, lines, messageOf } from './support/command-instances.ts';
 
 const { makeLiveInstance, startServer } = createCommandInstances();
@@ -218,11 +219,11 @@ describe.concurrent('without the write cluster', () => {
 
   test('show, history, publish and roll-back go on through another cluster, and the later write counts after healing', async () => {
     const server = await startServer();
-    const { bigtable, earshot, live } = await makeLiveInstance(server);
+    const { bigtable, earshot, env, live } = await makeLiveInstance(server);
     await recordControl(bigtable, TUESDAY);
     server.stopReplication('asia');
     server.setFault('asia', { down: true });
-    expect(messageOf(await earshot('manifest', 'show'))).toEqual({
+    expect(messageOf(await runNode([COMMAND, 'manifest', 'show'], { ...env, EARSHOT_RETRY_MS: '0' }))).toEqual({
       code: 1,
       message: expect.stringContaining("cluster 'asia' is down"),
     });
@@ -243,7 +244,7 @@ describe.concurrent('without the write cluster', () => {
     expect((await live()).manifest.version).toBe(1);
     await publishManifest(bigtable, changed(manifestOf(2), 2, { weight: 1 }), MONDAY + 1);
     server.resumeReplication('asia');
-    await expect.poll(async () => (await live()).manifest.version).toBe(3);
+    await eventually(async () => expect((await live()).manifest.version).toBe(3));
     const { manifest } = await live();
     expect(variantsIn(manifest)).toEqual([['control', 10_000, MONDAY]]);
     const versions = (await earshot('manifest', 'history', '--json')).stdout;
@@ -262,7 +263,7 @@ describe.concurrent('without the write cluster', () => {
       stdout: expect.stringContaining('is live (version 2)'),
     });
     server.resumeReplication('asia');
-    await expect.poll(async () => (await live()).manifest.version).toBe(2);
+    await eventually(async () => expect((await live()).manifest.version).toBe(2));
     expect(messageOf(await earshot('weight', 'home', 'control=1'))).toEqual({
       code: 1,
       message: expect.stringContaining('the manifest was set back from version 3 to version 2'),
@@ -276,9 +277,7 @@ describe.concurrent('without the write cluster', () => {
 test.concurrent('one UNAVAILABLE on the first read ends no command', async () => {
   const draws: number[] = [];
   const server = await startServer({ random: () => draws.shift() ?? 1 });
-  const { env, file, live, receipt } = await makeLiveInstance(server);
-  const patient = { ...env, EARSHOT_RETRY_MS: '20000' };
-  const earshot = (...args: string[]) => runNode([COMMAND, ...args], patient);
+  const { earshot, file, live, receipt } = await makeLiveInstance(server);
   server.setFault('asia', { errorShare: 0.5 });
   const path = file('lists.ndjson', lines(1, 2));
   for (const args of [

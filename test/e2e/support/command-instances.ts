@@ -53,8 +53,6 @@ export function createCommandInstances() {
       EARSHOT_INSTANCE: instance,
       BIGTABLE_EMULATOR_HOST: server.endpoint,
       EARSHOT_STATE_DIR: join(directory, 'state'),
-      // A Bigtable that is not there is given up at once.
-      EARSHOT_RETRY_MS: '0',
       // Compile cache: the same modules are loaded a hundred times, and a call then takes a quarter less time.
       NODE_COMPILE_CACHE: join(root, 'compiled'),
     };
