@@ -1,6 +1,6 @@
 // Regions that fail under 200 reads per second (rigs/regions-rig.ts): failed reads, latency, ejection and readmission.
 // Every read is of an uncached list, except when all regions are down.
-import { waitUntil } from '../dev/cloud/wait.ts';
+import { waitUntil } from '../dev/processes/wait.ts';
 import type { RegionFault } from '../ops/fault/region-fault.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
 import type { CounterName } from '../shared/runtime/counters.ts';

@@ -2,10 +2,10 @@
 // every process has ended.
 import { stateDirectory } from '../ops/cli/settings.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
-import { endGroup } from './cloud/process-groups.ts';
-import { isRunning } from './cloud/process-id.ts';
 import { clearState, findRunning } from './cloud/state.ts';
-import { waitUntil } from './cloud/wait.ts';
+import { endGroup } from './processes/process-groups.ts';
+import { isRunning } from './processes/process-id.ts';
+import { waitUntil } from './processes/wait.ts';
 
 /** Returns what was done, as a line. Throws an Error for a broken state directory. */
 async function stop(directory: string): Promise<string> {

@@ -30,8 +30,23 @@ const SUBCOMMANDS: readonly Subcommand[] = [
     load: async () => (await import('./publish/command.ts')).makePublishCommand,
   },
   {
+    name: 'weight',
+    description: "Changes the shares of a surface's variants, and nothing else.",
+    load: async () => (await import('./weight/command.ts')).makeWeightCommand,
+  },
+  {
+    name: 'variant',
+    description: 'The variants of a surface: how to remove one.',
+    load: async () => (await import('./variant/command.ts')).makeVariantCommand,
+  },
+  {
+    name: 'surface',
+    description: 'The surfaces of the manifest: how to remove one.',
+    load: async () => (await import('./surface/command.ts')).makeSurfaceCommand,
+  },
+  {
     name: 'manifest',
-    description: 'The manifest: what is live.',
+    description: 'The manifest: what is live, and what was.',
     load: async () => (await import('./manifest/command.ts')).makeManifestCommand,
   },
   {
@@ -69,7 +84,8 @@ async function makeProgram(args: readonly string[]): Promise<Command> {
     .description('Loads recommendations into Bigtable, makes them live, and watches them.')
     .version(packageJson.version)
     .option('--project <id>', 'Google Cloud project (or EARSHOT_PROJECT)')
-    .option('--instance <id>', 'Bigtable instance (or EARSHOT_INSTANCE)');
+    .option('--instance <id>', 'Bigtable instance (or EARSHOT_INSTANCE)')
+    .option('--yes', 'write to Cloud Bigtable without a question on a terminal');
   for (const { name, description, load } of SUBCOMMANDS) {
     const make = args.includes(name) ? await load() : () => new Command(name);
     program.addCommand(make().description(description));

@@ -60,7 +60,12 @@ export function assembleOrigin(
   const { clock, logger } = surroundings;
   const counters = createCounters();
   // Read at a scrape, after everything is assembled.
-  const state = (): MetricsState => ({ ...readers.state(), isLocalClusterUp: bigtable.localCluster.isUp() });
+  const state = (): MetricsState => ({
+    ...readers.state(),
+    isLocalClusterUp: bigtable.localCluster.isUp(),
+    manifestVersion: manifests.latest()?.manifest.version ?? 0,
+    manifestFailedPolls: manifests.failedPolls(),
+  });
   const metrics = createMetrics({ region: config.region, counters, state });
   const basis: Basis = { ...surroundings, config, counters, metrics };
   const bigtable = assembleBigtable(basis);

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { SignJWT } from 'jose';
-import { answersOk, waitUntil } from '../../dev/cloud/wait.ts';
+import { answersOk, waitUntil } from '../../dev/processes/wait.ts';
 import { NODE_ARGS } from '../../origin/node-args.ts';
 import { ORIGIN_AUDIENCE } from '../../shared/domain/identity.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';

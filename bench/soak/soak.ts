@@ -5,7 +5,7 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { answersOk, waitUntil } from '../../dev/cloud/wait.ts';
+import { answersOk, waitUntil } from '../../dev/processes/wait.ts';
 import { formatCount } from '../../ops/cli/format.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import type { ListQuery } from '../../shared/wire/read-request.ts';

@@ -1,13 +1,14 @@
 // Bigtable content for measurements of origins: users with lists of 50 items, 2 KB each, and a manifest that makes them
 // live.
 import { LOCAL_CLUSTERS, LOCAL_INSTANCE, LOCAL_PROJECT } from '../../dev/topology.ts';
+import { readManifestRow, replaceManifest } from '../../ops/bigtable/manifest-row.ts';
 import { applySchema } from '../../ops/bigtable/schema.ts';
 import { type BigtableAddress, type BigtableConnection, connectBigtable } from '../../origin/bigtable/connection.ts';
-import { readManifest, replaceManifest } from '../../origin/bigtable/manifest-row.ts';
 import { POPULAR_USER } from '../../shared/domain/ids.ts';
 import { FAMILIES, type ListKey, makeListQualifier, makeRowKey, TABLES } from '../../shared/domain/keys.ts';
 import { DEFAULT_LIMIT, encodeItem, ITEM_SEPARATOR } from '../../shared/domain/list.ts';
 import { DEFAULT_LIST_TTL_SECONDS, FULL_WEIGHT } from '../../shared/domain/manifest.ts';
+import { systemClock } from '../../shared/runtime/clock.ts';
 import { murmur3 } from '../../shared/runtime/hash.ts';
 
 export const GENERATION = Date.UTC(2026, 10, 22, 3);
@@ -80,12 +81,14 @@ async function writeLists(bigtable: BigtableConnection, users: readonly string[]
 }
 
 async function publish(bigtable: BigtableConnection): Promise<void> {
-  const read = await readManifest(bigtable, 'control', TIMEOUT_MS);
+  const retries = { clock: systemClock, random: Math.random, totalMs: TIMEOUT_MS };
+  const control = { bigtable, appProfile: 'control', retries };
+  const [read] = await readManifestRow(control, 1);
   const variants = [{ name: VARIANT, weight: FULL_WEIGHT, current: GENERATION }];
   const next = {
     version: 1,
     surfaces: { [SURFACE]: { salt: 'home-1', listTtlSeconds: DEFAULT_LIST_TTL_SECONDS, variants } },
     erasures: [],
   };
-  await replaceManifest(bigtable, 'control', { read, next, nowMs: Date.now(), timeoutMs: TIMEOUT_MS });
+  await replaceManifest(control, { read, next, note: { what: 'bench' }, nowMs: Date.now() });
 }

@@ -19,6 +19,8 @@ export const faultSchema = z.strictObject({
   errorCode: z.enum(errorCodes as [keyof typeof status, ...(keyof typeof status)[]]).optional(),
   /** Share of calls that fail, 0 to 1. Default: 1 when `errorCode` is given alone, else 0. */
   errorShare: share.optional(),
+  /** Share of calls that do their work and then answer with the error, 0 to 1. Default: 0. */
+  lostAnswerShare: share.optional(),
   /** Share of MutateRows entries that fail while the call and the other entries succeed, 0 to 1. Default: 0. */
   entryErrorShare: share.optional(),
   /** Share of ReadRows calls that end with the error inside a row, 0 to 1. Default: 0. */
@@ -91,6 +93,12 @@ export class Faults {
     const doneAtMs = Math.max(nowMs, this.#busyUntilMs.get(cluster) ?? 0) + (keys * 1000) / rowsPerSecond;
     this.#busyUntilMs.set(cluster, doneAtMs);
     return this.#delay(call, doneAtMs - nowMs);
+  }
+
+  /** The error in place of the answer of a call that has done its work, if the fault picks the call. */
+  lostAnswer(cluster: string): StatusError | undefined {
+    const fault = this.get(cluster);
+    return this.#strikes(fault.lostAnswerShare ?? 0) ? injected(fault) : undefined;
   }
 
   /** The error that ends a ReadRows call inside a row, if the fault picks the call. */

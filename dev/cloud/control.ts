@@ -3,8 +3,8 @@ import { Hono } from 'hono';
 import { z } from 'zod';
 import { regionFaultSchema } from '../../ops/fault/region-fault.ts';
 import { describeIssues } from '../../shared/domain/describe-issues.ts';
+import type { Supervisor } from '../processes/supervisor.ts';
 import type { RegionProxy } from '../region-proxy/proxy.ts';
-import type { Supervisor } from './supervisor.ts';
 
 const killSchema = z.strictObject({ part: z.string() });
 

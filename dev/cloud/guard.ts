@@ -2,7 +2,7 @@
 // DIRECTORY`. The launcher holds the other end of standard input.
 import { once } from 'node:events';
 import { systemClock } from '../../shared/runtime/clock.ts';
-import { endGroup } from './process-groups.ts';
+import { endGroup } from '../processes/process-groups.ts';
 import { clearState, findRunning } from './state.ts';
 
 const [directory = ''] = process.argv.slice(2);

@@ -9,6 +9,8 @@ import { type DataDirectory, readDataDirectory } from '../data/data-directory.ts
 import { loadData } from '../data/load-data.ts';
 import { writeSample } from '../data/sample.ts';
 import { requireFreePorts } from '../ports.ts';
+import { createSupervisor, type Supervisor } from '../processes/supervisor.ts';
+import { untilReady } from '../processes/wait.ts';
 import { type RegionProxy, startRegionProxy } from '../region-proxy/proxy.ts';
 import { BEHIND_PORT_OFFSET, makeRegions, type Ports } from '../topology.ts';
 import { createCloudControl } from './control.ts';
@@ -17,8 +19,6 @@ import type { StartOptions } from './options.ts';
 import { requireReachable } from './real-instance.ts';
 import { bigtableService, edgeService, edgeVariables, guardService, originService } from './services.ts';
 import { loadSecrets, recordChildren, type Secrets, writeLocalCloud } from './state.ts';
-import { createSupervisor, type Supervisor } from './supervisor.ts';
-import { untilReady } from './wait.ts';
 
 export interface RunningCloud {
   readonly options: StartOptions;
@@ -38,7 +38,7 @@ interface Surroundings {
   readonly onStep: (step: string) => void;
 }
 
-/** What the steps of a start share. */
+/** Shared by the steps of a start. */
 interface Starting extends Surroundings {
   readonly options: StartOptions;
   readonly backend: Backend;
@@ -119,7 +119,8 @@ function describeForCommands({ options, backend, secrets }: Starting, controlPor
   const { ports, stateDirectory } = options;
   const { project, instance, emulatorHost, clusters } = backend;
   writeLocalCloud(stateDirectory, {
-    ...{ project, instance, emulatorHost, clusters, tokenSecret: secrets.token, edgeUrl: edgeUrlOf(ports) },
+    ...{ project, instance, emulatorHost, clusters, edgeUrl: edgeUrlOf(ports) },
+    ...{ tokenSecret: secrets.token, originSecret: secrets.origin },
     regions: makeRegions(ports.origins).map(({ name, origin }) => ({ name, origin })),
     controlUrl: `http://${CONTROL_HOST}:${controlPort}`,
     bigtableControlUrl: backend.kind === 'embedded' ? `http://${CONTROL_HOST}:${controlPortOf(ports)}` : undefined,

@@ -6,11 +6,11 @@ import { NODE_ARGS } from '../../origin/node-args.ts';
 import type { Region } from '../../shared/domain/regions.ts';
 import type { Backend } from '../backend.ts';
 import { CONTROL_HOST } from '../control-listener.ts';
+import type { PartSpec } from '../processes/supervisor.ts';
+import { answersOk, reasonIn } from '../processes/wait.ts';
 import { DEV_LOCATIONS } from '../topology.ts';
 import { formatEnvFile } from './env-file.ts';
 import type { Secrets } from './state.ts';
-import type { PartSpec } from './supervisor.ts';
-import { answersOk, reasonIn } from './wait.ts';
 
 const repository = join(import.meta.dirname, '../..');
 

@@ -6,8 +6,8 @@ import { z } from 'zod';
 import { LOCAL_CLOUD_FILE, type LocalCloud } from '../../ops/cli/settings.ts';
 import { readStateFile, writeStateFile } from '../../ops/cli/state-file.ts';
 import { MIN_SECRET_BYTES } from '../../shared/domain/identity.ts';
+import { identifyProcess, isRunning, type ProcessId, processIdSchema } from '../processes/process-id.ts';
 import { devVarsPlace, removeDevVars } from './dev-vars.ts';
-import { identifyProcess, isRunning, type ProcessId, processIdSchema } from './process-id.ts';
 
 const PROCESSES_FILE = 'processes.json';
 const SECRETS_FILE = 'secrets.json';

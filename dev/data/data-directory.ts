@@ -19,8 +19,8 @@ export interface DataDirectory {
 
 /** Throws an Error if the directory cannot be read, has no lists, or has a list file with an invalid name. */
 export async function readDataDirectory(directory: string): Promise<DataDirectory> {
-  const names = (await listDirectory(directory)).filter((name) => /\.ndjson(\.gz)?$/.test(name)).sort();
-  const isItems = (name: string): boolean => /^items\.ndjson(\.gz)?$/.test(name);
+  const names = (await listDirectory(directory)).filter((name) => /\.ndjson(\.gz)?$/i.test(name)).sort();
+  const isItems = (name: string): boolean => /^items\.ndjson(\.gz)?$/i.test(name);
   const lists = names.filter((name) => !isItems(name)).map((name) => parseName(directory, name));
   if (lists.length === 0) {
     throw new Error(`expected ${directory} to hold files named surface.variant.ndjson or .ndjson.gz, got none`);
@@ -40,7 +40,7 @@ async function listDirectory(directory: string): Promise<string[]> {
 }
 
 function parseName(directory: string, name: string): Omit<ListFile, 'weight'> {
-  const [surface = '', variant = '', ...rest] = name.replace(/\.ndjson(\.gz)?$/, '').split('.');
+  const [surface = '', variant = '', ...rest] = name.replace(/\.ndjson(\.gz)?$/i, '').split('.');
   if (rest.length > 0 || !isName(surface) || !isName(variant)) {
     throw new Error(`expected ${join(directory, name)} to be named surface.variant.ndjson or .ndjson.gz`);
   }

@@ -1,5 +1,5 @@
-// Loads and publishes a data directory through the `earshot` command, as in production. What the command prints goes
-// into a file.
+// Loads and publishes a data directory through the `earshot` command, as in production. The output of the command
+// goes into a file.
 import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { readLines } from '../../ops/ingest/lines.ts';

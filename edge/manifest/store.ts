@@ -81,6 +81,7 @@ export function createManifestStore({ clock, counters, log, client, cache }: Man
       current = { ...stored, manifest, seenAtMs: stored.checkedAtMs };
       return 'applied';
     } catch (error) {
+      counters.add('edge_manifests_refused_total');
       log.error('manifest_invalid', { message: error instanceof Error ? error.message : String(error) });
       return 'invalid';
     }
@@ -122,6 +123,10 @@ export function createManifestStore({ clock, counters, log, client, cache }: Man
       return;
     }
     failedAtMs = Number.NEGATIVE_INFINITY;
+    if (outcome === 'lagging') {
+      counters.add('edge_manifests_behind_total');
+      log.error('manifest_behind', { heldVersion: current?.manifest.version });
+    }
     if (current !== undefined && outcome === 'current') call.waitUntil(cache.set(current));
   }
 

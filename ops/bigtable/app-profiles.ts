@@ -1,6 +1,6 @@
 // Creates the app profiles: the cluster of a call, its priority, and whether it may compare and set.
 import type { protos } from '@google-cloud/bigtable';
-import { APP_PROFILES, makeServeProfile } from '../../origin/bigtable/app-profiles.ts';
+import { APP_PROFILES, makeControlProfile, makeServeProfile } from '../../origin/bigtable/app-profiles.ts';
 import { findOrUndefined, grpcCodeOf, toTableError, UNIMPLEMENTED } from '../../origin/bigtable/bigtable-error.ts';
 import type { BigtableConnection } from '../../origin/bigtable/connection.ts';
 import type { SchemaChange } from './schema-change.ts';
@@ -20,8 +20,16 @@ export function wantedProfiles(clusters: Readonly<Record<string, string>>): Reco
       standardIsolation: { priority: 'PRIORITY_HIGH' },
     },
   ]);
+  const controlling = entries.map(([region, cluster]): [string, AppProfile] => [
+    makeControlProfile(region),
+    {
+      description: `compare-and-set in ${region}, while the write cluster is gone`,
+      singleClusterRouting: { clusterId: cluster, allowTransactionalWrites: true },
+      standardIsolation: { priority: 'PRIORITY_HIGH' },
+    },
+  ]);
   return {
-    ...Object.fromEntries(serving),
+    ...Object.fromEntries([...serving, ...controlling]),
     [APP_PROFILES.any]: {
       description: 'the hedge and the last resort',
       multiClusterRoutingUseAny: {},

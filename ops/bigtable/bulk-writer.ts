@@ -16,6 +16,8 @@ export interface BulkWriter {
   write(cell: CellWrite): Promise<void> | undefined;
   /** Sends the last batch. Resolves when all cells are written. */
   flush(): Promise<void>;
+  /** Whether a cell is stored, or may be: false only if no batch was sent, or Bigtable refused all of them. */
+  mayHaveWritten(): boolean;
 }
 
 export interface BulkWriterOptions {
@@ -28,6 +30,8 @@ export interface BulkWriterOptions {
   readonly clock: Clock;
   /** A number in [0, 1) for the jitter of retries. */
   readonly random: () => number;
+  /** Runs once before the first call. If it rejects, nothing is sent and every batch fails with its error. */
+  readonly beforeFirst?: () => Promise<void>;
   /** Default: 1000 */
   readonly maxBatchEntries?: number;
   /** Default: 4 MiB */
@@ -53,6 +57,8 @@ export function createBulkWriter(bigtable: BigtableConnection, options: BulkWrit
   let batch: Entry[] = [];
   let batchBytes = 0;
   let failure: unknown;
+  let mayHaveWritten = false;
+  let first: Promise<void> | undefined;
 
   function send(): void {
     if (batch.length === 0) return;
@@ -72,6 +78,8 @@ export function createBulkWriter(bigtable: BigtableConnection, options: BulkWrit
   }
 
   async function writeBatch(entries: Entry[]): Promise<void> {
+    first ??= (options.beforeFirst ?? (async () => undefined))();
+    await first;
     let left = entries;
     for (let attempt = 1; ; attempt++) {
       const outcome = await mutateRows(left);
@@ -98,15 +106,19 @@ export function createBulkWriter(bigtable: BigtableConnection, options: BulkWrit
         for (const { index, status } of response.entries ?? []) {
           const entry = entries[Number(index ?? 0)];
           if (!status?.code) {
+            mayHaveWritten = true;
             if (entry !== undefined) missing.delete(entry);
           } else {
             error = makeGrpcError(status.code, status.message ?? 'no message');
-            if (!isRetryable(error)) refused ??= error;
+            if (isRetryable(error)) mayHaveWritten = true;
+            else refused ??= error;
           }
         }
       }
     } catch (thrown) {
       error = thrown;
+      // The answer was lost, and the cells may be stored.
+      if (isRetryable(thrown)) mayHaveWritten = true;
     }
     return { left: [...missing], error: refused ?? error };
   }
@@ -128,6 +140,7 @@ export function createBulkWriter(bigtable: BigtableConnection, options: BulkWrit
       await Promise.all(inFlight);
       if (failure !== undefined) throw failure;
     },
+    mayHaveWritten: () => mayHaveWritten,
   };
 }
 

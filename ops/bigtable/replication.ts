@@ -4,9 +4,16 @@ import { toTableError } from '../../origin/bigtable/bigtable-error.ts';
 import type { BigtableConnection } from '../../origin/bigtable/connection.ts';
 import { type Clock, pause } from '../../shared/runtime/clock.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
+import { type Retries, withRetries } from './retry.ts';
 
 const POLL_MS = 500;
-const CALL_TIMEOUT_MS = 10_000;
+
+interface ReplicationWait {
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+  /** Retries of each call. Default: none. */
+  readonly retries?: Retries;
+}
 
 /**
  * Resolves when every cluster has all writes to `table` from before the call. Throws an EarshotError after `timeoutMs`.
@@ -14,19 +21,21 @@ const CALL_TIMEOUT_MS = 10_000;
 export async function waitForReplication(
   bigtable: BigtableConnection,
   table: string,
-  { clock, timeoutMs }: { clock: Clock; timeoutMs: number },
+  { clock, timeoutMs, retries = { clock, random: Math.random, totalMs: 0 } }: ReplicationWait,
 ): Promise<void> {
   const name = bigtable.tableName(table);
-  const options = { timeout: CALL_TIMEOUT_MS };
   const untilMs = clock.now() + timeoutMs;
   try {
     const tableAdmin = await bigtable.tableAdmin();
-    const [{ consistencyToken }] = await tableAdmin.generateConsistencyToken({ name }, options);
+    const consistencyToken = await withRetries(retries, async (timeout) => {
+      const [answer] = await tableAdmin.generateConsistencyToken({ name }, { timeout });
+      return answer.consistencyToken ?? '';
+    });
     while (true) {
-      const [{ consistent }] = await tableAdmin.checkConsistency(
-        { name, consistencyToken: consistencyToken ?? '' },
-        options,
-      );
+      const consistent = await withRetries(retries, async (timeout) => {
+        const [answer] = await tableAdmin.checkConsistency({ name, consistencyToken }, { timeout });
+        return answer.consistent;
+      });
       if (consistent) return;
       if (clock.now() >= untilMs) {
         throw new EarshotError(

@@ -16,10 +16,13 @@ interface TableSchema {
 /** Versions of a list: the live one, the previous one, and the one that is being loaded. */
 export const LIST_VERSIONS = 3;
 
+/** Versions of the manifest that can be shown and restored. Half a year of a publication each day. */
+export const MANIFEST_VERSIONS = 200;
+
 export const wantedTables: readonly TableSchema[] = [
   { table: TABLES.recommendations, family: FAMILIES.lists, versions: LIST_VERSIONS, hashed: true },
   { table: TABLES.items, family: FAMILIES.metadata, versions: 1, hashed: true },
-  { table: TABLES.control, family: FAMILIES.control, versions: 20, hashed: false },
+  { table: TABLES.control, family: FAMILIES.control, versions: MANIFEST_VERSIONS, hashed: false },
 ];
 
 const ADMIN_TIMEOUT_MS = 60_000;

@@ -1,8 +1,9 @@
 // Arguments that several commands share, each with one error message.
-import { InvalidArgumentError, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseGeneration } from '../../shared/domain/generation.ts';
 import { isName, NAME_GRAMMAR } from '../../shared/domain/ids.ts';
 import { FULL_WEIGHT } from '../../shared/domain/manifest.ts';
+import { UsageError } from './usage-error.ts';
 
 export const surfaceOption = () => new Option('--surface <name>', 'surface, for example `home`').argParser(parseName);
 
@@ -39,3 +40,12 @@ export function parseDuration(text: string): number {
 
 /** `europe,us`. */
 export const parseNames = (text: string): string[] => text.split(',').map((name) => parseName(name.trim()));
+
+/** Throws a UsageError for --project and --instance, in a command that uses no Bigtable. */
+export function refuseConnection(command: Command): void {
+  const { project, instance } = command.optsWithGlobals<{ project?: string; instance?: string }>();
+  if (project === undefined && instance === undefined) return;
+  throw new UsageError(
+    `expected no --project and no --instance with \`earshot ${command.name()}\`: it uses no Bigtable`,
+  );
+}

@@ -18,6 +18,8 @@ export const localCloudSchema = z.object({
   /** Cluster id by region. */
   clusters: z.record(z.string(), z.string()),
   tokenSecret: z.string(),
+  /** Signs calls to the origins. Absent in the file of an older cloud. */
+  originSecret: z.string().optional(),
   edgeUrl: z.string(),
   /** Each region with the URL of its origin, as the worker uses it. */
   regions: z.array(z.object({ name: z.string(), origin: z.string() })),
@@ -46,7 +48,7 @@ export function requireLocalCloud(): LocalCloud {
 }
 
 /** Throws a UsageError if no instance is configured. */
-function findInstance(flags: ConnectionFlags): BigtableAddress {
+export function findInstance(flags: ConnectionFlags): BigtableAddress {
   const { EARSHOT_PROJECT, EARSHOT_INSTANCE, BIGTABLE_EMULATOR_HOST } = process.env;
   const project = flags.project ?? EARSHOT_PROJECT;
   const instance = flags.instance ?? EARSHOT_INSTANCE;

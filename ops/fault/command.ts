@@ -1,6 +1,6 @@
 // `earshot fault`: injects a fault into the local cloud, shows the faults, or heals them.
 import { Command, InvalidArgumentError } from 'commander';
-import { parseNames } from '../cli/arguments.ts';
+import { parseNames, refuseConnection } from '../cli/arguments.ts';
 import { requireLocalCloud } from '../cli/settings.ts';
 import { UsageError } from '../cli/usage-error.ts';
 import { describeFaults } from './describe-faults.ts';
@@ -81,7 +81,8 @@ export const makeFaultCommand = (): Command =>
     .option('--heal', 'mend it')
     .option('--json', 'print the faults as JSON')
     .addHelpText('after', help)
-    .action(async (text: string | undefined, { json, ...flags }: Flags & { json?: boolean }) => {
+    .action(async (text: string | undefined, { json, ...flags }: Flags & { json?: boolean }, command: Command) => {
+      refuseConnection(command);
       const target = text === undefined ? undefined : parseTarget(text);
       checkFlags(target, flags);
       const faults = createLocalFaults(requireLocalCloud());
@@ -113,6 +114,8 @@ function checkFlags(target: Target | undefined, flags: Flags): void {
     const others = given.filter((name) => name !== alone);
     throw new UsageError(`expected ${spell(alone)} alone, got it with ${others.map(spell).join(' and ')}`);
   }
+  if (flags.latencyShare !== undefined && flags.latency === undefined && flags.jitter === undefined)
+    throw new UsageError('expected --latency or --jitter with --latency-share, got neither: it has no effect alone');
   const allowed = allowedFor(target);
   const wrong = given.find((name) => !allowed.includes(name));
   if (target?.kind === 'part' && given.length === 0)

@@ -3,82 +3,115 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { APP_PROFILES } from '../../origin/bigtable/app-profiles.ts';
 import type { BigtableConnection } from '../../origin/bigtable/connection.ts';
-import { readManifest } from '../../origin/bigtable/manifest-row.ts';
 import { formatGeneration } from '../../shared/domain/generation.ts';
 import { FAMILIES, JSON_QUALIFIER, makeListQualifier, makeRowKey, TABLES } from '../../shared/domain/keys.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { type BulkWriterOptions, createBulkWriter } from '../bigtable/bulk-writer.ts';
-import { type Load, type LoadReceipt, listLoads, writeLoadReceipt } from '../bigtable/load-receipt.ts';
+import type { ControlTable } from '../bigtable/control-table.ts';
+import type { Load } from '../bigtable/load-receipt.ts';
 import { generationOption, surfaceOption, variantOption } from '../cli/arguments.ts';
+import { author, type ControlFlags, controlProfileOption, withControl } from '../cli/control.ts';
 import { formatDuration, formatPlural } from '../cli/format.ts';
-import { type ConnectionFlags, stateDirectory, withConnection } from '../cli/settings.ts';
+import { stateDirectory } from '../cli/settings.ts';
 import { UsageError } from '../cli/usage-error.ts';
-import { whyNotLoad } from '../publish/allowed-generations.ts';
+import { confirmWrite } from '../cli/write-target.ts';
+import { STANDARD_INPUT } from './input.ts';
 import { parseItemLine } from './item-line.ts';
+import { createLazyClaim, requireHarmless } from './lazy-claim.ts';
 import { parseListLine } from './list-line.ts';
 import { loadFiles, measureFiles, type ParsedLine } from './load-files.ts';
 import { createProgress } from './progress.ts';
-import { createRejects, type Rejects } from './rejects.ts';
+import { createRejects, findNewFile, type Rejects, requireNewFile } from './rejects.ts';
 
-const TIMEOUT_MS = 10_000;
-
-interface Flags extends ConnectionFlags {
+interface Flags extends ControlFlags {
   readonly surface?: string;
   readonly variant?: string;
   readonly generation?: number;
   readonly items?: boolean;
   readonly rejects?: string;
+  readonly add?: boolean;
+  readonly takeOver?: boolean;
   readonly force?: boolean;
 }
 
 const examples = `
-A file of lists has one JSON object a line, each user once:
+A file of lists has one JSON object a line, each user once in all files:
   {"user":"lastfm:2","items":[{"id":"artist:1001","score":1.0},{"id":"artist:51","score":0.9957}]}
 A file of items has one JSON object with an id a line:
   {"id":"artist:1","name":"MALICE MIZER","listeners":3}
-Files may be gzipped (.gz), of up to 12.5 million lines each. A line that is not valid, or whose
-id the file has had before, is not loaded: it is kept with its reason in the reject file, the
-others are loaded, and the exit code is 1.
+Files may be gzipped: the content decides, not the name. - is standard input. A load may have up to
+100 million lines. A line that is not valid I-JSON (RFC 7493), or whose id the load has had before, is
+not loaded: it is kept with its reason in the reject file, the others are loaded, and the exit code is 1.
+One load of a generation runs at a time. Of two loads of items, the later start wins.
 
 Examples:
   $ earshot ingest home.control.ndjson.gz --surface home --variant control
   $ earshot ingest part-*.ndjson.gz --surface home --variant knn --generation 2026-11-22T03:00:00Z
+  $ zcat lists.gz | earshot ingest - --surface home --variant control
   $ earshot ingest items.ndjson.gz --items`;
 
 export const makeIngestCommand = (): Command =>
   new Command('ingest')
-    .argument('<file...>', 'files with one JSON object per line, gzipped or not')
+    .argument('<file...>', 'files with one JSON object per line, gzipped or not; - is standard input')
     .addOption(surfaceOption())
     .addOption(variantOption())
     .addOption(generationOption('moment when the lists were computed (default: now)'))
     .option('--items', 'the files contain items, not lists')
-    .option('--rejects <file>', 'file for invalid lines (default: in .earshot/rejects)')
+    .option('--rejects <file>', 'new file for invalid lines (default: in .earshot/rejects)')
+    .option('--add', 'add lists to a generation that is loaded already; its users are not compared')
+    .option('--take-over', 'take the generation from a load whose process is gone')
     .option('--force', 'load even if that removes live lists')
+    .addOption(controlProfileOption())
     .addHelpText('after', examples)
-    .action(async (files: string[], _options: unknown, command: Command) => ingest(files, command.optsWithGlobals()));
+    .action(async (files: string[], _options: unknown, command: Command) => {
+      const isProfileGiven = command.getOptionValueSource('controlProfile') === 'cli';
+      const flags = command.optsWithGlobals<Flags>();
+      checkFlags(files, flags, isProfileGiven);
+      await ingest(files, flags);
+    });
+
+/** Throws a UsageError for options that would have no effect. */
+function checkFlags(files: readonly string[], flags: Flags, isProfileGiven: boolean): void {
+  const { surface, variant, generation, items, add, takeOver, force } = flags;
+  if (items && (surface !== undefined || variant !== undefined || generation !== undefined))
+    throw new UsageError('expected no --surface, --variant or --generation with --items: items have none');
+  if (items && (add || takeOver || force || isProfileGiven))
+    throw new UsageError(
+      'expected no --add, --take-over, --force or --control-profile with --items: they have no effect',
+    );
+  if (!items && (surface === undefined || variant === undefined))
+    throw new UsageError('expected --surface and --variant for lists, or --items for items');
+  if (add && generation === undefined)
+    throw new UsageError('expected --generation with --add: the loaded generation to add to');
+  if (takeOver && generation === undefined)
+    throw new UsageError('expected --generation with --take-over: the generation of the load that is gone');
+  if (files.filter((file) => file === STANDARD_INPUT).length > 1)
+    throw new UsageError('expected - once, got it twice: standard input has one end');
+}
 
 async function ingest(files: readonly string[], flags: Flags): Promise<void> {
-  await withConnection(flags, (bigtable) =>
-    flags.items ? ingestItems(bigtable, files, flags) : ingestLists(bigtable, files, flags),
+  const totalBytes = await measureFiles(files);
+  if (flags.rejects !== undefined) requireNewFile(flags.rejects, files);
+  await confirmWrite(flags);
+  await withControl(flags, (control) =>
+    flags.items
+      ? ingestItems(control.bigtable, files, totalBytes, flags)
+      : ingestLists(control, files, totalBytes, flags),
   );
 }
 
-async function ingestLists(bigtable: BigtableConnection, files: readonly string[], flags: Flags): Promise<void> {
-  const { surface, variant, generation = systemClock.now() } = flags;
-  if (surface === undefined || variant === undefined) {
-    throw new UsageError('expected --surface and --variant for lists, or --items for items');
-  }
+async function ingestLists(
+  control: ControlTable,
+  files: readonly string[],
+  totalBytes: number,
+  flags: Flags,
+): Promise<void> {
+  const { surface = '', variant = '', generation = systemClock.now(), add = false, takeOver = false, force } = flags;
   const load: Load = { surface, variant, generation };
-  const totalBytes = await measureFiles(files);
-  if (!flags.force) await requireHarmless(bigtable, load);
-  await recordLoad(bigtable, load, { state: 'loading', lists: 0, rejected: 0 });
+  const options = { by: `${author()}, process ${process.pid}`, add, takeOver, force: force ?? false };
+  await requireHarmless(control, load, options);
   const rejects = createRejectFile(flags.rejects, `${surface}.${variant}.${generation}`);
-  try {
-    await writeLists(bigtable, { files, totalBytes, rejects }, load);
-  } catch (error) {
-    const again = `to load it again, pass --generation ${formatGeneration(generation)}`;
-    throw new Error(`${(error as Error).message}; this load cannot go live; ${again}`, { cause: error });
-  }
+  await writeLists(control, { files, totalBytes, rejects }, load, options);
   finishRejects(rejects);
 }
 
@@ -89,54 +122,54 @@ interface Source {
 }
 
 async function writeLists(
-  bigtable: BigtableConnection,
+  control: ControlTable,
   { files, totalBytes, rejects }: Source,
   load: Load,
+  options: Parameters<typeof requireHarmless>[2],
 ): Promise<void> {
   const { surface, variant, generation } = load;
   const qualifier = makeListQualifier(surface, variant);
   const startedAtMs = systemClock.now();
   const column = { table: TABLES.recommendations, family: FAMILIES.lists, qualifier, timestampMs: generation };
-  const lists = await loadFiles({
-    files,
-    totalBytes,
-    parse: (text): ParsedLine => {
-      const { user, value } = parseListLine(text);
-      return { id: user, cell: { rowKey: makeRowKey(user), value } };
-    },
-    writer: createWriter(bigtable, column),
-    rejects,
-    progress: createProgress({ label: qualifier, output: process.stderr, clock: systemClock }),
-  });
-  requireSome(lists, 'list', rejects);
-  await recordLoad(bigtable, load, { state: 'loaded', lists, rejected: rejects.count() });
+  const claim = createLazyClaim(control, load, options);
+  const writer = createWriter(control.bigtable, { ...column, beforeFirst: claim.take });
   const moment = formatGeneration(generation);
+  let lists: number;
+  try {
+    lists = await loadFiles({
+      files,
+      totalBytes,
+      parse: (text): ParsedLine => {
+        const { user, value } = parseListLine(text);
+        return { id: user, cell: { rowKey: makeRowKey(user), value } };
+      },
+      writer,
+      requireHeld: claim.requireHeld,
+      rejects,
+      progress: createProgress({ label: qualifier, output: process.stderr, clock: systemClock }),
+    });
+    requireSome(lists, 'list', rejects);
+    await claim.finish({ lists, rejected: rejects.count() });
+  } catch (error) {
+    const { message } = error as Error;
+    const isPartial = await claim.abandon(writer.mayHaveWritten());
+    const again = `this load cannot go live; to load it again, pass --generation ${moment}`;
+    throw new Error(isPartial ? `${message}; ${again}` : message, { cause: error });
+  }
   report(`${qualifier} ${moment}: ${formatPlural(lists, 'list')}`, files, startedAtMs);
   process.stdout.write(
     `To make it live: earshot publish --surface ${surface} --variant ${variant} --generation ${moment}\n`,
   );
 }
 
-/** Throws an Error if the load would remove live lists. */
-async function requireHarmless(bigtable: BigtableConnection, load: Load): Promise<void> {
-  const { surface, variant, generation } = load;
-  const { manifest } = await readManifest(bigtable, APP_PROFILES.control, TIMEOUT_MS);
-  const reason = whyNotLoad({
-    generation,
-    loads: (await listLoads(bigtable, APP_PROFILES.control, load)).map((each) => each.generation),
-    live: manifest.surfaces[surface]?.variants.find(({ name }) => name === variant),
-    nowMs: systemClock.now(),
-  });
-  if (reason !== undefined) throw new Error(`${reason} (--force loads it anyway)`);
-}
-
-async function ingestItems(bigtable: BigtableConnection, files: readonly string[], flags: Flags): Promise<void> {
-  if (flags.surface !== undefined || flags.variant !== undefined || flags.generation !== undefined) {
-    throw new UsageError('expected no --surface, --variant or --generation with --items: items have none');
-  }
+async function ingestItems(
+  bigtable: BigtableConnection,
+  files: readonly string[],
+  totalBytes: number,
+  flags: Flags,
+): Promise<void> {
   const startedAtMs = systemClock.now();
   const rejects = createRejectFile(flags.rejects, `items.${startedAtMs}`);
-  const totalBytes = await measureFiles(files);
   const items = await loadFiles({
     files,
     totalBytes,
@@ -158,19 +191,17 @@ async function ingestItems(bigtable: BigtableConnection, files: readonly string[
   finishRejects(rejects);
 }
 
-type Column = Pick<BulkWriterOptions, 'table' | 'family' | 'qualifier' | 'timestampMs'>;
+type Column = Pick<BulkWriterOptions, 'table' | 'family' | 'qualifier' | 'timestampMs' | 'beforeFirst'>;
 
 const createWriter = (bigtable: BigtableConnection, column: Column) =>
   createBulkWriter(bigtable, { ...column, appProfile: APP_PROFILES.ingest, clock: systemClock, random: Math.random });
-
-const recordLoad = (bigtable: BigtableConnection, load: Load, receipt: LoadReceipt) =>
-  writeLoadReceipt(bigtable, APP_PROFILES.control, load, receipt, systemClock.now());
 
 const MAX_SHOWN_REJECTS = 10;
 
 function createRejectFile(path: string | undefined, name: string): Rejects {
   let shown = 0;
-  return createRejects(path ?? join(stateDirectory(), 'rejects', `${name}.ndjson`), ({ file, line, reason }) => {
+  const makePath = (suffix: string): string => join(stateDirectory(), 'rejects', `${name}${suffix}.ndjson`);
+  return createRejects(path ?? findNewFile(makePath), ({ file, line, reason }) => {
     if (++shown <= MAX_SHOWN_REJECTS) process.stderr.write(`${file}:${line}: ${reason}\n`);
   });
 }

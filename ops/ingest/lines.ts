@@ -1,8 +1,7 @@
-// The lines of a file, gzipped or not, as a stream. Memory is bounded by one chunk and the longest line.
+// The lines of a file or of standard input, gzipped or not, as a stream. Memory is bounded by one chunk and the longest
+// line.
 import { isUtf8 } from 'node:buffer';
-import { createReadStream } from 'node:fs';
-import { pipeline, type Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
+import { openInput } from './input.ts';
 
 export interface Line {
   /** 1 for the first. */
@@ -17,11 +16,10 @@ export const MAX_LINE_BYTES = 1024 * 1024;
 
 const NEWLINE = 0x0a;
 const SHOWN_BYTES = 1024;
-const CHUNK_BYTES = 256 * 1024;
 
 /**
  * Yields the non-blank lines of `path` in groups, without line ends. Calls `onBytes` with the number of bytes read.
- * Throws the error of reading or unzipping, also for a truncated file.
+ * Throws the error of reading or unzipping, also for a truncated file: it names the file and the offset.
  */
 export async function* readLines(path: string, onBytes: (bytes: number) => void): AsyncGenerator<Line[]> {
   let number = 0;
@@ -54,7 +52,7 @@ export async function* readLines(path: string, onBytes: (bytes: number) => void)
     rest = [Buffer.from(Buffer.concat(rest).subarray(0, SHOWN_BYTES))];
   }
 
-  for await (const chunk of openFile(path, onBytes)) {
+  for await (const chunk of openInput(path, onBytes)) {
     const lines: Line[] = [];
     let start = 0;
     for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, start)) {
@@ -69,12 +67,4 @@ export async function* readLines(path: string, onBytes: (bytes: number) => void)
     const last = takeLine(Buffer.alloc(0));
     if (last !== undefined) yield [last];
   }
-}
-
-function openFile(path: string, onBytes: (bytes: number) => void): Readable & AsyncIterable<Buffer> {
-  const file = createReadStream(path, { highWaterMark: CHUNK_BYTES });
-  file.on('data', (chunk) => onBytes(chunk.length));
-  if (!path.endsWith('.gz')) return file;
-  // `pipeline` forwards an error of the file to the reader of the unzipped stream.
-  return pipeline(file, createGunzip({ chunkSize: CHUNK_BYTES }), () => undefined);
 }

@@ -2,13 +2,14 @@
 import { access, constants, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { BulkWriter, CellWrite } from '../bigtable/bulk-writer.ts';
+import { nameInput, STANDARD_INPUT } from './input.ts';
 import { type Line, readLines } from './lines.ts';
 import type { Progress } from './progress.ts';
 import type { Rejects } from './rejects.ts';
 import { createSeenIds } from './seen-ids.ts';
 
 export interface ParsedLine {
-  /** Id of the line. A second line with the same id in one file is a reject. */
+  /** Id of the line. A second line with the same id in one load is a reject. */
   readonly id: string;
   readonly cell: CellWrite;
 }
@@ -20,11 +21,13 @@ export interface LoadOptions {
   /** Throws an Error with the reason of a reject. */
   readonly parse: (text: string) => ParsedLine;
   readonly writer: BulkWriter;
+  /** Throws an Error if the load must not go on. Called before each group of lines. */
+  readonly requireHeld?: () => void;
   readonly rejects: Rejects;
   readonly progress: Progress;
 }
 
-/** The total size of all files. Throws an Error if one cannot be read, before anything is written. */
+/** The total size of all files, 0 for standard input. Throws an Error if one cannot be read. */
 export async function measureFiles(files: readonly string[]): Promise<number> {
   let totalBytes = 0;
   for (const file of files) totalBytes += await readableSize(file);
@@ -33,19 +36,23 @@ export async function measureFiles(files: readonly string[]): Promise<number> {
 
 /**
  * The number of written cells. Throws an Error for an empty or truncated file, and when Bigtable refuses; earlier lines
- * are written then.
+ * may be written then. Of two lines with one id the first counts, in the order of the files.
  */
 export async function loadFiles(options: LoadOptions): Promise<number> {
-  const { files, totalBytes, parse, writer, rejects, progress } = options;
+  const { files, totalBytes, parse, writer, requireHeld = () => undefined, rejects, progress } = options;
+  const seen = createSeenIds();
+  const places = createPlaces();
   progress.start(totalBytes);
   let loaded = 0;
   try {
     for (const file of files) {
       const before = loaded + rejects.count();
-      loaded += await loadFile(file);
+      places.open(file);
+      await loadFile(file);
       if (loaded + rejects.count() === before)
-        throw new Error(`${file}: expected at least one line, got an empty file`);
+        throw new Error(`${nameInput(file)}: expected at least one line, got an empty file`);
     }
+    requireHeld();
     await writer.flush();
   } finally {
     progress.stop();
@@ -53,32 +60,24 @@ export async function loadFiles(options: LoadOptions): Promise<number> {
   }
   return loaded;
 
-  async function loadFile(file: string): Promise<number> {
-    const seen = createSeenIds();
-    let written = 0;
-    try {
-      for await (const lines of readLines(file, (bytes) => progress.addBytes(bytes))) {
-        for (const line of lines) {
-          const parsed = parseOrReason(line, seen);
-          if (typeof parsed === 'string') {
-            await rejects.add({ file: basename(file), line: line.number, reason: parsed, text: line.text });
-            continue;
-          }
-          const room = writer.write(parsed);
-          if (room !== undefined) await room;
-          written++;
+  async function loadFile(file: string): Promise<void> {
+    for await (const lines of readLines(file, (bytes) => progress.addBytes(bytes))) {
+      requireHeld();
+      for (const line of lines) {
+        const parsed = parseOrReason(line);
+        if (typeof parsed === 'string') {
+          await rejects.add({ file: shortName(file), line: line.number, reason: parsed, text: line.text });
+          continue;
         }
-        progress.setCounts(loaded + written, rejects.count());
+        const room = writer.write(parsed);
+        if (room !== undefined) await room;
+        loaded++;
       }
-    } catch (error) {
-      if (isZlibError(error))
-        throw new Error(`${file}: expected a whole gzip file, got ${error.message}`, { cause: error });
-      throw error;
+      progress.setCounts(loaded, rejects.count());
     }
-    return written;
   }
 
-  function parseOrReason(line: Line, seen: ReturnType<typeof createSeenIds>): CellWrite | string {
+  function parseOrReason(line: Line): CellWrite | string {
     if (line.broken !== undefined) return line.broken;
     let parsed: ParsedLine;
     try {
@@ -86,23 +85,46 @@ export async function loadFiles(options: LoadOptions): Promise<number> {
     } catch (error) {
       return (error as Error).message;
     }
-    const earlier = seen.add(parsed.id, line.number);
+    const earlier = seen.add(parsed.id, places.numberOf(line.number));
     return earlier === undefined
       ? parsed.cell
-      : `expected each id once in a file, got ${parsed.id} again after line ${earlier}`;
+      : `expected each id once in a load, got ${parsed.id} again after ${places.describe(earlier)}`;
   }
 }
 
+const shortName = (file: string): string => (file === STANDARD_INPUT ? nameInput(file) : basename(file));
+
+/** Numbers the lines of all files in one sequence. */
+function createPlaces() {
+  const opened: { readonly file: string; readonly before: number }[] = [];
+  let last = 0;
+  const before = (): number => opened.at(-1)?.before ?? 0;
+  return {
+    open: (file: string): void => void opened.push({ file, before: last }),
+    numberOf: (line: number): number => {
+      last = before() + line;
+      return last;
+    },
+    /** `line 7`, or with its file if that is another one. */
+    describe: (number: number): string => {
+      const place = opened.findLast((each) => each.before < number);
+      const line = `line ${number - (place?.before ?? 0)}`;
+      return place === undefined || place === opened.at(-1) ? line : `${line} of ${shortName(place.file)}`;
+    },
+  };
+}
+
 async function readableSize(file: string): Promise<number> {
+  if (file === STANDARD_INPUT) {
+    if (process.stdin.isTTY) throw new Error('expected lines in standard input, got a terminal: pipe a file to it');
+    return 0;
+  }
   try {
     await access(file, constants.R_OK);
     const stats = await stat(file);
-    if (!stats.isFile()) throw new Error('it is not a file');
+    if (!stats.isFile() && !stats.isFIFO()) throw new Error('it is not a file');
     return stats.size;
   } catch (error) {
     throw new Error(`expected ${file} to be a readable file: ${(error as Error).message}`, { cause: error });
   }
 }
-
-const isZlibError = (error: unknown): error is Error =>
-  error instanceof Error && String((error as { code?: unknown }).code ?? '').startsWith('Z_');

@@ -1,5 +1,6 @@
-// Parses one line of JSON with a schema. The error is one line.
+// Parses one line of I-JSON with a schema. The error is one line.
 import type { z } from 'zod';
+import { requireIJson } from './i-json.ts';
 
 /** Throws an Error like `items.3.score: expected number, got "x"`. */
 export function parseLine<T>(text: string, schema: z.ZodType<T>): T {
@@ -10,7 +11,10 @@ export function parseLine<T>(text: string, schema: z.ZodType<T>): T {
     throw new Error(`expected one JSON object, got ${excerpt(text)}`);
   }
   const result = schema.safeParse(value, { reportInput: true });
-  if (result.success) return result.data;
+  if (result.success) {
+    requireIJson(text);
+    return result.data;
+  }
   const [issue] = result.error.issues;
   if (issue === undefined) throw result.error;
   const place = issue.path.length === 0 ? '' : `${issue.path.join('.')}: `;

@@ -1,6 +1,9 @@
 // Keeps rejected lines with their reasons, so that they can be corrected and loaded. The first reject creates the file.
+// An existing file is never written to: it may be an input, or the rejects of an earlier load.
+import { lstatSync, statSync } from 'node:fs';
 import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { UsageError } from '../cli/usage-error.ts';
 
 export interface Reject {
   readonly file: string;
@@ -17,7 +20,7 @@ export interface Rejects {
   close(): Promise<void>;
 }
 
-/** Calls `onReject` for each reject. */
+/** Calls `onReject` for each reject. `path` names no file, or a device such as /dev/null. */
 export function createRejects(path: string, onReject: (reject: Reject) => void): Rejects {
   let file: FileHandle | undefined;
   let count = 0;
@@ -30,11 +33,11 @@ export function createRejects(path: string, onReject: (reject: Reject) => void):
       try {
         if (file === undefined) {
           await mkdir(dirname(path), { recursive: true });
-          file = await open(path, 'w');
+          file = await open(path, isDevice(path) ? 'w' : 'wx');
         }
         await file.write(`${JSON.stringify(reject)}\n`);
       } catch (error) {
-        throw new Error(`expected --rejects to be a writable file: ${(error as Error).message}`, {
+        throw new Error(`expected the file for rejects to be new and writable: ${(error as Error).message}`, {
           cause: error,
         });
       }
@@ -43,4 +46,35 @@ export function createRejects(path: string, onReject: (reject: Reject) => void):
       await file?.close();
     },
   };
+}
+
+/** Throws a UsageError if `path` exists. `inputs` are the files of the load. */
+export function requireNewFile(path: string, inputs: readonly string[]): void {
+  if (!exists(path) || isDevice(path)) return;
+  const input = inputs.find((each) => isSameFile(each, path));
+  if (input !== undefined)
+    throw new UsageError(`expected --rejects to be a new file, got ${path}, which is the input ${input}`);
+  throw new UsageError(`expected --rejects to be a new file, got ${path}, which exists`);
+}
+
+/** `makePath('')`, or with `-2`, `-3` and so on for the first file that does not exist. */
+export function findNewFile(makePath: (suffix: string) => string): string {
+  for (let n = 1; ; n++) {
+    const path = makePath(n === 1 ? '' : `-${n}`);
+    if (!exists(path)) return path;
+  }
+}
+
+/** Also for a symbolic link to nothing. */
+const exists = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+
+function isDevice(path: string): boolean {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  return stats !== undefined && (stats.isCharacterDevice() || stats.isFIFO());
+}
+
+/** The same by any name: relative, symbolic link or hard link. */
+function isSameFile(a: string, b: string): boolean {
+  const [first, second] = [statSync(a, { throwIfNoEntry: false }), statSync(b, { throwIfNoEntry: false })];
+  return first !== undefined && second !== undefined && first.dev === second.dev && first.ino === second.ino;
 }

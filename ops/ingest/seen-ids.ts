@@ -1,16 +1,17 @@
-// The ids of a file with their lines, to find duplicates in bounded memory: an open-addressing table of 64-bit hashes,
-// 12 bytes per slot. In the largest file two ids share a hash with a probability of 1 in 200 000.
+// The ids of a load with their lines, to find duplicates in bounded memory: an open-addressing table of 64-bit hashes,
+// 12 bytes per slot. In the largest load two ids share a hash with a probability of 1 in 3 600.
 import { murmur3 } from '../../shared/runtime/hash.ts';
 
 export interface SeenIds {
   /**
-   * Records `id` on `line`. Returns the line of an earlier occurrence, if any. Throws an Error if the table is full.
+   * Records `id` on `line`, from 1. Returns the line of an earlier occurrence, if any. Throws an Error if the table is
+   * full.
    */
   add(id: string, line: number): number | undefined;
 }
 
-/** 12.5 million ids need 200 MB. */
-export const MAX_IDS = Math.floor(2 ** 24 * 0.75);
+/** 12.5 million ids need 200 MB, 100 million 1.6 GB, and half as much again while the table grows. */
+export const MAX_IDS = Math.floor(2 ** 27 * 0.75);
 const INITIAL_SLOTS = 2 ** 12;
 const MAX_LOAD = 0.75;
 
@@ -30,8 +31,7 @@ export function createSeenIds(maxIds = MAX_IDS): SeenIds {
   return {
     add: (id, line) => {
       if (count >= slots.lines.length * MAX_LOAD) {
-        if (count >= maxIds)
-          throw new Error(`expected at most ${maxIds} lines in a file; split it: one load accepts many files`);
+        if (count >= maxIds) throw new Error(`expected at most ${maxIds} lines in a load; load the rest with --add`);
         grow();
       }
       const earlier = insert(slots, murmur3(id, 0x51ed270b), murmur3(id, 0x3c6ef372), line);

@@ -1,41 +1,71 @@
-// `earshot manifest show`: the live surfaces, variants and generations.
-import { Command } from 'commander';
-import { APP_PROFILES } from '../../origin/bigtable/app-profiles.ts';
-import { readManifest } from '../../origin/bigtable/manifest-row.ts';
-import { systemClock } from '../../shared/runtime/clock.ts';
-import { type ConnectionFlags, withConnection } from '../cli/settings.ts';
-import { describeSurface } from './describe-surface.ts';
-
-const TIMEOUT_MS = 10_000;
-
-interface Flags extends ConnectionFlags {
-  readonly json?: boolean;
-}
+// `earshot manifest`: what is live, what was live before, and the way back to it.
+import { Command, InvalidArgumentError } from 'commander';
+import { MAX_MANIFEST_VERSION } from '../../shared/domain/manifest.ts';
+import { controlProfileOption } from '../cli/control.ts';
+import { diff, history, show } from './read-versions.ts';
+import { restore } from './restore.ts';
 
 export const makeManifestCommand = (): Command =>
-  new Command('manifest').addCommand(
-    new Command('show')
-      .description('Shows the variants and generations of each surface, with their shares of the listeners.')
-      .option('--json', 'print the stored manifest')
-      .addHelpText('after', '\nExample:\n  $ earshot manifest show --json')
-      .action(async (_options: unknown, command: Command) => show(command.optsWithGlobals())),
-  );
+  new Command('manifest')
+    .addCommand(makeShow())
+    .addCommand(makeHistory())
+    .addCommand(makeDiff())
+    .addCommand(makeRestore());
 
-async function show(flags: Flags): Promise<void> {
-  const { manifest, cell } = await withConnection(flags, (bigtable) =>
-    readManifest(bigtable, APP_PROFILES.control, TIMEOUT_MS),
-  );
-  if (flags.json) {
-    process.stdout.write(`${JSON.stringify(manifest, null, 2)}\n`);
-    return;
-  }
-  if (cell === undefined) {
-    process.stdout.write('Nothing is published yet.\n');
-    return;
-  }
-  process.stdout.write(`version ${manifest.version}, written ${new Date(cell.writtenAtMs).toISOString()}\n`);
-  const nowMs = systemClock.now();
-  for (const [name, surface] of Object.entries(manifest.surfaces)) {
-    process.stdout.write(describeSurface(name, surface, nowMs));
-  }
+const makeShow = (): Command =>
+  new Command('show')
+    .description('Shows the variants and generations of each surface, with their shares of the listeners.')
+    .argument('[version]', 'a version that the table keeps (default: the live one)', parseVersion)
+    .option('--json', 'print the stored manifest')
+    .addOption(controlProfileOption())
+    .addHelpText('after', '\nExamples:\n  $ earshot manifest show --json\n  $ earshot manifest show 17')
+    .action(async (version: number | undefined, _options: unknown, command: Command) =>
+      show(version, command.optsWithGlobals()),
+    );
+
+const makeHistory = (): Command =>
+  new Command('history')
+    .description('Lists the versions that the table keeps, newest first, each with its command, author and reason.')
+    .option('--json', 'print JSON')
+    .addOption(controlProfileOption())
+    .addHelpText('after', '\nExample:\n  $ earshot manifest history')
+    .action(async (_options: unknown, command: Command) => history(command.optsWithGlobals()));
+
+const makeDiff = (): Command =>
+  new Command('diff')
+    .description('Shows the values that differ between two versions that the table keeps.')
+    .argument('<from>', 'a version', parseVersion)
+    .argument('<to>', 'another version', parseVersion)
+    .addOption(controlProfileOption())
+    .addHelpText('after', '\nExample:\n  $ earshot manifest diff 16 17')
+    .action(async (from: number, to: number, _options: unknown, command: Command) =>
+      diff(from, to, command.optsWithGlobals()),
+    );
+
+const restoreHelp = `
+The contents of the version become live as a new version, higher than every one that the table keeps or an
+origin serves: versions never go back. Users that were erased since stay erased. It also repairs a row that
+is broken, deleted or set back.
+
+Examples:
+  $ earshot manifest restore 16 --why "17 has the wrong weights" --dry-run
+  $ earshot manifest restore 16 --from saved.json --why "the row was deleted"`;
+
+const makeRestore = (): Command =>
+  new Command('restore')
+    .description('Makes the contents of an earlier version live again, as a new version.')
+    .argument('<version>', 'a version that the table keeps, or that an origin serves', parseVersion)
+    .requiredOption('--why <text>', 'the reason, for the history')
+    .option('--from <file>', 'take the version from this output of `earshot manifest show --json`')
+    .option('--force', 'restore even generations whose lists are missing')
+    .option('--dry-run', 'print the change without making it')
+    .addOption(controlProfileOption())
+    .addHelpText('after', restoreHelp)
+    .action(async (version: number, _options: unknown, command: Command) =>
+      restore(version, command.optsWithGlobals()),
+    );
+
+function parseVersion(text: string): number {
+  if (/^\d{1,10}$/.test(text) && Number(text) <= MAX_MANIFEST_VERSION) return Number(text);
+  throw new InvalidArgumentError(`expected a whole number from 0 to ${MAX_MANIFEST_VERSION}.`);
 }

@@ -3,6 +3,7 @@
 import { formatGeneration } from '../../shared/domain/generation.ts';
 import type { Variant } from '../../shared/domain/manifest.ts';
 import { rampFraction } from '../../shared/domain/rollout.ts';
+import { newestKept } from '../bigtable/kept-generations.ts';
 import { LIST_VERSIONS } from '../bigtable/tables.ts';
 
 export interface GenerationCheck {
@@ -34,10 +35,6 @@ export function whyNotLoad({ generation, loads, live, nowMs }: GenerationCheck):
   const unpublished = loads.filter((load) => load > lost).map(formatGeneration);
   return `generation ${moment} would push out ${formatGeneration(lost)}, which is live: Bigtable keeps the newest ${LIST_VERSIONS}; load one of ${unpublished.join(', ')} again instead, or publish one`;
 }
-
-/** The generations that Bigtable keeps, newest first. */
-export const newestKept = (generations: readonly number[]): number[] =>
-  [...new Set(generations)].sort((a, b) => b - a).slice(0, LIST_VERSIONS);
 
 const generationsOf = (live: Variant | undefined): number[] =>
   live === undefined ? [] : [live.current, ...(live.previous === undefined ? [] : [live.previous])];

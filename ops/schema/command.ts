@@ -1,8 +1,10 @@
 // `earshot schema apply`: creates or updates the tables and app profiles.
 import { Command } from 'commander';
 import { applySchema } from '../bigtable/schema.ts';
+import { makeRetries } from '../cli/control.ts';
 import { type ConnectionFlags, findLocalCloud, parseClusters, withConnection } from '../cli/settings.ts';
 import { UsageError } from '../cli/usage-error.ts';
+import { confirmWrite } from '../cli/write-target.ts';
 
 interface Flags extends ConnectionFlags {
   readonly clusters?: string;
@@ -30,8 +32,10 @@ export const makeSchemaCommand = (): Command =>
 async function apply(flags: Flags): Promise<void> {
   const clusters = resolveClusters(flags.clusters);
   const dryRun = flags.dryRun ?? false;
+  const retries = makeRetries();
+  await confirmWrite(flags);
   await withConnection(flags, (bigtable) =>
-    applySchema(bigtable, { clusters, dryRun }, ({ what, done, why }) => {
+    applySchema(bigtable, { clusters, dryRun, retries }, ({ what, done, why }) => {
       const would = dryRun && (done === 'created' || done === 'updated') ? 'would be ' : '';
       process.stdout.write(`${what}: ${would}${done}${why === undefined ? '' : `, ${why}`}\n`);
     }),

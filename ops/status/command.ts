@@ -1,6 +1,7 @@
 // `earshot status`: the regions as the edge of the local cloud sees them, the hit ratios of the tiers, and the origins.
 import { Command } from 'commander';
 import { systemClock } from '../../shared/runtime/clock.ts';
+import { refuseConnection } from '../cli/arguments.ts';
 import { requireLocalCloud } from '../cli/settings.ts';
 import { watch } from '../cli/watch.ts';
 import { describeStatus } from './describe-status.ts';
@@ -28,7 +29,10 @@ export const makeStatusCommand = (): Command =>
     .option('--from <code>', 'view of a caller near this data centre, for example NRT')
     .option('--json', 'print JSON; with --watch one line per second')
     .addHelpText('after', help)
-    .action(show);
+    .action(async (flags: Flags, command: Command) => {
+      refuseConnection(command);
+      await show(flags);
+    });
 
 async function show({ from, json, ...flags }: Flags): Promise<void> {
   const cloud = requireLocalCloud();

@@ -9,14 +9,18 @@ import type { PartStatus } from './part-status.ts';
 /** Several lines, each with a newline. */
 export function describeStatus({ edge, tiers, origins, parts }: CloudStatus): string {
   const figures = [
-    ['origin', 'ready', ...ORIGIN_COLUMNS.map(({ title }) => title)],
+    ['origin', 'ready', 'manifest', ...ORIGIN_COLUMNS.map(({ title }) => title)],
     ...origins.map(({ name, readiness, metrics }) => [
       name,
       readiness,
+      describeManifest(metrics),
       ...ORIGIN_COLUMNS.map(({ metric }) => formatMetric(metrics, metric)),
     ]),
   ];
+  const refused = origins.filter(({ metrics }) => (metrics.earshot_origin_manifest_failed_polls ?? 0) > 0);
+  const trouble = `manifest trouble at the origin in ${refused.map(({ name }) => name).join(', ')}: look at \`earshot manifest show\`\n`;
   return [
+    ...(refused.length === 0 ? [] : [trouble]),
     edge === undefined ? 'the worker is starting\n' : describeEdge(edge, tiers),
     formatTable(figures),
     formatTable([['part', 'state', 'process', 'restarts', 'latest end'], ...parts.map(describePart)]),
@@ -53,6 +57,14 @@ const ORIGIN_COLUMNS = [
 /** A counter with labels appears with its first event. An origin that did not answer has no counters. */
 const formatMetric = (metrics: OriginFigures['metrics'], name: string): string =>
   Object.keys(metrics).length === 0 ? '-' : formatCount(metrics[name] ?? 0);
+
+/** The served version, and whether the row gives no newer one. `earshot manifest show` tells the reason. */
+function describeManifest(metrics: OriginFigures['metrics']): string {
+  const version = metrics.earshot_origin_manifest_version;
+  if (version === undefined) return '-';
+  const failed = metrics.earshot_origin_manifest_failed_polls ?? 0;
+  return failed === 0 ? formatCount(version) : `${formatCount(version)}, row refused ${formatCount(failed)} times`;
+}
 
 function describeRegion(region: RegionStatus): string[] {
   const { name, state, roundTripMs, isMeasured, p95Ms, attempts, failures, ejections, ejectedForMs } = region;

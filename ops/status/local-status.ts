@@ -21,8 +21,8 @@ export interface CloudStatus {
 }
 
 /**
- * The view of a caller at the data centre `from`. Throws an Error if the launcher or a started worker does not answer. An origin that does
- * not answer has the reason in its place.
+ * The view of a caller at the data centre `from`. Throws an Error if the launcher or a started worker does not answer.
+ * An origin that does not answer has the reason in its place.
  */
 export async function readLocalStatus(cloud: LocalCloud, from: string | undefined): Promise<CloudStatus> {
   const { parts } = await fetchJson(partsSchema, 'the launcher', `${cloud.controlUrl}/parts`);

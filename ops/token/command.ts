@@ -3,7 +3,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { isScope, LISTENER_AUDIENCE, MIN_SECRET_BYTES, SCOPES } from '../../shared/domain/identity.ts';
 import { ID_GRAMMAR, PUBLIC_ID_PATTERN } from '../../shared/domain/ids.ts';
-import { parseDuration } from '../cli/arguments.ts';
+import { parseDuration, refuseConnection } from '../cli/arguments.ts';
 import { findLocalCloud } from '../cli/settings.ts';
 import { UsageError } from '../cli/usage-error.ts';
 import { DEFAULT_LIFETIME_MS, mintToken, type TokenClaims } from './mint-token.ts';
@@ -22,7 +22,8 @@ export const makeTokenCommand = (): Command =>
       'after',
       `\nScopes:\n${scopeHelp}\n\nExample:\n  $ curl -H "Authorization: Bearer $(npx earshot token --user lastfm:2)" http://127.0.0.1:8787/v1/me/recommendations/home`,
     )
-    .action(async (flags: TokenClaims) => {
+    .action(async (flags: TokenClaims, command: Command) => {
+      refuseConnection(command);
       process.stdout.write(`${await mintToken(flags, findSecret())}\n`);
     });
 

@@ -15,6 +15,8 @@ export interface PolledManifest {
 export interface ManifestPoller {
   /** The newest version that was read; undefined before the first successful poll. */
   latest(): PolledManifest | undefined;
+  /** Polls in a row that brought no manifest: the row cannot be read, is invalid, or has an older version. */
+  failedPolls(): number;
   /** Reads the row now, then every `intervalMs` until `stop`. Resolves after the first attempt, also if it fails. */
   start(): Promise<void>;
   stop(): void;
@@ -33,6 +35,7 @@ export function createManifestPoller(options: ManifestPollerOptions): ManifestPo
   const { read, intervalMs, clock, counters, onError } = options;
   let latest: PolledManifest | undefined;
   let cancelNext: (() => void) | undefined;
+  let failedPolls = 0;
   let stopped = false;
 
   async function poll(): Promise<void> {
@@ -44,7 +47,9 @@ export function createManifestPoller(options: ManifestPollerOptions): ManifestPo
           `expected the manifest's version to be at least ${latest.manifest.version}, got ${manifest.version}`,
         );
       latest = { manifest, json, etag: `"${hash('sha256', json, 'base64url').slice(0, ETAG_CHARS)}"` };
+      failedPolls = 0;
     } catch (error) {
+      failedPolls++;
       counters.add('origin_manifest_failures_total');
       onError(error);
     }
@@ -53,6 +58,7 @@ export function createManifestPoller(options: ManifestPollerOptions): ManifestPo
 
   return {
     latest: () => latest,
+    failedPolls: () => failedPolls,
     start: poll,
     stop: () => {
       stopped = true;

@@ -24,6 +24,10 @@ export interface MetricsState {
   readonly flights: number;
   /** Whether the cluster of this region is read. */
   readonly isLocalClusterUp: boolean;
+  /** Version of the manifest that the process serves; 0 without one. */
+  readonly manifestVersion: number;
+  /** Polls of the manifest row in a row that brought no manifest. */
+  readonly manifestFailedPolls: number;
   readonly caches: Readonly<Record<CacheName, { readonly bytes: number; readonly entries: number }>>;
 }
 
@@ -173,6 +177,12 @@ function registerGauges(registry: Registry, state: () => MetricsState): void {
   gauge('origin_flights', 'loads in flight that requests may join', () => state().flights);
   gauge('origin_local_cluster_up', '1 if the process reads the cluster of its region, 0 if it has ejected it', () =>
     Number(state().isLocalClusterUp),
+  );
+  gauge('origin_manifest_version', 'version of the served manifest, 0 without one', () => state().manifestVersion);
+  gauge(
+    'origin_manifest_failed_polls',
+    'polls of the manifest row in a row that failed, or found an invalid or older manifest',
+    () => state().manifestFailedPolls,
   );
   const cacheGauge = (name: string, help: string, unit: 'bytes' | 'entries'): void =>
     register(name, help, ['cache'], (each) => {

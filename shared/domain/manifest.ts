@@ -2,12 +2,25 @@
 // It is the one mutable document, replaced by compare-and-set. Parsing keeps unknown fields: a newer `earshot` may
 // write them.
 import { z } from 'zod';
+import { encodeUtf8 } from '../runtime/bytes.ts';
 import { describeIssues } from './describe-issues.ts';
 import { isGeneration } from './generation.ts';
 import { NAME_GRAMMAR, NAME_PATTERN } from './ids.ts';
 
 /** Weights are basis points. */
 export const FULL_WEIGHT = 10_000;
+/**
+ * Maximum size in bytes. Every isolate parses the manifest, and Bigtable keeps 200 versions of it in one row.
+ * Default: 256 KiB.
+ */
+export const MAX_MANIFEST_BYTES = 262_144;
+/**
+ * Versions grow by 1. A number beyond this bound was not written by `earshot`: a reader that accepted it would ignore
+ * every later version.
+ */
+export const MAX_MANIFEST_VERSION = 1_000_000_000;
+/** Maximum number of variants of a surface. */
+export const MAX_VARIANTS = 32;
 /** Six hours. A list under a generation is immutable, so this only bounds how long an unused one stays cached. */
 export const DEFAULT_LIST_TTL_SECONDS = 21_600;
 
@@ -33,13 +46,13 @@ const surface = z.looseObject({
   variants: z
     .array(variant)
     .min(1)
-    .max(32)
+    .max(MAX_VARIANTS)
     .refine((all) => new Set(all.map((v) => v.name)).size === all.length, 'expected variant names to differ')
     .refine((all) => all.some((v) => v.weight > 0), 'expected at least one variant with a weight above 0'),
 });
 
 export const manifestSchema = z.looseObject({
-  version: z.int().nonnegative(),
+  version: z.int().nonnegative().max(MAX_MANIFEST_VERSION, `expected a version of at most ${MAX_MANIFEST_VERSION}`),
   surfaces: z.record(name, surface),
   erasures: z.array(z.looseObject({ userHash: z.string().regex(/^[0-9a-f]{16}$/), atMs: moment })),
 });
@@ -53,6 +66,7 @@ export const EMPTY_MANIFEST: Manifest = { version: 0, surfaces: {}, erasures: []
 
 /** Parses a stored manifest. Throws an Error that names each wrong field, the expected form and the received value. */
 export function parseManifest(json: string): Manifest {
+  requireManifestSize(json);
   let value: unknown;
   try {
     value = JSON.parse(json);
@@ -62,4 +76,12 @@ export function parseManifest(json: string): Manifest {
   const result = manifestSchema.safeParse(value);
   if (!result.success) throw new Error(`the manifest is not valid: ${describeIssues(result.error)}`);
   return result.data;
+}
+
+/** Throws an Error for a manifest of more than MAX_MANIFEST_BYTES. */
+export function requireManifestSize(json: string): void {
+  // Most bytes are ASCII, so the number of characters decides without a copy in almost all cases.
+  const bytes = json.length > MAX_MANIFEST_BYTES / 4 ? encodeUtf8(json).length : json.length;
+  if (bytes > MAX_MANIFEST_BYTES)
+    throw new Error(`expected the manifest to have at most ${MAX_MANIFEST_BYTES} bytes, got ${bytes}`);
 }

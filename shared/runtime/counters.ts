@@ -30,6 +30,8 @@ export const COUNTERS = {
   edge_probes_total: 'probes of an ejected region',
   edge_manifest_fetches_total: 'manifest requests of the worker to an origin',
   edge_manifest_failures_total: 'manifest refreshes that every origin failed',
+  edge_manifests_refused_total: 'manifests of origins or of the data centre that were not valid, or too large',
+  edge_manifests_behind_total: 'manifest refreshes in which every origin that answered had an older version',
   edge_previous_total: 'answers with a cached list of the previous generation as the fallback',
   edge_popular_total: 'answers with the popular list as the fallback',
   edge_rejected_tokens_total: 'requests refused because of their token',

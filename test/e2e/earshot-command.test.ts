@@ -1,137 +1,62 @@
 // The `earshot` command, each call in its own process: its effects, and that a failed call reports one reason and
 // leaves the live generations unchanged. Long, because it covers every invalid use of the commands on one shared
 // Bigtable.
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { existsSync, linkSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { jwtVerify } from 'jose';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { createManualClock } from '../../bench/support/manual-clock.ts';
 import type { EmbeddedBigtable } from '../../dev/bigtable/embedded-bigtable.ts';
-import { type BigtableOptions, startBigtable } from '../../dev/bigtable/server.ts';
-import { listLoads, writeLoadReceipt } from '../../ops/bigtable/load-receipt.ts';
-import { applySchema } from '../../ops/bigtable/schema.ts';
-import { type BigtableAddress, connectBigtable } from '../../origin/bigtable/connection.ts';
-import { readManifest, replaceManifest } from '../../origin/bigtable/manifest-row.ts';
-import { createRecommendationTable } from '../../origin/bigtable/recommendation-table.ts';
 import { formatGeneration } from '../../shared/domain/generation.ts';
-import { CLUSTERS, MONDAY, manifestOf, REGIONS, TIMEOUT_MS, TUESDAY, WEDNESDAY } from '../contracts/origin/instance.ts';
-import { type CommandResult, runNode, spawnNode } from '../support/local-cloud.ts';
+import {
+  CLUSTERS,
+  MONDAY,
+  manifestOf,
+  REGIONS,
+  recordLoad,
+  TIMEOUT_MS,
+  TUESDAY,
+  WEDNESDAY,
+} from '../contracts/origin/instance.ts';
+import { runNode, spawnNode } from '../support/local-cloud.ts';
 import { eventually } from '../support/waiting.ts';
 import usage from './earshot-usage.json' with { type: 'json' };
+import {
+  COMMAND,
+  createCommandInstances,
+  home,
+  itemsOf,
+  line,
+  lines,
+  messageOf,
+  readLists as read,
+} from './support/command-instances.ts';
 
 const TOKEN_SECRET = 'listener-secret-for-tests-only-0123456789';
-const COMMAND = 'ops/earshot.mjs';
 const clusters = Object.entries(CLUSTERS)
   .map((pair) => pair.join('='))
   .join(',');
-const home = (variant = 'control') => ['--surface', 'home', '--variant', variant];
 
-let root: string;
+const { root, startServer, ...instances } = createCommandInstances();
+const makeEmptyInstance = (server = shared) => instances.makeEmptyInstance(server);
+const makeInstance = (server = shared) => instances.makeInstance(server);
+const makeLiveInstance = (server = shared) => instances.makeLiveInstance(server);
 let shared: EmbeddedBigtable;
-const closers: (() => Promise<unknown>)[] = [];
 
 beforeAll(async () => {
-  root = mkdtempSync(join(tmpdir(), 'earshot-command-'));
   shared = await startServer();
 });
-afterAll(async () => {
-  for (const close of closers.reverse()) await close();
-  rmSync(root, { recursive: true, force: true });
-});
-
-async function startServer(options: BigtableOptions = {}): Promise<EmbeddedBigtable> {
-  const server = await startBigtable(options);
-  closers.push(() => server.close());
-  return server;
-}
-
-let instances = 0;
-
-/** A new instance, and the command configured for it in an empty directory. */
-function makeEmptyInstance(server = shared) {
-  const instance = `recs-${++instances}`;
-  const directory = join(root, instance);
-  mkdirSync(directory);
-  const address: BigtableAddress = { project: 'e2e', instance, emulatorHost: server.endpoint };
-  const bigtable = connectBigtable(address);
-  closers.push(() => bigtable.close());
-  const env = {
-    EARSHOT_PROJECT: 'e2e',
-    EARSHOT_INSTANCE: instance,
-    BIGTABLE_EMULATOR_HOST: server.endpoint,
-    EARSHOT_STATE_DIR: join(directory, 'state'),
-    // Compile cache: the same modules are loaded a hundred times, and a call then takes a quarter less time.
-    NODE_COMPILE_CACHE: join(root, 'compiled'),
-  };
-  return {
-    address,
-    bigtable,
-    directory,
-    env,
-    earshot: (...args: string[]) => runNode([COMMAND, ...args], env),
-    /** The path of a new file. */
-    file: (name: string, content: string | Buffer) => {
-      writeFileSync(join(directory, name), content);
-      return join(directory, name);
-    },
-    /** The manifest with the bytes and timestamp of its cell: equal results prove that no write happened. */
-    live: () => readManifest(bigtable, 'control', TIMEOUT_MS),
-    receipt: async (generation: number) => {
-      const loads = await listLoads(bigtable, 'control', { surface: 'home', variant: 'control' });
-      return loads.find((load) => load.generation === generation);
-    },
-  };
-}
-
-async function makeInstance(server = shared) {
-  const instance = makeEmptyInstance(server);
-  await applySchema(instance.bigtable, { clusters: CLUSTERS, dryRun: false }, () => undefined);
-  return instance;
-}
-
-/** A setting with Monday's home/control loaded and live. */
-async function makeLiveInstance(server = shared) {
-  const instance = await makeInstance(server);
-  const { bigtable, live } = instance;
-  const load = { surface: 'home', variant: 'control', generation: MONDAY };
-  await writeLoadReceipt(bigtable, 'control', load, { state: 'loaded', lists: 1, rejected: 0 }, MONDAY);
-  await replaceManifest(bigtable, 'control', {
-    read: await live(),
-    next: manifestOf(1),
-    nowMs: MONDAY,
-    timeoutMs: TIMEOUT_MS,
-  });
-  return instance;
-}
-
-const itemsOf = (user: string) => `{"id":"artist:1","score":1.0},{"id":"for:${user}","score":0.5}`;
-const line = (user: string) => `{"user":"${user}","items":[${itemsOf(user)}]}`;
-const lines = (from: number, count: number) =>
-  Array.from({ length: count }, (_, i) => `${line(`u:${from + i}`)}\n`).join('');
-
-/** The users' lists of home/control in a region, as text; the result's kind instead of a missing list. */
-async function read(address: BigtableAddress, generation: number, users: readonly string[], region = 'us') {
-  const keys = users.map((user) => ({ surface: 'home', variant: 'control', generation, user }));
-  const table = createRecommendationTable({ address, appProfile: `serve-${region}`, onError: () => undefined });
-  await table.warm();
-  const results = await table.readLists(keys, TIMEOUT_MS).finally(() => table.close());
-  return results.map((result) => (result.kind === 'list' ? Buffer.from(result.bytes).toString() : result.kind));
-}
-
-/** The only message of a failed call. A usage error also points to the help. */
-function messageOf({ code, stderr }: CommandResult): { code: number; message: string } {
-  const messages = stderr.split('\n').filter((each) => /^(earshot|error): /.test(each));
-  expect(messages, stderr).toHaveLength(1);
-  expect(stderr).not.toMatch(/^ +at .*:\d+/m);
-  return { code, message: messages[0] ?? '' };
-}
 
 /** Commands with different first calls to Bigtable; FILE is a file with one line. */
 const asking: readonly [what: string, args: readonly string[]][] = [
   ['manifest show', ['manifest', 'show']],
-  ['publish', ['publish', ...home()]],
+  ['publish', ['publish', ...home(), '--generation', String(MONDAY)]],
+  ['weight', ['weight', 'home', 'control=1']],
+  ['variant remove', ['variant', 'remove', 'home/knn']],
+  ['surface remove', ['surface', 'remove', 'home']],
+  ['manifest history', ['manifest', 'history']],
+  ['manifest restore', ['manifest', 'restore', '1', '--why', 'test']],
   ['schema apply', ['schema', 'apply', '--clusters', 'asia=asia']],
   ['ingest', ['ingest', 'FILE', ...home()]],
   ['ingest of items', ['ingest', 'FILE', '--items']],
@@ -140,7 +65,8 @@ const asking: readonly [what: string, args: readonly string[]][] = [
 describe.concurrent('a Bigtable that cannot be reached', () => {
   const run = (args: readonly string[], bigtable: Readonly<Record<string, string>>) => {
     const { env, file } = makeEmptyInstance();
-    const { BIGTABLE_EMULATOR_HOST, ...rest } = env;
+    const { BIGTABLE_EMULATOR_HOST, ...more } = env;
+    const rest = { ...more, EARSHOT_RETRY_MS: '0' };
     const path = file('lists.ndjson', '{"id":"artist:1"}\n');
     return runNode([COMMAND, ...args.map((arg) => (arg === 'FILE' ? path : arg))], { ...rest, ...bigtable });
   };
@@ -181,8 +107,8 @@ describe.concurrent('a day of ops', () => {
         .trim()
         .split('\n')
         .map((each) => each.split(': ')[1]);
-    expect(await outcomes()).toEqual([...Array(9).fill('created'), 'updated']);
-    expect(await outcomes()).toEqual(Array(10).fill('unchanged'));
+    expect(await outcomes()).toEqual([...Array(12).fill('created'), 'updated']);
+    expect(await outcomes()).toEqual(Array(13).fill('unchanged'));
   });
 
   test('lists are loaded from plain and gzipped files, made live, moved on over a ramp, and shown', async () => {
@@ -218,7 +144,8 @@ describe.concurrent('a day of ops', () => {
     expect(await live()).toEqual(after);
 
     await earshot('ingest', file('d.ndjson', lines(1, 1)), ...home(), '--generation', String(TUESDAY));
-    expect(await earshot('publish', ...home(), '--ramp', '10m')).toMatchObject({ code: 0 });
+    const tuesday = [...home(), '--generation', String(TUESDAY)];
+    expect(await earshot('publish', ...tuesday, '--ramp', '10m')).toMatchObject({ code: 0 });
     const { manifest, cell } = await live();
     expect(manifest.surfaces.home?.variants).toEqual([
       {
@@ -232,7 +159,7 @@ describe.concurrent('a day of ops', () => {
     const show = await earshot('manifest', 'show', '--json');
     expect([show.code, JSON.parse(show.stdout)]).toEqual([0, manifest]);
     expect((await earshot('manifest', 'show')).stdout).toMatch(
-      /^version 2, written .*Z\nhome, salt home-1, .*\n {2}control {2}100\.0 % {2}2024-.*\(before: 2024-.*, flip \d+ % done\)\n$/,
+      /^version 2, written .*Z: publish home\/control 2024-.*Z by .*@.*\nhome, salt home-1, .*\n {2}control {2}100\.0 % {2}2024-.*\(before: 2024-.*, flip \d+ % done\)\n$/,
     );
   });
 
@@ -240,11 +167,11 @@ describe.concurrent('a day of ops', () => {
     const { bigtable, earshot, live } = await makeLiveInstance();
     for (const variant of ['knn', 'als']) {
       const load = { surface: 'home', variant, generation: MONDAY };
-      await writeLoadReceipt(bigtable, 'control', load, { state: 'loaded', lists: 1, rejected: 0 }, MONDAY);
+      await recordLoad(bigtable, load, { state: 'loaded', lists: 1, rejected: 0 });
     }
     const results = await Promise.all([
-      earshot('publish', ...home('knn'), '--weight', '1000'),
-      earshot('publish', ...home('als'), '--weight', '500'),
+      earshot('publish', ...home('knn'), '--generation', String(MONDAY), '--weight', '1000'),
+      earshot('publish', ...home('als'), '--generation', String(MONDAY), '--weight', '500'),
     ]);
     expect(results.map(({ code }) => code)).toEqual([0, 0]);
     const { version, surfaces } = (await live()).manifest;
@@ -378,8 +305,8 @@ describe.concurrent('a load with a fault in it', () => {
     ).toEqual(
       bad.map((text, i) => ({ file: 'mixed.ndjson', line: i + 2, reason: expect.stringMatching(/expected/), text })),
     );
-    expect(result.stderr).toContain('mixed.ndjson:5: expected each id once in a file, got u:1 again after line 1');
-    expect(await receipt(TUESDAY)).toEqual({ generation: TUESDAY, state: 'loaded', lists: 2, rejected: 4 });
+    expect(result.stderr).toContain('mixed.ndjson:5: expected each id once in a load, got u:1 again after line 1');
+    expect(await receipt(TUESDAY)).toMatchObject({ state: 'loaded', lists: 2, rejected: 4 });
     expect((await read(address, TUESDAY, ['u:1', 'u:2', 'u:3', 'u:9'])).map((text) => text.length > 6)).toEqual([
       true,
       false,
@@ -393,14 +320,23 @@ describe.concurrent('a load with a fault in it', () => {
     });
   });
 
-  test('accepts the same user in two files', async () => {
-    const { earshot, file, receipt } = await makeInstance();
-    const files = [file('a.ndjson', lines(1, 2)), file('b.ndjson', lines(2, 2))];
-    expect(await earshot('ingest', ...files, ...home(), ...tuesday)).toMatchObject({ code: 0, stderr: '' });
-    expect(await receipt(TUESDAY)).toEqual({ generation: TUESDAY, state: 'loaded', lists: 4, rejected: 0 });
+  test('keeps the first list of a user that stands in two files, and names both places of the second', async () => {
+    const { address, earshot, file, receipt } = await makeInstance();
+    const other = `${line('u:1')}\n${line('u:2').replace('artist:1', 'artist:2')}\n${line('u:3')}\n`;
+    const files = [file('a.ndjson', lines(1, 2)), file('b.ndjson.gz', gzipSync(other))];
+    const result = await earshot('ingest', ...files, ...home(), ...tuesday);
+    expect(messageOf(result)).toEqual({ code: 1, message: expect.stringMatching(/2 lines not loaded/) });
+    expect(result.stderr).toContain(
+      'b.ndjson.gz:1: expected each id once in a load, got u:1 again after line 1 of a.ndjson',
+    );
+    expect(result.stderr).toContain(
+      'b.ndjson.gz:2: expected each id once in a load, got u:2 again after line 2 of a.ndjson',
+    );
+    expect(await receipt(TUESDAY)).toMatchObject({ state: 'loaded', lists: 3, rejected: 2 });
+    expect(await read(address, TUESDAY, ['u:2'])).toEqual([expect.stringContaining('artist:1')]);
   });
 
-  const gzipped = gzipSync(lines(1, 5000));
+  const gzipped = gzipSync(lines(1, 500));
   test.each<[what: string, name: string, content: string | Buffer, message: RegExp]>([
     ['an empty file', 'empty.ndjson', '', /empty\.ndjson: expected at least one line, got an empty file/],
     ['a file of blank lines', 'blank.ndjson', '\n \n', /blank\.ndjson: expected at least one line/],
@@ -410,22 +346,37 @@ describe.concurrent('a load with a fault in it', () => {
       gzipped.subarray(0, gzipped.length - 20),
       /cut\.gz: expected a whole gzip file, got unex/,
     ],
-    [
-      'a gzip that is none',
-      'plain.gz',
-      lines(1, 1),
-      /plain\.gz: expected a whole gzip file, got incorrect header check/,
-    ],
+    ['a Parquet file', 'lists.parquet', 'PAR1\u0015\u0004', /lists\.parquet: expected lines of JSON, .* got Parquet/],
     ['all lines bad', 'bad.ndjson', 'x\ny\n', /expected at least one valid list/],
-  ])('with %s ends with exit code 1 and stays unfinished', async (_what, name, content, message) => {
+  ])(
+    'with %s ends with exit code 1 and leaves nothing, because it wrote nothing',
+    async (_what, name, content, message) => {
+      const { earshot, file, live, receipt } = await makeLiveInstance();
+      const before = await live();
+      const files = [...(name === 'bad.ndjson' ? [] : [file('good.ndjson', lines(1, 3))]), file(name, content)];
+      expect(messageOf(await earshot('ingest', ...files, ...home(), ...tuesday))).toEqual({
+        code: 1,
+        message: expect.stringMatching(message),
+      });
+      expect(await receipt(TUESDAY)).toBeUndefined();
+      expect(await live()).toEqual(before);
+    },
+  );
+
+  test('that breaks off after its first lists stays unfinished, and the same generation can be loaded at once', async () => {
     const { earshot, file, live, receipt } = await makeLiveInstance();
     const before = await live();
-    const files = [...(name === 'bad.ndjson' ? [] : [file('good.ndjson', lines(1, 3))]), file(name, content)];
-    expect(messageOf(await earshot('ingest', ...files, ...home(), ...tuesday))).toEqual({
+    const whole = gzipSync(lines(1, 5000));
+    const cut = await earshot('ingest', file('cut.gz', whole.subarray(0, whole.length - 20)), ...home(), ...tuesday);
+    expect(messageOf(cut)).toEqual({
       code: 1,
-      message: expect.stringMatching(message),
+      message: expect.stringMatching(
+        /unexpected end of file .*; this load cannot go live; to load it again, pass --generation/,
+      ),
     });
     expect(await receipt(TUESDAY)).toMatchObject({ state: 'loading' });
+    expect(await earshot('ingest', file('whole.gz', whole), ...home(), ...tuesday)).toMatchObject({ code: 0 });
+    expect(await receipt(TUESDAY)).toMatchObject({ state: 'loaded', lists: 5000 });
     expect(await live()).toEqual(before);
   });
 
@@ -435,7 +386,7 @@ describe.concurrent('a load with a fault in it', () => {
   ])('does not start if a file is %s: earlier loads can still be published', async (_what, name) => {
     const { address, bigtable, directory, earshot, file, live, receipt } = await makeLiveInstance();
     const load = { surface: 'home', variant: 'control', generation: TUESDAY };
-    await writeLoadReceipt(bigtable, 'control', load, { state: 'loaded', lists: 1, rejected: 0 }, TUESDAY);
+    await recordLoad(bigtable, load, { state: 'loaded', lists: 1, rejected: 0 });
     const before = await live();
     const files = [file('good.ndjson', lines(1, 3)), join(directory, name)];
     const result = await earshot('ingest', ...files, ...home(), ...tuesday);
@@ -446,18 +397,138 @@ describe.concurrent('a load with a fault in it', () => {
     expect(await earshot('publish', ...home(), ...tuesday)).toMatchObject({ code: 0, stderr: '' });
   });
 
+  test.each([['in the future', '2199-01-01T00:00:00Z', /is in the future/]])(
+    'is not begun for a generation %s, unless it is forced',
+    async (_what, generation, message) => {
+      const { address, earshot, file, live, receipt } = await makeLiveInstance();
+      const before = await live();
+      const load = ['ingest', file('lists.ndjson', lines(1, 1)), ...home(), '--generation', generation];
+      expect(messageOf(await earshot(...load))).toEqual({ code: 1, message: expect.stringMatching(message) });
+      expect(await receipt(MONDAY)).toMatchObject({ lists: 1 });
+      expect(await read(address, WEDNESDAY, ['u:1'])).toEqual(['absent']);
+      expect(await live()).toEqual(before);
+      expect(await earshot(...load, '--force')).toMatchObject({ code: 0, stderr: '' });
+    },
+  );
+});
+
+describe.concurrent('the file of rejects', () => {
+  const bad = `${line('u:1')}\nbad\n`;
+
+  test('is never an input, by whatever name, and never an existing file', async () => {
+    const { directory, earshot, file, receipt } = await makeInstance();
+    const path = file('lists.ndjson', bad);
+    const other = file('other.txt', 'mine');
+    const [hard, symbolic, dangling] = ['hard', 'symbolic', 'dangling'].map((name) => join(directory, name));
+    linkSync(path, hard ?? '');
+    symlinkSync(path, symbolic ?? '');
+    symlinkSync(join(directory, 'nothing'), dangling ?? '');
+    for (const [rejects = '', reason] of [
+      [path, 'which is the input'],
+      [relative(process.cwd(), path), 'which is the input'],
+      [hard, 'which is the input'],
+      [symbolic, 'which is the input'],
+      [dangling, 'which exists'],
+      [other, 'which exists'],
+      [directory, 'which exists'],
+    ]) {
+      const result = await earshot('ingest', path, ...home(), '--generation', String(MONDAY), '--rejects', rejects);
+      expect(messageOf(result)).toEqual({ code: 2, message: expect.stringContaining(`got ${rejects}, ${reason}`) });
+    }
+    expect([readFileSync(path, 'utf8'), readFileSync(other, 'utf8')]).toEqual([bad, 'mine']);
+    expect(existsSync(join(directory, 'nothing'))).toBe(false);
+    expect(await receipt(MONDAY)).toBeUndefined();
+    const toNull = await earshot('ingest', path, ...home(), '--generation', String(MONDAY), '--rejects', '/dev/null');
+    expect(messageOf(toNull).message).toContain('1 line not loaded');
+  });
+
+  test('of a second run has a name of its own', async () => {
+    const { directory, earshot, file } = await makeInstance();
+    const load = [...home(), '--generation', String(MONDAY)];
+    await earshot('ingest', file('a.ndjson', bad), ...load);
+    const second = await earshot('ingest', file('b.ndjson', 'worse\n'), ...load, '--add');
+    expect(messageOf(second).message).toContain(`home.control.${MONDAY}-2.ndjson`);
+    const rejects = join(directory, 'state', 'rejects');
+    expect(readdirSync(rejects).sort()).toEqual([`home.control.${MONDAY}-2.ndjson`, `home.control.${MONDAY}.ndjson`]);
+    expect(JSON.parse(readFileSync(join(rejects, `home.control.${MONDAY}.ndjson`), 'utf8'))).toMatchObject({
+      text: 'bad',
+    });
+  });
+});
+
+describe.concurrent('standard input', () => {
   test.each([
-    ['in the future', '2199-01-01T00:00:00Z', /is in the future/],
-    ['of lists that are live', String(MONDAY), /is live or was before, and lists under a generation never change/],
-  ])('is not begun for a generation %s, unless it is forced', async (_what, generation, message) => {
-    const { address, earshot, file, live, receipt } = await makeLiveInstance();
-    const before = await live();
-    const load = ['ingest', file('lists.ndjson', lines(1, 1)), ...home(), '--generation', generation];
-    expect(messageOf(await earshot(...load))).toEqual({ code: 1, message: expect.stringMatching(message) });
-    expect(await receipt(MONDAY)).toMatchObject({ lists: 1 });
-    expect(await read(address, WEDNESDAY, ['u:1'])).toEqual(['absent']);
-    expect(await live()).toEqual(before);
-    expect(await earshot(...load, '--force')).toMatchObject({ code: 0, stderr: '' });
+    ['plain', Buffer.from(lines(1, 3))],
+    [
+      'gzipped, with zero bytes between its members',
+      Buffer.concat([gzipSync(lines(1, 1)), Buffer.alloc(9), gzipSync(lines(2, 2))]),
+    ],
+  ])('is loaded as -, %s', async (_what, content) => {
+    const { env, receipt } = await makeInstance();
+    const { child, output, exited } = spawnNode(
+      [COMMAND, 'ingest', '-', ...home(), '--generation', String(MONDAY)],
+      env,
+    );
+    child.stdin.end(content);
+    expect(await exited, output.stderr).toBe(0);
+    expect(await receipt(MONDAY)).toMatchObject({ state: 'loaded', lists: 3 });
+  });
+
+  test('that is cut short is an error with its offset, while the pipe is still open', async () => {
+    const { env, receipt } = await makeInstance();
+    const { child, output, exited } = spawnNode(
+      [COMMAND, 'ingest', '-', ...home(), '--generation', String(MONDAY)],
+      env,
+    );
+    child.stdin.write(Buffer.concat([gzipSync(lines(1, 3)), Buffer.from('rest of another file')]));
+    expect(await exited).toBe(1);
+    child.stdin.destroy();
+    expect(output.stderr).toMatch(
+      /standard input: expected a whole gzip file, got incorrect header check after byte \d+/,
+    );
+    expect(await receipt(MONDAY)).toBeUndefined();
+  });
+});
+
+describe.concurrent('loads one after the other', () => {
+  const attempt = (generation: number) => [...home(), '--generation', String(generation)];
+
+  test('work after failed loads that wrote nothing, and after a roll-back and a failed load', async () => {
+    const { earshot, file, receipt } = await makeLiveInstance();
+    const [good, bad] = [file('good.ndjson', lines(1, 2)), file('bad.ndjson', 'x\n')];
+    const day = 86_400_000;
+    for (const generation of [TUESDAY, WEDNESDAY, WEDNESDAY + day]) {
+      expect(messageOf(await earshot('ingest', bad, ...attempt(generation))).code).toBe(1);
+      expect(await receipt(generation)).toBeUndefined();
+    }
+    expect(await earshot('ingest', good, ...attempt(TUESDAY))).toMatchObject({ code: 0, stderr: '' });
+    expect(await earshot('publish', ...attempt(TUESDAY))).toMatchObject({ code: 0 });
+    expect(await earshot('publish', ...attempt(MONDAY))).toMatchObject({ code: 0 });
+    expect(messageOf(await earshot('ingest', bad, ...attempt(WEDNESDAY))).code).toBe(1);
+    expect(await earshot('ingest', good, ...attempt(WEDNESDAY + day))).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  test('that Bigtable refuses leave nothing', async () => {
+    const server = await startServer();
+    const { bigtable, earshot, file, receipt } = await makeLiveInstance(server);
+    const tableAdmin = await bigtable.tableAdmin();
+    const name = bigtable.tableName('recommendations');
+    await tableAdmin.deleteTable({ name }, { timeout: TIMEOUT_MS });
+    const result = await earshot('ingest', file('lists.ndjson', lines(1, 2500)), ...attempt(TUESDAY));
+    expect(messageOf(result)).toEqual({ code: 1, message: expect.stringContaining('Table not found') });
+    expect(await receipt(TUESDAY)).toBeUndefined();
+  });
+
+  test('of one generation at once: exactly one succeeds', async () => {
+    const { earshot, file, receipt } = await makeLiveInstance();
+    const files = Array.from({ length: 4 }, (_, i) => file(`${i}.ndjson`, lines(1, 1000 + i)));
+    const results = await Promise.all(files.map((path) => earshot('ingest', path, ...attempt(TUESDAY))));
+    const winners = results.flatMap(({ code }, i) => (code === 0 ? [i] : []));
+    expect(winners).toHaveLength(1);
+    for (const result of results.filter(({ code }) => code !== 0)) {
+      expect(messageOf(result).message).toMatch(/is running|at the same moment|is loaded already/);
+    }
+    expect(await receipt(TUESDAY)).toMatchObject({ state: 'loaded', lists: 1000 + (winners[0] ?? 0) });
   });
 });
 
@@ -472,15 +543,19 @@ describe.concurrent('a publication that may not be', () => {
     ['an unknown variant', home('contrl'), /of home\/contrl that was loaded, got none/],
     [
       'no weight left on the surface',
-      [...home(), '--weight', '0'],
+      [...home(), '--generation', String(MONDAY), '--weight', '0'],
       /surfaces\.home\.variants: expected at least one variant/,
     ],
     [
       'the same as a dry run',
-      [...home(), '--weight', '0', '--dry-run'],
+      [...home(), '--generation', String(MONDAY), '--weight', '0', '--dry-run'],
       /expected at least one variant with a weight above 0/,
     ],
-    ['an instance without tables', [...home(), '--instance', 'nobody'], /ReadRows from control failed: 5 NOT_FOUND: /],
+    [
+      'an instance without tables',
+      [...home(), '--generation', String(MONDAY), '--instance', 'nobody'],
+      /ReadRows from control failed: 5 NOT_FOUND: /,
+    ],
   ])(
     'is one message and exit code 1 because of %s, and the live generations are unchanged',
     async (_what, args, message) => {
@@ -501,7 +576,7 @@ test.concurrent('a killed load is recognised and can be repeated', async () => {
   const { address, earshot, env, file, live, receipt } = await makeLiveInstance(server);
   const before = await live();
   const load = ['ingest', file('lists.ndjson', lines(1, 6000)), ...home(), '--generation', String(TUESDAY)];
-  const callsBefore = server.counters('asia').calls.MutateRow ?? 0;
+  const callsBefore = server.counters('asia').calls.CheckAndMutateRow ?? 0;
   server.setFault('asia', { latencyMs: 1000 });
   const loader = spawnNode([COMMAND, ...load], env);
   const called = (method: string, calls: number) =>
@@ -512,7 +587,7 @@ test.concurrent('a killed load is recognised and can be repeated', async () => {
     });
   // 1. All calls before the first batches of lists are answered. 2. Four batches are in flight. 3. They are answered,
   // and a fifth is in flight.
-  await called('MutateRow', callsBefore + 1);
+  await called('CheckAndMutateRow', callsBefore + 1);
   await called('MutateRows', 4);
   clock.advance(1000);
   await called('MutateRows', 5);
@@ -526,14 +601,17 @@ test.concurrent('a killed load is recognised and can be repeated', async () => {
     code: 1,
     message: expect.stringMatching(/got 2024-.*, whose load did not finish; load it again/),
   });
-  expect(await earshot('publish', ...home())).toMatchObject({
-    code: 0,
-    stdout: expect.stringMatching(/no change/),
-  });
   expect(await live()).toEqual(before);
 
-  expect(await earshot(...load)).toMatchObject({ code: 0, stdout: expect.stringContaining('6 000 lists') });
-  expect(await earshot('publish', ...home())).toMatchObject({ code: 0 });
+  expect(messageOf(await earshot(...load))).toEqual({
+    code: 1,
+    message: expect.stringMatching(
+      /another load of home\/control 2024-.* is running \(.*, process \d+; last seen \d+ s ago\)/,
+    ),
+  });
+  const again = await earshot(...load, '--take-over');
+  expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('6 000 lists') });
+  expect(await earshot('publish', ...home(), '--generation', String(TUESDAY))).toMatchObject({ code: 0 });
   expect((await live()).manifest.surfaces.home?.variants[0]?.current).toBe(TUESDAY);
 });
 

@@ -1,4 +1,5 @@
-// The modules that a short call of `earshot` loads. Start-up is most of its time; `npm run bench -- startup` measures it.
+// The modules that a short call of `earshot` loads. Start-up is most of its time, and `npm run bench -- startup`
+// measures it.
 import { expect, test } from 'vitest';
 import { runNode } from '../support/local-cloud.ts';
 

@@ -6,7 +6,6 @@ import { onTestFinished } from 'vitest';
 import { createManualClock, type ManualClock } from '../../bench/support/manual-clock.ts';
 import type { EmbeddedBigtable } from '../../dev/bigtable/embedded-bigtable.ts';
 import type { BigtableConnection } from '../../origin/bigtable/connection.ts';
-import { readManifest, replaceManifest } from '../../origin/bigtable/manifest-row.ts';
 import { type Origin, startOrigin } from '../../origin/server.ts';
 import { ORIGIN_AUDIENCE } from '../../shared/domain/identity.ts';
 import type { ListKey } from '../../shared/domain/keys.ts';
@@ -14,7 +13,7 @@ import type { Manifest } from '../../shared/domain/manifest.ts';
 import { decodeUtf8 } from '../../shared/runtime/bytes.ts';
 import { LISTS_READ_PATH, MANIFEST_PATH } from '../../shared/wire/read-request.ts';
 import { decodeListFrames, type ListResult } from '../../shared/wire/read-response.ts';
-import { REGIONS, startInstance, TIMEOUT_MS } from '../contracts/origin/instance.ts';
+import { publishManifest, REGIONS, startInstance, TIMEOUT_MS } from '../contracts/origin/instance.ts';
 import { IDLE_LOOP, originConfig } from '../contracts/origin/running-origin.ts';
 
 export type RegionName = (typeof REGIONS)[number];
@@ -75,10 +74,7 @@ export async function startThreeRegions(): Promise<ThreeRegions> {
       return describeResult(result);
     },
     manifestVersion: async (region) => ((await (await call(region, MANIFEST_PATH)).json()) as Manifest).version,
-    publish: async (next) => {
-      const read = await readManifest(bigtable, 'control', TIMEOUT_MS);
-      await replaceManifest(bigtable, 'control', { read, next, nowMs: clock.now(), timeoutMs: TIMEOUT_MS });
-    },
+    publish: (next) => publishManifest(bigtable, next, clock.now()),
   };
 }
 

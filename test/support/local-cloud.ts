@@ -26,7 +26,7 @@ export interface TestCloud {
   /** Runs the `earshot` command against the cloud. */
   earshot(...args: string[]): Promise<CommandResult>;
   mintToken(user: string, ...scopes: string[]): Promise<string>;
-  /** What `npm start` wrote for the commands. */
+  /** The description that `npm start` wrote for the commands. */
   describe(): LocalCloud;
   /** Runs `npm stop` and removes the state directory. */
   stop(): Promise<CommandResult>;

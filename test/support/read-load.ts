@@ -19,7 +19,9 @@ interface Answer {
 export interface ReadLoad {
   /** Resolves when the latest answers were all good. */
   settle(): Promise<void>;
-  /** Of the reads that were sent since `fromMs` of performance.now(). A bad one has no list; a wrong one has another. */
+  /**
+   * The answers since `fromMs` of performance.now(). A bad one has no list; a wrong one has another listener's or none.
+   */
   since(fromMs: number): {
     readonly answers: number;
     readonly bad: number;

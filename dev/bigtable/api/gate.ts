@@ -37,7 +37,10 @@ export function createGate(
     counters.recordCall(method);
     try {
       if (!(await faults.admit(cluster, call))) return CANCELLED;
-      return await work({ instance, profile, cluster, counters });
+      const answer = await work({ instance, profile, cluster, counters });
+      const lost = faults.lostAnswer(cluster);
+      if (lost !== undefined) throw lost;
+      return answer;
     } catch (error) {
       counters.recordFailure(method);
       throw error;

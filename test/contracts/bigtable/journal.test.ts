@@ -8,9 +8,9 @@ import { openJournal } from '../../../dev/bigtable/journal.ts';
 import { startBigtable } from '../../../dev/bigtable/server.ts';
 import { applySchema } from '../../../ops/bigtable/schema.ts';
 import { connectBigtable } from '../../../origin/bigtable/connection.ts';
-import { readManifest, replaceManifest } from '../../../origin/bigtable/manifest-row.ts';
+import { readManifest } from '../../../origin/bigtable/manifest-row.ts';
 import { spawnNode } from '../../support/local-cloud.ts';
-import { CLUSTERS, MONDAY, manifestOf, TIMEOUT_MS } from '../origin/instance.ts';
+import { CLUSTERS, MONDAY, manifestOf, publishManifest, TIMEOUT_MS } from '../origin/instance.ts';
 import { connect, type RawCell, readCells } from './clients.ts';
 import { startEmbedded, TABLE_NAME } from './embedded.ts';
 
@@ -32,8 +32,7 @@ test('a killed process starts again with its tables, profiles and manifest', asy
   };
   const first = await start();
   await applySchema(bigtable, { clusters: CLUSTERS, dryRun: false }, () => undefined);
-  const read = await readManifest(bigtable, 'control', TIMEOUT_MS);
-  await replaceManifest(bigtable, 'control', { read, next: manifestOf(1), nowMs: MONDAY, timeoutMs: TIMEOUT_MS });
+  await publishManifest(bigtable, manifestOf(1), MONDAY);
   first.child.kill('SIGKILL');
   await first.exited;
 

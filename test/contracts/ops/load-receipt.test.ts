@@ -1,45 +1,30 @@
 // Load receipts: the check before a generation is published.
 import { expect, test } from 'vitest';
+import { createManualClock } from '../../../bench/support/manual-clock.ts';
 import type { BigtableOptions } from '../../../dev/bigtable/server.ts';
-import { listLoads, writeLoadReceipt } from '../../../ops/bigtable/load-receipt.ts';
+import { type LoadReceipt, listLoads } from '../../../ops/bigtable/load-receipt.ts';
 import { readManifest } from '../../../origin/bigtable/manifest-row.ts';
 import { EMPTY_MANIFEST } from '../../../shared/domain/manifest.ts';
-import { MONDAY, startInstance, TIMEOUT_MS, TUESDAY, WEDNESDAY } from '../origin/instance.ts';
+import { settleWith } from '../../support/waiting.ts';
+import { controlOf, MONDAY, recordLoad, startInstance, TIMEOUT_MS, TUESDAY, WEDNESDAY } from '../origin/instance.ts';
 
-const NOW = 1_795_500_000_000;
 const load = { surface: 'home', variant: 'control', generation: MONDAY };
-const loading = { state: 'loading', lists: 0, rejected: 0 } as const;
 const loaded = { state: 'loaded', lists: 5, rejected: 1 } as const;
 
 async function startReceipts(options: BigtableOptions = {}) {
   const { bigtable, server } = await startInstance(options);
+  const control = controlOf(bigtable);
   return {
     bigtable,
     server,
-    write: (of: typeof load, receipt: typeof loading | typeof loaded, nowMs = NOW) =>
-      writeLoadReceipt(bigtable, 'control', of, receipt, nowMs),
-    list: (surface = 'home', variant = 'control') => listLoads(bigtable, 'control', { surface, variant }),
+    write: (of: typeof load, receipt: LoadReceipt) => recordLoad(bigtable, of, receipt),
+    list: (surface = 'home', variant = 'control') => listLoads(control, { surface, variant }),
   };
 }
 
 test('a variant that was never loaded has no receipt', async () => {
   const { list } = await startReceipts();
   expect(await list()).toEqual([]);
-});
-
-test('a receipt is read as it was written, and the last one stands', async () => {
-  const { list, write } = await startReceipts();
-  await write(load, loading);
-  expect(await list()).toEqual([{ generation: MONDAY, ...loading }]);
-  await write(load, loaded);
-  expect(await list()).toEqual([{ generation: MONDAY, ...loaded }]);
-});
-
-test('the last receipt stands even when its writer\u2019s clock is behind', async () => {
-  const { list, write } = await startReceipts();
-  await write(load, loaded, NOW);
-  await write(load, loading, NOW - 3_600_000);
-  expect(await list()).toEqual([{ generation: MONDAY, ...loading }]);
 });
 
 test('loads are listed oldest first, each once, and only those of the variant', async () => {
@@ -67,21 +52,27 @@ test('a cluster that is down is an error and not a variant that was never loaded
   await expect(list()).rejects.toMatchObject(error);
 });
 
-test('a receipt that cannot be written for a moment is written after it', async () => {
-  const draws = [0.1, 0.9];
-  const { list, server, write } = await startReceipts({ random: () => draws.shift() ?? 1 });
-  server.setFault('asia', { errorShare: 0.5, errorCode: 'UNAVAILABLE' });
-  await write(load, loaded);
-  expect(await list()).toEqual([{ generation: MONDAY, ...loaded }]);
-  expect(server.counters('asia').failedCalls).toEqual({ MutateRow: 1 });
+test('receipts of another version of the command are read, too', async () => {
+  const { list, write } = await startReceipts();
+  await write(load, { ...loaded, loader: 'one', by: 'ops@example', later: [1] });
+  expect(await list()).toMatchObject([{ generation: MONDAY, ...loaded }]);
 });
 
-test('a receipt that may not be written is one short error', async () => {
-  const { server, write } = await startReceipts();
-  server.setFault('asia', { errorCode: 'PERMISSION_DENIED' });
-  await expect(write(load, loaded)).rejects.toMatchObject({
-    code: 'internal',
-    source: 'table',
-    message: 'recording the load failed: 7 PERMISSION_DENIED: injected PERMISSION_DENIED',
-  });
+test('a receipt that is none is one short error', async () => {
+  const { list, write } = await startReceipts();
+  await write(load, { state: 'gone' } as never);
+  await expect(list()).rejects.toThrow(
+    /^expected the row load#home\/control#2024-.* of the control table to be a receipt: /,
+  );
+});
+
+test('a read that fails for a moment is repeated', async () => {
+  const draws = [0.1, 0.1, 0.9];
+  const { bigtable, server, write } = await startReceipts({ random: () => draws.shift() ?? 1 });
+  await write(load, loaded);
+  server.setFault('asia', { errorShare: 0.5 });
+  const clock = createManualClock();
+  const control = controlOf(bigtable, 'control', { clock, random: () => 0.5, totalMs: 20_000 });
+  expect(await settleWith(clock, listLoads(control, load))).toEqual([{ generation: MONDAY, ...loaded }]);
+  expect(server.counters('asia').failedCalls).toEqual({ ReadRows: 2 });
 });

@@ -35,6 +35,9 @@ const everything = (done: SchemaChange['done']) => ({
   'serve-europe': done,
   'serve-us': done,
   'serve-any': done,
+  'control-asia': done,
+  'control-europe': done,
+  'control-us': done,
   ingest: done,
   default: done,
 });
@@ -66,7 +69,7 @@ async function splitsOf(bigtable: BigtableConnection, table: string): Promise<st
   return samples.map(({ rowKey }) => rowKey.toString());
 }
 
-const families = { control: [['c', 20]], items: [['m', 1]], recommendations: [['l', 3]] };
+const families = { control: [['c', 200]], items: [['m', 1]], recommendations: [['l', 3]] };
 
 test('an empty instance gets every table with its family and garbage collection', async () => {
   const { bigtable } = await startEmptyInstance();
@@ -87,7 +90,7 @@ test('tables with hashed keys begin with 16 even tablets, the control table with
   expect(await splitsOf(bigtable, 'control')).toEqual(['']);
 });
 
-test('each profile routes to its cluster with its priority, and only the manifest\u2019s and the default may compare and set', async () => {
+test('each profile routes to its cluster with its priority, and only those of the manifest and the default may compare and set', async () => {
   const { bigtable } = await startEmptyInstance();
   await apply(bigtable);
   const { profiles } = await look(bigtable);
@@ -100,6 +103,9 @@ test('each profile routes to its cluster with its priority, and only the manifes
   ]);
   expect(summary).toEqual([
     ['control', 'asia, transactions', 'PRIORITY_HIGH'],
+    ['control-asia', 'asia, transactions', 'PRIORITY_HIGH'],
+    ['control-europe', 'europe, transactions', 'PRIORITY_HIGH'],
+    ['control-us', 'us, transactions', 'PRIORITY_HIGH'],
     ['default', 'asia, transactions', 'PRIORITY_LOW'],
     ['ingest', 'asia', 'PRIORITY_LOW'],
     ['serve-any', 'any', 'PRIORITY_HIGH'],
@@ -204,7 +210,7 @@ test('an unknown cluster is a one-line error, and a second run continues from th
 test('a Bigtable without app profiles gets its tables, and each profile is skipped with the reason', async () => {
   const bigtable = await connectToTablesOnly();
   const changes = await apply(bigtable);
-  expect(changes.map(({ done }) => done)).toEqual([...Array(3).fill('created'), ...Array(7).fill('skipped')]);
+  expect(changes.map(({ done }) => done)).toEqual([...Array(3).fill('created'), ...Array(10).fill('skipped')]);
   expect(new Set(changes.slice(3).map(({ why }) => why))).toEqual(
     new Set(['this Bigtable has no app profiles (an emulator)']),
   );

@@ -4,6 +4,10 @@ import { onTestFinished } from 'vitest';
 import type { EmbeddedBigtable } from '../../../dev/bigtable/embedded-bigtable.ts';
 import type { Fault } from '../../../dev/bigtable/faults.ts';
 import { type BigtableOptions, startBigtable } from '../../../dev/bigtable/server.ts';
+import type { ControlTable } from '../../../ops/bigtable/control-table.ts';
+import type { Load, LoadReceipt } from '../../../ops/bigtable/load-receipt.ts';
+import { readManifestRow, replaceManifest } from '../../../ops/bigtable/manifest-row.ts';
+import type { Retries } from '../../../ops/bigtable/retry.ts';
 import { applySchema } from '../../../ops/bigtable/schema.ts';
 import { type BigtableAddress, type BigtableConnection, connectBigtable } from '../../../origin/bigtable/connection.ts';
 import {
@@ -12,10 +16,12 @@ import {
   type ListKey,
   MANIFEST_ROW_KEY,
   makeListQualifier,
+  makeLoadRowKey,
   makeRowKey,
   TABLES,
 } from '../../../shared/domain/keys.ts';
 import type { Manifest } from '../../../shared/domain/manifest.ts';
+import { systemClock } from '../../../shared/runtime/clock.ts';
 
 export const CLUSTERS = { asia: 'asia', europe: 'europe', us: 'us' } as const;
 export const REGIONS = ['asia', 'europe', 'us'] as const;
@@ -45,6 +51,37 @@ export async function startEmptyInstance(options: BigtableOptions = {}): Promise
   });
   return { server, address, bigtable };
 }
+
+/** The control table as the commands use it. Without `retries` each call is made once. */
+export const controlOf = (
+  bigtable: BigtableConnection,
+  appProfile = 'control',
+  retries: Retries = { clock: systemClock, random: Math.random, totalMs: 0 },
+): ControlTable => ({ bigtable, appProfile, retries });
+
+/** Replaces the manifest by compare-and-set, whatever it is. */
+export async function publishManifest(bigtable: BigtableConnection, next: Manifest, nowMs: number): Promise<void> {
+  const control = controlOf(bigtable);
+  const [read] = await readManifestRow(control, 1);
+  if (!(await replaceManifest(control, { read, next, note: { what: 'test' }, nowMs }))) throw new Error('conflict');
+}
+
+/** Writes a receipt without a claim. */
+export const recordLoad = (
+  bigtable: BigtableConnection,
+  { surface, variant, generation }: Load,
+  receipt: LoadReceipt,
+  atMs = generation,
+): Promise<void> =>
+  writeCell(bigtable, {
+    table: TABLES.control,
+    rowKey: makeLoadRowKey(surface, variant, generation),
+    family: FAMILIES.control,
+    qualifier: JSON_QUALIFIER,
+    atMs,
+    value: JSON.stringify(receipt),
+    appProfile: 'control',
+  });
 
 /** With Earshot's schema. The counters start after its creation. */
 export async function startInstance(options: BigtableOptions = {}): Promise<TestInstance> {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openRawConnection, type RawAnswer, type RawConnection } from '../../../bench/load/raw-connection.ts';
-import { waitUntil } from '../../../dev/cloud/wait.ts';
+import { waitUntil } from '../../../dev/processes/wait.ts';
 import { systemClock } from '../../../shared/runtime/clock.ts';
 
 const REQUEST = Buffer.from('GET / HTTP/1.1\r\n\r\n');

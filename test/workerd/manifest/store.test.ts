@@ -100,6 +100,24 @@ describe('the manifest', () => {
     expect(asked()).toEqual(['asia', 'europe']);
     expect(edge.logs.map(({ event }) => event)).toEqual(['manifest_invalid']);
   });
+
+  test.each<[what: string, broken: object]>([
+    ['too large', { ...manifestOf(2), later: 'x'.repeat(262_144) }],
+    ['of a version that no writer reaches', { ...manifestOf(2), version: 2 ** 53 - 1 }],
+  ])('stays if every region sends one that is %s, and the log and a counter tell it', async (_what, broken) => {
+    await read();
+    edge.origins.publish(broken as never);
+    edge.clock.advance(10_000);
+    expect(await versionOf(read())).toBe(1);
+    expect(edge.counters.get('edge_manifests_refused_total')).toBe(3);
+    expect(edge.logs.map(({ event }) => event)).toEqual([
+      ...Array(3).fill('manifest_invalid'),
+      'manifest_refresh_failed',
+    ]);
+    publish(3);
+    edge.clock.advance(10_000);
+    expect(await versionOf(read())).toBe(3);
+  });
 });
 
 test('a manifest with fields of a later version is accepted', async () => {
@@ -129,6 +147,8 @@ describe('its version', () => {
     expect(await versionOf(read())).toBe(5);
     expect(asked()).toEqual(['asia', 'asia', 'europe', 'us']);
     expect(edge.counters.get('edge_manifest_failures_total')).toBe(0);
+    expect(edge.counters.get('edge_manifests_behind_total')).toBe(1);
+    expect(edge.logs).toEqual([{ event: 'manifest_behind', fields: { heldVersion: 5 } }]);
   });
 
   test('is dropped after 24 hours without a region that has it, as after a restore', async () => {

@@ -32,6 +32,12 @@ test('control gets 90 % and the other variants share 10 %; a lone variant gets a
   expect((await readDataDirectory(directory)).items).toEqual([join(directory, 'items.ndjson.gz')]);
 });
 
+test('an ending in capitals is no reason to leave a file out', async () => {
+  touch('home.control.NDJSON.GZ', 'items.ndjson.GZ');
+  expect(await weights()).toEqual({ 'home/control': 10_000 });
+  expect((await readDataDirectory(directory)).items).toEqual([join(directory, 'items.ndjson.GZ')]);
+});
+
 test('variants without a control share evenly', async () => {
   touch('home.a.ndjson', 'home.b.ndjson');
   expect(await weights()).toEqual({ 'home/a': 5000, 'home/b': 5000 });

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Line, MAX_LINE_BYTES, readLines } from '../../../../ops/ingest/lines.ts';
 
 let directory: string;
@@ -35,9 +35,9 @@ test('an empty file has no lines', async () => {
 });
 
 test('lines that lie across the chunks of a large file come whole', async () => {
-  const texts = Array.from({ length: 20_000 }, (_, i) => `${i}-${'x'.repeat(i % 97)}`);
-  expect((await linesOf(texts.join('\n'))).lines.map(({ text }) => text)).toEqual(texts);
-  expect((await linesOf(gzipSync(texts.join('\n')), 'file.gz')).lines.map(({ text }) => text)).toEqual(texts);
+  const long = Array.from({ length: 20_000 }, (_, i) => `${i}-${'x'.repeat(i % 97)}`);
+  expect((await linesOf(long.join('\n'))).lines.map(({ text }) => text)).toEqual(long);
+  expect((await linesOf(gzipSync(long.join('\n')), 'file.gz')).lines.map(({ text }) => text)).toEqual(long);
 });
 
 test('a line that is too long is marked broken and the next one is read', async () => {
@@ -58,7 +58,80 @@ test('a line that is not UTF-8 is marked broken', async () => {
   ]);
 });
 
-test('a gzip file that is cut short throws after the lines that were whole', async () => {
-  const whole = gzipSync(Array.from({ length: 10_000 }, (_, i) => `line ${i} ${i * 7919}`).join('\n'));
-  await expect(linesOf(whole.subarray(0, whole.length / 2), 'cut.gz')).rejects.toThrow('unexpected end of file');
+const texts = (from: number, count: number): string[] =>
+  Array.from({ length: count }, (_, i) => `line ${from + i} ${Math.sin(from + i)}`);
+const zip = (from: number, count: number): Buffer => gzipSync(`${texts(from, count).join('\n')}\n`);
+/** Larger than a chunk, zipped and unzipped. */
+const LARGE = 40_000;
+
+describe('gzip', () => {
+  test.each(['file.gz', 'file.GZ', 'file.ndjson', 'file'])('is recognised by its content in %s', async (name) => {
+    expect((await linesOf(zip(0, 3), name)).lines.map(({ text }) => text)).toEqual(texts(0, 3));
+  });
+
+  test('is not expected because of a name', async () => {
+    expect((await linesOf('plain', 'plain.gz')).lines).toEqual([{ number: 1, text: 'plain' }]);
+  });
+
+  const first = zip(0, LARGE);
+  const second = zip(LARGE, 5);
+  test.each<[what: string, content: Buffer]>([
+    ['that follows at once', Buffer.concat([first, second])],
+    ['after a zero byte', Buffer.concat([first, Buffer.alloc(1), second])],
+    ['after many zero bytes', Buffer.concat([first, Buffer.alloc(700_000), second, Buffer.alloc(3)])],
+    ['at the edge of a chunk', Buffer.concat([first, Buffer.alloc(262_144 - (first.length % 262_144)), second])],
+    [
+      'with its first byte in another chunk',
+      Buffer.concat([first, Buffer.alloc(262_143 - (first.length % 262_144)), second]),
+    ],
+  ])('loses no line of a member %s', async (_what, content) => {
+    const { lines, bytes } = await linesOf(content);
+    expect(lines.map(({ text }) => text)).toEqual(texts(0, LARGE + 5));
+    expect(bytes).toBe(content.length);
+  });
+
+  test.each<[what: string, content: Buffer, message: RegExp]>([
+    [
+      'is followed by other bytes',
+      Buffer.concat([first, Buffer.alloc(9), Buffer.from('{"user":"u:1"}')]),
+      new RegExp(
+        `file\\.ndjson: expected the end of the gzip file, or more gzip, got other bytes \\(7b22\\) at byte ${first.length + 9}$`,
+      ),
+    ],
+    [
+      'is cut short',
+      first.subarray(0, first.length - 20),
+      new RegExp(
+        `file\\.ndjson: expected a whole gzip file, got unexpected end of file after byte ${first.length - 20}$`,
+      ),
+    ],
+    [
+      'has a second member that is cut short',
+      Buffer.concat([first, second.subarray(0, 30)]),
+      /unexpected end of file after byte/,
+    ],
+    ['is cut after its first bytes', second.subarray(0, 12), /unexpected end of file after byte 12$/],
+    [
+      'is broken in the middle',
+      Buffer.concat([first.subarray(0, 300_000), Buffer.alloc(50, 0xff), first.subarray(300_050)]),
+      /expected a whole gzip file, got (invalid|incorrect) .* after byte \d+$/,
+    ],
+  ])('is an error with the name and the offset if it %s', async (_what, content, message) => {
+    await expect(linesOf(content)).rejects.toThrow(message);
+  });
+});
+
+test.each([
+  ['zstd', '28b52ffd2401'],
+  ['bzip2', '425a6839314159'],
+  ['xz', 'fd377a585a0000'],
+  ['Parquet', '504152311504'],
+  ['Avro', '4f626a0104'],
+  ['a ZIP archive', '504b03041400'],
+  ['UTF-16 text', 'fffe7b002200'],
+  ['an unknown binary format (it begins with 000102030405)', '000102030405'],
+])('%s is named in the error', async (format, hex) => {
+  await expect(linesOf(Buffer.from(hex, 'hex'))).rejects.toThrow(
+    `file.ndjson: expected lines of JSON, plain or gzipped, got ${format}`,
+  );
 });

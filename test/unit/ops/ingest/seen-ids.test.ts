@@ -7,8 +7,8 @@ test('an id differs from a hundred thousand others, and its first line is named'
   for (let line = 1; line <= 100_000; line += 997) expect(seen.add(`user:${line}`, 200_000)).toBe(line);
 });
 
-test('a file with more ids than the bound is refused, not loaded unchecked', () => {
+test('a load with more ids than the bound is refused, not loaded unchecked', () => {
   const seen = createSeenIds(3072);
   for (let line = 1; line <= 3072; line++) seen.add(`user:${line}`, line);
-  expect(() => seen.add('one-more', 3073)).toThrow('expected at most 3072 lines in a file; split it');
+  expect(() => seen.add('one-more', 3073)).toThrow('expected at most 3072 lines in a load');
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { newestKept, whyNotLoad } from '../../../../ops/publish/allowed-generations.ts';
+import { newestKept } from '../../../../ops/bigtable/kept-generations.ts';
+import { whyNotLoad } from '../../../../ops/publish/allowed-generations.ts';
 import type { Variant } from '../../../../shared/domain/manifest.ts';
 
 const DAY = 86_400_000;

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { canRamp, publishGeneration, whyNotPublish } from '../../../../ops/publish/publish-generation.ts';
+import { publishGeneration, whyImpossible, whyNotPublish } from '../../../../ops/publish/publish-generation.ts';
 import { EMPTY_MANIFEST, type Manifest, manifestSchema } from '../../../../shared/domain/manifest.ts';
+import { chooseGeneration, rampFraction } from '../../../../shared/domain/rollout.ts';
 
 const NOW = 1_795_500_000_000;
 const [FIRST, SECOND] = [1_795_316_400_000, 1_795_402_800_000];
@@ -90,10 +91,58 @@ describe('whyNotPublish', () => {
   ])('says nothing %s', (_when, manifest, what, nowMs) => {
     expect(whyNotPublish(manifest, what, nowMs)).toBeUndefined();
   });
+});
 
-  test('a ramp means something only where another generation is live', () => {
-    expect(canRamp(first, publication)).toBe(true);
-    expect(canRamp(first, { ...publication, generation: FIRST })).toBe(false);
-    expect(canRamp(first, { ...publication, variant: 'knn' })).toBe(false);
+describe('whyImpossible', () => {
+  const first = publish(EMPTY_MANIFEST, 'control', FIRST);
+  const ramping = publish(first, 'control', SECOND, { rampMs: 600_000 });
+  const ramp = { surface: 'home', variant: 'control', generation: SECOND, rampMs: 60_000 };
+
+  test.each([
+    ['of a first generation', EMPTY_MANIFEST, ramp, NOW, /no generation of home\/control is live yet/],
+    ['of a generation that is live without one', first, { ...ramp, generation: FIRST }, NOW, /every listener has/],
+    ['that is over', ramping, ramp, NOW + 600_000, /every listener has 2026-11-23T03:00:00.000Z already/],
+  ])('refuses a ramp %s, which would have no effect', (_what, manifest, publication, nowMs, reason) => {
+    expect(whyImpossible(manifest, publication, nowMs)).toMatch(reason);
+    const { rampMs: _ramp, ...plain } = publication;
+    expect(whyImpossible(manifest, plain, nowMs)).toBeUndefined();
+  });
+
+  test('accepts a ramp to another generation, and a change of the running one', () => {
+    expect(whyImpossible(first, ramp, NOW)).toBeUndefined();
+    expect(whyImpossible(ramping, ramp, NOW + 1)).toBeUndefined();
+  });
+
+  test('refuses a 33rd variant, and says how to remove one', () => {
+    const names = Array.from({ length: 32 }, (_, i) => `v${i}`);
+    const full = names.reduce((manifest, name) => publish(manifest, name, FIRST), EMPTY_MANIFEST);
+    const next = { surface: 'home', variant: 'v32', generation: FIRST };
+    expect(whyImpossible(full, next, NOW)).toMatch(/home has 32 variants.*earshot variant remove/);
+    expect(whyImpossible(full, { ...next, variant: 'v31' }, NOW)).toBeUndefined();
+    expect(whyImpossible(full, { ...next, surface: 'radio' }, NOW)).toBeUndefined();
+  });
+});
+
+describe('a running ramp', () => {
+  const ramping = publish(publish(EMPTY_MANIFEST, 'control', FIRST), 'control', SECOND, { rampMs: 600_000 });
+  const change = (rampMs: number, nowMs: number) =>
+    variantsOf(
+      publishGeneration(ramping, { surface: 'home', variant: 'control', generation: SECOND, rampMs }, nowMs),
+    )?.[0];
+  const users = Array.from({ length: 2000 }, (_, i) => `u:${i}`);
+
+  test.each([60_000, 600_000, 6_000_000])('gets a duration of %i ms, and no listener goes back', (rampMs) => {
+    const nowMs = NOW + 240_000;
+    const [before, after] = [variantsOf(ramping)?.[0], change(rampMs, nowMs)];
+    if (before === undefined || after?.flip === undefined) throw new Error('expected a ramp');
+    expect(rampFraction(after.flip, nowMs)).toBeCloseTo(0.4, 4);
+    expect(after.flip.durationMs).toBe(rampMs);
+    for (const user of users) {
+      expect(chooseGeneration(after, user, nowMs)).toBe(chooseGeneration(before, user, nowMs));
+    }
+  });
+
+  test('ends at once with a duration of 0', () => {
+    expect(change(0, NOW + 1)).toEqual({ name: 'control', weight: 10_000, current: SECOND, previous: FIRST });
   });
 });

@@ -36,7 +36,11 @@ test('the status has tables, with a dash for unknown values', () => {
       { tier: 'colo', hits: 0, asked: 0 },
     ],
     origins: [
-      { name: 'europe', readiness: 'ok', metrics: { earshot_origin_reads_total: 1234 } },
+      {
+        name: 'europe',
+        readiness: 'ok',
+        metrics: { earshot_origin_reads_total: 1234, earshot_origin_manifest_version: 17 },
+      },
       { name: 'us', readiness: 'connect ECONNREFUSED', metrics: {} },
     ],
     parts: [
@@ -54,9 +58,9 @@ tier     hits    of
 isolate  33.3 %  3
 colo     -       0
 
-origin  ready                 lists  from memory  rows read  failed calls  shed
-europe  ok                    1 234  0            0          0             0
-us      connect ECONNREFUSED  -      -            -          -             -
+origin  ready                 manifest  lists  from memory  rows read  failed calls  shed
+europe  ok                    17        1 234  0            0          0             0
+us      connect ECONNREFUSED  -         -      -            -          -             -
 
 part       state     process  restarts  latest end
 edge       ready     41       0         -
@@ -69,4 +73,16 @@ test('the status says that the worker is starting, and shows the other parts', (
   expect(describeStatus({ edge: undefined, tiers: [], origins: [], parts })).toMatch(
     /^the worker is starting\n\norigin .*\n\npart .*\nedge +starting +- +1 +-\n$/,
   );
+});
+
+test('an origin that refuses the manifest row is named first, with the version that it keeps', () => {
+  const metrics = { earshot_origin_manifest_version: 17, earshot_origin_manifest_failed_polls: 12 };
+  const text = describeStatus({
+    edge: { regions: [], budget: { tokens: 10, reserve: 10 }, counters: createCounters().snapshot() },
+    tiers: [],
+    origins: [{ name: 'asia', readiness: 'ok', metrics }],
+    parts: [],
+  });
+  expect(text).toMatch(/^manifest trouble at the origin in asia: look at `earshot manifest show`\n/);
+  expect(text).toMatch(/^asia +ok +17, row refused 12 times /m);
 });

@@ -103,14 +103,43 @@ describe('the manifest poller', () => {
       return answer;
     });
     const seen: (string | undefined)[] = [];
+    const failedPolls: number[] = [];
     await poller.start();
     for (let i = 0; i < 4; i++) {
       seen.push(poller.latest()?.json);
+      failedPolls.push(poller.failedPolls());
       await pass(INTERVAL_MS);
     }
+    expect(failedPolls).toEqual([1, 0, 1, 0]);
     expect(seen).toEqual([undefined, manifestOf(1), manifestOf(1), manifestOf(2)]);
     expect(errors).toEqual([new Error('first'), new Error('third')]);
     expect(counters.snapshot()).toMatchObject({ origin_manifest_polls_total: 5, origin_manifest_failures_total: 2 });
+  });
+
+  test.each([
+    [
+      'too large',
+      JSON.stringify({ ...EMPTY_MANIFEST, version: 2, later: 'x'.repeat(262_144) }),
+      /at most 262144 bytes/,
+    ],
+    ['of a version that no writer reaches', manifestOf(2 ** 53 - 1), /expected a version of at most 1000000000/],
+    ['broken', 'version 2', /expected the manifest to be JSON/],
+  ])('keeps the last good one while the row is %s, and takes the next good one', async (_what, broken, reason) => {
+    const answers = [manifestOf(1), broken, broken, manifestOf(2)];
+    const { errors, pass, poller } = setUp(async () => answers.shift() ?? manifestOf(2));
+    const seen: [string | undefined, number][] = [];
+    await poller.start();
+    for (let i = 0; i < 4; i++) {
+      seen.push([poller.latest()?.json, poller.failedPolls()]);
+      await pass(INTERVAL_MS);
+    }
+    expect(seen).toEqual([
+      [manifestOf(1), 0],
+      [manifestOf(1), 1],
+      [manifestOf(1), 2],
+      [manifestOf(2), 0],
+    ]);
+    expect(errors).toEqual([0, 1].map(() => expect.objectContaining({ message: expect.stringMatching(reason) })));
   });
 
   test('leaves nothing behind when it is stopped, whether it waits or reads', async () => {

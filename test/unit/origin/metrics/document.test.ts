@@ -21,6 +21,8 @@ const described = (withProcess: boolean) =>
       concurrencyLimit: 0,
       flights: 0,
       isLocalClusterUp: true,
+      manifestVersion: 17,
+      manifestFailedPolls: 2,
       caches: { lists: { bytes: 0, entries: 0 }, items: { bytes: 0, entries: 0 } },
     }),
   }).describe();

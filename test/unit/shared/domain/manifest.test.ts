@@ -49,6 +49,9 @@ describe('parseManifest', () => {
   test.each<[what: string, json: string, named: RegExp]>([
     ['text that is no JSON', 'hello', /expected the manifest to be JSON, got "hello"/],
     ['no version', changed('version'), /version/],
+    ['a version that no writer reaches', changed('version', 2 ** 53 - 1), /version: expected a version of at most/],
+    ['more than 256 KiB', changed('extra', 'x'.repeat(262_144)), /at most 262144 bytes, got 26\d{4}/],
+    ['more than 256 KiB in few characters', changed('extra', '\u{1f3b5}'.repeat(65_536)), /at most 262144 bytes/],
     ['a fractional version', changed('version', 1.5), /version/],
     ['a surface with a bad name', changed('surfaces.Home!', valid.surfaces.home), /Home!/],
     ['no variants', changed('surfaces.home.variants', []), /variants/],

@@ -1,0 +1,133 @@
+// Unzips gzip members until the end of the input, with zero bytes between and after them. Node's own stream ignores
+// everything after the first zero byte that follows a member.
+import { createGunzip, type Gunzip } from 'node:zlib';
+
+const CHUNK_BYTES = 256 * 1024;
+
+/** Throws an Error with `name` and the offset for an input that is not gzip to its end. */
+export async function* gunzip(name: string, input: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  const source = input[Symbol.asyncIterator]();
+  try {
+    yield* gunzipAll(name, createPushback(source));
+  } finally {
+    // Not awaited: a pipe without a writer would hold the error back.
+    source.return?.().catch(() => undefined);
+  }
+}
+
+async function* gunzipAll(name: string, chunks: Pushback): AsyncGenerator<Buffer> {
+  let offset = 0;
+  let isAtEnd = false;
+  while (!isAtEnd) {
+    const members = createMembers(chunks);
+    try {
+      yield* members.bytes;
+    } catch (error) {
+      throw new Error(
+        `${name}: expected a whole gzip file, got ${(error as Error).message} after byte ${offset + members.consumed()}`,
+        { cause: error },
+      );
+    }
+    offset += members.consumed();
+    members.pushBackRest();
+    const zeros = await skipZeros(chunks);
+    offset += zeros;
+    const next = await peek(chunks, 2);
+    isAtEnd = next.length === 0;
+    if (!isAtEnd && (next[0] !== 0x1f || next[1] !== 0x8b)) {
+      const found = next.toString('hex');
+      throw new Error(
+        `${name}: expected the end of the gzip file, or more gzip, got other bytes (${found}) at byte ${offset}`,
+      );
+    }
+  }
+}
+
+interface Pushback {
+  next(): Promise<Buffer | undefined>;
+  /** `chunk` is the next one. */
+  push(chunk: Buffer): void;
+}
+
+function createPushback(input: AsyncIterator<Buffer>): Pushback {
+  const pushed: Buffer[] = [];
+  return {
+    next: async () => {
+      const own = pushed.pop();
+      if (own !== undefined) return own;
+      const { done, value } = await input.next();
+      return done ? undefined : value;
+    },
+    push: (chunk) => {
+      if (chunk.length > 0) pushed.push(chunk);
+    },
+  };
+}
+
+interface Members {
+  readonly bytes: AsyncIterable<Buffer>;
+  /** Number of zipped bytes that the members so far had. */
+  consumed(): number;
+  /** After the end of `bytes`: gives the input that no member used back. */
+  pushBackRest(): void;
+}
+
+/** The members that follow each other without a gap. */
+function createMembers(chunks: Pushback): Members {
+  const stream = createGunzip({ chunkSize: CHUNK_BYTES });
+  /** The last written chunk, and the number of bytes written before it. */
+  let last: Buffer = Buffer.alloc(0);
+  let before = 0;
+
+  async function feed(): Promise<void> {
+    while (!stream.destroyed) {
+      const chunk = await chunks.next();
+      if (chunk === undefined) {
+        stream.end();
+        return;
+      }
+      before += last.length;
+      last = chunk;
+      await new Promise<void>((resolve) => stream.write(chunk, () => resolve()));
+      // The stream leaves the bytes after a gap, and has ended then.
+      if (stream.bytesWritten < before + last.length) return;
+    }
+  }
+
+  return {
+    bytes: unzip(stream, feed),
+    consumed: () => stream.bytesWritten,
+    pushBackRest: () => chunks.push(last.subarray(stream.bytesWritten - before)),
+  };
+}
+
+async function* unzip(stream: Gunzip, feed: () => Promise<void>): AsyncGenerator<Buffer> {
+  const feeding = feed().catch((error: Error) => stream.destroy(error));
+  for await (const chunk of stream as AsyncIterable<Buffer>) yield chunk;
+  await feeding;
+}
+
+/** The number of zero bytes before the next other byte, or the end. */
+async function skipZeros(chunks: Pushback): Promise<number> {
+  let zeros = 0;
+  for (let chunk = await chunks.next(); chunk !== undefined; chunk = await chunks.next()) {
+    const other = chunk.findIndex((byte) => byte !== 0);
+    if (other !== -1) {
+      chunks.push(chunk.subarray(other));
+      return zeros + other;
+    }
+    zeros += chunk.length;
+  }
+  return zeros;
+}
+
+/** The next bytes, at most `length`, without taking them. */
+async function peek(chunks: Pushback, length: number): Promise<Buffer> {
+  let bytes = Buffer.alloc(0);
+  for (let chunk = await chunks.next(); chunk !== undefined; chunk = await chunks.next()) {
+    bytes = Buffer.concat([bytes, chunk]);
+    if (bytes.length >= length) break;
+  }
+  chunks.push(bytes);
+  return bytes.subarray(0, length);
+}

@@ -1,0 +1,70 @@
+// The claim of a load on its generation, made before its first write. A load without a valid line claims nothing.
+import type { ControlTable } from '../bigtable/control-table.ts';
+import { type Claim, type ClaimOptions, claimLoad, whyNotClaim } from '../bigtable/load-claim.ts';
+import { type Load, listLoads, readReceipt } from '../bigtable/load-receipt.ts';
+import { liveManifest, readManifestRow } from '../bigtable/manifest-row.ts';
+import { whyNotLoad } from '../publish/allowed-generations.ts';
+
+export interface LoadOptions extends ClaimOptions {
+  /** Load even if that removes live lists. */
+  readonly force: boolean;
+}
+
+export interface LazyClaim {
+  /** Claims the generation. Throws an Error with the reason if it is not free, or if the load would do harm. */
+  readonly take: () => Promise<void>;
+  readonly requireHeld: () => void;
+  finish(counts: { readonly lists: number; readonly rejected: number }): Promise<void>;
+  /** Ends the claim of a failed load. Returns whether the receipt stays, because cells may be written. */
+  abandon(mayHaveWritten: boolean): Promise<boolean>;
+}
+
+export function createLazyClaim(control: ControlTable, load: Load, options: LoadOptions): LazyClaim {
+  let claim: Claim | undefined;
+  return {
+    take: async () => {
+      await requireHarmless(control, load, options);
+      claim = await claimLoad(control, load, options);
+      // 1. Two loads of two generations pass the check. 2. Both claim. 3. Each now sees the other one.
+      await requireHarmless(control, load, { ...options, isClaimed: true });
+    },
+    requireHeld: () => claim?.requireHeld(),
+    finish: async (counts) => claim?.finish(counts),
+    abandon: async (mayHaveWritten) => {
+      try {
+        await claim?.abandon(mayHaveWritten);
+        return claim !== undefined && mayHaveWritten;
+      } catch {
+        // The receipt stays as it is. The error of the load is the one to report.
+        return true;
+      }
+    },
+  };
+}
+
+/** Throws an Error if the generation is not free, or if the load would remove live lists. */
+export async function requireHarmless(
+  control: ControlTable,
+  load: Load,
+  { force, isClaimed = false, ...options }: LoadOptions & { readonly isClaimed?: boolean },
+): Promise<void> {
+  const nowMs = control.retries.clock.now();
+  if (!isClaimed) {
+    const reason = whyNotClaim(load, await readReceipt(control, load), options, nowMs);
+    if (reason !== undefined) throw new Error(reason);
+  }
+  if (force) return;
+  const { surface, variant, generation } = load;
+  const [kept, loads] = await Promise.all([readManifestRow(control, 1), listLoads(control, load)]);
+  const live = liveManifest(kept);
+  if (live === undefined) {
+    throw new Error(`the stored manifest is broken, so the live generations are not known (${kept[0]?.problem})`);
+  }
+  const reason = whyNotLoad({
+    generation,
+    loads: loads.map((each) => each.generation),
+    live: live.surfaces[surface]?.variants.find(({ name }) => name === variant),
+    nowMs,
+  });
+  if (reason !== undefined) throw new Error(`${reason} (--force loads it anyway)`);
+}

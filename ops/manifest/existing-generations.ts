@@ -1,0 +1,40 @@
+// Checks that the lists of a manifest's generations exist: loaded completely, and still kept by Bigtable.
+import { formatGeneration } from '../../shared/domain/generation.ts';
+import type { Manifest, Variant } from '../../shared/domain/manifest.ts';
+import { isGenerationServed } from '../../shared/domain/rollout.ts';
+import type { ControlTable } from '../bigtable/control-table.ts';
+import { newestKept } from '../bigtable/kept-generations.ts';
+import { listLoads, type RecordedLoad } from '../bigtable/load-receipt.ts';
+
+/** One sentence for each generation with listeners whose lists are missing. Throws an EarshotError. */
+export async function findMissingGenerations(
+  control: ControlTable,
+  manifest: Manifest,
+  nowMs: number,
+): Promise<string[]> {
+  const missing: string[] = [];
+  for (const [surface, { variants }] of Object.entries(manifest.surfaces)) {
+    for (const variant of variants) {
+      const loads = await listLoads(control, { surface, variant: variant.name });
+      for (const generation of servedGenerations(variant, nowMs)) {
+        const reason = whyMissing(generation, loads);
+        if (reason !== undefined) missing.push(`${surface}/${variant.name} ${formatGeneration(generation)} ${reason}`);
+      }
+    }
+  }
+  return missing;
+}
+
+/** The current one, and during a flip the previous one. */
+function servedGenerations(variant: Variant, nowMs: number): number[] {
+  const { weight, current, previous } = variant;
+  if (weight === 0) return [];
+  return previous !== undefined && isGenerationServed(variant, previous, nowMs) ? [current, previous] : [current];
+}
+
+function whyMissing(generation: number, loads: readonly RecordedLoad[]): string | undefined {
+  const load = loads.find((each) => each.generation === generation);
+  if (load === undefined) return 'was never loaded';
+  if (load.state !== 'loaded') return 'was loaded only in part';
+  return newestKept(loads.map((each) => each.generation)).includes(generation) ? undefined : 'is no longer kept';
+}

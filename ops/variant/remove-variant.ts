@@ -1,0 +1,25 @@
+// The change of the manifest by the removal of a variant: a pure function, so a dry run can show it.
+import type { Manifest } from '../../shared/domain/manifest.ts';
+
+/** The manifest without the variant. Throws an Error while listeners have the variant, and for an unknown one. */
+export function removeVariant(manifest: Manifest, surfaceName: string, variantName: string): Manifest {
+  const surface = manifest.surfaces[surfaceName];
+  const variant = surface?.variants.find(({ name }) => name === variantName);
+  if (surface === undefined || variant === undefined) {
+    const names = surface === undefined ? Object.keys(manifest.surfaces) : surface.variants.map(({ name }) => name);
+    const live = names.length === 0 ? 'nothing is live' : `live are ${names.join(', ')}`;
+    throw new Error(`expected a live variant, got ${surfaceName}/${variantName} (${live})`);
+  }
+  if (surface.variants.length === 1) {
+    throw new Error(
+      `${surfaceName}/${variantName} is the only variant: to take the surface away, use \`earshot surface remove ${surfaceName}\``,
+    );
+  }
+  if (variant.weight > 0) {
+    throw new Error(
+      `${surfaceName}/${variantName} has listeners (weight ${variant.weight}): give them to another variant with \`earshot weight\` first`,
+    );
+  }
+  const variants = surface.variants.filter((each) => each !== variant);
+  return { ...manifest, surfaces: { ...manifest.surfaces, [surfaceName]: { ...surface, variants } } };
+}

@@ -1,0 +1,98 @@
+// The claim of a load on its generation: of two loads at once exactly one goes on, and a load that wrote nothing leaves
+// the row as it found it.
+import { expect, test } from 'vitest';
+import { createManualClock } from '../../../bench/support/manual-clock.ts';
+import { CLAIM_LEASE_MS, claimLoad } from '../../../ops/bigtable/load-claim.ts';
+import { listLoads } from '../../../ops/bigtable/load-receipt.ts';
+import { eventually } from '../../support/waiting.ts';
+import { controlOf, MONDAY, recordLoad, startInstance } from '../origin/instance.ts';
+
+const load = { surface: 'home', variant: 'control', generation: MONDAY };
+const options = { by: 'ops@example, process 7', add: false, takeOver: false };
+const loaded = { state: 'loaded', lists: 5, rejected: 1 } as const;
+
+async function startClaims() {
+  const { bigtable, server } = await startInstance();
+  const clock = createManualClock();
+  const control = controlOf(bigtable, 'control', { clock, random: () => 0.5, totalMs: 0 });
+  return {
+    bigtable,
+    clock,
+    server,
+    claim: (more: Partial<typeof options> = {}) => claimLoad(control, load, { ...options, ...more }),
+    receipts: () => listLoads(control, load),
+  };
+}
+
+test('of 20 loads of one generation at once exactly one goes on', async () => {
+  const { claim, receipts } = await startClaims();
+  const results = await Promise.allSettled(Array.from({ length: 20 }, () => claim()));
+  const [winner, ...others] = results.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+  expect(others).toEqual([]);
+  for (const { reason } of results.filter((each) => each.status === 'rejected')) {
+    expect(String(reason)).toMatch(/another load of home\/control 2024-.* (is running|began at the same moment)/);
+  }
+  await winner?.finish({ lists: 3, rejected: 0 });
+  expect(await receipts()).toMatchObject([{ state: 'loaded', lists: 3, rejected: 0 }]);
+});
+
+test('a claim is renewed while its load runs, and free at the end of its lease', async () => {
+  const { claim, clock, receipts, server } = await startClaims();
+  const first = await claim();
+  for (let renewals = 1; renewals <= 8; renewals++) {
+    clock.advance(15_000);
+    await eventually(() => expect(server.counters('asia').calls.CheckAndMutateRow).toBe(1 + renewals));
+    await eventually(() => expect(clock.pending()).toBe(1));
+    first.requireHeld();
+    await expect(claim()).rejects.toThrow('is running (ops@example, process 7; last seen 0 s ago)');
+  }
+  // The process of the first load is suspended: its timer does not run, but time passes.
+  server.setFault('asia', { errorCode: 'PERMISSION_DENIED', errorShare: 1 });
+  clock.advance(CLAIM_LEASE_MS);
+  await eventually(() => expect(clock.pending()).toBe(1));
+  expect(() => first.requireHeld()).toThrow('could not be renewed for too long');
+  server.setFault('asia', {});
+  const second = await claim();
+  await expect(first.finish({ lists: 1, rejected: 0 })).rejects.toThrow('took the generation over');
+  await second.finish({ lists: 2, rejected: 0 });
+  expect(await receipts()).toMatchObject([{ state: 'loaded', lists: 2 }]);
+});
+
+test('a load whose generation is taken over stops at its next renewal', async () => {
+  const { claim, clock } = await startClaims();
+  const first = await claim();
+  await claim({ takeOver: true });
+  first.requireHeld();
+  clock.advance(15_000);
+  await eventually(() => expect(() => first.requireHeld()).toThrow('another load of home/control'));
+  await expect(first.finish({ lists: 1, rejected: 0 })).rejects.toThrow('took the generation over');
+});
+
+test('a load that wrote nothing leaves no receipt, or the one that it found', async () => {
+  const { bigtable, claim, clock, receipts } = await startClaims();
+  await (await claim()).abandon(false);
+  expect(await receipts()).toEqual([]);
+  await recordLoad(bigtable, load, loaded);
+  await (await claim({ add: true })).abandon(false);
+  expect(await receipts()).toEqual([{ generation: MONDAY, ...loaded }]);
+  expect(clock.pending()).toBe(0);
+});
+
+test('a load that may have written leaves a receipt, which the next load takes at once', async () => {
+  const { claim, receipts } = await startClaims();
+  await (await claim()).abandon(true);
+  expect(await receipts()).toMatchObject([{ state: 'loading', lists: 0 }]);
+  await (await claim()).finish({ lists: 4, rejected: 2 });
+  expect(await receipts()).toMatchObject([{ state: 'loaded', lists: 4, rejected: 2 }]);
+});
+
+test('a loaded generation is added to only on purpose, and the counts are those of both loads', async () => {
+  const { bigtable, claim, receipts } = await startClaims();
+  await expect(claim({ add: true })).rejects.toThrow(/expected a loaded generation to add to, got home\/control 2024/);
+  await recordLoad(bigtable, load, loaded);
+  await expect(claim()).rejects.toThrow(/is loaded already: load another generation, or add to this one with --add/);
+  // A first attempt to add fails after some lists.
+  await (await claim({ add: true })).abandon(true);
+  await (await claim({ add: true })).finish({ lists: 3, rejected: 1 });
+  expect(await receipts()).toMatchObject([{ state: 'loaded', lists: 8, rejected: 2 }]);
+});
