@@ -1,5 +1,5 @@
 // The state of the local cloud in the command's output: the regions, the tiers, and the origins.
-import type { RegionStatus } from '../../shared/wire/edge-status.ts';
+import type { ManifestStatus, RegionStatus } from '../../shared/wire/edge-status.ts';
 import { formatCount, formatDuration, formatShare, formatTable } from '../cli/format.ts';
 import type { CloudStatus } from './local-status.ts';
 import type { OriginFigures } from './origin-figures.ts';
@@ -25,10 +25,20 @@ export function describeStatus({ edge, tiers, origins }: CloudStatus): string {
   ];
   return [
     formatTable(regions),
+    `manifest: ${describeManifest(edge.manifest)}\n`,
     `retry budget: ${formatCount(tokens)} of ${formatCount(reserve)} attempts\n`,
     formatTable(hits),
     formatTable(figures),
   ].join('\n');
+}
+
+/** The answers of the regions are shown if they are a reason for trouble. */
+function describeManifest({ state, version, confirmedForMs = 0, regions }: ManifestStatus): string {
+  const answers = regions.map(({ name, answer }) => `${name} ${answer}`).join(', ');
+  if (state === 'unread') return 'not read yet';
+  if (state === 'none') return `none, so no list can be served (${answers})`;
+  const confirmed = `version ${version}, confirmed ${formatDuration(confirmedForMs)} ago`;
+  return state === 'live' ? confirmed : `${confirmed}, and not since (${answers})`;
 }
 
 const ORIGIN_COLUMNS = [

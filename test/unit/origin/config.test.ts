@@ -18,7 +18,7 @@ test('what is needed is enough, and the rest has its defaults', () => {
     hedgeProfile: 'serve-any',
     channels: 2,
     callsPerBatchKey: 2,
-    originSecret: SECRET,
+    originSecrets: [SECRET],
     host: '127.0.0.1',
     port: 8080,
     metricsPort: undefined,
@@ -61,7 +61,7 @@ test('what is given is taken', () => {
     hedgeProfile: undefined,
     channels: 3,
     callsPerBatchKey: 5,
-    originSecret: SECRET,
+    originSecrets: [SECRET],
     host: '0.0.0.0',
     port: 0,
     metricsPort: 9100,
@@ -101,5 +101,5 @@ test('every wrong variable has its line, and no line repeats a secret', () => {
 });
 
 test('a secret is measured in bytes, not in characters', () => {
-  expect(readOriginConfig({ ...needed, EARSHOT_ORIGIN_SECRET: 'é'.repeat(16) }).originSecret).toHaveLength(16);
+  expect(readOriginConfig({ ...needed, EARSHOT_ORIGIN_SECRET: 'é'.repeat(16) }).originSecrets[0]).toHaveLength(16);
 });
