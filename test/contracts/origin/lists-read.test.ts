@@ -27,7 +27,6 @@ async function serveRoute(results: readonly ListResult[] = [], admit = () => tru
   const counters = createCounters();
   const observed: string[] = [];
   const errors: unknown[] = [];
-  const refused: string[] = [];
   const lists: ListReader = {
     read: async () => {
       clock.advance(tookMs);
@@ -48,7 +47,7 @@ async function serveRoute(results: readonly ListResult[] = [], admit = () => tru
     counters,
     observe: (_ms, outcome) => observed.push(outcome),
     retryAfterSeconds: () => 7,
-    onRefused: (reason) => refused.push(reason),
+    onRefused: () => {},
     onError: (thrown) => errors.push(thrown),
   });
   const responses: ServerResponse[] = [];
