@@ -3,21 +3,17 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { STATUS_PATH } from '../shared/wire/edge-status.ts';
-import { toEarshotError } from '../shared/wire/errors.ts';
 import type { EdgeDeps } from './deps.ts';
 import { withCaller } from './identity/caller.ts';
-import { logFailure } from './log.ts';
-import { ReadError } from './reads/serve-reads.ts';
 import { openCall } from './request/open-call.ts';
-import { readTraceparent, traceIdOf } from './request/traceparent.ts';
-import { serializeCacheStatus } from './respond/cache-status.ts';
-import { EVERY_ANSWER } from './respond/every-answer.ts';
-import { respondWithProblem } from './respond/problem.ts';
+import { answerError } from './respond/answer-error.ts';
 import { BATCH_TYPE } from './routes/batch/body.ts';
 import { answerBatch } from './routes/batch/handler.ts';
-import { batchRoute, QUERY_PATH } from './routes/batch/route.ts';
+import { batchRoute, QUERY_PATH, queryRoute } from './routes/batch/route.ts';
 import { allowOrigins } from './routes/cors.ts';
-import { ownRoute, serveOpenApi, userRoute } from './routes/openapi.ts';
+import { documentRoute, healthRoute, serveDocument } from './routes/document.ts';
+import { answerHealth } from './routes/health.ts';
+import { ownRoute, userRoute } from './routes/openapi.ts';
 import { createOwnReadHandler, createUserReadHandler } from './routes/read.ts';
 import { answerStatus } from './routes/status.ts';
 import { type Route, registerRoutes } from './routes/table.ts';
@@ -44,28 +40,17 @@ export function createApp(deps: EdgeDeps): OpenAPIHono {
 
 function makeRoutes(deps: EdgeDeps, app: OpenAPIHono): readonly Route[] {
   const batch = (c: Context): Promise<Response> | Response =>
-    withCaller(deps, c, (caller) => answerBatch(deps, c.req.raw, caller.identity, openCall(deps, c, caller)));
+    withCaller(deps, c, (caller) => answerBatch(deps, c, caller.identity, openCall(deps, c, caller)));
   const status = (c: Context): Promise<Response> | Response =>
-    withCaller(deps, c, ({ identity }) => answerStatus(deps, c.req.raw, identity));
-  const health = (c: Context): Response =>
-    c.json({ status: 'ok' }, 200, { ...EVERY_ANSWER, 'Cache-Control': 'no-store' });
+    withCaller(deps, c, (caller) => answerStatus(deps, c.req.raw, caller));
   const get = ['GET', 'HEAD'];
   return [
     { path: ownRoute.getRoutingPath(), methods: get, handler: createOwnReadHandler(deps), contract: ownRoute },
     { path: userRoute.getRoutingPath(), methods: get, handler: createUserReadHandler(deps), contract: userRoute },
-    { path: QUERY_PATH, methods: ['QUERY'], handler: batch },
+    { path: QUERY_PATH, methods: ['QUERY'], handler: batch, contract: queryRoute },
     { path: batchRoute.getRoutingPath(), methods: ['POST'], handler: batch, contract: batchRoute },
     { path: STATUS_PATH, methods: get, handler: status },
-    { path: '/openapi.json', methods: get, handler: serveOpenApi(app) },
-    { path: '/healthz', methods: get, handler: health },
+    { path: documentRoute.path, methods: get, handler: serveDocument(app), contract: documentRoute },
+    { path: healthRoute.path, methods: get, handler: (c) => answerHealth(deps, c), contract: healthRoute },
   ];
-}
-
-function answerError({ clock, log }: EdgeDeps, thrown: unknown, c: Context): Response {
-  const error = toEarshotError(thrown, 'edge');
-  const traceId = traceIdOf(readTraceparent(c.req.header('traceparent')));
-  logFailure(log, 'request_failed', error, { path: c.req.path, traceId });
-  const trails = error instanceof ReadError ? error.trails : [];
-  const status = trails.length === 0 ? {} : { 'Cache-Status': serializeCacheStatus(trails, clock.now(), false) };
-  return respondWithProblem(error, status);
 }

@@ -6,6 +6,7 @@ import { answerNotConfigured } from './configuration-problem.ts';
 import type { EdgeDeps } from './deps.ts';
 import { createIdentityVerifier } from './identity/identity.ts';
 import { createVerificationKeys } from './identity/token-keys.ts';
+import { limitLog } from './limited-log.ts';
 import { consoleLog } from './log.ts';
 import { createColoManifest } from './manifest/colo-cache.ts';
 import { createManifestStore, KEEP_MS } from './manifest/store.ts';
@@ -18,7 +19,7 @@ import { createTierChain } from './tiers/chain.ts';
 import { createColoTier } from './tiers/colo.ts';
 import { createMemoryTier } from './tiers/memory.ts';
 import { createFailoverAndHedge } from './upstream/failover-and-hedge.ts';
-import { createInternalToken } from './upstream/internal-token.ts';
+import { createInternalTokens } from './upstream/internal-token.ts';
 import { createOriginClient, type OriginClient } from './upstream/origin-client.ts';
 import { createOriginReader } from './upstream/origin-reader.ts';
 import type { RegionReader } from './upstream/region-reader.ts';
@@ -58,20 +59,24 @@ function findObjectIn(env: object): FindObject | undefined {
 
 /** The objects that live as long as the isolate. */
 export function createDeps(config: EdgeConfig, platform: WorkerPlatform): EdgeDeps {
-  const { clock, counters, log, fetch } = platform;
+  const { clock, random, counters, fetch } = platform;
+  const log = limitLog(platform.log, clock);
+  const limited = { ...platform, log };
   return {
     config,
     clock,
     counters,
     log,
     identity: createIdentityVerifier({
-      keys: createVerificationKeys(config.tokenKeys, { fetch, clock, counters, log }),
+      keys: createVerificationKeys(config.tokenKeys, { fetch, clock, random, counters, log }),
       audience: config.tokenAudience,
       issuer: config.tokenIssuer,
+      userClaim: config.tokenUserClaim,
       clock,
       counters,
+      log,
     }),
-    ...createReads(config, platform, createEdgeClient(config, platform)),
+    ...createReads(config, limited, createEdgeClient(config, limited)),
   };
 }
 
@@ -83,7 +88,14 @@ export function createReads(
 ): Pick<EdgeDeps, 'manifests' | 'serveReads' | 'serveCached' | 'routing'> {
   const { clock, random, counters, log } = platform;
   const cache = createColoManifest({ ...platform, keepMs: KEEP_MS });
-  const manifests = createManifestStore({ clock, counters, log, client, cache });
+  const manifests = createManifestStore({
+    clock,
+    counters,
+    log,
+    client,
+    cache,
+    refreshTimeoutMs: config.requestDeadlineMs,
+  });
   const routing = createRouting({ regions: config.regions, clock, random, counters, log });
   const nearest = createMemoryTier({ name: 'isolate', maxBytes: config.isolateCacheBytes });
   const lists = createReadThrough({
@@ -122,6 +134,10 @@ const createEdgeClient = (config: EdgeConfig, { fetch, clock, counters, log }: P
     counters,
     side: 'edge',
     log,
-    internalToken: createInternalToken({ secret: config.originSecret, clock }),
+    internalTokens: createInternalTokens({
+      secret: config.originSecret,
+      previousSecret: config.previousOriginSecret,
+      clock,
+    }),
     timeoutMs: config.originTimeoutMs,
   });

@@ -8,14 +8,15 @@ import { type Region, regionsSchema } from '../shared/domain/regions.ts';
 import { EarshotError } from '../shared/wire/errors.ts';
 
 /**
- * The keys of listeners' tokens: one shared secret (HS256, for one machine), or the identity provider's published keys.
+ * The keys of listeners' tokens: a shared secret (HS256, for one machine), two during its change, or the identity
+ * provider's published keys.
  */
 export type TokenKeys =
-  | { readonly mode: 'secret'; readonly secret: string }
+  | { readonly mode: 'secret'; readonly secrets: readonly string[] }
   | { readonly mode: 'jwks'; readonly url: string };
 
 /** The variables that `wrangler secret put` sets. They sign and check tokens; wrangler.toml never holds them. */
-export const SECRETS = ['TOKEN_SECRET', 'ORIGIN_SECRET'] as const;
+export const SECRETS = ['TOKEN_SECRET', 'TOKEN_SECRET_PREVIOUS', 'ORIGIN_SECRET', 'ORIGIN_SECRET_PREVIOUS'] as const;
 
 /** The bindings of wrangler.toml. Each is optional: without one the worker turns its feature off and logs that. */
 export const BINDINGS = ['REGION_CACHE'] as const;
@@ -107,13 +108,16 @@ export function makeVariables(isLocal: boolean) {
       error: ({ input }) => `${HTTPS_ONLY}, got ${(input as Region[]).map(({ origin }) => origin).filter(isHttp)}`,
     }),
     TOKEN_SECRET: secret.optional(),
+    TOKEN_SECRET_PREVIOUS: secret.optional(),
     TOKEN_JWKS_URL: z
       .url({ protocol: /^https?$/, ...expected('an http or https URL') })
       .refine(isSecure, needsHttps)
       .optional(),
     TOKEN_AUDIENCE: text.default(LISTENER_AUDIENCE),
     TOKEN_ISSUER: text.optional(),
+    TOKEN_USER_CLAIM: text.default('sub'),
     ORIGIN_SECRET: secret,
+    ORIGIN_SECRET_PREVIOUS: secret.optional(),
     ISOLATE_CACHE_BYTES: wholeNumber(0, 104_857_600).default(33_554_432),
     REGION_TIER: z.enum(['on', 'off'], expected('on or off')).default('on'),
     REGION_SHARDS: wholeNumber(1, 256).default(8),
@@ -141,8 +145,12 @@ const toConfig = (vars: Variables) => ({
   tokenAudience: vars.TOKEN_AUDIENCE,
   /** Default: any issuer. */
   tokenIssuer: vars.TOKEN_ISSUER,
+  /** The claim of a token with the user's id. Default: `sub`. */
+  tokenUserClaim: vars.TOKEN_USER_CLAIM,
   /** Signs the worker's token for origins. At least MIN_SECRET_BYTES bytes, and different from TOKEN_SECRET. */
   originSecret: vars.ORIGIN_SECRET,
+  /** Signs it for an origin that refuses the other one, while the secret is changed. Default: none. */
+  previousOriginSecret: vars.ORIGIN_SECRET_PREVIOUS,
   /** Maximum bytes of lists in one isolate, 0 to 100 MiB. Default: 32 MiB. */
   isolateCacheBytes: vars.ISOLATE_CACHE_BYTES,
   /** `off`: the worker calls origins directly, and loads are coalesced within an isolate only. Default: `on`. */
@@ -168,8 +176,11 @@ const toConfig = (vars: Variables) => ({
   devLocations: vars.DEV_LOCATIONS,
 });
 
-const tokenKeysOf = ({ TOKEN_SECRET: secret, TOKEN_JWKS_URL: url = '' }: Variables): TokenKeys =>
-  secret === undefined ? { mode: 'jwks', url } : { mode: 'secret', secret };
+function tokenKeysOf({ TOKEN_SECRET, TOKEN_SECRET_PREVIOUS, TOKEN_JWKS_URL: url = '' }: Variables): TokenKeys {
+  if (TOKEN_SECRET === undefined) return { mode: 'jwks', url };
+  const secrets = [TOKEN_SECRET, TOKEN_SECRET_PREVIOUS].filter((each) => each !== undefined);
+  return { mode: 'secret', secrets };
+}
 
 type RawVariables = Readonly<Record<string, unknown>>;
 
@@ -178,7 +189,7 @@ const hasTokenKeys = ({ TOKEN_SECRET, TOKEN_JWKS_URL }: RawVariables): boolean =
 
 /** Judges variables together. Uses the raw values: one wrong variable must not hide a conflict of others. */
 function findConflicts(raw: RawVariables): string[] {
-  const { TOKEN_SECRET, TOKEN_JWKS_URL, TOKEN_AUDIENCE, ORIGIN_SECRET } = raw;
+  const { TOKEN_SECRET, TOKEN_SECRET_PREVIOUS, TOKEN_JWKS_URL, TOKEN_AUDIENCE } = raw;
   const conflicts: string[] = [];
   const refuse = (isConflict: boolean, reason: string): void => {
     if (isConflict) conflicts.push(reason);
@@ -193,8 +204,14 @@ function findConflicts(raw: RawVariables): string[] {
     `expected TOKEN_AUDIENCE to differ from the origins' own, got "${ORIGIN_AUDIENCE}"`,
   );
   refuse(
-    TOKEN_SECRET !== undefined && TOKEN_SECRET === ORIGIN_SECRET,
-    'expected ORIGIN_SECRET to differ from TOKEN_SECRET, got the same',
+    TOKEN_SECRET_PREVIOUS !== undefined && TOKEN_SECRET === undefined,
+    'expected TOKEN_SECRET beside TOKEN_SECRET_PREVIOUS, got nothing',
   );
+  for (const listeners of ['TOKEN_SECRET', 'TOKEN_SECRET_PREVIOUS'] as const) {
+    for (const origins of ['ORIGIN_SECRET', 'ORIGIN_SECRET_PREVIOUS'] as const) {
+      const isSame = raw[listeners] !== undefined && raw[listeners] === raw[origins];
+      refuse(isSame, `expected ${origins} to differ from ${listeners}, got the same`);
+    }
+  }
   return conflicts;
 }

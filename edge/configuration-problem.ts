@@ -2,6 +2,7 @@
 import { toEarshotError } from '../shared/wire/errors.ts';
 import { ConfigurationError } from './config.ts';
 import type { Log } from './log.ts';
+import { chooseRequestId } from './request/request-id.ts';
 import { respondWithProblem } from './respond/problem.ts';
 
 const LOCAL_REMEDY = 'run `npm start`, which writes .dev.vars, then start `npx wrangler dev` again';
@@ -9,7 +10,7 @@ const DEPLOYED_REMEDY =
   'set variables in wrangler.toml, secrets with `npx wrangler secret put NAME --env ENVIRONMENT`: docs/configuration.md';
 
 /** Logs `thrown` once. Returns the function that answers every request. */
-export function answerNotConfigured(thrown: unknown, log: Log): () => Response {
+export function answerNotConfigured(thrown: unknown, log: Log): (request: Request) => Response {
   const error = toEarshotError(thrown, 'edge');
   if (error instanceof ConfigurationError) {
     const { message, missing, isLocal } = error;
@@ -22,5 +23,9 @@ export function answerNotConfigured(thrown: unknown, log: Log): () => Response {
   } else {
     log.error('assembly_failed', { message: error.message });
   }
-  return () => respondWithProblem(error);
+  return ({ headers }) =>
+    respondWithProblem(
+      error,
+      chooseRequestId((name) => headers.get(name)),
+    );
 }

@@ -17,6 +17,7 @@ import { createCpuAdmission, type LoopLoad } from './guard/cpu-admission.ts';
 import { createGuard } from './guard/guard.ts';
 import { createApp } from './http/app.ts';
 import { createListsRoute, isListsRead, type ListsRouteDeps } from './http/lists-read.ts';
+import { describeRequest } from './http/request-id.ts';
 import { createCallerVerifier } from './http/verify-caller.ts';
 import { createExpandLists } from './items/expanded-lists.ts';
 import { createItemReader } from './items/item-reader.ts';
@@ -72,7 +73,7 @@ export function assembleOrigin(
   const { table, localCluster } = bigtable;
   const manifests = assembleManifests(basis, bigtable.connection, localCluster);
   const readers = assembleReaders(basis, table, manifests);
-  const verifyCaller = createCallerVerifier(config.originSecret, clock);
+  const verifyCaller = createCallerVerifier(config.originSecrets, clock);
   const readLists = createListsRoute({
     ...makeRouteDeps(basis, readers),
     verifyCaller,
@@ -206,7 +207,9 @@ function makeRouteDeps(
     counters,
     observe: (ms, outcome) => metrics.observeRead(ms / 1000, outcome),
     retryAfterSeconds,
+    onRefused: (reason, { url, headers }) =>
+      logger.warn({ path: url, reason, ...describeRequest(headers) }, 'keys were refused'),
     onError: (err, { code }, { url, headers }) =>
-      logger.error({ err, path: url, code, traceparent: headers.traceparent }, 'request failed'),
+      logger.error({ err, path: url, code, ...describeRequest(headers) }, 'request failed'),
   };
 }

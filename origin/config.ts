@@ -16,6 +16,8 @@ const environment = z.object({
   EARSHOT_INSTANCE: text,
   /** Key of the edge's tokens, shared with the edge. */
   EARSHOT_ORIGIN_SECRET: secret,
+  /** A second accepted key, while the secret is changed. Default: none. */
+  EARSHOT_ORIGIN_SECRET_PREVIOUS: secret.optional(),
   /** App profile of the reads. Default: `serve-` and the region. */
   EARSHOT_APP_PROFILE: text.optional(),
   /** App profile of hedges, and of all calls while the local cluster is ejected. `off`: neither. Default: serve-any. */
@@ -69,7 +71,9 @@ const toConfig = (values: z.infer<typeof environment>) => ({
   hedgeProfile: values.EARSHOT_HEDGE_APP_PROFILE === 'off' ? undefined : values.EARSHOT_HEDGE_APP_PROFILE,
   channels: values.EARSHOT_BIGTABLE_CHANNELS,
   callsPerBatchKey: values.EARSHOT_BIGTABLE_CALLS,
-  originSecret: values.EARSHOT_ORIGIN_SECRET,
+  originSecrets: [values.EARSHOT_ORIGIN_SECRET, values.EARSHOT_ORIGIN_SECRET_PREVIOUS].filter(
+    (each) => each !== undefined,
+  ),
   host: values.HOST,
   port: values.PORT,
   metricsPort: values.EARSHOT_METRICS_PORT,

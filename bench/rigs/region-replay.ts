@@ -123,6 +123,7 @@ export async function createRegionReplay(options: ReplayOptions): Promise<Region
     regions: [REGION],
     place: NOWHERE,
     failedRegions: new Set(),
+    requestId: 'request-1',
     traceparent: undefined,
     timings: createTimings(clock),
     waitUntil: () => {},

@@ -3,7 +3,7 @@
 import type { Scope } from '../../shared/domain/identity.ts';
 import type { Read } from '../reads/fallback.ts';
 import { missingScope } from './access-error.ts';
-import type { Identity } from './identity.ts';
+import type { Identity } from './claims.ts';
 
 /** Throws `forbidden` with the first scope that `identity` lacks for `reads`, with or without debug output. */
 export function checkAccess(

@@ -2,8 +2,10 @@
 import type { Context } from 'hono';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Arrival } from '../request/open-call.ts';
+import { describeRequest, requestIdOf, traceparentOf } from '../request/request-id.ts';
 import { createTimings } from '../request/timings.ts';
-import type { Identity, IdentityVerifier } from './identity.ts';
+import type { Identity } from './claims.ts';
+import type { IdentityVerifier } from './identity.ts';
 
 export interface Caller extends Arrival {
   readonly identity: Identity;
@@ -26,13 +28,15 @@ export function withCaller<T>(
   const timings = createTimings(clock);
   const receivedAtMs = clock.now();
   const authorization = c.req.header('authorization');
+  const requestId = requestIdOf(c);
   const known = identity.recall(authorization);
   if (known !== undefined) {
     timings.addInstant('token');
-    return answer({ receivedAtMs, timings, identity: known });
+    return answer({ requestId, receivedAtMs, timings, identity: known });
   }
   const waitUntil = (work: Promise<unknown>): void => c.executionCtx.waitUntil(work);
+  const about = describeRequest(requestId, traceparentOf(c));
   return timings
-    .time('token', () => identity.verify(authorization, waitUntil))
-    .then((verified) => answer({ receivedAtMs, timings, identity: verified }));
+    .time('token', () => identity.verify(authorization, { about, waitUntil }))
+    .then((verified) => answer({ requestId, receivedAtMs, timings, identity: verified }));
 }

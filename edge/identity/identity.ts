@@ -1,102 +1,125 @@
 // Verifies the bearer token into a user and scopes. Verified tokens are remembered for a while, so a listener's next
-// read costs no signature check.
-import { errors, type JWTPayload, jwtVerify } from 'jose';
+// read costs no signature check. The log names the check that a refused token failed, never the token.
+import { errors, type JWTPayload } from 'jose';
 import { createVerifiedTokens } from '../../shared/caching/verified-tokens.ts';
-import { isScope, ORIGIN_AUDIENCE, type Scope } from '../../shared/domain/identity.ts';
-import { PUBLIC_ID_PATTERN } from '../../shared/domain/ids.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Counters } from '../../shared/runtime/counters.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
-import { invalidToken, missingToken } from './access-error.ts';
+import { describeError, type Log, type LogFields } from '../log.ts';
+import { invalidToken, missingToken, type RejectionReason, TokenRejected } from './access-error.ts';
+import { type Identity, identityOf } from './claims.ts';
 import type { VerificationKeys } from './token-keys.ts';
 
-export interface Identity {
-  readonly user: string;
-  readonly scopes: ReadonlySet<Scope>;
+export interface VerifyContext {
+  /** Fields that name the request in the log. */
+  readonly about: LogFields;
+  waitUntil(work: Promise<unknown>): void;
 }
 
 export interface IdentityVerifier {
   /** The identity of a recently verified `authorization`, or undefined. */
   recall(authorization: string | undefined): Identity | undefined;
   /** The identity in `authorization`. Throws `unauthenticated` for a missing or invalid token. */
-  verify(authorization: string | undefined, waitUntil: (work: Promise<unknown>) => void): Promise<Identity>;
+  verify(authorization: string | undefined, context: VerifyContext): Promise<Identity>;
 }
 
 interface IdentityOptions {
   readonly keys: VerificationKeys;
   readonly audience: string;
   readonly issuer: string | undefined;
+  /** The claim with the user's id. */
+  readonly userClaim: string;
   readonly clock: Clock;
   readonly counters: Counters;
+  readonly log: Log;
 }
 
 const MAX_REMEMBERED_TOKENS = 2_000;
 /**
- * A remembered token is verified again after this long. Together with the time that keys are cached (token-keys.ts), a
- * withdrawn key works for at most 20 minutes.
+ * A remembered token is verified again after this long. Together with the time that keys are cached
+ * (provider-keys.ts), a withdrawn key works for at most 20 minutes.
  */
 const REMEMBER_MS = 600_000;
 const MAX_TOKEN_CHARACTERS = 8_192;
 /** Maximum difference between the clocks of issuer and edge. */
 const CLOCK_TOLERANCE_SECONDS = 5;
 
-export function createIdentityVerifier({ keys, audience, issuer, clock, counters }: IdentityOptions): IdentityVerifier {
+export function createIdentityVerifier(options: IdentityOptions): IdentityVerifier {
+  const { keys, audience, issuer, userClaim, clock, counters, log } = options;
   const verified = createVerifiedTokens<Identity>(clock, MAX_REMEMBERED_TOKENS);
 
-  async function verifyToken(
-    authorization: string,
-    token: string,
-    waitUntil: (work: Promise<unknown>) => void,
-  ): Promise<Identity> {
-    if (token.length > MAX_TOKEN_CHARACTERS) throw invalidToken('the token is too long');
-    const payload = await readClaims(token, waitUntil);
+  async function verifyToken(authorization: string, token: string, context: VerifyContext): Promise<Identity> {
+    if (token.length > MAX_TOKEN_CHARACTERS) throw invalidToken('too_long', { text: 'the token is too long' });
+    const payload = await readClaims(token, context);
+    const identity = identityOf(payload, userClaim);
     const untilMs = Math.min((payload.exp ?? 0) * 1000, clock.now() + REMEMBER_MS);
-    const identity = identityOf(payload);
     verified.set(authorization, identity, untilMs);
     return identity;
   }
 
-  async function readClaims(token: string, waitUntil: (work: Promise<unknown>) => void): Promise<JWTPayload> {
+  async function readClaims(token: string, { waitUntil }: VerifyContext): Promise<JWTPayload> {
+    const checks = {
+      audience,
+      ...(issuer === undefined ? {} : { issuer }),
+      requiredClaims: ['exp'],
+      clockTolerance: CLOCK_TOLERANCE_SECONDS,
+      currentDate: new Date(clock.now()),
+    };
     try {
-      const { payload } = await jwtVerify(token, keys.resolver(waitUntil), {
-        algorithms: keys.algorithms,
-        audience,
-        ...(issuer === undefined ? {} : { issuer }),
-        requiredClaims: ['exp', 'sub'],
-        clockTolerance: CLOCK_TOLERANCE_SECONDS,
-        currentDate: new Date(clock.now()),
-      });
-      return payload;
+      return await keys.verify(token, checks, waitUntil);
     } catch (error) {
-      if (error instanceof EarshotError) throw error;
-      throw invalidToken(
-        error instanceof errors.JWTExpired ? 'the token has expired' : 'the token is not valid',
-        error,
-      );
+      throw error instanceof EarshotError ? error : toRejection(error);
     }
+  }
+
+  function recordRejection(error: unknown, { about }: VerifyContext): void {
+    if (!(error instanceof TokenRejected)) return;
+    counters.add('edge_rejected_tokens_total');
+    const { reason, claim, cause } = error;
+    log.warn('token_rejected', { reason, claim, ...(cause === undefined ? {} : describeError(cause)), ...about });
   }
 
   return {
     recall: verified.get,
-    verify: async (authorization, waitUntil) => {
+    verify: async (authorization, context) => {
       try {
         if (authorization === undefined) throw missingToken();
         const token = /^Bearer +([\w.~+/-]+=*) *$/i.exec(authorization)?.[1];
-        if (token === undefined) throw invalidToken('the token is not valid');
-        return verified.get(authorization) ?? (await verifyToken(authorization, token, waitUntil));
+        if (token === undefined) throw invalidToken('malformed');
+        return verified.get(authorization) ?? (await verifyToken(authorization, token, context));
       } catch (error) {
-        if (error instanceof EarshotError && error.code === 'unauthenticated')
-          counters.add('edge_rejected_tokens_total');
+        recordRejection(error, context);
         throw error;
       }
     },
   };
 }
 
-function identityOf({ sub, aud, scope }: JWTPayload): Identity {
-  // A token for origins is invalid here, whatever other audience it names.
-  if ([aud].flat().includes(ORIGIN_AUDIENCE)) throw invalidToken('the token is not valid');
-  if (sub === undefined || !PUBLIC_ID_PATTERN.test(sub)) throw invalidToken('the token is not valid');
-  const scopes = typeof scope === 'string' ? scope.split(' ').filter(isScope) : [];
-  return { user: sub, scopes: new Set(scopes) };
+/** The error of jose as a rejection that names the check. */
+function toRejection(error: unknown): TokenRejected {
+  const claim = error instanceof errors.JWTClaimValidationFailed ? error.claim : undefined;
+  if (error instanceof errors.JWTExpired)
+    return invalidToken('expired', { text: 'the token has expired', claim: 'exp', cause: error });
+  return invalidToken(reasonOf(error), { claim, cause: error });
+}
+
+function reasonOf(error: unknown): RejectionReason {
+  if (error instanceof errors.JWTClaimValidationFailed) return claimReasonOf(error);
+  if (error instanceof errors.JWSSignatureVerificationFailed) return 'signature';
+  if (error instanceof errors.JOSEAlgNotAllowed) return 'algorithm';
+  if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys)
+    return 'unknown_key';
+  // jose's own errors are about the token. Any other one is about the key: the runtime cannot use it.
+  return error instanceof errors.JOSEError ? 'malformed' : 'unknown_key';
+}
+
+const FAILED_CHECKS: Readonly<Record<string, RejectionReason>> = {
+  nbf: 'not_yet_valid',
+  aud: 'audience',
+  iss: 'issuer',
+};
+
+function claimReasonOf({ claim, reason }: errors.JWTClaimValidationFailed): RejectionReason {
+  if (reason === 'missing') return 'claim_missing';
+  return reason === 'invalid' ? 'claim_type' : (FAILED_CHECKS[claim] ?? 'malformed');
 }

@@ -4,12 +4,15 @@
 import { type Manifest, parseManifest } from '../../shared/domain/manifest.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Counters } from '../../shared/runtime/counters.ts';
-import { EarshotError } from '../../shared/wire/errors.ts';
+import type { ManifestStatus } from '../../shared/wire/edge-status.ts';
 import type { Log } from '../log.ts';
+import type { RegionLookup } from '../reads/trail.ts';
 import { type Call, remainingMs } from '../request/call.ts';
+import { describeRequest } from '../request/request-id.ts';
 import { withTimeout } from '../request/with-timeout.ts';
-import { isRegionDown, type OriginClient } from '../upstream/origin-client.ts';
+import { isRegionDown, type ManifestAnswer, type OriginAnswer, type OriginClient } from '../upstream/origin-client.ts';
 import type { ManifestCache, StoredManifest } from './colo-cache.ts';
+import { ManifestError, type ManifestTrail } from './manifest-error.ts';
 
 const FRESH_MS = 5_000;
 const STALE_MS = 10_000;
@@ -24,19 +27,14 @@ const REFRESH_AGE_TIMEOUT_MS = 15_000;
 
 export interface ManifestStore {
   /** The live manifest, if a region confirmed it within the last 5 s. */
-  getFresh(): LiveManifest | undefined;
+  getFresh(): Manifest | undefined;
   /**
-   * The live manifest. Throws `unavailable` without one. Regions that failed the refresh count as failed for `call`.
+   * The live manifest. Throws a ManifestError without one. Regions that failed the refresh count as failed for `call`.
    */
-  get(call: Call): Promise<LiveManifest>;
+  get(call: Call): Promise<Manifest>;
   /** The current manifest of whatever age. */
   peek(): Manifest | undefined;
-}
-
-export interface LiveManifest {
-  readonly manifest: Manifest;
-  /** When a region last confirmed that this manifest is live. */
-  readonly checkedAtMs: number;
+  status(): ManifestStatus;
 }
 
 interface ManifestStoreOptions {
@@ -45,9 +43,12 @@ interface ManifestStoreOptions {
   readonly log: Log;
   readonly client: OriginClient;
   readonly cache: ManifestCache;
+  /** Maximum duration of a refresh. It does not depend on the request that starts it, whose deadline may be short. */
+  readonly refreshTimeoutMs: number;
 }
 
-interface Current extends StoredManifest, LiveManifest {
+interface Current extends StoredManifest {
+  readonly manifest: Manifest;
   /** When a region last had this version. */
   readonly seenAtMs: number;
 }
@@ -57,19 +58,25 @@ interface Refresh {
   readonly startedAtMs: number;
   /** Regions that failed so far. */
   readonly failedRegions: ReadonlySet<string>;
+  /** Regions that were asked so far, with the outcome of each. */
+  readonly lookups: readonly RegionLookup[];
 }
 
 /** `current`: a region sent or confirmed the current manifest. `lagging`: every region that answered is behind it. */
 type RefreshOutcome = 'current' | 'lagging' | 'failed';
 
-export function createManifestStore({ clock, counters, log, client, cache }: ManifestStoreOptions): ManifestStore {
+export function createManifestStore(options: ManifestStoreOptions): ManifestStore {
+  const { clock, counters, log, client, cache, refreshTimeoutMs } = options;
   let current: Current | undefined;
   let failedAtMs = Number.NEGATIVE_INFINITY;
   let refresh: Refresh | undefined;
+  /** Regions that the last refresh asked. */
+  let lastLookups: readonly RegionLookup[] = [];
 
   const ageMs = (): number => (current === undefined ? Number.POSITIVE_INFINITY : clock.now() - current.checkedAtMs);
   const sinceFailureMs = (): number => clock.now() - failedAtMs;
-  const getFresh = (): LiveManifest | undefined => (current !== undefined && ageMs() < FRESH_MS ? current : undefined);
+  const getFresh = (): Manifest | undefined =>
+    current !== undefined && ageMs() < FRESH_MS ? current.manifest : undefined;
 
   /** Replaces the current manifest, unless `stored` is invalid or older. */
   function applyManifest(stored: StoredManifest): 'applied' | 'older' | 'invalid' {
@@ -87,11 +94,12 @@ export function createManifestStore({ clock, counters, log, client, cache }: Man
     }
   }
 
-  async function readRegions(call: Call): Promise<RefreshOutcome> {
+  async function readRegions(call: Call, lookups: RegionLookup[]): Promise<RefreshOutcome> {
     let isBehind = false;
     for (const region of call.regions) {
       if (remainingMs(call, clock) === 0) break;
       const answer = await client.readManifest(region, current?.etag, call);
+      lookups.push({ region: region.name, origin: originOf(answer) });
       if (answer.kind === 'failed') {
         if (isRegionDown(answer.failure)) call.failedRegions.add(region.name);
         continue;
@@ -110,16 +118,18 @@ export function createManifestStore({ clock, counters, log, client, cache }: Man
     return 'lagging';
   }
 
-  async function runRefresh(call: Call): Promise<void> {
+  async function runRefresh(call: Call, lookups: RegionLookup[]): Promise<void> {
     const stored = await cache.get();
     if (stored !== undefined && stored.checkedAtMs > (current?.checkedAtMs ?? Number.NEGATIVE_INFINITY))
       applyManifest(stored);
     if (ageMs() < FRESH_MS) return;
-    const outcome = await readRegions(call);
+    lastLookups = lookups;
+    const outcome = await readRegions(call, lookups);
     if (outcome === 'failed') {
       failedAtMs = clock.now();
       counters.add('edge_manifest_failures_total');
-      log.error('manifest_refresh_failed', { heldVersion: current?.manifest.version });
+      const about = describeRequest(call.requestId, call.traceparent);
+      log.error('manifest_refresh_failed', { heldVersion: current?.manifest.version, ...about });
       return;
     }
     failedAtMs = Number.NEGATIVE_INFINITY;
@@ -138,34 +148,60 @@ export function createManifestStore({ clock, counters, log, client, cache }: Man
     const startedAtMs = clock.now();
     if (refresh !== undefined && startedAtMs - refresh.startedAtMs < REFRESH_AGE_TIMEOUT_MS) return refresh;
     const failedRegions = new Set<string>();
-    const done = runRefresh({ ...call, failedRegions }).finally(() => {
+    const lookups: RegionLookup[] = [];
+    const own = { ...call, failedRegions, deadlineAtMs: startedAtMs + refreshTimeoutMs };
+    const done = runRefresh(own, lookups).finally(() => {
       if (refresh?.done === done) refresh = undefined;
     });
-    refresh = { done, startedAtMs, failedRegions };
+    refresh = { done, startedAtMs, failedRegions, lookups };
     call.waitUntil(done);
     return refresh;
   }
 
-  async function getRefreshed(call: Call): Promise<LiveManifest> {
+  async function getRefreshed(call: Call): Promise<Manifest> {
+    let trail: ManifestTrail = { regions: [], detail: 'backoff' };
     const isFailing = sinceFailureMs() < FAILING_MS;
     const mustWait = !(current !== undefined && (ageMs() < STALE_MS || (isFailing && ageMs() < KEEP_MS)));
     if (sinceFailureMs() >= RETRY_AFTER_MS) {
-      const { done, failedRegions } = joinRefresh(call);
+      const { done, failedRegions, lookups } = joinRefresh(call);
       if (mustWait) {
-        await withTimeout(clock, remainingMs(call, clock), () => done).catch(() => {});
+        const ended = await withTimeout(clock, remainingMs(call, clock), () => done.then(() => true)).catch(
+          () => false,
+        );
+        trail = { regions: [...lookups], detail: ended ? 'failed' : 'timeout' };
         // The request does not wait again for a region that failed here. If all failed, the manifest itself may be the
         // fault, and a region may still return the list.
         const isAll = failedRegions.size === call.regions.length;
         for (const name of isAll ? [] : failedRegions) call.failedRegions.add(name);
       }
     }
-    if (current !== undefined && ageMs() < KEEP_MS) return current;
-    throw new EarshotError('unavailable', 'edge', 'no origin returned a manifest, and the isolate has none');
+    if (current !== undefined && ageMs() < KEEP_MS) return current.manifest;
+    throw new ManifestError(trail);
+  }
+
+  function status(): ManifestStatus {
+    const regions = lastLookups.map(({ region, origin }) => ({ name: region, answer: describeAnswer(origin) }));
+    if (current === undefined && lastLookups.length === 0) return { state: 'unread', regions };
+    if (current === undefined || ageMs() >= KEEP_MS) return { state: 'none', regions };
+    const { version } = current.manifest;
+    // Without requests no refresh runs: only a failed one makes an old manifest a doubtful one.
+    const state = sinceFailureMs() < Number.POSITIVE_INFINITY ? 'unconfirmed' : 'live';
+    return { state, version, confirmedForMs: ageMs(), regions };
   }
 
   return {
     peek: () => current?.manifest,
     getFresh,
     get: async (call) => getFresh() ?? getRefreshed(call),
+    status,
   };
 }
+
+function originOf(answer: OriginAnswer<ManifestAnswer>): NonNullable<RegionLookup['origin']> {
+  if (answer.kind === 'answered') return { status: answer.value.kind === 'unchanged' ? 304 : 200 };
+  const { status, reason } = answer.failure;
+  return status === undefined ? { detail: reason } : { status };
+}
+
+const describeAnswer = ({ status, detail }: NonNullable<RegionLookup['origin']> = {}): string =>
+  detail ?? `status ${status}`;

@@ -25,6 +25,11 @@ export type LoadFailureReason =
   | 'background-shed'
   /** The failure is about this key alone. */
   | 'key-failed'
+  /**
+   * The region refused a call with a 4xx that names no key: the key may be at fault, or the edge's own access to the
+   * region. Neither is a fault of the region.
+   */
+  | 'refused'
   /** The wait ended first: by its own time limit, or by cancellation. The source is not at fault. */
   | 'wait-ended';
 

@@ -50,8 +50,8 @@ export function createLoadThrough(options: LoadThroughOptions): LoadThrough {
     lookup: Lookup,
     { kind: _, regions, stale, ...failure }: Extract<LoadResult, { kind: 'failed' }>,
   ): ListRead {
-    // No region was asked for lack of time: the next request may have more.
-    if (regions.length > 0) backoff.recordFailure(makeCacheKey(key), failure);
+    // No region was asked for lack of time, or the wait ended: the next request may have more time.
+    if (regions.length > 0 && failure.reason !== 'wait-ended') backoff.recordFailure(makeCacheKey(key), failure);
     const newest = isRefresh ? lookup : withStale(lookup, stale);
     const read = readAfterFailure(key, newest, failure, clock.now(), regions);
     if (read.kind === 'entry') counters.add(`${side}_stale_if_error_total`);

@@ -20,8 +20,6 @@ export interface Served {
   readonly source: 'personal' | 'popular';
   /** Why a fallback is served: the user has no list, or no region could be reached. Undefined for the user's list. */
   readonly fallbackReason: 'absent' | 'unreachable' | undefined;
-  /** When a cache stored the list; undefined if this request loaded it. */
-  readonly storedAtMs: number | undefined;
   readonly trails: readonly CacheTrail[];
 }
 
@@ -84,8 +82,7 @@ export function createServeReads({ lists, clock, counters, popularWarmMs }: Serv
     pending.trails.push(fallback === undefined ? result.trail : { ...result.trail, detail: fallback });
     if (result.kind === 'entry' && result.entry.value.kind === 'list') {
       countFallback(step);
-      const storedAtMs = result.isFromCache ? result.entry.storedAtMs : undefined;
-      pending.outcome = toServed(pending, step, result.entry.value, storedAtMs);
+      pending.outcome = toServed(pending, step, result.entry.value);
       return;
     }
     const isUnreachable = result.kind === 'unreachable';
@@ -119,23 +116,17 @@ export function createServeReads({ lists, clock, counters, popularWarmMs }: Serv
     const cached = lists.getCached(own, open);
     if (cached === undefined) return undefined;
     counters.add('edge_reads_total');
-    const { storedAtMs, value: list } = cached.entry;
-    const trails = [cached.trail];
-    return { list, own: own.key, source: 'personal', fallbackReason: undefined, storedAtMs, trails };
+    const { value: list } = cached.entry;
+    return { list, own: own.key, source: 'personal', fallbackReason: undefined, trails: [cached.trail] };
   };
 
   return { serveReads, serveCached };
 }
 
-function toServed(
-  { own, trails, isUnreachable }: PendingRead,
-  step: FallbackStep,
-  list: StoredList,
-  storedAtMs: number | undefined,
-): Served {
+function toServed({ own, trails, isUnreachable }: PendingRead, step: FallbackStep, list: StoredList): Served {
   const reason = isUnreachable ? 'unreachable' : 'absent';
   const fallbackReason = step === own ? undefined : reason;
-  return { list, own: own.key, source: step.source, fallbackReason, storedAtMs, trails };
+  return { list, own: own.key, source: step.source, fallbackReason, trails };
 }
 
 function toReadError({ read, own, isUnreachable, trails }: PendingRead): ReadError {

@@ -1,9 +1,10 @@
 // The composition root of a region object.
 import type { EdgeConfig } from '../config.ts';
+import { limitLog } from '../limited-log.ts';
 import type { Platform } from '../platform.ts';
 import { createMemoryTier } from '../tiers/memory.ts';
 import type { MemoryTier } from '../tiers/tier.ts';
-import { createInternalToken } from '../upstream/internal-token.ts';
+import { createInternalTokens } from '../upstream/internal-token.ts';
 import { createOriginClient, type OriginClient } from '../upstream/origin-client.ts';
 import { createOriginReader } from '../upstream/origin-reader.ts';
 import { createRegionLists, type RegionLists } from './region-lists.ts';
@@ -21,7 +22,8 @@ export function assembleRegion(
 ): RegionLists {
   const found = config.regions.find(({ name }) => name === region);
   if (found === undefined) throw new Error(`expected one of the configured regions, got "${region}"`);
-  const { clock, random, counters, log } = platform;
+  const { clock, random, counters } = platform;
+  const log = limitLog(platform.log, clock);
   return createRegionLists({
     region: found,
     memory,
@@ -39,7 +41,11 @@ const createRegionClient = (config: EdgeConfig, { fetch, clock, counters, log }:
     clock,
     counters,
     side: 'region',
-    log,
-    internalToken: createInternalToken({ secret: config.originSecret, clock }),
+    log: limitLog(log, clock),
+    internalTokens: createInternalTokens({
+      secret: config.originSecret,
+      previousSecret: config.previousOriginSecret,
+      clock,
+    }),
     timeoutMs: config.originTimeoutMs,
   });

@@ -11,6 +11,8 @@ export interface RegionCall {
   readonly region: string;
   /** Remaining time of the caller in milliseconds. */
   readonly deadlineMs: number;
+  /** Absent in a call of a worker of an earlier build: objects are updated minutes before or after it. */
+  readonly requestId?: string;
   readonly traceparent: string | undefined;
   readonly devLocation: string | undefined;
   /** At least one, all for users of the object's shard. */

@@ -64,13 +64,14 @@ export function createRegionLists(options: RegionListsOptions): RegionLists {
     return entry !== undefined && entry.storedAtMs >= notBeforeMs && stateOf(entry, clock.now()) === 'fresh';
   }
 
-  function openCall({ deadlineMs, traceparent, devLocation }: RegionCall, waitUntil: WaitUntil) {
+  function openCall({ deadlineMs, requestId = 'unknown', traceparent, devLocation }: RegionCall, waitUntil: WaitUntil) {
     const cancellation = new CancellationSource();
     const call: Call = {
       deadlineAtMs: clock.now() + deadlineMs,
       place: NOWHERE,
       regions: [region],
       failedRegions: new Set(),
+      requestId,
       traceparent,
       devLocation,
       timings: createTimings(clock),

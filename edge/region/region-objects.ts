@@ -6,7 +6,7 @@ import type { Counters } from '../../shared/runtime/counters.ts';
 import { describeError, type Log } from '../log.ts';
 import type { ListRequest, LoadResult } from '../reads/list-source.ts';
 import { type Call, shareOfDeadlineMs } from '../request/call.ts';
-import { traceIdOf } from '../request/traceparent.ts';
+import { describeRequest } from '../request/request-id.ts';
 import { WaitCancelled, WaitTimeout, withTimeout } from '../request/with-timeout.ts';
 import type { RegionReader } from '../upstream/region-reader.ts';
 import type { RegionObject, RegionRead } from './protocol.ts';
@@ -30,6 +30,8 @@ interface RegionObjectsOptions {
 
 /** A failed object is bypassed for this long. */
 export const BYPASS_MS = 2_000;
+/** An object that did not answer within less is not bypassed by others. */
+export const MIN_JUDGED_MS = 250;
 /**
  * Share of the call's time that the object gets. The rest is for the transfer of its answer, which may be a failure.
  */
@@ -84,8 +86,8 @@ function createShardCaller({ find, clock, counters, log, timeoutMs }: RegionObje
     counters.add('edge_region_failures_total');
     bypassUntilMs.set(shard, clock.now() + BYPASS_MS);
     const cause = error === undefined ? {} : describeError(error);
-    const traceId = traceIdOf(call.traceparent);
-    log.warn('region_object_failed', { object: shard, reason: detail, traceId, ...cause });
+    const about = describeRequest(call.requestId, call.traceparent);
+    log.warn('region_object_failed', { object: shard, reason: detail, ...about, ...cause });
     return { kind: 'bypassed', detail };
   }
 
@@ -93,15 +95,17 @@ function createShardCaller({ find, clock, counters, log, timeoutMs }: RegionObje
     if (clock.now() < (bypassUntilMs.get(shard) ?? 0)) return { kind: 'bypassed', detail: 'failed' };
     counters.add('edge_region_calls_total');
     const shareMs = shareOfDeadlineMs(call, region, clock, timeoutMs);
-    const { traceparent, devLocation } = call;
+    const { requestId, traceparent, devLocation } = call;
     const id = nextId();
     const deadlineMs = Math.max(1, Math.floor(shareMs * OBJECT_SHARE));
-    const regionCall = { id, region: region.name, deadlineMs, traceparent, devLocation, reads };
+    const regionCall = { id, region: region.name, deadlineMs, requestId, traceparent, devLocation, reads };
     const object = (): RegionObject => find(shard, region.locationHint);
     try {
       const answer = await withTimeout(clock, shareMs, () => object().read(regionCall), call.cancellation);
       return answer.kind === 'reads' ? answer : bypass(shard, 'overloaded', call);
     } catch (error) {
+      // A caller with little time says nothing of the object.
+      if (error instanceof WaitTimeout && shareMs < MIN_JUDGED_MS) return { kind: 'bypassed', detail: 'timeout' };
       if (!(error instanceof WaitCancelled)) return bypass(shard, describeCause(error), call, error);
       // The caller's cancellation says nothing of the object. If this message is lost, the call ends at its deadline.
       call.waitUntil(

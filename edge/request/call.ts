@@ -14,6 +14,8 @@ export interface Call {
   readonly regions: readonly Region[];
   /** Names of regions that failed as a whole during this request. They are not tried again for a list. */
   readonly failedRegions: Set<string>;
+  /** Id of the request in answers and log lines, here, in region objects and at origins. */
+  readonly requestId: string;
   /** W3C trace context to pass on, if the caller sent a valid one. */
   readonly traceparent: string | undefined;
   /** Location that the caller names. Local cloud only: the region proxies add its round-trip time. */

@@ -5,11 +5,12 @@ import { EarshotError } from '../../shared/wire/errors.ts';
 import { DEADLINE_HEADER } from '../../shared/wire/read-request.ts';
 import type { Call } from './call.ts';
 import { type Place, placeOf } from './place.ts';
+import { traceparentOf } from './request-id.ts';
 import type { Timings } from './timings.ts';
-import { readTraceparent } from './traceparent.ts';
 
 /** The start of a request. */
 export interface Arrival {
+  readonly requestId: string;
   readonly receivedAtMs: number;
   readonly timings: Timings;
 }
@@ -26,14 +27,19 @@ export interface CallSettings {
  * Throws `invalid_request` for a location that is not allowed or not known, and `deadline_exceeded` for a deadline of
  * 0.
  */
-export function openCall({ config, routing }: CallSettings, c: Context, { receivedAtMs, timings }: Arrival): Call {
+export function openCall(
+  { config, routing }: CallSettings,
+  c: Context,
+  { requestId, receivedAtMs, timings }: Arrival,
+): Call {
   const place = placeOf(c.req.raw, config.devLocations);
   return {
     deadlineAtMs: receivedAtMs + deadlineMsOf(c, config.requestDeadlineMs),
     place,
     regions: routing.regionsFor(place),
     failedRegions: new Set(),
-    traceparent: readTraceparent(c.req.header('traceparent')),
+    requestId,
+    traceparent: traceparentOf(c),
     devLocation: config.devLocations === undefined ? undefined : c.req.header(DEV_LOCATION_HEADER),
     timings,
     waitUntil: (work) => c.executionCtx.waitUntil(work),

@@ -2,7 +2,7 @@
 import { cutList } from '../../shared/domain/list.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
 import { interleaveBytes } from '../../shared/runtime/bytes.ts';
-import { EarshotError } from '../../shared/wire/errors.ts';
+import type { EarshotError } from '../../shared/wire/errors.ts';
 import { makeProblem } from '../../shared/wire/problem.ts';
 import type { Read } from '../reads/fallback.ts';
 import { ReadError, type Served } from '../reads/serve-reads.ts';
@@ -12,14 +12,20 @@ import { serializeBatchCacheStatus } from './batch-cache-status.ts';
 import { serializeCacheStatus } from './cache-status.ts';
 import { closeList, describeList, openList } from './compose.ts';
 import { REGIONS_HEADER, serializeDecision, serializeRegions } from './debug.ts';
-import { EVERY_ANSWER } from './every-answer.ts';
+import { everyAnswer } from './every-answer.ts';
 
 export interface BatchRead extends Read {
   readonly limit: number;
 }
 
-/** An error becomes the problem in the place of its read. */
-export type BatchResult = { readonly read: BatchRead; readonly served: Served } | EarshotError;
+/** A failure becomes the problem in the place of its read. */
+export type BatchResult = { readonly read: BatchRead; readonly served: Served } | FailedRead;
+
+export interface FailedRead {
+  /** The user and the surface, as far as the read names them: a refused read can have any members. */
+  readonly owner: { readonly user?: string; readonly surface?: string };
+  readonly error: EarshotError;
+}
 
 interface BatchAnswer {
   /** In the order of the reads. */
@@ -42,9 +48,15 @@ function composeBody(answer: BatchAnswer): Uint8Array {
   let text = '{"results":[';
   for (const [i, result] of answer.results.entries()) {
     if (i > 0) text += ',';
-    if (result instanceof EarshotError) {
-      const problem = makeProblem(result.code, result.message);
-      text += JSON.stringify({ status: problem.status, problem, ...describeTrails(trailsOf(result), answer) });
+    if ('error' in result) {
+      const { owner, error } = result;
+      const problem = makeProblem(error.code, error.message);
+      text += JSON.stringify({
+        status: problem.status,
+        ...owner,
+        problem,
+        ...describeTrails(trailsOf(result), answer),
+      });
       continue;
     }
     const { read, served } = result;
@@ -69,13 +81,13 @@ const describeTrails = (trails: readonly CacheTrail[], { nowMs, debug }: BatchAn
 
 /** A refused read has no trails. */
 function trailsOf(result: BatchResult): readonly CacheTrail[] {
-  if (result instanceof ReadError) return result.trails;
-  return result instanceof EarshotError ? [] : result.served.trails;
+  if ('served' in result) return result.served.trails;
+  return result.error instanceof ReadError ? result.error.trails : [];
 }
 
 function makeHeaders({ results, debug, call }: BatchAnswer): Headers {
   const headers = new Headers({
-    ...EVERY_ANSWER,
+    ...everyAnswer(call.requestId),
     'Content-Type': 'application/json',
     // The answer holds lists of many users. No cache on the way may store it.
     'Cache-Control': 'no-store',

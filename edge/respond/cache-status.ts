@@ -1,9 +1,25 @@
 // Cache-Status (RFC 9211): one member for each cache and region that was asked, from the one closest to the origin to
 // the one closest to the listener. Members are structured fields (RFC 9651): names are tokens, `detail` is a token,
 // `key` a string, numbers are integers.
+import type { ManifestTrail } from '../manifest/manifest-error.ts';
 import type { CacheTrail, RegionLookup } from '../reads/trail.ts';
 import type { TierLookup } from '../tiers/tier.ts';
 import { serializeKey } from './debug.ts';
+
+/** The trail of a request that found no manifest. */
+export const serializeManifestStatus = ({ regions, detail }: ManifestTrail, withKeys: boolean): string =>
+  [
+    ...regions.map(({ region, origin = {} }) =>
+      serializeMember(originName(region), [
+        'fwd=miss',
+        origin.status === undefined ? '' : `fwd-status=${origin.status}`,
+        withDetail(origin.detail),
+      ]),
+    ),
+    ...['colo', 'isolate'].map((tier) => serializeMember(tier, ['fwd=miss', withDetail(`manifest-${detail}`)])),
+  ]
+    .map((member) => (withKeys ? `${member}; key="manifest"` : member))
+    .join(', ');
 
 /** The part that one cache or region had in one read. */
 export interface Member {

@@ -2,17 +2,21 @@
 // caller.
 import type { EarshotError } from '../../shared/wire/errors.ts';
 import { makeProblem, PROBLEM_TYPE } from '../../shared/wire/problem.ts';
-import { EVERY_ANSWER } from './every-answer.ts';
+import { everyAnswer } from './every-answer.ts';
 
 const RETRY_AFTER_SECONDS = '1';
 
 /** `headers` are added to those of every problem and of the error. */
-export function respondWithProblem(error: EarshotError, headers: Readonly<Record<string, string>> = {}): Response {
+export function respondWithProblem(
+  error: EarshotError,
+  requestId: string,
+  headers: Readonly<Record<string, string>> = {},
+): Response {
   const problem = makeProblem(error.code, error.message);
   return new Response(JSON.stringify(problem), {
     status: problem.status,
     headers: {
-      ...EVERY_ANSWER,
+      ...everyAnswer(requestId),
       'Content-Type': PROBLEM_TYPE,
       'Cache-Control': 'no-store',
       ...(error.retryable ? { 'Retry-After': RETRY_AFTER_SECONDS } : {}),

@@ -1,8 +1,7 @@
 // The contract of the public routes, for validation and for /openapi.json. batch/route.ts has the contract of batches.
-import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import type { Context, Env } from 'hono';
+import { createRoute, z } from '@hono/zod-openapi';
+import { REQUEST_ID_HEADER } from '../../shared/wire/request-id.ts';
 import { DECISION_HEADER, REGIONS_HEADER } from '../respond/debug.ts';
-import { EVERY_ANSWER } from '../respond/every-answer.ts';
 import {
   headersSchema,
   ownParamsSchema,
@@ -12,58 +11,78 @@ import {
   userParamsSchema,
 } from './schemas.ts';
 
-export const problem = (description: string) => ({
+/** Of every answer. */
+export const commonHeaders = {
+  [REQUEST_ID_HEADER]: z.string().openapi({
+    description:
+      "Id of the request in Earshot's logs: the caller's own, the trace id of its traceparent, or a new one.",
+  }),
+};
+
+const header = (description: string) => z.string().openapi({ description });
+
+export const problem = (description: string, headers: Record<string, z.ZodType> = {}) => ({
   description,
+  headers: z.object({ ...commonHeaders, ...headers }),
   content: { 'application/problem+json': { schema: problemSchema } },
 });
 
-const cacheStatus = z.string().openapi({ description: 'Every cache and region that was asked (RFC 9211).' });
+const cacheStatus = header('Every cache and region that was asked (RFC 9211).');
+const regions = header('With Earshot-Debug: the regions in the order of this caller.')
+  .optional()
+  .openapi({ example: 'asia, us, europe' });
+const debugHeaders = {
+  [REGIONS_HEADER]: regions,
+  [DECISION_HEADER]: z
+    .string()
+    .optional()
+    .openapi({
+      description:
+        'With Earshot-Debug: the version of the manifest; the variant, chosen by weight or as a preview; the requested generation, current ' +
+        'or previous during a ramp; the source of the list, with the reason for a fallback.',
+      example: 'manifest=17, variant=control;by=weight, generation=1795402800000;by=current, source=popular;by=absent',
+    }),
+};
+const retryAfter = { 'Retry-After': header('Seconds after which the request may be tried again.') };
+const challenge = { 'WWW-Authenticate': header('The challenge, with the reason of the refusal (RFC 6750).') };
+const trailHeaders = { 'Cache-Status': cacheStatus.optional(), [REGIONS_HEADER]: regions };
 
-/** The problem of a read without a list. */
-const problemOfRead = (description: string) => ({
-  ...problem(description),
-  headers: z.object({ 'Cache-Status': cacheStatus.optional() }),
-});
+const validators = {
+  ETag: header('Tag of this representation, for If-None-Match.'),
+  'Cache-Control': header('How long the device of the listener may keep the answer, from now on.').openapi({
+    example: 'private, max-age=60',
+  }),
+  Vary: z.string(),
+  'Cache-Status': cacheStatus,
+  'Server-Timing': header('How long each step took, in milliseconds.'),
+};
+
+/** Refusals that every route shares. */
+export const refusals = {
+  405: problem('The path has other methods.', { Allow: header('The methods of the path.') }),
+  500: problem('An internal error.'),
+} as const;
 
 export const answers = {
   200: {
     description: 'The list.',
-    headers: z.object({
-      ETag: z.string(),
-      'Cache-Control': z.string(),
-      'Cache-Status': cacheStatus,
-      'Server-Timing': z.string(),
-      Age: z.string().optional().openapi({
-        description:
-          'If a cache served the list: seconds since it was stored, or since a region confirmed that it is live, if that is later.',
-      }),
-      [REGIONS_HEADER]: z.string().optional().openapi({
-        description: 'With Earshot-Debug: the regions in the order of this caller.',
-        example: 'asia, us, europe',
-      }),
-      [DECISION_HEADER]: z
-        .string()
-        .optional()
-        .openapi({
-          description:
-            'With Earshot-Debug: the version of the manifest; the variant, chosen by weight or as a preview; the requested generation, current ' +
-            'or previous during a ramp; the source of the list, with the reason for a fallback.',
-          example:
-            'manifest=17, variant=control;by=weight, generation=1795402800000;by=current, source=popular;by=absent',
-        }),
-    }),
+    headers: z.object({ ...commonHeaders, ...validators, ...debugHeaders }),
     content: { 'application/json': { schema: recommendationsSchema } },
   },
-  304: { description: 'The caller has this list (If-None-Match).' },
+  304: {
+    description: 'The caller has this list (If-None-Match).',
+    headers: z.object({ ...commonHeaders, ...validators, ...debugHeaders }),
+  },
   400: problem('A parameter is not valid.'),
-  401: problem('The bearer token is missing or not valid.'),
-  403: problem('The token does not allow this.'),
-  404: problemOfRead('There is no such surface or variant, or nothing for this user.'),
-  500: problem('An internal error.'),
-  503: problemOfRead('No region could be reached; try again.'),
+  401: problem('The bearer token is missing or not valid.', challenge),
+  403: problem('The token does not allow this.', challenge),
+  404: problem('There is no such surface or variant, or nothing for this user.', trailHeaders),
+  ...refusals,
+  503: problem('No region could be reached; try again.', { ...retryAfter, ...trailHeaders }),
+  504: problem('The deadline of the caller passed.', retryAfter),
 } as const;
 
-const shared = { method: 'get' as const, security: [{ bearer: [] }], responses: answers };
+const shared = { method: 'get' as const, tags: ['recommendations'], security: [{ bearer: [] }], responses: answers };
 
 export const ownRoute = createRoute({
   ...shared,
@@ -80,28 +99,3 @@ export const userRoute = createRoute({
   summary: 'The recommendations of a named user: the own user, or any user with the scope recs:read:any',
   request: { params: userParamsSchema, query: querySchema, headers: headersSchema },
 });
-
-/** Serves the document of all routes on `app`. It is made at the first request. */
-export function serveOpenApi<E extends Env>(app: OpenAPIHono<E>): (c: Context) => Response {
-  app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
-    type: 'http',
-    scheme: 'bearer',
-    bearerFormat: 'JWT',
-  });
-  let json: string | undefined;
-  return () => {
-    json ??= JSON.stringify(
-      app.getOpenAPI31Document({
-        openapi: '3.1.0',
-        info: {
-          title: 'Earshot',
-          version: '1',
-          description: 'Personal recommendations from the edge nearest to the listener.',
-        },
-      }),
-    );
-    return new Response(json, {
-      headers: { ...EVERY_ANSWER, 'Content-Type': 'application/json', 'Cache-Control': 'public, max-age=300' },
-    });
-  };
-}

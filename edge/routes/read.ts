@@ -2,15 +2,16 @@
 // the cost of one that waits. All other reads, debug output included, wait for the manifest and the tiers.
 import type { Context } from 'hono';
 import { DEFAULT_LIMIT } from '../../shared/domain/list.ts';
+import type { Manifest } from '../../shared/domain/manifest.ts';
 import { DEV_LOCATION_HEADER, type Region } from '../../shared/domain/regions.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
 import type { EdgeDeps } from '../deps.ts';
 import { checkAccess } from '../identity/access.ts';
 import { type Caller, withCaller } from '../identity/caller.ts';
-import type { LiveManifest } from '../manifest/store.ts';
 import type { Read } from '../reads/fallback.ts';
 import type { Served } from '../reads/serve-reads.ts';
 import { openCall } from '../request/open-call.ts';
+import { allowDebugOutput } from '../respond/answer-error.ts';
 import { DEBUG_HEADER } from '../respond/debug.ts';
 import { respondWithList } from '../respond/list.ts';
 import { ownRoute, userRoute } from './openapi.ts';
@@ -50,7 +51,7 @@ interface ReadRequest {
   readonly expand?: Read['expand'];
 }
 
-type Respond = (served: Served, live: LiveManifest, regions: readonly Region[]) => Response;
+type Respond = (served: Served, manifest: Manifest, regions: readonly Region[]) => Response;
 
 /** Throws, or rejects with, `forbidden`, `invalid_request`, or an error of serveReads or of the manifest store. */
 function answerRead(deps: EdgeDeps, c: Context, caller: Caller, request: ReadRequest): Response | Promise<Response> {
@@ -59,11 +60,12 @@ function answerRead(deps: EdgeDeps, c: Context, caller: Caller, request: ReadReq
   const { timings } = caller;
   const read = { user, surface, fallback, variant, expand };
   checkAccess(caller.identity, [read], debug);
-  const respond: Respond = (served, live, regions) =>
+  const respond: Respond = (served, manifest, regions) =>
     respondWithList({
+      requestId: caller.requestId,
       read,
       served,
-      live,
+      manifest,
       limit,
       ifNoneMatch: c.req.header('if-none-match'),
       deviceMaxAgeSeconds: config.deviceMaxAgeSeconds,
@@ -75,8 +77,8 @@ function answerRead(deps: EdgeDeps, c: Context, caller: Caller, request: ReadReq
 
   const needsPlace = debug || c.req.header(DEV_LOCATION_HEADER) !== undefined;
   const live = needsPlace ? undefined : manifests.getFresh();
-  const cached = live && serveCached(read, live.manifest, () => openCall(deps, c, caller));
-  if (live === undefined || cached === undefined) return waitForRead(deps, c, caller, read, respond);
+  const cached = live && serveCached(read, live, () => openCall(deps, c, caller));
+  if (live === undefined || cached === undefined) return waitForRead(deps, c, caller, { read, debug, respond });
   timings.addInstant('manifest');
   return respond(cached, live, config.regions);
 }
@@ -85,13 +87,13 @@ async function waitForRead(
   deps: EdgeDeps,
   c: Context,
   caller: Caller,
-  read: Read,
-  respond: Respond,
+  { read, debug, respond }: { read: Read; debug: boolean; respond: Respond },
 ): Promise<Response> {
   const call = openCall(deps, c, caller);
-  const live = await call.timings.time('manifest', () => deps.manifests.get(call));
-  const [served] = await deps.serveReads([read], live.manifest, call);
+  if (debug) allowDebugOutput(c, call.regions);
+  const manifest = await call.timings.time('manifest', () => deps.manifests.get(call));
+  const [served] = await deps.serveReads([read], manifest, call);
   if (served === undefined) throw new Error('expected serveReads to return one outcome per read');
   if (served instanceof EarshotError) throw served;
-  return respond(served, live, call.regions);
+  return respond(served, manifest, call.regions);
 }

@@ -11,16 +11,15 @@ export const limitRange = {
   type: 'integer',
   minimum: 1,
   maximum: MAX_ITEMS,
-  default: DEFAULT_LIMIT,
-  description: 'Maximum number of items.',
+  // No `default`: generators make a member with a default mandatory in what a client sends.
+  description: `Maximum number of items. Default: ${DEFAULT_LIMIT}.`,
 } as const;
 export const LIMIT_GRAMMAR = `a whole number from 1 to ${MAX_ITEMS}`;
 
 /** `refuse` is expectedOnce for a query parameter, and expected for a member of a JSON object. */
 export const makeFallback = (refuse: (name: string, what: string) => Refusal) =>
   z.enum(['popular', 'none'], refuse('fallback', '"popular" or "none"')).optional().openapi({
-    default: 'popular',
-    description: 'The fallback for a user without a list: the popular list, or none (404).',
+    description: 'The fallback for a user without a list: the popular list (default), or none (404).',
   });
 
 /** As makeFallback. */

@@ -12,12 +12,15 @@ export type AttemptOutcome =
   | 'lost-race'
   /** The region is overloaded. It is not at fault, and another region would only get its load. */
   | 'shed'
+  /** The region refused the call (4xx). It is reachable, and is not judged by it. */
+  | 'refused'
   /** The attempt was cancelled and says nothing. */
   | 'unknown';
 
 /** A region has failed as a whole if every result is a failure of the region. */
 export function outcomeOf(results: readonly LoadResult[]): AttemptOutcome {
   if (results.every((result) => result.kind === 'failed' && result.reason === 'region-unavailable')) return 'failed';
+  if (results.every((result) => result.kind === 'failed' && result.reason === 'refused')) return 'refused';
   if (results.some(isShed)) return 'shed';
   return results.some(({ regions }) => regions.some(({ origin }) => origin !== undefined)) ? 'answered' : 'cached';
 }

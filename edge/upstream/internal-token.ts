@@ -1,5 +1,5 @@
-// The edge's token for origins: self-signed, short-lived, and minted once per isolate and lifetime instead of per
-// request.
+// The edge's tokens for origins: self-signed, short-lived, and minted once per isolate and lifetime instead of per
+// request. While the secret is changed there are two, and each region gets the one that it accepts.
 import { SignJWT } from 'jose';
 import { ORIGIN_AUDIENCE } from '../../shared/domain/identity.ts';
 import { encodeUtf8 } from '../../shared/runtime/bytes.ts';
@@ -9,7 +9,43 @@ const LIFETIME_SECONDS = 300;
 /** Renewal this long before expiry: no token expires in transit, or under a clock that is slightly ahead. */
 const RENEW_BEFORE_MS = 60_000;
 
-export function createInternalToken({ secret, clock }: { secret: string; clock: Clock }): () => Promise<string> {
+export interface InternalTokens {
+  /** The token for `region`. */
+  get(region: string): Promise<string>;
+  /** `region` refused `token`. Returns another one that it may accept, if there is one, and prefers it from now on. */
+  replace(region: string, token: string): Promise<string | undefined>;
+}
+
+interface InternalTokensOptions {
+  readonly secret: string;
+  /** The secret before or after it, which some origins may still or already have. Default: none. */
+  readonly previousSecret?: string | undefined;
+  readonly clock: Clock;
+}
+
+export function createInternalTokens({ secret, previousSecret, clock }: InternalTokensOptions): InternalTokens {
+  const secrets = [secret, ...(previousSecret === undefined ? [] : [previousSecret])];
+  const minters = secrets.map((each) => createMinter(each, clock));
+  /** Index of the secret by region. Default: the current one. */
+  const preferred = new Map<string, number>();
+  const mint = (index: number): Promise<string> | undefined => minters[index]?.();
+  const get = (region: string): Promise<string> => mint(preferred.get(region) ?? 0) as Promise<string>;
+
+  return {
+    get,
+    replace: async (region, token) => {
+      // A concurrent call may have replaced it.
+      const current = await get(region);
+      if (current !== token) return current;
+      const other = 1 - (preferred.get(region) ?? 0);
+      if (other >= secrets.length) return undefined;
+      preferred.set(region, other);
+      return mint(other);
+    },
+  };
+}
+
+function createMinter(secret: string, clock: Clock): () => Promise<string> {
   const key = encodeUtf8(secret);
   let current: { token: string; renewAtMs: number } | undefined;
   return async () => {

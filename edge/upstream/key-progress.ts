@@ -41,7 +41,7 @@ export function applyResult(progress: KeyProgress, result: LoadResult): void {
 function mergeReasons(previous: LoadFailureReason | undefined, next: LoadFailureReason): LoadFailureReason {
   if (previous === undefined || next === 'background-shed' || next === previous) return next;
   const reasons = [previous, next];
-  if (reasons.includes('key-failed') || reasons.includes('wait-ended')) return 'key-failed';
+  if (reasons.some((each) => each === 'key-failed' || each === 'wait-ended' || each === 'refused')) return 'key-failed';
   return reasons.includes('overloaded') ? 'overloaded' : next;
 }
 

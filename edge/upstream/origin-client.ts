@@ -6,11 +6,14 @@ import type { CounterSide, Counters } from '../../shared/runtime/counters.ts';
 import { problemOf } from '../../shared/wire/errors.ts';
 import { DEADLINE_HEADER, LISTS_READ_PATH, type ListQuery, MANIFEST_PATH } from '../../shared/wire/read-request.ts';
 import { decodeListFrames, type ListResult } from '../../shared/wire/read-response.ts';
+import { REQUEST_ID_HEADER } from '../../shared/wire/request-id.ts';
 import { describeError, type Log } from '../log.ts';
 import type { Fetch } from '../platform.ts';
 import { type Call, shareOfDeadlineMs } from '../request/call.ts';
-import { traceIdOf } from '../request/traceparent.ts';
+import { describeRequest } from '../request/request-id.ts';
+import { readRetryAfterMs } from '../request/retry-after.ts';
 import { WaitCancelled, WaitTimeout, withTimeout } from '../request/with-timeout.ts';
+import type { InternalTokens } from './internal-token.ts';
 
 export interface RegionFailure {
   readonly reason: 'status' | 'timeout' | 'connection' | 'undecodable' | 'cancelled';
@@ -44,7 +47,7 @@ interface OriginClientOptions {
   readonly counters: Counters;
   readonly side: CounterSide;
   readonly log: Log;
-  readonly internalToken: () => Promise<string>;
+  readonly internalTokens: InternalTokens;
   /** Maximum duration of one call in milliseconds, its body included. */
   readonly timeoutMs: number;
 }
@@ -56,15 +59,27 @@ interface Exchange<T> {
 }
 
 export function createOriginClient(options: OriginClientOptions): OriginClient {
-  const { fetch, clock, counters, side, log, internalToken } = options;
+  const { fetch, clock, counters, side, log, internalTokens } = options;
 
-  async function makeHeaders(call: Call, timeoutMs: number, own: HeadersInit | undefined): Promise<Headers> {
+  function makeHeaders(call: Call, timeoutMs: number, own: HeadersInit | undefined): Headers {
     const headers = new Headers(own);
-    headers.set('authorization', `Bearer ${await internalToken()}`);
     headers.set(DEADLINE_HEADER, String(timeoutMs));
+    headers.set(REQUEST_ID_HEADER, call.requestId);
     if (call.traceparent !== undefined) headers.set('traceparent', call.traceparent);
     if (call.devLocation !== undefined) headers.set(DEV_LOCATION_HEADER, call.devLocation);
     return headers;
+  }
+
+  /** Sends a request with the edge's token. One that the origin refuses is repeated with the other secret's token. */
+  async function fetchAs({ name }: Region, headers: Headers, send: () => Promise<Response>): Promise<Response> {
+    const token = await internalTokens.get(name);
+    headers.set('authorization', `Bearer ${token}`);
+    const response = await send();
+    const other = response.status === UNAUTHENTICATED ? await internalTokens.replace(name, token) : undefined;
+    if (other === undefined) return response;
+    await response.body?.cancel();
+    headers.set('authorization', `Bearer ${other}`);
+    return send();
   }
 
   async function exchange<T>(region: Region, call: Call, { path, init, read }: Exchange<T>): Promise<OriginAnswer<T>> {
@@ -72,11 +87,15 @@ export function createOriginClient(options: OriginClientOptions): OriginClient {
     let status: number | undefined;
     let retryAfterMs: number | undefined;
     const send = async (signal: AbortSignal): Promise<T> => {
-      const headers = await makeHeaders(call, timeoutMs, init.headers);
       const url = `${trimSlash(region.origin)}${path}`;
-      const response = await fetch(url, { ...init, headers, redirect: 'manual', signal });
+      const headers = makeHeaders(call, timeoutMs, init.headers);
+      const response = await fetchAs(region, headers, () =>
+        fetch(url, { ...init, headers, redirect: 'manual', signal }),
+      );
       status = response.status;
-      retryAfterMs = status === OVERLOADED ? readRetryAfterMs(response.headers.get('retry-after')) : undefined;
+      retryAfterMs = isOverloaded(status)
+        ? readRetryAfterMs(response.headers.get('retry-after'), clock.now())
+        : undefined;
       return read(response);
     };
     try {
@@ -84,9 +103,9 @@ export function createOriginClient(options: OriginClientOptions): OriginClient {
     } catch (error) {
       const failure = { ...describeFailure(error, status), ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
       if (failure.reason !== 'cancelled') {
-        const traceId = traceIdOf(call.traceparent);
+        const about = describeRequest(call.requestId, call.traceparent);
         const { reason } = failure;
-        log.warn('region_failed', { region: region.name, path, reason, status, traceId, ...describeError(error) });
+        log.warn('region_failed', { region: region.name, path, reason, status, ...about, ...describeError(error) });
       }
       return { kind: 'failed', failure };
     }
@@ -142,10 +161,10 @@ function describeFailure(error: unknown, status: number | undefined): RegionFail
   return { reason: error instanceof UnexpectedStatus ? 'status' : 'undecodable', status };
 }
 
-const OVERLOADED = problemOf('overloaded').status;
+export const UNAUTHENTICATED = problemOf('unauthenticated').status;
 
-/** Retry-After in seconds (RFC 9110, section 10.2.3). Origins never send a date. */
-const readRetryAfterMs = (header: string | null): number | undefined =>
-  header !== null && /^\d{1,4}$/.test(header) ? Number(header) * 1000 : undefined;
+/** 503 is the origin's own answer, and 429 that of a balancer or a quota in front of it. */
+export const isOverloaded = (status: number | undefined): boolean =>
+  status === problemOf('overloaded').status || status === 429;
 
 const trimSlash = (url: string): string => url.replace(/\/+$/, '');

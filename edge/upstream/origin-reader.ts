@@ -8,9 +8,17 @@ import type { ListQuery } from '../../shared/wire/read-request.ts';
 import type { AgedValue, ListResult } from '../../shared/wire/read-response.ts';
 import type { Log } from '../log.ts';
 import type { ListRequest, LoadResult } from '../reads/list-source.ts';
-import { traceIdOf } from '../request/traceparent.ts';
-import type { OriginClient, RegionFailure } from './origin-client.ts';
+import { remainingMs } from '../request/call.ts';
+import { describeRequest } from '../request/request-id.ts';
+import {
+  isOverloaded,
+  type OriginAnswer,
+  type OriginClient,
+  type RegionFailure,
+  UNAUTHENTICATED,
+} from './origin-client.ts';
 import type { RegionReader } from './region-reader.ts';
+import { readSplitting } from './split-refused.ts';
 
 interface OriginReaderOptions {
   readonly client: OriginClient;
@@ -50,16 +58,22 @@ export function createOriginReader({ client, clock, random, log }: OriginReaderO
     read: async (region, requests, call) => {
       const calledAtMs = clock.now();
       const queries = requests.map((request) => toQuery(request, calledAtMs));
-      const answer = await call.timings.time('origin', () => client.readLists(region, queries, call), region.name);
-      if (answer.kind === 'failed')
-        return requests.map((request) => toCallFailure(region.name, request, answer.failure));
-      const about = { region: region.name, traceId: traceIdOf(call.traceparent) };
-      const reason = tableFailureOf(requests, answer.value);
+      const read = (some: readonly ListQuery[]) => client.readLists(region, some, call);
+      const mayContinue = (): boolean => remainingMs(call, clock) > 0 && call.cancellation?.isCancelled() !== true;
+      const answers = await call.timings.time(
+        'origin',
+        () => readSplitting({ queries, read, isAboutKeys: mayBlameKey, mayContinue }),
+        region.name,
+      );
+      const about = { region: region.name, ...describeRequest(call.requestId, call.traceparent) };
+      const reason = tableFailureOf(requests, answers);
       if (reason !== undefined) log.warn('table_failed', { ...about, reason });
       const results = requests.map((request, i) => {
-        const result = answer.value[i];
-        if (result === undefined) throw new Error('expected a frame per key; read-response.ts checks the count');
-        return toResult(region.name, request, queries[i] as ListQuery, result, calledAtMs);
+        const answer = answers[i];
+        if (answer === undefined) throw new Error('expected an answer per key; split-refused.ts fills them in');
+        return answer.kind === 'failed'
+          ? toCallFailure(region.name, request, answer.failure)
+          : toResult(region.name, request, queries[i] as ListQuery, answer.value, calledAtMs);
       });
       const keys = results.filter(isOutdated).length;
       if (keys > 0) log.warn('lists_outdated', { ...about, keys });
@@ -84,13 +98,33 @@ const toQuery = ({ key, notBeforeMs, isBackground = false }: ListRequest, nowMs:
   ...(isBackground ? { isBackground } : {}),
 });
 
-/** The failure of the whole call, as one key's. */
+const TIMED_OUT = 408;
+const TOO_MANY = 429;
+/** Statuses of a request whose content is refused: that of a lone key is the key's. */
+const ABOUT_CONTENT = new Set([400, 413, 414, 422, 431]);
+
+/**
+ * A 4xx is about the call, not about the region. 408 is a lost call, and 429 an overload (RFC 9110, section 15.5.9; RFC
+ * 6585, section 4).
+ */
+const isRefusal = ({ status = 0 }: RegionFailure): boolean =>
+  status >= 400 && status < 500 && status !== TIMED_OUT && !isOverloaded(status);
+
+/** A refused token of the edge says nothing about keys. */
+const mayBlameKey = (failure: RegionFailure): boolean => isRefusal(failure) && failure.status !== UNAUTHENTICATED;
+
+/** The failure of a call, as one key's. */
 function toCallFailure(region: string, { isBackground = false }: ListRequest, failure: RegionFailure): LoadResult {
   const { status, retryAfterMs } = failure;
   const regions = [{ region, origin: describeFailure(failure) }];
   const backoff = retryAfterMs === undefined ? {} : { retryAfterMs };
-  if (isBackground && status === problemOf('overloaded').status)
-    return { kind: 'failed', reason: 'background-shed', ...backoff, regions };
+  if (isBackground && isOverloaded(status)) return { kind: 'failed', reason: 'background-shed', ...backoff, regions };
+  if (isRefusal(failure)) {
+    const isAboutKey = status !== undefined && ABOUT_CONTENT.has(status);
+    return { kind: 'failed', reason: isAboutKey ? 'key-failed' : 'refused', regions };
+  }
+  if (status === TOO_MANY && retryAfterMs === undefined)
+    return { kind: 'failed', reason: 'overloaded', retryAfterMs: SHED_RETRY_AFTER_MS, regions };
   const reason = retryAfterMs === undefined ? 'region-unavailable' : 'overloaded';
   return { kind: 'failed', reason, ...backoff, regions };
 }
@@ -108,10 +142,14 @@ function toKeyFailure(region: string, { key, isBackground = false }: ListRequest
   return { kind: 'failed', reason: isRegionFault ? 'region-unavailable' : 'key-failed', regions };
 }
 
-/** The first code if every result is a retryable error: an origin reports an unreachable table like that. */
-function tableFailureOf(requests: readonly ListRequest[], results: readonly ListResult[]): ErrorCode | undefined {
+/** The first code if every answer is a retryable error: an origin reports an unreachable table like that. */
+function tableFailureOf(
+  requests: readonly ListRequest[],
+  answers: readonly OriginAnswer<ListResult>[],
+): ErrorCode | undefined {
   const codes = requests.map(({ isBackground = false }, i) => {
-    const result = results[i];
+    const answer = answers[i];
+    const result = answer?.kind === 'answered' ? answer.value : undefined;
     if (result?.kind !== 'error' || (isBackground && result.code === 'overloaded')) return undefined;
     return problemOf(result.code).retryable ? result.code : undefined;
   });

@@ -1,7 +1,9 @@
-// Back-off of regions that shed reads (Retry-After). Hedges and failovers pass them over; a first attempt does not.
+// The isolate's memory of regions that answer and do not serve: back-off of those that shed reads (Retry-After), and
+// refusals of those that answer 4xx. Neither is a fault that ejects a region.
 import type { Region } from '../../shared/domain/regions.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 
+/** Hedges and failovers pass over a region that backs off; a first attempt does not. */
 export interface RegionBackoff {
   start(region: Region, ms?: number): void;
   isBackingOff(region: Region): boolean;
@@ -19,5 +21,31 @@ export function createRegionBackoff(clock: Clock): RegionBackoff {
       untilMs.set(name, Math.max(endMs, untilMs.get(name) ?? 0));
     },
     isBackingOff: ({ name }) => clock.now() < (untilMs.get(name) ?? 0),
+  };
+}
+
+/**
+ * A region that refuses every call is tried last for a while: the edge's access to it is broken, and each read would
+ * pay a round trip to learn that. One refused key is not enough, because the key may be at fault.
+ */
+export interface Refusals {
+  record(region: Region, isRefused: boolean): void;
+  isRefusing(region: Region): boolean;
+}
+
+/** Refusals without an answer between them. */
+export const REFUSALS = 5;
+export const REFUSING_MS = 5_000;
+
+export function createRefusals(clock: Clock): Refusals {
+  const inARow = new Map<string, number>();
+  const untilMs = new Map<string, number>();
+  return {
+    record: ({ name }, isRefused) => {
+      const count = isRefused ? (inARow.get(name) ?? 0) + 1 : 0;
+      inARow.set(name, count);
+      if (count >= REFUSALS) untilMs.set(name, clock.now() + REFUSING_MS);
+    },
+    isRefusing: ({ name }) => clock.now() < (untilMs.get(name) ?? 0),
   };
 }

@@ -28,6 +28,11 @@ export function orderRegions(
 const isClearlyFaster = (ms: number, thanMs: number): boolean =>
   ms < thanMs * (1 - MIN_GAIN.share) && ms < thanMs - MIN_GAIN.ms;
 
+/** `ordered` with the regions that `isLast` accepts behind the others. */
+export function putLast(ordered: readonly Region[], isLast: (region: Region) => boolean): readonly Region[] {
+  return ordered.some(isLast) ? [...ordered.filter((each) => !isLast(each)), ...ordered.filter(isLast)] : ordered;
+}
+
 /** `ordered` without ejected regions. In a panic, when most are ejected, these come last instead. */
 export function skipEjected(
   ordered: readonly Region[],

@@ -11,8 +11,8 @@ import type { Place } from '../request/place.ts';
 import type { AttemptOutcome } from './attempt-outcome.ts';
 import { hedgeDelayMs, isHopeless, overdueAfterMs } from './hedge-delay.ts';
 import { createOutlierDetector } from './outlier-detector.ts';
-import { createRegionBackoff } from './region-backoff.ts';
-import { skipEjected } from './region-order.ts';
+import { createRefusals, createRegionBackoff } from './region-backoff.ts';
+import { putLast, skipEjected } from './region-order.ts';
 import { createRoundTrips } from './round-trips.ts';
 
 export interface Routing {
@@ -56,6 +56,7 @@ export function createRouting({ regions, clock, random, counters, log }: Routing
   const roundTrips = createRoundTrips({ regions, clock });
   const budget = createRetryBudget(RETRY_BUDGET);
   const backoff = createRegionBackoff(clock);
+  const refusals = createRefusals(clock);
   const outliers = createOutlierDetector({
     regions: regions.map(({ name }) => name),
     clock,
@@ -79,7 +80,8 @@ export function createRouting({ regions, clock, random, counters, log }: Routing
   }
 
   return {
-    regionsFor: (place) => skipEjected(roundTrips.order(place), isEjected, outliers.isPanic()),
+    regionsFor: (place) =>
+      putLast(skipEjected(roundTrips.order(place), isEjected, outliers.isPanic()), refusals.isRefusing),
     deposit: () => budget.deposit(1),
     tryWithdraw: () => budget.tryWithdraw(1),
     hedgeDelayMs: (region, place) => hedgeDelayMs(roundTrips, budget.level(), region, place),
@@ -89,6 +91,7 @@ export function createRouting({ regions, clock, random, counters, log }: Routing
     isBackingOff: backoff.isBackingOff,
     recordOutcome: (region, place, outcome, tookMs, retryAfterMs) => {
       if (outcome === 'shed') backoff.start(region, retryAfterMs);
+      if (outcome === 'refused' || outcome === 'answered') refusals.record(region, outcome === 'refused');
       if (outcome === 'answered' || outcome === 'cached') roundTrips.observe(region.name, place.name, tookMs);
       if (isAboutOrigin(outcome)) outliers.record(region.name, isBad(region, place, outcome, tookMs));
     },
@@ -108,7 +111,10 @@ export function createRouting({ regions, clock, random, counters, log }: Routing
         const { ms, isMeasured } = roundTrips.expect(region, place);
         const p95Ms = roundTrips.quantile(region.name, place.name, 0.95);
         const p95 = p95Ms === undefined ? {} : { p95Ms };
-        return { name: region.name, roundTripMs: ms, isMeasured, ...p95, ...outliers.status(region.name) };
+        const health = outliers.status(region.name);
+        const isRefusing = health.state === 'healthy' && refusals.isRefusing(region);
+        const state = isRefusing ? 'refusing' : health.state;
+        return { name: region.name, roundTripMs: ms, isMeasured, ...p95, ...health, state };
       }),
       budget: { tokens: budget.balance(), reserve: RETRY_BUDGET.reserve },
     }),
@@ -116,4 +122,4 @@ export function createRouting({ regions, clock, random, counters, log }: Routing
 }
 
 const isAboutOrigin = (outcome: AttemptOutcome): boolean =>
-  outcome !== 'cached' && outcome !== 'shed' && outcome !== 'unknown';
+  outcome !== 'cached' && outcome !== 'shed' && outcome !== 'refused' && outcome !== 'unknown';

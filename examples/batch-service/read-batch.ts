@@ -8,7 +8,7 @@ interface Problem {
 
 type Result =
   | { readonly status: 200; readonly user: string; readonly source: string; readonly items: readonly { id: string }[] }
-  | { readonly status: number; readonly problem: Problem };
+  | { readonly status: 400 | 404 | 500 | 503 | 504; readonly user?: string; readonly problem: Problem };
 
 const { EARSHOT_URL = 'http://127.0.0.1:8787', EARSHOT_TOKEN } = process.env;
 const users = process.argv.slice(2);
@@ -27,7 +27,7 @@ async function readBatch(token: string): Promise<readonly Result[]> {
 }
 
 function describe(user: string, result: Result): string {
-  if ('problem' in result) return `${user}: ${result.problem.detail ?? result.problem.title}`;
+  if (result.status !== 200) return `${user}: ${result.problem.detail ?? result.problem.title}`;
   return `${user}: ${result.source}, ${result.items.map(({ id }) => id).join(' ')}`;
 }
 

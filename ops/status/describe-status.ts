@@ -1,5 +1,5 @@
 // The state of the local cloud in the command's output: the regions, the tiers, and the origins.
-import type { EdgeStatus, RegionStatus } from '../../shared/wire/edge-status.ts';
+import type { EdgeStatus, ManifestStatus, RegionStatus } from '../../shared/wire/edge-status.ts';
 import { formatCount, formatDuration, formatShare, formatTable } from '../cli/format.ts';
 import type { TierHits } from './hit-ratios.ts';
 import type { CloudStatus } from './local-status.ts';
@@ -13,7 +13,7 @@ export function describeStatus({ edge, tiers, origins, parts }: CloudStatus): st
     ...origins.map(({ name, readiness, metrics }) => [
       name,
       readiness,
-      describeManifest(metrics),
+      describeOriginManifest(metrics),
       ...ORIGIN_COLUMNS.map(({ metric }) => formatMetric(metrics, metric)),
     ]),
   ];
@@ -27,12 +27,13 @@ export function describeStatus({ edge, tiers, origins, parts }: CloudStatus): st
   ].join('\n');
 }
 
-function describeEdge({ regions, budget }: EdgeStatus, tiers: readonly TierHits[]): string {
+function describeEdge({ regions, manifest, budget }: EdgeStatus, tiers: readonly TierHits[]): string {
   const { tokens, reserve } = budget;
   const columns = ['region', 'state', 'round trip', '', 'p95', 'calls', 'failed', 'ejections'];
   const hits = tiers.map(({ tier, hits: found, asked }) => [tier, formatShare(found, asked), formatCount(asked)]);
   return [
     formatTable([columns, ...regions.map(describeRegion)]),
+    `manifest: ${describeManifest(manifest)}\n`,
     `retry budget: ${formatCount(tokens)} of ${formatCount(reserve)} attempts\n`,
     formatTable([['tier', 'hits', 'of'], ...hits]),
   ].join('\n');
@@ -45,6 +46,15 @@ const describePart = ({ name, state, pid, restarts, lastEnd }: PartStatus): stri
   formatCount(restarts),
   lastEnd === undefined ? '-' : `${new Date(lastEnd.atMs).toISOString()} (${lastEnd.reason})`,
 ];
+
+/** The answers of the regions are shown if they are a reason for trouble. */
+function describeManifest({ state, version, confirmedForMs = 0, regions }: ManifestStatus): string {
+  const answers = regions.map(({ name, answer }) => `${name} ${answer}`).join(', ');
+  if (state === 'unread') return 'not read yet';
+  if (state === 'none') return `none, so no list can be served (${answers})`;
+  const confirmed = `version ${version}, confirmed ${formatDuration(confirmedForMs)} ago`;
+  return state === 'live' ? confirmed : `${confirmed}, and not since (${answers})`;
+}
 
 const ORIGIN_COLUMNS = [
   { title: 'lists', metric: 'earshot_origin_reads_total' },
@@ -59,7 +69,7 @@ const formatMetric = (metrics: OriginFigures['metrics'], name: string): string =
   Object.keys(metrics).length === 0 ? '-' : formatCount(metrics[name] ?? 0);
 
 /** The served version, and whether the row gives no newer one. `earshot manifest show` tells the reason. */
-function describeManifest(metrics: OriginFigures['metrics']): string {
+function describeOriginManifest(metrics: OriginFigures['metrics']): string {
   const version = metrics.earshot_origin_manifest_version;
   if (version === undefined) return '-';
   const failed = metrics.earshot_origin_manifest_failed_polls ?? 0;

@@ -2,9 +2,12 @@
 import { Hono } from 'hono';
 import type { Logger } from 'pino';
 import { EarshotError, problemOf, toEarshotError } from '../../shared/wire/errors.ts';
+import { isNotModified } from '../../shared/wire/if-none-match.ts';
 import { MANIFEST_PATH } from '../../shared/wire/read-request.ts';
+import { REQUEST_ID_HEADER } from '../../shared/wire/request-id.ts';
 import type { ManifestPoller } from '../manifest/poller.ts';
 import { makeProblemAnswer, type ProblemAnswer } from './problem.ts';
+import { describeRequest, requestIdOf } from './request-id.ts';
 import type { VerifyCaller } from './verify-caller.ts';
 
 export interface OriginDeps {
@@ -23,6 +26,8 @@ export function createApp(deps: OriginDeps): Hono {
 
   app.use(async (c, next) => {
     await next();
+    const requestId = requestIdOf(c.req.header());
+    if (requestId !== undefined) c.header(REQUEST_ID_HEADER, requestId);
     // A kept-alive connection would bring requests until the end of the drain.
     if (isDraining()) c.header('Connection', 'close');
   });
@@ -51,7 +56,7 @@ export function createApp(deps: OriginDeps): Hono {
     if (manifest === undefined) throw new EarshotError('unavailable', 'origin', 'no manifest has been read yet');
     const { json, etag } = manifest;
     c.header('ETag', etag);
-    return c.req.header('if-none-match') === etag
+    return isNotModified(c.req.header('if-none-match'), etag)
       ? c.body(null, 304)
       : c.body(json, 200, { 'Content-Type': 'application/json' });
   });
@@ -62,7 +67,7 @@ export function createApp(deps: OriginDeps): Hono {
     const { status } = problemOf(error.code);
     if (status >= 500)
       logger.error(
-        { err: thrown, path: c.req.path, code: error.code, traceparent: c.req.header('traceparent') },
+        { err: thrown, path: c.req.path, code: error.code, ...describeRequest(c.req.header()) },
         'request failed',
       );
     return toResponse(makeProblemAnswer(error.code, status < 500 ? error.message : undefined));

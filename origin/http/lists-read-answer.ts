@@ -1,5 +1,5 @@
 // The answer of `POST lists:read`: frames, or a problem.
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { SERVED_BY_HEADER } from '../../shared/wire/read-request.ts';
 import {
   encodeListFrames,
@@ -7,9 +7,11 @@ import {
   type ListResult,
   listFramesText,
 } from '../../shared/wire/read-response.ts';
+import { REQUEST_ID_HEADER } from '../../shared/wire/request-id.ts';
 import { asBuffer } from '../as-buffer.ts';
 import type { ReadResult } from '../metrics/metrics.ts';
 import type { ProblemAnswer } from './problem.ts';
+import { requestIdOf } from './request-id.ts';
 
 /** Maximum bytes of lists in an answer that is sent as text: Node writes header and text below 16 kB in one piece. */
 const MAX_TEXT_BYTES = 15_000;
@@ -21,9 +23,14 @@ export interface AnswerDeps {
   readonly isLocalClusterUp: () => boolean;
 }
 
-export function sendLists(deps: AnswerDeps, response: ServerResponse, results: readonly ListResult[]): void {
+export function sendLists(
+  deps: AnswerDeps,
+  request: IncomingMessage,
+  response: ServerResponse,
+  results: readonly ListResult[],
+): void {
   const body = isShort(results) ? listFramesText(results, toLatin1) : encodeListFrames(results, Buffer.allocUnsafe);
-  const headers = { 'Content-Type': LIST_FRAMES_TYPE, 'Content-Length': body.length };
+  const headers = { ...withRequestId(request), 'Content-Type': LIST_FRAMES_TYPE, 'Content-Length': body.length };
   const withServedBy = deps.isLocalClusterUp() ? headers : { ...headers, [SERVED_BY_HEADER]: 'any' };
   response.writeHead(200, withConnection(withServedBy, !deps.isDraining()));
   response.end(body, 'latin1');
@@ -32,13 +39,20 @@ export function sendLists(deps: AnswerDeps, response: ServerResponse, results: r
 /** `keepAlive`: whether the rest of the body is short enough to be read and dropped. */
 export function sendProblem(
   { isDraining }: AnswerDeps,
+  request: IncomingMessage,
   response: ServerResponse,
   { status, headers, body }: ProblemAnswer,
   keepAlive = true,
 ): void {
-  const withLength = { ...headers, 'Content-Length': Buffer.byteLength(body) };
+  const withLength = { ...withRequestId(request), ...headers, 'Content-Length': Buffer.byteLength(body) };
   response.writeHead(status, withConnection(withLength, keepAlive && !isDraining()));
   response.end(body);
+}
+
+/** The request's id, as the edge sent it. */
+function withRequestId({ headers }: IncomingMessage): Record<string, string> {
+  const id = requestIdOf(headers);
+  return id === undefined ? {} : { [REQUEST_ID_HEADER]: id };
 }
 
 const withConnection = (headers: Record<string, string | number>, keepAlive: boolean) =>
@@ -49,9 +63,16 @@ const isShort = (results: readonly ListResult[]): boolean =>
 
 const toLatin1 = (bytes: Uint8Array): string => asBuffer(bytes).toString('latin1');
 
-/** The outcome of the first key that failed, if any. */
+/** `results` with a refusal at each of the positions `refused`, in ascending order. */
+export function insertRefusals(results: readonly ListResult[], refused: readonly number[]): ListResult[] {
+  const all = [...results];
+  for (const position of refused) all.splice(position, 0, { kind: 'error', code: 'invalid_request' });
+  return all;
+}
+
+/** The outcome of the first key that failed, if any. A refused key is the caller's mistake. */
 export function outcomeOf(results: readonly ListResult[]): ReadResult {
-  const failed = results.find((result) => result.kind === 'error');
+  const failed = results.find((result) => result.kind === 'error' && result.code !== 'invalid_request');
   if (failed?.kind !== 'error') return 'ok';
   if (failed.code === 'overloaded') return 'shed';
   return failed.code === 'deadline_exceeded' ? 'deadline' : 'error';

@@ -1,7 +1,7 @@
 // The request of `POST lists:read`: its body and its deadline.
 import type { IncomingMessage } from 'node:http';
 import { EarshotError } from '../../shared/wire/errors.ts';
-import { DEADLINE_HEADER, type ListQuery, parseListsRead } from '../../shared/wire/read-request.ts';
+import { DEADLINE_HEADER, type ParsedListsRead, parseListsRead } from '../../shared/wire/read-request.ts';
 
 /** 200 keys of 128-byte ids, each with its surface and variant, have less than 60 kB. */
 export const MAX_BODY_BYTES = 128 * 1024;
@@ -45,7 +45,7 @@ export function parseDeadline({ headers }: IncomingMessage): number | undefined 
 }
 
 /** Throws an EarshotError. */
-export function parseBody(text: string): readonly ListQuery[] {
+export function parseBody(text: string): ParsedListsRead {
   let value: unknown;
   try {
     value = JSON.parse(text);

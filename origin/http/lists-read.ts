@@ -10,7 +10,7 @@ import type { ListResult } from '../../shared/wire/read-response.ts';
 import type { ExpandLists } from '../items/expanded-lists.ts';
 import type { ListReader } from '../lists/coalescing-reader.ts';
 import type { ReadResult } from '../metrics/metrics.ts';
-import { type AnswerDeps, isAllShed, outcomeOf, sendLists, sendProblem } from './lists-read-answer.ts';
+import { type AnswerDeps, insertRefusals, isAllShed, outcomeOf, sendLists, sendProblem } from './lists-read-answer.ts';
 import { collectBody, isBodyShort, parseBody, parseDeadline, tooLarge } from './lists-read-body.ts';
 import { makeProblemAnswer } from './problem.ts';
 import type { VerifyCaller } from './verify-caller.ts';
@@ -29,6 +29,8 @@ export interface ListsRouteDeps extends AnswerDeps {
   readonly observe: (ms: number, outcome: ReadResult) => void;
   /** Whole seconds after which a shed caller may retry. */
   readonly retryAfterSeconds: () => number;
+  /** Called for each request with refused keys, with the reason. */
+  readonly onRefused: (reason: string, request: IncomingMessage) => void;
   /** Called for each failed request. */
   readonly onError: (thrown: unknown, error: EarshotError, request: IncomingMessage) => void;
 }
@@ -45,7 +47,7 @@ export function createListsRoute(deps: ListsRouteDeps): ListsRoute {
   return (request, response) => {
     if (!admit()) {
       observe(0, 'shed');
-      sendOverloaded(deps, response, isBodyShort(request));
+      sendOverloaded(deps, request, response, isBodyShort(request));
       return;
     }
     collectBody(request, (body) => {
@@ -96,9 +98,14 @@ function read(
 ): readonly ListResult[] | Promise<readonly ListResult[] | undefined> {
   const { lists, readTimeoutMs, counters } = deps;
   const timeoutMs = Math.min(readTimeoutMs, parseDeadline(request) ?? readTimeoutMs);
-  const queries = parseBody(body);
+  const { queries, refused, reason } = parseBody(body);
   counters.add('origin_reads_total', queries.length);
-  return lists.getCached(queries) ?? readWithin(deps, queries, timeoutMs, response);
+  const results = lists.getCached(queries) ?? readWithin(deps, queries, timeoutMs, response);
+  if (refused.length === 0) return results;
+  deps.onRefused(reason ?? '', request);
+  return results instanceof Promise
+    ? results.then((all) => all && insertRefusals(all, refused))
+    : insertRefusals(results, refused);
 }
 
 async function readWithin(
@@ -123,23 +130,32 @@ async function readWithin(
   }
 }
 
-function sendResults(deps: ListsRouteDeps, { response, startedAtMs }: Exchange, results: readonly ListResult[]): void {
+function sendResults(deps: ListsRouteDeps, exchange: Exchange, results: readonly ListResult[]): void {
+  const { request, response, startedAtMs } = exchange;
   const outcome = outcomeOf(results);
   deps.observe(deps.clock.monotonicNow() - startedAtMs, outcome);
-  if (outcome === 'shed' && isAllShed(results)) sendOverloaded(deps, response);
-  else sendLists(deps, response, results);
+  if (outcome === 'shed' && isAllShed(results)) sendOverloaded(deps, request, response);
+  else sendLists(deps, request, response, results);
 }
 
 function sendFailure(deps: ListsRouteDeps, { request, response, startedAtMs }: Exchange, thrown: unknown): void {
   const error = toEarshotError(thrown, 'origin');
   if (problemOf(error.code).status < 500) {
-    sendProblem(deps, response, makeProblemAnswer(error.code, error.message), error.code !== 'payload_too_large');
+    const answer = makeProblemAnswer(error.code, error.message);
+    sendProblem(deps, request, response, answer, error.code !== 'payload_too_large');
     return;
   }
   deps.observe(deps.clock.monotonicNow() - startedAtMs, error.code === 'deadline_exceeded' ? 'deadline' : 'error');
   deps.onError(thrown, error, request);
-  sendProblem(deps, response, makeProblemAnswer(error.code));
+  sendProblem(deps, request, response, makeProblemAnswer(error.code));
 }
 
-const sendOverloaded = (deps: ListsRouteDeps, response: ServerResponse, keepAlive = true): void =>
-  sendProblem(deps, response, makeProblemAnswer('overloaded', undefined, deps.retryAfterSeconds()), keepAlive);
+function sendOverloaded(
+  deps: ListsRouteDeps,
+  request: IncomingMessage,
+  response: ServerResponse,
+  keepAlive = true,
+): void {
+  const answer = makeProblemAnswer('overloaded', undefined, deps.retryAfterSeconds());
+  sendProblem(deps, request, response, answer, keepAlive);
+}

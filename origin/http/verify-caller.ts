@@ -1,5 +1,5 @@
 // Authentication of the edge, the only caller of an origin: a short-lived token of the audience `earshot-origin`.
-import { jwtVerify } from 'jose';
+import { errors, jwtVerify } from 'jose';
 import { createVerifiedTokens } from '../../shared/caching/verified-tokens.ts';
 import { ORIGIN_AUDIENCE } from '../../shared/domain/identity.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
@@ -15,8 +15,9 @@ export interface VerifyCaller {
 /** The edge uses a token for minutes, so few are in use at a time. */
 const MAX_KNOWN_HEADERS = 1000;
 
-export function createCallerVerifier(secret: string, clock: Clock): VerifyCaller {
-  const key = Buffer.from(secret);
+/** Accepts a token of any of `secrets`: while the secret is changed there are two. */
+export function createCallerVerifier(secrets: readonly string[], clock: Clock): VerifyCaller {
+  const keys = secrets.map((secret) => Buffer.from(secret));
   const verified = createVerifiedTokens<object>(clock, MAX_KNOWN_HEADERS);
   const isKnown = (authorization: string | undefined): boolean => verified.get(authorization) !== undefined;
 
@@ -30,17 +31,22 @@ export function createCallerVerifier(secret: string, clock: Clock): VerifyCaller
   }
 
   async function verify(token: string): Promise<{ exp: number }> {
-    try {
-      const { payload } = await jwtVerify<{ exp: number }>(token, key, {
-        algorithms: ['HS256'],
-        audience: ORIGIN_AUDIENCE,
-        requiredClaims: ['exp'],
-        currentDate: new Date(clock.now()),
-      });
-      return payload;
-    } catch (cause) {
-      throw new EarshotError('unauthenticated', 'origin', 'the token was refused', { cause });
+    let cause: unknown;
+    for (const key of keys) {
+      try {
+        const { payload } = await jwtVerify<{ exp: number }>(token, key, {
+          algorithms: ['HS256'],
+          audience: ORIGIN_AUDIENCE,
+          requiredClaims: ['exp'],
+          currentDate: new Date(clock.now()),
+        });
+        return payload;
+      } catch (error) {
+        cause = error;
+        if (!(error instanceof errors.JWSSignatureVerificationFailed)) break;
+      }
     }
+    throw new EarshotError('unauthenticated', 'origin', 'the token was refused', { cause });
   }
   return Object.assign(verifyCaller, { isKnown });
 }

@@ -1,11 +1,11 @@
 // The grammar of every name that becomes part of a key. It excludes `#` and `/`, so no id can forge a row key, a
-// qualifier or a cache key.
+// qualifier or a cache key (docs/decisions/0022).
 /** Ids of listeners and items: 1 to 128 bytes. A leading `~` is reserved for pseudo-users. */
-export const PUBLIC_ID_PATTERN = /^[A-Za-z0-9._:@-][A-Za-z0-9._~:@-]{0,127}$/;
+export const PUBLIC_ID_PATTERN = /^[A-Za-z0-9._:@|+-][A-Za-z0-9._~:@|+-]{0,127}$/;
 /** Surfaces and variants: 1 to 32 characters. */
 export const NAME_PATTERN = /^[a-z][a-z0-9-]{0,31}$/;
 
-export const ID_GRAMMAR = '1 to 128 of A-Z a-z 0-9 . _ ~ : @ - (a leading ~ is reserved)';
+export const ID_GRAMMAR = '1 to 128 of A-Z a-z 0-9 . _ ~ : @ | + - (a leading ~ is reserved)';
 export const NAME_GRAMMAR = 'a lower-case letter, then up to 31 of a-z 0-9 -';
 
 /** The pseudo-user whose list is the fallback for listeners without a list. */
@@ -13,7 +13,10 @@ export const POPULAR_USER = '~popular';
 /** The surface whose popular list is the fallback for surfaces without one. */
 export const POPULAR_SURFACE = 'popular';
 
-/** Whether a row may be written for `id`: a public id, or a known pseudo-user. */
-export const isLoadableUser = (id: string): boolean => PUBLIC_ID_PATTERN.test(id) || id === POPULAR_USER;
+/** Takes any value: a pattern alone would turn a number or a list into text. */
+export const isPublicId = (id: unknown): id is string => typeof id === 'string' && PUBLIC_ID_PATTERN.test(id);
 
-export const isName = (text: string): boolean => NAME_PATTERN.test(text);
+/** Whether a row may be written for `id`: a public id, or a known pseudo-user. */
+export const isLoadableUser = (id: unknown): id is string => isPublicId(id) || id === POPULAR_USER;
+
+export const isName = (text: unknown): text is string => typeof text === 'string' && NAME_PATTERN.test(text);

@@ -9,8 +9,11 @@ const durationMs = z.number().min(0);
 
 const regionStatusSchema = z.object({
   name: z.string(),
-  /** `ejected`: not used. `probing`: one probe is in flight. */
-  state: z.enum(['healthy', 'ejected', 'probing']),
+  /**
+   * `ejected`: not used. `probing`: one probe is in flight. `refusing`: it refuses every call of the edge (4xx), so it
+   * is tried last.
+   */
+  state: z.enum(['healthy', 'ejected', 'probing', 'refusing']),
   /** Expected round trip in milliseconds. */
   roundTripMs: durationMs,
   /** Whether the round trip includes measurements, and not the distance alone. */
@@ -29,11 +32,28 @@ const regionStatusSchema = z.object({
 
 export type RegionStatus = z.infer<typeof regionStatusSchema>;
 
+const manifestStatusSchema = z.object({
+  /**
+   * `unconfirmed`: the last refresh failed, and the manifest is kept. `none`: every region failed, and no list can be
+   * served. `unread`: no read has come to this isolate yet.
+   */
+  state: z.enum(['live', 'unconfirmed', 'none', 'unread']),
+  version: count.optional(),
+  /** Time since a region last confirmed it, in milliseconds. */
+  confirmedForMs: durationMs.optional(),
+  /** The regions that the last refresh asked, with the answer of each: `status 304`, `timeout`. */
+  regions: z.array(z.object({ name: z.string(), answer: z.string() })),
+});
+
+export type ManifestStatus = z.infer<typeof manifestStatusSchema>;
+
 const counterNames = Object.keys(COUNTERS) as [CounterName, ...CounterName[]];
 
 export const edgeStatusSchema = z.object({
   /** In the order of this caller. */
   regions: z.array(regionStatusSchema),
+  /** The live manifest of this isolate. */
+  manifest: manifestStatusSchema,
   /** Budget of hedges and failovers: the current balance, and the reserve for the failure of a region. */
   budget: z.object({ tokens: z.number(), reserve: z.number() }),
   /** Since the start of the isolate. */

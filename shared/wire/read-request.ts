@@ -34,16 +34,32 @@ const listQuerySchema = z.strictObject({
 
 export const listsReadSchema = z.strictObject({ keys: z.array(listQuerySchema).min(1).max(MAX_KEYS_PER_READ) });
 
+/** The keys of one request. A key that is not valid is refused alone: it may be of another caller than the others. */
+export interface ParsedListsRead {
+  /** The valid keys, in order. */
+  readonly queries: readonly ListQuery[];
+  /** Positions of the refused keys among all, in ascending order. */
+  readonly refused: readonly number[];
+  /** Names each field of the refused keys, the expected form and the received value. Absent without refused keys. */
+  readonly reason?: string;
+}
+
 /**
- * The keys of a body that was parsed from JSON. Throws an Error that names each field the schema refuses.
+ * The keys of a body that was parsed from JSON. Throws an Error that names each field the schema refuses, if the body
+ * has another form or no valid key.
  *
  * A valid body skips the schema, which takes longer than to parse the JSON (docs/decisions/0014).
  */
-export function parseListsRead(body: unknown): readonly ListQuery[] {
-  if (isValidListsRead(body)) return body.keys;
+export function parseListsRead(body: unknown): ParsedListsRead {
+  if (isValidListsRead(body)) return { queries: body.keys, refused: [] };
   const result = listsReadSchema.safeParse(body);
-  if (!result.success) throw new Error(describeIssues(result.error));
-  return result.data.keys;
+  if (result.success) return { queries: result.data.keys, refused: [] };
+  const reason = describeIssues(result.error);
+  const refused = new Set(result.error.issues.map(({ path: [, index] }) => index));
+  const isAboutKeys = [...refused].every((index) => typeof index === 'number');
+  const queries = isAboutKeys ? (body as { keys: ListQuery[] }).keys.filter((_, i) => !refused.has(i)) : [];
+  if (queries.length === 0) throw new Error(reason);
+  return { queries, refused: ([...refused] as number[]).sort((a, b) => a - b), reason };
 }
 
 /** True only for a body that the schema accepts unchanged. */
@@ -62,18 +78,13 @@ function isValidListQuery(value: unknown): boolean {
   if (isBackground !== undefined) known++;
   return (
     Object.keys(value).length === known &&
-    isText(surface) &&
     isName(surface) &&
-    isText(variant) &&
     isName(variant) &&
     typeof generation === 'number' &&
     isGeneration(generation) &&
-    isText(user) &&
     isLoadableUser(user) &&
     (expand === undefined || expand === 'items') &&
     (maxAgeMs === undefined || (Number.isSafeInteger(maxAgeMs) && (maxAgeMs as number) >= 0)) &&
     (isBackground === undefined || typeof isBackground === 'boolean')
   );
 }
-
-const isText = (value: unknown): value is string => typeof value === 'string';

@@ -43,7 +43,7 @@ export async function startThreeRegions(): Promise<ThreeRegions> {
         ...originConfig(address),
         region,
         appProfile: `serve-${region}`,
-        originSecret: SECRET,
+        originSecrets: [SECRET],
         manifestPollMs: MANIFEST_POLL_MS,
         readTimeoutMs: TIMEOUT_MS,
         drainDelayMs: 0,

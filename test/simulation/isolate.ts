@@ -81,12 +81,13 @@ export function createIsolate(options: IsolateOptions): Isolate {
       place,
       regions: deps.routing.regionsFor(place),
       failedRegions: new Set(),
+      requestId: 'request-1',
       traceparent: undefined,
       timings: createTimings(clock),
       waitUntil: keep,
     };
     const fresh = deps.manifests.getFresh();
-    const { manifest } = fresh ?? (await deps.manifests.get(call));
+    const manifest = fresh ?? (await deps.manifests.get(call));
     const chosenAtMs = clock.now();
     noteVersion(manifest.version, beganAtMs);
     const [first] = reads;

@@ -108,7 +108,7 @@ export function createWorld(
       fetch,
       side,
       // Signing is real cryptography, with promises that settle on the event loop.
-      internalToken: async () => 'token',
+      internalTokens: { get: async () => 'token', replace: async () => undefined },
       timeoutMs: config.originTimeoutMs,
     });
   const objects = createObjects({

@@ -15,10 +15,12 @@ describe('a configuration', () => {
     const { REGIONS, TOKEN_SECRET, ORIGIN_SECRET } = TEST_ENV;
     expect(readConfig({ REGIONS, TOKEN_SECRET, ORIGIN_SECRET })).toEqual({
       regions: TEST_REGIONS,
-      tokenKeys: { mode: 'secret', secret: TEST_ENV.TOKEN_SECRET },
+      tokenKeys: { mode: 'secret', secrets: [TEST_ENV.TOKEN_SECRET] },
       tokenAudience: 'earshot',
       tokenIssuer: undefined,
+      tokenUserClaim: 'sub',
       originSecret: TEST_ENV.ORIGIN_SECRET,
+      previousOriginSecret: undefined,
       isolateCacheBytes: 33_554_432,
       regionTier: 'on',
       regionShards: 8,
@@ -40,6 +42,8 @@ describe('a configuration', () => {
       TOKEN_JWKS_URL: 'https://id.example.com/jwks',
       TOKEN_AUDIENCE: 'listeners',
       TOKEN_ISSUER: 'https://id.example.com',
+      TOKEN_USER_CLAIM: 'oid',
+      ORIGIN_SECRET_PREVIOUS: `${TEST_ENV.ORIGIN_SECRET}-before`,
       ISOLATE_CACHE_BYTES: '0',
       ORIGIN_TIMEOUT_MS: '1',
       REQUEST_DEADLINE_MS: '60000',
@@ -51,12 +55,22 @@ describe('a configuration', () => {
       tokenKeys: { mode: 'jwks', url: 'https://id.example.com/jwks' },
       tokenAudience: 'listeners',
       tokenIssuer: 'https://id.example.com',
+      tokenUserClaim: 'oid',
+      previousOriginSecret: `${TEST_ENV.ORIGIN_SECRET}-before`,
       isolateCacheBytes: 0,
       originTimeoutMs: 1,
       requestDeadlineMs: 60_000,
       deviceMaxAgeSeconds: 0,
       corsOrigins: ['https://player.example.com', 'http://localhost:3000'],
       devLocations: { NRT: { latitude: 35.76, longitude: 140.39 } },
+    });
+  });
+
+  test('may have two secrets of listeners and of origins during a change', () => {
+    const env = { ...TEST_ENV, TOKEN_SECRET_PREVIOUS: `${TEST_ENV.TOKEN_SECRET}-before` };
+    expect(readConfig(env).tokenKeys).toEqual({
+      mode: 'secret',
+      secrets: [env.TOKEN_SECRET, env.TOKEN_SECRET_PREVIOUS],
     });
   });
 

@@ -25,13 +25,16 @@ describe('a failure', () => {
   });
 
   test.each(['', 'x', `00-${'0'.repeat(32)}-00f067aa0ba902b7-01`, `ff-${TRACE_ID}-00f067aa0ba902b7-01`])(
-    'has no trace when the caller’s is none: %j',
+    'has no trace when the caller’s is none (%j), and an id of its own',
     async (header) => {
       const edge = createHarness();
       edge.origins.behave(500);
-      await edge.get(PATH, { headers: { traceparent: header } });
+      const response = await edge.get(PATH, { headers: { traceparent: header } });
       expect(edge.logs.length).toBeGreaterThan(0);
-      for (const { fields } of edge.logs) expect(fields.traceId).toBeUndefined();
+      for (const { fields } of edge.logs) {
+        expect(fields.traceId).toBeUndefined();
+        expect(fields.requestId).toBe(response.headers.get('x-request-id'));
+      }
     },
   );
 

@@ -1,15 +1,17 @@
 // Many reads in one request: QUERY /v1/recommendations and POST /v1/recommendations:batch. A failed read has a problem
 // in its place and never fails its neighbours. Only a fault of the whole request refuses all of it.
+import type { Context } from 'hono';
 import { DEFAULT_LIMIT } from '../../../shared/domain/list.ts';
 import { EarshotError } from '../../../shared/wire/errors.ts';
 import { DEADLINE_HEADER } from '../../../shared/wire/read-request.ts';
 import type { EdgeDeps } from '../../deps.ts';
 import { checkAccess } from '../../identity/access.ts';
-import type { Identity } from '../../identity/identity.ts';
-import { type Log, logFailure } from '../../log.ts';
+import type { Identity } from '../../identity/claims.ts';
+import { type Log, type LogFields, logFailure } from '../../log.ts';
 import type { Call } from '../../request/call.ts';
-import { traceIdOf } from '../../request/traceparent.ts';
-import { type BatchRead, type BatchResult, respondWithBatch } from '../../respond/batch.ts';
+import { describeRequest } from '../../request/request-id.ts';
+import { allowDebugOutput } from '../../respond/answer-error.ts';
+import { type BatchRead, type BatchResult, type FailedRead, respondWithBatch } from '../../respond/batch.ts';
 import { DEBUG_HEADER } from '../../respond/debug.ts';
 import { headersSchema } from '../schemas.ts';
 import { invalidRequest } from '../validation.ts';
@@ -21,21 +23,18 @@ type BatchDeps = Pick<EdgeDeps, 'clock' | 'log' | 'manifests' | 'serveReads'>;
 /**
  * Throws an error of the whole request: `forbidden`, an error of readBatchBody, or `unavailable` without a manifest.
  */
-export async function answerBatch(
-  deps: BatchDeps,
-  request: Request,
-  identity: Identity,
-  call: Call,
-): Promise<Response> {
+export async function answerBatch(deps: BatchDeps, c: Context, identity: Identity, call: Call): Promise<Response> {
   const { clock, log, manifests, serveReads } = deps;
+  const request = c.req.raw;
   const debug = readDebug(request.headers);
   const reads = (await readBatchBody(request)).map(checkRead);
-  const valid = reads.filter((read): read is BatchRead => !(read instanceof EarshotError));
+  const valid = reads.filter((read): read is BatchRead => !('error' in read));
   // A refused read needs no scope: no list is read for it.
   checkAccess(identity, valid, debug);
-  const { manifest } = await call.timings.time('manifest', () => manifests.get(call));
+  if (debug) allowDebugOutput(c, call.regions);
+  const manifest = await call.timings.time('manifest', () => manifests.get(call));
   const results = placeOutcomes(reads, await serveReads(valid, manifest, call));
-  logFailures(log, results, { path: new URL(request.url).pathname, traceId: traceIdOf(call.traceparent) });
+  logFailures(log, results, { path: c.req.path, ...describeRequest(call.requestId, call.traceparent) });
   return respondWithBatch({ results, manifest, nowMs: clock.now(), debug, call });
 }
 
@@ -48,33 +47,40 @@ function readDebug(headers: Headers): boolean {
   return parsed.data[DEBUG_HEADER] !== undefined;
 }
 
-function checkRead(value: unknown): BatchRead | EarshotError {
+function checkRead(value: unknown): BatchRead | FailedRead {
   const parsed = readSchema.safeParse(value);
-  if (!parsed.success) return invalidRequest(parsed.error, 'member');
+  if (!parsed.success) return { owner: ownerOf(value), error: invalidRequest(parsed.error, 'member') };
   const { user, surface, limit = DEFAULT_LIMIT, fallback = 'popular', variant, expand } = parsed.data;
   return { user, surface, limit, fallback, variant, expand };
 }
 
-/** `outcomes` belong to the reads that are not errors, in order. */
+/** Longer texts are no user or surface, and would make the answer larger than the request. */
+const MAX_OWNER_CHARACTERS = 256;
+
+/** The user and the surface that a refused read names. */
+function ownerOf(value: unknown): FailedRead['owner'] {
+  const { user, surface } = Object(value) as { user?: unknown; surface?: unknown };
+  const isShown = (text: unknown): text is string => typeof text === 'string' && text.length <= MAX_OWNER_CHARACTERS;
+  return { ...(isShown(user) ? { user } : {}), ...(isShown(surface) ? { surface } : {}) };
+}
+
+/** `outcomes` belong to the reads that were not refused, in order. */
 function placeOutcomes(
-  reads: readonly (BatchRead | EarshotError)[],
+  reads: readonly (BatchRead | FailedRead)[],
   outcomes: Awaited<ReturnType<EdgeDeps['serveReads']>>,
 ): BatchResult[] {
   const rest = outcomes.values();
   return reads.map((read) => {
-    if (read instanceof EarshotError) return read;
+    if ('error' in read) return read;
     const served = rest.next().value ?? new EarshotError('internal', 'edge', 'expected an outcome for every read');
-    return served instanceof EarshotError ? served : { read, served };
+    if (!(served instanceof EarshotError)) return { read, served };
+    return { owner: { user: read.user, surface: read.surface }, error: served };
   });
 }
 
 /** One log line per kind of failure: when regions are down, a hundred reads fail for one reason. */
-function logFailures(
-  log: Log,
-  results: readonly BatchResult[],
-  about: { path: string; traceId: string | undefined },
-): void {
-  const errors = results.filter((result) => result instanceof EarshotError);
+function logFailures(log: Log, results: readonly BatchResult[], about: LogFields): void {
+  const errors = results.flatMap((result) => ('error' in result ? [result.error] : []));
   const alike = Map.groupBy(errors, ({ code, message }) => (code === 'internal' ? message : code));
   for (const [first, ...others] of alike.values()) {
     if (first !== undefined) logFailure(log, 'read_failed', first, { ...about, reads: 1 + others.length });

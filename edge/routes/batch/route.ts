@@ -1,7 +1,7 @@
-// The contract of batches. OpenAPI 3.1 has no method QUERY, so the description of POST names it.
+// The contract of batches: QUERY, and POST for clients without that method.
 import { createRoute, z } from '@hono/zod-openapi';
 import { REGIONS_HEADER } from '../../respond/debug.ts';
-import { answers, problem } from '../openapi.ts';
+import { answers, commonHeaders, problem } from '../openapi.ts';
 import { headersSchema } from '../schemas.ts';
 import { BATCH_TYPE, MAX_BATCH_BYTES, MAX_BATCH_READS } from './body.ts';
 import { batchAnswerSchema, batchSchema } from './schemas.ts';
@@ -9,15 +9,12 @@ import { batchAnswerSchema, batchSchema } from './schemas.ts';
 /** The path of QUERY. */
 export const QUERY_PATH = '/v1/recommendations';
 
-/** Documentation only. Validation by app.openapi would read a body of any size, and refuse all reads for one. */
-export const batchRoute = createRoute({
-  method: 'post',
-  path: '/v1/recommendations:batch',
-  operationId: 'readBatch',
+const shared = {
+  tags: ['recommendations'],
   summary: `1 to ${MAX_BATCH_READS} reads in one request`,
   description:
-    `Needs the scope recs:read:any unless every read is of the token's own user. QUERY ${QUERY_PATH} (RFC 10008) takes the same body and gives ` +
-    'the same answer. It is safe and idempotent, so any hop may repeat it after a failure.',
+    `Needs the scope recs:read:any unless every read is of the token's own user. QUERY ${QUERY_PATH} (RFC 10008) and POST of the batch take ` +
+    'the same body and give the same answer. QUERY is safe and idempotent, so any hop may repeat it after a failure.',
   security: [{ bearer: [] }],
   request: {
     headers: headersSchema,
@@ -31,6 +28,7 @@ export const batchRoute = createRoute({
     200: {
       description: 'A list or a problem for each read. A failed read does not fail the others.',
       headers: z.object({
+        ...commonHeaders,
         'Cache-Control': z.string().openapi({ example: 'no-store' }),
         'Cache-Status': z
           .string()
@@ -48,10 +46,28 @@ export const batchRoute = createRoute({
     },
     400: problem('The body is not a batch, or a header is not valid.'),
     401: answers[401],
-    403: problem('The token does not allow one of the reads, or the debug output.'),
+    403: { ...answers[403], description: 'The token does not allow one of the reads, or the debug output.' },
+    405: answers[405],
     413: problem('The body is too large.'),
     415: problem(`The body is not ${BATCH_TYPE}, or it is compressed.`),
     500: answers[500],
-    503: problem('There is no manifest; try again.'),
+    503: { ...answers[503], description: 'There is no manifest; try again.' },
+    504: answers[504],
   },
+};
+
+/** Documentation only. Validation by app.openapi would read a body of any size, and refuse all reads for one. */
+export const batchRoute = createRoute({
+  ...shared,
+  method: 'post',
+  path: '/v1/recommendations:batch',
+  operationId: 'readBatch',
+});
+
+/** OpenAPI has the method QUERY since 3.2; the types of the library do not. */
+export const queryRoute = createRoute({
+  ...shared,
+  method: 'query' as 'post',
+  path: QUERY_PATH,
+  operationId: 'queryBatch',
 });

@@ -39,6 +39,12 @@ export const batchSchema = z
   .strictObject({ reads: z.array(readSchema).min(1).max(MAX_BATCH_READS) })
   .openapi('Batch', { description: 'Reads of any users and surfaces. A read may occur twice.' });
 
+/** A literal status in each form of a result, so that a typed client can tell them apart by it. */
+const PROBLEM_STATUSES = [400, 404, 500, 503, 504];
+
+const ownerOf = (example: string) =>
+  z.string().optional().openapi({ description: 'As in the read. Absent if the read had no such text.', example });
+
 const resultSchema = z.union([
   recommendationsSchema
     .extend({
@@ -53,7 +59,18 @@ const resultSchema = z.union([
         .openapi({ description: `With Earshot-Debug: the value of ${DECISION_HEADER} for this read.` }),
     })
     .openapi('BatchList'),
-  z.object({ status: z.int().min(400).max(599), problem: problemSchema }).openapi('BatchProblem'),
+  z
+    .object({
+      status: z.int().openapi({ enum: PROBLEM_STATUSES }),
+      user: ownerOf('lastfm:2'),
+      surface: ownerOf('home'),
+      problem: problemSchema,
+      cacheStatus: z
+        .string()
+        .optional()
+        .openapi({ description: 'With Earshot-Debug: Cache-Status of this read alone.' }),
+    })
+    .openapi('BatchProblem'),
 ]);
 
 export const batchAnswerSchema = z

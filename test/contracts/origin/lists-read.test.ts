@@ -47,6 +47,7 @@ async function serveRoute(results: readonly ListResult[] = [], admit = () => tru
     counters,
     observe: (_ms, outcome) => observed.push(outcome),
     retryAfterSeconds: () => 7,
+    onRefused: () => {},
     onError: (thrown) => errors.push(thrown),
   });
   const responses: ServerResponse[] = [];

@@ -20,7 +20,7 @@ test('its manifest is valid, and not sent again for a matching ETag', async () =
 
 test('every user has a distinct list of 50 items and about 2 KB, and every key is counted', async () => {
   const key = (user: string) => ({ surface: 'home', variant: 'control', generation: Date.UTC(2026, 10, 22), user });
-  const body = { keys: parseListsRead({ keys: ['ann', 'bob', 'ann'].map(key) }) };
+  const body = { keys: parseListsRead({ keys: ['ann', 'bob', 'ann'].map(key) }).queries };
   const response = await fetch(`${origin.url}${LISTS_READ_PATH}`, { method: 'POST', body: JSON.stringify(body) });
   const lists = decodeListFrames(new Uint8Array(await response.arrayBuffer()), 3).map((result) =>
     result.kind === 'list' ? Buffer.from(result.bytes).toString() : '',

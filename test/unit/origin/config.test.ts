@@ -18,7 +18,7 @@ test('what is needed is enough, and the rest has its defaults', () => {
     hedgeProfile: 'serve-any',
     channels: 2,
     callsPerBatchKey: 2,
-    originSecret: SECRET,
+    originSecrets: [SECRET],
     host: '127.0.0.1',
     port: 8080,
     metricsPort: undefined,
@@ -40,6 +40,7 @@ test('what is given is taken', () => {
     EARSHOT_HEDGE_APP_PROFILE: 'off',
     EARSHOT_BIGTABLE_CHANNELS: '3',
     EARSHOT_BIGTABLE_CALLS: '5',
+    EARSHOT_ORIGIN_SECRET_PREVIOUS: `${SECRET}-before`,
     EARSHOT_LIST_CACHE_BYTES: '0',
     EARSHOT_ITEM_CACHE_BYTES: '1000',
     BIGTABLE_EMULATOR_HOST: '127.0.0.1:8086',
@@ -61,7 +62,7 @@ test('what is given is taken', () => {
     hedgeProfile: undefined,
     channels: 3,
     callsPerBatchKey: 5,
-    originSecret: SECRET,
+    originSecrets: [SECRET, `${SECRET}-before`],
     host: '0.0.0.0',
     port: 0,
     metricsPort: 9100,
@@ -101,5 +102,5 @@ test('every wrong variable has its line, and no line repeats a secret', () => {
 });
 
 test('a secret is measured in bytes, not in characters', () => {
-  expect(readOriginConfig({ ...needed, EARSHOT_ORIGIN_SECRET: 'é'.repeat(16) }).originSecret).toHaveLength(16);
+  expect(readOriginConfig({ ...needed, EARSHOT_ORIGIN_SECRET: 'é'.repeat(16) }).originSecrets[0]).toHaveLength(16);
 });

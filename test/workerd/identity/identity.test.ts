@@ -159,3 +159,14 @@ test('the token for origins is made once, renewed before it ends, and says what 
   const issuedAt = 1_795_402_800;
   expect(claims).toEqual({ sub: 'edge', aud: ORIGIN_AUDIENCE, iat: issuedAt, exp: issuedAt + 300 });
 });
+
+test('during a change of TOKEN_SECRET tokens of both secrets are accepted, and of no third one', async () => {
+  const before = 'listener-secret-before-the-change-0123456789';
+  edge = createHarness({ env: { TOKEN_SECRET_PREVIOUS: before } });
+  edge.origins.put(keyOf('ann'), makeList('a'));
+  expect((await edge.get(PATH)).status).toBe(200);
+  expect((await edge.get(PATH, { secret: before })).status).toBe(200);
+  expect((await edge.get(PATH, { secret: `${before}x` })).status).toBe(401);
+  expect((await edge.get(PATH, { secret: before, expiresInSeconds: -60 })).status).toBe(401);
+  expect(edge.logs.map(({ fields }) => fields.reason)).toEqual(['signature', 'expired']);
+});

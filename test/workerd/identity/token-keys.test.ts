@@ -1,6 +1,7 @@
 // Tokens checked with an identity provider's published keys: real key pairs, served by a scripted provider.
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { beforeEach, expect, test } from 'vitest';
+import { BACKOFF, UNKNOWN_ID_WINDOW_MS } from '../../../edge/identity/provider-keys.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 import { keyOf, makeList } from '../support/lists.ts';
 import { signToken } from '../support/tokens.ts';
@@ -120,7 +121,10 @@ test('keys that are known are used on while the provider is down', async () => {
   expect(provider.fetches).toBe(2);
   expect(edge.counters.get('edge_token_key_failures_total')).toBe(1);
   expect(edge.logs.filter(({ event }) => event === 'token_keys_failed')).toEqual([
-    { event: 'token_keys_failed', fields: { message: expect.stringContaining('200 OK') } },
+    {
+      event: 'token_keys_failed',
+      fields: { message: "expected the provider's keys with status 200, got 503", retryInMs: BACKOFF.firstMs },
+    },
   ]);
 });
 
@@ -132,6 +136,37 @@ test('without available keys the answer is 503, because the token may be valid',
   expect(edge.counters.get('edge_rejected_tokens_total')).toBe(0);
   expect(edge.counters.get('edge_token_key_failures_total')).toBe(1);
   const failure = edge.logs.find(({ event }) => event === 'request_failed')?.fields;
-  expect(failure).toMatchObject({ status: 503, causes: expect.stringContaining('200 OK'), stack: expect.any(String) });
+  expect(failure).toMatchObject({ status: 503, causes: expect.stringContaining('got 503'), stack: expect.any(String) });
   expect(JSON.stringify(edge.logs)).not.toContain('eyJ');
+});
+
+test('an unknown key id causes a fetch once in a window, whatever the ids, and a new key works after it', async () => {
+  const first = await provider.addKey('ES256');
+  expect(await read(await sign(first, 'ES256', 'ES256-0'))).toBe(200);
+  const second = await provider.addKey('ES256');
+  expect(await read(await sign(second, 'ES256', 'ES256-1', 'bob'))).toBe(401);
+  expect(provider.fetches).toBe(1);
+  edge.clock.advance(UNKNOWN_ID_WINDOW_MS);
+  for (let i = 0; i < 20; i++) expect(await read(await sign(first, 'ES256', `unknown-${i}`))).toBe(401);
+  expect(provider.fetches).toBe(2);
+  expect(await read(await sign(second, 'ES256', 'ES256-1', 'bob'))).not.toBe(401);
+  expect(provider.fetches).toBe(2);
+});
+
+test('the pause after failures grows to a minute, and a fetch that succeeds ends it', async () => {
+  const key = await provider.addKey('ES256');
+  provider.isUp = false;
+  const pauses: number[] = [];
+  for (let i = 0; i < 9; i++) {
+    await read(await sign(key, 'ES256', 'ES256-0'));
+    const { retryInMs } = edge.logs.filter(({ event }) => event === 'token_keys_failed').at(-1)?.fields ?? {};
+    pauses.push(Number(retryInMs));
+    edge.clock.advance(Number(retryInMs) - 1);
+    await read(await sign(key, 'ES256', 'ES256-0'));
+    expect(provider.fetches).toBe(i + 1);
+    edge.clock.advance(1);
+  }
+  expect(pauses).toEqual([1, 2, 4, 8, 16, 32, 60, 60, 60].map((seconds) => seconds * 1000));
+  provider.isUp = true;
+  expect(await read(await sign(key, 'ES256', 'ES256-0'))).toBe(200);
 });

@@ -160,6 +160,7 @@ describe('loads of one key', () => {
     regions: [],
     place: NOWHERE,
     failedRegions: new Set(),
+    requestId: 'request-1',
     traceparent: undefined,
     timings: createTimings(clock),
     waitUntil: () => {},

@@ -50,6 +50,7 @@ const callOf = (deadlineMs = DEADLINE_MS): Call => ({
   regions: [REGION],
   place: NOWHERE,
   failedRegions: new Set(),
+  requestId: 'request-1',
   traceparent: undefined,
   timings: createTimings(clock),
   waitUntil: (work) => void kept.push(work),

@@ -59,7 +59,15 @@ const given = (user: string): LoadResult => {
 const requestOf = (user: string): ListRequest => ({ key: keyOf(user), ttlSeconds: 3_600, notBeforeMs: 0 });
 function read(id: string, ...users: readonly string[]): Promise<RegionAnswer> {
   const reads = users.map(requestOf);
-  const call = { id, region: REGION.name, deadlineMs: 1_000, traceparent: undefined, devLocation: undefined, reads };
+  const call = {
+    id,
+    region: REGION.name,
+    deadlineMs: 1_000,
+    requestId: 'request-1',
+    traceparent: undefined,
+    devLocation: undefined,
+    reads,
+  };
   return object.read(call, () => {});
 }
 /** For each read, whether it got a list. */

@@ -61,18 +61,6 @@ describe('a cold list', () => {
     expect(edge.counters.get('region_hits_total')).toBe(1);
   });
 
-  test('in the object is served with its age', async () => {
-    await read(edge.addIsolate());
-    edge.clock.advance(4_000);
-    const isolate = edge.addIsolate();
-    const response = await isolate.get(pathOf('ann'), { authorization });
-    expect(response.headers.get('age')).toBe('0');
-    edge.origins.behave('refuses');
-    edge.clock.advance(3_000);
-    expect((await edge.get(pathOf('ann'), { authorization })).status).toBe(503);
-    expect((await isolate.get(pathOf('ann'), { authorization })).headers.get('age')).toBe('3');
-  });
-
   describe('with 10 000 clients of 15 isolates in three regions', () => {
     const regions = ['asia', 'europe', 'us'] as const;
 

@@ -1,5 +1,6 @@
 // Players in a browser: the access of a configured web origin, and none without configuration.
 import { describe, expect, test } from 'vitest';
+import { EXPOSED_HEADERS } from '../../../edge/routes/cors.ts';
 import { createHarness } from '../support/harness.ts';
 import { keyOf, makeList } from '../support/lists.ts';
 
@@ -31,8 +32,7 @@ describe('with origins configured', () => {
     expect(Object.fromEntries(corsHeaders(response))).toMatchObject({
       'access-control-allow-origin': origin,
       'access-control-allow-methods': 'GET,HEAD,POST,QUERY',
-      'access-control-allow-headers':
-        'Authorization,Content-Type,If-None-Match,traceparent,earshot-deadline-ms,Earshot-Debug',
+      'access-control-allow-headers': 'authorization,if-none-match',
       'access-control-max-age': '7200',
     });
     expect(response.headers.get('vary')).toContain('Origin');
@@ -43,7 +43,9 @@ describe('with origins configured', () => {
     async (origin) => {
       const edge = createPlayerHarness();
       for (const options of [preflight(origin), { headers: { origin } }]) {
-        expect((await edge.get(PATH, options)).headers.get('access-control-allow-origin')).toBeNull();
+        const { headers } = await edge.get(PATH, options);
+        expect(headers.get('access-control-allow-origin')).toBeNull();
+        expect(headers.get('timing-allow-origin')).toBeNull();
       }
     },
   );
@@ -55,10 +57,10 @@ describe('with origins configured', () => {
     expect(response.status).toBe(200);
     expect(corsHeaders(response)).toEqual([
       ['access-control-allow-origin', PLAYER],
-      ['access-control-expose-headers', 'ETag,Cache-Status,Server-Timing,Age'],
+      ['access-control-expose-headers', EXPOSED_HEADERS.join(',')],
     ]);
     expect(response.headers.get('vary')).toBe('Authorization, Origin');
-    expect(response.headers.get('age')).toBe('0');
+    expect(response.headers.get('timing-allow-origin')).toBe(PLAYER);
   });
 
   test.each([
@@ -70,6 +72,51 @@ describe('with origins configured', () => {
     const response = await createPlayerHarness().get(PATH, options);
     expect(response.status).toBe(Number(status));
     expect(response.headers.get('access-control-allow-origin')).toBe(PLAYER);
+  });
+
+  test('every header of our own that an answer has is exposed, problems included', async () => {
+    const edge = createPlayerHarness();
+    const headers = { origin: PLAYER, 'earshot-debug': '1' };
+    const answers = [
+      await edge.get(PATH, { headers, scope: 'recs:debug' }),
+      await edge.get(PATH, { headers, authorization: null }),
+      await edge.get(PATH, { headers, method: 'POST' }),
+      await edge.get('/v1/recommendations', { headers, method: 'QUERY', body: '{}' }),
+      await edge.get(PATH, { headers: { ...headers, 'earshot-deadline-ms': '0' }, scope: 'recs:debug' }),
+    ];
+    expect(answers.map(({ status }) => status)).toEqual([200, 401, 405, 415, 504]);
+    // Fetch, section 3.2.6, and the headers that only caches and browsers read.
+    const readable = ['cache-control', 'content-length', 'content-type', 'vary', 'x-content-type-options'];
+    const exposed = EXPOSED_HEADERS.map((name) => name.toLowerCase());
+    const names = answers.flatMap((response) => [...response.headers.keys()]);
+    const hidden = names.filter((name) => !/^(access-control|timing-allow)-/.test(name) && !exposed.includes(name));
+    expect([...new Set(hidden)].filter((name) => !readable.includes(name))).toEqual([]);
+    for (const name of ['retry-after', 'www-authenticate', 'x-request-id', 'earshot-decision', 'server-timing'])
+      expect(names.filter((each) => each === name).length).toBeGreaterThan(0);
+  });
+
+  test.each([
+    ['OpenTelemetry', 'traceparent,tracestate,baggage'],
+    ['Zipkin', 'b3,x-b3-traceid,x-b3-spanid,x-b3-parentspanid,x-b3-sampled,x-b3-flags'],
+    ['Sentry', 'sentry-trace,baggage'],
+    ['Datadog', 'x-datadog-origin,x-datadog-parent-id,x-datadog-sampling-priority,x-datadog-trace-id,x-datadog-tags'],
+    ['New Relic', 'newrelic,traceparent,tracestate'],
+    ['Elastic', 'elastic-apm-traceparent,traceparent,tracestate'],
+    ['Application Insights', 'request-id,request-context,traceparent'],
+    ['Cloud Trace and X-Ray', 'x-cloud-trace-context,x-amzn-trace-id'],
+    ['Jaeger', 'uber-trace-id'],
+    ['our own', 'authorization,content-type,earshot-deadline-ms,earshot-debug,if-none-match,x-request-id'],
+  ])('a preflight of a page traced by %s is allowed its headers', async (_library, names) => {
+    const edge = createPlayerHarness();
+    const { headers, ...options } = preflight(PLAYER);
+    const asking = { ...headers, 'access-control-request-headers': names };
+    const response = await edge.get(PATH, { ...options, headers: asking });
+    expect(response.headers.get('access-control-allow-headers')?.split(',').sort()).toEqual(names.split(',').sort());
+    const read = { ...Object.fromEntries(names.split(',').map((name) => [name, '1'])), origin: PLAYER };
+    delete (read as Record<string, string>).authorization;
+    expect(
+      (await edge.get(PATH, { headers: { ...read, 'earshot-debug': '1' }, scope: 'recs:debug' })).status,
+    ).toBeLessThan(500);
   });
 
   test('cookies are not allowed', async () => {

@@ -16,6 +16,7 @@ interface Operation {
 
 interface Document {
   readonly openapi: string;
+  readonly servers: unknown;
   readonly paths: Record<string, Record<string, Operation>>;
   readonly components: { schemas: Record<string, object>; securitySchemes: Record<string, object> };
 }
@@ -40,16 +41,31 @@ const operationOf = (path: string): Operation => {
 const componentOf = (name: string): z.ZodType =>
   z.fromJSONSchema({ ...document.components.schemas[name], additionalProperties: false } as JsonSchema);
 
-test('it is an OpenAPI 3.1 document with the public routes and no other', () => {
-  expect(document.openapi).toBe('3.1.0');
-  expect(Object.keys(document.paths)).toEqual([
-    '/v1/me/recommendations/{surface}',
-    '/v1/users/{user}/recommendations/{surface}',
-    '/v1/recommendations:batch',
-  ]);
-  expect(document.components.securitySchemes).toEqual({
-    bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+test('it is an OpenAPI 3.2 document with the public routes, their methods and no other', () => {
+  expect(document.openapi).toBe('3.2.0');
+  const methods = Object.entries(document.paths).map(([path, operations]) => [path, Object.keys(operations)]);
+  expect(Object.fromEntries(methods)).toEqual({
+    '/v1/me/recommendations/{surface}': ['get', 'head'],
+    '/v1/users/{user}/recommendations/{surface}': ['get', 'head'],
+    '/v1/recommendations': ['query'],
+    '/v1/recommendations:batch': ['post'],
+    '/openapi.json': ['get', 'head'],
+    '/healthz': ['get', 'head'],
   });
+  expect(document.servers).toEqual([{ url: '/', description: expect.any(String) }]);
+  expect(document.components.securitySchemes).toEqual({
+    bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: expect.any(String) },
+  });
+});
+
+test('it has a tag, and a caller that has it gets 304', async () => {
+  const etag = (await edge.get('/openapi.json', { authorization: null })).headers.get('etag') ?? '';
+  for (const method of ['GET', 'HEAD']) {
+    const again = await edge.get('/openapi.json', { method, headers: { 'if-none-match': `"x", W/${etag}` } });
+    expect([again.status, again.headers.get('etag'), await again.text()]).toEqual([304, etag, '']);
+    const other = await edge.get('/openapi.json', { method, headers: { 'if-none-match': '"x"' } });
+    expect(other.status).toBe(200);
+  }
 });
 
 test('every reference in it leads somewhere', () => {
@@ -75,10 +91,10 @@ test('its parameters are those that requests are validated against', () => {
     ]),
   );
   const schemaOf = (name: string) => parameters.find((parameter) => parameter.name === name)?.schema;
-  expect(schemaOf('limit')).toMatchObject({ type: 'integer', minimum: 1, maximum: 100, default: 50 });
-  expect(schemaOf('fallback')).toMatchObject({ enum: ['popular', 'none'], default: 'popular' });
+  expect(schemaOf('limit')).toMatchObject({ type: 'integer', minimum: 1, maximum: 100 });
+  expect(schemaOf('fallback')).toMatchObject({ enum: ['popular', 'none'] });
   expect(schemaOf('expand')).toMatchObject({ enum: ['items'] });
-  expect(schemaOf('user')).toMatchObject({ pattern: '^[A-Za-z0-9._:@-][A-Za-z0-9._~:@-]{0,127}$' });
+  expect(schemaOf('user')).toMatchObject({ pattern: '^[A-Za-z0-9._:@|+-][A-Za-z0-9._~:@|+-]{0,127}$' });
 });
 
 test('a real answer fits its schema', async () => {

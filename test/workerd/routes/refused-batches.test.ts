@@ -33,6 +33,14 @@ const problemOfCode = (code: string, status: number, detail: string) => {
   const title = isErrorCode(code) ? problemOf(code).title : undefined;
   return { type: `urn:earshot:problem:${code}`, title, status, code, detail };
 };
+/** The texts among `user` and `surface` of a read, which stand beside its problem. */
+const ownerOf = (read: unknown): object =>
+  Object.fromEntries(
+    ['user', 'surface'].flatMap((name) => {
+      const value = (Object(read) as Record<string, unknown>)[name];
+      return typeof value === 'string' ? [[name, value]] : [];
+    }),
+  );
 const post = (body: BodyInit, options?: GetOptions) => edge.get(POST_PATH, batchOptions(body, options));
 
 beforeEach(() => {
@@ -74,8 +82,8 @@ describe('a read in its place', () => {
     async (refused) => {
       const { read, status = 400, code = 'invalid_request', detail } = refused;
       const results = await readBatch(edge, [good('ann'), read, good('bob')], { scope });
-      expect(results[1]).toEqual({ status, problem: problemOfCode(code, status, detail) });
-      expect(results.map(({ user }) => user)).toEqual(['ann', undefined, 'bob']);
+      expect(results[1]).toEqual({ status, ...ownerOf(read), problem: problemOfCode(code, status, detail) });
+      expect(results.map(({ items }) => items !== undefined)).toEqual([true, false, true]);
       expect(edge.origins.calls.flatMap(({ keys }) => keys)).toEqual([keyOf('ann'), keyOf('bob')]);
     },
   );

@@ -38,7 +38,7 @@ test.each(['A-Z.a_z~0:9@-', 'a'.repeat(128), '0', '@', 'lastfm%3A2'])('the user 
 test('liveness needs no token and touches no origin', async () => {
   const edge = createHarness();
   const response = await edge.get('/healthz', { authorization: null });
-  expect([response.status, await response.json()]).toEqual([200, { status: 'ok' }]);
+  expect([response.status, await response.json()]).toEqual([200, { status: 'ok', manifest: 'unread' }]);
   expect(response.headers.get('cache-control')).toBe('no-store');
   expect(edge.origins.calls).toEqual([]);
 });

@@ -53,6 +53,8 @@ export interface ScriptedOrigins {
    * the behaviour is normal. Default: no limit.
    */
   behave(behaviour: Behaviour, options?: { region?: string; path?: string; times?: number }): void;
+  /** Calls with a key of `user` get `status` from all regions, as from a proxy that refuses some requests. */
+  refuse(user: string, status: number): void;
   /** Releases the answers of slow regions. They contain the values of the time of the request. */
   release(): void;
   publish(manifest: Manifest, region?: string): void;
@@ -78,6 +80,7 @@ export function createScriptedOrigins(manifest: Manifest, clock: Pick<Clock, 'no
   const manifests = new Map<string, Manifest>(REGION_NAMES.map((name) => [name, manifest]));
   const lists = new Map<string, AgedValue>();
   const memories = new Map<string, { value: AgedValue; readAtMs: number }>();
+  const refusals = new Map<string, number>();
   let memory: Memory = 'none';
   let releases = 0;
 
@@ -161,6 +164,8 @@ export function createScriptedOrigins(manifest: Manifest, clock: Pick<Clock, 'no
       calls.push({ region, path: pathname, headers, keys, redirect: init.redirect, signal: init.signal });
       const behaviour = takeBehaviour(`${region} ${pathname}`);
       const isRead = pathname === LISTS_READ_PATH;
+      const refusal = keys.map((key) => refusals.get(key.user)).find((status) => status !== undefined);
+      if (refusal !== undefined) return new Response('{}', { status: refusal });
       if (behaviour !== 'up' && (isRead || behaviour !== 'table-down')) return misbehave(behaviour, region, keys, init);
       if (pathname === MANIFEST_PATH) return readManifest(region, headers);
       return new Response(answerLists(keys, storedIn(region)), { headers: { 'content-type': LIST_FRAMES_TYPE } });
@@ -172,6 +177,7 @@ export function createScriptedOrigins(manifest: Manifest, clock: Pick<Clock, 'no
         }
       }
     },
+    refuse: (user, status) => refusals.set(user, status),
     release: () => {
       releases++;
     },

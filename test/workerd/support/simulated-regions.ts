@@ -119,6 +119,7 @@ export function simulateRegions({
       place: TOKYO,
       regions: routing.regionsFor(TOKYO),
       failedRegions: new Set(),
+      requestId: 'request-1',
       traceparent: undefined,
       timings: createTimings(clock),
       waitUntil: () => {},

@@ -1,5 +1,5 @@
 // Tokens for tests: valid ones, and every kind of invalid one.
-import { SignJWT } from 'jose';
+import { CompactSign, SignJWT } from 'jose';
 import { LISTENER_AUDIENCE } from '../../../shared/domain/identity.ts';
 import { encodeUtf8 } from '../../../shared/runtime/bytes.ts';
 
@@ -30,3 +30,7 @@ export function signToken(options: TokenOptions): Promise<string> {
   if (expiresInSeconds !== null) token.setExpirationTime(issuedAt + expiresInSeconds);
   return token.sign(encodeUtf8(secret));
 }
+
+/** A correctly signed token with any JSON as its claims. */
+export const signClaims = (claims: unknown, secret: string = TOKEN_SECRET): Promise<string> =>
+  new CompactSign(encodeUtf8(JSON.stringify(claims))).setProtectedHeader({ alg: 'HS256' }).sign(encodeUtf8(secret));

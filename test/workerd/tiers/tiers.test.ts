@@ -148,6 +148,7 @@ describe('the chain', () => {
     regions: [],
     place: NOWHERE,
     failedRegions: new Set(),
+    requestId: 'request-1',
     traceparent: undefined,
     timings: createTimings(clock),
     waitUntil: (work) => context.waitUntil(work),

@@ -42,12 +42,6 @@ describe('a list from the memory of an origin', () => {
     expect((await read()).cache).toMatch(new RegExp(`^colo; hit; ttl=${(FRESH_MS - AGE_MS) / 1000}`));
   });
 
-  test('has an Age, like a list from any cache', async () => {
-    expect((await edge.get(PATH)).headers.get('age')).toBe('0');
-    edge.clock.advance(4_000);
-    expect((await edge.get(PATH)).headers.get('age')).toBe('4');
-  });
-
   test('that is stale when it comes is served, and refreshed behind the answer', async () => {
     edge.clock.advance(FRESH_MS - AGE_MS + 1_000);
     edge.origins.put(keyOf('ann'), makeList('new'));

@@ -45,6 +45,7 @@ async function read(requests: readonly ListRequest[], answer: OriginAnswer<ListR
     regions: [REGION],
     place: NOWHERE,
     failedRegions: new Set(),
+    requestId: 'request-1',
     traceparent: undefined,
     timings: createTimings(clock),
     waitUntil: () => {},

@@ -42,6 +42,7 @@ function setUp(answer: Answer = async () => []) {
     place: NOWHERE,
     regions: routing.regionsFor(NOWHERE),
     failedRegions: new Set(),
+    requestId: 'request-1',
     traceparent: undefined,
     timings: createTimings(clock),
     waitUntil: (work) => background.push(work),

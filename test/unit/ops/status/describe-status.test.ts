@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { describeStatus } from '../../../../ops/status/describe-status.ts';
 import { createCounters } from '../../../../shared/runtime/counters.ts';
-import type { RegionStatus } from '../../../../shared/wire/edge-status.ts';
+import type { ManifestStatus, RegionStatus } from '../../../../shared/wire/edge-status.ts';
 
 const healthy = (name: string): RegionStatus => ({
   name,
@@ -28,6 +28,12 @@ test('the status has tables, with a dash for unknown values', () => {
   const text = describeStatus({
     edge: {
       regions: [healthy('europe'), ejected],
+      manifest: {
+        state: 'live',
+        version: 17,
+        confirmedForMs: 2400,
+        regions: [{ name: 'europe', answer: 'status 304' }],
+      },
       budget: { tokens: 12.6, reserve: 10 },
       counters: createCounters().snapshot(),
     },
@@ -51,6 +57,8 @@ test('the status has tables, with a dash for unknown values', () => {
   expect(text).toBe(`region  state              round trip               p95    calls  failed  ejections
 europe  healthy            12 ms       by distance  -      0      0       0
 us      ejected for 4.2 s  12 ms       measured     80 ms  1 000  7       2
+
+manifest: version 17, confirmed 2.4 s ago
 
 retry budget: 13 of 10 attempts
 
@@ -78,11 +86,37 @@ test('the status says that the worker is starting, and shows the other parts', (
 test('an origin that refuses the manifest row is named first, with the version that it keeps', () => {
   const metrics = { earshot_origin_manifest_version: 17, earshot_origin_manifest_failed_polls: 12 };
   const text = describeStatus({
-    edge: { regions: [], budget: { tokens: 10, reserve: 10 }, counters: createCounters().snapshot() },
+    edge: {
+      regions: [],
+      manifest: { state: 'unread', regions: [] },
+      budget: { tokens: 10, reserve: 10 },
+      counters: createCounters().snapshot(),
+    },
     tiers: [],
     origins: [{ name: 'asia', readiness: 'ok', metrics }],
     parts: [],
   });
   expect(text).toMatch(/^manifest trouble at the origin in asia: look at `earshot manifest show`\n/);
   expect(text).toMatch(/^asia +ok +17, row refused 12 times /m);
+});
+
+test.each<[ManifestStatus, string]>([
+  [{ state: 'unread', regions: [] }, 'not read yet'],
+  [
+    {
+      state: 'none',
+      regions: [
+        { name: 'asia', answer: 'timeout' },
+        { name: 'us', answer: 'status 503' },
+      ],
+    },
+    'none, so no list can be served (asia timeout, us status 503)',
+  ],
+  [
+    { state: 'unconfirmed', version: 3, confirmedForMs: 92_000, regions: [{ name: 'us', answer: 'connection' }] },
+    'version 3, confirmed 1 min 32 s ago, and not since (us connection)',
+  ],
+])('manifest trouble is shown with the answers of the regions: %j', (manifest, line) => {
+  const edge = { regions: [], manifest, budget: { tokens: 1, reserve: 1 }, counters: createCounters().snapshot() };
+  expect(describeStatus({ edge, tiers: [], origins: [], parts: [] })).toContain(`\nmanifest: ${line}\n`);
 });

@@ -9,7 +9,7 @@ const SECRET = 'origin-secret-for-tests-only-0123456789-';
 function setUp() {
   const clock = createManualClock();
   const nowSeconds = Math.floor(clock.now() / 1000);
-  return { clock, nowSeconds, verify: createCallerVerifier(SECRET, clock), token: makeToken(nowSeconds) };
+  return { clock, nowSeconds, verify: createCallerVerifier([SECRET], clock), token: makeToken(nowSeconds) };
 }
 
 function makeToken(nowSeconds: number) {

@@ -1,8 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { z } from 'zod';
 import { describeIssues } from '../../../../shared/domain/describe-issues.ts';
-import { type ListQuery, listsReadSchema, parseListsRead } from '../../../../shared/wire/read-request.ts';
+import {
+  type ListQuery,
+  listsReadSchema,
+  type ParsedListsRead,
+  parseListsRead,
+} from '../../../../shared/wire/read-request.ts';
 
 const ask: ListQuery = { surface: 'home', variant: 'control', generation: 1_795_402_800_000, user: 'ann' };
 
@@ -40,31 +44,45 @@ const outcomeOf = (read: () => unknown): unknown => {
   try {
     return read();
   } catch (error) {
-    return error instanceof z.ZodError ? describeIssues(error) : (error as Error).message;
+    return (error as Error).message;
   }
 };
 
-test('accepts the same requests as the schema, and reports the same errors', () => {
+test('accepts the same requests as the schema, refuses single keys, and reports the same errors', () => {
   let taken = 0;
+  let refusals = 0;
   const runs = 3000;
   fc.assert(
     fc.property(anyBody.map(asJson), (body) => {
       const outcome = outcomeOf(() => parseListsRead(body));
-      expect(outcome).toEqual(outcomeOf(() => listsReadSchema.parse(body).keys));
-      if (Array.isArray(outcome)) taken++;
+      const expected = listsReadSchema.safeParse(body);
+      if (typeof outcome === 'string') {
+        expect(outcome).toBe(expected.error && describeIssues(expected.error));
+        return;
+      }
+      taken++;
+      const { queries, refused, reason } = outcome as ParsedListsRead;
+      const { keys } = body as { keys: unknown[] };
+      const isValid = keys.map((key) => listsReadSchema.safeParse({ keys: [key] }).success);
+      expect(refused).toEqual(isValid.flatMap((valid, i) => (valid ? [] : [i])));
+      expect(queries).toEqual(keys.filter((_, i) => isValid[i]));
+      expect(reason).toBe(expected.error && describeIssues(expected.error));
+      if (refused.length > 0) refusals++;
     }),
     { numRuns: runs, seed: 7 },
   );
-  // Otherwise one of the two halves was not tested.
+  // Otherwise one of the three cases was not tested.
   expect(taken / runs).toBeGreaterThan(0.1);
   expect(taken / runs).toBeLessThan(0.9);
+  expect(refusals).toBeGreaterThan(100);
 });
 
 test('inherited property names are unknown members like any other; the last of two equal members counts', () => {
   const text = JSON.stringify(ask);
   for (const more of ['"__proto__":{"expand":"items"}', '"constructor":1', '"toString":1']) {
-    const body: unknown = JSON.parse(`{"keys":[${text.replace('{', `{${more},`)}]}`);
-    expect(() => parseListsRead(body), more).toThrow('Unrecognized key');
+    const odd = text.replace('{', `{${more},`);
+    expect(() => parseListsRead(JSON.parse(`{"keys":[${odd}]}`)), more).toThrow('Unrecognized key');
+    expect(parseListsRead(JSON.parse(`{"keys":[${odd},${text}]}`))).toMatchObject({ queries: [ask], refused: [0] });
   }
-  expect(parseListsRead(JSON.parse(`{"keys":[],"keys":[${text}]}`))).toEqual([ask]);
+  expect(parseListsRead(JSON.parse(`{"keys":[],"keys":[${text}]}`))).toEqual({ queries: [ask], refused: [] });
 });

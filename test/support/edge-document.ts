@@ -1,0 +1,26 @@
+// The worker's OpenAPI document, from the worker's own app in this process. No region is called.
+import { createApp } from '../../edge/app.ts';
+import { createDeps } from '../../edge/assemble.ts';
+import { readConfig } from '../../edge/config.ts';
+import { systemPlatform } from '../../edge/platform.ts';
+
+const config = readConfig({
+  REGIONS: JSON.stringify([
+    { name: 'asia', origin: 'https://asia.test', locationHint: 'apac', latitude: 1.35, longitude: 103.82 },
+  ]),
+  REGION_TIER: 'off',
+  TOKEN_SECRET: 'listener-secret-for-tests-only-0123456789',
+  ORIGIN_SECRET: 'origin-secret-for-tests-only-0123456789-',
+});
+
+/** As JSON text. */
+export async function readEdgeDocument(): Promise<string> {
+  const platform = {
+    ...systemPlatform,
+    openCache: () => Promise.reject(new Error('expected no cache to be opened')),
+    keyOrigin: 'https://edge.test',
+    findObject: undefined,
+  };
+  const response = await createApp(createDeps(config, platform)).request('https://edge.test/openapi.json');
+  return response.text();
+}
