@@ -53,10 +53,16 @@ interface Basis extends OriginSurroundings {
   readonly metrics: Metrics;
 }
 
+export interface Lifecycle {
+  readonly isDraining: () => boolean;
+  /** The reason for which the connections to Bigtable could not be primed; undefined before a failure. */
+  readonly whyCold: () => string | undefined;
+}
+
 export function assembleOrigin(
   config: OriginConfig,
   surroundings: OriginSurroundings,
-  isDraining: () => boolean,
+  { isDraining, whyCold }: Lifecycle,
 ): OriginParts {
   const { clock, logger } = surroundings;
   const counters = createCounters();
@@ -81,7 +87,7 @@ export function assembleOrigin(
     isLocalClusterUp: localCluster.isUp,
   });
   const { expose: exposeMetrics } = metrics;
-  const app = createApp({ manifests, isWarm: table.isWarm, verifyCaller, isDraining, exposeMetrics, logger });
+  const app = createApp({ manifests, isWarm: table.isWarm, whyCold, verifyCaller, isDraining, exposeMetrics, logger });
   const serveApp = getRequestListener(app.fetch);
 
   return {

@@ -2,11 +2,10 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Logger } from 'pino';
-import { type Clock, pause } from '../shared/runtime/clock.ts';
+import { pause } from '../shared/runtime/clock.ts';
 import type { Counters } from '../shared/runtime/counters.ts';
 import { assembleOrigin, type Listener, type OriginSurroundings } from './assemble.ts';
-import type { RecommendationTable } from './bigtable/recommendation-table.ts';
+import { describeProxy } from './bigtable/proxy.ts';
 import type { OriginConfig } from './config.ts';
 
 export interface Origin {
@@ -20,7 +19,8 @@ export interface Origin {
 export async function startOrigin(config: OriginConfig, surroundings: OriginSurroundings): Promise<Origin> {
   const { clock, logger } = surroundings;
   let draining = false;
-  const parts = assembleOrigin(config, surroundings, () => draining);
+  let coldReason: string | undefined;
+  const parts = assembleOrigin(config, surroundings, { isDraining: () => draining, whyCold: () => coldReason });
   const server = await listen(parts.listener, config);
   const { host, metricsPort } = config;
   const own =
@@ -28,7 +28,20 @@ export async function startOrigin(config: OriginConfig, surroundings: OriginSurr
   const servers = [server, ...own];
   const { port } = server.address() as AddressInfo;
   const url = `http://${config.host}:${port}`;
-  await Promise.all([parts.manifests.start(), keepWarming(parts.table, clock, logger, () => draining)]);
+  /** Resolves after the first attempt. A failed attempt is repeated. */
+  const keepWarming = async (): Promise<void> => {
+    try {
+      await parts.table.warm();
+    } catch (err) {
+      coldReason = (err as Error).message;
+      const proxy = config.bigtable.emulatorHost === undefined ? describeProxy(process.env) : undefined;
+      logger.warn({ err, proxy }, 'the connections to Bigtable could not be primed');
+      clock.setTimeout(() => {
+        if (!draining) void keepWarming();
+      }, WARM_RETRY_MS);
+    }
+  };
+  await Promise.all([parts.manifests.start(), keepWarming()]);
   logger.info({ region: config.region, url, appProfile: config.appProfile }, 'listening');
 
   return {
@@ -65,23 +78,6 @@ async function closeWhenIdle(server: Server): Promise<void> {
   server.close();
   server.closeIdleConnections();
   await closed;
-}
-
-/** Resolves after the first attempt. A failed attempt is repeated. */
-async function keepWarming(
-  table: RecommendationTable,
-  clock: Clock,
-  logger: Logger,
-  isDraining: () => boolean,
-): Promise<void> {
-  try {
-    await table.warm();
-  } catch (err) {
-    logger.warn({ err }, 'the connections to Bigtable could not be primed');
-    clock.setTimeout(() => {
-      if (!isDraining()) void keepWarming(table, clock, logger, isDraining);
-    }, WARM_RETRY_MS);
-  }
 }
 
 const WARM_RETRY_MS = 1_000;

@@ -27,6 +27,8 @@ export async function loadData(
   const generation = formatGeneration(nowMs);
   const where = ['--project', backend.project, '--instance', backend.instance];
   if (backend.emulatorHost !== undefined) process.env.BIGTABLE_EMULATOR_HOST = backend.emulatorHost;
+  // A Bigtable on this machine that does not answer for so long will not answer.
+  process.env.EARSHOT_RETRY_MS ??= '5000';
   mkdirSync(dirname(logFile), { recursive: true });
   const log = openSync(logFile, 'w');
   const earshot = async (...args: string[]): Promise<boolean> => {

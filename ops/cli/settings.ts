@@ -2,6 +2,8 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { BigtableAddress, BigtableConnection } from '../../origin/bigtable/connection.ts';
+import { describeProxy } from '../../origin/bigtable/proxy.ts';
+import { EarshotError } from '../../shared/wire/errors.ts';
 import { readStateFile } from './state-file.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -74,9 +76,18 @@ export async function withConnection<T>(
   const bigtable = connectBigtable(address);
   try {
     return await work(bigtable);
+  } catch (error) {
+    throw address.emulatorHost === undefined ? withProxy(error) : error;
   } finally {
     await bigtable.close();
   }
+}
+
+/** A failure of Bigtable, with the proxy on the way to it. */
+function withProxy(error: unknown): unknown {
+  const proxy = describeProxy(process.env);
+  if (proxy === undefined || !(error instanceof EarshotError) || error.code !== 'unavailable') return error;
+  return new Error(`${error.message} (through the proxy of ${proxy})`, { cause: error });
 }
 
 /** Parses `asia=c1,europe=c2` into cluster ids by region. */

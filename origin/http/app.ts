@@ -11,17 +11,19 @@ import { describeRequest, requestIdOf } from './request-id.ts';
 import type { VerifyCaller } from './verify-caller.ts';
 
 export interface OriginDeps {
-  readonly manifests: Pick<ManifestPoller, 'latest'>;
+  readonly manifests: Pick<ManifestPoller, 'latest' | 'failure'>;
   readonly verifyCaller: VerifyCaller;
   /** Whether the connections to Bigtable have been primed. */
   readonly isWarm: () => boolean;
+  /** The reason for which they could not be primed, if there was an attempt. */
+  readonly whyCold: () => string | undefined;
   readonly isDraining: () => boolean;
   readonly exposeMetrics: () => Promise<{ readonly contentType: string; readonly body: string }>;
   readonly logger: Logger;
 }
 
 export function createApp(deps: OriginDeps): Hono {
-  const { manifests, verifyCaller, isWarm, isDraining, exposeMetrics, logger } = deps;
+  const { manifests, verifyCaller, isWarm, whyCold, isDraining, exposeMetrics, logger } = deps;
   const app = new Hono();
 
   app.use(async (c, next) => {
@@ -35,9 +37,9 @@ export function createApp(deps: OriginDeps): Hono {
   app.get('/livez', (c) => c.json({ status: 'ok' }));
   app.get('/readyz', (c) => {
     if (isDraining()) return c.json({ status: 'draining' }, 503);
-    if (!isWarm()) return c.json({ status: 'connecting to Bigtable' }, 503);
+    if (!isWarm()) return c.json({ status: 'connecting to Bigtable', reason: whyCold() }, 503);
     return manifests.latest() === undefined
-      ? c.json({ status: 'waiting for the manifest' }, 503)
+      ? c.json({ status: 'waiting for the manifest', reason: manifests.failure() }, 503)
       : c.json({ status: 'ok' });
   });
 

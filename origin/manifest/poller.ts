@@ -17,6 +17,8 @@ export interface ManifestPoller {
   latest(): PolledManifest | undefined;
   /** Polls in a row that brought no manifest: the row cannot be read, is invalid, or has an older version. */
   failedPolls(): number;
+  /** The reason of the latest poll's failure; undefined after a successful one. */
+  failure(): string | undefined;
   /** Reads the row now, then every `intervalMs` until `stop`. Resolves after the first attempt, also if it fails. */
   start(): Promise<void>;
   stop(): void;
@@ -36,6 +38,7 @@ export function createManifestPoller(options: ManifestPollerOptions): ManifestPo
   let latest: PolledManifest | undefined;
   let cancelNext: (() => void) | undefined;
   let failedPolls = 0;
+  let failure: string | undefined;
   let stopped = false;
 
   async function poll(): Promise<void> {
@@ -48,8 +51,10 @@ export function createManifestPoller(options: ManifestPollerOptions): ManifestPo
         );
       latest = { manifest, json, etag: `"${hash('sha256', json, 'base64url').slice(0, ETAG_CHARS)}"` };
       failedPolls = 0;
+      failure = undefined;
     } catch (error) {
       failedPolls++;
+      failure = (error as Error).message;
       counters.add('origin_manifest_failures_total');
       onError(error);
     }
@@ -59,6 +64,7 @@ export function createManifestPoller(options: ManifestPollerOptions): ManifestPo
   return {
     latest: () => latest,
     failedPolls: () => failedPolls,
+    failure: () => failure,
     start: poll,
     stop: () => {
       stopped = true;

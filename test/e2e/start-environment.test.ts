@@ -1,5 +1,6 @@
 // `npm start`, `npm stop` and `earshot` in surroundings that differ: proxies, credentials, a real instance of another
 // terminal, and a state directory with broken files. A refusal is one line.
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -82,6 +83,38 @@ test('earshot refuses a URL as the host of an emulator', async () => {
   const { code, stderr } = await earshot(env, '--project', 'p', '--instance', 'i', 'manifest', 'show');
   expect(code).toBe(1);
   expect(stderr).toBe('earshot: expected BIGTABLE_EMULATOR_HOST to be host:port, got "http://127.0.0.1:8086"\n');
+});
+
+test('npm start says within seconds that an emulator does not answer', async () => {
+  const { code, stderr } = await start({ BIGTABLE_EMULATOR_HOST: '127.0.0.1:1' });
+  expect(code).toBe(1);
+  expect(stderr).toMatch(
+    /^npm start: `earshot .*schema apply .*` failed: .*ECONNREFUSED 127\.0\.0\.1:1.*load\.log\)\n$/,
+  );
+  expect(findProcesses(stateDirectory)).toEqual([]);
+});
+
+test('earshot names the proxy through which Cloud Bigtable does not answer, without its password', async () => {
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const credentials = join(root, 'credentials.json');
+  writeFileSync(
+    credentials,
+    JSON.stringify({
+      type: 'service_account',
+      project_id: 'some-project',
+      private_key: privateKey.export({ type: 'pkcs8', format: 'pem' }),
+      client_email: 'loader@some-project.iam.gserviceaccount.com',
+    }),
+  );
+  const env = {
+    GOOGLE_APPLICATION_CREDENTIALS: credentials,
+    https_proxy: 'http://user:password@127.0.0.1:9',
+    EARSHOT_RETRY_MS: '0',
+  };
+  const { code, stderr } = await earshot(env, '--project', 'p', '--instance', 'i', 'manifest', 'show');
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/\(through the proxy of https_proxy http:\/\/127\.0\.0\.1:9\)\n$/);
+  expect(stderr).not.toContain('password');
 });
 
 describe('a state directory', () => {

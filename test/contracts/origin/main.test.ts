@@ -69,7 +69,12 @@ test('credentials that cannot be loaded do not end it: it is not ready, and the 
   const running = spawnNode(['origin/start.mjs'], { ...environment, GOOGLE_APPLICATION_CREDENTIALS: path });
   await running.printed('"msg":"listening"');
   const [, url = ''] = /"url":"([^"]+)"/.exec(running.output.stdout) ?? [];
-  expect((await fetch(`${url}/readyz`)).status).toBe(503);
+  const readiness = await fetch(`${url}/readyz`);
+  expect(readiness.status).toBe(503);
+  expect(await readiness.json()).toEqual({
+    status: 'connecting to Bigtable',
+    reason: expect.stringMatching(/no client of Bigtable: .*none\.json/),
+  });
   expect(running.output.stdout).toMatch(
     /no client of Bigtable: .*none.json does not exist.*"msg":"the connections to Bigtable could not be primed"/,
   );
