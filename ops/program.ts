@@ -21,7 +21,7 @@ const SUBCOMMANDS: readonly Subcommand[] = [
   },
   {
     name: 'ingest',
-    description: 'Loads files of lists or items into Bigtable. Lists are live only after `earshot publish`.',
+    description: 'Loads files of lists or items into Bigtable. Lists are live only after `npx earshot publish`.',
     load: async () => (await import('./ingest/command.ts')).makeIngestCommand,
   },
   {

@@ -45,15 +45,15 @@ New faults replace the target's earlier faults. A killed part starts again; a ki
 Without options the command shows all faults. --heal without a target removes all faults.
 
 Examples:
-  $ earshot fault europe --down
-  $ earshot fault europe --latency 500 --jitter 50 --errors 0.1
-  $ earshot fault bigtable/europe --black-hole
-  $ earshot fault bigtable/europe --rows-per-second 5000
-  $ earshot fault replication --stop europe
-  $ earshot fault origin/europe --kill
-  $ earshot fault europe --heal
-  $ earshot fault --heal
-  $ earshot fault`;
+  $ npx earshot fault europe --down
+  $ npx earshot fault europe --latency 500 --jitter 50 --errors 0.1
+  $ npx earshot fault bigtable/europe --black-hole
+  $ npx earshot fault bigtable/europe --rows-per-second 5000
+  $ npx earshot fault replication --stop europe
+  $ npx earshot fault origin/europe --kill
+  $ npx earshot fault europe --heal
+  $ npx earshot fault --heal
+  $ npx earshot fault`;
 
 export const makeFaultCommand = (): Command =>
   new Command('fault')

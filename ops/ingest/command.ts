@@ -45,10 +45,10 @@ not loaded: it is kept with its reason in the reject file, the others are loaded
 One load of a generation runs at a time. Of two loads of items, the later start wins.
 
 Examples:
-  $ earshot ingest home.control.ndjson.gz --surface home --variant control
-  $ earshot ingest part-*.ndjson.gz --surface home --variant knn --generation 2026-11-22T03:00:00Z
-  $ zcat lists.gz | earshot ingest - --surface home --variant control
-  $ earshot ingest items.ndjson.gz --items`;
+  $ npx earshot ingest home.control.ndjson.gz --surface home --variant control
+  $ npx earshot ingest part-*.ndjson.gz --surface home --variant knn --generation 2026-11-22T03:00:00Z
+  $ zcat lists.gz | npx earshot ingest - --surface home --variant control
+  $ npx earshot ingest items.ndjson.gz --items`;
 
 export const makeIngestCommand = (): Command =>
   new Command('ingest')
@@ -158,7 +158,7 @@ async function writeLists(
   }
   report(`${qualifier} ${moment}: ${formatPlural(lists, 'list')}`, files, startedAtMs);
   process.stdout.write(
-    `To make it live: earshot publish --surface ${surface} --variant ${variant} --generation ${moment}\n`,
+    `To make it live: npx earshot publish --surface ${surface} --variant ${variant} --generation ${moment}\n`,
   );
 }
 

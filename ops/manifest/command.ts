@@ -18,7 +18,7 @@ const makeShow = (): Command =>
     .argument('[version]', 'a version that the table keeps (default: the live one)', parseVersion)
     .option('--json', 'print the stored manifest')
     .addOption(controlProfileOption())
-    .addHelpText('after', '\nExamples:\n  $ earshot manifest show --json\n  $ earshot manifest show 17')
+    .addHelpText('after', '\nExamples:\n  $ npx earshot manifest show --json\n  $ npx earshot manifest show 17')
     .action(async (version: number | undefined, _options: unknown, command: Command) =>
       show(version, command.optsWithGlobals()),
     );
@@ -28,7 +28,7 @@ const makeHistory = (): Command =>
     .description('Lists the versions that the table keeps, newest first, each with its command, author and reason.')
     .option('--json', 'print JSON')
     .addOption(controlProfileOption())
-    .addHelpText('after', '\nExample:\n  $ earshot manifest history')
+    .addHelpText('after', '\nExample:\n  $ npx earshot manifest history')
     .action(async (_options: unknown, command: Command) => history(command.optsWithGlobals()));
 
 const makeDiff = (): Command =>
@@ -37,7 +37,7 @@ const makeDiff = (): Command =>
     .argument('<from>', 'a version', parseVersion)
     .argument('<to>', 'another version', parseVersion)
     .addOption(controlProfileOption())
-    .addHelpText('after', '\nExample:\n  $ earshot manifest diff 16 17')
+    .addHelpText('after', '\nExample:\n  $ npx earshot manifest diff 16 17')
     .action(async (from: number, to: number, _options: unknown, command: Command) =>
       diff(from, to, command.optsWithGlobals()),
     );
@@ -48,15 +48,15 @@ origin serves: versions never go back. Users that were erased since stay erased.
 is broken, deleted or set back.
 
 Examples:
-  $ earshot manifest restore 16 --why "17 has the wrong weights" --dry-run
-  $ earshot manifest restore 16 --from saved.json --why "the row was deleted"`;
+  $ npx earshot manifest restore 16 --why "17 has the wrong weights" --dry-run
+  $ npx earshot manifest restore 16 --from saved.json --why "the row was deleted"`;
 
 const makeRestore = (): Command =>
   new Command('restore')
     .description('Makes the contents of an earlier version live again, as a new version.')
     .argument('<version>', 'a version that the table keeps, or that an origin serves', parseVersion)
     .requiredOption('--why <text>', 'the reason, for the history')
-    .option('--from <file>', 'take the version from this output of `earshot manifest show --json`')
+    .option('--from <file>', 'take the version from this output of `npx earshot manifest show --json`')
     .option('--force', 'restore even generations whose lists are missing')
     .option('--dry-run', 'print the change without making it')
     .addOption(controlProfileOption())

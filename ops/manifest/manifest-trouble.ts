@@ -4,7 +4,7 @@ import { highestVersion, type KeptManifest } from '../bigtable/manifest-row.ts';
 import type { ServedManifest } from './served-manifests.ts';
 
 const REMEDY =
-  'repair it with `earshot manifest restore VERSION --why TEXT`; `earshot manifest history` lists the versions';
+  'repair it with `npx earshot manifest restore VERSION --why TEXT`; `npx earshot manifest history` lists the versions';
 
 /** The trouble of the row in one sentence; undefined without one. `kept`: newest write first. */
 export function findTrouble(kept: readonly KeptManifest[], served: readonly ServedManifest[]): string | undefined {

@@ -36,20 +36,20 @@ interface Flags extends ControlFlags {
 const DEFAULT_WAIT_MS = 600_000;
 
 const examples = `
-Only the named generation goes live. To go back, name the generation before: \`earshot manifest show\` has it.
+Only the named generation goes live. To go back, name the generation before: \`npx earshot manifest show\` has it.
 During a ramp, the same generation with another --ramp changes its duration; 0s ends it.
 The edge takes a publication up within about 10 s.
 
 Examples:
-  $ earshot publish --surface home --variant control --generation 2026-11-22T03:00:00Z
-  $ earshot publish --surface home --variant knn --weight 1000 --generation 2026-11-22T03:00:00Z
-  $ earshot publish --surface home --variant control --generation 2026-11-22T03:00:00Z --ramp 10m --dry-run`;
+  $ npx earshot publish --surface home --variant control --generation 2026-11-22T03:00:00Z
+  $ npx earshot publish --surface home --variant knn --weight 1000 --generation 2026-11-22T03:00:00Z
+  $ npx earshot publish --surface home --variant control --generation 2026-11-22T03:00:00Z --ramp 10m --dry-run`;
 
 export const makePublishCommand = (): Command =>
   new Command('publish')
     .addOption(surfaceOption().makeOptionMandatory())
     .addOption(variantOption().makeOptionMandatory())
-    .addOption(generationOption('generation to publish, as `earshot ingest` printed it'))
+    .addOption(generationOption('generation to publish, as `npx earshot ingest` printed it'))
     .option(
       '--weight <0..10000>',
       "its share of the listeners is this over the sum of the surface's weights (default: as it is; 10000 for the first variant, 0 for a later one)",
@@ -62,7 +62,7 @@ export const makePublishCommand = (): Command =>
     )
     .option('--wait <duration>', 'maximum wait for the lists to reach every region (default: 10m)', parseDuration)
     .option('--no-wait', 'do not wait for the lists to reach every region, for example while a cluster is gone')
-    .option('--why <text>', 'the reason, for `earshot manifest history`')
+    .option('--why <text>', 'the reason, for `npx earshot manifest history`')
     .option('--force', 'publish even during a flip of this variant')
     .option('--dry-run', 'print the change without making it')
     .addOption(controlProfileOption())
@@ -132,7 +132,7 @@ function chooseLoad(loads: readonly RecordedLoad[], { surface, variant, generati
   const whole = loads.filter(({ state }) => state === 'loaded');
   const expected = `expected a generation of ${surface}/${variant} that was loaded, got`;
   if (whole.length === 0 && generation === undefined)
-    throw new Error(`${expected} none; load one with \`earshot ingest\``);
+    throw new Error(`${expected} none; load one with \`npx earshot ingest\``);
   const known = whole.length === 0 ? 'none was' : `known are ${whole.slice(-5).map(momentOf).join(', ')}`;
   if (generation === undefined)
     throw new UsageError(`expected --generation with the generation to publish, got none (${known})`);

@@ -40,7 +40,7 @@ export function whyImpossible(manifest: Manifest, publication: Publication, nowM
   if (live === undefined) {
     const variants = manifest.surfaces[surface]?.variants ?? [];
     if (variants.length >= MAX_VARIANTS) {
-      return `${surface} has ${MAX_VARIANTS} variants, and more are not possible: remove one with \`earshot variant remove\``;
+      return `${surface} has ${MAX_VARIANTS} variants, and more are not possible: remove one with \`npx earshot variant remove\``;
     }
     return rampMs === undefined
       ? undefined

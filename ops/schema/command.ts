@@ -24,7 +24,7 @@ export const makeSchemaCommand = (): Command =>
       .option('--dry-run', 'print the steps without taking them')
       .addHelpText(
         'after',
-        '\nExample:\n  $ earshot schema apply --clusters asia=recs-asia,europe=recs-eu,us=recs-us --dry-run',
+        '\nExample:\n  $ npx earshot schema apply --clusters asia=recs-asia,europe=recs-eu,us=recs-us --dry-run',
       )
       .action(async (_options: unknown, command: Command) => apply(command.optsWithGlobals())),
   );

@@ -19,9 +19,9 @@ const help = `
 Origins are asked the way the edge asks them, so that a fault is seen here too.
 
 Examples:
-  $ earshot status
-  $ earshot status --watch
-  $ earshot status --from NRT --json`;
+  $ npx earshot status
+  $ npx earshot status --watch
+  $ npx earshot status --from NRT --json`;
 
 export const makeStatusCommand = (): Command =>
   new Command('status')

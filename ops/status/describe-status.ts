@@ -18,7 +18,7 @@ export function describeStatus({ edge, tiers, origins, parts }: CloudStatus): st
     ]),
   ];
   const refused = origins.filter(({ metrics }) => (metrics.earshot_origin_manifest_failed_polls ?? 0) > 0);
-  const trouble = `manifest trouble at the origin in ${refused.map(({ name }) => name).join(', ')}: look at \`earshot manifest show\`\n`;
+  const trouble = `manifest trouble at the origin in ${refused.map(({ name }) => name).join(', ')}: look at \`npx earshot manifest show\`\n`;
   return [
     ...(refused.length === 0 ? [] : [trouble]),
     edge === undefined ? 'the worker is starting\n' : describeEdge(edge, tiers),

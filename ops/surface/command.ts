@@ -15,18 +15,18 @@ interface Flags extends ControlFlags {
 
 const help = `
 Every read of the surface then answers 404. Without --force the command only says what would be lost.
-\`earshot manifest restore\` brings the surface back.
+\`npx earshot manifest restore\` brings the surface back.
 
 Examples:
-  $ earshot surface remove radio
-  $ earshot surface remove radio --force --why "no app asks for it"`;
+  $ npx earshot surface remove radio
+  $ npx earshot surface remove radio --force --why "no app asks for it"`;
 
 export const makeSurfaceCommand = (): Command =>
   new Command('surface').addCommand(
     new Command('remove')
       .description('Takes a surface with all its variants out of the manifest.')
       .argument('<surface>', 'surface, for example `radio`', parseName)
-      .option('--why <text>', 'the reason, for `earshot manifest history`')
+      .option('--why <text>', 'the reason, for `npx earshot manifest history`')
       .option('--force', 'remove a surface that listeners can read')
       .option('--dry-run', 'print the change without making it')
       .addOption(controlProfileOption())

@@ -16,18 +16,18 @@ interface Flags extends ControlFlags {
 
 const help = `
 The variant must have the weight 0, so no listener loses a list. Its lists stay in Bigtable until they are
-collected, and \`earshot publish\` brings it back.
+collected, and \`npx earshot publish\` brings it back.
 
 Examples:
-  $ earshot variant remove home/knn --dry-run
-  $ earshot variant remove home/knn --why "the experiment is over"`;
+  $ npx earshot variant remove home/knn --dry-run
+  $ npx earshot variant remove home/knn --why "the experiment is over"`;
 
 export const makeVariantCommand = (): Command =>
   new Command('variant').addCommand(
     new Command('remove')
       .description('Takes a variant without listeners out of the manifest.')
       .argument('<surface/variant>', 'for example `home/knn`')
-      .option('--why <text>', 'the reason, for `earshot manifest history`')
+      .option('--why <text>', 'the reason, for `npx earshot manifest history`')
       .option('--dry-run', 'print the change without making it')
       .addOption(controlProfileOption())
       .addHelpText('after', help)

@@ -12,12 +12,12 @@ export function removeVariant(manifest: Manifest, surfaceName: string, variantNa
   }
   if (surface.variants.length === 1) {
     throw new Error(
-      `${surfaceName}/${variantName} is the only variant: to take the surface away, use \`earshot surface remove ${surfaceName}\``,
+      `${surfaceName}/${variantName} is the only variant: to take the surface away, use \`npx earshot surface remove ${surfaceName}\``,
     );
   }
   if (variant.weight > 0) {
     throw new Error(
-      `${surfaceName}/${variantName} has listeners (weight ${variant.weight}): give them to another variant with \`earshot weight\` first`,
+      `${surfaceName}/${variantName} has listeners (weight ${variant.weight}): give them to another variant with \`npx earshot weight\` first`,
     );
   }
   const variants = surface.variants.filter((each) => each !== variant);

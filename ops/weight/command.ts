@@ -20,14 +20,14 @@ A share is a weight over the sum of the named weights, so 75 and 25 mean the sam
 as basis points. Every variant that has listeners must be named. Generations stay as they are.
 
 Examples:
-  $ earshot weight home control=75 knn=25 --dry-run
-  $ earshot weight home control=100 knn=0 --why "knn is too slow"`;
+  $ npx earshot weight home control=75 knn=25 --dry-run
+  $ npx earshot weight home control=100 knn=0 --why "knn is too slow"`;
 
 export const makeWeightCommand = (): Command =>
   new Command('weight')
     .argument('<surface>', 'surface, for example `home`', parseName)
     .argument('<variant=weight...>', 'share of each variant, in any unit')
-    .option('--why <text>', 'the reason, for `earshot manifest history`')
+    .option('--why <text>', 'the reason, for `npx earshot manifest history`')
     .option('--dry-run', 'print the change without making it')
     .addOption(controlProfileOption())
     .addHelpText('after', help)

@@ -74,7 +74,7 @@ test.each<[what: string, trouble: RegExp, harm: () => Promise<void>]>([
   await harm();
   await eventually(async () =>
     expect((await cloud.earshot('status')).stdout).toMatch(
-      /^manifest trouble at the origin in asia, europe, us: look at `earshot manifest show`\n/,
+      /^manifest trouble at the origin in asia, europe, us: look at `npx earshot manifest show`\n/,
     ),
   );
   expect((await cloud.earshot('status')).stdout).toMatch(

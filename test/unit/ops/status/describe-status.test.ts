@@ -96,7 +96,7 @@ test('an origin that refuses the manifest row is named first, with the version t
     origins: [{ name: 'asia', readiness: 'ok', metrics }],
     parts: [],
   });
-  expect(text).toMatch(/^manifest trouble at the origin in asia: look at `earshot manifest show`\n/);
+  expect(text).toMatch(/^manifest trouble at the origin in asia: look at `npx earshot manifest show`\n/);
   expect(text).toMatch(/^asia +ok +17, row refused 12 times /m);
 });
 

@@ -1,0 +1,95 @@
+// Every command in a code block of README and the documents, run by a shell in the order of the text, against one local
+// cloud per document. The test replaces only ports and the state directory.
+import { execFile } from 'node:child_process';
+import { chmodSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startTestCloud, type TestCloud } from '../support/local-cloud.ts';
+
+const repository = join(import.meta.dirname, '../..');
+
+/** The shell commands in the code blocks of a document, without comments. A backslash continues a line. */
+function allCommandsIn(path: string): string[] {
+  const markdown = readFileSync(join(repository, path), 'utf8');
+  const lines = [...markdown.matchAll(/```(sh|console)\n([\s\S]*?)```/g)].flatMap(([, language, block = '']) => {
+    const joined = block.replaceAll(/\\\n\s*/g, '').split('\n');
+    return language === 'sh' ? joined : joined.filter((line) => line.startsWith('$ ')).map((line) => line.slice(2));
+  });
+  return lines.map((line) => line.replace(/\s+#.*$/, '').trim()).filter((line) => line !== '');
+}
+
+/** The documents with commands against a local cloud. */
+const DOCUMENTS = ['README.md', 'docs/operations.md'];
+
+/** Other commands in code blocks, by their beginning, with the reason for which this test does not run them. */
+const ELSEWHERE: readonly (readonly [command: string, reason: string])[] = [
+  ['npm ci && npm start', 'local-cloud.test.ts'],
+  ['npm ci && npm test', 'this run'],
+  ['npx wrangler secret put', 'needs an account'],
+  ['npx wrangler deploy --env', 'needs an account; deploy:check runs it without an upload'],
+  ['npm start -- --cors', 'examples.test.ts'],
+  ['npx node examples/', 'examples.test.ts'],
+  ['EARSHOT_TOKEN=', 'examples.test.ts'],
+];
+
+let bin: string;
+beforeAll(() => {
+  bin = mkdtempSync(join(tmpdir(), 'earshot-bin-'));
+  // `npx earshot` of this checkout, as npm would link it.
+  const command = join(repository, 'ops/earshot.mjs');
+  writeFileSync(join(bin, 'npx'), `#!/bin/sh\nshift\nexec '${process.execPath}' '${command}' "$@"\n`);
+  chmodSync(join(bin, 'npx'), 0o755);
+});
+afterAll(() => rmSync(bin, { recursive: true, force: true }));
+
+async function runInShell(cloud: TestCloud, command: string): Promise<string> {
+  const here = command
+    .replaceAll('http://127.0.0.1:8787', cloud.edgeUrl)
+    .replaceAll('.earshot/', `${cloud.stateDirectory}/`);
+  const env = { PATH: `${bin}:${process.env.PATH}`, EARSHOT_STATE_DIR: cloud.stateDirectory };
+  const { stdout } = await promisify(execFile)('sh', ['-c', here], { cwd: repository, env });
+  return stdout;
+}
+
+describe.each(DOCUMENTS)('%s', (path) => {
+  const commands = allCommandsIn(path).filter((line) => /^(npx earshot|curl)\b/.test(line));
+  let cloud: TestCloud;
+  beforeAll(async () => {
+    cloud = await startTestCloud();
+  });
+  afterAll(async () => {
+    await cloud.stop();
+  });
+
+  test('shows commands to try', () => {
+    expect(commands.length).toBeGreaterThanOrEqual(10);
+  });
+
+  test.each(commands)('%s', async (command) => {
+    const output = await runInShell(cloud, command);
+    expect(output).not.toBe('');
+    if (command.startsWith('curl -i')) expect(output).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+    if (command.startsWith('curl -X QUERY')) {
+      const { results } = JSON.parse(output) as { results: { status: number }[] };
+      expect(results.map(({ status }) => status)).toEqual([200, 404]);
+    }
+  });
+});
+
+test('the worker is bundled as the configuration document shows', async () => {
+  const [command = ''] = allCommandsIn('docs/configuration.md').filter((line) => line.includes('--dry-run'));
+  const { stdout } = await promisify(execFile)('sh', ['-c', command], { cwd: repository });
+  expect(stdout).toContain('--dry-run: exiting now.');
+});
+
+test('every other command in a code block is run by another test, or cannot run here', () => {
+  const documents = globSync(['*.md', 'docs/*.md', 'examples/*.md'], { cwd: repository });
+  const others = documents
+    .flatMap((path) => allCommandsIn(path).map((command) => ({ path, command })))
+    .filter(({ path, command }) => !(DOCUMENTS.includes(path) && /^(npx earshot|curl)\b/.test(command)))
+    .filter(({ command }) => !command.includes('--dry-run'))
+    .filter(({ command }) => !ELSEWHERE.some(([start]) => command.startsWith(start)));
+  expect(others).toEqual([]);
+});
