@@ -3,7 +3,7 @@
 import { formatCount } from '../ops/cli/format.ts';
 import { createRegionReplay, type RegionReplay } from './rigs/region-replay.ts';
 import { createReadThrough, type ReadThrough } from './support/read-through.ts';
-import { realData } from './support/real-data.ts';
+import { requireRealData } from './support/real-data.ts';
 import type { BenchResult } from './support/result.ts';
 import { createTierOf, makeTraceKey } from './support/sized-tier.ts';
 import { readTrace } from './support/trace.ts';
@@ -89,7 +89,7 @@ export async function replayRegion(trace: Trace, maxReads = MAX_REGION_READS): P
     regionEntries: REGION_TIMES * entries,
   });
   let together: number[] = [];
-  for await (const keys of readTrace(realData(`traces/${trace.name}.trace.xz`))) {
+  for await (const keys of readTrace(requireRealData(`traces/${trace.name}.trace.xz`))) {
     for (const key of keys) {
       together.push(key);
       if (together.length < AT_ONCE) continue;
@@ -103,7 +103,7 @@ export async function replayRegion(trace: Trace, maxReads = MAX_REGION_READS): P
 }
 
 async function forEachKey({ name }: Trace, read: (key: string) => Promise<void>): Promise<void> {
-  for await (const keys of readTrace(realData(`traces/${name}.trace.xz`))) {
+  for await (const keys of readTrace(requireRealData(`traces/${name}.trace.xz`))) {
     for (const key of keys) await read(makeTraceKey(key));
   }
 }
