@@ -1,5 +1,5 @@
-// Counts the tests of vitest's JSON reports: `N passed, N failed, N skipped`. With --check it fails where a report is missing or a test
-// file ran nothing without having been skipped: a suite that did not run is no success.
+// Counts the tests of vitest's JSON reports: `N passed, N failed, N skipped`. With --check it fails where a report is
+// missing or a test file ran nothing without having been skipped: a suite that did not run is no success.
 import { readFileSync } from 'node:fs';
 
 const args = process.argv.slice(2);

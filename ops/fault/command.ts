@@ -30,6 +30,8 @@ type Target =
   | { readonly kind: 'part'; readonly part: string }
   | { readonly kind: 'replication' };
 
+type FaultyTarget = Exclude<Target, { kind: 'part' }>;
+
 /** Options of each kind of target, besides --heal. */
 const FLAGS_OF: Readonly<Record<Target['kind'], readonly FlagName[]>> = {
   region: ['down', 'blackHole', 'reset', 'latency', 'latencyShare', 'jitter', 'errors', 'drip'],
@@ -86,15 +88,31 @@ export const makeFaultCommand = (): Command =>
       const target = text === undefined ? undefined : parseTarget(text);
       checkFlags(target, flags);
       const faults = createLocalFaults(requireLocalCloud());
-      const before = await faults.read();
-      if (target !== undefined) checkTarget(target, flags, before);
-      const isChange = Object.keys(flags).length > 0;
-      if (isChange && target === undefined) await healAll(faults, before);
-      else if (target?.kind === 'part') await faults.kill(target.part);
-      else if (isChange && target !== undefined) await apply(faults, before, target, flags);
-      const state = isChange ? await faults.read() : before;
-      process.stdout.write(json ? `${JSON.stringify(state, null, 2)}\n` : describeFaults(state));
+      if (target?.kind === 'part') await kill(faults, target.part);
+      else show(await change(faults, target, flags), json);
     });
+
+async function kill(faults: LocalFaults, part: string): Promise<void> {
+  await faults.kill(part);
+  process.stdout.write(`${part} is killed and starts again: npx earshot status\n`);
+}
+
+/** The faults after the change, or as they are without options. */
+async function change(faults: LocalFaults, target: FaultyTarget | undefined, flags: Flags): Promise<FaultState> {
+  const before = await faults.read();
+  if (target !== undefined) checkTarget(target, flags, before);
+  if (Object.keys(flags).length === 0) {
+    if (target === undefined) return before;
+    throw new UsageError('expected an option for the target; without a target the command shows all faults');
+  }
+  if (target === undefined) await healAll(faults, before);
+  else await apply(faults, before, target, flags);
+  return faults.read();
+}
+
+function show(state: FaultState, json: boolean | undefined): void {
+  process.stdout.write(json ? `${JSON.stringify(state, null, 2)}\n` : describeFaults(state));
+}
 
 function parseTarget(text: string): Target {
   if (text === 'replication') return { kind: 'replication' };
@@ -132,8 +150,7 @@ function allowedFor(target: Target | undefined): readonly FlagName[] {
 }
 
 /** Throws a UsageError for a target that this local cloud does not have. */
-function checkTarget(target: Target, { stop = [] }: Flags, { regions }: FaultState): void {
-  if (target.kind === 'part') return;
+function checkTarget(target: FaultyTarget, { stop = [] }: Flags, { regions }: FaultState): void {
   const known = Object.keys(regions);
   const named = target.kind === 'replication' ? stop : [target.region];
   const unknown = named.find((name) => !known.includes(name));
@@ -142,8 +159,6 @@ function checkTarget(target: Target, { stop = [] }: Flags, { regions }: FaultSta
   const expected = target.kind === 'region' ? targets : known;
   throw new UsageError(`expected one of ${expected.join(', ')}, got ${JSON.stringify(unknown)}`);
 }
-
-type FaultyTarget = Exclude<Target, { kind: 'part' }>;
 
 async function apply(faults: LocalFaults, { bigtable }: FaultState, target: FaultyTarget, flags: Flags): Promise<void> {
   if (target.kind === 'region') return faults.setRegion(target.region, toFault(flags));

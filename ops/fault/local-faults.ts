@@ -54,7 +54,7 @@ export interface LocalFaults {
   setRegion(region: string, fault: RegionFault): Promise<void>;
   setCluster(region: string, fault: ClusterFault): Promise<void>;
   setReplication(replication: Replication): Promise<void>;
-  /** Kills the processes of a part, which is started again. */
+  /** Kills the processes of a part, which is started again. Throws a UsageError for an unknown one. */
   kill(part: string): Promise<void>;
 }
 
@@ -100,6 +100,10 @@ export function createLocalFaults({ controlUrl, bigtableControlUrl, clusters }: 
       await call(bigtableSchema, `${requireBigtable()}/clusters/${clusterOf(region)}/fault`, fault);
     },
     kill: async (part) => {
+      const { parts } = await call(partsSchema, `${controlUrl}/parts`);
+      const known = parts.map(({ name }) => name);
+      if (!known.includes(part))
+        throw new UsageError(`expected one of ${known.join(', ')}, got ${JSON.stringify(part)}`);
       await call(partsSchema, `${controlUrl}/parts/kill`, { part });
     },
     setReplication: async ({ lagMs, stopped }) => {

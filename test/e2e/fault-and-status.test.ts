@@ -6,12 +6,15 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { LocalCloud } from '../../ops/cli/settings.ts';
+import type { PartStatus } from '../../ops/status/part-status.ts';
 import { type CommandResult, runNode, spawnNode, startTestCloud, type TestCloud } from '../support/local-cloud.ts';
+import { eventually } from '../support/waiting.ts';
 
 interface Status {
   edge: { regions: { name: string; state: string }[]; counters: Record<string, number> };
   tiers: { tier: string; hits: number; asked: number }[];
   origins: { name: string; readiness: string; metrics: Record<string, number> }[];
+  parts: PartStatus[];
 }
 
 let cloud: TestCloud;
@@ -103,6 +106,23 @@ test('the status lists the regions in order and the hits of each tier', async ()
   );
 });
 
+test.each(['origin/asia', 'bigtable', 'edge'])(
+  '%s starts again after a kill, and the status shows it',
+  async (name) => {
+    const partIn = ({ parts }: Status) => parts.find((part) => part.name === name);
+    const before = partIn(await readStatus());
+    await fault(name, '--kill');
+    await eventually(async () =>
+      expect(partIn(await readStatus())).toMatchObject({
+        state: 'ready',
+        restarts: (before?.restarts ?? 0) + 1,
+        lastEnd: { reason: 'SIGKILL' },
+      }),
+    );
+    expect(await readFromEurope(`listener:${60 + name.length}`)).toContain('fwd-status=200');
+  },
+);
+
 test('the status is watched until Ctrl-C', async () => {
   const watching = spawnNode(['ops/earshot.mjs', 'status', '--watch', '--json'], {
     EARSHOT_STATE_DIR: cloud.stateDirectory,
@@ -167,6 +187,9 @@ describe('a part that this local cloud lacks', () => {
       'expected one of asia, europe, us, bigtable/asia, bigtable/europe, bigtable/us, replication, got "mars"',
     ],
     [['mars'], 'got "mars"'],
+    [['origin/mars', '--kill'], 'got "origin/mars"'],
+    [['origin/asia'], 'expected --kill for origin/asia, got no option'],
+    [['europe'], 'expected an option for the target'],
     [['bigtable/mars', '--down'], 'expected one of asia, europe, us, got "mars"'],
     [['replication', '--stop', 'europe,mars'], 'expected one of asia, europe, us, got "mars"'],
   ])('is refused: fault %j', async (args, message) => {
