@@ -174,5 +174,5 @@ describeWithRealData('recommendations for 1 892 listeners', GEN1, () => {
 
 /** The output of the load. */
 function findLog({ stateDirectory }: TestCloud): string {
-  return readFileSync(join(stateDirectory, 'start.log'), 'utf8');
+  return readFileSync(join(stateDirectory, 'logs/load.log'), 'utf8');
 }
