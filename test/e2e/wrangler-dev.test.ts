@@ -45,7 +45,7 @@ async function startWrangler() {
 }
 
 test('`wrangler dev` beside `npm start` serves from the local cloud, whose end removes .dev.vars', async () => {
-  expect((await startCloud()).stdout).toContain('dev vars  .dev.vars: `npx wrangler dev` serves from this cloud\n');
+  expect((await startCloud()).stdout).toContain('`npx wrangler dev` serves from this cloud, too.\n');
   expect(statSync(devVars()).mode & 0o777).toBe(0o600);
   const wrangler = await startWrangler();
   const { stdout: token } = await run('ops/earshot.mjs', 'token', '--user', 'listener:1');
@@ -63,7 +63,7 @@ test('`wrangler dev` beside `npm start` serves from the local cloud, whose end r
 test('`npm start` does not read a .dev.vars that a person wrote, leaves it as it is, and says so', async () => {
   writeFileSync(devVars(), 'ENVIRONMENT=production\n');
   // `npm start` waits until the worker answers /healthz with 200.
-  expect((await startCloud()).stdout).toContain('dev vars  .dev.vars is not from `npm start` and is not changed');
+  expect((await startCloud()).stdout).toContain('`npx wrangler dev` uses your .dev.vars, which `npm start` has not changed.');
   await run('dev/stop.ts');
   expect(readFileSync(devVars(), 'utf8')).toBe('ENVIRONMENT=production\n');
 });
