@@ -27,7 +27,10 @@ const MAX_STACK_CHARACTERS = 4_000;
 
 /** The message of a thrown value, and its causes, nearest first. */
 export function describeError(thrown: unknown): LogFields {
-  const [, ...causes] = chainOf(thrown);
+  // jose's errors have the claims of the token as their cause, which no log may have.
+  const causes = chainOf(thrown)
+    .slice(1)
+    .filter((link) => typeof link !== 'object' || link instanceof Error);
   const message = maskTokens(thrown instanceof Error ? thrown.message : String(thrown));
   return causes.length === 0 ? { message } : { message, causes: maskTokens(causes.map(String).join(' <- ')) };
 }

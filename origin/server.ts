@@ -42,7 +42,7 @@ export async function startOrigin(config: OriginConfig, surroundings: OriginSurr
     }
   };
   await Promise.all([parts.manifests.start(), keepWarming()]);
-  logger.info({ region: config.region, url, appProfile: config.appProfile }, 'listening');
+  logger.info({ url, appProfile: config.appProfile }, 'listening');
 
   return {
     url,

@@ -1,6 +1,6 @@
 // The run of `npm start`, from its arguments to its exit code. A failure is one line on standard error.
 import { systemClock } from '../../shared/runtime/clock.ts';
-import { type ReadyMessage, startDetached } from './detach.ts';
+import { type StartMessage, startDetached } from './detach.ts';
 import { startLocalCloud } from './local-cloud.ts';
 import { parseStartOptions, type StartOptions } from './options.ts';
 import { createProgress } from './progress.ts';
@@ -47,10 +47,14 @@ async function runUntilInterrupted(options: StartOptions, ending: AbortControlle
   const { interrupt, interrupted } = onInterrupt(ending);
   recordLauncher(stateDirectory);
   const progress = createProgress(process.stdout);
+  const isDetached = process.send !== undefined;
+  const onStep = (step: string): void => {
+    progress.show(step);
+    if (isDetached) process.send?.({ step } satisfies StartMessage);
+  };
   try {
-    const cloud = await startLocalCloud(options, { clock: systemClock, interrupted, onStep: progress.show });
+    const cloud = await startLocalCloud(options, { clock: systemClock, interrupted, onStep });
     try {
-      const isDetached = process.send !== undefined;
       const welcome = await describeCloud(cloud, isDetached ? '`npm stop` ends it.' : 'Ctrl-C ends it.');
       progress.end();
       if (isDetached) sendReady({ welcome }, interrupt);
@@ -81,7 +85,7 @@ function onInterrupt(ending: AbortController): { interrupt: () => void; interrup
 }
 
 /** Sends the ready message. The parent disconnects after it. If the message cannot be sent, the cloud stops. */
-function sendReady(message: ReadyMessage, interrupt: () => void): void {
+function sendReady(message: StartMessage, interrupt: () => void): void {
   process.off('disconnect', interrupt);
   process.send?.(message, undefined, undefined, (error) => {
     if (error !== null) interrupt();

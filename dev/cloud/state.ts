@@ -1,10 +1,10 @@
 // State directory of a local cloud: its processes, its secrets, and the description that `earshot` reads.
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { LOCAL_CLOUD_FILE, type LocalCloud } from '../../ops/cli/settings.ts';
-import { readStateFile, writeStateFile } from '../../ops/cli/state-file.ts';
+import { makeDirectory, readStateFile, writeStateFile } from '../../ops/cli/state-file.ts';
 import { MIN_SECRET_BYTES } from '../../shared/domain/identity.ts';
 import { identifyProcess, isRunning, type ProcessId, processIdSchema } from '../processes/process-id.ts';
 import { devVarsPlace, removeDevVars } from './dev-vars.ts';
@@ -36,7 +36,7 @@ export function findRunning(directory: string): { launcher: ProcessId | undefine
 
 /** Records this process as the launcher. Throws an Error if the directory or its files cannot be written. */
 export function recordLauncher(directory: string): void {
-  mkdirSync(directory, { recursive: true });
+  makeDirectory(directory);
   rmSync(join(directory, LOCAL_CLOUD_FILE), { force: true });
   recordChildren(directory, []);
 }

@@ -40,7 +40,7 @@ async function describeNextSteps({ data, edgeUrl }: RunningCloud): Promise<strin
   curl -i -H "Authorization: Bearer $(npx earshot token --user ${user})" \\
     "${edgeUrl}/v1/me/recommendations/${surface}?limit=5"
 
-Then try
+Then try, in this directory
 ${formatTable(steps.map(([command = '', effect = '']) => [`  ${command}`, effect]))}`;
 }
 

@@ -100,8 +100,17 @@ function toRejection(error: unknown): TokenRejected {
   const claim = error instanceof errors.JWTClaimValidationFailed ? error.claim : undefined;
   if (error instanceof errors.JWTExpired)
     return invalidToken('expired', { text: 'the token has expired', claim: 'exp', cause: error });
-  return invalidToken(reasonOf(error), { claim, cause: error });
+  const reason = reasonOf(error);
+  const text = claim === undefined ? undefined : TEXTS[reason]?.(claim);
+  return invalidToken(reason, { ...(text === undefined ? {} : { text }), claim, cause: error });
 }
+
+/** Public texts for claims that a caller can correct. */
+const TEXTS: Partial<Record<RejectionReason, (claim: string) => string>> = {
+  claim_missing: (claim) => `expected the claim ${claim}, got none`,
+  claim_type: (claim) => `expected the claim ${claim} to be of its type in RFC 7519`,
+  not_yet_valid: () => 'the token is not valid yet',
+};
 
 function reasonOf(error: unknown): RejectionReason {
   if (error instanceof errors.JWTClaimValidationFailed) return claimReasonOf(error);

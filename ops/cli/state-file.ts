@@ -1,10 +1,30 @@
 // Files of the state directory. A file that cannot be used is one error that names it.
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
 import { describeIssues } from '../../shared/domain/describe-issues.ts';
 
 /** The files hold secrets or process numbers. */
 const OWNER_ONLY = 0o600;
+
+/**
+ * Creates the directory and those above it. Throws the file system's error. Node's own `recursive` never returns where
+ * a file system answers that the new directory's parent is missing, as /proc does.
+ */
+export function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST' && statSync(path).isDirectory()) return;
+    const parent = dirname(resolve(path));
+    if (code !== 'ENOENT' || isDirectory(parent)) throw error;
+    makeDirectory(parent);
+    mkdirSync(path);
+  }
+}
+
+const isDirectory = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 
 /** Undefined without the file. Throws an Error for a file that is not of `schema`, or cannot be read. */
 export function readStateFile<T>(path: string, schema: z.ZodType<T>): T | undefined {
@@ -12,8 +32,11 @@ export function readStateFile<T>(path: string, schema: z.ZodType<T>): T | undefi
   try {
     json = readFileSync(path, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw unusable(path, (error as Error).message);
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return undefined;
+    if (code === 'ENOTDIR')
+      throw new Error(`expected ${dirname(path)} to be a directory for the files of \`npm start\`, got ${message}`);
+    throw unusable(path, message);
   }
   const parsed = schema.safeParse(parse(path, json));
   if (parsed.success) return parsed.data;

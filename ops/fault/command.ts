@@ -134,6 +134,8 @@ function checkFlags(target: Target | undefined, flags: Flags): void {
   }
   if (flags.latencyShare !== undefined && flags.latency === undefined && flags.jitter === undefined)
     throw new UsageError('expected --latency or --jitter with --latency-share, got neither: it has no effect alone');
+  if (flags.kill && target?.kind !== 'part')
+    throw new UsageError('expected a part for --kill: origin/REGION, bigtable or edge');
   const allowed = allowedFor(target);
   const wrong = given.find((name) => !allowed.includes(name));
   if (target?.kind === 'part' && given.length === 0)

@@ -23,10 +23,13 @@ async function* gunzipAll(name: string, chunks: Pushback): AsyncGenerator<Buffer
     try {
       yield* members.bytes;
     } catch (error) {
-      throw new Error(
-        `${name}: expected a whole gzip file, got ${(error as Error).message} after byte ${offset + members.consumed()}`,
-        { cause: error },
-      );
+      const { message } = error as Error;
+      const from = offset + members.consumed();
+      // After any other error the stream does not tell how much of the latest bytes it has used.
+      const where = /end of file/.test(message)
+        ? `after byte ${from}`
+        : `in bytes ${from} to ${offset + members.given()}`;
+      throw new Error(`${name}: expected a whole gzip file, got ${message} ${where}`, { cause: error });
     }
     offset += members.consumed();
     members.pushBackRest();
@@ -68,6 +71,8 @@ interface Members {
   readonly bytes: AsyncIterable<Buffer>;
   /** Number of zipped bytes that the members so far had. */
   consumed(): number;
+  /** Number of zipped bytes that were given to them. */
+  given(): number;
   /** After the end of `bytes`: gives the input that no member used back. */
   pushBackRest(): void;
 }
@@ -97,6 +102,7 @@ function createMembers(chunks: Pushback): Members {
   return {
     bytes: unzip(stream, feed),
     consumed: () => stream.bytesWritten,
+    given: () => before + last.length,
     pushBackRest: () => chunks.push(last.subarray(stream.bytesWritten - before)),
   };
 }

@@ -16,7 +16,7 @@ export function parseListLine(text: string): ListLine {
   return parseCanonical(text) ?? parseAnyForm(text);
 }
 
-const id = '[A-Za-z0-9._:@-][A-Za-z0-9._~:@-]{0,127}';
+const id = '[A-Za-z0-9._:@|+-][A-Za-z0-9._~:@|+-]{0,127}';
 const score = '-?(?:0|[1-9]\\d{0,14})(?:\\.\\d{1,20})?(?:[eE][+-]?\\d{1,2})?';
 const item = `\\{"id":"${id}","score":${score}\\}`;
 const canonicalLine = new RegExp(

@@ -10,11 +10,10 @@ export function parseLine<T>(text: string, schema: z.ZodType<T>): T {
   } catch {
     throw new Error(`expected one JSON object, got ${excerpt(text)}`);
   }
+  // First: the schema would see the last of two equal names, and no number for 1e400.
+  requireIJson(text);
   const result = schema.safeParse(value, { reportInput: true });
-  if (result.success) {
-    requireIJson(text);
-    return result.data;
-  }
+  if (result.success) return result.data;
   const [issue] = result.error.issues;
   if (issue === undefined) throw result.error;
   const place = issue.path.length === 0 ? '' : `${issue.path.join('.')}: `;

@@ -1,8 +1,9 @@
 // Keeps rejected lines with their reasons, so that they can be corrected and loaded. The first reject creates the file.
 // An existing file is never written to: it may be an input, or the rejects of an earlier load.
 import { lstatSync, statSync } from 'node:fs';
-import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { makeDirectory } from '../cli/state-file.ts';
 import { UsageError } from '../cli/usage-error.ts';
 
 export interface Reject {
@@ -32,7 +33,7 @@ export function createRejects(path: string, onReject: (reject: Reject) => void):
       onReject(reject);
       try {
         if (file === undefined) {
-          await mkdir(dirname(path), { recursive: true });
+          makeDirectory(dirname(path));
           file = await open(path, isDevice(path) ? 'w' : 'wx');
         }
         await file.write(`${JSON.stringify(reject)}\n`);

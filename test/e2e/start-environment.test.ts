@@ -166,11 +166,14 @@ describe('a state directory', () => {
     expect(findProcesses(stateDirectory)).toEqual([]);
   });
 
-  test.each(['/sys/earshot', '/dev/null', '/dev/null/earshot'])('that is %s is refused in one line', async (path) => {
-    const env = { EARSHOT_STATE_DIR: path };
-    refused(await start(env), '');
-    const stopped = await runNode(['dev/stop.ts'], env);
-    expect(stopped.stderr.split('\n').length).toBeLessThanOrEqual(2);
-    refused(await runNode(['ops/earshot.mjs', 'token', '--user', 'u'], env).then((r) => ({ ...r, code: 1 })), '');
-  });
+  test.each(['/proc/earshot', '/sys/earshot', '/dev/null', '/dev/null/earshot'])(
+    'that is %s is refused in one line',
+    async (path) => {
+      const env = { EARSHOT_STATE_DIR: path };
+      refused(await start(env), '');
+      const stopped = await runNode(['dev/stop.ts'], env);
+      expect(stopped.stderr.split('\n').length).toBeLessThanOrEqual(2);
+      refused(await runNode(['ops/earshot.mjs', 'token', '--user', 'u'], env).then((r) => ({ ...r, code: 1 })), '');
+    },
+  );
 });

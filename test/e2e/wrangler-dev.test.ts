@@ -63,7 +63,9 @@ test('`wrangler dev` beside `npm start` serves from the local cloud, whose end r
 test('`npm start` does not read a .dev.vars that a person wrote, leaves it as it is, and says so', async () => {
   writeFileSync(devVars(), 'ENVIRONMENT=production\n');
   // `npm start` waits until the worker answers /healthz with 200.
-  expect((await startCloud()).stdout).toContain('`npx wrangler dev` uses your .dev.vars, which `npm start` has not changed.');
+  expect((await startCloud()).stdout).toContain(
+    '`npx wrangler dev` uses your .dev.vars, which `npm start` has not changed.',
+  );
   await run('dev/stop.ts');
   expect(readFileSync(devVars(), 'utf8')).toBe('ENVIRONMENT=production\n');
 });

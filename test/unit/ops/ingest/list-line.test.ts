@@ -53,7 +53,7 @@ describe('parseListLine', () => {
     [`{"user":"u","items":[${Array(101).fill('{"id":"a","score":1}').join(',')}]}`, /items: expected 1 to 100 items/],
     ['{"user":"u","items":[{"id":"a/b","score":1}]}', /items\.0\.id: expected an item id.*got "a\/b"/],
     ['{"user":"u","items":[{"id":"a","score":"1"}]}', /items\.0\.score: expected number, got "1"/],
-    ['{"user":"u","items":[{"id":"a","score":1e999}]}', /items\.0\.score: expected number/],
+    ['{"user":"u","items":[{"id":"a","score":1e999}]}', /expected a number that a double holds, got 1e999/],
     ['{"user":"u","items":[{"id":"a","score":null}]}', /items\.0\.score: expected number, got null/],
     ['{"user":"u","items":[{"id":"a"}]}', /items\.0\.score: expected number, got nothing/],
     ['{"user":"u","items":[{"id":"a","score":1,"rank":1}]}', /items\.0: Unrecognized key: "rank"/],
