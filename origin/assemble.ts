@@ -1,6 +1,5 @@
 // The composition root of a process: builds each long-lived object once. Nothing listens or polls yet.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { getRequestListener } from '@hono/node-server';
 import type { Logger } from 'pino';
 import { EMPTY_MANIFEST } from '../shared/domain/manifest.ts';
 import type { Clock } from '../shared/runtime/clock.ts';
@@ -15,7 +14,7 @@ import { createBulkhead } from './guard/bulkhead.ts';
 import { createConcurrencyLimit } from './guard/concurrency-limit.ts';
 import { createCpuAdmission, type LoopLoad } from './guard/cpu-admission.ts';
 import { createGuard } from './guard/guard.ts';
-import { createApp } from './http/app.ts';
+import { createAppListener } from './http/app-listener.ts';
 import { createListsRoute, isListsRead, type ListsRouteDeps } from './http/lists-read.ts';
 import { describeRequest } from './http/request-id.ts';
 import { createCallerVerifier } from './http/verify-caller.ts';
@@ -81,21 +80,16 @@ export function assembleOrigin(
     isLocalClusterUp: localCluster.isUp,
   });
   const { expose: exposeMetrics } = metrics;
-  const app = createApp({ manifests, isWarm: table.isWarm, verifyCaller, isDraining, exposeMetrics, logger });
-  const serveApp = getRequestListener(app.fetch);
+  const appDeps = { manifests, isWarm: table.isWarm, verifyCaller, isDraining, exposeMetrics, logger };
+  const serveApp = createAppListener(appDeps);
 
   return {
     table,
     manifests,
     counters,
     listener: (request, response) => {
-      if (isListsRead(request)) {
-        readLists(request, response);
-        return;
-      }
-      // The routes do not use it, and health checks send none (HTTP/1.0), or an address in any of its spellings.
-      request.headers.host = 'origin';
-      void serveApp(request, response);
+      if (isListsRead(request)) readLists(request, response);
+      else serveApp(request, response);
     },
     close: async () => {
       manifests.stop();

@@ -1,13 +1,13 @@
-// The origin's HTTP interface without `lists:read` (lists-read.ts): the manifest, health and metrics.
+// The origin's HTTP interface without `lists:read` (lists-read.ts): the manifest, health and metrics. app-listener.ts
+// sets the headers of every answer.
 import { Hono } from 'hono';
 import type { Logger } from 'pino';
 import { EarshotError, problemOf, toEarshotError } from '../../shared/wire/errors.ts';
 import { isNotModified } from '../../shared/wire/if-none-match.ts';
 import { MANIFEST_PATH } from '../../shared/wire/read-request.ts';
-import { REQUEST_ID_HEADER } from '../../shared/wire/request-id.ts';
 import type { ManifestPoller } from '../manifest/poller.ts';
 import { makeProblemAnswer, type ProblemAnswer } from './problem.ts';
-import { describeRequest, requestIdOf } from './request-id.ts';
+import { describeRequest } from './request-id.ts';
 import type { VerifyCaller } from './verify-caller.ts';
 
 export interface OriginDeps {
@@ -23,14 +23,6 @@ export interface OriginDeps {
 export function createApp(deps: OriginDeps): Hono {
   const { manifests, verifyCaller, isWarm, isDraining, exposeMetrics, logger } = deps;
   const app = new Hono();
-
-  app.use(async (c, next) => {
-    await next();
-    const requestId = requestIdOf(c.req.header());
-    if (requestId !== undefined) c.header(REQUEST_ID_HEADER, requestId);
-    // A kept-alive connection would bring requests until the end of the drain.
-    if (isDraining()) c.header('Connection', 'close');
-  });
 
   app.get('/livez', (c) => c.json({ status: 'ok' }));
   app.get('/readyz', (c) => {
@@ -75,6 +67,6 @@ export function createApp(deps: OriginDeps): Hono {
   return app;
 }
 
-function toResponse({ status, headers, body }: ProblemAnswer): Response {
+export function toResponse({ status, headers, body }: ProblemAnswer): Response {
   return new Response(body, { status, headers });
 }

@@ -1,4 +1,7 @@
 // An origin's answers to callers that send something wrong: one key, a conditional, an id, or the other secret.
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
+import { json } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
 import { decodeListFrames } from '../../../shared/wire/read-response.ts';
 import { MONDAY, startInstance, writeList } from './instance.ts';
@@ -75,6 +78,25 @@ test.each([
   };
   expect([await idOf('req-7'), await idOf('a b'), await idOf('x'.repeat(65))]).toEqual(['req-7', null, null]);
 });
+
+test.each(['/\\x', '/livez\\', '*', 'http://', 'ftp://a/livez', 'http://a:99999/'])(
+  'a target that is no path is refused with a problem that has it: %s',
+  async (path) => {
+    const { origin } = await runOrigin(await startInstance());
+    const { port } = new URL(origin.url);
+    const sent = request({ host: '127.0.0.1', port, path, method: 'OPTIONS', headers: { 'x-request-id': 'req-7' } });
+    const [answer] = (await once(sent.end(), 'response')) as [IncomingMessage];
+    expect([answer.statusCode, answer.headers['content-type'], answer.headers['x-request-id']]).toEqual([
+      400,
+      'application/problem+json',
+      'req-7',
+    ]);
+    expect(await json(answer)).toMatchObject({
+      code: 'invalid_request',
+      detail: 'expected the target of the request to be a path',
+    });
+  },
+);
 
 test('lists and their problems have it, too', async () => {
   const { readLists } = await runOrigin(await startInstance());
