@@ -1,0 +1,89 @@
+// Sends bytes over sockets and reads the answers. HTTP clients refuse to send most broken requests.
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { type Answer, AnswerReader } from './answer-reader.ts';
+import type { FuzzRequest } from './generators/request.ts';
+
+/** The connection was closed before an answer. */
+export interface Closed {
+  readonly status: 'closed';
+}
+
+/**
+ * A broken request may be an incomplete one, for which the server waits. Closing the client's direction after this time
+ * ends the wait. It decides nothing: such a request may stay without an answer.
+ */
+const HALF_CLOSE_MS = 300;
+/** Only ends a drill whose request is never answered. */
+const TIMEOUT_MS = 120_000;
+
+export interface RawClient {
+  /** The first final answer. Rejects if none comes and the connection stays open. */
+  send(request: FuzzRequest): Promise<Answer | Closed>;
+  close(): void;
+}
+
+export function createRawClient(portOf: (side: FuzzRequest['side']) => number): RawClient {
+  const idle = { edge: [] as Socket[], origin: [] as Socket[] };
+
+  async function sendWhole(request: FuzzRequest): Promise<Answer | Closed> {
+    const pool = idle[request.side];
+    const kept = pool.pop();
+    const socket = kept ?? (await open(portOf(request.side)));
+    const answer = await exchange(socket, request);
+    // A server may close a kept connection at any time: RFC 9112, section 9.3.1.
+    if (answer.status === 'closed' && kept !== undefined) return sendWhole(request);
+    if (answer.status !== 'closed' && answer.isReusable && socket.writable) pool.push(socket);
+    else socket.destroy();
+    return answer;
+  }
+
+  async function sendBroken(request: FuzzRequest): Promise<Answer | Closed> {
+    const socket = await open(portOf(request.side));
+    try {
+      return await exchange(socket, request);
+    } finally {
+      socket.destroy();
+    }
+  }
+
+  return {
+    send: (request) => (request.isWhole ? sendWhole(request) : sendBroken(request)),
+    close: () => {
+      for (const socket of [...idle.edge, ...idle.origin]) socket.destroy();
+    },
+  };
+}
+
+async function open(port: number): Promise<Socket> {
+  const socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true, noDelay: true });
+  await once(socket, 'connect');
+  // The end of a connection is seen by its exchange; an idle one is checked before its next use.
+  socket.on('error', () => {});
+  return socket;
+}
+
+async function exchange(socket: Socket, request: FuzzRequest): Promise<Answer | Closed> {
+  const { promise, resolve, reject } = Promise.withResolvers<Answer | Closed>();
+  const reader = new AnswerReader(request.method === 'HEAD');
+  const settle = (): void => resolve(reader.answer() ?? { status: 'closed' });
+  const onData = (chunk: Buffer): void => {
+    reader.push(chunk);
+    if (reader.answer() !== undefined) settle();
+  };
+  const onEnd = (): void => {
+    reader.end();
+    settle();
+  };
+  const timers = [setTimeout(() => reject(new Error(`expected an answer, got none in ${TIMEOUT_MS} ms`)), TIMEOUT_MS)];
+  if (!request.isWhole && !request.isCut) timers.push(setTimeout(() => socket.end(), HALF_CLOSE_MS));
+  socket.on('data', onData).on('end', onEnd).on('close', onEnd);
+  if (socket.writable) socket[request.isCut ? 'end' : 'write'](Buffer.from(request.bytes, 'latin1'));
+  else settle();
+  try {
+    return await promise;
+  } finally {
+    for (const timer of timers) clearTimeout(timer);
+    socket.off('data', onData).off('end', onEnd).off('close', onEnd);
+  }
+}
