@@ -8,7 +8,8 @@ import { itemOf } from './generators/texts.ts';
 export const mint = (user: string, scope: Scope[]): Promise<string> =>
   mintToken({ user, scope, audience: LISTENER_AUDIENCE, expires: DEFAULT_LIFETIME_MS }, TOKEN_SECRET);
 
-async function readOwn({ port }: Part, user: string): Promise<{ status: number; text: string }> {
+/** The list of `user` at the worker. */
+export async function readOwn({ port }: Part, user: string): Promise<{ status: number; text: string }> {
   const headers = { authorization: `Bearer ${await mint(user, [])}` };
   const response = await fetch(`http://127.0.0.1:${port}/v1/me/recommendations/home`, { headers });
   return { status: response.status, text: await response.text() };
