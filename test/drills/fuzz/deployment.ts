@@ -19,8 +19,8 @@ import { encodeItem } from '../../../shared/domain/list.ts';
 import { systemClock } from '../../../shared/runtime/clock.ts';
 import { MONDAY, manifestOf, publishManifest, startInstance, writeList } from '../../contracts/origin/instance.ts';
 import { eventually } from '../../support/waiting.ts';
-import { itemOf, POPULAR_ITEM, USERS } from './texts.ts';
-import { ORIGIN_SECRET } from './tokens.ts';
+import { itemOf, POPULAR_ITEM, USERS } from './generators/texts.ts';
+import { ORIGIN_SECRET } from './generators/tokens.ts';
 
 const REGION_NAMES = ['asia', 'us'] as const;
 

@@ -4,9 +4,9 @@ import { PROBLEM_TYPE } from '../../../shared/wire/problem.ts';
 import { decodeListFrames, LIST_FRAMES_TYPE } from '../../../shared/wire/read-response.ts';
 import { readRequestId } from '../../../shared/wire/request-id.ts';
 import type { Answer } from './answer-reader.ts';
+import type { FuzzRequest } from './generators/request.ts';
+import { itemOf, POPULAR_ITEM } from './generators/texts.ts';
 import type { Closed } from './raw-client.ts';
-import type { FuzzRequest } from './request.ts';
-import { itemOf, POPULAR_ITEM } from './texts.ts';
 
 /** Everything wrong with the answer, in words. */
 export function findFaults(request: FuzzRequest, answer: Answer | Closed): string[] {

@@ -1,5 +1,5 @@
-// The origin as a process of its own, from the environment as in origin/main.ts. Only the load of its event loop is
-// that of an idle one: on a machine that other work keeps busy, admission by CPU would refuse requests.
+// The origin as a process of its own, from the environment as in origin/main.ts. Its event loop counts as idle, because
+// admission by CPU would refuse requests on a busy machine.
 import { pino } from 'pino';
 import { readOriginConfig } from '../../../origin/config.ts';
 import { startOrigin } from '../../../origin/server.ts';

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { type Answer, AnswerReader } from './answer-reader.ts';
-import type { FuzzRequest } from './request.ts';
+import type { FuzzRequest } from './generators/request.ts';
 
 /** The connection was closed before an answer. */
 export interface Closed {

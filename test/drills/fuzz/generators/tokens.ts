@@ -2,9 +2,9 @@
 // Moments are fixed, so one seed always gives the same bytes.
 import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
-import { TOKEN_SECRET } from '../../../bench/rigs/edge-asks.ts';
-import { LISTENER_AUDIENCE, ORIGIN_AUDIENCE } from '../../../shared/domain/identity.ts';
-import { isPublicId } from '../../../shared/domain/ids.ts';
+import { TOKEN_SECRET } from '../../../../bench/rigs/edge-asks.ts';
+import { LISTENER_AUDIENCE, ORIGIN_AUDIENCE } from '../../../../shared/domain/identity.ts';
+import { isPublicId } from '../../../../shared/domain/ids.ts';
 import { hostileText, jsonText, knownUser } from './texts.ts';
 
 export const ORIGIN_SECRET = 'origin-secret-for-fuzzed-requests-0123456789';

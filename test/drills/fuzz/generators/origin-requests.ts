@@ -1,6 +1,6 @@
 // Requests to an origin: `lists:read`, the manifest, health checks, and paths of no route.
 import fc from 'fast-check';
-import { LISTS_READ_PATH, MANIFEST_PATH } from '../../../shared/wire/read-request.ts';
+import { LISTS_READ_PATH, MANIFEST_PATH } from '../../../../shared/wire/read-request.ts';
 import { listsReadBody } from './bodies.ts';
 import { authorize } from './edge-requests.ts';
 import { contentType, ILLEGAL_HOSTS, LEGAL_HOSTS, someHeaders } from './headers.ts';

@@ -1,7 +1,7 @@
 // Requests to the worker: reads, batches, the other routes, and paths of no route.
 import fc from 'fast-check';
 import { batchBody } from './bodies.ts';
-import { contentType, ILLEGAL_HOSTS, LEGAL_HOSTS, someHeaders } from './headers.ts';
+import { contentType, ILLEGAL_HOSTS, LEGAL_HOSTS, SHORT_DEADLINES, someHeaders } from './headers.ts';
 import { type FuzzRequest, type Header, isLegalTarget, type Message, serialize } from './request.ts';
 import { anySurface, anyUser, anyVariant, hostileText, spelled } from './texts.ts';
 import { type Credentials, listenerCredentials } from './tokens.ts';
@@ -164,7 +164,7 @@ export const edgeRequest: fc.Arbitrary<FuzzRequest> = fc
   .tuple(
     fc.oneof({ weight: 6, arbitrary: reads }, { weight: 4, arbitrary: batches }, { weight: 3, arbitrary: others }),
     listenerCredentials,
-    someHeaders,
+    someHeaders.map((headers) => headers.filter(([, value]) => !SHORT_DEADLINES.includes(value))),
     host,
   )
   .map(([{ type, ...draft }, credentials, headers, name]) =>
