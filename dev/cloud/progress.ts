@@ -14,7 +14,7 @@ export function createProgress(output: NodeJS.WriteStream): StartProgress {
   if (!output.isTTY) return { show: (step) => output.write(`${step}\n`), end: () => undefined };
   // The real write: a step of a load redirects it.
   const write = output.write.bind(output);
-  let current = '';
+  let current = 'starting';
   const draw = (): void => {
     write(`${CLEAR_LINE}${current} ... ${((Date.now() - startedAtMs) / 1000).toFixed(0)} s`);
   };
