@@ -25,7 +25,7 @@ export interface Exchange {
 /** The findings of one exchange: empty if the document describes it. */
 export type FindFaults = (exchange: Exchange) => Promise<string[]>;
 
-const escape = (part: string): string => part.replaceAll('~', '~0').replaceAll('/', '~1');
+const escapePart = (part: string): string => part.replaceAll('~', '~0').replaceAll('/', '~1');
 
 export function createFaultFinder(json: string): FindFaults {
   const document = JSON.parse(json) as { paths: Record<string, Record<string, Operation>> };
@@ -34,7 +34,7 @@ export function createFaultFinder(json: string): FindFaults {
   const compiled = new Map<string, ValidateFunction>();
 
   function validate(pointer: readonly string[], value: unknown): string[] {
-    const $ref = `openapi#/${pointer.map((part) => encodeURIComponent(escape(part))).join('/')}`;
+    const $ref = `openapi#/${pointer.map((part) => encodeURIComponent(escapePart(part))).join('/')}`;
     const check = compiled.get($ref) ?? ajv.compile({ $ref });
     compiled.set($ref, check);
     return check(value) ? [] : (check.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`);
@@ -59,7 +59,8 @@ export function createFaultFinder(json: string): FindFaults {
     const known = new Set<string>();
     for (const [i, { name, in: where, required }] of (operation.parameters ?? []).entries()) {
       if (where === 'query') known.add(name);
-      const all = where === 'query' ? query.getAll(name) : [valueOf(where, name)].filter((each) => each !== undefined);
+      const all =
+        where === 'query' ? query.getAll(name) : [parameterOf(where, name)].filter((each) => each !== undefined);
       if (all.length === 0 && required) faults.push(`${name} is missing`);
       if (all.length > 1) faults.push(`${name} is repeated`);
       for (const text of all) {
@@ -74,7 +75,7 @@ export function createFaultFinder(json: string): FindFaults {
     }
     return faults;
 
-    function valueOf(where: string, name: string): string | undefined {
+    function parameterOf(where: string, name: string): string | undefined {
       const text = where === 'path' ? params[name] : exchange.requestHeaders[name.toLowerCase()];
       return where === 'path' && text !== undefined ? decodeURIComponent(text) : text;
     }
