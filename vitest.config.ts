@@ -16,6 +16,7 @@ export default defineConfig({
       { test: { ...patience, name: 'unit', include: ['test/unit/**/*.test.ts'] } },
       { test: { ...patience, name: 'contracts', include: ['test/contracts/**/*.test.ts'] } },
       { test: { ...patience, name: 'scenarios', include: ['test/scenarios/**/*.test.ts'] } },
+      { test: { ...patience, name: 'commands', include: ['test/commands/**/*.test.ts'] } },
       {
         test: {
           ...patience,

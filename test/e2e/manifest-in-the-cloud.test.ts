@@ -5,10 +5,10 @@ import { LOCAL_INSTANCE, LOCAL_PROJECT } from '../../dev/topology.ts';
 import { readManifestRow } from '../../ops/bigtable/manifest-row.ts';
 import { type BigtableConnection, connectBigtable } from '../../origin/bigtable/connection.ts';
 import { MANIFEST_ROW_KEY, TABLES } from '../../shared/domain/keys.ts';
+import { messageOf } from '../commands/support/command-instances.ts';
 import { controlOf, TIMEOUT_MS, writeManifestCell } from '../contracts/origin/instance.ts';
 import { startTestCloud, type TestCloud } from '../support/local-cloud.ts';
 import { eventually } from '../support/waiting.ts';
-import { messageOf } from './support/command-instances.ts';
 
 let cloud: TestCloud;
 let bigtable: BigtableConnection;

@@ -1,7 +1,7 @@
 // SIGTERM and SIGINT end the origin and the local cloud, whatever has started them: drained, with exit code 0, and no
 // process is left. A shell without `exec` passes no signal on. So it gets its signal with its whole group, as from a
 // terminal or from systemd, and has a trap that keeps it until its command has ended.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -104,7 +104,9 @@ test.each(cases)('an origin that $starter has started is drained by $signal', as
 });
 
 test.each(cases)('a local cloud that $starter has started is ended by $signal', async ({ starter, signal }) => {
-  const ports = portArgs(await findCloudPorts());
+  // One list: a start without the sample is faster.
+  writeFileSync(join(stateDirectory, 'home.control.ndjson'), '{"user":"u","items":[{"id":"i","score":1}]}\n');
+  const ports = [...portArgs(await findCloudPorts()), '--data', stateDirectory];
   await run(starter, signal, {
     npm: ['npm', 'start', '--silent', '--', ...ports],
     node: [process.execPath, 'dev/start.ts', ...ports],
