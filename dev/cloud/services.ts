@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { NODE_ARGS } from '../../origin/node-args.ts';
 import type { Region } from '../../shared/domain/regions.ts';
 import type { Backend } from '../backend.ts';
+import { COMPILE_CACHE } from '../compile-cache.ts';
 import { CONTROL_HOST } from '../control-listener.ts';
 import type { PartSpec } from '../processes/supervisor.ts';
 import { answersOk, reasonIn } from '../processes/wait.ts';
@@ -20,7 +21,8 @@ const repository = join(import.meta.dirname, '../..');
  */
 function partEnvironment(): Record<string, string | undefined> {
   const ignored = /^(.*_proxy|EARSHOT_(PROJECT|INSTANCE|CLUSTERS)|BIGTABLE_EMULATOR_HOST|NODE_USE_ENV_PROXY)$/i;
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !ignored.test(name)));
+  const kept = Object.entries(process.env).filter(([name]) => !ignored.test(name));
+  return { ...Object.fromEntries(kept), NODE_COMPILE_CACHE: COMPILE_CACHE };
 }
 
 /** Ends the other parts if the launcher is killed. */

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { findFreePorts } from '../../bench/support/free-ports.ts';
+import { COMPILE_CACHE } from '../../dev/compile-cache.ts';
 import { BEHIND_PORT_OFFSET, type Ports } from '../../dev/topology.ts';
 import type { LocalCloud } from '../../ops/cli/settings.ts';
 
@@ -129,7 +130,8 @@ export function spawnCommand(command: string, args: readonly string[], place: Co
 function cleanEnvironment(): Record<string, string | undefined> {
   const { BIGTABLE_EMULATOR_HOST, EARSHOT_PROJECT, EARSHOT_INSTANCE, EARSHOT_CLUSTERS, EARSHOT_STATE_DIR, ...rest } =
     process.env;
-  return rest;
+  // The tests start hundreds of processes with the same modules.
+  return { NODE_COMPILE_CACHE: COMPILE_CACHE, ...rest };
 }
 
 /**
