@@ -61,15 +61,6 @@ describe('npm start', () => {
     expect(findProcesses(cloud.stateDirectory)).toEqual([]);
   });
 
-  test('ends every process at Ctrl-C, with exit code 0', async () => {
-    const ports = await findCloudPorts();
-    const started = spawnNode(['dev/start.ts', ...portArgs(ports)], environment());
-    await started.printed('Ctrl-C ends it.');
-    started.child.kill('SIGINT');
-    expect(await started.exited).toBe(0);
-    expect(findProcesses(stateDirectory)).toEqual([]);
-  });
-
   test('ends every process at Ctrl-C while it is still starting', async () => {
     const ports = await findCloudPorts();
     const started = spawnNode(['dev/start.ts', ...portArgs(ports)], environment());
