@@ -38,9 +38,8 @@ export async function benchStartUp(): Promise<BenchResult> {
     const key = name.replaceAll(/[^a-z]+(.)/g, (_, letter: string) => letter.toUpperCase());
     figures[`${key}VsNode`] = Number(ratio.toFixed(2));
     figures[`${key}CpuMs`] = Math.round(cpuMs);
-    lines.push(
-      `${name}: ${ratio.toFixed(2)} times the CPU of \`node -e 0\`, ${cpuMs.toFixed(0)} ms of CPU, ${wallMs.toFixed(0)} ms`,
-    );
+    const times = `${cpuMs.toFixed(0)} ms of CPU, ${wallMs.toFixed(0)} ms`;
+    lines.push(`${name}: ${ratio.toFixed(2)} times the CPU of \`node -e 0\`, ${times}`);
   }
   return { report: `${lines.join('\n')}\n(medians of ${PAIRS} pairs of ${CALLS_PER_SIDE} calls)`, figures };
 }

@@ -7,8 +7,13 @@ import { makeRegions } from '../topology.ts';
 import type { RunningCloud } from './local-cloud.ts';
 
 export async function describeCloud(cloud: RunningCloud, howToEnd: string): Promise<string> {
-  const notes = noteLines(cloud).map((line) => `${line}\n`);
-  return `\nEarshot is ready.\n\n${describeParts(cloud)}\n${await describeNextSteps(cloud)}\n${notes.join('')}${howToEnd}\n`;
+  const sections = [
+    'Earshot is ready.\n',
+    describeParts(cloud),
+    await describeNextSteps(cloud),
+    [...noteLines(cloud), howToEnd].map((line) => `${line}\n`).join(''),
+  ];
+  return `\n${sections.join('\n')}`;
 }
 
 function describeParts({ options, backend, edgeUrl }: RunningCloud): string {

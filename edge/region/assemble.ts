@@ -12,18 +12,22 @@ import { createRegionLists, type RegionLists } from './region-lists.ts';
 export const createRegionMemory = ({ regionCacheBytes }: EdgeConfig): MemoryTier =>
   createMemoryTier({ name: 'region', maxBytes: regionCacheBytes });
 
-/** The lists of one shard of `region`. Throws an Error if the configuration has no region of that name. */
+/**
+ * The lists of one shard of `region`, through `ownClient` if it is given. Throws an Error if the configuration has no
+ * region of that name.
+ */
 export function assembleRegion(
   config: EdgeConfig,
   region: string,
   memory: MemoryTier,
   platform: Platform,
-  client: OriginClient = createRegionClient(config, platform),
+  ownClient?: OriginClient,
 ): RegionLists {
   const found = config.regions.find(({ name }) => name === region);
   if (found === undefined) throw new Error(`expected one of the configured regions, got "${region}"`);
   const { clock, random, counters } = platform;
   const log = limitLog(platform.log, clock);
+  const client = ownClient ?? createRegionClient(config, { ...platform, log });
   return createRegionLists({
     region: found,
     memory,
@@ -41,7 +45,7 @@ const createRegionClient = (config: EdgeConfig, { fetch, clock, counters, log }:
     clock,
     counters,
     side: 'region',
-    log: limitLog(log, clock),
+    log,
     internalTokens: createInternalTokens({
       secret: config.originSecret,
       previousSecret: config.previousOriginSecret,

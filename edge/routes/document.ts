@@ -45,8 +45,8 @@ export const healthRoute = createRoute({
               status: z.enum(['ok']),
               manifest: z.enum(['live', 'unconfirmed', 'none', 'unread']).openapi({
                 description:
-                  'The manifest of this isolate. unconfirmed: no region confirms it, and it is kept. none: no list can be served. unread: no ' +
-                  'read has come yet.',
+                  'The manifest of this isolate. unconfirmed: no region confirms it, and it is kept. ' +
+                  'none: no list can be served. unread: no read has come yet.',
               }),
             })
             .openapi('Health'),

@@ -38,8 +38,9 @@ const debugHeaders = {
     .optional()
     .openapi({
       description:
-        'With Earshot-Debug: the version of the manifest; the variant, chosen by weight or as a preview; the requested generation, current ' +
-        'or previous during a ramp; the source of the list, with the reason for a fallback.',
+        'With Earshot-Debug: the version of the manifest; the variant, chosen by weight or as a preview; ' +
+        'the requested generation, current or previous during a ramp; ' +
+        'the source of the list, with the reason for a fallback.',
       example: 'manifest=17, variant=control;by=weight, generation=1795402800000;by=current, source=popular;by=absent',
     }),
 };

@@ -17,6 +17,10 @@ export const generationOption = (description: string) =>
     throw new InvalidArgumentError('expected a moment like 2026-11-22T03:00:00Z, or milliseconds since the epoch.');
   });
 
+export const whyOption = () => new Option('--why <text>', 'the reason, for `npx earshot manifest history`');
+
+export const dryRunOption = () => new Option('--dry-run', 'print the change without making it');
+
 export function parseName(text: string): string {
   if (isName(text)) return text;
   throw new InvalidArgumentError(`expected ${NAME_GRAMMAR}.`);

@@ -1,6 +1,7 @@
-// `earshot manifest`: what is live, what was live before, and the way back to it.
+// `earshot manifest`: shows the live version and earlier ones, and restores one.
 import { Command, InvalidArgumentError } from 'commander';
 import { MAX_MANIFEST_VERSION } from '../../shared/domain/manifest.ts';
+import { dryRunOption, whyOption } from '../cli/arguments.ts';
 import { controlProfileOption } from '../cli/control.ts';
 import { diff, history, show } from './read-versions.ts';
 import { restore } from './restore.ts';
@@ -55,10 +56,10 @@ const makeRestore = (): Command =>
   new Command('restore')
     .description('Makes the contents of an earlier version live again, as a new version.')
     .argument('<version>', 'a version that the table keeps, or that an origin serves', parseVersion)
-    .requiredOption('--why <text>', 'the reason, for the history')
+    .addOption(whyOption().makeOptionMandatory())
     .option('--from <file>', 'take the version from this output of `npx earshot manifest show --json`')
     .option('--force', 'restore even generations whose lists are missing')
-    .option('--dry-run', 'print the change without making it')
+    .addOption(dryRunOption())
     .addOption(controlProfileOption())
     .addHelpText('after', restoreHelp)
     .action(async (version: number, _options: unknown, command: Command) =>

@@ -10,7 +10,15 @@ import { listLoads, nameLoad, type RecordedLoad } from '../bigtable/load-receipt
 import { liveManifest, readManifestRow } from '../bigtable/manifest-row.ts';
 import { waitForReplication } from '../bigtable/replication.ts';
 import { LIST_VERSIONS } from '../bigtable/tables.ts';
-import { generationOption, parseDuration, parseWeight, surfaceOption, variantOption } from '../cli/arguments.ts';
+import {
+  dryRunOption,
+  generationOption,
+  parseDuration,
+  parseWeight,
+  surfaceOption,
+  variantOption,
+  whyOption,
+} from '../cli/arguments.ts';
 import { type ControlFlags, controlProfileOption, withControl } from '../cli/control.ts';
 import { formatPlural } from '../cli/format.ts';
 import { UsageError } from '../cli/usage-error.ts';
@@ -62,9 +70,9 @@ export const makePublishCommand = (): Command =>
     )
     .option('--wait <duration>', 'maximum wait for the lists to reach every region (default: 10m)', parseDuration)
     .option('--no-wait', 'do not wait for the lists to reach every region, for example while a cluster is gone')
-    .option('--why <text>', 'the reason, for `npx earshot manifest history`')
     .option('--force', 'publish even during a flip of this variant')
-    .option('--dry-run', 'print the change without making it')
+    .addOption(whyOption())
+    .addOption(dryRunOption())
     .addOption(controlProfileOption())
     .addHelpText('after', examples)
     .action(async (_options: unknown, command: Command) => {

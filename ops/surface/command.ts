@@ -1,6 +1,6 @@
 // `earshot surface remove`: takes a surface with all its variants out of the manifest.
 import { Command } from 'commander';
-import { parseName } from '../cli/arguments.ts';
+import { dryRunOption, parseName, whyOption } from '../cli/arguments.ts';
 import { type ControlFlags, controlProfileOption, withControl } from '../cli/control.ts';
 import { confirmWrite } from '../cli/write-target.ts';
 import { changeManifest, reportServed } from '../manifest/change-manifest.ts';
@@ -26,9 +26,9 @@ export const makeSurfaceCommand = (): Command =>
     new Command('remove')
       .description('Takes a surface with all its variants out of the manifest.')
       .argument('<surface>', 'surface, for example `radio`', parseName)
-      .option('--why <text>', 'the reason, for `npx earshot manifest history`')
       .option('--force', 'remove a surface that listeners can read')
-      .option('--dry-run', 'print the change without making it')
+      .addOption(whyOption())
+      .addOption(dryRunOption())
       .addOption(controlProfileOption())
       .addHelpText('after', help)
       .action(async (name: string, _options: unknown, command: Command) => remove(name, command.optsWithGlobals())),

@@ -1,6 +1,7 @@
 // `earshot variant remove`: takes a variant without listeners out of the manifest.
 import { Command } from 'commander';
 import { isName, NAME_GRAMMAR } from '../../shared/domain/ids.ts';
+import { dryRunOption, whyOption } from '../cli/arguments.ts';
 import { type ControlFlags, controlProfileOption, withControl } from '../cli/control.ts';
 import { UsageError } from '../cli/usage-error.ts';
 import { confirmWrite } from '../cli/write-target.ts';
@@ -27,8 +28,8 @@ export const makeVariantCommand = (): Command =>
     new Command('remove')
       .description('Takes a variant without listeners out of the manifest.')
       .argument('<surface/variant>', 'for example `home/knn`')
-      .option('--why <text>', 'the reason, for `npx earshot manifest history`')
-      .option('--dry-run', 'print the change without making it')
+      .addOption(whyOption())
+      .addOption(dryRunOption())
       .addOption(controlProfileOption())
       .addHelpText('after', help)
       .action(async (name: string, _options: unknown, command: Command) => remove(name, command.optsWithGlobals())),

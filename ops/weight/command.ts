@@ -1,7 +1,7 @@
 // `earshot weight`: the shares of a surface's variants. It changes no generation.
 import { Command } from 'commander';
 import { isName, NAME_GRAMMAR } from '../../shared/domain/ids.ts';
-import { parseName } from '../cli/arguments.ts';
+import { dryRunOption, parseName, whyOption } from '../cli/arguments.ts';
 import { type ControlFlags, controlProfileOption, withControl } from '../cli/control.ts';
 import { UsageError } from '../cli/usage-error.ts';
 import { confirmWrite } from '../cli/write-target.ts';
@@ -27,8 +27,8 @@ export const makeWeightCommand = (): Command =>
   new Command('weight')
     .argument('<surface>', 'surface, for example `home`', parseName)
     .argument('<variant=weight...>', 'share of each variant, in any unit')
-    .option('--why <text>', 'the reason, for `npx earshot manifest history`')
-    .option('--dry-run', 'print the change without making it')
+    .addOption(whyOption())
+    .addOption(dryRunOption())
     .addOption(controlProfileOption())
     .addHelpText('after', help)
     .action(async (surface: string, pairs: string[], _options: unknown, command: Command) =>

@@ -54,7 +54,7 @@ async function deleteRow(bigtable: BigtableConnection): Promise<void> {
   await (await bigtable.data()).mutateRow({ ...row, mutations: [{ deleteFromRow: {} }] }, { timeout: TIMEOUT_MS });
 }
 
-describe('only what was named goes live', () => {
+describe('a publication makes only its named generation live', () => {
   test('a weight changes no generation, also with a newer load and after a roll-back', async () => {
     const { bigtable, earshot, live } = await makeLiveInstance(shared);
     await recordControl(bigtable, TUESDAY, WEDNESDAY);

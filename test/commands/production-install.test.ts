@@ -1,14 +1,14 @@
 // The production install: `npm ci --omit=dev` of the files that production needs. Origin and `earshot` run from it, on
 // a read-only root file system, and name what they expect of Node.
 import { execFile } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { NODE_ARGS } from '../../origin/node-args.ts';
 import { startInstance } from '../contracts/origin/instance.ts';
-import { SECRET } from '../contracts/origin/running-origin.ts';
+import { ORIGIN_ENVIRONMENT } from '../contracts/origin/running-origin.ts';
 import { runNode, spawnCommand } from '../support/local-cloud.ts';
 
 const repository = join(import.meta.dirname, '../..');
@@ -28,6 +28,15 @@ test('the command runs', async () => {
   expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringContaining('Usage: earshot ingest') });
 });
 
+test('the entries name the oldest Node that package.json declares', () => {
+  const { engines } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8')) as {
+    engines: { node: string };
+  };
+  expect(readFileSync(join(repository, 'origin/require-node.mjs'), 'utf8')).toContain(
+    `expected Node ${engines.node.replace('>=', '')} or newer`,
+  );
+});
+
 test.each(['ops/earshot.mjs', 'origin/start.mjs'])('%s names the Node that it expects, in one line', async (entry) => {
   // Such a Node cannot strip types, like an old one.
   const { code, stdout, stderr } = await runNode(['--no-experimental-strip-types', entry], {}, install);
@@ -44,17 +53,7 @@ test('the origin needs no file to write: it starts and drains on a read-only roo
   const asRoot = process.getuid?.() === 0 ? [] : ['--map-root-user'];
   const running = spawnCommand('unshare', [...asRoot, '--mount', 'sh', '-c', script], {
     cwd: install,
-    env: {
-      TMPDIR: '/nowhere',
-      HOME: '/nowhere',
-      EARSHOT_REGION: 'asia',
-      EARSHOT_PROJECT: 'contract',
-      EARSHOT_INSTANCE: 'recs',
-      EARSHOT_ORIGIN_SECRET: SECRET,
-      EARSHOT_DRAIN_DELAY_MS: '0',
-      BIGTABLE_EMULATOR_HOST: server.endpoint,
-      PORT: '0',
-    },
+    env: { ...ORIGIN_ENVIRONMENT, TMPDIR: '/nowhere', HOME: '/nowhere', BIGTABLE_EMULATOR_HOST: server.endpoint },
   });
   await running.printed('"msg":"listening"');
   const [, url = ''] = /"url":"([^"]+)"/.exec(running.output.stdout) ?? [];

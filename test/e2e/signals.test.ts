@@ -8,7 +8,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { EmbeddedBigtable } from '../../dev/bigtable/embedded-bigtable.ts';
 import { startBigtable } from '../../dev/bigtable/server.ts';
 import { NODE_ARGS } from '../../origin/node-args.ts';
-import { SECRET } from '../contracts/origin/running-origin.ts';
+import { ORIGIN_ENVIRONMENT } from '../contracts/origin/running-origin.ts';
 import { findCloudPorts, portArgs, type RunningCommand, spawnCommand } from '../support/local-cloud.ts';
 import { findProcesses } from '../support/processes.ts';
 import { eventually } from '../support/waiting.ts';
@@ -89,15 +89,7 @@ test.each(cases)('an origin that $starter has started is drained by $signal', as
   const output = await run(starter, signal, {
     npm: ['npm', 'run', '--silent', 'origin'],
     node: [process.execPath, ...NODE_ARGS, 'origin/start.mjs'],
-    env: {
-      EARSHOT_REGION: 'asia',
-      EARSHOT_PROJECT: 'p',
-      EARSHOT_INSTANCE: 'i',
-      EARSHOT_ORIGIN_SECRET: SECRET,
-      EARSHOT_DRAIN_DELAY_MS: '200',
-      BIGTABLE_EMULATOR_HOST: bigtable.endpoint,
-      PORT: '0',
-    },
+    env: { ...ORIGIN_ENVIRONMENT, EARSHOT_DRAIN_DELAY_MS: '200', BIGTABLE_EMULATOR_HOST: bigtable.endpoint },
     ready: '"msg":"listening"',
   });
   expect(output).toContain('"msg":"drained"');

@@ -1,4 +1,5 @@
-// The acts of a run, one number each. Removing a number removes its act and changes no other.
+// The acts of a run, one number each. Removing a number removes its act and changes no other. The file is long, because
+// it holds every kind of event.
 import type { Read } from '../../edge/reads/fallback.ts';
 import { POPULAR_USER } from '../../shared/domain/ids.ts';
 import type { Manifest, Surface, Variant } from '../../shared/domain/manifest.ts';
@@ -268,9 +269,12 @@ function overload({ setting, origins, tell }: World, chance: Chance): void {
   tell?.(`the origin of ${origin.name} sheds background reads`);
 }
 
+const pickObject = ({ config }: World['setting'], chance: Chance): string =>
+  `${chance.pick(config.regions).name}/${chance.below(config.regionShards)}`;
+
 function breakObject({ setting, objects, tell }: World, chance: Chance): void {
   if (setting.trouble === 'none') return;
-  const name = `${chance.pick(setting.config.regions).name}/${chance.below(setting.config.regionShards)}`;
+  const name = pickObject(setting, chance);
   const trouble = chance.pick(OBJECT_TROUBLES);
   tell?.(`object ${name} ${trouble}`);
   objects.setTrouble(name, trouble);
@@ -295,7 +299,7 @@ function heal({ origins, objects, colos, tell }: World): void {
 
 function loseObject({ setting, objects, tell }: World, chance: Chance): void {
   if (setting.trouble === 'none') return;
-  const name = `${chance.pick(setting.config.regions).name}/${chance.below(setting.config.regionShards)}`;
+  const name = pickObject(setting, chance);
   tell?.(`object ${name} is lost`);
   objects.lose(name);
 }

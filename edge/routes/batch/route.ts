@@ -13,8 +13,9 @@ const shared = {
   tags: ['recommendations'],
   summary: `1 to ${MAX_BATCH_READS} reads in one request`,
   description:
-    `Needs the scope recs:read:any unless every read is of the token's own user. QUERY ${QUERY_PATH} (RFC 10008) and POST of the batch take ` +
-    'the same body and give the same answer. QUERY is safe and idempotent, so any hop may repeat it after a failure.',
+    "Needs the scope recs:read:any unless every read is of the token's own user. " +
+    `QUERY ${QUERY_PATH} (RFC 10008) and POST of the batch take the same body and give the same answer. ` +
+    'QUERY is safe and idempotent, so any hop may repeat it after a failure.',
   security: [{ bearer: [] }],
   request: {
     headers: headersSchema,

@@ -5,17 +5,8 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { runNode, spawnNode } from '../../support/local-cloud.ts';
 import { startInstance } from './instance.ts';
-import { SECRET } from './running-origin.ts';
+import { ORIGIN_ENVIRONMENT, SECRET } from './running-origin.ts';
 
-const environment = {
-  EARSHOT_REGION: 'asia',
-  EARSHOT_PROJECT: 'contract',
-  EARSHOT_INSTANCE: 'recs',
-  EARSHOT_ORIGIN_SECRET: SECRET,
-  EARSHOT_DRAIN_DELAY_MS: '0',
-  HOST: '127.0.0.1',
-  PORT: '0',
-};
 const linesOf = (text: string) => text.trimEnd().split('\n');
 
 test('a wrong configuration ends it with exit code 2 and a line for each wrong variable, without any secret', async () => {
@@ -44,7 +35,7 @@ test('a wrong configuration ends it with exit code 2 and a line for each wrong v
 
 test.each(['SIGTERM', 'SIGINT'] as const)('%s drains it, and it ends with exit code 0', async (signal) => {
   const { server } = await startInstance();
-  const running = spawnNode(['origin/start.mjs'], { ...environment, BIGTABLE_EMULATOR_HOST: server.endpoint });
+  const running = spawnNode(['origin/start.mjs'], { ...ORIGIN_ENVIRONMENT, BIGTABLE_EMULATOR_HOST: server.endpoint });
   await running.printed('"msg":"listening"');
   const [, url = ''] = /"url":"([^"]+)"/.exec(running.output.stdout) ?? [];
   expect((await fetch(`${url}/readyz`)).status).toBe(200);
@@ -56,7 +47,7 @@ test.each(['SIGTERM', 'SIGINT'] as const)('%s drains it, and it ends with exit c
 });
 
 test('a Bigtable that cannot be reached does not keep it from starting, and the log says why it is not ready', async () => {
-  const running = spawnNode(['origin/start.mjs'], { ...environment, BIGTABLE_EMULATOR_HOST: '127.0.0.1:1' });
+  const running = spawnNode(['origin/start.mjs'], { ...ORIGIN_ENVIRONMENT, BIGTABLE_EMULATOR_HOST: '127.0.0.1:1' });
   await running.printed('"msg":"listening"');
   expect(running.output.stdout).toMatch(/"msg":"the manifest could not be read".*/);
   expect(running.output.stdout).toContain('ECONNREFUSED 127.0.0.1:1');
@@ -66,7 +57,7 @@ test('a Bigtable that cannot be reached does not keep it from starting, and the 
 
 test('credentials that cannot be loaded do not end it: it is not ready, and the log says why', async () => {
   const path = join(import.meta.dirname, 'none.json');
-  const running = spawnNode(['origin/start.mjs'], { ...environment, GOOGLE_APPLICATION_CREDENTIALS: path });
+  const running = spawnNode(['origin/start.mjs'], { ...ORIGIN_ENVIRONMENT, GOOGLE_APPLICATION_CREDENTIALS: path });
   await running.printed('"msg":"listening"');
   const [, url = ''] = /"url":"([^"]+)"/.exec(running.output.stdout) ?? [];
   const readiness = await fetch(`${url}/readyz`);
@@ -89,7 +80,7 @@ test('a port that is taken is one clear line and exit code 1', async () => {
   const { port } = squatter.address() as { port: number };
   try {
     const { code, stderr } = await runNode(['origin/start.mjs'], {
-      ...environment,
+      ...ORIGIN_ENVIRONMENT,
       PORT: String(port),
       BIGTABLE_EMULATOR_HOST: '127.0.0.1:1',
     });

@@ -14,6 +14,17 @@ import type { TestInstance } from './instance.ts';
 
 export const SECRET = 'origin-secret-for-tests-only-0123456789-';
 
+/** Environment of an origin's process in front of the instance of startInstance, without its Bigtable. */
+export const ORIGIN_ENVIRONMENT = {
+  EARSHOT_REGION: 'asia',
+  EARSHOT_PROJECT: 'contract',
+  EARSHOT_INSTANCE: 'recs',
+  EARSHOT_ORIGIN_SECRET: SECRET,
+  EARSHOT_DRAIN_DELAY_MS: '0',
+  HOST: '127.0.0.1',
+  PORT: '0',
+} as const;
+
 export interface RunningOrigin {
   readonly origin: Origin;
   readonly clock: ManualClock;

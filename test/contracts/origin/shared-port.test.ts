@@ -5,19 +5,14 @@ import { findFreePorts } from '../../../bench/support/free-ports.ts';
 import { runNode, spawnNode } from '../../support/local-cloud.ts';
 import { eventually } from '../../support/waiting.ts';
 import { startInstance } from './instance.ts';
-import { SECRET } from './running-origin.ts';
+import { ORIGIN_ENVIRONMENT } from './running-origin.ts';
 
 async function makeEnvironment() {
   const { server } = await startInstance();
   const [port = 0, ...metricsPorts] = await findFreePorts(3);
   const common = {
-    EARSHOT_REGION: 'asia',
-    EARSHOT_PROJECT: 'contract',
-    EARSHOT_INSTANCE: 'recs',
-    EARSHOT_ORIGIN_SECRET: SECRET,
-    EARSHOT_DRAIN_DELAY_MS: '0',
+    ...ORIGIN_ENVIRONMENT,
     BIGTABLE_EMULATOR_HOST: server.endpoint,
-    HOST: '127.0.0.1',
     PORT: String(port),
   };
   return { common, port, metricsPorts };

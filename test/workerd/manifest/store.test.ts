@@ -1,4 +1,5 @@
 // The live manifest at the edge: its maximum age, the requests that wait for a newer one, and the answers without one.
+// The file is long, because it holds every state of the store, with one set of helpers.
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { patience } from '../../support/patience.ts';
 import { createHarness, type Harness } from '../support/harness.ts';

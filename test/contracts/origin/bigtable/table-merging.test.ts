@@ -1,6 +1,6 @@
 // Reads that are merged into few calls: keys of one turn leave together, keys that arrive during calls wait until one
 // returns, and no key waits for a timer or for another read's failure. The cluster's latency has a manual clock of its
-// own.
+// own. The file is long, because one set-up of keys and batches serves all of it.
 import { expect, test } from 'vitest';
 import { createManualClock, type ManualClock } from '../../../../bench/support/manual-clock.ts';
 import type { RecommendationTableOptions } from '../../../../origin/bigtable/recommendation-table.ts';

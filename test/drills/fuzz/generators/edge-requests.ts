@@ -2,26 +2,14 @@
 import fc from 'fast-check';
 import { batchBody } from './bodies.ts';
 import { contentType, ILLEGAL_HOSTS, LEGAL_HOSTS, SHORT_DEADLINES, someHeaders } from './headers.ts';
-import { type FuzzRequest, type Header, isLegalTarget, type Message, serialize } from './request.ts';
+import { COMMON_METHODS, type FuzzRequest, type Header, isLegalTarget, type Message, serialize } from './request.ts';
 import { anySurface, anyUser, anyVariant, hostileText, spelled } from './texts.ts';
 import { type Credentials, listenerCredentials } from './tokens.ts';
 
 export const EDGE_HOST = 'edge.example';
 
 /** Methods of HTTP and of WebDAV that workerd passes on to a worker. */
-const KNOWN_METHODS = [
-  'GET',
-  'HEAD',
-  'POST',
-  'PUT',
-  'DELETE',
-  'PATCH',
-  'OPTIONS',
-  'TRACE',
-  'QUERY',
-  'PROPFIND',
-  'PURGE',
-];
+const KNOWN_METHODS = [...COMMON_METHODS, 'PURGE'];
 /** Methods that a server need not know. */
 const UNKNOWN_METHODS = ['get', 'Query', 'FOO', 'CONNECT', 'PRI', '__proto__', 'M-SEARCH', 'X'.repeat(100)];
 

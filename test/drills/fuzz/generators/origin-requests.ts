@@ -4,26 +4,14 @@ import { LISTS_READ_PATH, MANIFEST_PATH } from '../../../../shared/wire/read-req
 import { listsReadBody } from './bodies.ts';
 import { authorize } from './edge-requests.ts';
 import { contentType, ILLEGAL_HOSTS, LEGAL_HOSTS, someHeaders } from './headers.ts';
-import { type FuzzRequest, isLegalTarget, type Message, serialize } from './request.ts';
+import { COMMON_METHODS, type FuzzRequest, isLegalTarget, type Message, serialize } from './request.ts';
 import { hostileText, spelled } from './texts.ts';
 import { originCredentials } from './tokens.ts';
 
 type Draft = Pick<Message, 'method' | 'target' | 'body' | 'isChunked' | 'version'>;
 
 /** Methods that Node's parser knows. */
-const KNOWN_METHODS = [
-  'GET',
-  'HEAD',
-  'POST',
-  'PUT',
-  'DELETE',
-  'PATCH',
-  'OPTIONS',
-  'TRACE',
-  'QUERY',
-  'PROPFIND',
-  'M-SEARCH',
-];
+const KNOWN_METHODS = [...COMMON_METHODS, 'M-SEARCH'];
 const UNKNOWN_METHODS = ['get', 'FOO', 'CONNECT', '__proto__'];
 
 const listsRead: fc.Arbitrary<Draft> = fc

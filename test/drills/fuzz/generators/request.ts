@@ -2,6 +2,20 @@
 // per character (latin1), so that a request prints as JSON and can be sent again from there.
 import type { Grant } from './tokens.ts';
 
+/** Methods that workerd and Node's parser know. */
+export const COMMON_METHODS = [
+  'GET',
+  'HEAD',
+  'POST',
+  'PUT',
+  'DELETE',
+  'PATCH',
+  'OPTIONS',
+  'TRACE',
+  'QUERY',
+  'PROPFIND',
+];
+
 export type Header = readonly [name: string, value: string];
 
 export interface FuzzRequest {
