@@ -16,7 +16,15 @@ export default defineConfig({
       { test: { ...patience, name: 'unit', include: ['test/unit/**/*.test.ts'] } },
       { test: { ...patience, name: 'contracts', include: ['test/contracts/**/*.test.ts'] } },
       { test: { ...patience, name: 'scenarios', include: ['test/scenarios/**/*.test.ts'] } },
-      { test: { ...patience, name: 'commands', include: ['test/commands/**/*.test.ts'] } },
+      {
+        test: {
+          ...patience,
+          name: 'commands',
+          include: ['test/commands/**/*.test.ts'],
+          // A load runs at the lowest priority: beside the tests before it would not get on.
+          sequence: { groupOrder: 1 },
+        },
+      },
       {
         test: {
           ...patience,
@@ -24,7 +32,7 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts'],
           // Each file runs a whole local cloud. Two at a time would starve each other.
           fileParallelism: false,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -33,7 +41,7 @@ export default defineConfig({
           name: 'drills',
           include: ['test/drills/**/*.test.ts'],
           fileParallelism: false,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
       makeWorkerdProject('workerd'),
