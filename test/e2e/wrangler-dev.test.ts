@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { findCloudPorts, portArgs, runNode, spawnNode } from '../support/local-cloud.ts';
 import { findProcesses } from '../support/processes.ts';
+import { eventually } from '../support/waiting.ts';
 
 const repository = join(import.meta.dirname, '../..');
 const COPIED = ['edge', 'origin', 'ops', 'dev', 'shared', 'package.json', 'tsconfig.base.json', 'wrangler.toml'];
@@ -57,7 +58,8 @@ test('`wrangler dev` beside `npm start` serves from the local cloud, whose end r
   await wrangler.stop();
   expect(await run('dev/stop.ts')).toMatchObject({ code: 0, stdout: 'Stopped.\n' });
   expect(existsSync(devVars())).toBe(false);
-  expect(findProcesses(root)).toEqual([]);
+  // Wrangler's esbuild ends after wrangler has closed its input.
+  await eventually(() => expect(findProcesses(root)).toEqual([]));
 });
 
 test('`npm start` does not read a .dev.vars that a person wrote, leaves it as it is, and says so', async () => {
