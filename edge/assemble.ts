@@ -100,7 +100,13 @@ export function createReads(
   const nearest = createMemoryTier({ name: 'isolate', maxBytes: config.isolateCacheBytes });
   const lists = createReadThrough({
     tiers: createTierChain({ nearest, others: [createColoTier(platform)], clock, counters, side: 'edge' }),
-    source: createFailoverAndHedge({ reader: createRegionReader(config, client, platform), routing, clock, counters }),
+    source: createFailoverAndHedge({
+      reader: createRegionReader(config, client, platform),
+      routing,
+      clock,
+      counters,
+      probeTimeoutMs: config.originTimeoutMs,
+    }),
     clock,
     random,
     counters,
@@ -109,10 +115,12 @@ export function createReads(
       const manifest = manifests.peek();
       return manifest !== undefined && fenceReason(manifest, key, startedAtMs, clock.now()) !== undefined;
     },
-    flightAgeMs: config.requestDeadlineMs,
+    loadTimeoutMs: config.requestDeadlineMs,
+    callers: 'requests',
   });
   const popularWarmMs = config.popularWarmSeconds * 1000;
-  return { manifests, routing, ...createServeReads({ lists, clock, counters, popularWarmMs }) };
+  const popularTimeoutMs = config.requestDeadlineMs;
+  return { manifests, routing, ...createServeReads({ lists, clock, counters, popularWarmMs, popularTimeoutMs }) };
 }
 
 function createRegionReader(config: EdgeConfig, client: OriginClient, platform: WorkerPlatform): RegionReader {

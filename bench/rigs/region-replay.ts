@@ -63,7 +63,7 @@ export async function createRegionReplay(options: ReplayOptions): Promise<Region
   const log = { warn: () => {}, error: () => {} };
   const entryBytes = await findEntryBytes(`s/v/1/${makeRequest(0).key.user}`);
   const counted = { reads: 0, regionReads: 0, rows: 0, originCalls: 0, bigtableCalls: 0 };
-  const common = { clock, random: never, counters, isFenced: () => false, flightAgeMs: TIMEOUT_MS };
+  const common = { clock, random: never, counters, isFenced: () => false, loadTimeoutMs: TIMEOUT_MS };
 
   const origin: RegionReader = {
     read: async ({ name }, requests) => {
@@ -112,8 +112,10 @@ export async function createRegionReplay(options: ReplayOptions): Promise<Region
         routing: createRouting({ regions: [REGION], clock, random: common.random, counters, log }),
         clock,
         counters,
+        probeTimeoutMs: TIMEOUT_MS,
       }),
       side: 'edge',
+      callers: 'requests',
       ...common,
     }),
   );

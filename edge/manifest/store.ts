@@ -7,7 +7,7 @@ import type { Counters } from '../../shared/runtime/counters.ts';
 import type { ManifestStatus } from '../../shared/wire/edge-status.ts';
 import type { Log } from '../log.ts';
 import type { RegionLookup } from '../reads/trail.ts';
-import { type Call, remainingMs } from '../request/call.ts';
+import { type Call, detach, remainingMs } from '../request/call.ts';
 import { describeRequest } from '../request/request-id.ts';
 import { withTimeout } from '../request/with-timeout.ts';
 import { isRegionDown, type ManifestAnswer, type OriginAnswer, type OriginClient } from '../upstream/origin-client.ts';
@@ -98,7 +98,7 @@ export function createManifestStore(options: ManifestStoreOptions): ManifestStor
     let isBehind = false;
     for (const region of call.regions) {
       if (remainingMs(call, clock) === 0) break;
-      const answer = await client.readManifest(region, current?.etag, call);
+      const answer = await client.readManifest(region, current?.etag, shareDeadline(call, lookups.length, clock));
       lookups.push({ region: region.name, origin: originOf(answer) });
       if (answer.kind === 'failed') {
         if (isRegionDown(answer.failure)) call.failedRegions.add(region.name);
@@ -149,7 +149,7 @@ export function createManifestStore(options: ManifestStoreOptions): ManifestStor
     if (refresh !== undefined && startedAtMs - refresh.startedAtMs < REFRESH_AGE_TIMEOUT_MS) return refresh;
     const failedRegions = new Set<string>();
     const lookups: RegionLookup[] = [];
-    const own = { ...call, failedRegions, deadlineAtMs: startedAtMs + refreshTimeoutMs };
+    const own = { ...detach(call, clock, refreshTimeoutMs), failedRegions };
     const done = runRefresh(own, lookups).finally(() => {
       if (refresh?.done === done) refresh = undefined;
     });
@@ -195,6 +195,13 @@ export function createManifestStore(options: ManifestStoreOptions): ManifestStor
     get: async (call) => getFresh() ?? getRefreshed(call),
     status,
   };
+}
+
+/** The call to the next region: an even share of the remaining time, so that a region that hangs leaves time. */
+function shareDeadline(call: Call, asked: number, clock: Clock): Call {
+  const nowMs = clock.now();
+  const shareMs = Math.max(1, Math.floor((call.deadlineAtMs - nowMs) / (call.regions.length - asked)));
+  return { ...call, deadlineAtMs: nowMs + shareMs };
 }
 
 function originOf(answer: OriginAnswer<ManifestAnswer>): NonNullable<RegionLookup['origin']> {

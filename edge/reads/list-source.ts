@@ -61,4 +61,6 @@ export type LoadResult =
 export interface ListSource {
   /** One result per request, in order. Never rejects. */
   load(requests: readonly ListRequest[], call: Call): Promise<LoadResult[]>;
+  /** Whether no result is expected before the call's deadline, so that a load is not worth its start. Default: no. */
+  isHopeless?(call: Call): boolean;
 }

@@ -81,8 +81,13 @@ export function createLoadThrough(options: LoadThroughOptions): LoadThrough {
       return { load, lookup, read: readCached(load, lookup) };
     });
     const missing = found.filter(({ read }) => read === undefined).map(({ load }) => load.request);
-    const cancellation = combineCancellations(loads.map(({ lead }) => lead));
-    const results = (missing.length === 0 ? [] : await source.load(missing, { ...call, cancellation })).values();
+    const leads = loads.map(({ lead }) => lead);
+    const shared: Call = {
+      ...call,
+      waitedForUntilMs: () => Math.max(...leads.map((lead) => lead.waitedForUntilMs())),
+      cancellation: combineCancellations(leads),
+    };
+    const results = (missing.length === 0 ? [] : await source.load(missing, shared)).values();
     return found.map(({ load, lookup, read }) => {
       if (read !== undefined) return read;
       const { value: result } = results.next();

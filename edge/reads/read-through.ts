@@ -5,14 +5,14 @@ import { CallerCancelled } from '../../shared/caching/cancellation.ts';
 import { type Entry, stateOf } from '../../shared/caching/entry.ts';
 import { shouldRefreshEarly } from '../../shared/caching/lifetime.ts';
 import { createLoadGroup, type LoadGroup } from '../../shared/caching/load-group.ts';
-import { createSingleflight, FollowerTimeout, type Singleflight } from '../../shared/caching/singleflight.ts';
+import { createSingleflight, type Singleflight, WaitOver } from '../../shared/caching/singleflight.ts';
 import { makeCacheKey } from '../../shared/domain/keys.ts';
 import type { Random } from '../../shared/runtime/random.ts';
 import { type Call, detach, remainingMs } from '../request/call.ts';
 import type { ListEntry, Lookup } from '../tiers/chain.ts';
 import { createKeyBackoff, type KeyBackoff } from './key-backoff.ts';
 import { collapseRead, type ListRead, markCollapsed, readAfterFailure, readFromLookup } from './list-read.ts';
-import type { ListRequest } from './list-source.ts';
+import type { ListRequest, LoadFailureReason } from './list-source.ts';
 import { createLoadThrough, type Load, type LoadThrough, type LoadThroughOptions } from './load-through.ts';
 import type { CacheTrail } from './trail.ts';
 
@@ -32,24 +32,36 @@ export interface ListReader {
 
 export interface ReadThroughOptions extends Omit<LoadThroughOptions, 'backoff'> {
   readonly random: Random;
-  /** Age in milliseconds beyond which a load is not joined: the maximum duration of a request. */
-  readonly flightAgeMs: number;
+  /**
+   * Maximum duration of a load in milliseconds, and the age beyond which it is not joined. A load ends earlier when no
+   * caller waits for it.
+   */
+  readonly loadTimeoutMs: number;
+  /**
+   * `requests`: a request chooses its deadline, which must not bind a load that others join. `workers`: the worker
+   * chooses the deadline of its call, which bounds the load.
+   */
+  readonly callers: 'requests' | 'workers';
 }
 
-/** Share of the remaining time that a follower waits. The rest is for the fallback chain. */
-const FOLLOWER_SHARE = 0.8;
+/** Share of the remaining time that a follower waits. The rest is for the fallback chain, which workers do not use. */
+const FOLLOWER_SHARE = { requests: 0.8, workers: 1 };
 
 export function createReadThrough(options: ReadThroughOptions): ListReader {
-  const { tiers, clock, counters, side, random, flightAgeMs } = options;
+  const { tiers, source, clock, counters, side, random, loadTimeoutMs, callers } = options;
   const backoff = createKeyBackoff(clock);
   const loadThrough = createLoadThrough({ ...options, backoff });
   const flights = createSingleflight<ListRead>({
     clock,
-    ageTimeoutMs: flightAgeMs,
+    ageTimeoutMs: loadTimeoutMs,
     // A region that failed for one request may answer the next one, which has its own deadline.
     isFailure: ({ kind }) => kind === 'unreachable',
   });
   const refresh = createRefresher(options, flights, backoff, loadThrough);
+
+  /** `call` for loads that other requests may join. Regions that fail stay known to the request. */
+  const openLoad = (call: Call): Call =>
+    callers === 'workers' ? call : { ...call, deadlineAtMs: Math.max(call.deadlineAtMs, clock.now() + loadTimeoutMs) };
 
   /** Starts a refresh of a served entry that is stale or, by XFetch, soon will be. */
   function refreshWhenDue(request: ListRequest, entry: Entry, call: Call): void {
@@ -70,11 +82,11 @@ export function createReadThrough(options: ReadThroughOptions): ListReader {
     return read;
   }
 
-  async function readOnlyIfCached(request: ListRequest, call: Call): Promise<ListRead> {
+  async function readOnlyIfCached(request: ListRequest, call: Call, reason: LoadFailureReason): Promise<ListRead> {
     const cacheKey = makeCacheKey(request.key);
     const near = tiers.lookupNearest(cacheKey, request.notBeforeMs);
     const lookup = near.state === 'fresh' ? near : await tiers.lookupRest(cacheKey, request.notBeforeMs, call);
-    return readCached(request, lookup) ?? readStale(request, lookup, { reason: 'region-unavailable' });
+    return readCached(request, lookup) ?? readStale(request, lookup, { reason });
   }
 
   /** Leads a load of the key, or follows the one in flight. */
@@ -88,7 +100,8 @@ export function createReadThrough(options: ReadThroughOptions): ListReader {
     const { value, isCollapsed } = await flights.run(makeCacheKey(request.key), {
       load: (lead) => group.add({ request, isRefresh: false, lead }),
       cancellation: call.cancellation,
-      waitTimeoutMs: remainingMs(call, clock) * FOLLOWER_SHARE,
+      waitTimeoutMs: remainingMs(call, clock) * FOLLOWER_SHARE[callers],
+      ...(callers === 'requests' ? { leadTimeoutMs: remainingMs(call, clock) } : {}),
       notBeforeMs,
       // A leader that does not know of an erasure yet may return an older entry. A shed background load is no result
       // for a foreground read.
@@ -106,7 +119,7 @@ export function createReadThrough(options: ReadThroughOptions): ListReader {
   }
 
   async function readOne(request: ListRequest, call: Call, group: LoadGroup<Load, ListRead>): Promise<ListRead> {
-    if (request.onlyIfCached === true) return readOnlyIfCached(request, call);
+    if (request.onlyIfCached === true) return readOnlyIfCached(request, call, 'region-unavailable');
     const cacheKey = makeCacheKey(request.key);
     const near = tiers.lookupNearest(cacheKey, request.notBeforeMs);
     const cached = readCached(request, near);
@@ -117,10 +130,13 @@ export function createReadThrough(options: ReadThroughOptions): ListReader {
     const failure =
       near.state === 'stale' ? backoff.rejectionReason(cacheKey, request.isBackground === true) : undefined;
     if (failure !== undefined) return readStale(request, near, failure);
+    // A caller with too little time starts no load that others could join.
+    if (source.isHopeless?.(call) === true && !flights.has(cacheKey, request.notBeforeMs))
+      return readOnlyIfCached(request, call, 'wait-ended');
     try {
       return await readCoalesced(request, near, call, group);
     } catch (error) {
-      if (!(error instanceof FollowerTimeout || error instanceof CallerCancelled)) throw error;
+      if (!(error instanceof WaitOver || error instanceof CallerCancelled)) throw error;
       return readStale(request, { ...near, tiers: markCollapsed(near.tiers) }, { reason: 'wait-ended' });
     }
   }
@@ -135,7 +151,7 @@ export function createReadThrough(options: ReadThroughOptions): ListReader {
       return { entry, trail: { key, tiers: [lookup], regions: [], entry, stored: true } };
     },
     read: (requests, call) => {
-      const group = createLoadGroup((loads: readonly Load[]) => loadThrough(loads, call));
+      const group = createLoadGroup((loads: readonly Load[]) => loadThrough(loads, openLoad(call)));
       const reads = requests.map((request) => readOne(request, call, group));
       group.start();
       return Promise.all(reads);
@@ -145,7 +161,7 @@ export function createReadThrough(options: ReadThroughOptions): ListReader {
 
 /** Replaces a served entry in the background, unless a load of its key is in flight or the key backs off. */
 function createRefresher(
-  { clock, counters, side }: ReadThroughOptions,
+  { clock, counters, side, loadTimeoutMs }: ReadThroughOptions,
   flights: Singleflight<ListRead>,
   backoff: KeyBackoff,
   loadThrough: LoadThrough,
@@ -160,10 +176,11 @@ function createRefresher(
     const newer: ListRequest = { ...request, notBeforeMs, isBackground: true };
     const refreshed = flights.run(cacheKey, {
       load: async (lead) => {
-        const [read] = await loadThrough([{ request: newer, isRefresh: true, lead }], detach(call, clock));
+        const own = detach(call, clock, loadTimeoutMs);
+        const [read] = await loadThrough([{ request: newer, isRefresh: true, lead }], own);
         return read as ListRead;
       },
-      waitTimeoutMs: remainingMs(call, clock),
+      waitTimeoutMs: loadTimeoutMs,
       notBeforeMs: request.notBeforeMs,
       keepAlive: (work) => call.waitUntil(work),
     });

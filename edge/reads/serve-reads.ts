@@ -52,6 +52,8 @@ interface ServeReadsOptions {
   readonly counters: Counters;
   /** Milliseconds between two warm-ups of one popular list. 0 disables them. */
   readonly popularWarmMs: number;
+  /** Maximum duration of a warm-up in milliseconds. */
+  readonly popularTimeoutMs: number;
 }
 
 /** One read on its way through the fallback chain. */
@@ -64,11 +66,11 @@ interface PendingRead {
   outcome: Served | EarshotError | undefined;
 }
 
-export function createServeReads({ lists, clock, counters, popularWarmMs }: ServeReadsOptions): {
+export function createServeReads({ lists, clock, counters, popularWarmMs, popularTimeoutMs }: ServeReadsOptions): {
   readonly serveReads: ServeReads;
   readonly serveCached: ServeCached;
 } {
-  const warmPopular = createWarmPopular({ lists, clock, intervalMs: popularWarmMs });
+  const warmPopular = createWarmPopular({ lists, clock, intervalMs: popularWarmMs, timeoutMs: popularTimeoutMs });
 
   function startRead(read: Read, manifest: Manifest): PendingRead | EarshotError {
     const own = makeOwnStep(read, manifest, clock.now());

@@ -11,6 +11,8 @@ interface WarmPopularOptions {
   readonly clock: Clock;
   /** Milliseconds between two warm-ups of one list. 0 disables them. */
   readonly intervalMs: number;
+  /** Maximum duration of a warm-up in milliseconds. */
+  readonly timeoutMs: number;
 }
 
 /** Reads the popular lists that `reads` could fall back to, each once per interval. */
@@ -23,7 +25,7 @@ export type WarmPopular = (
 /** More keys than this belong to generations that are over. */
 const MAX_KEYS = 1_000;
 
-export function createWarmPopular({ lists, clock, intervalMs }: WarmPopularOptions): WarmPopular {
+export function createWarmPopular({ lists, clock, intervalMs, timeoutMs }: WarmPopularOptions): WarmPopular {
   /** Time of the last warm-up, by cache key. There are few: one per variant of a surface. */
   const warmedAtMs = new Map<string, number>();
 
@@ -41,6 +43,6 @@ export function createWarmPopular({ lists, clock, intervalMs }: WarmPopularOptio
       }
     }
     if (warmedAtMs.size > MAX_KEYS) warmedAtMs.clear();
-    if (due.size > 0) call.waitUntil(lists.read([...due.values()], detach(call, clock)));
+    if (due.size > 0) call.waitUntil(lists.read([...due.values()], detach(call, clock, timeoutMs)));
   };
 }

@@ -35,7 +35,7 @@ export function assembleRegion(
     clock,
     random,
     counters,
-    flightAgeMs: config.originTimeoutMs,
+    loadTimeoutMs: config.originTimeoutMs,
   });
 }
 

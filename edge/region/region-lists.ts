@@ -35,15 +35,15 @@ interface RegionListsOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly counters: Counters;
-  /** Age in milliseconds beyond which a load is not joined. */
-  readonly flightAgeMs: number;
+  /** Maximum duration of a load in milliseconds. */
+  readonly loadTimeoutMs: number;
 }
 
 /** Maximum number of waiting misses, about ten calls. An object with more refuses reads. */
 export const MAX_WAITING = 2_000;
 
 export function createRegionLists(options: RegionListsOptions): RegionLists {
-  const { region, memory, origin, clock, random, counters, flightAgeMs } = options;
+  const { region, memory, origin, clock, random, counters, loadTimeoutMs } = options;
   const batcher = createBatcher({ region, origin, clock });
   const lists = createReadThrough({
     tiers: createTierChain({ nearest: memory, others: [], clock, counters, side: 'region' }),
@@ -54,7 +54,8 @@ export function createRegionLists(options: RegionListsOptions): RegionLists {
     side: 'region',
     // Only callers know the manifest. A later load by a caller with a newer one fences an older load.
     isFenced: () => false,
-    flightAgeMs,
+    loadTimeoutMs,
+    callers: 'workers',
   });
   /** By the id of the call in progress. */
   const cancellations = new Map<string, CancellationSource>();

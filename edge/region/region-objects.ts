@@ -5,7 +5,7 @@ import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Counters } from '../../shared/runtime/counters.ts';
 import { describeError, type Log } from '../log.ts';
 import type { ListRequest, LoadResult } from '../reads/list-source.ts';
-import { type Call, shareOfDeadlineMs } from '../request/call.ts';
+import { type Call, remainingMs } from '../request/call.ts';
 import { describeRequest } from '../request/request-id.ts';
 import { WaitCancelled, WaitTimeout, withTimeout } from '../request/with-timeout.ts';
 import type { RegionReader } from '../upstream/region-reader.ts';
@@ -77,7 +77,7 @@ export function createRegionObjects(options: RegionObjectsOptions): RegionReader
   };
 }
 
-/** Calls one object within its share of the deadline, and bypasses it for a while after a failure. */
+/** Calls one object within the call's deadline, and bypasses it for a while after a failure. */
 function createShardCaller({ find, clock, counters, log, timeoutMs }: RegionObjectsOptions) {
   const bypassUntilMs = new Map<string, number>();
   const nextId = createCallIds();
@@ -94,18 +94,18 @@ function createShardCaller({ find, clock, counters, log, timeoutMs }: RegionObje
   return async (region: Region, shard: string, reads: readonly ListRequest[], call: Call): Promise<ShardAnswer> => {
     if (clock.now() < (bypassUntilMs.get(shard) ?? 0)) return { kind: 'bypassed', detail: 'failed' };
     counters.add('edge_region_calls_total');
-    const shareMs = shareOfDeadlineMs(call, region, clock, timeoutMs);
+    const callMs = Math.max(1, Math.floor(Math.min(timeoutMs, remainingMs(call, clock))));
     const { requestId, traceparent, devLocation } = call;
     const id = nextId();
-    const deadlineMs = Math.max(1, Math.floor(shareMs * OBJECT_SHARE));
+    const deadlineMs = Math.max(1, Math.floor(callMs * OBJECT_SHARE));
     const regionCall = { id, region: region.name, deadlineMs, requestId, traceparent, devLocation, reads };
     const object = (): RegionObject => find(shard, region.locationHint);
     try {
-      const answer = await withTimeout(clock, shareMs, () => object().read(regionCall), call.cancellation);
+      const answer = await withTimeout(clock, callMs, () => object().read(regionCall), call.cancellation);
       return answer.kind === 'reads' ? answer : bypass(shard, 'overloaded', call);
     } catch (error) {
       // A caller with little time says nothing of the object.
-      if (error instanceof WaitTimeout && shareMs < MIN_JUDGED_MS) return { kind: 'bypassed', detail: 'timeout' };
+      if (error instanceof WaitTimeout && callMs < MIN_JUDGED_MS) return { kind: 'bypassed', detail: 'timeout' };
       if (!(error instanceof WaitCancelled)) return bypass(shard, describeCause(error), call, error);
       // The caller's cancellation says nothing of the object. If this message is lost, the call ends at its deadline.
       call.waitUntil(

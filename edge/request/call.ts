@@ -7,8 +7,10 @@ import type { Place } from './place.ts';
 import { createTimings, type Timings } from './timings.ts';
 
 export interface Call {
-  /** Moment by which the request must be answered. */
+  /** Moment by which the request must be answered, or a load that requests share must have ended. */
   readonly deadlineAtMs: number;
+  /** For a shared load: the latest moment until which a request waits for it. Default: `deadlineAtMs`. */
+  readonly waitedForUntilMs?: (() => number) | undefined;
   readonly place: Place;
   /** Regions that this request may try, in order. */
   readonly regions: readonly Region[];
@@ -27,10 +29,16 @@ export interface Call {
   waitUntil(work: Promise<unknown>): void;
 }
 
-/** `call` for work behind the answer. Its failures and timings do not appear in the answer. */
-export const detach = (call: Call, clock: Clock): Call => ({
+/**
+ * `call` for work behind the answer, with `timeoutMs` of its own: the caller's deadline, cancellation and failures do
+ * not bind it, and its failures and timings do not appear in the answer.
+ */
+export const detach = (call: Call, clock: Clock, timeoutMs: number): Call => ({
   ...call,
-  failedRegions: new Set(call.failedRegions),
+  deadlineAtMs: clock.now() + timeoutMs,
+  waitedForUntilMs: undefined,
+  failedRegions: new Set(),
+  cancellation: undefined,
   timings: createTimings(clock),
 });
 
@@ -38,13 +46,6 @@ export const detach = (call: Call, clock: Clock): Call => ({
 export const remainingMs = ({ deadlineAtMs }: Pick<Call, 'deadlineAtMs'>, clock: Clock): number =>
   Math.max(0, deadlineAtMs - clock.now());
 
-/**
- * Time limit of one call to `region` in milliseconds, at least 1: `maxMs`, or an even share of the remaining time among
- * this region and the later ones that can still be tried. A region that hangs thus leaves time for a region that would
- * answer.
- */
-export function shareOfDeadlineMs(call: Call, region: Region, clock: Clock, maxMs: number): number {
-  const from = call.regions.findIndex(({ name }) => name === region.name);
-  const after = call.regions.slice(from + 1).filter(({ name }) => !call.failedRegions.has(name));
-  return Math.max(1, Math.floor(Math.min(maxMs, remainingMs(call, clock) / (1 + after.length))));
-}
+/** Milliseconds for which a request still waits for the result, never below 0. */
+export const waitedForMs = ({ deadlineAtMs, waitedForUntilMs }: Call, clock: Clock): number =>
+  Math.max(0, Math.min(deadlineAtMs, waitedForUntilMs?.() ?? deadlineAtMs) - clock.now());

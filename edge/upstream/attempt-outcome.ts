@@ -14,16 +14,21 @@ export type AttemptOutcome =
   | 'shed'
   /** The region refused the call (4xx). It is reachable, and is not judged by it. */
   | 'refused'
-  /** The attempt was cancelled and says nothing. */
+  /** The attempt was cancelled, or had less time than the region usually needs. It says nothing. */
   | 'unknown';
 
 /** A region has failed as a whole if every result is a failure of the region. */
 export function outcomeOf(results: readonly LoadResult[]): AttemptOutcome {
   if (results.every((result) => result.kind === 'failed' && result.reason === 'region-unavailable')) return 'failed';
   if (results.every((result) => result.kind === 'failed' && result.reason === 'refused')) return 'refused';
+  if (isWaitEnded(results)) return 'unknown';
   if (results.some(isShed)) return 'shed';
   return results.some(({ regions }) => regions.some(({ origin }) => origin !== undefined)) ? 'answered' : 'cached';
 }
+
+/** The region's object stopped waiting for its origin. */
+export const isWaitEnded = (results: readonly LoadResult[]): boolean =>
+  results.every((result) => result.kind === 'failed' && result.reason === 'wait-ended');
 
 const isShed = (result: LoadResult): boolean =>
   result.kind === 'failed' &&

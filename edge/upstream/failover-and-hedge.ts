@@ -8,26 +8,37 @@
 import type { Region } from '../../shared/domain/regions.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { ListRequest, ListSource } from '../reads/list-source.ts';
-import { type Call, detach, remainingMs } from '../request/call.ts';
+import { type Call, detach, remainingMs, waitedForMs } from '../request/call.ts';
 import { type Attempt, type AttemptDeps, cancelAttempt, endAttempt, startAttempt } from './attempt.ts';
 import { outcomeOf } from './attempt-outcome.ts';
 import { isOpen, type KeyProgress, startKey, toLoadResult } from './key-progress.ts';
 import type { Routing } from './routing.ts';
 
-/** A read that ends this much later than its deadline, in milliseconds, is counted: no caller waited for it. */
+/** A read that continues for longer after its deadline or its cancellation, in milliseconds, is counted. */
 const LATE_MS = 10;
 
-export function createFailoverAndHedge(deps: AttemptDeps): ListSource {
+export interface FailoverOptions extends AttemptDeps {
+  /** Maximum duration of a probe in milliseconds. */
+  readonly probeTimeoutMs: number;
+}
+
+export function createFailoverAndHedge(deps: FailoverOptions): ListSource {
   const { routing, clock, counters } = deps;
   return {
     load: async (requests, call) => {
       const keys = requests.map(startKey);
+      let endsAtMs = call.deadlineAtMs;
+      const removeListener = call.cancellation?.onCancel(() => {
+        endsAtMs = Math.min(endsAtMs, clock.now());
+      });
       const probed = routing.takeProbe();
       if (probed !== undefined && requests[0] !== undefined) probeRegion(deps, probed, requests[0], call);
       await loadKeys(deps, keys, call);
-      if (clock.now() > call.deadlineAtMs + LATE_MS) counters.add('edge_late_total');
+      removeListener?.();
+      if (clock.now() > endsAtMs + LATE_MS) counters.add('edge_late_total');
       return keys.map(toLoadResult);
     },
+    isHopeless: (call) => routing.isPlaceHopeless(call.place, remainingMs(call, clock)),
   };
 }
 
@@ -43,7 +54,7 @@ async function loadKeys(deps: AttemptDeps, keys: readonly KeyProgress[], call: C
    * before.
    */
   function tryNextRegion(open: readonly KeyProgress[], cause: 'first' | 'failover' | 'hedge'): boolean {
-    const region = remainingMs(call, clock) === 0 ? undefined : pickRegion(routing, clock, call, tried);
+    const [region, next] = candidatesOf(routing, clock, call, tried);
     if (region === undefined) return false;
     if (cause === 'first' && call.failedRegions.size === 0) routing.deposit();
     else if (!routing.tryWithdraw()) {
@@ -53,7 +64,7 @@ async function loadKeys(deps: AttemptDeps, keys: readonly KeyProgress[], call: C
     if (cause === 'failover') counters.add('edge_failovers_total', open.length);
     if (cause === 'hedge') counters.add('edge_hedges_total');
     tried.add(region.name);
-    const attempt = startAttempt(deps, { region, keys: open, isFirst: first === undefined, isBackground }, call);
+    const attempt = startAttempt(deps, { region, next, keys: open, isFirst: first === undefined, isBackground }, call);
     first ??= attempt;
     running.add(attempt);
     return true;
@@ -76,8 +87,9 @@ async function loadKeys(deps: AttemptDeps, keys: readonly KeyProgress[], call: C
     for (const attempt of running) {
       if (nowMs >= attempt.overdueAtMs) {
         attempt.overdueAtMs = Number.POSITIVE_INFINITY;
-        attempt.isRecorded = true;
-        routing.recordOutcome(attempt.region, call.place, 'lost-race', nowMs - attempt.startedAtMs);
+        attempt.isRecorded = attempt.isComparable;
+        if (attempt.isComparable)
+          routing.recordOutcome(attempt.region, call.place, 'lost-race', nowMs - attempt.startedAtMs);
       }
       if (nowMs >= attempt.hedgeAtMs) {
         attempt.hedgeAtMs = Number.POSITIVE_INFINITY;
@@ -96,16 +108,18 @@ async function loadKeys(deps: AttemptDeps, keys: readonly KeyProgress[], call: C
   for (const attempt of running) cancelAttempt(deps, attempt, call, attempt === first);
 }
 
-/** The next region to try. After the first attempt, regions that asked for a back-off are skipped. */
-function pickRegion(routing: Routing, clock: Clock, call: Call, tried: ReadonlySet<string>): Region | undefined {
+/**
+ * The regions to try, in order. After the first attempt, only those count that are expected to answer while a caller
+ * waits, and that did not ask for a back-off.
+ */
+function candidatesOf(routing: Routing, clock: Clock, call: Call, tried: ReadonlySet<string>): readonly Region[] {
   const leftMs = remainingMs(call, clock);
-  const candidates = call.regions.filter(
-    (region) =>
-      !tried.has(region.name) &&
-      !call.failedRegions.has(region.name) &&
-      !routing.isHopeless(region, call.place, leftMs),
-  );
-  return tried.size === 0 ? candidates[0] : candidates.find((region) => !routing.isBackingOff(region));
+  if (leftMs === 0 || call.cancellation?.isCancelled() === true) return [];
+  const { place } = call;
+  const untried = call.regions.filter(({ name }) => !tried.has(name) && !call.failedRegions.has(name));
+  if (tried.size === 0) return untried.filter((region) => !routing.isHopeless(region, place, leftMs));
+  const waitedMs = waitedForMs(call, clock);
+  return untried.filter((region) => routing.fits(region, place, waitedMs) && !routing.isBackingOff(region));
 }
 
 /** Waits until an attempt has results, or until one is late or overdue. */
@@ -120,13 +134,14 @@ async function waitForAny(running: ReadonlySet<Attempt>, clock: Clock): Promise<
 }
 
 /**
- * Reads from an ejected region beside the request, as far as its origin: an answer from the object's cache would prove
- * nothing.
+ * Reads from a region beside the request, as far as its origin: an answer from the object's cache would prove nothing.
+ * The probe has a deadline of its own: a caller's short one must not decide about the region.
  */
-function probeRegion({ reader, routing, clock }: AttemptDeps, region: Region, request: ListRequest, call: Call): void {
+function probeRegion(deps: FailoverOptions, region: Region, request: ListRequest, call: Call): void {
+  const { reader, routing, clock, probeTimeoutMs } = deps;
   const startedAtMs = clock.now();
   const probe = { ...request, notBeforeMs: startedAtMs, isBackground: true };
-  const detached = { ...detach(call, clock), regions: [region] };
+  const detached = { ...detach(call, clock, probeTimeoutMs), regions: [region] };
   const ended = reader.read(region, [probe], detached).then((results) => {
     routing.endProbe(region, call.place, outcomeOf(results), clock.now() - startedAtMs);
   });

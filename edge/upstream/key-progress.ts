@@ -41,7 +41,9 @@ export function applyResult(progress: KeyProgress, result: LoadResult): void {
 function mergeReasons(previous: LoadFailureReason | undefined, next: LoadFailureReason): LoadFailureReason {
   if (previous === undefined || next === 'background-shed' || next === previous) return next;
   const reasons = [previous, next];
-  if (reasons.some((each) => each === 'key-failed' || each === 'wait-ended' || each === 'refused')) return 'key-failed';
+  // One region had too little time: together they say nothing of the source.
+  if (reasons.includes('wait-ended')) return 'wait-ended';
+  if (reasons.some((each) => each === 'key-failed' || each === 'refused')) return 'key-failed';
   return reasons.includes('overloaded') ? 'overloaded' : next;
 }
 

@@ -9,7 +9,7 @@ import { decodeListFrames, type ListResult } from '../../shared/wire/read-respon
 import { REQUEST_ID_HEADER } from '../../shared/wire/request-id.ts';
 import { describeError, type Log } from '../log.ts';
 import type { Fetch } from '../platform.ts';
-import { type Call, shareOfDeadlineMs } from '../request/call.ts';
+import { type Call, remainingMs } from '../request/call.ts';
 import { describeRequest } from '../request/request-id.ts';
 import { readRetryAfterMs } from '../request/retry-after.ts';
 import { WaitCancelled, WaitTimeout, withTimeout } from '../request/with-timeout.ts';
@@ -83,7 +83,7 @@ export function createOriginClient(options: OriginClientOptions): OriginClient {
   }
 
   async function exchange<T>(region: Region, call: Call, { path, init, read }: Exchange<T>): Promise<OriginAnswer<T>> {
-    const timeoutMs = shareOfDeadlineMs(call, region, clock, options.timeoutMs);
+    const timeoutMs = Math.max(1, Math.floor(Math.min(options.timeoutMs, remainingMs(call, clock))));
     let status: number | undefined;
     let retryAfterMs: number | undefined;
     const send = async (signal: AbortSignal): Promise<T> => {

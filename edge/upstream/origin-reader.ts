@@ -118,6 +118,7 @@ function toCallFailure(region: string, { isBackground = false }: ListRequest, fa
   const { status, retryAfterMs } = failure;
   const regions = [{ region, origin: describeFailure(failure) }];
   const backoff = retryAfterMs === undefined ? {} : { retryAfterMs };
+  if (failure.reason === 'cancelled') return { kind: 'failed', reason: 'wait-ended', regions };
   if (isBackground && isOverloaded(status)) return { kind: 'failed', reason: 'background-shed', ...backoff, regions };
   if (isRefusal(failure)) {
     const isAboutKey = status !== undefined && ABOUT_CONTENT.has(status);

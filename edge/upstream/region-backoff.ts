@@ -1,5 +1,5 @@
-// The isolate's memory of regions that answer and do not serve: back-off of those that shed reads (Retry-After), and
-// refusals of those that answer 4xx. Neither is a fault that ejects a region.
+// The isolate's memory of regions besides ejection: back-off of those that shed reads (Retry-After), refusals of those
+// that answer 4xx, and those that no attempt has judged lately.
 import type { Region } from '../../shared/domain/regions.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 
@@ -47,5 +47,42 @@ export function createRefusals(clock: Clock): Refusals {
       if (count >= REFUSALS) untilMs.set(name, clock.now() + REFUSING_MS);
     },
     isRefusing: ({ name }) => clock.now() < (untilMs.get(name) ?? 0),
+  };
+}
+
+/**
+ * Regions that were tried, and of which no attempt said anything lately, because every caller had less time than the
+ * region usually needs. One probe with a deadline of its own then replaces the judgement of the callers' attempts.
+ */
+export interface Unjudged {
+  record(region: string): void;
+  recordJudged(region: string): void;
+  /** A region to probe, at most one in UNJUDGED_MS each. */
+  takeProbe(): string | undefined;
+}
+
+/** An attempt or a probe within this time is enough knowledge. */
+export const UNJUDGED_MS = 500;
+
+export function createUnjudged(clock: Clock): Unjudged {
+  const waiting = new Set<string>();
+  const judgedAtMs = new Map<string, number>();
+
+  function recordJudged(region: string): void {
+    judgedAtMs.set(region, clock.now());
+    waiting.delete(region);
+  }
+
+  return {
+    record: (region) => {
+      if (clock.now() - (judgedAtMs.get(region) ?? Number.NEGATIVE_INFINITY) >= UNJUDGED_MS) waiting.add(region);
+    },
+    recordJudged,
+    takeProbe: () => {
+      const [region] = waiting;
+      // Its result comes later. Until then the region counts as judged.
+      if (region !== undefined) recordJudged(region);
+      return region;
+    },
   };
 }

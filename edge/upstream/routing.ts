@@ -8,10 +8,10 @@ import { createRetryBudget } from '../../shared/runtime/retry-budget.ts';
 import type { EdgeStatus } from '../../shared/wire/edge-status.ts';
 import type { Log } from '../log.ts';
 import type { Place } from '../request/place.ts';
-import type { AttemptOutcome } from './attempt-outcome.ts';
-import { hedgeDelayMs, isHopeless, overdueAfterMs } from './hedge-delay.ts';
+import { type AttemptOutcome, toBackgroundOutcome } from './attempt-outcome.ts';
+import { hedgeDelayMs, isHopeless, isPlaceHopeless, overdueAfterMs, usualMs } from './hedge-delay.ts';
 import { createOutlierDetector } from './outlier-detector.ts';
-import { createRefusals, createRegionBackoff } from './region-backoff.ts';
+import { createRefusals, createRegionBackoff, createUnjudged } from './region-backoff.ts';
 import { putLast, skipEjected } from './region-order.ts';
 import { createRoundTrips } from './round-trips.ts';
 
@@ -26,8 +26,14 @@ export interface Routing {
   hedgeDelayMs(region: Region, place: Place): number;
   /** Milliseconds after which another region would have answered long before. Infinite without another region. */
   overdueAfterMs(region: Region, place: Place): number;
+  /** Milliseconds that the region usually needs (p95). */
+  usualMs(region: Region, place: Place): number;
   /** Whether the region is not expected to answer within `leftMs`. */
   isHopeless(region: Region, place: Place, leftMs: number): boolean;
+  /** Whether no region is expected to answer `place` within `leftMs`, as far as the isolate has measured any. */
+  isPlaceHopeless(place: Place, leftMs: number): boolean;
+  /** Whether an answer of the region is expected within `leftMs` (p50). A hedge or failover needs that. */
+  fits(region: Region, place: Place, leftMs: number): boolean;
   /** Whether a region sheds reads, so that hedges would add to an overload. */
   isShedding(): boolean;
   /** Whether the region asked callers that can go elsewhere to do so (Retry-After). */
@@ -35,7 +41,14 @@ export interface Routing {
   recordOutcome(region: Region, place: Place, outcome: AttemptOutcome, tookMs: number, retryAfterMs?: number): void;
   /** Records the latency of an attempt whose outcome has been recorded before. */
   recordLatency(region: Region, place: Place, tookMs: number): void;
-  /** An ejected region whose ejection is over, once per ejection. The caller sends it a probe beside the request. */
+  /** Records an answer whose latency is not like that of others: the region answers, and nothing else is known. */
+  recordIncomparable(region: Region): void;
+  /** Records an attempt that had too little time to say anything. Without others, a probe replaces its judgement. */
+  recordUnjudged(region: Region): void;
+  /**
+   * A region to probe beside the request: one whose ejection is over, once per ejection, or one of which no attempt has
+   * said anything for UNJUDGED_MS, although it was tried.
+   */
   takeProbe(): Region | undefined;
   endProbe(region: Region, place: Place, outcome: AttemptOutcome, tookMs: number): void;
   status(place: Place): Pick<EdgeStatus, 'regions' | 'budget'>;
@@ -57,6 +70,7 @@ export function createRouting({ regions, clock, random, counters, log }: Routing
   const budget = createRetryBudget(RETRY_BUDGET);
   const backoff = createRegionBackoff(clock);
   const refusals = createRefusals(clock);
+  const unjudged = createUnjudged(clock);
   const outliers = createOutlierDetector({
     regions: regions.map(({ name }) => name),
     clock,
@@ -79,6 +93,14 @@ export function createRouting({ regions, clock, random, counters, log }: Routing
     return outcome === 'failed' || outcome === 'lost-race';
   }
 
+  const recordOutcome: Routing['recordOutcome'] = (region, place, outcome, tookMs, retryAfterMs) => {
+    if (outcome !== 'unknown') unjudged.recordJudged(region.name);
+    if (outcome === 'shed') backoff.start(region, retryAfterMs);
+    if (outcome === 'refused' || outcome === 'answered') refusals.record(region, outcome === 'refused');
+    if (outcome === 'answered' || outcome === 'cached') roundTrips.observe(region.name, place.name, tookMs);
+    if (isAboutOrigin(outcome)) outliers.record(region.name, isBad(region, place, outcome, tookMs));
+  };
+
   return {
     regionsFor: (place) =>
       putLast(skipEjected(roundTrips.order(place), isEjected, outliers.isPanic()), refusals.isRefusing),
@@ -86,21 +108,33 @@ export function createRouting({ regions, clock, random, counters, log }: Routing
     tryWithdraw: () => budget.tryWithdraw(1),
     hedgeDelayMs: (region, place) => hedgeDelayMs(roundTrips, budget.level(), region, place),
     overdueAfterMs: overdueMs,
+    usualMs: (region, place) => usualMs(roundTrips, region, place),
     isHopeless: (region, place, leftMs) => isHopeless(roundTrips.expect(region, place), leftMs),
+    isPlaceHopeless: (place, leftMs) =>
+      isPlaceHopeless(
+        regions.map((each) => roundTrips.expect(each, place)),
+        leftMs,
+      ),
+    fits: (region, place, leftMs) => roundTrips.expect(region, place).ms <= leftMs,
     isShedding: () => regions.some(backoff.isBackingOff),
     isBackingOff: backoff.isBackingOff,
-    recordOutcome: (region, place, outcome, tookMs, retryAfterMs) => {
-      if (outcome === 'shed') backoff.start(region, retryAfterMs);
-      if (outcome === 'refused' || outcome === 'answered') refusals.record(region, outcome === 'refused');
-      if (outcome === 'answered' || outcome === 'cached') roundTrips.observe(region.name, place.name, tookMs);
-      if (isAboutOrigin(outcome)) outliers.record(region.name, isBad(region, place, outcome, tookMs));
-    },
+    recordOutcome,
     recordLatency: (region, place, tookMs) => roundTrips.observe(region.name, place.name, tookMs),
+    recordIncomparable: (region) => {
+      unjudged.recordJudged(region.name);
+      refusals.record(region, false);
+      outliers.record(region.name, false);
+    },
+    recordUnjudged: ({ name }) => unjudged.record(name),
     takeProbe: () => {
-      const name = outliers.takeProbe();
+      const name = outliers.takeProbe() ?? unjudged.takeProbe();
       return regions.find((region) => region.name === name);
     },
     endProbe: (region, place, outcome, tookMs) => {
+      if (outliers.status(region.name).state === 'healthy') {
+        recordOutcome(region, place, toBackgroundOutcome(outcome), tookMs);
+        return;
+      }
       // A region that sheds is reachable again. Its own guard handles the overload.
       const isStillBad = outcome === 'unknown' || isBad(region, place, outcome, tookMs);
       outliers.endProbe(region.name, isStillBad);

@@ -3,10 +3,10 @@
 import { CallerCancelled, type Cancellation } from '../../shared/caching/cancellation.ts';
 import {
   createSingleflight,
-  FollowerTimeout,
   type Lead,
   type OwnLead,
   type Singleflight,
+  WaitOver,
 } from '../../shared/caching/singleflight.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
@@ -118,7 +118,7 @@ export class CoalescedLoad {
       if (isCollapsed) this.#options.counters.add('origin_collapsed_total');
       results[index] = toResult(value, arrivedAtMs);
     } catch (error) {
-      const isWaitOver = error instanceof FollowerTimeout || error instanceof CallerCancelled;
+      const isWaitOver = error instanceof WaitOver || error instanceof CallerCancelled;
       results[index] = { kind: 'error', code: isWaitOver ? 'deadline_exceeded' : 'internal' };
     }
   }

@@ -19,6 +19,8 @@ export interface Shared<T> {
 export interface Lead extends Cancellation {
   /** Whether no later load of the key has replaced this one. */
   isCurrent(): boolean;
+  /** The latest moment at which a caller that joined stops waiting. Grows when a caller joins. */
+  waitedForUntilMs(): number;
 }
 
 /** A load that its leader ends with exactly one call of `resolve` or `reject`. */
@@ -32,8 +34,10 @@ export interface OwnLead<T> extends Lead {
 export interface Flight<T> {
   /** Starts the load. Only a leader calls it. */
   readonly load: (lead: Lead) => Promise<T>;
-  /** Maximum wait of a follower in milliseconds. The load continues after it. */
+  /** Maximum wait of a follower in milliseconds. The load continues after it, if another caller waits. */
   readonly waitTimeoutMs: number;
+  /** The same for a caller that leads. Default: it waits for the end of its load. */
+  readonly leadTimeoutMs?: number;
   /**
    * A load that started before this moment is not joined: it may have read data from before a change. Default: any load
    * is joined.
@@ -52,8 +56,8 @@ export interface Flight<T> {
 
 export interface Singleflight<T> {
   /**
-   * The value of `key`, loaded once for all concurrent callers. Rejects with the error of the load, with a
-   * FollowerTimeout for a follower whose wait is over, and with CallerCancelled for a cancelled follower.
+   * The value of `key`, loaded once for all concurrent callers. Rejects with the error of the load, with a WaitOver for
+   * a caller whose wait is over, and with CallerCancelled for a cancelled follower.
    */
   run(key: string, flight: Flight<T>): Promise<Shared<T>>;
   /**
@@ -67,9 +71,9 @@ export interface Singleflight<T> {
   size(): number;
 }
 
-/** A follower's wait is over. */
-export class FollowerTimeout extends Error {
-  override readonly name = 'FollowerTimeout';
+/** A caller's wait is over. The load may continue for others. */
+export class WaitOver extends Error {
+  override readonly name = 'WaitOver';
 }
 
 export interface SingleflightOptions<T> {
@@ -94,6 +98,7 @@ class Attempt<T> implements OwnLead<T> {
   #outcome: PromiseWithResolvers<T> | undefined;
   /** Callers that wait, the leader included. */
   #waiters = 1;
+  #waitedForUntilMs = 0;
   #isCurrent = true;
 
   constructor(attempts: Map<string, Attempt<T>>, key: string, startedAtMs: number, number: number) {
@@ -119,8 +124,18 @@ class Attempt<T> implements OwnLead<T> {
     return this.#cancellation.onCancel(listener);
   }
 
-  join(): Promise<T> {
+  waitedForUntilMs(): number {
+    return this.#waitedForUntilMs;
+  }
+
+  /** A caller waits for this load until `untilMs`. */
+  extend(untilMs: number): void {
+    this.#waitedForUntilMs = Math.max(this.#waitedForUntilMs, untilMs);
+  }
+
+  join(untilMs: number): Promise<T> {
     this.#waiters++;
+    this.extend(untilMs);
     this.#outcome ??= Promise.withResolvers<T>();
     return this.#outcome.promise;
   }
@@ -169,10 +184,10 @@ export function createSingleflight<T>(options: SingleflightOptions<T>): Singlefl
   ): Promise<{ value: T } | 'failed'> {
     const isLast = attempt.number >= MAX_ATTEMPTS;
     try {
-      const value = await waitForOutcome(clock, attempt.join(), untilMs - clock.now(), cancellation);
+      const value = await waitForOutcome(clock, attempt.join(untilMs), untilMs - clock.now(), cancellation);
       return isFailure(value) && !isLast ? 'failed' : { value };
     } catch (error) {
-      const hasStoppedWaiting = error instanceof FollowerTimeout || error instanceof CallerCancelled;
+      const hasStoppedWaiting = error instanceof WaitOver || error instanceof CallerCancelled;
       if (hasStoppedWaiting) attempt.abandon();
       if (isLast || hasStoppedWaiting) throw error;
       return 'failed';
@@ -182,13 +197,20 @@ export function createSingleflight<T>(options: SingleflightOptions<T>): Singlefl
   return {
     run: async (key, flight) => {
       const untilMs = clock.now() + flight.waitTimeoutMs;
+      // A follower that leads after a failure has no more time than at its call.
+      const leadUntilMs = clock.now() + (flight.leadTimeoutMs ?? Number.POSITIVE_INFINITY);
       const { notBeforeMs = 0, accepts = () => true, cancellation } = flight;
       let failedNumber = 0;
       while (true) {
         if (cancellation?.isCancelled()) throw new CallerCancelled();
+        // A caller without time would lead a load that fails at once, and its followers would share the failure.
+        if (failedNumber > 0 && clock.now() >= untilMs) throw new WaitOver('the time was over before a second load');
         const attempt = findJoinable(key, notBeforeMs);
         if (attempt === undefined)
-          return { value: await runLead(startAttempt(key, failedNumber + 1), flight), isCollapsed: false };
+          return {
+            value: await runLead(clock, startAttempt(key, failedNumber + 1), flight, leadUntilMs),
+            isCollapsed: false,
+          };
         const followed = await follow(attempt, untilMs, cancellation);
         if (followed === 'failed') failedNumber = attempt.number;
         else if (accepts(followed.value)) return { ...followed, isCollapsed: true };
@@ -200,7 +222,20 @@ export function createSingleflight<T>(options: SingleflightOptions<T>): Singlefl
   };
 }
 
-function runLead<T>(attempt: Attempt<T>, { load, keepAlive, cancellation }: Flight<T>): Promise<T> {
+/** The leader's own wait, which does not bind the load: followers may have more time. */
+async function runLead<T>(clock: Clock, attempt: Attempt<T>, flight: Flight<T>, untilMs: number): Promise<T> {
+  attempt.extend(untilMs);
+  const { outcome, abandon } = startLead(attempt, flight);
+  if (untilMs === Number.POSITIVE_INFINITY) return outcome;
+  try {
+    return await waitForOutcome(clock, outcome, untilMs - clock.now(), undefined);
+  } catch (error) {
+    if (error instanceof WaitOver) abandon();
+    throw error;
+  }
+}
+
+function startLead<T>(attempt: Attempt<T>, { load, keepAlive, cancellation }: Flight<T>) {
   const removeListener = cancellation?.onCancel(() => attempt.abandon());
   const outcome = load(attempt);
   const ended = outcome.then(
@@ -214,7 +249,11 @@ function runLead<T>(attempt: Attempt<T>, { load, keepAlive, cancellation }: Flig
     },
   );
   keepAlive(ended);
-  return outcome;
+  const abandon = (): void => {
+    removeListener?.();
+    if (cancellation?.isCancelled() !== true) attempt.abandon();
+  };
+  return { outcome, abandon };
 }
 
 async function waitForOutcome<T>(
@@ -224,7 +263,7 @@ async function waitForOutcome<T>(
   cancellation: Cancellation | undefined,
 ): Promise<T> {
   const { promise: end, reject } = Promise.withResolvers<never>();
-  const timeout = (): void => reject(new FollowerTimeout(`the load took longer than ${timeoutMs} ms`));
+  const timeout = (): void => reject(new WaitOver(`the load took longer than ${timeoutMs} ms`));
   const cancelTimer = clock.setTimeout(timeout, timeoutMs);
   const removeListener = cancellation?.onCancel(() => reject(new CallerCancelled()));
   try {

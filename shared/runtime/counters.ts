@@ -25,7 +25,7 @@ export const COUNTERS = {
   edge_hedges_won_total: 'hedges that answered first',
   edge_attempts_denied_total: 'failovers and hedges not made, because the budget was used up',
   edge_cancelled_total: 'attempts cancelled because another region had answered',
-  edge_late_total: 'reads of regions that ended more than 10 ms after their deadline',
+  edge_late_total: 'reads of regions that continued for more than 10 ms after their deadline or cancellation',
   edge_ejections_total: 'ejections of a region',
   edge_probes_total: 'probes of an ejected region',
   edge_manifest_fetches_total: 'manifest requests of the worker to an origin',

@@ -196,7 +196,9 @@ describe('loads of one key', () => {
       counters,
       side: 'edge',
       isFenced: () => false,
-      flightAgeMs: 5_000,
+      loadTimeoutMs: 5_000,
+
+      callers: 'requests',
     });
   });
 

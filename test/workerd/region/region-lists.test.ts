@@ -48,7 +48,7 @@ beforeEach(() => {
     clock,
     random: () => 0,
     counters,
-    flightAgeMs: 2_000,
+    loadTimeoutMs: 2_000,
   });
 });
 

@@ -2,9 +2,12 @@
 // failovers, ejections and budget. Requests arrive at a steady rate, each for its own key.
 import { createManualClock } from '../../../bench/support/manual-clock.ts';
 import type { LoadResult } from '../../../edge/reads/list-source.ts';
+import { createReadThrough } from '../../../edge/reads/read-through.ts';
 import type { Call } from '../../../edge/request/call.ts';
 import { NOWHERE, type Place } from '../../../edge/request/place.ts';
 import { createTimings } from '../../../edge/request/timings.ts';
+import { createTierChain } from '../../../edge/tiers/chain.ts';
+import { createMemoryTier } from '../../../edge/tiers/memory.ts';
 import { createFailoverAndHedge } from '../../../edge/upstream/failover-and-hedge.ts';
 import type { RegionReader } from '../../../edge/upstream/region-reader.ts';
 import { createRouting } from '../../../edge/upstream/routing.ts';
@@ -104,12 +107,29 @@ export function simulateRegions({
         call.cancellation?.onCancel(() => {
           attempt.isCancelled = true;
           cancel();
-          resolve(requests.map(() => failed(region.name, 'cancelled')));
+          resolve(requests.map(() => ({ ...failed(region.name, 'cancelled'), reason: 'wait-ended' })));
         });
       });
     },
   };
-  const source = createFailoverAndHedge({ reader, routing, clock, counters });
+  const source = createFailoverAndHedge({ reader, routing, clock, counters, probeTimeoutMs: 2_000 });
+  const lists = createReadThrough({
+    tiers: createTierChain({
+      nearest: createMemoryTier({ name: 'isolate', maxBytes: 0 }),
+      others: [],
+      clock,
+      counters,
+      side: 'edge',
+    }),
+    source,
+    clock,
+    random: () => 0,
+    counters,
+    side: 'edge',
+    isFenced: () => false,
+    loadTimeoutMs: DEADLINE_MS,
+    callers: 'requests',
+  });
   let next = 0;
 
   async function ask(answers: Answered[], deadlineMs: number): Promise<void> {
@@ -125,13 +145,13 @@ export function simulateRegions({
       waitUntil: () => {},
     };
     const request = { key: keyOf(`u${next++}`), ttlSeconds: 60, notBeforeMs: 0 };
-    const [loaded] = await source.load([request], call);
-    const isFailed = loaded?.kind !== 'entry';
+    const [read] = await lists.read([request], call);
+    const isFailed = read?.kind !== 'entry';
     answers.push({
       atMs: atMs - startMs,
       tookMs: clock.now() - atMs,
       isFailed,
-      region: isFailed ? undefined : loaded?.regions.at(-1)?.region,
+      region: isFailed ? undefined : read?.trail.regions.at(-1)?.region,
     });
   }
 
@@ -182,6 +202,10 @@ export function simulateRegions({
     log,
     now: () => clock.now() - startMs,
     offer,
+    /** One read beside those of `offer`, by a caller with `deadlineMs`. */
+    askWithin: (deadlineMs: number): void => void ask([], deadlineMs),
+    budget: (): number => routing.status(TOKYO).budget.tokens,
+    p95Ms: (name: string): number => routing.status(TOKYO).regions.find((each) => each.name === name)?.p95Ms ?? 0,
     setFault: (fault: Fault, ...names: readonly string[]) => {
       for (const name of names) faults.set(name, fault);
     },

@@ -47,7 +47,7 @@ function setUp(answer: Answer = async () => []) {
     timings: createTimings(clock),
     waitUntil: (work) => background.push(work),
   });
-  const source = createFailoverAndHedge({ reader, routing, clock, counters });
+  const source = createFailoverAndHedge({ reader, routing, clock, counters, probeTimeoutMs: 2_000 });
   const load = (call: Call, more: Partial<ListRequest> = {}) =>
     source.load([{ key: keyOf('ann'), ttlSeconds: 60, notBeforeMs: 0, ...more }], call);
   const eject = (region: Region): void => {

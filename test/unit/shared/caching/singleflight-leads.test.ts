@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { CallerCancelled, type Cancellation, CancellationSource } from '../../../../shared/caching/cancellation.ts';
-import { FollowerTimeout } from '../../../../shared/caching/singleflight.ts';
+import { WaitOver } from '../../../../shared/caching/singleflight.ts';
 import { settle, setUp } from './flights.ts';
 
 describe('a load that its leader starts and ends itself', () => {
@@ -110,7 +110,7 @@ describe('a load with callers that cancel', () => {
     const following = ask(new CancellationSource(), 100);
     leader.cancel();
     clock.advance(100);
-    await expect(following).rejects.toThrow(FollowerTimeout);
+    await expect(following).rejects.toThrow(WaitOver);
     expect(abandoned()).toBe(1);
   });
 

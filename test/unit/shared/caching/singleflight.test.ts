@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { FollowerTimeout } from '../../../../shared/caching/singleflight.ts';
+import { WaitOver } from '../../../../shared/caching/singleflight.ts';
 import { settle, setUp } from './flights.ts';
 
 describe('a flight', () => {
@@ -48,7 +48,7 @@ describe('a flight', () => {
     const leader = ask();
     const hasty = ask('k', 100);
     const patient = ask('k', 2000);
-    const left = expect(hasty).rejects.toThrow(FollowerTimeout);
+    const left = expect(hasty).rejects.toThrow(WaitOver);
     await settle();
     clock.advance(100);
     await left;
@@ -56,6 +56,45 @@ describe('a flight', () => {
     expect([(await leader).value, (await patient).value]).toEqual(['v', 'v']);
     expect(loads.count()).toBe(1);
     expect(clock.pending()).toBe(0);
+  });
+
+  test('does not end with the wait of its leader, and knows how long its callers wait', async () => {
+    const { clock, flights, loads } = setUp();
+    let untilMs = (): number => 0;
+    const leading = flights.run('k', {
+      load: (lead) => {
+        untilMs = () => lead.waitedForUntilMs() - startedAtMs;
+        return loads.load();
+      },
+      waitTimeoutMs: 1,
+      leadTimeoutMs: 60,
+      keepAlive: () => {},
+    });
+    const startedAtMs = clock.now();
+    expect(untilMs()).toBe(60);
+    const following = flights.run('k', { load: loads.load, waitTimeoutMs: 1000, keepAlive: () => {} });
+    expect(untilMs()).toBe(1000);
+    const left = expect(leading).rejects.toThrow(WaitOver);
+    clock.advance(60);
+    await left;
+    loads.open[0]?.resolve('v');
+    expect(await following).toEqual({ value: 'v', isCollapsed: true });
+    expect([loads.count(), clock.pending()]).toEqual([1, 0]);
+  });
+
+  test('is not led again by a follower whose time is over, so that the others do not share its failure', async () => {
+    const { clock, flights, loads, ask } = setUp((value) => value === 'failed');
+    const leading = ask();
+    const late = flights.run('k', { load: async () => 'failed', waitTimeoutMs: 100, keepAlive: () => {} });
+    const following = ask();
+    await settle();
+    const left = expect(late).rejects.toThrow(WaitOver);
+    loads.open[0]?.resolve('failed');
+    clock.advance(100);
+    await Promise.all([leading, left]);
+    await settle();
+    loads.open[1]?.resolve('v');
+    expect((await following).value).toBe('v');
   });
 
   test('lets one follower take over after a failure, and the others follow that one', async () => {
@@ -101,7 +140,7 @@ describe('a flight', () => {
     void ask().catch(() => undefined);
     void ask();
     const last = ask('k', 1000);
-    const left = expect(last).rejects.toThrow(FollowerTimeout);
+    const left = expect(last).rejects.toThrow(WaitOver);
     await settle();
     clock.advance(600);
     loads.open[0]?.reject(new Error('first'));
