@@ -63,6 +63,7 @@ function makeWorkerdProject(name: string) {
             REGION_CACHE: { className: 'RegionCache', useSQLite: true },
             HARNESS_REGION_CACHE: { className: 'HarnessRegionCache', useSQLite: true },
           },
+          ratelimits: { RATE_LIMITER: { namespace_id: "1001", simple: { limit: 50, period: 10 } } },
           // The variables come from wrangler.toml, the secrets from test/workerd/support/tokens.ts.
           bindings: {
             ...worker.vars,

@@ -8,6 +8,8 @@ import { invalidToken } from './access-error.ts';
 export interface Identity {
   readonly user: string;
   readonly scopes: ReadonlySet<Scope>;
+  /** Name of the calling service, from the configured claim. Undefined for a listener. */
+  readonly service?: string | undefined;
 }
 
 /**

@@ -25,6 +25,7 @@ const problems = {
   method_not_allowed: { status: 405, title: 'The method is not allowed here.', retryable: false },
   payload_too_large: { status: 413, title: 'The request body is too large.', retryable: false },
   unsupported_media_type: { status: 415, title: 'The form of the request body is not supported.', retryable: false },
+  rate_limited: { status: 429, title: 'The limit of this caller is reached; try again later.', retryable: true },
   internal: { status: 500, title: 'Something went wrong.', retryable: false },
   not_configured: { status: 503, title: 'The service is not configured; its log has the reason.', retryable: false },
   overloaded: { status: 503, title: 'The service is overloaded; try again.', retryable: true },
