@@ -2,6 +2,7 @@
 // ratios are the result, because the machine is never idle.
 import { parseArgs } from 'node:util';
 import { benchEdge } from './edge/edge.ts';
+import { benchHostile } from './hostile/hostile.ts';
 import { benchIngest } from './ingest/ingest.ts';
 import { benchLoading } from './loading.ts';
 import { benchOrigin } from './origin/origin.ts';
@@ -15,6 +16,7 @@ import { benchTraces } from './traces.ts';
 
 const benches: Readonly<Record<string, () => Promise<BenchResult>>> = {
   edge: benchEdge,
+  hostile: benchHostile,
   ingest: benchIngest,
   loading: benchLoading,
   origin: benchOrigin,

@@ -21,7 +21,7 @@ import { TOKEN_SECRET } from './edge-asks.ts';
 import { BENCH_SECRET, startOriginProcess } from './origin-process.ts';
 import { startBigtable } from './processes.ts';
 import { bundleEdge } from './worker-bundle.ts';
-import { startWorkerd } from './workerd.ts';
+import { startWorkerd, type Workerd } from './workerd.ts';
 
 /** Number of listeners with a list. */
 export const USERS = 20_000;
@@ -29,6 +29,13 @@ export const REGION_NAMES = ['asia', 'europe', 'us'] as const;
 const FROM = 'NRT';
 
 export interface RegionsRig {
+  readonly worker: Workerd;
+  /** `host:port` of the embedded Bigtable. */
+  readonly tableHost: string;
+  /** Ports of the origins themselves, without the proxies, in the order of the regions. */
+  readonly originPorts: readonly number[];
+  /** Cache-Status of a read of `user`'s list. */
+  cacheStatusOf(user: string): Promise<string>;
   /** Reads of `user(0)`, `user(1)` and so on, at the rates of the phases. */
   load(read: ReadsOf, ...phases: Phase[]): Promise<PhaseReport[]>;
   setFault(fault: RegionFault, ...names: readonly string[]): Promise<void>;
@@ -51,11 +58,13 @@ interface RegionsRigOptions {
   readonly isFar: boolean;
   /** Additional variables of the worker. */
   readonly bindings?: Readonly<Record<string, string>>;
+  /** Default: no inspector, because it costs time. */
+  readonly withInspector?: boolean;
 }
 
 export async function createRegionsRig(
   cleanup: Cleanup,
-  { isFar, bindings = {} }: RegionsRigOptions,
+  { isFar, bindings = {}, withInspector = false }: RegionsRigOptions,
 ): Promise<RegionsRig> {
   const bigtable = await startBigtable();
   cleanup.add(bigtable.stop);
@@ -64,10 +73,12 @@ export async function createRegionsRig(
   const regions = makeRegions(0).map((region, i) => ({ ...region, origin: `http://127.0.0.1:${ports[i]}` }));
   const proxies = new Map<string, RegionProxy>();
   const originUrls: string[] = [];
+  const originPorts: number[] = [];
   for (const region of regions) {
     const env = { ...bigtable.env, EARSHOT_REGION: region.name, EARSHOT_LIST_CACHE_BYTES: '0' };
     const { port, url } = await startOriginProcess(cleanup, env);
     originUrls.push(url);
+    originPorts.push(port);
     const proxy = await startRegionProxy(region, { targetPort: port, isFar, clock: systemClock, random: systemRandom });
     cleanup.add(proxy.close);
     proxies.set(region.name, proxy);
@@ -88,6 +99,7 @@ export async function createRegionsRig(
     },
     objects: { REGION_CACHE: 'RegionCache' },
     isQuiet: true,
+    withInspector,
   });
   cleanup.add(worker.stop);
   const claims = { scope: ['recs:read:any' as const], audience: LISTENER_AUDIENCE, expires: DEFAULT_LIFETIME_MS };
@@ -97,6 +109,16 @@ export async function createRegionsRig(
   };
 
   return {
+    worker,
+    tableHost: bigtable.env.BIGTABLE_EMULATOR_HOST ?? '',
+    originPorts,
+    cacheStatusOf: async (user) => {
+      const url = `http://127.0.0.1:${worker.port}/v1/users/${user}/recommendations/home`;
+      const { authorization } = common;
+      const response = await fetch(url, { headers: { authorization } });
+      await response.body?.cancel();
+      return response.headers.get('cache-status') ?? '';
+    },
     load: ({ user, fallback, headers = {} }, ...phases) => {
       const count = Math.ceil(
         phases.reduce((sum, { perSecond, durationMs }) => sum + (perSecond * durationMs) / 1000, 0),
