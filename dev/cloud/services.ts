@@ -50,7 +50,17 @@ export function bigtableService(port: number, controlPort: number, stateDirector
   };
 }
 
-export const originService = (backend: Backend, secrets: Secrets, region: string, port: number): PartSpec => ({
+interface OriginPlace {
+  readonly region: string;
+  readonly port: number;
+  readonly metricsPort: number;
+}
+
+export const originService = (
+  backend: Backend,
+  secrets: Secrets,
+  { region, port, metricsPort }: OriginPlace,
+): PartSpec => ({
   name: `origin/${region}`,
   args: [...NODE_ARGS, join(repository, 'origin/start.mjs')],
   env: {
@@ -64,9 +74,10 @@ export const originService = (backend: Backend, secrets: Secrets, region: string
     EARSHOT_DRAIN_DELAY_MS: '0',
     HOST: '127.0.0.1',
     PORT: String(port),
+    EARSHOT_METRICS_PORT: String(metricsPort),
   },
   isReady: () => answersOk(`http://127.0.0.1:${port}/readyz`),
-  whyNotReady: () => reasonIn(`http://127.0.0.1:${port}/readyz`),
+  whyNotReady: () => reasonIn(`http://127.0.0.1:${metricsPort}/readyz`),
 });
 
 /** Variables and secrets of a worker in front of the local cloud. All others are in wrangler.toml. */

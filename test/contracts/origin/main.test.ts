@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { runNode, spawnNode } from '../../support/local-cloud.ts';
+import { makeRandomSecret } from '../../support/random-secret.ts';
 import { startInstance } from './instance.ts';
 import { ORIGIN_ENVIRONMENT, SECRET } from './running-origin.ts';
 
@@ -57,7 +58,11 @@ test('a Bigtable that cannot be reached does not keep it from starting, and the 
 
 test('credentials that cannot be loaded do not end it: it is not ready, and the log says why', async () => {
   const path = join(import.meta.dirname, 'none.json');
-  const running = spawnNode(['origin/start.mjs'], { ...ORIGIN_ENVIRONMENT, GOOGLE_APPLICATION_CREDENTIALS: path });
+  const running = spawnNode(['origin/start.mjs'], {
+    ...ORIGIN_ENVIRONMENT,
+    EARSHOT_ORIGIN_SECRET: makeRandomSecret(),
+    GOOGLE_APPLICATION_CREDENTIALS: path,
+  });
   await running.printed('"msg":"listening"');
   const [, url = ''] = /"url":"([^"]+)"/.exec(running.output.stdout) ?? [];
   const readiness = await fetch(`${url}/readyz`);
