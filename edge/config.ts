@@ -133,7 +133,10 @@ export function makeVariables(isLocal: boolean) {
     TOKEN_SECRET_PREVIOUS: secret.optional(),
     TOKEN_JWKS_URL: z
       .url({ protocol: /^https?$/, ...expected('an http or https URL') })
-      .refine(hasNoCredentials, { error: 'expected a URL without credentials or fragment, got one with', abort: true })
+      .refine(hasNoCredentials, {
+        error: 'expected a URL without credentials and fragment, got one that has either',
+        abort: true,
+      })
       .refine(isSecure, needsHttps)
       .optional(),
     TOKEN_AUDIENCE: text.default(LISTENER_AUDIENCE),

@@ -152,6 +152,6 @@ async function findData({ data, stateDirectory }: StartOptions, { kind }: Backen
   if (data !== undefined) return readDataDirectory(data);
   if (kind === 'bigtable') return undefined;
   const directory = join(stateDirectory, 'sample');
-  await writeSample(directory);
+  writeSample(directory);
   return readDataDirectory(directory);
 }

@@ -1,7 +1,8 @@
 // Start parameters of each process of the local cloud: entry, environment and arguments.
-import { rmSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { writePrivate } from '../../ops/cli/state-file.ts';
 import { NODE_ARGS } from '../../origin/node-args.ts';
 import type { Region } from '../../shared/domain/regions.ts';
 import type { Backend } from '../backend.ts';
@@ -105,7 +106,7 @@ export function edgeService(
   // Clears the previous run's data-centre cache: its manifest may have a later version than the new one, which begins
   // at 1.
   rmSync(persisted, { recursive: true, force: true });
-  writeFileSync(envFile, formatEnvFile(variables), { mode: 0o600 });
+  writePrivate(envFile, formatEnvFile(variables));
   return {
     name: 'edge',
     args: [

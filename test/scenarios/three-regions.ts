@@ -32,7 +32,7 @@ export interface ThreeRegions {
 }
 
 export const MANIFEST_POLL_MS = 2000;
-const SECRET = 'origin-secret-of-the-scenarios-0123456789';
+const SECRET = 'origin-secret-of-the-scenarios-for-tests-only';
 
 export async function startThreeRegions(): Promise<ThreeRegions> {
   const { server, bigtable, address } = await startInstance();

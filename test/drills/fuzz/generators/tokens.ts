@@ -7,8 +7,8 @@ import { LISTENER_AUDIENCE, ORIGIN_AUDIENCE } from '../../../../shared/domain/id
 import { isPublicId } from '../../../../shared/domain/ids.ts';
 import { hostileText, jsonText, knownUser } from './texts.ts';
 
-export const ORIGIN_SECRET = 'origin-secret-for-fuzzed-requests-0123456789';
-const WRONG_SECRET = 'a-secret-that-neither-worker-nor-origin-knows';
+export const ORIGIN_SECRET = 'origin-secret-of-fuzzed-requests-for-tests-only';
+const WRONG_SECRET = 'a-secret-for-tests-only-that-no-process-knows';
 /** In the year 2100. */
 const FAR = 4_102_444_800;
 
