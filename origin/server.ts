@@ -11,7 +11,7 @@ import { listen } from './http/bounded-server.ts';
 
 export interface Origin {
   readonly url: string;
-  /** Of the metrics. Undefined without a port for them. */
+  /** Where the metrics are. Undefined without a port for them. */
   readonly metricsUrl: string | undefined;
   readonly counters: Counters;
   /** Fails readyz at once, and stops listening after the configured delay. Resolves after the last request. */

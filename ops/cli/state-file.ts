@@ -19,8 +19,9 @@ const OWNER_ONLY = 0o600;
 const OWNER_ONLY_DIRECTORY = 0o700;
 
 /**
- * Creates the directory and those above it, for this user alone. An existing one keeps its mode. Throws the file system's error. Node's own `recursive` never returns where
- * a file system answers that the new directory's parent is missing, as /proc does.
+ * Creates the directory and those above it, for this user alone. An existing one keeps its mode. Throws the file
+ * system's error. Node's own `recursive` never returns where a file system answers that the new directory's parent is
+ * missing, as /proc does.
  */
 export function makeDirectory(path: string): void {
   try {

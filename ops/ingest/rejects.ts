@@ -1,5 +1,6 @@
 // Keeps rejected lines with their reasons, so that they can be corrected and loaded. The first reject creates the file.
-// An existing file is never written to: it may be an input, or the rejects of an earlier load. Only this user can read it.
+// An existing file is never written to: it may be an input, or the rejects of an earlier load. Only this user can read
+// it.
 import { close, lstatSync, statSync, write } from 'node:fs';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';

@@ -1,4 +1,4 @@
-// An HTTP server whose connections are bounded in number, size and time, so that callers without a token cannot hold its
+// An HTTP server with bounds on number, size and time of its connections: callers without a token cannot hold its
 // memory. The edge's connections stay open between its calls.
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';

@@ -1,5 +1,5 @@
-// Authentication of the edge, the only caller of an origin: a short-lived token of the audience `earshot-origin` for the
-// region of this origin (shared/wire/origin-token.ts).
+// Authentication of the edge: a short-lived token of the audience `earshot-origin` for the region of this origin
+// (shared/wire/origin-token.ts).
 import { decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose';
 import { createVerifiedTokens } from '../../shared/caching/verified-tokens.ts';
 import { ORIGIN_AUDIENCE } from '../../shared/domain/identity.ts';

@@ -1,4 +1,4 @@
-// The remaining time of a caller, as the worker and origins read it. One grammar and one set of bounds for all requests.
+// The remaining time of a caller, as the worker and origins read it: one grammar and one set of bounds.
 import { EarshotError, type ErrorSource } from './errors.ts';
 
 /** Remaining time of the caller in whole milliseconds. The callee refuses work that cannot end in time. */
