@@ -1,5 +1,6 @@
 // Bearer tokens of every kind: valid ones, claims of every type, wrong keys, odd headers, and texts that are no token.
-// Moments are fixed, so one seed gives the same bytes, but for the tokens that an origin accepts: they last for minutes.
+// Moments are fixed, so one seed gives the same bytes. Only the tokens that an origin accepts differ: they last for
+// minutes.
 import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import { TOKEN_SECRET } from '../../../../bench/rigs/edge-asks.ts';
