@@ -66,6 +66,8 @@ function makeWorkerdProject(name: string) {
           // The variables come from wrangler.toml, the secrets from test/workerd/support/tokens.ts.
           bindings: {
             ...worker.vars,
+            // A deployment refuses the secrets of tests.
+            ENVIRONMENT: 'local',
             DRILL_ROUNDS: String(drillRounds),
             TOKEN_SECRET: 'listener-secret-for-tests-only-0123456789',
             ORIGIN_SECRET: 'origin-secret-for-tests-only-0123456789-',
