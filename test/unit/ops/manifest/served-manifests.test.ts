@@ -2,6 +2,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { UsageError } from '../../../../ops/cli/usage-error.ts';
 import { findOrigins, readServedManifests } from '../../../../ops/manifest/served-manifests.ts';
 import { createCallerVerifier } from '../../../../origin/http/verify-caller.ts';
 import { systemClock } from '../../../../shared/runtime/clock.ts';
@@ -35,7 +36,7 @@ test.each([
   ],
   ['asia=https://asia.example', 'kX3vQ9rTz5', 'expected EARSHOT_ORIGIN_SECRET to have at least 32 bytes, got 10'],
 ])('%s with the secret %s is refused in one line', (origins, secret, message) => {
-  expect(() => find(origins, secret)).toThrow(new Error(message));
+  expect(() => find(origins, secret)).toThrow(new UsageError(message));
 });
 
 test.each(['http://127.0.0.1:8081', 'http://localhost:8081', 'http://[::1]:8081'])(
