@@ -63,10 +63,12 @@ function makeWorkerdProject(name: string) {
             REGION_CACHE: { className: 'RegionCache', useSQLite: true },
             HARNESS_REGION_CACHE: { className: 'HarnessRegionCache', useSQLite: true },
           },
-          ratelimits: { RATE_LIMITER: { namespace_id: "1001", simple: { limit: 50, period: 10 } } },
+          ratelimits: { RATE_LIMITER: { namespace_id: '1001', simple: { limit: 50, period: 10 } } },
           // The variables come from wrangler.toml, the secrets from test/workerd/support/tokens.ts.
           bindings: {
             ...worker.vars,
+            // A deployment refuses the secrets of tests.
+            ENVIRONMENT: 'local',
             DRILL_ROUNDS: String(drillRounds),
             TOKEN_SECRET: 'listener-secret-for-tests-only-0123456789',
             ORIGIN_SECRET: 'origin-secret-for-tests-only-0123456789-',

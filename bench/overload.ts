@@ -156,8 +156,8 @@ function watchProcess(origin: OriginProcess): { stop(): { middleMb: number; endM
   };
 }
 
-async function readGauge({ url }: OriginProcess, name: string): Promise<number> {
-  const text = await (await fetch(`${url}/metrics`)).text();
+async function readGauge({ metricsUrl }: OriginProcess, name: string): Promise<number> {
+  const text = await (await fetch(`${metricsUrl}/metrics`)).text();
   return Number(new RegExp(`^${name}\\S* (\\S+)$`, 'm').exec(text)?.[1]);
 }
 

@@ -4,6 +4,8 @@ import { enableCompileCache } from 'node:module';
 import { COMPILE_CACHE } from './compile-cache.ts';
 
 enableCompileCache(COMPILE_CACHE);
+// For the files that wrangler writes for the parts: cached lists among them.
+process.umask(0o077);
 const ending = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => ending.abort());
 

@@ -37,6 +37,9 @@ export const DEFAULT_DEV_LOCATION = 'DFW';
 /** Offset from a region proxy's port to its origin's port, and from Bigtable's port to its control port. */
 export const BEHIND_PORT_OFFSET = 10;
 
+/** Offset from a region proxy's port to the port of its origin's metrics. */
+export const METRICS_PORT_OFFSET = 20;
+
 /** Locations that a caller can name, by the airport code of the data centre. */
 export const DEV_LOCATIONS: Readonly<Record<string, Coordinates>> = {
   AMS: { latitude: 52.31, longitude: 4.76 },

@@ -1,7 +1,7 @@
 // The worker's configuration, read once per isolate. A worker cannot refuse to start, so one error names every wrong
 // variable. It never contains the value of a secret.
 import * as z from 'zod';
-import { describeFaults, expected, got, secret, text, wholeNumber } from '../shared/config/variables.ts';
+import { describeFaults, expected, got, makeSecret, text, wholeNumber } from '../shared/config/variables.ts';
 import { describeIssues } from '../shared/domain/describe-issues.ts';
 import { LISTENER_AUDIENCE, ORIGIN_AUDIENCE } from '../shared/domain/identity.ts';
 import { type Region, regionsSchema } from '../shared/domain/regions.ts';
@@ -61,6 +61,22 @@ const HTTPS_ONLY = 'expected https:// unless ENVIRONMENT is local';
 
 const isHttp = (url: string): boolean => URL.canParse(url) && new URL(url).protocol === 'http:';
 
+/** Fetch refuses a URL with credentials, and an error must not show them. */
+function hasNoCredentials(url: string): boolean {
+  const { username, password, hash } = new URL(url);
+  return username === '' && password === '' && hash === '';
+}
+
+/** A scheme and a host, as the paths of origins are appended to it. */
+const isBareOrigin = (url: string): boolean =>
+  hasNoCredentials(url) && new URL(url).pathname === '/' && !/[?#]/.test(url);
+
+const notBare = (input: unknown): string =>
+  (input as Region[])
+    .filter(({ origin }) => !isBareOrigin(origin))
+    .map(({ name }) => name)
+    .join(', ');
+
 /** As a browser names it in `Origin`: a scheme, a host and no path. */
 const isOrigin = (value: string): boolean =>
   /^https?:/.test(value) && URL.canParse(value) && new URL(value).origin === value;
@@ -100,17 +116,27 @@ const devLocations = z.record(
 export function makeVariables(isLocal: boolean) {
   const needsHttps = { error: ({ input }: { input?: unknown }) => `${HTTPS_ONLY}, got ${got(input)}` };
   const isSecure = (url: string): boolean => isLocal || !isHttp(url);
+  const secret = makeSecret({ isLocal });
   return {
     ENVIRONMENT: z
       .enum(['local', 'staging', 'production'], expected('local, staging or production'))
       .default('production'),
-    REGIONS: jsonOf(regionsSchema, 'a list of regions').refine((all) => all.every(({ origin }) => isSecure(origin)), {
-      error: ({ input }) => `${HTTPS_ONLY}, got ${(input as Region[]).map(({ origin }) => origin).filter(isHttp)}`,
-    }),
+    REGIONS: jsonOf(regionsSchema, 'a list of regions')
+      .refine((all) => all.every(({ origin }) => isBareOrigin(origin)), {
+        error: ({ input }) => `expected origins without credentials, path or query, got another for ${notBare(input)}`,
+        abort: true,
+      })
+      .refine((all) => all.every(({ origin }) => isSecure(origin)), {
+        error: ({ input }) => `${HTTPS_ONLY}, got ${(input as Region[]).map(({ origin }) => origin).filter(isHttp)}`,
+      }),
     TOKEN_SECRET: secret.optional(),
     TOKEN_SECRET_PREVIOUS: secret.optional(),
     TOKEN_JWKS_URL: z
       .url({ protocol: /^https?$/, ...expected('an http or https URL') })
+      .refine(hasNoCredentials, {
+        error: 'expected a URL without credentials and fragment, got one that has either',
+        abort: true,
+      })
       .refine(isSecure, needsHttps)
       .optional(),
     TOKEN_AUDIENCE: text.default(LISTENER_AUDIENCE),

@@ -1,5 +1,4 @@
 // The composition root of a process: builds each long-lived object once. Nothing listens or polls yet.
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import { EMPTY_MANIFEST } from '../shared/domain/manifest.ts';
 import type { Clock } from '../shared/runtime/clock.ts';
@@ -14,8 +13,12 @@ import { createBulkhead } from './guard/bulkhead.ts';
 import { createConcurrencyLimit } from './guard/concurrency-limit.ts';
 import { createCpuAdmission, type LoopLoad } from './guard/cpu-admission.ts';
 import { createGuard } from './guard/guard.ts';
-import { createAppListener } from './http/app-listener.ts';
+import { createApp, logFailure } from './http/app.ts';
+import { createAppListener, type Listener } from './http/app-listener.ts';
+import { CallerRefused, createRefusalLog } from './http/caller-refused.ts';
 import { createListsRoute, isListsRead, type ListsRouteDeps } from './http/lists-read.ts';
+import { createBodyMemory } from './http/lists-read-body.ts';
+import { createMetricsApp } from './http/metrics-app.ts';
 import { describeRequest } from './http/request-id.ts';
 import { createCallerVerifier } from './http/verify-caller.ts';
 import { createExpandLists } from './items/expanded-lists.ts';
@@ -27,14 +30,14 @@ import { createManifestPoller, type ManifestPoller } from './manifest/poller.ts'
 import { createMetrics, type Metrics, type MetricsState } from './metrics/metrics.ts';
 import { observeCalls } from './metrics/observe-calls.ts';
 
-export type Listener = (request: IncomingMessage, response: ServerResponse) => void;
-
 export interface OriginParts {
   readonly table: RecommendationTable;
   readonly manifests: ManifestPoller;
   readonly counters: Counters;
-  /** Serves the edge and operators. */
+  /** Serves the edge, and health checks. */
   readonly listener: Listener;
+  /** Serves the port of the metrics. */
+  readonly metricsListener: Listener;
   close(): Promise<void>;
 }
 
@@ -63,7 +66,7 @@ export function assembleOrigin(
   surroundings: OriginSurroundings,
   { isDraining, whyCold }: Lifecycle,
 ): OriginParts {
-  const { clock, logger } = surroundings;
+  const { clock } = surroundings;
   const counters = createCounters();
   // Read at a scrape, after everything is assembled.
   const state = (): MetricsState => ({
@@ -78,16 +81,18 @@ export function assembleOrigin(
   const { table, localCluster } = bigtable;
   const manifests = assembleManifests(basis, bigtable.connection, localCluster);
   const readers = assembleReaders(basis, table, manifests);
-  const verifyCaller = createCallerVerifier(config.originSecrets, clock);
+  const verifyCaller = createCallerVerifier({ secrets: config.originSecrets, region: config.region, clock });
+  const onError = makeOnError(basis);
   const readLists = createListsRoute({
     ...makeRouteDeps(basis, readers),
+    onError: (thrown, error, { headers }) => onError(thrown, error, describeRequest(headers)),
     verifyCaller,
     isDraining,
     isLocalClusterUp: localCluster.isUp,
   });
-  const { expose: exposeMetrics } = metrics;
-  const appDeps = { manifests, isWarm: table.isWarm, whyCold, verifyCaller, isDraining, exposeMetrics, logger };
-  const serveApp = createAppListener(appDeps);
+  const appDeps = { manifests, isWarm: table.isWarm, whyCold, isDraining, onError };
+  const serveApp = createAppListener(createApp({ ...appDeps, verifyCaller }), appDeps);
+  const metricsApp = createMetricsApp({ ...appDeps, exposeMetrics: metrics.expose });
 
   return {
     table,
@@ -97,10 +102,21 @@ export function assembleOrigin(
       if (isListsRead(request)) readLists(request, response);
       else serveApp(request, response);
     },
+    metricsListener: createAppListener(metricsApp, appDeps),
     close: async () => {
       manifests.stop();
       await Promise.all([bigtable.connection.close(), table.close()]);
     },
+  };
+}
+
+/** Logs the failure of a request. A refused caller is counted, and logged at most once in a while. */
+function makeOnError({ clock, logger, counters }: Basis): ReturnType<typeof logFailure> {
+  const fail = logFailure(logger);
+  const logRefused = createRefusalLog({ clock, logger, counters });
+  return (thrown, error, about) => {
+    if (error instanceof CallerRefused) logRefused(error);
+    else fail(thrown, error, about);
   };
 }
 
@@ -188,7 +204,7 @@ function assembleReaders(basis: Basis, table: RecommendationTable, manifests: Ma
   };
 }
 
-type RouteDeps = Omit<ListsRouteDeps, 'verifyCaller' | 'isDraining' | 'isLocalClusterUp'>;
+type RouteDeps = Omit<ListsRouteDeps, 'verifyCaller' | 'isDraining' | 'isLocalClusterUp' | 'onError'>;
 
 function makeRouteDeps(
   { config, clock, logger, counters, metrics }: Basis,
@@ -204,12 +220,11 @@ function makeRouteDeps(
       return isAdmitted;
     },
     clock,
+    bodyMemory: createBodyMemory(),
+    onBodyShed: () => metrics.shed('no_body_memory', 'foreground'),
     counters,
     observe: (ms, outcome) => metrics.observeRead(ms / 1000, outcome),
     retryAfterSeconds,
-    onRefused: (reason, { url, headers }) =>
-      logger.warn({ path: url, reason, ...describeRequest(headers) }, 'keys were refused'),
-    onError: (err, { code }, { url, headers }) =>
-      logger.error({ err, path: url, code, ...describeRequest(headers) }, 'request failed'),
+    onRefused: (refused, { headers }) => logger.warn({ refused, ...describeRequest(headers) }, 'keys were refused'),
   };
 }

@@ -1,7 +1,7 @@
 // The origin's configuration, read from the environment once at the start. An invalid value ends the process with one
 // line that names it.
 import { z } from 'zod';
-import { describeFaults, expected, secret, text, wholeNumber } from '../shared/config/variables.ts';
+import { describeFaults, expected, makeSecret, text, wholeNumber } from '../shared/config/variables.ts';
 import { NAME_GRAMMAR, NAME_PATTERN } from '../shared/domain/ids.ts';
 import { APP_PROFILES, makeServeProfile } from './bigtable/app-profiles.ts';
 import { EMULATOR_HOST_PATTERN } from './bigtable/connection.ts';
@@ -9,15 +9,19 @@ import { DEFAULT_CALLS_PER_BATCH_KEY, DEFAULT_CHANNELS } from './bigtable/recomm
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
-const environment = z.object({
+/**
+ * The schema of each variable. An origin in front of an emulator may have a weak secret: it serves nothing of
+ * production, whatever else its environment says.
+ */
+const makeVariables = (isLocal: boolean) => ({
   /** Name of the region that this process serves. */
   EARSHOT_REGION: z.string(expected(NAME_GRAMMAR)).regex(NAME_PATTERN, expected(NAME_GRAMMAR)),
   EARSHOT_PROJECT: text,
   EARSHOT_INSTANCE: text,
   /** Key of the edge's tokens, shared with the edge. */
-  EARSHOT_ORIGIN_SECRET: secret,
+  EARSHOT_ORIGIN_SECRET: makeSecret({ isLocal }),
   /** A second accepted key, while the secret is changed. Default: none. */
-  EARSHOT_ORIGIN_SECRET_PREVIOUS: secret.optional(),
+  EARSHOT_ORIGIN_SECRET_PREVIOUS: makeSecret({ isLocal }).optional(),
   /** App profile of the reads. Default: `serve-` and the region. */
   EARSHOT_APP_PROFILE: text.optional(),
   /** App profile of hedges, and of all calls while the local cluster is ejected. `off`: neither. Default: serve-any. */
@@ -31,8 +35,12 @@ const environment = z.object({
   HOST: text.default('127.0.0.1'),
   /** 0: any free port. Default: 8080. */
   PORT: wholeNumber(0, 65_535).default(8080),
-  /** A port of this process alone, for scrapes and health checks. Default: none. */
-  EARSHOT_METRICS_PORT: wholeNumber(1, 65_535).optional(),
+  /** Maximum number of open connections. Further ones are refused. Default: 4096. */
+  EARSHOT_MAX_CONNECTIONS: wholeNumber(16, 1_000_000).default(4096),
+  /** Address of EARSHOT_METRICS_PORT. Default: 127.0.0.1. */
+  EARSHOT_METRICS_HOST: text.default('127.0.0.1'),
+  /** A port of this process alone, for scrapes and health checks. 0: any free port. Default: none, metrics are off. */
+  EARSHOT_METRICS_PORT: wholeNumber(0, 65_535).optional(),
   /** `on`: other processes may listen on the same port (SO_REUSEPORT, Linux), one per core. Default: off. */
   EARSHOT_REUSE_PORT: z.enum(['on', 'off'], expected('on or off')).default('off'),
   LOG_LEVEL: z.enum(LOG_LEVELS, expected(LOG_LEVELS.join(', '))).default('info'),
@@ -54,12 +62,13 @@ export type OriginConfig = Readonly<ReturnType<typeof toConfig>>;
 
 /** Throws an Error with a line per invalid variable, without secrets. */
 export function readOriginConfig(env: Readonly<Record<string, string | undefined>>): OriginConfig {
-  const result = environment.safeParse(env);
+  const isLocal = env.BIGTABLE_EMULATOR_HOST !== undefined;
+  const result = z.object(makeVariables(isLocal)).safeParse(env);
   if (!result.success) throw new Error(describeFaults(result.error, env).reasons.join('\n'));
   return toConfig(result.data);
 }
 
-const toConfig = (values: z.infer<typeof environment>) => ({
+const toConfig = (values: z.infer<z.ZodObject<ReturnType<typeof makeVariables>>>) => ({
   region: values.EARSHOT_REGION,
   bigtable: {
     project: values.EARSHOT_PROJECT,
@@ -76,6 +85,9 @@ const toConfig = (values: z.infer<typeof environment>) => ({
   ),
   host: values.HOST,
   port: values.PORT,
+  maxConnections: values.EARSHOT_MAX_CONNECTIONS,
+  metricsHost: values.EARSHOT_METRICS_HOST,
+  /** Undefined: no metrics. */
   metricsPort: values.EARSHOT_METRICS_PORT,
   reusePort: values.EARSHOT_REUSE_PORT === 'on',
   logLevel: values.LOG_LEVEL,

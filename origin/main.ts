@@ -1,9 +1,9 @@
 // The origin as a process: configuration comes from the environment, logs go to standard output.
 import { once } from 'node:events';
-import { pino } from 'pino';
 import { systemClock } from '../shared/runtime/clock.ts';
 import { type OriginConfig, readOriginConfig } from './config.ts';
 import { watchLoop } from './guard/cpu-admission.ts';
+import { createLogger } from './log.ts';
 import { startOrigin } from './server.ts';
 
 const EXIT_FAILED = 1;
@@ -22,7 +22,7 @@ export async function runOrigin(env: NodeJS.ProcessEnv, ending: AbortSignal): Pr
   }
   const ended = ending.aborted ? Promise.resolve() : once(ending, 'abort');
   try {
-    const logger = pino({ level: config.logLevel, base: { service: 'earshot-origin', region: config.region } });
+    const logger = createLogger(config);
     const starting = startOrigin(config, { clock: systemClock, logger, loopLoad: watchLoop() });
     const origin = await Promise.race([starting, ended.then(() => undefined)]);
     if (origin === undefined) return 0;

@@ -1,15 +1,18 @@
 // One running origin: it listens, and drains on request. It knows nothing of its process.
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { pause } from '../shared/runtime/clock.ts';
 import type { Counters } from '../shared/runtime/counters.ts';
-import { assembleOrigin, type Listener, type OriginSurroundings } from './assemble.ts';
+import { assembleOrigin, type OriginSurroundings } from './assemble.ts';
 import { describeProxy } from './bigtable/proxy.ts';
 import type { OriginConfig } from './config.ts';
+import { listen } from './http/bounded-server.ts';
 
 export interface Origin {
   readonly url: string;
+  /** Where the metrics are. Undefined without a port for them. */
+  readonly metricsUrl: string | undefined;
   readonly counters: Counters;
   /** Fails readyz at once, and stops listening after the configured delay. Resolves after the last request. */
   drain(): Promise<void>;
@@ -21,13 +24,13 @@ export async function startOrigin(config: OriginConfig, surroundings: OriginSurr
   let draining = false;
   let coldReason: string | undefined;
   const parts = assembleOrigin(config, surroundings, { isDraining: () => draining, whyCold: () => coldReason });
-  const server = await listen(parts.listener, config);
-  const { host, metricsPort } = config;
-  const own =
-    metricsPort === undefined ? [] : [await listen(parts.listener, { host, port: metricsPort, reusePort: false })];
-  const servers = [server, ...own];
-  const { port } = server.address() as AddressInfo;
-  const url = `http://${config.host}:${port}`;
+  const { counters } = parts;
+  const { host, maxConnections } = config;
+  const server = await listen(parts.listener, config, { maxConnections, counters });
+  const metricsServer = await listenForMetrics(parts, config);
+  const servers = [server, ...(metricsServer === undefined ? [] : [metricsServer])];
+  const url = urlOf(host, server);
+  const metricsUrl = metricsServer === undefined ? undefined : urlOf(config.metricsHost, metricsServer);
   /** Resolves after the first attempt. A failed attempt is repeated. */
   const keepWarming = async (): Promise<void> => {
     try {
@@ -42,11 +45,18 @@ export async function startOrigin(config: OriginConfig, surroundings: OriginSurr
     }
   };
   await Promise.all([parts.manifests.start(), keepWarming()]);
-  logger.info({ url, appProfile: config.appProfile }, 'listening');
+  if (!isLoopback(host))
+    logger.warn(
+      { host },
+      'this address can be reached from other machines: let the worker alone reach it, by authenticated origin pulls or private ingress (docs/configuration.md)',
+    );
+  if (metricsUrl === undefined) logger.info('metrics are off: EARSHOT_METRICS_PORT is not set');
+  logger.info({ url, metricsUrl, appProfile: config.appProfile }, 'listening');
 
   return {
     url,
-    counters: parts.counters,
+    metricsUrl,
+    counters,
     drain: async () => {
       draining = true;
       logger.info('draining');
@@ -63,15 +73,25 @@ export async function startOrigin(config: OriginConfig, surroundings: OriginSurr
   };
 }
 
-type Address = Pick<OriginConfig, 'host' | 'port' | 'reusePort'>;
+/** Enough for a scraper, a probe and a person. */
+const MAX_METRICS_CONNECTIONS = 100;
 
-async function listen(listener: Listener, { host, port, reusePort }: Address): Promise<Server> {
-  const server = createServer(listener);
-  server.keepAliveTimeout = KEEP_ALIVE_MS;
-  server.listen({ host, port, reusePort });
-  await once(server, 'listening');
-  return server;
+async function listenForMetrics(
+  { metricsListener, counters }: ReturnType<typeof assembleOrigin>,
+  { metricsHost, metricsPort }: OriginConfig,
+): Promise<Server | undefined> {
+  if (metricsPort === undefined) return undefined;
+  const address = { host: metricsHost, port: metricsPort, reusePort: false };
+  return listen(metricsListener, address, { maxConnections: MAX_METRICS_CONNECTIONS, counters });
 }
+
+/** Whether only this machine can reach `host`. */
+const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || host.startsWith('127.');
+
+const urlOf = (host: string, server: Server): string => {
+  const name = host.includes(':') ? `[${host}]` : host;
+  return `http://${name}:${(server.address() as AddressInfo).port}`;
+};
 
 async function closeWhenIdle(server: Server): Promise<void> {
   const closed = once(server, 'close');
@@ -81,8 +101,3 @@ async function closeWhenIdle(server: Server): Promise<void> {
 }
 
 const WARM_RETRY_MS = 1_000;
-
-/**
- * Longer than Google's load balancer keeps a connection (600 s), which could otherwise use one that is being closed.
- */
-const KEEP_ALIVE_MS = 620_000;

@@ -43,7 +43,7 @@ export interface AttackFigures {
 
 export const benchHostile = async (): Promise<BenchResult> => {
   const attacks = await withCleanup(measureAll);
-  return { report: attacks.map(describe).join('\n'), figures: { attacks } as never };
+  return { report: attacks.map(describe).join('\n'), figures: { attacks } };
 };
 
 async function measureAll(cleanup: Cleanup): Promise<AttackFigures[]> {
@@ -134,9 +134,9 @@ function createManifestControl(cleanup: Cleanup, rig: RegionsRig) {
 
   async function change(edit: (manifest: Manifest) => Partial<Manifest>): Promise<number> {
     const [read] = await readManifestRow(control, 1);
-    if (read === undefined) throw new Error('expected a manifest, got none');
+    if (read?.manifest === undefined) throw new Error('expected a manifest, got none');
     const { manifest } = read;
-    const next = { ...manifest, ...edit(manifest), version: manifest.version + 1 };
+    const next: Manifest = { ...manifest, ...edit(manifest), version: manifest.version + 1 };
     await replaceManifest(control, { read, next, note: { what: 'bench' }, nowMs: systemClock.now() });
     return next.version;
   }

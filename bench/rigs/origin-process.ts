@@ -3,11 +3,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { SignJWT } from 'jose';
 import { answersOk, waitUntil } from '../../dev/processes/wait.ts';
 import { NODE_ARGS } from '../../origin/node-args.ts';
-import { ORIGIN_AUDIENCE } from '../../shared/domain/identity.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
+import { MAX_ORIGIN_TOKEN_SECONDS, mintOriginToken } from '../../shared/wire/origin-token.ts';
 import type { ListQuery } from '../../shared/wire/read-request.ts';
 import { LISTS_READ_PATH } from '../../shared/wire/read-request.ts';
 import { makeHttpRequest } from '../load/load.ts';
@@ -19,6 +18,7 @@ export interface OriginProcess {
   readonly port: number;
   readonly pid: number;
   readonly url: string;
+  readonly metricsUrl: string;
   /** Kills the process if it still runs. */
   stop(): Promise<void>;
 }
@@ -38,6 +38,7 @@ export async function startOriginProcess(
       LOG_LEVEL: 'info',
       HOST: '127.0.0.1',
       PORT: '0',
+      EARSHOT_METRICS_PORT: '0',
       ...env,
     },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -48,34 +49,29 @@ export async function startOriginProcess(
     await exited;
   };
   cleanup.add(stop);
-  const port = await Promise.race([
-    portOf(createInterface(child.stdout)),
+  const { url, metricsUrl } = await Promise.race([
+    urlsOf(createInterface(child.stdout)),
     exited.then(() => Promise.reject(new Error('the origin ended at its start'))),
   ]);
-  const url = `http://127.0.0.1:${port}`;
   await waitUntil('the origin to be ready', () => answersOk(`${url}/readyz`), systemClock);
-  return { port, pid: child.pid ?? 0, url, stop };
+  return { port: Number(new URL(url).port), pid: child.pid ?? 0, url, metricsUrl, stop };
 }
 
-/** The first line with the address. Later output is discarded. */
-function portOf(lines: NodeJS.EventEmitter): Promise<number> {
+/** From the line with the addresses. Later output is discarded. */
+function urlsOf(lines: NodeJS.EventEmitter): Promise<{ readonly url: string; readonly metricsUrl: string }> {
   return new Promise((resolve) => {
     lines.on('line', (line: string) => {
-      const port = /"url":"http:\/\/[^"]*:(\d+)"/.exec(line)?.[1];
-      if (port !== undefined) resolve(Number(port));
+      const [, url, metricsUrl] = /"url":"(http:[^"]*)","metricsUrl":"(http:[^"]*)"/.exec(line) ?? [];
+      if (url !== undefined && metricsUrl !== undefined) resolve({ url, metricsUrl });
     });
   });
 }
 
-const HOUR_SECONDS = 3600;
-
-/** A token of the edge for the origin. */
-export const mintBenchToken = (): Promise<string> =>
-  new SignJWT()
-    .setProtectedHeader({ alg: 'HS256' })
-    .setAudience(ORIGIN_AUDIENCE)
-    .setExpirationTime(Math.floor(systemClock.now() / 1000) + HOUR_SECONDS)
-    .sign(Buffer.from(BENCH_SECRET));
+/** A token of the edge for the origin of `region`, for as long as an origin allows: 10 minutes. */
+export function mintBenchToken(region = 'europe'): Promise<string> {
+  const lifetimeSeconds = MAX_ORIGIN_TOKEN_SECONDS;
+  return mintOriginToken(BENCH_SECRET, { subject: 'edge', region, nowMs: systemClock.now(), lifetimeSeconds });
+}
 
 /** A complete `lists:read` request in the edge's form. */
 export const makeListsRead = (token: string, keys: readonly ListQuery[]): string =>

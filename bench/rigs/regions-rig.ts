@@ -72,12 +72,12 @@ export async function createRegionsRig(
   const ports = await findFreePorts(REGION_NAMES.length);
   const regions = makeRegions(0).map((region, i) => ({ ...region, origin: `http://127.0.0.1:${ports[i]}` }));
   const proxies = new Map<string, RegionProxy>();
-  const originUrls: string[] = [];
+  const metricsUrls: string[] = [];
   const originPorts: number[] = [];
   for (const region of regions) {
     const env = { ...bigtable.env, EARSHOT_REGION: region.name, EARSHOT_LIST_CACHE_BYTES: '0' };
-    const { port, url } = await startOriginProcess(cleanup, env);
-    originUrls.push(url);
+    const { port, metricsUrl } = await startOriginProcess(cleanup, env);
+    metricsUrls.push(metricsUrl);
     originPorts.push(port);
     const proxy = await startRegionProxy(region, { targetPort: port, isFar, clock: systemClock, random: systemRandom });
     cleanup.add(proxy.close);
@@ -143,7 +143,7 @@ export async function createRegionsRig(
       return edgeStatusSchema.parse(await response.json());
     },
     sumOfOrigins: async (name) => {
-      const pages = await Promise.all(originUrls.map(async (url) => (await fetch(`${url}/metrics`)).text()));
+      const pages = await Promise.all(metricsUrls.map(async (url) => (await fetch(`${url}/metrics`)).text()));
       const values = pages.flatMap((page) => [...page.matchAll(new RegExp(`^${name}\\{[^}]*\\} (\\S+)$`, 'gm'))]);
       return values.reduce((sum, [, value]) => sum + Number(value), 0);
     },

@@ -26,4 +26,4 @@ process.on('message', () => {
   process.send?.(held);
 });
 process.once('SIGTERM', () => void origin.drain().then(() => process.exit(0)));
-process.send?.({ url: origin.url });
+process.send?.({ url: origin.url, metricsUrl: origin.metricsUrl });

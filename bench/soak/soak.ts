@@ -61,6 +61,7 @@ export const benchSoak = (): Promise<BenchResult> =>
         EARSHOT_LIST_CACHE_BYTES: '4000000',
         EARSHOT_ITEM_CACHE_BYTES: '1000000',
         PORT: '0',
+        EARSHOT_METRICS_PORT: '0',
       },
     });
     const exited = once(child, 'exit');
@@ -68,13 +69,13 @@ export const benchSoak = (): Promise<BenchResult> =>
       child.kill('SIGTERM');
       await exited;
     });
-    const [{ url }] = (await once(child, 'message')) as [{ url: string }];
+    const [{ url, metricsUrl }] = (await once(child, 'message')) as [{ url: string; metricsUrl: string }];
     await waitUntil('the origin to be ready', () => answersOk(`${url}/readyz`), systemClock);
-    const requests = makeRequests(await mintBenchToken());
     const load = async (phase: Phase): Promise<PhaseReport> => {
       const [report] = await runOpenLoad({
         port: Number(new URL(url).port),
-        requests,
+        // A token ends before the soak does.
+        requests: makeRequests(await mintBenchToken()),
         maxConnections: 256,
         phases: [phase],
       });
@@ -98,7 +99,7 @@ export const benchSoak = (): Promise<BenchResult> =>
     const rounds = Math.max(1, Math.round((minutes * 60_000) / FAULT_MS));
     const total = await runFaults(setFault, () => load({ perSecond: PER_SECOND, durationMs: FAULT_MS }), rounds);
     const after = await askHeld();
-    const metrics = await (await fetch(`${url}/metrics`)).text();
+    const metrics = await (await fetch(`${metricsUrl}/metrics`)).text();
     const gauge = (name: string): number => Number(new RegExp(`^${name}\\S* (\\S+)$`, 'm').exec(metrics)?.[1]);
     const left = ['earshot_origin_flights', 'earshot_origin_executing', 'earshot_origin_queue_depth'].map(gauge);
 

@@ -1,8 +1,9 @@
 // A file of records, each written before its caller goes on. It survives the end of the process, also by SIGKILL, and
 // not the end of the machine. Format: the length of a record as 4 bytes, big-endian, then the record in Node's
 // serialization.
-import { closeSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, readSync, writeSync } from 'node:fs';
 import { deserialize, serialize } from 'node:v8';
+import { openPrivate } from '../../ops/cli/state-file.ts';
 
 export interface Journal<R> {
   /** Throws the file system's error; the record is then not written. */
@@ -18,7 +19,7 @@ const LENGTH_BYTES = 4;
  * that is no journal.
  */
 export function openJournal<R>(path: string, replay: (record: R) => void): Journal<R> {
-  const file = openSync(path, 'a+', 0o600);
+  const file = openPrivate(path, 'a+');
   let end = 0;
   for (let record = readAt(file, end); record !== undefined; record = readAt(file, end)) {
     replay(parse<R>(path, record));

@@ -1,8 +1,8 @@
 // `npm start -- --detach`: runs the local cloud in a process of its own and waits until it is ready or has failed.
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { makeDirectory } from '../../ops/cli/state-file.ts';
+import { makeDirectory, openPrivate } from '../../ops/cli/state-file.ts';
 import { createProgress } from './progress.ts';
 
 /** Sent by the detached process: the steps of its start, then the welcome when the cloud is ready. */
@@ -12,7 +12,7 @@ export type StartMessage = { readonly step: string } | { readonly welcome: strin
 export async function startDetached(args: readonly string[], stateDirectory: string): Promise<number> {
   makeDirectory(stateDirectory);
   const logFile = join(stateDirectory, 'start.log');
-  const log = openSync(logFile, 'w');
+  const log = openPrivate(logFile, 'w');
   const child = spawn(
     process.execPath,
     [join(import.meta.dirname, '../start.ts'), ...args.filter((arg) => arg !== '--detach')],

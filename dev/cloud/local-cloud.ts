@@ -12,7 +12,7 @@ import { requireFreePorts } from '../ports.ts';
 import { createSupervisor, type Supervisor } from '../processes/supervisor.ts';
 import { untilReady } from '../processes/wait.ts';
 import { type RegionProxy, startRegionProxy } from '../region-proxy/proxy.ts';
-import { BEHIND_PORT_OFFSET, makeRegions, type Ports } from '../topology.ts';
+import { BEHIND_PORT_OFFSET, METRICS_PORT_OFFSET, makeRegions, type Ports } from '../topology.ts';
 import { createCloudControl } from './control.ts';
 import { type DevVarsOutcome, devVarsPlace, writeDevVars } from './dev-vars.ts';
 import type { StartOptions } from './options.ts';
@@ -50,6 +50,7 @@ interface Starting extends Surroundings {
 
 const controlPortOf = ({ bigtable }: Ports): number => bigtable + BEHIND_PORT_OFFSET;
 const originPortOf = ({ origins }: Ports, i: number): number => origins + i + BEHIND_PORT_OFFSET;
+const metricsPortOf = ({ origins }: Ports, i: number): number => origins + i + METRICS_PORT_OFFSET;
 const edgeUrlOf = ({ edge }: Ports): string => `http://127.0.0.1:${edge}`;
 
 /**
@@ -104,7 +105,10 @@ async function startParts(starting: Starting): Promise<DevVarsOutcome> {
   if (data !== undefined)
     await loadData(backend, data, { nowMs: clock.now(), logFile: join(stateDirectory, 'logs/load.log'), onStep });
   onStep('starting the origins');
-  const origins = regions.map(({ name }, i) => start(originService(backend, secrets, name, originPortOf(ports, i))));
+  const origins = regions.map(({ name: region }, i) => {
+    const place = { region, port: originPortOf(ports, i), metricsPort: metricsPortOf(ports, i) };
+    return start(originService(backend, secrets, place));
+  });
   for (const [i, region] of regions.entries()) {
     const proxyOptions = { targetPort: originPortOf(ports, i), isFar: wan, clock, random: systemRandom };
     starting.proxies.push(await startRegionProxy(region, proxyOptions));
@@ -121,7 +125,10 @@ function describeForCommands({ options, backend, secrets }: Starting, controlPor
   writeLocalCloud(stateDirectory, {
     ...{ project, instance, emulatorHost, clusters, edgeUrl: edgeUrlOf(ports) },
     ...{ tokenSecret: secrets.token, originSecret: secrets.origin },
-    regions: makeRegions(ports.origins).map(({ name, origin }) => ({ name, origin })),
+    regions: makeRegions(ports.origins).map(({ name, origin }, i) => ({
+      ...{ name, origin },
+      metrics: `http://127.0.0.1:${metricsPortOf(ports, i)}`,
+    })),
     controlUrl: `http://${CONTROL_HOST}:${controlPort}`,
     bigtableControlUrl: backend.kind === 'embedded' ? `http://${CONTROL_HOST}:${controlPortOf(ports)}` : undefined,
   });
@@ -133,6 +140,7 @@ function wantedPorts(ports: Ports, { kind }: Backend): Map<number, string> {
   for (const [i, { name }] of makeRegions(ports.origins).entries()) {
     wanted.set(ports.origins + i, `the region proxy of ${name}, --origin-port`);
     wanted.set(originPortOf(ports, i), `the origin in ${name}, --origin-port`);
+    wanted.set(metricsPortOf(ports, i), `the metrics of the origin in ${name}, --origin-port`);
   }
   if (kind !== 'embedded') return wanted;
   wanted.set(ports.bigtable, 'Bigtable, --bigtable-port');
@@ -144,6 +152,6 @@ async function findData({ data, stateDirectory }: StartOptions, { kind }: Backen
   if (data !== undefined) return readDataDirectory(data);
   if (kind === 'bigtable') return undefined;
   const directory = join(stateDirectory, 'sample');
-  await writeSample(directory);
+  writeSample(directory);
   return readDataDirectory(directory);
 }

@@ -2,7 +2,7 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { stateDirectory } from '../../ops/cli/settings.ts';
 import type { RealInstance } from '../backend.ts';
-import { BEHIND_PORT_OFFSET, DEFAULT_PORTS, type Ports } from '../topology.ts';
+import { BEHIND_PORT_OFFSET, DEFAULT_PORTS, METRICS_PORT_OFFSET, type Ports } from '../topology.ts';
 
 export interface StartOptions {
   /** Directory with the data to load. Default: the built-in sample. */
@@ -51,7 +51,7 @@ export function parseStartOptions(args: readonly string[]): StartOptions | undef
     .option('--edge-port <port>', 'port of the worker', parsePort, DEFAULT_PORTS.edge)
     .option(
       '--origin-port <port>',
-      `first of three ports for the region proxies; each origin uses its proxy's port + ${BEHIND_PORT_OFFSET}`,
+      `first of three ports for the region proxies; each origin uses its proxy's port + ${BEHIND_PORT_OFFSET}, and + ${METRICS_PORT_OFFSET} for its metrics`,
       parsePort,
       DEFAULT_PORTS.origins,
     )
@@ -92,7 +92,7 @@ export function parseStartOptions(args: readonly string[]): StartOptions | undef
 }
 
 /** Leaves room for the next two ports and for the offset of the ports behind them. */
-const MAX_PORT = 65_535 - 2 - BEHIND_PORT_OFFSET;
+const MAX_PORT = 65_535 - 2 - METRICS_PORT_OFFSET;
 
 function parseOrigin(text: string, others: readonly string[]): readonly string[] {
   if (/^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text) return [...others, text];

@@ -1,7 +1,8 @@
 // Start parameters of each process of the local cloud: entry, environment and arguments.
-import { rmSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { writePrivate } from '../../ops/cli/state-file.ts';
 import { NODE_ARGS } from '../../origin/node-args.ts';
 import type { Region } from '../../shared/domain/regions.ts';
 import type { Backend } from '../backend.ts';
@@ -50,7 +51,17 @@ export function bigtableService(port: number, controlPort: number, stateDirector
   };
 }
 
-export const originService = (backend: Backend, secrets: Secrets, region: string, port: number): PartSpec => ({
+interface OriginPlace {
+  readonly region: string;
+  readonly port: number;
+  readonly metricsPort: number;
+}
+
+export const originService = (
+  backend: Backend,
+  secrets: Secrets,
+  { region, port, metricsPort }: OriginPlace,
+): PartSpec => ({
   name: `origin/${region}`,
   args: [...NODE_ARGS, join(repository, 'origin/start.mjs')],
   env: {
@@ -64,9 +75,10 @@ export const originService = (backend: Backend, secrets: Secrets, region: string
     EARSHOT_DRAIN_DELAY_MS: '0',
     HOST: '127.0.0.1',
     PORT: String(port),
+    EARSHOT_METRICS_PORT: String(metricsPort),
   },
   isReady: () => answersOk(`http://127.0.0.1:${port}/readyz`),
-  whyNotReady: () => reasonIn(`http://127.0.0.1:${port}/readyz`),
+  whyNotReady: () => reasonIn(`http://127.0.0.1:${metricsPort}/readyz`),
 });
 
 /** Variables and secrets of a worker in front of the local cloud. All others are in wrangler.toml. */
@@ -94,7 +106,7 @@ export function edgeService(
   // Clears the previous run's data-centre cache: its manifest may have a later version than the new one, which begins
   // at 1.
   rmSync(persisted, { recursive: true, force: true });
-  writeFileSync(envFile, formatEnvFile(variables), { mode: 0o600 });
+  writePrivate(envFile, formatEnvFile(variables));
   return {
     name: 'edge',
     args: [

@@ -1,8 +1,8 @@
 // Loads and publishes a data directory through the `earshot` command, as in production. The output of the command
 // goes into a file.
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, readFileSync, writeSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { makeDirectory } from '../../ops/cli/state-file.ts';
+import { makeDirectory, openPrivate } from '../../ops/cli/state-file.ts';
 import { readLines } from '../../ops/ingest/lines.ts';
 import { parseListLine } from '../../ops/ingest/list-line.ts';
 import { runEarshot } from '../../ops/program.ts';
@@ -31,7 +31,7 @@ export async function loadData(
   // A Bigtable on this machine that does not answer for so long will not answer.
   process.env.EARSHOT_RETRY_MS ??= '5000';
   makeDirectory(dirname(logFile));
-  const log = openSync(logFile, 'w');
+  const log = openPrivate(logFile, 'w');
   const earshot = async (...args: string[]): Promise<boolean> => {
     writeSync(log, `$ earshot ${args.join(' ')}\n`);
     return (await printingTo(log, () => runEarshot([...where, ...args]))) === 0;

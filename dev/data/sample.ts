@@ -1,7 +1,7 @@
 // The built-in sample: 200 listeners, 1000 tracks, two surfaces, two variants. Derived from hashes on each start, so it
 // is always the same.
-import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeDirectory, writePrivate } from '../../ops/cli/state-file.ts';
 import { POPULAR_USER } from '../../shared/domain/ids.ts';
 import { unitHash } from '../../shared/runtime/hash.ts';
 
@@ -24,8 +24,8 @@ const adjectives = [
 const nouns = ['Harbour', 'Signal', 'Orchard', 'Mirror', 'Engine', 'Lantern', 'River', 'Window', 'Garden', 'Static'];
 
 /** Writes the sample to `directory` in the format of `--data`. */
-export async function writeSample(directory: string): Promise<void> {
-  await mkdir(directory, { recursive: true });
+export function writeSample(directory: string): void {
+  makeDirectory(directory);
   const listeners = range(LISTENERS).map((i) => `listener:${i + 1}`);
   const files: Record<string, readonly object[]> = {
     'home.control': listeners.map((user) => makeList(user, 'home/control')),
@@ -35,7 +35,7 @@ export async function writeSample(directory: string): Promise<void> {
     items: range(TRACKS).map(makeTrack),
   };
   for (const [name, lines] of Object.entries(files)) {
-    await writeFile(join(directory, `${name}.ndjson`), lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    writePrivate(join(directory, `${name}.ndjson`), lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
   }
 }
 

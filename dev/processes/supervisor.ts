@@ -1,8 +1,9 @@
 // The parts of the local cloud as processes. A part that ends after it was ready is started again, at most
 // MAX_FAILED_STARTS times in a row without becoming ready. A part that ends before ends the cloud.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeDirectory, openPrivate } from '../../ops/cli/state-file.ts';
 import type { PartStatus } from '../../ops/status/part-status.ts';
 import { type Clock, pause } from '../../shared/runtime/clock.ts';
 import { endGroup, killGroup, membersOf, signalGroup } from './process-groups.ts';
@@ -67,8 +68,8 @@ export function createSupervisor({ logDirectory, clock, onStart }: SupervisorOpt
   const logFileOf = (name: string): string => join(logDirectory, `${name.replace('/', '-')}.log`);
 
   function spawnPart(part: Part): ChildProcess {
-    mkdirSync(logDirectory, { recursive: true });
-    const log = openSync(logFileOf(part.spec.name), part.restarts === 0 ? 'w' : 'a');
+    makeDirectory(logDirectory);
+    const log = openPrivate(logFileOf(part.spec.name), part.restarts === 0 ? 'w' : 'a');
     const { args, env, isTied } = part.spec;
     const input = isTied ? 'pipe' : 'ignore';
     const child = spawn(process.execPath, args, { detached: true, stdio: [input, log, log], env: { ...env } });

@@ -1,5 +1,5 @@
-// Token buckets in the memory of an isolate: one per key, refilled by time, bounded by count. A decision is synchronous,
-// because a cache hit cannot wait. Source: RFC 2697 describes the meter.
+// Token buckets in the memory of an isolate: one per key, refilled by time, bounded by count. A decision is
+// synchronous, because a cache hit cannot wait. Source: RFC 2697 describes the meter.
 //
 // The clock of a worker advances at I/O only. That delays a refill by the CPU time of one request at most.
 import { LRUCache } from 'lru-cache';
@@ -13,7 +13,7 @@ export interface Limit {
 }
 
 export interface TokenBuckets {
-  /** Takes `tokens`, if the bucket has that many. Returns the milliseconds until it has them, or 0 if they were taken. */
+  /** Takes `tokens` if the bucket has that many, and returns 0. Otherwise returns the milliseconds until it has them. */
   tryTake(key: string, tokens: number, limit: Limit): number;
   /** Takes `tokens` that are already used. The bucket may go below 0, down to minus its burst. */
   take(key: string, tokens: number, limit: Limit): void;

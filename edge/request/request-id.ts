@@ -1,8 +1,8 @@
 // The id of the request in hand. It is made at most once per request, and kept in Hono's context for errors and logs.
 import type { Context } from 'hono';
 import { REQUEST_ID_HEADER, readRequestId } from '../../shared/wire/request-id.ts';
+import { readTraceparent, traceIdOf } from '../../shared/wire/traceparent.ts';
 import type { LogFields } from '../log.ts';
-import { readTraceparent, traceIdOf } from './traceparent.ts';
 
 const VARIABLE = 'requestId';
 const TRACEPARENT = 'traceparent';

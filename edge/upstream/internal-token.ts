@@ -1,11 +1,8 @@
-// The edge's tokens for origins: self-signed, short-lived, and minted once per isolate and lifetime instead of per
-// request. While the secret is changed there are two, and each region gets the one that it accepts.
-import { SignJWT } from 'jose';
-import { ORIGIN_AUDIENCE } from '../../shared/domain/identity.ts';
-import { encodeUtf8 } from '../../shared/runtime/bytes.ts';
+// The edge's tokens for origins: self-signed, short-lived, one per region, and minted once per isolate and lifetime
+// instead of per request. While the secret is changed there are two, and each region gets the one that it accepts.
 import type { Clock } from '../../shared/runtime/clock.ts';
+import { mintOriginToken, ORIGIN_TOKEN_SECONDS } from '../../shared/wire/origin-token.ts';
 
-const LIFETIME_SECONDS = 300;
 /** Renewal this long before expiry: no token expires in transit, or under a clock that is slightly ahead. */
 const RENEW_BEFORE_MS = 60_000;
 
@@ -28,8 +25,8 @@ export function createInternalTokens({ secret, previousSecret, clock }: Internal
   const minters = secrets.map((each) => createMinter(each, clock));
   /** Index of the secret by region. Default: the current one. */
   const preferred = new Map<string, number>();
-  const mint = (index: number): Promise<string> | undefined => minters[index]?.();
-  const get = (region: string): Promise<string> => mint(preferred.get(region) ?? 0) as Promise<string>;
+  const mint = (index: number, region: string): Promise<string> | undefined => minters[index]?.(region);
+  const get = (region: string): Promise<string> => mint(preferred.get(region) ?? 0, region) as Promise<string>;
 
   return {
     get,
@@ -40,26 +37,20 @@ export function createInternalTokens({ secret, previousSecret, clock }: Internal
       const other = 1 - (preferred.get(region) ?? 0);
       if (other >= secrets.length) return undefined;
       preferred.set(region, other);
-      return mint(other);
+      return mint(other, region);
     },
   };
 }
 
-function createMinter(secret: string, clock: Clock): () => Promise<string> {
-  const key = encodeUtf8(secret);
-  let current: { token: string; renewAtMs: number } | undefined;
-  return async () => {
+/** Keeps the token of each region until shortly before its end. */
+function createMinter(secret: string, clock: Clock): (region: string) => Promise<string> {
+  const tokens = new Map<string, { token: string; renewAtMs: number }>();
+  return async (region) => {
     const nowMs = clock.now();
+    const current = tokens.get(region);
     if (current !== undefined && nowMs < current.renewAtMs) return current.token;
-    const issuedAt = Math.floor(nowMs / 1000);
-    const token = await new SignJWT()
-      .setProtectedHeader({ alg: 'HS256' })
-      .setSubject('edge')
-      .setAudience(ORIGIN_AUDIENCE)
-      .setIssuedAt(issuedAt)
-      .setExpirationTime(issuedAt + LIFETIME_SECONDS)
-      .sign(key);
-    current = { token, renewAtMs: nowMs + LIFETIME_SECONDS * 1000 - RENEW_BEFORE_MS };
+    const token = await mintOriginToken(secret, { subject: 'edge', region, nowMs });
+    tokens.set(region, { token, renewAtMs: nowMs + ORIGIN_TOKEN_SECONDS * 1000 - RENEW_BEFORE_MS });
     return token;
   };
 }

@@ -24,7 +24,14 @@ export const localCloudSchema = z.object({
   originSecret: z.string().optional(),
   edgeUrl: z.string(),
   /** Each region with the URL of its origin, as the worker uses it. */
-  regions: z.array(z.object({ name: z.string(), origin: z.string() })),
+  regions: z.array(
+    z.object({
+      name: z.string(),
+      origin: z.string(),
+      /** URL of the origin's metrics. Absent in the file of an older cloud. */
+      metrics: z.string().optional(),
+    }),
+  ),
   /** URL of the launcher's control: faults of the region proxies, and the parts. */
   controlUrl: z.string(),
   /** URL of the control of the embedded Bigtable. Absent with another Bigtable. */

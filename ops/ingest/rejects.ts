@@ -1,9 +1,10 @@
 // Keeps rejected lines with their reasons, so that they can be corrected and loaded. The first reject creates the file.
-// An existing file is never written to: it may be an input, or the rejects of an earlier load.
-import { lstatSync, statSync } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+// An existing file is never written to: it may be an input, or the rejects of an earlier load. Only this user can read
+// it.
+import { close, lstatSync, statSync, write } from 'node:fs';
 import { dirname } from 'node:path';
-import { makeDirectory } from '../cli/state-file.ts';
+import { promisify } from 'node:util';
+import { makeDirectory, openPrivate } from '../cli/state-file.ts';
 import { UsageError } from '../cli/usage-error.ts';
 
 export interface Reject {
@@ -23,7 +24,7 @@ export interface Rejects {
 
 /** Calls `onReject` for each reject. `path` names no file, or a device such as /dev/null. */
 export function createRejects(path: string, onReject: (reject: Reject) => void): Rejects {
-  let file: FileHandle | undefined;
+  let file: number | undefined;
   let count = 0;
   return {
     path,
@@ -34,9 +35,9 @@ export function createRejects(path: string, onReject: (reject: Reject) => void):
       try {
         if (file === undefined) {
           makeDirectory(dirname(path));
-          file = await open(path, isDevice(path) ? 'w' : 'wx');
+          file = openPrivate(path, isDevice(path) ? 'w' : 'wx');
         }
-        await file.write(`${JSON.stringify(reject)}\n`);
+        await writeAll(file, `${JSON.stringify(reject)}\n`);
       } catch (error) {
         throw new Error(`expected the file for rejects to be new and writable: ${(error as Error).message}`, {
           cause: error,
@@ -44,9 +45,14 @@ export function createRejects(path: string, onReject: (reject: Reject) => void):
       }
     },
     close: async () => {
-      await file?.close();
+      if (file !== undefined) await promisify(close)(file);
     },
   };
+}
+
+async function writeAll(file: number, text: string): Promise<void> {
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length; ) at += (await promisify(write)(file, bytes, at)).bytesWritten;
 }
 
 /** Throws a UsageError if `path` exists. `inputs` are the files of the load. */

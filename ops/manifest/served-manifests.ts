@@ -1,13 +1,14 @@
 // The manifest that each origin serves. Origins keep the last good version in memory, so they know what a broken or
 // deleted row no longer says.
-import { ORIGIN_AUDIENCE } from '../../shared/domain/identity.ts';
+import { findWeakness } from '../../shared/config/secret-strength.ts';
+import { MIN_SECRET_BYTES } from '../../shared/domain/identity.ts';
 import { type Manifest, parseManifest } from '../../shared/domain/manifest.ts';
-import { type Clock, pause } from '../../shared/runtime/clock.ts';
+import { type Clock, pause, systemClock } from '../../shared/runtime/clock.ts';
+import { mintOriginToken } from '../../shared/wire/origin-token.ts';
 import { MANIFEST_PATH } from '../../shared/wire/read-request.ts';
 import { call, describeCallError } from '../cli/http.ts';
 import { type ConnectionFlags, findLocalCloud, type LocalCloud } from '../cli/settings.ts';
 import { UsageError } from '../cli/usage-error.ts';
-import { mintToken } from '../token/mint-token.ts';
 
 export interface Origins {
   readonly regions: readonly { readonly name: string; readonly origin: string }[];
@@ -32,7 +33,7 @@ export function findOrigins(flags: ConnectionFlags): Origins | undefined {
   if (EARSHOT_ORIGINS !== undefined && EARSHOT_ORIGINS !== '') {
     if (EARSHOT_ORIGIN_SECRET === undefined)
       throw new UsageError('expected EARSHOT_ORIGIN_SECRET beside EARSHOT_ORIGINS: it signs the calls to origins');
-    return { regions: parseOrigins(EARSHOT_ORIGINS), secret: EARSHOT_ORIGIN_SECRET };
+    return { regions: parseOrigins(EARSHOT_ORIGINS), secret: requireStrong(EARSHOT_ORIGIN_SECRET, EARSHOT_ORIGINS) };
   }
   const local = findLocalCloud();
   if (local?.originSecret === undefined || !isTarget(local, flags)) return undefined;
@@ -45,26 +46,45 @@ function isTarget(local: LocalCloud, flags: ConnectionFlags): boolean {
   return project === local.project && instance === local.instance;
 }
 
+/** Throws a UsageError for a secret that no origin accepts outside this machine. */
+function requireStrong(secret: string, origins: string): string {
+  const weakness = parseOrigins(origins).every(({ origin }) => isThisMachine(origin))
+    ? undefined
+    : findWeakness(secret);
+  if (weakness !== undefined) throw new UsageError(`expected EARSHOT_ORIGIN_SECRET to be random, got ${weakness}`);
+  const bytes = Buffer.byteLength(secret);
+  if (bytes >= MIN_SECRET_BYTES) return secret;
+  throw new UsageError(`expected EARSHOT_ORIGIN_SECRET to have at least ${MIN_SECRET_BYTES} bytes, got ${bytes}`);
+}
+
+const isThisMachine = (url: string): boolean => /^(localhost|127\.[\d.]+|\[::1\])$/.test(new URL(url).hostname);
+
 /** Parses `asia=https://a.example,europe=https://b.example`. */
 function parseOrigins(text: string): Origins['regions'] {
   return text.split(',').map((pair) => {
     const [, name = '', origin = ''] = /^\s*([a-z][a-z0-9-]{0,31})=(https?:\/\/\S+?)\/*\s*$/.exec(pair) ?? [];
-    if (name !== '' && URL.canParse(origin)) return { name, origin };
+    if (name !== '' && URL.canParse(origin)) {
+      const { protocol, username, password } = new URL(origin);
+      // The call carries a token of the origin.
+      if (protocol === 'http:' && !isThisMachine(origin))
+        throw new UsageError(`expected https:// in EARSHOT_ORIGINS outside this machine, got http:// for ${name}`);
+      if (username + password === '') return { name, origin };
+      throw new UsageError(`expected EARSHOT_ORIGINS without credentials, got some for ${name}`);
+    }
     throw new UsageError(`expected EARSHOT_ORIGINS as region=url,region=url, got ${JSON.stringify(text)}`);
   });
 }
 
-const TOKEN_LIFETIME_MS = 60_000;
 const CALL_TIMEOUT_MS = 2_000;
 
 /** Never rejects: `problem` says why an origin gave no manifest. Empty without origins. */
 export async function readServedManifests(origins: Origins | undefined): Promise<ServedManifest[]> {
   if (origins === undefined) return [];
-  const claims = { user: 'earshot', scope: [], audience: ORIGIN_AUDIENCE, expires: TOKEN_LIFETIME_MS };
-  const headers = { Authorization: `Bearer ${await mintToken(claims, origins.secret)}` };
   return Promise.all(
     origins.regions.map(async ({ name, origin }) => {
       try {
+        const claims = { subject: 'earshot', region: name, nowMs: systemClock.now() };
+        const headers = { Authorization: `Bearer ${await mintOriginToken(origins.secret, claims)}` };
         const { status, text } = await call(`${origin}${MANIFEST_PATH}`, { headers, timeoutMs: CALL_TIMEOUT_MS });
         if (status !== 200) return { name, manifest: undefined, problem: `status ${status}` };
         return { name, manifest: parseManifest(text) };

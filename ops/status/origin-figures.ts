@@ -1,5 +1,6 @@
-// An origin's readiness and counters, from `/readyz` and `/metrics`.
+// An origin's readiness, from `/readyz` as the worker reaches it, and its counters, from the port of its metrics.
 import { call, describeCallError } from '../cli/http.ts';
+import type { LocalCloud } from '../cli/settings.ts';
 
 const TIMEOUT_MS = 1000;
 
@@ -12,8 +13,12 @@ export interface OriginFigures {
 }
 
 /** Never rejects: `readiness` says that an origin does not answer. */
-export async function readOriginFigures({ name, origin }: { name: string; origin: string }): Promise<OriginFigures> {
-  const [readiness, metrics] = await Promise.all([readReadiness(origin), readMetrics(origin)]);
+export async function readOriginFigures({
+  name,
+  origin,
+  metrics: url,
+}: LocalCloud['regions'][number]): Promise<OriginFigures> {
+  const [readiness, metrics] = await Promise.all([readReadiness(origin), url === undefined ? {} : readMetrics(url)]);
   return { name, readiness, metrics };
 }
 
@@ -26,9 +31,9 @@ async function readReadiness(origin: string): Promise<string> {
   }
 }
 
-async function readMetrics(origin: string): Promise<Record<string, number>> {
+async function readMetrics(url: string): Promise<Record<string, number>> {
   try {
-    const { status, text } = await call(`${origin}/metrics`, { timeoutMs: TIMEOUT_MS });
+    const { status, text } = await call(`${url}/metrics`, { timeoutMs: TIMEOUT_MS });
     return status === 200 ? sumMetrics(text) : {};
   } catch {
     return {};

@@ -7,6 +7,8 @@ export type Priority = 'foreground' | 'background';
 export type ShedReason =
   /** The process has no CPU left. The request was refused before its body was read. */
   | 'no_cpu'
+  /** The bodies under way take all the memory that they may have. */
+  | 'no_body_memory'
   /** The queue is full. */
   | 'queue_full'
   /** The queue delay is, or has become, longer than its limit. */

@@ -1,47 +1,34 @@
-// The origin's HTTP interface without `lists:read` (lists-read.ts): the manifest, health and metrics. app-listener.ts
-// sets the headers of every answer.
+// The routes of an origin besides `lists:read` (lists-read.ts): the manifest and health. metrics-app.ts has the routes
+// of the metrics' port. app-listener.ts sets the headers of every answer.
+import type { HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
 import type { Logger } from 'pino';
 import { EarshotError, problemOf, toEarshotError } from '../../shared/wire/errors.ts';
 import { isNotModified } from '../../shared/wire/if-none-match.ts';
-import { MANIFEST_PATH } from '../../shared/wire/read-request.ts';
-import type { ManifestPoller } from '../manifest/poller.ts';
-import { makeProblemAnswer, type ProblemAnswer } from './problem.ts';
+import { LISTS_READ_PATH, MANIFEST_PATH } from '../../shared/wire/read-request.ts';
+import { addHealth, type HealthDeps } from './health.ts';
+import { makeProblemAnswer, type ProblemAnswer, problemOfError } from './problem.ts';
 import { describeRequest } from './request-id.ts';
 import type { VerifyCaller } from './verify-caller.ts';
 
-export interface OriginDeps {
-  readonly manifests: Pick<ManifestPoller, 'latest' | 'failure'>;
+export interface AppDeps extends HealthDeps {
   readonly verifyCaller: VerifyCaller;
-  /** Whether the connections to Bigtable have been primed. */
-  readonly isWarm: () => boolean;
-  /** The reason for which they could not be primed, if there was an attempt. */
-  readonly whyCold: () => string | undefined;
-  readonly isDraining: () => boolean;
-  readonly exposeMetrics: () => Promise<{ readonly contentType: string; readonly body: string }>;
-  readonly logger: Logger;
+  /** Called for each failed request, and for each caller without a valid token. */
+  readonly onError: (thrown: unknown, error: EarshotError, about: object) => void;
 }
 
-export function createApp(deps: OriginDeps): Hono {
-  const { manifests, verifyCaller, isWarm, whyCold, isDraining, exposeMetrics, logger } = deps;
+const READ_METHODS = ['GET', 'HEAD'];
+
+export function createApp(deps: AppDeps): Hono {
+  const { manifests, verifyCaller, isDraining } = deps;
   const app = new Hono();
-
-  app.get('/livez', (c) => c.json({ status: 'ok' }));
-  app.get('/readyz', (c) => {
-    if (isDraining()) return c.json({ status: 'draining' }, 503);
-    if (!isWarm()) return c.json({ status: 'connecting to Bigtable', reason: whyCold() }, 503);
-    return manifests.latest() === undefined
-      ? c.json({ status: 'waiting for the manifest', reason: manifests.failure() }, 503)
-      : c.json({ status: 'ok' });
-  });
-
-  app.get('/metrics', async (c) => {
-    const { contentType, body } = await exposeMetrics();
-    return c.body(body, 200, { 'Content-Type': contentType });
-  });
+  addHealth(app, deps, { withReason: false });
+  for (const path of ['/livez', '/readyz']) allowOnly(app, path, READ_METHODS);
 
   app.use('/internal/*', async (c, next) => {
     await verifyCaller(c.req.header('authorization'));
+    // app-listener.ts closes the connections of all others.
+    if (!isDraining()) (c.env as HttpBindings).outgoing.removeHeader('Connection');
     await next();
   });
 
@@ -54,20 +41,38 @@ export function createApp(deps: OriginDeps): Hono {
       ? c.body(null, 304)
       : c.body(json, 200, { 'Content-Type': 'application/json' });
   });
+  allowOnly(app, MANIFEST_PATH, READ_METHODS);
+  allowOnly(app, LISTS_READ_PATH, ['POST']);
+  return withProblems(app, deps);
+}
 
+/** Other methods at `path` are 405 (RFC 9110, section 15.5.6). Register it after the path's own routes. */
+function allowOnly(app: Hono, path: string, methods: readonly string[]): void {
+  const allowed = methods.join(', ');
+  app.all(path, (c) => {
+    // A target with a query is no `lists:read`, and is not found.
+    if (methods.includes(c.req.method)) return c.notFound();
+    return toResponse(makeProblemAnswer('method_not_allowed', `expected ${allowed}`, { Allow: allowed }));
+  });
+}
+
+/** Every failure and every unknown path is a problem. */
+export function withProblems(app: Hono, { onError }: Pick<AppDeps, 'onError'>): Hono {
   app.notFound(() => toResponse(makeProblemAnswer('not_found')));
   app.onError((thrown, c) => {
     const error = toEarshotError(thrown, 'origin');
-    const { status } = problemOf(error.code);
-    if (status >= 500)
-      logger.error(
-        { err: thrown, path: c.req.path, code: error.code, ...describeRequest(c.req.header()) },
-        'request failed',
-      );
-    return toResponse(makeProblemAnswer(error.code, status < 500 ? error.message : undefined));
+    onError(thrown, error, describeRequest(c.req.header()));
+    return toResponse(problemOfError(error));
   });
   return app;
 }
+
+/** For `onError`: a 4xx is the caller's mistake, and its message can quote what the caller sent. */
+export const logFailure =
+  (logger: Pick<Logger, 'error'>) =>
+  (thrown: unknown, { code }: EarshotError, about: object): void => {
+    if (problemOf(code).status >= 500) logger.error({ err: thrown, code, ...about }, 'request failed');
+  };
 
 export function toResponse({ status, headers, body }: ProblemAnswer): Response {
   return new Response(body, { status, headers });

@@ -1,5 +1,6 @@
 // The answer of `POST lists:read`: frames, or a problem.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock } from '../../shared/runtime/clock.ts';
 import { SERVED_BY_HEADER } from '../../shared/wire/read-request.ts';
 import {
   encodeListFrames,
@@ -7,16 +8,19 @@ import {
   type ListResult,
   listFramesText,
 } from '../../shared/wire/read-response.ts';
-import { REQUEST_ID_HEADER } from '../../shared/wire/request-id.ts';
 import { asBuffer } from '../as-buffer.ts';
 import type { ReadResult } from '../metrics/metrics.ts';
+import { ownHeaders } from './own-headers.ts';
 import type { ProblemAnswer } from './problem.ts';
-import { requestIdOf } from './request-id.ts';
 
 /** Maximum bytes of lists in an answer that is sent as text: Node writes header and text below 16 kB in one piece. */
 const MAX_TEXT_BYTES = 15_000;
 
+/** After an early answer the rest of a body is dropped for up to this time, then the connection closes. */
+export const LINGER_MS = 1_000;
+
 export interface AnswerDeps {
+  readonly clock: Clock;
   /** A draining process closes its connections: a kept-alive one would bring requests until the end of the drain. */
   readonly isDraining: () => boolean;
   /** Whether the cluster of this region is read. The answer says so if not. */
@@ -30,29 +34,39 @@ export function sendLists(
   results: readonly ListResult[],
 ): void {
   const body = isShort(results) ? listFramesText(results, toLatin1) : encodeListFrames(results, Buffer.allocUnsafe);
-  const headers = { ...withRequestId(request), 'Content-Type': LIST_FRAMES_TYPE, 'Content-Length': body.length };
+  const headers = { ...ownHeaders(request.headers), 'Content-Type': LIST_FRAMES_TYPE, 'Content-Length': body.length };
   const withServedBy = deps.isLocalClusterUp() ? headers : { ...headers, [SERVED_BY_HEADER]: 'any' };
   response.writeHead(200, withConnection(withServedBy, !deps.isDraining()));
   response.end(body, 'latin1');
 }
 
-/** `keepAlive`: whether the rest of the body is short enough to be read and dropped. */
+/** `keepAlive`: whether the connection stays, and the rest of a body is read and dropped. */
 export function sendProblem(
-  { isDraining }: AnswerDeps,
+  { isDraining, clock }: AnswerDeps,
   request: IncomingMessage,
   response: ServerResponse,
   { status, headers, body }: ProblemAnswer,
   keepAlive = true,
 ): void {
-  const withLength = { ...withRequestId(request), ...headers, 'Content-Length': Buffer.byteLength(body) };
-  response.writeHead(status, withConnection(withLength, keepAlive && !isDraining()));
-  response.end(body);
+  const all = { ...ownHeaders(request.headers), ...headers, 'Content-Length': Buffer.byteLength(body) };
+  response.writeHead(status, withConnection(all, keepAlive && !isDraining()));
+  if (keepAlive || request.complete) response.end(body);
+  else endAfterBody(request, response, body, clock);
 }
 
-/** The request's id, as the edge sent it. */
-function withRequestId({ headers }: IncomingMessage): Record<string, string> {
-  const id = requestIdOf(headers);
-  return id === undefined ? {} : { [REQUEST_ID_HEADER]: id };
+/**
+ * Sends the whole answer at once, and closes the connection when the body has ended, or after LINGER_MS. A connection
+ * that closes while its caller sends is reset, and the caller may then lose the answer.
+ */
+function endAfterBody(request: IncomingMessage, response: ServerResponse, body: string, clock: Clock): void {
+  const end = (): void => {
+    cancelTimer();
+    response.end();
+  };
+  const cancelTimer = clock.setTimeout(end, LINGER_MS);
+  request.once('end', end).once('error', end);
+  response.once('close', cancelTimer).write(body);
+  request.resume();
 }
 
 const withConnection = (headers: Record<string, string | number>, keepAlive: boolean) =>

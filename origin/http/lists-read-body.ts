@@ -1,48 +1,97 @@
-// The request of `POST lists:read`: its body and its deadline.
+// The body of `POST lists:read`: it arrives within a time and within bounds of memory, or it is dropped.
 import type { IncomingMessage } from 'node:http';
+import type { Clock } from '../../shared/runtime/clock.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
-import { DEADLINE_HEADER, type ParsedListsRead, parseListsRead } from '../../shared/wire/read-request.ts';
+import { type ParsedListsRead, parseListsRead } from '../../shared/wire/read-request.ts';
 
 /** 200 keys of 128-byte ids, each with its surface and variant, have less than 60 kB. */
 export const MAX_BODY_BYTES = 128 * 1024;
+/** Maximum bytes of all bodies under way in a process: 256 of the largest bodies, or thousands of usual ones. */
+export const MAX_BYTES_UNDER_WAY = 32 * 1024 * 1024;
 
 export const isBodyShort = ({ headers }: IncomingMessage): boolean =>
   Number(headers['content-length']) <= MAX_BODY_BYTES;
 
-/** Calls `done` with the body, or with undefined once it exceeds MAX_BODY_BYTES. A body that is cut off is dropped. */
-export function collectBody(request: IncomingMessage, done: (body: string | undefined) => void): void {
+/** The memory of the bodies that are arriving. */
+export interface BodyMemory {
+  /** Whether there is room for `bytes` more. They are then taken. */
+  take(bytes: number): boolean;
+  free(bytes: number): void;
+  /** Bytes of all bodies under way. */
+  bytes(): number;
+}
+
+export function createBodyMemory(maxBytes = MAX_BYTES_UNDER_WAY): BodyMemory {
+  let taken = 0;
+  return {
+    take: (bytes) => {
+      if (taken + bytes > maxBytes) return false;
+      taken += bytes;
+      return true;
+    },
+    free: (bytes) => {
+      taken -= bytes;
+    },
+    bytes: () => taken,
+  };
+}
+
+export type BodyFailure = 'too_large' | 'too_slow' | 'no_memory';
+
+interface CollectOptions {
+  readonly memory: BodyMemory;
+  readonly clock: Clock;
+  /** Maximum milliseconds until the end of the body. */
+  readonly timeoutMs: number;
+  readonly onBody: (body: string) => void;
+  /** Called at most once, and then not onBody. The rest of the body is dropped. */
+  readonly onFailure: (reason: BodyFailure) => void;
+}
+
+/** A body that the caller cuts off is dropped, and nothing is called. */
+export function collectBody(request: IncomingMessage, options: CollectOptions): void {
+  const { memory, clock, timeoutMs, onBody, onFailure } = options;
   let chunks: Buffer[] | undefined = [];
   let bytes = 0;
+  let cancelTimer: (() => void) | undefined;
+  const drop = (): void => {
+    memory.free(bytes);
+    bytes = 0;
+    chunks = undefined;
+    cancelTimer?.();
+  };
+  const fail = (reason: BodyFailure): void => {
+    drop();
+    onFailure(reason);
+  };
   request.on('data', (chunk: Buffer) => {
     if (chunks === undefined) return;
-    bytes += chunk.length;
-    chunks.push(chunk);
-    if (bytes <= MAX_BODY_BYTES) return;
-    chunks = undefined;
-    done(undefined);
+    if (bytes + chunk.length > MAX_BODY_BYTES) fail('too_large');
+    else if (memory.take(chunk.length)) {
+      bytes += chunk.length;
+      chunks.push(chunk);
+    } else fail('no_memory');
   });
   request.on('end', () => {
-    if (chunks !== undefined)
-      done(chunks.length === 1 ? (chunks[0] as Buffer).toString() : Buffer.concat(chunks).toString());
+    if (chunks === undefined) return;
+    const [first] = chunks;
+    const body = chunks.length === 1 && first !== undefined ? first.toString() : Buffer.concat(chunks).toString();
+    drop();
+    onBody(body);
   });
   // A caller that disconnects gets no answer.
-  request.on('error', () => {});
+  request.on('error', drop);
+  // Nearly every body arrives together with its head, and needs no timer.
+  process.nextTick(() => {
+    if (!request.complete && chunks !== undefined) cancelTimer = clock.setTimeout(() => fail('too_slow'), timeoutMs);
+  });
 }
 
 export const tooLarge = (): EarshotError =>
   new EarshotError('payload_too_large', 'origin', `expected at most ${MAX_BODY_BYTES} bytes`);
 
-/** Milliseconds that the caller has left; undefined without the header. Throws an EarshotError. */
-export function parseDeadline({ headers }: IncomingMessage): number | undefined {
-  const header = headers[DEADLINE_HEADER];
-  if (header === undefined) return undefined;
-  if (typeof header !== 'string' || !/^\d{1,9}$/.test(header)) {
-    const message = `expected ${DEADLINE_HEADER} to be whole milliseconds, got ${JSON.stringify(header)}`;
-    throw new EarshotError('invalid_request', 'origin', message);
-  }
-  if (Number(header) === 0) throw new EarshotError('deadline_exceeded', 'origin', 'the deadline had passed on arrival');
-  return Number(header);
-}
+export const tooSlow = (): EarshotError =>
+  new EarshotError('deadline_exceeded', 'origin', 'the deadline passed before the body had arrived');
 
 /** Throws an EarshotError. */
 export function parseBody(text: string): ParsedListsRead {

@@ -1,18 +1,20 @@
-// `POST lists:read` on Node's own request and response, for speed (docs/decisions/0014). If memory has all lists, the
-// request is answered in the turn in which its body ends, without a promise.
+// `POST lists:read` on Node's own request and response, for speed (docs/decisions/0014). No body is read before its
+// caller is known. If memory has all lists, the request is answered in the turn in which its body ends, without a
+// promise.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { CancellationSource } from '../../shared/caching/cancellation.ts';
-import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Counters } from '../../shared/runtime/counters.ts';
-import { type EarshotError, problemOf, toEarshotError } from '../../shared/wire/errors.ts';
+import { DEADLINE_HEADER, readDeadlineMs } from '../../shared/wire/deadline.ts';
+import { EarshotError, problemOf, toEarshotError } from '../../shared/wire/errors.ts';
+import { refuseBody } from '../../shared/wire/json-body.ts';
 import { LISTS_READ_PATH, type ListQuery } from '../../shared/wire/read-request.ts';
 import type { ListResult } from '../../shared/wire/read-response.ts';
 import type { ExpandLists } from '../items/expanded-lists.ts';
 import type { ListReader } from '../lists/coalescing-reader.ts';
 import type { ReadResult } from '../metrics/metrics.ts';
 import { type AnswerDeps, insertRefusals, isAllShed, outcomeOf, sendLists, sendProblem } from './lists-read-answer.ts';
-import { collectBody, isBodyShort, parseBody, parseDeadline, tooLarge } from './lists-read-body.ts';
-import { makeProblemAnswer } from './problem.ts';
+import { type BodyMemory, collectBody, isBodyShort, parseBody, tooLarge, tooSlow } from './lists-read-body.ts';
+import { overloadedAnswer, problemOfError } from './problem.ts';
 import type { VerifyCaller } from './verify-caller.ts';
 
 export interface ListsRouteDeps extends AnswerDeps {
@@ -23,15 +25,17 @@ export interface ListsRouteDeps extends AnswerDeps {
   readonly readTimeoutMs: number;
   /** Whether the request may be read. Called once per request, before its body is read. */
   readonly admit: () => boolean;
-  readonly clock: Clock;
+  readonly bodyMemory: BodyMemory;
+  /** Called for each request that was shed because `bodyMemory` had no room for its body. */
+  readonly onBodyShed: () => void;
   readonly counters: Counters;
   /** Called with the time from the end of the body to the answer, and with the outcome. */
   readonly observe: (ms: number, outcome: ReadResult) => void;
   /** Whole seconds after which a shed caller may retry. */
   readonly retryAfterSeconds: () => number;
-  /** Called for each request with refused keys, with the reason. */
-  readonly onRefused: (reason: string, request: IncomingMessage) => void;
-  /** Called for each failed request. */
+  /** Called for each request with refused keys. `refused` names their fields, and no received value. */
+  readonly onRefused: (refused: readonly string[], request: IncomingMessage) => void;
+  /** Called for each failed request, and for each caller without a valid token. */
   readonly onError: (thrown: unknown, error: EarshotError, request: IncomingMessage) => void;
 }
 
@@ -43,38 +47,87 @@ const LATE_MS = 10;
 export const isListsRead = ({ method, url }: IncomingMessage): boolean => method === 'POST' && url === LISTS_READ_PATH;
 
 export function createListsRoute(deps: ListsRouteDeps): ListsRoute {
-  const { verifyCaller, clock, admit, observe } = deps;
+  const { verifyCaller, admit, observe } = deps;
   return (request, response) => {
+    const isKnown = verifyCaller.isKnown(request.headers.authorization);
     if (!admit()) {
       observe(0, 'shed');
-      sendOverloaded(deps, request, response, isBodyShort(request));
-      return;
-    }
-    collectBody(request, (body) => {
-      const exchange: Exchange = { request, response, startedAtMs: clock.monotonicNow() };
-      if (body === undefined) sendFailure(deps, exchange, tooLarge());
-      else if (verifyCaller.isKnown(request.headers.authorization)) serve(deps, exchange, body);
-      else void verifyAndServe(deps, exchange, body);
-    });
+      sendOverloaded(deps, request, response, isKnown && isBodyShort(request));
+    } else if (isKnown) receive(deps, request, response);
+    else void verifyAndReceive(deps, request, response);
   };
 }
 
+/** A call of the edge, from the moment at which its caller is known. */
 interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  /** Maximum milliseconds for the body and the read together. */
+  readonly timeoutMs: number;
+  /** When the head had arrived. */
+  readonly arrivedAtMs: number;
   /** When the body had arrived. */
-  readonly startedAtMs: number;
+  startedAtMs: number;
 }
 
-async function verifyAndServe(deps: ListsRouteDeps, exchange: Exchange, body: string): Promise<void> {
+async function verifyAndReceive(
+  deps: ListsRouteDeps,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   try {
-    await deps.verifyCaller(exchange.request.headers.authorization);
+    await deps.verifyCaller(request.headers.authorization);
+  } catch (thrown) {
+    const error = toEarshotError(thrown, 'origin');
+    deps.onError(thrown, error, request);
+    // Without a valid token no connection stays open, and nothing of the body is kept.
+    sendProblem(deps, request, response, problemOfError(error), false);
+    return;
+  }
+  receive(deps, request, response);
+}
+
+/** Reads the body of a known caller. */
+function receive(deps: ListsRouteDeps, request: IncomingMessage, response: ServerResponse): void {
+  const { clock, readTimeoutMs, bodyMemory: memory } = deps;
+  const nowMs = clock.monotonicNow();
+  const exchange = { request, response, timeoutMs: readTimeoutMs, arrivedAtMs: nowMs, startedAtMs: nowMs };
+  try {
+    requirePlainJson(request);
+    exchange.timeoutMs = Math.min(readTimeoutMs, readDeadlineMs(deadlineOf(request), 'origin') ?? readTimeoutMs);
   } catch (thrown) {
     sendFailure(deps, exchange, thrown);
     return;
   }
-  serve(deps, exchange, body);
+  collectBody(request, {
+    memory,
+    clock,
+    timeoutMs: exchange.timeoutMs,
+    onBody: (body) => {
+      exchange.startedAtMs = clock.monotonicNow();
+      serve(deps, exchange, body);
+    },
+    onFailure: (reason) => {
+      if (reason === 'too_large') sendFailure(deps, exchange, tooLarge());
+      else if (reason === 'too_slow') sendFailure(deps, exchange, tooSlow());
+      else {
+        deps.onBodyShed();
+        deps.observe(0, 'shed');
+        sendOverloaded(deps, request, response, false);
+      }
+    },
+  });
 }
+
+/** Throws `unsupported_media_type`. */
+function requirePlainJson({ headers }: IncomingMessage): void {
+  const refusal = refuseBody(headers['content-type'], headers['content-encoding']);
+  if (refusal === undefined) return;
+  throw new EarshotError('unsupported_media_type', 'origin', refusal.message, { headers: refusal.headers });
+}
+
+/** Node joins a repeated header, and no such text is a deadline. */
+const deadlineOf = ({ headers }: IncomingMessage): string | undefined => headers[DEADLINE_HEADER]?.toString();
 
 function serve(deps: ListsRouteDeps, exchange: Exchange, body: string): void {
   try {
@@ -93,16 +146,17 @@ function serve(deps: ListsRouteDeps, exchange: Exchange, body: string): void {
 /** The results, without a promise if memory has them all. Undefined if the caller cancelled. May throw or reject. */
 function read(
   deps: ListsRouteDeps,
-  { request, response }: Exchange,
+  { request, response, timeoutMs, arrivedAtMs, startedAtMs }: Exchange,
   body: string,
 ): readonly ListResult[] | Promise<readonly ListResult[] | undefined> {
-  const { lists, readTimeoutMs, counters } = deps;
-  const timeoutMs = Math.min(readTimeoutMs, parseDeadline(request) ?? readTimeoutMs);
-  const { queries, refused, reason } = parseBody(body);
+  const { lists, counters } = deps;
+  const leftMs = timeoutMs - (startedAtMs - arrivedAtMs);
+  if (leftMs <= 0) throw tooSlow();
+  const { queries, refused, refusedFields = [] } = parseBody(body);
   counters.add('origin_reads_total', queries.length);
-  const results = lists.getCached(queries) ?? readWithin(deps, queries, timeoutMs, response);
+  const results = lists.getCached(queries) ?? readWithin(deps, queries, leftMs, response);
   if (refused.length === 0) return results;
-  deps.onRefused(reason ?? '', request);
+  deps.onRefused(refusedFields, request);
   return results instanceof Promise
     ? results.then((all) => all && insertRefusals(all, refused))
     : insertRefusals(results, refused);
@@ -140,14 +194,12 @@ function sendResults(deps: ListsRouteDeps, exchange: Exchange, results: readonly
 
 function sendFailure(deps: ListsRouteDeps, { request, response, startedAtMs }: Exchange, thrown: unknown): void {
   const error = toEarshotError(thrown, 'origin');
-  if (problemOf(error.code).status < 500) {
-    const answer = makeProblemAnswer(error.code, error.message);
-    sendProblem(deps, request, response, answer, error.code !== 'payload_too_large');
-    return;
+  if (problemOf(error.code).status >= 500) {
+    deps.observe(deps.clock.monotonicNow() - startedAtMs, error.code === 'deadline_exceeded' ? 'deadline' : 'error');
+    deps.onError(thrown, error, request);
   }
-  deps.observe(deps.clock.monotonicNow() - startedAtMs, error.code === 'deadline_exceeded' ? 'deadline' : 'error');
-  deps.onError(thrown, error, request);
-  sendProblem(deps, request, response, makeProblemAnswer(error.code));
+  const isReadToEnd = request.complete || (isBodyShort(request) && error.code !== 'deadline_exceeded');
+  sendProblem(deps, request, response, problemOfError(error), isReadToEnd);
 }
 
 function sendOverloaded(
@@ -156,6 +208,5 @@ function sendOverloaded(
   response: ServerResponse,
   keepAlive = true,
 ): void {
-  const answer = makeProblemAnswer('overloaded', undefined, deps.retryAfterSeconds());
-  sendProblem(deps, request, response, answer, keepAlive);
+  sendProblem(deps, request, response, overloadedAnswer(deps.retryAfterSeconds()), keepAlive);
 }

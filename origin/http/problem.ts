@@ -1,5 +1,5 @@
 // Problem documents of an origin, ready to send.
-import type { ErrorCode } from '../../shared/wire/errors.ts';
+import { type EarshotError, type ErrorCode, problemOf } from '../../shared/wire/errors.ts';
 import { makeProblem, PROBLEM_TYPE } from '../../shared/wire/problem.ts';
 
 export interface ProblemAnswer {
@@ -8,13 +8,24 @@ export interface ProblemAnswer {
   readonly body: string;
 }
 
-/** `detail` explains a mistake of the caller. `retryAfterSeconds` becomes Retry-After (RFC 9110, section 10.2.3). */
-export function makeProblemAnswer(code: ErrorCode, detail?: string, retryAfterSeconds?: number): ProblemAnswer {
+/** `detail` explains a mistake of the caller. */
+export function makeProblemAnswer(
+  code: ErrorCode,
+  detail?: string,
+  headers: Readonly<Record<string, string>> = {},
+): ProblemAnswer {
   const problem = makeProblem(code, detail);
-  const retryAfter = retryAfterSeconds === undefined ? {} : { 'Retry-After': String(retryAfterSeconds) };
   return {
     status: problem.status,
-    headers: { 'Content-Type': PROBLEM_TYPE, ...retryAfter },
+    headers: { 'Content-Type': PROBLEM_TYPE, ...headers },
     body: JSON.stringify(problem),
   };
 }
+
+/** The message of a 5xx stays here. */
+export const problemOfError = ({ code, message, headers }: EarshotError): ProblemAnswer =>
+  makeProblemAnswer(code, problemOf(code).status < 500 ? message : undefined, headers);
+
+/** With Retry-After (RFC 9110, section 10.2.3). */
+export const overloadedAnswer = (retryAfterSeconds: number): ProblemAnswer =>
+  makeProblemAnswer('overloaded', undefined, { 'Retry-After': String(retryAfterSeconds) });

@@ -2,6 +2,7 @@
 // first one.
 import type { IncomingHttpHeaders } from 'node:http';
 import { readRequestId } from '../../shared/wire/request-id.ts';
+import { readTraceparent, TRACEPARENT_HEADER, traceIdOf } from '../../shared/wire/traceparent.ts';
 
 /** Undefined without a well-formed one: a probe or a scrape sends none. */
 export function requestIdOf(headers: IncomingHttpHeaders): string | undefined {
@@ -9,8 +10,11 @@ export function requestIdOf(headers: IncomingHttpHeaders): string | undefined {
   return typeof header === 'string' ? readRequestId(header) : undefined;
 }
 
-/** The fields that name a request in the log. */
-export const describeRequest = (headers: IncomingHttpHeaders) => ({
-  requestId: requestIdOf(headers),
-  traceparent: headers.traceparent,
-});
+/** The fields that name a request in the log. A malformed header is not logged. */
+export const describeRequest = (headers: IncomingHttpHeaders) => {
+  const traceparent = headers[TRACEPARENT_HEADER];
+  return {
+    requestId: requestIdOf(headers),
+    traceId: traceIdOf(readTraceparent(typeof traceparent === 'string' ? traceparent : undefined)),
+  };
+};

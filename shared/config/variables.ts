@@ -3,6 +3,7 @@
 import { type ZodError, z } from 'zod';
 import { MIN_SECRET_BYTES } from '../domain/identity.ts';
 import { encodeUtf8 } from '../runtime/bytes.ts';
+import { findWeakness } from './secret-strength.ts';
 
 const MAX_SHOWN_CHARACTERS = 80;
 
@@ -31,12 +32,17 @@ export function wholeNumber(min: number, max: number) {
 const secretSize = (value: unknown): string =>
   typeof value === 'string' ? `${encodeUtf8(value).length}` : value === undefined ? 'nothing' : typeof value;
 
-/** A secret of at least MIN_SECRET_BYTES bytes. */
-export const secret = z
-  .string({ error: ({ input }: Issue) => `expected text, got ${secretSize(input)}` })
-  .refine((value) => encodeUtf8(value).length >= MIN_SECRET_BYTES, {
-    error: ({ input }) => `expected at least ${MIN_SECRET_BYTES} bytes, got ${secretSize(input)}`,
-  });
+/** A secret of at least MIN_SECRET_BYTES bytes. Outside the local cloud it must be hard to guess, too. */
+export const makeSecret = ({ isLocal }: { readonly isLocal: boolean }) =>
+  z
+    .string({ error: ({ input }: Issue) => `expected text, got ${secretSize(input)}` })
+    .refine((value) => encodeUtf8(value).length >= MIN_SECRET_BYTES, {
+      error: ({ input }) => `expected at least ${MIN_SECRET_BYTES} bytes, got ${secretSize(input)}`,
+      abort: true,
+    })
+    .refine((value) => isLocal || findWeakness(value) === undefined, {
+      error: ({ input }) => `expected a random secret, got ${findWeakness(String(input))}`,
+    });
 
 export interface VariableFaults {
   /** One line per wrong variable. */

@@ -69,6 +69,9 @@ export const COUNTERS = {
     'row keys read through the other app profile, because the local cluster failed them or was ejected',
   origin_ejections_total: 'ejections of the local cluster, after failures in a row',
   origin_late_total: 'lists:read requests that ended more than 10 ms after their deadline',
+  origin_refused_callers_total: 'requests without a valid token of the edge',
+  origin_dropped_connections_total: 'connections refused, because as many as allowed were open',
+  origin_timed_out_requests_total: 'requests whose head or body did not arrive in time',
   origin_manifest_polls_total: 'reads of the manifest row',
   origin_manifest_failures_total: 'reads of the manifest row that failed, or found an invalid manifest',
 } as const satisfies Record<string, string>;

@@ -7,10 +7,10 @@ import { isLoadableUser, isName, NAME_PATTERN } from '../domain/ids.ts';
 import type { ListKey } from '../domain/keys.ts';
 import { MAX_KEYS_PER_READ } from './read-response.ts';
 
+export { DEADLINE_HEADER } from './deadline.ts';
+
 export const LISTS_READ_PATH = '/internal/v1/lists:read';
 export const MANIFEST_PATH = '/internal/v1/manifest';
-/** Remaining time of the caller in whole milliseconds. The callee refuses work that cannot end in time. */
-export const DEADLINE_HEADER = 'earshot-deadline-ms';
 /** `any` on answers of an origin that reads another cluster because its own is down. Otherwise absent. */
 export const SERVED_BY_HEADER = 'Earshot-Served-By';
 
@@ -40,8 +40,8 @@ export interface ParsedListsRead {
   readonly queries: readonly ListQuery[];
   /** Positions of the refused keys among all, in ascending order. */
   readonly refused: readonly number[];
-  /** Names each field of the refused keys, the expected form and the received value. Absent without refused keys. */
-  readonly reason?: string;
+  /** Each refused field with the type of its value: `keys.0.user: string of 3`. Never the value, which can be an id. */
+  readonly refusedFields?: readonly string[];
 }
 
 /**
@@ -59,7 +59,16 @@ export function parseListsRead(body: unknown): ParsedListsRead {
   const isAboutKeys = [...refused].every((index) => typeof index === 'number');
   const queries = isAboutKeys ? (body as { keys: ListQuery[] }).keys.filter((_, i) => !refused.has(i)) : [];
   if (queries.length === 0) throw new Error(reason);
-  return { queries, refused: ([...refused] as number[]).sort((a, b) => a - b), reason };
+  const refusedFields = result.error.issues.slice(0, MAX_SHOWN_FIELDS).map(({ path }) => describeField(body, path));
+  return { queries, refused: ([...refused] as number[]).sort((a, b) => a - b), refusedFields };
+}
+
+const MAX_SHOWN_FIELDS = 5;
+
+function describeField(body: unknown, path: readonly PropertyKey[]): string {
+  const value = path.reduce<unknown>((parent, name) => (Object(parent) as Record<PropertyKey, unknown>)[name], body);
+  const size = typeof value === 'string' || Array.isArray(value) ? ` of ${value.length}` : '';
+  return `${path.join('.')}: ${Array.isArray(value) ? 'list' : typeof value}${size}`;
 }
 
 /** True only for a body that the schema accepts unchanged. */

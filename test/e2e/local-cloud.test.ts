@@ -111,7 +111,7 @@ describe('npm start', () => {
     ['a missing directory', (d) => ['--data', join(d, 'none')], 1, /expected --data to be a directory .*ENOENT/],
     ['a directory without lists', (d) => ['--data', d], 1, /expected .* to hold files named surface\.variant\.ndjson/],
     ['an unknown option', () => ['--nope'], 2, /unknown option '--nope'/],
-    ['an invalid port', () => ['--edge-port', '99999'], 2, /expected a port from 1 to 65523/],
+    ['an invalid port', () => ['--edge-port', '99999'], 2, /expected a port from 1 to 65513/],
   ])('refuses %s with one line on stderr', async (_case, args, code, line) => {
     const result = await runNode(['dev/start.ts', ...args(stateDirectory)], environment());
     expect(result.code).toBe(code);

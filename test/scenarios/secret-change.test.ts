@@ -23,8 +23,8 @@ import {
 import { IDLE_LOOP, originConfig } from '../contracts/origin/running-origin.ts';
 import { eventually } from '../support/waiting.ts';
 
-const OLD = 'origin-secret-before-the-change-0123456789';
-const NEW = 'origin-secret-after-the-change-01234567890';
+const OLD = 'origin-secret-for-tests-only-before-the-change';
+const NEW = 'origin-secret-for-tests-only-after-the-change';
 const REGION_NAMES = ['asia', 'us'] as const;
 const USERS = makeUsers(60);
 const CALLERS = 4;

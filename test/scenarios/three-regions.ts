@@ -1,16 +1,16 @@
 // Three regions in one process: an embedded Bigtable with a cluster per region, and a real origin beside each, called
 // over HTTP like the edge does.
-import { SignJWT } from 'jose';
 import { pino } from 'pino';
 import { onTestFinished } from 'vitest';
 import { createManualClock, type ManualClock } from '../../bench/support/manual-clock.ts';
 import type { EmbeddedBigtable } from '../../dev/bigtable/embedded-bigtable.ts';
 import type { BigtableConnection } from '../../origin/bigtable/connection.ts';
 import { type Origin, startOrigin } from '../../origin/server.ts';
-import { ORIGIN_AUDIENCE } from '../../shared/domain/identity.ts';
 import type { ListKey } from '../../shared/domain/keys.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
 import { decodeUtf8 } from '../../shared/runtime/bytes.ts';
+import { JSON_TYPE } from '../../shared/wire/json-body.ts';
+import { mintOriginToken } from '../../shared/wire/origin-token.ts';
 import { LISTS_READ_PATH, MANIFEST_PATH } from '../../shared/wire/read-request.ts';
 import { decodeListFrames, type ListResult } from '../../shared/wire/read-response.ts';
 import { publishManifest, REGIONS, startInstance, TIMEOUT_MS } from '../contracts/origin/instance.ts';
@@ -32,7 +32,7 @@ export interface ThreeRegions {
 }
 
 export const MANIFEST_POLL_MS = 2000;
-const SECRET = 'origin-secret-of-the-scenarios-0123456789';
+const SECRET = 'origin-secret-of-the-scenarios-for-tests-only';
 
 export async function startThreeRegions(): Promise<ThreeRegions> {
   const { server, bigtable, address } = await startInstance();
@@ -55,13 +55,11 @@ export async function startThreeRegions(): Promise<ThreeRegions> {
   onTestFinished(async () => {
     await Promise.all(REGIONS.map((region) => drainNow(origins[region], clock)));
   });
-  const token = await new SignJWT({})
-    .setProtectedHeader({ alg: 'HS256' })
-    .setAudience(ORIGIN_AUDIENCE)
-    .setExpirationTime(new Date(clock.now() + 86_400_000))
-    .sign(Buffer.from(SECRET));
-  const call = (region: RegionName, path: string, init: RequestInit = {}) =>
-    fetch(`${origins[region].url}${path}`, { ...init, headers: { Authorization: `Bearer ${token}` } });
+  const call = async (region: RegionName, path: string, init: RequestInit = {}) => {
+    const token = await mintOriginToken(SECRET, { subject: 'edge', region, nowMs: clock.now() });
+    const headers = { Authorization: `Bearer ${token}`, 'Content-Type': JSON_TYPE };
+    return fetch(`${origins[region].url}${path}`, { ...init, headers });
+  };
 
   return {
     server,

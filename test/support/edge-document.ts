@@ -3,14 +3,15 @@ import { createApp } from '../../edge/app.ts';
 import { createDeps } from '../../edge/assemble.ts';
 import { readConfig } from '../../edge/config.ts';
 import { systemPlatform } from '../../edge/platform.ts';
+import { makeRandomSecret } from './random-secret.ts';
 
 const config = readConfig({
   REGIONS: JSON.stringify([
     { name: 'asia', origin: 'https://asia.test', locationHint: 'apac', latitude: 1.35, longitude: 103.82 },
   ]),
   REGION_TIER: 'off',
-  TOKEN_SECRET: 'listener-secret-for-tests-only-0123456789',
-  ORIGIN_SECRET: 'origin-secret-for-tests-only-0123456789-',
+  TOKEN_SECRET: makeRandomSecret(),
+  ORIGIN_SECRET: makeRandomSecret(),
 });
 
 /** As JSON text. */

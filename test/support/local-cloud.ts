@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { findFreePorts } from '../../bench/support/free-ports.ts';
 import { COMPILE_CACHE } from '../../dev/compile-cache.ts';
-import { BEHIND_PORT_OFFSET, type Ports } from '../../dev/topology.ts';
+import { METRICS_PORT_OFFSET, type Ports } from '../../dev/topology.ts';
 import type { LocalCloud } from '../../ops/cli/settings.ts';
 
 const repository = join(import.meta.dirname, '../..');
@@ -139,6 +139,6 @@ function cleanEnvironment(): Record<string, string | undefined> {
  * behind the first four are free, too.
  */
 export async function findCloudPorts(): Promise<Ports> {
-  const [origins = 0] = await findFreePorts(BEHIND_PORT_OFFSET + 4);
+  const [origins = 0] = await findFreePorts(METRICS_PORT_OFFSET + 4);
   return { origins, bigtable: origins + 3, edge: origins + 4 };
 }

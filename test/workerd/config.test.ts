@@ -10,16 +10,20 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
+const makeRandomSecret = (): string => `${crypto.randomUUID()}-${crypto.randomUUID()}`;
+
 describe('a configuration', () => {
   test('needs no more than regions and secrets; the rest has defaults', () => {
-    const { REGIONS, TOKEN_SECRET, ORIGIN_SECRET } = TEST_ENV;
+    const { REGIONS } = TEST_ENV;
+    // Without ENVIRONMENT it is production, which refuses the secrets of tests.
+    const [TOKEN_SECRET, ORIGIN_SECRET] = [makeRandomSecret(), makeRandomSecret()];
     expect(readConfig({ REGIONS, TOKEN_SECRET, ORIGIN_SECRET })).toEqual({
       regions: TEST_REGIONS,
-      tokenKeys: { mode: 'secret', secrets: [TEST_ENV.TOKEN_SECRET] },
+      tokenKeys: { mode: 'secret', secrets: [TOKEN_SECRET] },
       tokenAudience: 'earshot',
       tokenIssuer: undefined,
       tokenUserClaim: 'sub',
-      originSecret: TEST_ENV.ORIGIN_SECRET,
+      originSecret: ORIGIN_SECRET,
       previousOriginSecret: undefined,
       isolateCacheBytes: 33_554_432,
       regionTier: 'on',
@@ -77,7 +81,9 @@ describe('a configuration', () => {
   test.each(refused as { name: string; env: Record<string, string | null>; reason: string }[])(
     'with $name is refused',
     ({ env, reason }) => {
-      const changed = Object.entries({ ...TEST_ENV, ...env }).filter(([, value]) => value !== null);
+      const changed = Object.entries({ ...TEST_ENV, ...env })
+        .filter(([, value]) => value !== null)
+        .map(([name, value]) => [name, value === '(random)' ? makeRandomSecret() : value]);
       const read = () => readConfig(Object.fromEntries(changed));
       expect(read).toThrow(`the worker's configuration is not valid: ${reason}`);
       for (const value of [env.TOKEN_SECRET, env.ORIGIN_SECRET, TEST_ENV.TOKEN_SECRET, TEST_ENV.ORIGIN_SECRET]) {

@@ -20,11 +20,24 @@ const requests: readonly (readonly [name: string, head: (path: string) => string
   ['HEAD', (path) => `HEAD ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`],
 ];
 
-test.each(requests)('%s: 200 from livez, readyz and metrics', async (_name, head) => {
-  const { origin } = await runOrigin(await startInstance());
-  for (const path of ['/livez', '/readyz', '/metrics']) {
-    const socket = connect(Number(new URL(origin.url).port), '127.0.0.1');
-    socket.write(head(path));
-    expect((await text(socket)).split('\r\n')[0], path).toBe('HTTP/1.1 200 OK');
-  }
-});
+/** The status line of the answer at `url`. */
+async function statusAt(url: string | undefined, request: string): Promise<string | undefined> {
+  const socket = connect(Number(new URL(url ?? '').port), '127.0.0.1');
+  socket.write(request);
+  return (await text(socket)).split('\r\n')[0];
+}
+
+const OK = 'HTTP/1.1 200 OK';
+const NOT_FOUND = 'HTTP/1.1 404 Not Found';
+
+test.each(requests)(
+  '%s: 200 from livez and readyz on both ports, and from metrics on its own alone',
+  async (_name, head) => {
+    const { origin } = await runOrigin(await startInstance());
+    for (const path of ['/livez', '/readyz', '/metrics']) {
+      const isPublic = path !== '/metrics';
+      expect([path, await statusAt(origin.url, head(path))]).toEqual([path, isPublic ? OK : NOT_FOUND]);
+      expect([path, await statusAt(origin.metricsUrl, head(path))]).toEqual([path, OK]);
+    }
+  },
+);

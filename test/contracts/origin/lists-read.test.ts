@@ -6,7 +6,8 @@ import { type AddressInfo, connect } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createManualClock } from '../../../bench/support/manual-clock.ts';
 import { createListsRoute } from '../../../origin/http/lists-read.ts';
-import { MAX_BODY_BYTES } from '../../../origin/http/lists-read-body.ts';
+import { LINGER_MS } from '../../../origin/http/lists-read-answer.ts';
+import { type BodyMemory, createBodyMemory, MAX_BODY_BYTES } from '../../../origin/http/lists-read-body.ts';
 import type { ListReader } from '../../../origin/lists/coalescing-reader.ts';
 import { FAMILIES, JSON_QUALIFIER, type ListKey, makeRowKey, TABLES } from '../../../shared/domain/keys.ts';
 import { encodeItem, ITEM_SEPARATOR } from '../../../shared/domain/list.ts';
@@ -21,8 +22,16 @@ const key = (user: string): ListKey => ({ surface: 'home', variant: 'control', g
 const framesOf = async (response: Response, count: number) =>
   decodeListFrames(new Uint8Array(await response.arrayBuffer()), count);
 
+const JSON_BODY = { 'content-type': 'application/json' };
+
 /** The route alone on a free port, in front of a reader that answers `results`. */
-async function serveRoute(results: readonly ListResult[] = [], admit = () => true, tookMs = 0) {
+async function serveRoute(
+  results: readonly ListResult[] = [],
+  admit = () => true,
+  tookMs = 0,
+  bodyMemory: BodyMemory = createBodyMemory(),
+) {
+  const bodySheds: string[] = [];
   const clock = createManualClock();
   const counters = createCounters();
   const observed: string[] = [];
@@ -41,6 +50,8 @@ async function serveRoute(results: readonly ListResult[] = [], admit = () => tru
     verifyCaller: Object.assign(async () => {}, { isKnown: () => true }),
     readTimeoutMs: 1000,
     admit,
+    bodyMemory,
+    onBodyShed: () => bodySheds.push('shed'),
     isDraining: () => false,
     isLocalClusterUp: () => true,
     clock,
@@ -63,9 +74,9 @@ async function serveRoute(results: readonly ListResult[] = [], admit = () => tru
   const { port } = server.address() as AddressInfo;
   const read = (count: number) => {
     const body = JSON.stringify({ keys: Array.from({ length: count }, (_, i) => key(`u:${i}`)) });
-    return fetch(`http://127.0.0.1:${port}${LISTS_READ_PATH}`, { method: 'POST', body });
+    return fetch(`http://127.0.0.1:${port}${LISTS_READ_PATH}`, { method: 'POST', body, headers: JSON_BODY });
   };
-  return { counters, errors, observed, port, read, responses, server };
+  return { bodyMemory, bodySheds, clock, counters, errors, observed, port, read, responses, server };
 }
 
 /** A caller on a raw socket. `received` is all it has received. */
@@ -81,7 +92,9 @@ async function openSocket(port: number) {
 }
 
 const requestHead = (...headers: string[]) =>
-  [`POST ${LISTS_READ_PATH} HTTP/1.1`, 'Host: origin', ...headers, '', ''].join('\r\n');
+  [`POST ${LISTS_READ_PATH} HTTP/1.1`, 'Host: origin', 'Content-Type: application/json', ...headers, '', ''].join(
+    '\r\n',
+  );
 
 const overloaded: ListResult = { kind: 'error', code: 'overloaded' };
 
@@ -140,8 +153,9 @@ describe('a process without CPU left', () => {
     const route = await serveRoute([{ kind: 'absent' }], () => false);
     const { socket, received, closed } = await openSocket(route.port);
     socket.write(requestHead(header));
+    await eventually(() => expect(received()).toMatch(/^HTTP\/1\.1 503 .*overloaded/s));
+    route.clock.advance(LINGER_MS);
     await closed;
-    expect(received()).toMatch(/^HTTP\/1\.1 503 /);
   });
 });
 
@@ -176,6 +190,8 @@ describe('a body', () => {
     expect(received()).toBe('');
     // One byte above the limit, and no end.
     socket.write('1\r\n \r\n');
+    await eventually(() => expect(received()).toContain('payload_too_large'));
+    route.clock.advance(LINGER_MS);
     await closed;
     const [head = '', body = ''] = received().split('\r\n\r\n');
     expect(head).toMatch(/^HTTP\/1\.1 413 /);
@@ -207,6 +223,70 @@ describe('a body', () => {
     await eventually(() => expect(route.responses).toHaveLength(1));
     socket.write(json.subarray(cut));
     await eventually(() => expect(received()).toMatch(/^HTTP\/1\.1 400 .*"é/s));
+  });
+});
+
+describe('the memory of bodies under way', () => {
+  const start = async (maxBytes: number) => {
+    const route = await serveRoute([{ kind: 'absent' }], undefined, 0, createBodyMemory(maxBytes));
+    const sockets = [await openSocket(route.port), await openSocket(route.port)] as const;
+    return { ...route, first: sockets[0], second: sockets[1] };
+  };
+  const json = JSON.stringify({ keys: [key('u:1')] });
+  const head = requestHead(`Content-Length: ${json.length}`);
+
+  test('has no room for a further body: 503 with Retry-After, counted, and the first one is answered', async () => {
+    const { bodyMemory, bodySheds, clock, first, observed, second } = await start(json.length);
+    first.socket.write(head + json.slice(0, -1));
+    await eventually(() => expect(bodyMemory.bytes()).toBe(json.length - 1));
+    second.socket.write(head + json.slice(0, -1));
+    await eventually(() => expect(second.received()).toMatch(/^HTTP\/1\.1 503 .*Retry-After: 7\r\n/s));
+    expect([bodySheds, observed]).toEqual([['shed'], ['shed']]);
+    first.socket.write(json.slice(-1));
+    await eventually(() => expect(first.received()).toContain('{"kind":"absent"}\n'));
+    clock.advance(LINGER_MS);
+    await second.closed;
+    expect([bodyMemory.bytes(), clock.pending()]).toEqual([0, 0]);
+    first.socket.destroy();
+  });
+
+  test('is free again after a body that is cut off, and after one that is too slow: 504', async () => {
+    const { bodyMemory, clock, first, second } = await start(2 * json.length);
+    for (const { socket } of [first, second]) socket.write(head + json.slice(0, -1));
+    await eventually(() => expect(bodyMemory.bytes()).toBe(2 * json.length - 2));
+    first.socket.destroy();
+    await eventually(() => expect(bodyMemory.bytes()).toBe(json.length - 1));
+    // The route's own time for a read.
+    clock.advance(999);
+    expect(second.received()).toBe('');
+    clock.advance(1);
+    expect(bodyMemory.bytes()).toBe(0);
+    await eventually(() => expect(second.received()).toMatch(/^HTTP\/1\.1 504 .*deadline_exceeded/s));
+    clock.advance(LINGER_MS);
+    await second.closed;
+    expect(clock.pending()).toBe(0);
+  });
+});
+
+describe('a body in another form', () => {
+  test.each([
+    [
+      'Content-Type: text/plain',
+      'Accept: application/json',
+      'expected Content-Type to be application/json, got \\"text/plain\\"',
+    ],
+    ['Content-Type: application/json; charset=latin1', 'Accept: application/json', 'expected Content-Type'],
+    ['X-None: 1', 'Accept: application/json', 'expected Content-Type to be application/json, got nothing'],
+    ['Content-Type: application/json\r\nContent-Encoding: gzip', 'Accept-Encoding: identity', 'got \\"gzip\\"'],
+  ])('is 415 with the accepted form: %s', async (header, accepted, detail) => {
+    const route = await serveRoute();
+    const { socket, received } = await openSocket(route.port);
+    socket.write(`POST ${LISTS_READ_PATH} HTTP/1.1\r\nHost: origin\r\n${header}\r\nContent-Length: 2\r\n\r\n{}`);
+    await eventually(() => expect(received()).toContain('unsupported_media_type'));
+    expect(received()).toMatch(/^HTTP\/1\.1 415 /);
+    expect(received()).toContain(`\r\n${accepted}\r\n`);
+    expect(received()).toContain(detail);
+    socket.destroy();
   });
 });
 

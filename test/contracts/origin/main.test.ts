@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { runNode, spawnNode } from '../../support/local-cloud.ts';
+import { makeRandomSecret } from '../../support/random-secret.ts';
 import { startInstance } from './instance.ts';
 import { ORIGIN_ENVIRONMENT, SECRET } from './running-origin.ts';
 
@@ -57,10 +58,17 @@ test('a Bigtable that cannot be reached does not keep it from starting, and the 
 
 test('credentials that cannot be loaded do not end it: it is not ready, and the log says why', async () => {
   const path = join(import.meta.dirname, 'none.json');
-  const running = spawnNode(['origin/start.mjs'], { ...ORIGIN_ENVIRONMENT, GOOGLE_APPLICATION_CREDENTIALS: path });
+  const running = spawnNode(['origin/start.mjs'], {
+    ...ORIGIN_ENVIRONMENT,
+    EARSHOT_ORIGIN_SECRET: makeRandomSecret(),
+    EARSHOT_METRICS_PORT: '0',
+    GOOGLE_APPLICATION_CREDENTIALS: path,
+  });
   await running.printed('"msg":"listening"');
-  const [, url = ''] = /"url":"([^"]+)"/.exec(running.output.stdout) ?? [];
-  const readiness = await fetch(`${url}/readyz`);
+  const [, url, metricsUrl] = /"url":"([^"]+)","metricsUrl":"([^"]+)"/.exec(running.output.stdout) ?? [];
+  // The reason names files and hosts.
+  expect(await (await fetch(`${url}/readyz`)).json()).toEqual({ status: 'connecting to Bigtable' });
+  const readiness = await fetch(`${metricsUrl}/readyz`);
   expect(readiness.status).toBe(503);
   expect(await readiness.json()).toEqual({
     status: 'connecting to Bigtable',
@@ -89,4 +97,21 @@ test('a port that is taken is one clear line and exit code 1', async () => {
   } finally {
     squatter.close();
   }
+});
+
+test('its log says that metrics are off, and that a HOST beyond this machine has to be protected', async () => {
+  const { server } = await startInstance();
+  const env = { ...ORIGIN_ENVIRONMENT, BIGTABLE_EMULATOR_HOST: server.endpoint };
+  const logOf = async (own: Readonly<Record<string, string>>): Promise<string> => {
+    const running = spawnNode(['origin/start.mjs'], { ...env, ...own });
+    await running.printed('"msg":"listening"');
+    running.child.kill('SIGTERM');
+    expect(await running.exited).toBe(0);
+    return running.output.stdout;
+  };
+  const off = 'metrics are off: EARSHOT_METRICS_PORT is not set';
+  const exposed = /"level":40,.*"host":"0\.0\.0\.0","msg":"this address can be reached from other machines/;
+  const [closed, open] = [await logOf({}), await logOf({ HOST: '0.0.0.0', EARSHOT_METRICS_PORT: '0' })];
+  expect([closed.includes(off), exposed.test(closed)]).toEqual([true, false]);
+  expect([open.includes(off), exposed.test(open)]).toEqual([false, true]);
 });

@@ -11,7 +11,7 @@ const key = (user: unknown, own: object = {}) => ({
   ...{ surface: 'home', variant: 'control', generation: MONDAY, user },
   ...own,
 });
-const PREVIOUS = 'origin-secret-before-the-change-0123456789';
+const PREVIOUS = 'origin-secret-for-tests-only-before-the-change';
 
 test.each<[string, object]>([
   ['a user that is a number', key(12_345)],

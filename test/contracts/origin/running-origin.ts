@@ -8,6 +8,8 @@ import type { BigtableAddress } from '../../../origin/bigtable/connection.ts';
 import { type OriginConfig, readOriginConfig } from '../../../origin/config.ts';
 import { type Origin, startOrigin } from '../../../origin/server.ts';
 import { ORIGIN_AUDIENCE } from '../../../shared/domain/identity.ts';
+import { JSON_TYPE } from '../../../shared/wire/json-body.ts';
+import { makeKeyId } from '../../../shared/wire/origin-token.ts';
 import { LISTS_READ_PATH, MANIFEST_PATH } from '../../../shared/wire/read-request.ts';
 import { eventually } from '../../support/waiting.ts';
 import type { TestInstance } from './instance.ts';
@@ -30,6 +32,8 @@ export interface RunningOrigin {
   readonly clock: ManualClock;
   /** Without a token. */
   get(path: string, headers?: Record<string, string>): Promise<Response>;
+  /** The same at the port of the metrics. Default: the metrics. */
+  scrape(path?: string): Promise<Response>;
   /** With the edge's token, as `manifest`. */
   readLists(keys: readonly object[], headers?: Record<string, string>): Promise<Response>;
   manifest(headers?: Record<string, string>): Promise<Response>;
@@ -48,6 +52,7 @@ export const originConfig = ({ project, instance, emulatorHost = '' }: BigtableA
     EARSHOT_ORIGIN_SECRET: SECRET,
     BIGTABLE_EMULATOR_HOST: emulatorHost,
     PORT: '0',
+    EARSHOT_METRICS_PORT: '0',
   });
 
 export async function runOrigin(
@@ -66,18 +71,20 @@ export async function runOrigin(
     clock.advance(config.drainTimeoutMs);
     await draining;
   });
-  const authorized = { authorization: `Bearer ${await mintOriginToken(clock)}` };
+  const { region } = config;
+  const authorized = { authorization: `Bearer ${await mintOriginToken(clock, { region })}` };
   const get = (path: string, headers: Record<string, string> = {}) => fetch(`${origin.url}${path}`, { headers });
   return {
     origin: running,
     clock,
     get,
+    scrape: (path = '/metrics') => fetch(`${origin.metricsUrl}${path}`),
     manifest: (headers) => get(MANIFEST_PATH, { ...authorized, ...headers }),
     readLists: (keys, headers) =>
       fetch(`${origin.url}${LISTS_READ_PATH}`, {
         method: 'POST',
         body: JSON.stringify({ keys }),
-        headers: { ...authorized, ...headers },
+        headers: { ...authorized, 'content-type': JSON_TYPE, ...headers },
       }),
     poll: async () => {
       const polls = () => origin.counters.get('origin_manifest_polls_total');
@@ -92,19 +99,22 @@ export async function runOrigin(
 export interface TokenChanges {
   readonly audience?: string;
   readonly secret?: string;
+  /** Default: asia */
+  readonly region?: string;
   /** Default: 300 */
   readonly lifetimeSeconds?: number;
 }
 
-/** The headers of the edge. */
-export function mintOriginToken(
+/** The token of the edge. */
+export async function mintOriginToken(
   clock: ManualClock,
-  { audience = ORIGIN_AUDIENCE, secret = SECRET, lifetimeSeconds = 300 }: TokenChanges = {},
+  { audience = ORIGIN_AUDIENCE, secret = SECRET, region = 'asia', lifetimeSeconds = 300 }: TokenChanges = {},
 ): Promise<string> {
   const nowSeconds = Math.floor(clock.now() / 1000);
-  return new SignJWT()
-    .setProtectedHeader({ alg: 'HS256' })
+  return new SignJWT({ region })
+    .setProtectedHeader({ alg: 'HS256', kid: await makeKeyId(secret) })
     .setAudience(audience)
+    .setIssuedAt(nowSeconds)
     .setExpirationTime(nowSeconds + lifetimeSeconds)
     .sign(Buffer.from(secret));
 }

@@ -17,14 +17,15 @@ import {
   readConfig as readWorkerConfig,
   SECRETS,
 } from '../../../edge/config.ts';
+import { makeRandomSecret } from '../../support/random-secret.ts';
 
 const repository = join(import.meta.dirname, '../../..');
 const config = join(repository, 'wrangler.toml');
 const environments = Object.keys(readRawConfig({ config }).rawConfig.env ?? {});
 const variables = Object.keys(makeVariables(false));
 const secrets = {
-  TOKEN_SECRET: 'listener-secret-for-tests-only-0123456789',
-  ORIGIN_SECRET: 'origin-secret-for-tests-only-0123456789-',
+  TOKEN_SECRET: makeRandomSecret(),
+  ORIGIN_SECRET: makeRandomSecret(),
 };
 
 const directory = mkdtempSync(join(tmpdir(), 'earshot-test-'));

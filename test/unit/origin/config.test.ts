@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
 import { readOriginConfig } from '../../../origin/config.ts';
+import { makeRandomSecret } from '../../support/random-secret.ts';
 import cases from './config-cases.json' with { type: 'json' };
 
-const SECRET = '01234567890123456789012345678901';
+const SECRET = makeRandomSecret();
 const needed = {
   EARSHOT_REGION: 'europe',
   EARSHOT_PROJECT: 'music',
@@ -21,6 +22,8 @@ test('what is needed is enough, and the rest has its defaults', () => {
     originSecrets: [SECRET],
     host: '127.0.0.1',
     port: 8080,
+    maxConnections: 4096,
+    metricsHost: '127.0.0.1',
     metricsPort: undefined,
     reusePort: false,
     logLevel: 'info',
@@ -46,6 +49,8 @@ test('what is given is taken', () => {
     BIGTABLE_EMULATOR_HOST: '127.0.0.1:8086',
     HOST: '0.0.0.0',
     PORT: '0',
+    EARSHOT_MAX_CONNECTIONS: '16',
+    EARSHOT_METRICS_HOST: '::1',
     EARSHOT_METRICS_PORT: '9100',
     EARSHOT_REUSE_PORT: 'on',
     LOG_LEVEL: 'warn',
@@ -65,6 +70,8 @@ test('what is given is taken', () => {
     originSecrets: [SECRET, `${SECRET}-before`],
     host: '0.0.0.0',
     port: 0,
+    maxConnections: 16,
+    metricsHost: '::1',
     metricsPort: 9100,
     reusePort: true,
     logLevel: 'warn',
@@ -102,5 +109,14 @@ test('every wrong variable has its line, and no line repeats a secret', () => {
 });
 
 test('a secret is measured in bytes, not in characters', () => {
-  expect(readOriginConfig({ ...needed, EARSHOT_ORIGIN_SECRET: 'é'.repeat(16) }).originSecrets[0]).toHaveLength(16);
+  const secret = 'äöüßéèêñçâîôûàùæ';
+  expect(readOriginConfig({ ...needed, EARSHOT_ORIGIN_SECRET: secret }).originSecrets[0]).toHaveLength(16);
+});
+
+test('an origin in front of an emulator may have a secret of the tests, and no other origin may', () => {
+  const env = { ...needed, EARSHOT_ORIGIN_SECRET: 'origin-secret-for-tests-only-0123456789-' };
+  expect(() => readOriginConfig({ ...env, ENVIRONMENT: 'local', EARSHOT_ENVIRONMENT: 'local' })).toThrow(
+    'EARSHOT_ORIGIN_SECRET: expected a random secret, got a test secret of the Earshot repository',
+  );
+  expect(readOriginConfig({ ...env, BIGTABLE_EMULATOR_HOST: '127.0.0.1:8086' }).originSecrets).toHaveLength(1);
 });

@@ -157,7 +157,7 @@ test('the token for origins is made once, renewed before it ends, and says what 
     (token) => JSON.parse(atob(token?.split('.')[1] ?? '')) as Record<string, unknown>,
   );
   const issuedAt = 1_795_402_800;
-  expect(claims).toEqual({ sub: 'edge', aud: ORIGIN_AUDIENCE, iat: issuedAt, exp: issuedAt + 300 });
+  expect(claims).toEqual({ sub: 'edge', aud: ORIGIN_AUDIENCE, region: 'asia', iat: issuedAt, exp: issuedAt + 300 });
 });
 
 test('during a change of TOKEN_SECRET tokens of both secrets are accepted, and of no third one', async () => {

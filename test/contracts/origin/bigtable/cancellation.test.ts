@@ -26,7 +26,10 @@ async function startHeld() {
     manifestPollMs: 60_000,
   });
   const { server } = instance;
-  const authorization = `Bearer ${await mintOriginToken(running.clock)}`;
+  const headers = {
+    authorization: `Bearer ${await mintOriginToken(running.clock)}`,
+    'content-type': 'application/json',
+  };
   server.resetCounters();
   server.setFault('asia', { latencyMs: 60_000 });
   /** A read whose caller can disconnect. */
@@ -34,7 +37,7 @@ async function startHeld() {
     const caller = new AbortController();
     const body = JSON.stringify({ keys: asks.map((each) => (typeof each === 'string' ? key(each) : each)) });
     const url = `${running.origin.url}${LISTS_READ_PATH}`;
-    const answer = fetch(url, { method: 'POST', body, headers: { authorization }, signal: caller.signal });
+    const answer = fetch(url, { method: 'POST', body, headers, signal: caller.signal });
     const gone = expect(answer).rejects.toThrow('aborted');
     gone.catch(() => {});
     return {
@@ -50,7 +53,7 @@ async function startHeld() {
   /** Calls that the cluster delays. */
   const held = () => serverClock.pending();
   const gauge = async (name: string) =>
-    Number(new RegExp(`^earshot_${name}\\{.*\\} (\\d+)$`, 'm').exec(await (await running.get('/metrics')).text())?.[1]);
+    Number(new RegExp(`^earshot_${name}\\{.*\\} (\\d+)$`, 'm').exec(await (await running.scrape()).text())?.[1]);
   return { ...running, ask, count, gauge, held, instance, server, serverClock };
 }
 

@@ -1,14 +1,19 @@
 // Bearer tokens of every kind: valid ones, claims of every type, wrong keys, odd headers, and texts that are no token.
-// Moments are fixed, so one seed always gives the same bytes.
+// Moments are fixed, so one seed gives the same bytes. Only the tokens that an origin accepts differ: they last for
+// minutes.
 import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import { TOKEN_SECRET } from '../../../../bench/rigs/edge-asks.ts';
 import { LISTENER_AUDIENCE, ORIGIN_AUDIENCE } from '../../../../shared/domain/identity.ts';
 import { isPublicId } from '../../../../shared/domain/ids.ts';
+import { makeKeyId } from '../../../../shared/wire/origin-token.ts';
 import { hostileText, jsonText, knownUser } from './texts.ts';
 
-export const ORIGIN_SECRET = 'origin-secret-for-fuzzed-requests-0123456789';
-const WRONG_SECRET = 'a-secret-that-neither-worker-nor-origin-knows';
+export const ORIGIN_SECRET = 'origin-secret-of-fuzzed-requests-for-tests-only';
+const WRONG_SECRET = 'a-secret-for-tests-only-that-no-process-knows';
+/** The fuzzed origin's region, and the id of its key. */
+const ORIGIN_REGION = 'asia';
+const ORIGIN_KEY_ID = await makeKeyId(ORIGIN_SECRET);
 /** In the year 2100. */
 const FAR = 4_102_444_800;
 
@@ -52,7 +57,10 @@ function grantOf(header: string, payload: string, secret: string): Grant {
   const { sub, exp } = claims;
   const audiences = [claims.aud].flat();
   if (typeof exp !== 'number' || exp <= Date.now() / 1000 - 60) return NO_GRANT;
-  if (secret === ORIGIN_SECRET) return audiences.includes(ORIGIN_AUDIENCE) ? { isOrigin: true } : NO_GRANT;
+  if (secret === ORIGIN_SECRET) {
+    const isForOrigin = audiences.includes(ORIGIN_AUDIENCE) && claims.region === ORIGIN_REGION;
+    return isForOrigin && head.kid === ORIGIN_KEY_ID ? { isOrigin: true } : NO_GRANT;
+  }
   if (secret !== TOKEN_SECRET || !audiences.includes(LISTENER_AUDIENCE)) return NO_GRANT;
   if (!isPublicId(sub)) return NO_GRANT;
   return { user: sub, isAny: JSON.stringify(claims).includes('recs:read:any') };
@@ -190,8 +198,22 @@ const wrongKey = fc
   .tuple(knownUser, fc.constantFrom(WRONG_SECRET, ORIGIN_SECRET, ''))
   .map(([user, secret]) => credentials(HS256, toJson([...claimsOf(user), ALL_SCOPES]), secret || 'x'));
 
-const originClaims = (exp: string): string => `{"aud":"${ORIGIN_AUDIENCE}","exp":${exp}}`;
-export const validOrigin: Credentials = credentials(HS256, originClaims(String(FAR)), ORIGIN_SECRET);
+const ORIGIN_HEADER = `{"alg":"HS256","kid":"${ORIGIN_KEY_ID}"}`;
+const originClaims = (iat: string, exp: string): string =>
+  `{"aud":"${ORIGIN_AUDIENCE}","region":"${ORIGIN_REGION}","iat":${iat},"exp":${exp}}`;
+
+const ORIGIN_TOKEN_SECONDS = 600;
+let current: { readonly token: Credentials; readonly untilSeconds: number } | undefined;
+
+/** A token that the origin accepts for at least half of its lifetime. */
+function validOrigin(): Credentials {
+  const now = Math.floor(Date.now() / 1000);
+  if (current !== undefined && now < current.untilSeconds) return current.token;
+  const claims = originClaims(String(now), String(now + ORIGIN_TOKEN_SECONDS));
+  const token = credentials(ORIGIN_HEADER, claims, ORIGIN_SECRET);
+  current = { token, untilSeconds: now + ORIGIN_TOKEN_SECONDS / 2 };
+  return token;
+}
 
 /** Not a signed token at all. Printable: other bytes belong to broken requests. */
 const noToken = fc
@@ -244,7 +266,7 @@ export const listenerCredentials: fc.Arbitrary<Credentials> = fc.oneof(
   { weight: 1, arbitrary: oddPayload },
   { weight: 2, arbitrary: oddHeader },
   { weight: 1, arbitrary: wrongKey },
-  { weight: 1, arbitrary: fc.constant({ ...validOrigin, grant: NO_GRANT }) },
+  { weight: 1, arbitrary: fc.constant(undefined).map(() => ({ ...validOrigin(), grant: NO_GRANT })) },
   { weight: 1, arbitrary: respelled },
   { weight: 1, arbitrary: noToken },
   { weight: 1, arbitrary: absent },
@@ -252,15 +274,19 @@ export const listenerCredentials: fc.Arbitrary<Credentials> = fc.oneof(
 
 const oddOrigin = fc
   .tuple(
-    fc.constantFrom(HS256, ...HEADERS),
-    fc.oneof(fc.constantFrom(...MOMENTS).map(originClaims), fc.constantFrom('{}', '{"exp":1e999}', '[]'), jsonText),
+    fc.constantFrom(ORIGIN_HEADER, ORIGIN_HEADER, HS256, ...HEADERS),
+    fc.oneof(
+      fc.tuple(fc.constantFrom(...MOMENTS), fc.constantFrom(...MOMENTS)).map(([iat, exp]) => originClaims(iat, exp)),
+      fc.constantFrom('{}', '{"exp":1e999}', '[]'),
+      jsonText,
+    ),
     fc.constantFrom(ORIGIN_SECRET, ORIGIN_SECRET, WRONG_SECRET, TOKEN_SECRET),
   )
   .map(([header, payload, secret]) => credentials(header, payload, secret));
 
 /** Tokens for an origin. */
 export const originCredentials: fc.Arbitrary<Credentials> = fc.oneof(
-  { weight: 12, arbitrary: fc.constant(validOrigin) },
+  { weight: 12, arbitrary: fc.constant(undefined).map(validOrigin) },
   { weight: 2, arbitrary: oddOrigin },
   { weight: 1, arbitrary: fc.oneof(validService, oddClaims).map((all) => ({ ...all, grant: NO_GRANT })) },
   { weight: 1, arbitrary: noToken },

@@ -1,0 +1,12 @@
+// The headers of every answer of an origin: nothing of it may be stored on the way or be taken for another media type.
+import type { IncomingHttpHeaders } from 'node:http';
+import { REQUEST_ID_HEADER } from '../../shared/wire/request-id.ts';
+import { requestIdOf } from './request-id.ts';
+
+const OF_EVERY_ANSWER = { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' } as const;
+
+/** With the request's id, as the edge sent it. */
+export function ownHeaders(request: IncomingHttpHeaders): Readonly<Record<string, string>> {
+  const id = requestIdOf(request);
+  return id === undefined ? OF_EVERY_ANSWER : { ...OF_EVERY_ANSWER, [REQUEST_ID_HEADER]: id };
+}
