@@ -10,7 +10,7 @@ import { pause, systemClock } from '../../shared/runtime/clock.ts';
 import { makeHttpRequest } from '../load/load.ts';
 import { type PhaseReport, runOpenLoad } from '../load/open-load.ts';
 import { TOKEN_SECRET } from '../rigs/edge-asks.ts';
-import { connectInspector, type HeapUsage } from '../rigs/inspector.ts';
+import { connectInspector, type HeapUsage, type Inspector } from '../rigs/inspector.ts';
 import { createRegionsRig, REGION_NAMES, type RegionsRig, USERS } from '../rigs/regions-rig.ts';
 import { type Cleanup, withCleanup } from '../support/cleanup.ts';
 import type { BenchResult } from '../support/result.ts';
@@ -164,15 +164,18 @@ function createManifestControl(cleanup: Cleanup, rig: RegionsRig) {
   };
 }
 
-/** Largest memory of the isolate, sampled without a collection. */
+/** Largest memory of the isolate, sampled without a collection. A busy isolate answers late, so samples may be missing. */
 function watchMemory({ worker }: RegionsRig) {
   let most = 0;
   let isOver = false;
+  const sample = async (inspector: Inspector): Promise<void> => {
+    const usage = await inspector.send<HeapUsage>('Runtime.getHeapUsage');
+    most = Math.max(most, usage.usedSize + usage.embedderHeapUsedSize + usage.backingStorageSize);
+  };
   const sampling = (async () => {
     const inspector = await connectInspector(worker.inspectorPort ?? 0);
     while (!isOver) {
-      const usage = await inspector.send<HeapUsage>('Runtime.getHeapUsage');
-      most = Math.max(most, usage.usedSize + usage.embedderHeapUsedSize + usage.backingStorageSize);
+      await sample(inspector).catch(() => undefined);
       await pause(systemClock, POLL_MS);
     }
     inspector.close();
@@ -181,6 +184,7 @@ function watchMemory({ worker }: RegionsRig) {
     stop: async (): Promise<number> => {
       isOver = true;
       await sampling;
+      if (most === 0) throw new Error('expected the isolate to tell its memory, got no answer');
       return most / MB;
     },
   };

@@ -1,5 +1,5 @@
-// The cost of callers, by service: reads, keys that reached an origin, bytes of answers, and refused requests. The number
-// of services is bounded: the others are counted as `other`, and callers without a service as `listeners`.
+// The cost of callers, by service: reads, keys that reached an origin, bytes of answers, and refused requests. The
+// number of services is bounded: the others are counted as `other`, and callers without a service as `listeners`.
 import type { Identity } from '../identity/claims.ts';
 
 export interface CallerCost {

@@ -13,7 +13,7 @@ export interface Limit {
 }
 
 export interface TokenBuckets {
-  /** Takes `tokens` if the bucket has that many, and returns 0. Otherwise returns the milliseconds until it has them. */
+  /** Takes `tokens` if the bucket has that many, and returns 0. Else returns the milliseconds until it has them. */
   tryTake(key: string, tokens: number, limit: Limit): number;
   /** Takes `tokens` that are already used. The bucket may go below 0, down to minus its burst. */
   take(key: string, tokens: number, limit: Limit): void;
