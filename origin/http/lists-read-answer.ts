@@ -1,5 +1,6 @@
 // The answer of `POST lists:read`: frames, or a problem.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { boundResults } from '../../shared/wire/bounded-results.ts';
 import { SERVED_BY_HEADER } from '../../shared/wire/read-request.ts';
 import {
   encodeListFrames,
@@ -27,8 +28,9 @@ export function sendLists(
   deps: AnswerDeps,
   request: IncomingMessage,
   response: ServerResponse,
-  results: readonly ListResult[],
+  all: readonly ListResult[],
 ): void {
+  const results = boundResults(all);
   const body = isShort(results) ? listFramesText(results, toLatin1) : encodeListFrames(results, Buffer.allocUnsafe);
   const headers = { ...withRequestId(request), 'Content-Type': LIST_FRAMES_TYPE, 'Content-Length': body.length };
   const withServedBy = deps.isLocalClusterUp() ? headers : { ...headers, [SERVED_BY_HEADER]: 'any' };

@@ -5,6 +5,7 @@ import { readConfig } from '../../edge/config.ts';
 import { systemPlatform } from '../../edge/platform.ts';
 
 const config = readConfig({
+  PUBLIC_HOSTS: 'edge.test',
   REGIONS: JSON.stringify([
     { name: 'asia', origin: 'https://asia.test', locationHint: 'apac', latitude: 1.35, longitude: 103.82 },
   ]),
