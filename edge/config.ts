@@ -141,7 +141,7 @@ export function makeVariables(isLocal: boolean) {
     ORIGIN_SECRET: secret,
     ORIGIN_SECRET_PREVIOUS: secret.optional(),
     ISOLATE_CACHE_BYTES: wholeNumber(0, 104_857_600).default(33_554_432),
-    MAX_ANSWER_BYTES: wholeNumber(65_536, 33_554_432).default(8_388_608),
+    MAX_ANSWER_BYTES: wholeNumber(65_536, 33_554_432).default(4_194_304),
     REGION_TIER: z.enum(['on', 'off'], expected('on or off')).default('on'),
     REGION_SHARDS: wholeNumber(1, 256).default(8),
     REGION_CACHE_BYTES: wholeNumber(0, 104_857_600).default(8_388_608),
@@ -183,7 +183,7 @@ const toConfig = (vars: Variables) => ({
   previousOriginSecret: vars.ORIGIN_SECRET_PREVIOUS,
   /** Maximum bytes of lists in one isolate, 0 to 100 MiB. Default: 32 MiB. */
   isolateCacheBytes: vars.ISOLATE_CACHE_BYTES,
-  /** Maximum bytes of the body of one answer, 64 KiB to 32 MiB. Default: 8 MiB. */
+  /** Maximum bytes of the body of one answer, 64 KiB to 32 MiB. Default: 4 MiB. */
   maxAnswerBytes: vars.MAX_ANSWER_BYTES,
   /** `off`: the worker calls origins directly, and loads are coalesced within an isolate only. Default: `on`. */
   regionTier: vars.REGION_TIER,

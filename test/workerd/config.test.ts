@@ -27,7 +27,7 @@ describe('a configuration', () => {
       originSecret: TEST_ENV.ORIGIN_SECRET,
       previousOriginSecret: undefined,
       isolateCacheBytes: 33_554_432,
-      maxAnswerBytes: 8_388_608,
+      maxAnswerBytes: 4_194_304,
       regionTier: 'on',
       regionShards: 8,
       regionCacheBytes: 8_388_608,
