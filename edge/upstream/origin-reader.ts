@@ -110,9 +110,11 @@ const ABOUT_CONTENT = new Set([400, 413, 414, 422, 431]);
 const isRefusal = ({ status = 0 }: RegionFailure): boolean =>
   status >= 400 && status < 500 && status !== TIMED_OUT && !isOverloaded(status);
 
-/** A refused token of the edge says nothing about keys. An answer that is too large holds a list that is. */
+/** A refused token of the edge says nothing about keys. Of a large answer the short lists fit alone. */
 const mayBlameKey = (failure: RegionFailure): boolean =>
-  failure.reason === 'too-large' || (isRefusal(failure) && failure.status !== UNAUTHENTICATED);
+  failure.reason === 'too-large' ||
+  failure.reason === 'no-room' ||
+  (isRefusal(failure) && failure.status !== UNAUTHENTICATED);
 
 /** The failure of a call, as one key's. */
 function toCallFailure(region: string, { isBackground = false }: ListRequest, failure: RegionFailure): LoadResult {

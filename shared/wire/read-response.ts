@@ -9,7 +9,7 @@ export const LIST_FRAMES_TYPE = 'application/vnd.earshot.list-frames';
 export const MAX_KEYS_PER_READ = 200;
 
 /** Maximum bytes of the answer. An origin leaves lists out long before; the edge refuses a larger answer. */
-export const MAX_FRAMES_BYTES = 16_777_216;
+export const MAX_FRAMES_BYTES = 8_388_608;
 
 /** The result of one key: a value, or an error. */
 export type ListResult = AgedValue | { readonly kind: 'error'; readonly code: ErrorCode };
