@@ -21,6 +21,7 @@ import { ownRoute, userRoute } from './routes/openapi.ts';
 import { createOwnReadHandler, createUserReadHandler } from './routes/read.ts';
 import { answerStatus } from './routes/status.ts';
 import { type Route, registerRoutes } from './routes/table.ts';
+import { readCallerHeaders } from './routes/validation.ts';
 
 export function createApp(deps: EdgeDeps): OpenAPIHono {
   const { config } = deps;
@@ -58,7 +59,11 @@ function aroundFetch({ config, counters }: EdgeDeps, fetch: OpenAPIHono['fetch']
 
 function makeRoutes(deps: EdgeDeps, app: OpenAPIHono): readonly Route[] {
   const batch = (c: Context): Promise<Response> | Response =>
-    withCaller(deps, c, (caller) => answerBatch(deps, c, caller.identity, openCall(deps, c, caller)));
+    withCaller(deps, c, (caller) => {
+      // Before the call is opened, which reads the deadline as a number.
+      readCallerHeaders(c.req);
+      return answerBatch(deps, c, caller.identity, openCall(deps, c, caller));
+    });
   const status = (c: Context): Promise<Response> | Response =>
     withCaller(deps, c, (caller) => answerStatus(deps, c, caller));
   const get = ['GET', 'HEAD'];

@@ -2,16 +2,17 @@
 // would choose the keys of all callers of the isolate.
 import { EarshotError } from '../shared/wire/errors.ts';
 
-/** A host as a URL spells it: lower case, and a port if it is not that of the scheme. */
+/** A host in lower case, and a port if it is not that of the scheme. A full stop may end the name (RFC 1034). */
 const HOST =
-  /^(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*|\[[0-9a-f:.]+\])(?::\d{1,5})?$/;
+  /^(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*|\[[0-9a-f:.]+\])\.?(?::\d{1,5})?$/;
 const MAX_HOST_CHARACTERS = 260;
 const WILDCARD = '*.';
 
 export const isHost = (text: string): boolean => text.length <= MAX_HOST_CHARACTERS && HOST.test(text);
 
 /** A host, or `*.` and the end of hosts, for previews. */
-export const isHostPattern = (text: string): boolean => isHost(text.startsWith(WILDCARD) ? text.slice(2) : text);
+export const isHostPattern = (text: string): boolean =>
+  !text.endsWith('.') && isHost(text.startsWith(WILDCARD) ? text.slice(2) : text);
 
 /** Scheme and host of the keys in the data centre's cache. Only the local cloud has no host of its own. */
 export const keyOriginOf = (publicHosts: readonly string[]): string =>
@@ -25,7 +26,10 @@ export function createHostCheck(publicHosts: readonly string[]): (url: string) =
   const known = new Set(publicHosts);
   const ends = publicHosts.filter((host) => host.startsWith(WILDCARD)).map((host) => host.slice(1));
   return (url) => {
-    const host = hostIn(url);
+    const named = hostIn(url);
+    if (known.has(named)) return undefined;
+    // The runtime leaves the case of the header as it is.
+    const host = named.toLowerCase();
     if (known.has(host)) return undefined;
     if (!isHost(host)) return new EarshotError('invalid_request', 'edge', 'expected Host to be the name of a host');
     if (publicHosts.length === 0 || ends.some((end) => host.endsWith(end))) return undefined;
