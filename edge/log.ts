@@ -1,5 +1,5 @@
-// Structured log lines: one JSON object per line, with the name of the event. Never a token, a secret, a list, or the id
-// of a user: `requestId` leads to the request (docs/decisions/0036).
+// Structured log lines: one JSON object per line, with the name of the event. Never a token, a secret, a list, or the
+// id of a user: `requestId` leads to the request (docs/decisions/0036).
 import { type EarshotError, problemOf } from '../shared/wire/errors.ts';
 
 export type LogFields = Readonly<Record<string, string | number | undefined>>;

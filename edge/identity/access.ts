@@ -1,5 +1,6 @@
-// The scopes that the reads of one request need: those that every token must have, and those of each option. A missing scope refuses the whole request, however many of its reads
-// need it: a partial answer would hide a service's wrong setup.
+// The scopes that the reads of one request need: those that every token must have, and those of each option. A missing
+// scope refuses the whole request, however many of its reads need it: a partial answer would hide a service's wrong
+// setup.
 import type { Scope } from '../../shared/domain/identity.ts';
 import type { Read } from '../reads/fallback.ts';
 import { missingScope } from './access-error.ts';

@@ -1,5 +1,6 @@
 // The bearer token in `Authorization` (RFC 6750, section 2.1), as the text of a signed JWT in its one canonical form.
-// Two texts of one token would be two entries of the memory of verified tokens. Pure, and linear in the header's length.
+// Two texts of one token would be two entries of the memory of verified tokens. Pure, and linear in the header's
+// length.
 
 /** `Bearer` in any case, and exactly one space. */
 const SCHEME = 'bearer ';

@@ -1,5 +1,5 @@
-// The header of a token (RFC 7515, section 4). The worker understands no extension of it, and accepts no token of another
-// kind that a provider signs with the same key (RFC 8725, section 3.11).
+// The header of a token (RFC 7515, section 4). The worker understands no extension of it, and accepts no token of
+// another kind that a provider signs with the same key (RFC 8725, section 3.11).
 import { decodeProtectedHeader } from 'jose';
 import { invalidToken } from './access-error.ts';
 

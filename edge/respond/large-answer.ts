@@ -7,7 +7,9 @@ import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Counters } from '../../shared/runtime/counters.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
 
-/** Bodies from here on are streams: a batch of 100 plain lists is smaller, and a stream would cost it a quarter more. */
+/**
+ * Bodies from here on are streams: a batch of 100 plain lists is smaller, and a stream would cost it a quarter more.
+ */
 export const LARGE_ANSWER_BYTES = 262_144;
 /** The runtime copies each chunk to send it. */
 const BLOCK_BYTES = 65_536;
@@ -52,7 +54,9 @@ export function createRespondLarge({ clock, counters, inFlight }: LargeAnswerDep
 export const makeTooLarge = (maxBytes: number, remedy: string): EarshotError =>
   new EarshotError('answer_too_large', 'edge', `expected at most ${maxBytes} bytes in one answer: ${remedy}`);
 
-/** `done` settles when the last block has been taken, when the caller has gone, or after MAX_SEND_MS. It never rejects. */
+/**
+ * `done` settles when the last block has been taken, when the caller has gone, or after MAX_SEND_MS. It never rejects.
+ */
 function streamOf(blocks: Iterator<Uint8Array>, clock: Clock): { readable: ReadableStream; done: Promise<void> } {
   const { promise: done, resolve } = Promise.withResolvers<void>();
   let cancelTimer: (() => void) | undefined;

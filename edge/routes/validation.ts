@@ -19,8 +19,8 @@ const HEADER_NAMES = Object.keys(headersSchema.shape);
 const NO_HEADERS: CallerHeaders = { debug: false };
 
 /**
- * The headers that every route for callers understands. Throws `invalid_request`, and `deadline_exceeded` for a deadline
- * of 0.
+ * The headers that every route for callers understands. Throws `invalid_request`, and `deadline_exceeded` for a
+ * deadline of 0.
  */
 export function readCallerHeaders(request: HonoRequest): CallerHeaders {
   const named = HEADER_NAMES.map((name) => [name, request.header(name)] as const);

@@ -110,7 +110,7 @@ const ABOUT_CONTENT = new Set([400, 413, 414, 422, 431]);
 const isRefusal = ({ status = 0 }: RegionFailure): boolean =>
   status >= 400 && status < 500 && status !== TIMED_OUT && !isOverloaded(status);
 
-/** A refused token of the edge says nothing about keys. Of a large answer the short lists fit alone. */
+/** A refused token of the edge says nothing about keys. The short lists of a large answer fit alone. */
 const mayBlameKey = (failure: RegionFailure): boolean =>
   failure.reason === 'too-large' ||
   failure.reason === 'no-room' ||

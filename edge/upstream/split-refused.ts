@@ -2,8 +2,9 @@
 // One bad key among n takes 2 log2(n) more calls; MAX_CALLS bounds any number of them. An origin names a bad key in its
 // frame, so this is for an origin of an earlier build, and for a proxy in front of it.
 //
-// Keys that an origin left out of an answer, because their lists were too large for it (shared/wire/bounded-results.ts),
-// are read with another call. An origin leaves the largest lists out and never all of them, so each call makes progress.
+// Keys that an origin left out of an answer, because their lists were too large for it
+// (shared/wire/bounded-results.ts), are read with another call. An origin leaves the largest lists out and never all of
+// them, so each call makes progress.
 import type { ListQuery } from '../../shared/wire/read-request.ts';
 import { bytesOfResult, type ListResult } from '../../shared/wire/read-response.ts';
 import type { OriginAnswer, RegionFailure } from './origin-client.ts';

@@ -1,5 +1,5 @@
-// Verified tokens, so that the next request with the same token costs no signature check. The key is the token itself in
-// its one canonical form: a digest would have to be awaited on every hit.
+// Verified tokens, so that the next request with the same token costs no signature check. The key is the token itself
+// in its one canonical form: a digest would have to be awaited on every hit.
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../runtime/clock.ts';
 

@@ -1,5 +1,5 @@
-// An account of the bytes that several requests keep in memory at the same time. A hold belongs to one request. Its bytes
-// are free again when it is released, or after `maxAgeMs`: a runtime can end a request without running its code.
+// An account of the bytes that several requests keep in memory at the same time. A hold belongs to one request. Its
+// bytes are free again when it is released, or after `maxAgeMs`: a runtime can end a request without running its code.
 import type { Clock } from './clock.ts';
 
 export interface ByteHold {

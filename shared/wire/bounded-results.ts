@@ -1,5 +1,5 @@
-// The bound of one answer of `lists:read` in bytes. The largest lists are left out first, so that a caller of large lists
-// does not cost its neighbours in a batch theirs. The edge reads the rest with another call.
+// The bound of one answer of `lists:read` in bytes. The largest lists are left out first, so that a caller of large
+// lists does not cost its neighbours in a batch theirs. The edge reads the rest with another call.
 import { bytesOfResult, type ListResult, MAX_FRAMES_BYTES } from './read-response.ts';
 
 /** Headers of frames are short, and are not counted. */

@@ -15,7 +15,7 @@ interface TokenCase {
   /** The text of the claims instead of `claims`. */
   readonly payload?: string;
   readonly status?: number;
-  /** Of the refusal in the log. */
+  /** The reason in the log, if the token is refused. */
   readonly reason?: string;
 }
 
