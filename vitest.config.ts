@@ -71,6 +71,7 @@ function makeWorkerdProject(name: string) {
             ENVIRONMENT: 'local',
             DRILL_ROUNDS: String(drillRounds),
             TOKEN_SECRET: 'listener-secret-for-tests-only-0123456789',
+            PUBLIC_HOSTS: 'earshot.test',
             ORIGIN_SECRET: 'origin-secret-for-tests-only-0123456789-',
           },
         },

@@ -5,8 +5,12 @@ import type { Context } from 'hono';
 import { STATUS_PATH } from '../shared/wire/edge-status.ts';
 import type { EdgeDeps } from './deps.ts';
 import { withCaller } from './identity/caller.ts';
+import { createHostCheck } from './public-hosts.ts';
 import { openCall } from './request/open-call.ts';
+import { chooseRequestId } from './request/request-id.ts';
 import { answerError } from './respond/answer-error.ts';
+import { requireHttps } from './respond/every-answer.ts';
+import { respondWithProblem } from './respond/problem.ts';
 import { BATCH_TYPE } from './routes/batch/body.ts';
 import { answerBatch } from './routes/batch/handler.ts';
 import { batchRoute, QUERY_PATH, queryRoute } from './routes/batch/route.ts';
@@ -17,9 +21,10 @@ import { ownRoute, userRoute } from './routes/openapi.ts';
 import { createOwnReadHandler, createUserReadHandler } from './routes/read.ts';
 import { answerStatus } from './routes/status.ts';
 import { type Route, registerRoutes } from './routes/table.ts';
+import { readCallerHeaders } from './routes/validation.ts';
 
 export function createApp(deps: EdgeDeps): OpenAPIHono {
-  const { config, counters } = deps;
+  const { config } = deps;
   const app = new OpenAPIHono();
   if (config.corsOrigins.length > 0) app.use('*', allowOrigins(config.corsOrigins));
   app.use(QUERY_PATH, async (c, next) => {
@@ -29,20 +34,38 @@ export function createApp(deps: EdgeDeps): OpenAPIHono {
   registerRoutes(app, makeRoutes(deps, app));
   app.onError((thrown, c) => answerError(deps, thrown, c));
 
-  // Counted here instead of in a middleware, which every request would await.
-  const { fetch } = app;
-  app.fetch = (request, ...rest) => {
-    counters.add('edge_requests_total');
-    return fetch(request, ...rest);
-  };
+  app.fetch = aroundFetch(deps, app.fetch);
   return app;
+}
+
+/** The work of every request. A middleware would be awaited by each. */
+function aroundFetch({ config, counters }: EdgeDeps, fetch: OpenAPIHono['fetch']): OpenAPIHono['fetch'] {
+  const checkHost = createHostCheck(config.publicHosts);
+  const answer: OpenAPIHono['fetch'] = (request, ...rest) => {
+    counters.add('edge_requests_total');
+    const refusal = checkHost(request.url);
+    if (refusal === undefined) return fetch(request, ...rest);
+    return respondWithProblem(
+      refusal,
+      chooseRequestId((name) => request.headers.get(name)),
+    );
+  };
+  if (config.isLocal) return answer;
+  return (...of) => {
+    const response = answer(...of);
+    return response instanceof Promise ? response.then(requireHttps) : requireHttps(response);
+  };
 }
 
 function makeRoutes(deps: EdgeDeps, app: OpenAPIHono): readonly Route[] {
   const batch = (c: Context): Promise<Response> | Response =>
-    withCaller(deps, c, (caller) => answerBatch(deps, c, caller.identity, openCall(deps, c, caller)));
+    withCaller(deps, c, (caller) => {
+      // Before the call is opened, which reads the deadline as a number.
+      readCallerHeaders(c.req);
+      return answerBatch(deps, c, caller.identity, openCall(deps, c, caller));
+    });
   const status = (c: Context): Promise<Response> | Response =>
-    withCaller(deps, c, (caller) => answerStatus(deps, c.req.raw, caller));
+    withCaller(deps, c, (caller) => answerStatus(deps, c, caller));
   const get = ['GET', 'HEAD'];
   return [
     { path: ownRoute.getRoutingPath(), methods: get, handler: createOwnReadHandler(deps), contract: ownRoute },

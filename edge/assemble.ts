@@ -11,10 +11,12 @@ import { consoleLog } from './log.ts';
 import { createColoManifest } from './manifest/colo-cache.ts';
 import { createManifestStore, KEEP_MS } from './manifest/store.ts';
 import { type Platform, systemPlatform } from './platform.ts';
+import { keyOriginOf } from './public-hosts.ts';
 import { createReadThrough } from './reads/read-through.ts';
 import { createServeReads } from './reads/serve-reads.ts';
 import type { RegionCache } from './region/region-cache.ts';
 import { createRegionObjects, type FindObject } from './region/region-objects.ts';
+import { createRespondLarge } from './respond/large-answer.ts';
 import { createTierChain } from './tiers/chain.ts';
 import { createColoTier } from './tiers/colo.ts';
 import { createMemoryTier } from './tiers/memory.ts';
@@ -37,15 +39,16 @@ export interface WorkerPlatform extends Platform {
 }
 
 /** The app. A worker cannot refuse to start, so with an invalid configuration every answer is a 503 problem. */
-export function assemble(env: object, keyOrigin: string): Answer {
+export function assemble(env: object): Answer {
   try {
+    const config = readConfig(env);
     const platform = {
       ...systemPlatform,
       openCache: () => caches.open('earshot'),
-      keyOrigin,
+      keyOrigin: keyOriginOf(config.publicHosts),
       findObject: findObjectIn(env),
     };
-    return createApp(createDeps(readConfig(env), platform)).fetch;
+    return createApp(createDeps(config, platform)).fetch;
   } catch (thrown) {
     return answerNotConfigured(thrown, consoleLog);
   }
@@ -59,19 +62,25 @@ function findObjectIn(env: object): FindObject | undefined {
 
 /** The objects that live as long as the isolate. */
 export function createDeps(config: EdgeConfig, platform: WorkerPlatform): EdgeDeps {
-  const { clock, random, counters, fetch } = platform;
+  const { clock, random, counters, inFlight, fetch } = platform;
   const log = limitLog(platform.log, clock);
   const limited = { ...platform, log };
   return {
     config,
     clock,
     counters,
+    inFlight,
+    respondLarge: createRespondLarge({ clock, counters, inFlight }),
     log,
     identity: createIdentityVerifier({
       keys: createVerificationKeys(config.tokenKeys, { fetch, clock, random, counters, log }),
       audience: config.tokenAudience,
       issuer: config.tokenIssuer,
-      userClaim: config.tokenUserClaim,
+      rules: {
+        userClaim: config.tokenUserClaim,
+        requiredScopes: config.tokenRequiredScopes,
+        maxLifetimeSeconds: config.tokenMaxLifetimeSeconds,
+      },
       clock,
       counters,
       log,
@@ -135,12 +144,13 @@ function createRegionReader(config: EdgeConfig, client: OriginClient, platform: 
   return createRegionObjects({ find: findObject, shards, origin, clock, counters, log, timeoutMs });
 }
 
-const createEdgeClient = (config: EdgeConfig, { fetch, clock, counters, log }: Platform): OriginClient =>
+const createEdgeClient = (config: EdgeConfig, { fetch, clock, counters, inFlight, log }: Platform): OriginClient =>
   createOriginClient({
     fetch,
     clock,
     counters,
     side: 'edge',
+    inFlight,
     log,
     internalTokens: createInternalTokens({
       secret: config.originSecret,

@@ -6,6 +6,7 @@ import { describeIssues } from '../shared/domain/describe-issues.ts';
 import { LISTENER_AUDIENCE, ORIGIN_AUDIENCE } from '../shared/domain/identity.ts';
 import { type Region, regionsSchema } from '../shared/domain/regions.ts';
 import { EarshotError } from '../shared/wire/errors.ts';
+import { isHostPattern } from './public-hosts.ts';
 
 /**
  * The keys of listeners' tokens: a shared secret (HS256, for one machine), two during its change, or the identity
@@ -88,6 +89,22 @@ const origins = z
     expected('origins like https://player.example.com, separated by commas'),
   );
 
+const HOSTS = 'hosts like recs.example.com, separated by commas; *.example.com for previews comes after the first one';
+
+/** The first one is in keys, so it has to be one host. */
+const areHosts = (hosts: readonly string[]): boolean => hosts.every(isHostPattern) && !hosts[0]?.startsWith('*');
+
+const publicHosts = z
+  .string(expected(HOSTS))
+  .transform(splitList)
+  .refine(areHosts, { error: ({ input }) => `expected ${HOSTS}, got ${got((input as string[]).join(','))}` });
+
+/** RFC 6749, section 3.3: separated by spaces. A scope may hold a comma. */
+const scopes = z
+  .string(expected('scopes separated by spaces'))
+  .regex(/^[ !#-[\]-~]*$/, expected('scopes separated by spaces'))
+  .transform((value) => value.split(' ').filter((scope) => scope !== ''));
+
 /** A variable with JSON text that `schema` accepts. */
 const jsonOf = <T>(schema: z.ZodType<T>, what: string) =>
   z.string(expected(`${what} as JSON text`)).transform((json, context): T => {
@@ -121,6 +138,9 @@ export function makeVariables(isLocal: boolean) {
     ENVIRONMENT: z
       .enum(['local', 'staging', 'production'], expected('local, staging or production'))
       .default('production'),
+    PUBLIC_HOSTS: isLocal
+      ? publicHosts.default([])
+      : publicHosts.refine(({ length }) => length > 0, expected('at least one host')),
     REGIONS: jsonOf(regionsSchema, 'a list of regions')
       .refine((all) => all.every(({ origin }) => isBareOrigin(origin)), {
         error: ({ input }) => `expected origins without credentials, path or query, got another for ${notBare(input)}`,
@@ -142,9 +162,12 @@ export function makeVariables(isLocal: boolean) {
     TOKEN_AUDIENCE: text.default(LISTENER_AUDIENCE),
     TOKEN_ISSUER: text.optional(),
     TOKEN_USER_CLAIM: text.default('sub'),
+    TOKEN_MAX_LIFETIME_SECONDS: wholeNumber(60, 3_153_600_000).default(86_400),
+    TOKEN_REQUIRED_SCOPES: scopes.default([]),
     ORIGIN_SECRET: secret,
     ORIGIN_SECRET_PREVIOUS: secret.optional(),
     ISOLATE_CACHE_BYTES: wholeNumber(0, 104_857_600).default(33_554_432),
+    MAX_ANSWER_BYTES: wholeNumber(65_536, 33_554_432).default(4_194_304),
     REGION_TIER: z.enum(['on', 'off'], expected('on or off')).default('on'),
     REGION_SHARDS: wholeNumber(1, 256).default(8),
     REGION_CACHE_BYTES: wholeNumber(0, 104_857_600).default(8_388_608),
@@ -165,6 +188,9 @@ export function makeVariables(isLocal: boolean) {
 type Variables = z.infer<z.ZodObject<ReturnType<typeof makeVariables>>>;
 
 const toConfig = (vars: Variables) => ({
+  isLocal: vars.ENVIRONMENT === 'local',
+  /** Hosts that the worker answers for. Keys use the first one. Empty in the local cloud: any host. */
+  publicHosts: vars.PUBLIC_HOSTS,
   regions: vars.REGIONS,
   tokenKeys: tokenKeysOf(vars),
   /** Default: `earshot`. */
@@ -173,12 +199,20 @@ const toConfig = (vars: Variables) => ({
   tokenIssuer: vars.TOKEN_ISSUER,
   /** The claim of a token with the user's id. Default: `sub`. */
   tokenUserClaim: vars.TOKEN_USER_CLAIM,
+  /**
+   * Maximum seconds from a token's `iat`, or from now without one, to its `exp`, 60 to 3 153 600 000. Default: 86 400.
+   */
+  tokenMaxLifetimeSeconds: vars.TOKEN_MAX_LIFETIME_SECONDS,
+  /** Scopes that a token needs to read any list. Default: none. */
+  tokenRequiredScopes: vars.TOKEN_REQUIRED_SCOPES,
   /** Signs the worker's token for origins. At least MIN_SECRET_BYTES bytes, and different from TOKEN_SECRET. */
   originSecret: vars.ORIGIN_SECRET,
   /** Signs it for an origin that refuses the other one, while the secret is changed. Default: none. */
   previousOriginSecret: vars.ORIGIN_SECRET_PREVIOUS,
   /** Maximum bytes of lists in one isolate, 0 to 100 MiB. Default: 32 MiB. */
   isolateCacheBytes: vars.ISOLATE_CACHE_BYTES,
+  /** Maximum bytes of the body of one answer, 64 KiB to 32 MiB. Default: 4 MiB. */
+  maxAnswerBytes: vars.MAX_ANSWER_BYTES,
   /** `off`: the worker calls origins directly, and loads are coalesced within an isolate only. Default: `on`. */
   regionTier: vars.REGION_TIER,
   /** Number of Durable Objects that share the users of one region, 1 to 256. A change moves few users. Default: 8. */

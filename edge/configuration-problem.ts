@@ -3,6 +3,7 @@ import { toEarshotError } from '../shared/wire/errors.ts';
 import { ConfigurationError } from './config.ts';
 import type { Log } from './log.ts';
 import { chooseRequestId } from './request/request-id.ts';
+import { requireHttps } from './respond/every-answer.ts';
 import { respondWithProblem } from './respond/problem.ts';
 
 const LOCAL_REMEDY = 'run `npm start`, which writes .dev.vars, then start `npx wrangler dev` again';
@@ -23,9 +24,10 @@ export function answerNotConfigured(thrown: unknown, log: Log): (request: Reques
   } else {
     log.error('assembly_failed', { message: error.message });
   }
-  return ({ headers }) =>
-    respondWithProblem(
-      error,
-      chooseRequestId((name) => headers.get(name)),
-    );
+  const isLocal = error instanceof ConfigurationError && error.isLocal;
+  return ({ headers }) => {
+    const requestId = chooseRequestId((name) => headers.get(name));
+    const problem = respondWithProblem(error, requestId);
+    return isLocal ? problem : requireHttps(problem);
+  };
 }

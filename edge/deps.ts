@@ -1,4 +1,5 @@
 // The objects that routes need. They live as long as the isolate; assemble.ts creates them.
+import type { ByteAccount } from '../shared/runtime/byte-account.ts';
 import type { Clock } from '../shared/runtime/clock.ts';
 import type { Counters } from '../shared/runtime/counters.ts';
 import type { EdgeConfig } from './config.ts';
@@ -6,12 +7,15 @@ import type { IdentityVerifier } from './identity/identity.ts';
 import type { Log } from './log.ts';
 import type { ManifestStore } from './manifest/store.ts';
 import type { ServeCached, ServeReads } from './reads/serve-reads.ts';
+import type { RespondLarge } from './respond/large-answer.ts';
 import type { Routing } from './upstream/routing.ts';
 
 export interface EdgeDeps {
   readonly config: EdgeConfig;
   readonly clock: Clock;
   readonly counters: Counters;
+  readonly inFlight: ByteAccount;
+  readonly respondLarge: RespondLarge;
   readonly log: Log;
   readonly identity: IdentityVerifier;
   readonly manifests: ManifestStore;

@@ -1,4 +1,5 @@
-// Structured log lines: one JSON object per line, with the name of the event. Never a token, a secret or a list.
+// Structured log lines: one JSON object per line, with the name of the event. Never a token, a secret, a list, or the
+// id of a user: `requestId` leads to the request (docs/decisions/0036).
 import { type EarshotError, problemOf } from '../shared/wire/errors.ts';
 
 export type LogFields = Readonly<Record<string, string | number | undefined>>;
@@ -31,14 +32,21 @@ export function describeError(thrown: unknown): LogFields {
   const causes = chainOf(thrown)
     .slice(1)
     .filter((link) => typeof link !== 'object' || link instanceof Error);
-  const message = maskTokens(thrown instanceof Error ? thrown.message : String(thrown));
-  return causes.length === 0 ? { message } : { message, causes: maskTokens(causes.map(String).join(' <- ')) };
+  const message = maskTokens(thrown instanceof Error ? messageOf(thrown) : String(thrown));
+  return causes.length === 0 ? { message } : { message, causes: maskTokens(causes.map(textOf).join(' <- ')) };
 }
+
+/** The message of a JSON parser quotes its input: a list, or the claims of a token. */
+const messageOf = (error: Error): string => (error instanceof SyntaxError ? 'not valid JSON' : error.message);
+
+const textOf = (link: unknown): string =>
+  link instanceof SyntaxError ? `SyntaxError: ${messageOf(link)}` : String(link);
 
 /** The stack of the deepest cause of `thrown`. */
 export function stackOf(thrown: unknown): string | undefined {
   const first = chainOf(thrown).findLast((link) => link instanceof Error);
-  return first?.stack === undefined ? undefined : maskTokens(first.stack.slice(0, MAX_STACK_CHARACTERS));
+  const stack = first instanceof SyntaxError ? first.stack?.replace(first.message, messageOf(first)) : first?.stack;
+  return stack === undefined ? undefined : maskTokens(stack.slice(0, MAX_STACK_CHARACTERS));
 }
 
 function chainOf(thrown: unknown): unknown[] {

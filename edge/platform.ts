@@ -1,4 +1,5 @@
 // The runtime as the edge uses it, so that tests can replace it, and the counters that all code in one isolate shares.
+import { type ByteAccount, createByteAccount } from '../shared/runtime/byte-account.ts';
 import { type Clock, systemClock } from '../shared/runtime/clock.ts';
 import { type Counters, createCounters } from '../shared/runtime/counters.ts';
 import { type Random, systemRandom } from '../shared/runtime/random.ts';
@@ -11,15 +12,23 @@ export interface Platform {
   readonly random: Random;
   /** Shared by the worker and by the region objects that run in the same isolate. */
   readonly counters: Counters;
+  /** Shared as the counters are: large answers until they are sent, and loads until they are answered. */
+  readonly inFlight: ByteAccount;
   readonly log: Log;
   readonly fetch: Fetch;
 }
+
+/** A quarter of an isolate's 128 MB. Another quarter is the default of ISOLATE_CACHE_BYTES. */
+export const IN_FLIGHT_BYTES = 33_554_432;
+/** Longer than any request reads or sends. */
+const IN_FLIGHT_AGE_MS = 90_000;
 
 /** The platform of the running isolate. */
 export const systemPlatform: Platform = {
   clock: systemClock,
   random: systemRandom,
   counters: createCounters(),
+  inFlight: createByteAccount({ clock: systemClock, maxBytes: IN_FLIGHT_BYTES, maxAgeMs: IN_FLIGHT_AGE_MS }),
   log: consoleLog,
   fetch: (url, init) => fetch(url, init),
 };

@@ -1,5 +1,4 @@
-// The worker's entry. It only wires. Long-lived objects are built at the isolate's first request, which brings `env`
-// and the host for the keys of the data centre's cache.
+// The worker's entry. It only wires. Long-lived objects are built at the isolate's first request, which brings `env`.
 import { type Answer, assemble } from './assemble.ts';
 
 let answer: Answer | undefined;
@@ -8,7 +7,7 @@ export { RegionCache } from './region/region-cache.ts';
 
 export default {
   fetch: (request, env: object, context) => {
-    answer ??= assemble(env, new URL(request.url).origin);
+    answer ??= assemble(env);
     return answer(request, env, context);
   },
 } satisfies ExportedHandler<object>;

@@ -7,10 +7,11 @@ import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
 import type { ListKey } from '../../shared/domain/keys.ts';
 import type { StoredList } from '../../shared/domain/list.ts';
-import { DEFAULT_LIMIT, encodeItem, ITEM_SEPARATOR } from '../../shared/domain/list.ts';
+import { DEFAULT_LIMIT, encodeItem, ITEM_SEPARATOR, MAX_ITEMS } from '../../shared/domain/list.ts';
 import { DEFAULT_LIST_TTL_SECONDS, FULL_WEIGHT, type Manifest } from '../../shared/domain/manifest.ts';
 import { encodeUtf8 } from '../../shared/runtime/bytes.ts';
 import { murmur3 } from '../../shared/runtime/hash.ts';
+import { boundResults } from '../../shared/wire/bounded-results.ts';
 import { LISTS_READ_PATH, MANIFEST_PATH } from '../../shared/wire/read-request.ts';
 import { encodeListFrames, LIST_FRAMES_TYPE } from '../../shared/wire/read-response.ts';
 
@@ -42,10 +43,12 @@ export interface ListOrigin {
 interface ListOriginOptions {
   /** Awaited before lists are answered. The signal aborts when the caller closes the connection. */
   readonly beforeLists?: (signal: AbortSignal) => Promise<void>;
+  /** Bytes of metadata of each item of an expanded list, which then has 100 items. Default: none, and 50 items. */
+  readonly metadataBytes?: number;
 }
 
 /** Listens on a free port of this machine. */
-export async function startListOrigin({ beforeLists }: ListOriginOptions = {}): Promise<ListOrigin> {
+export async function startListOrigin({ beforeLists, metadataBytes }: ListOriginOptions = {}): Promise<ListOrigin> {
   let reads = 0;
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -62,7 +65,9 @@ export async function startListOrigin({ beforeLists }: ListOriginOptions = {}): 
     const gone = new AbortController();
     response.on('close', () => gone.abort());
     await beforeLists?.(gone.signal);
-    response.writeHead(200, { 'content-type': LIST_FRAMES_TYPE }).end(encodeListFrames(keys.map(makeList)));
+    response
+      .writeHead(200, { 'content-type': LIST_FRAMES_TYPE })
+      .end(encodeListFrames(boundResults(keys.map((key) => makeList(key, metadataBytes)))));
   }
 
   const server = createServer((request, response) => {
@@ -82,10 +87,13 @@ export async function startListOrigin({ beforeLists }: ListOriginOptions = {}): 
   };
 }
 
-function makeList({ user, generation }: ListKey): StoredList {
-  const items = Array.from({ length: DEFAULT_LIMIT }, (_, i) =>
-    encodeItem(`track:${1_000_000 + (murmur3(user, i) % 1_000_000)}`, String(1 - i / 1000)),
-  );
+function makeList({ user, generation, expand }: ListKey, metadataBytes: number | undefined): StoredList {
+  const isExpanded = expand !== undefined && metadataBytes !== undefined;
+  const metadata = isExpanded ? `,"metadata":{"text":"${'x'.repeat(metadataBytes)}"}}` : '}';
+  const items = Array.from({ length: isExpanded ? MAX_ITEMS : DEFAULT_LIMIT }, (_, i) => {
+    const item = encodeItem(`track:${1_000_000 + (murmur3(user, i) % 1_000_000)}`, String(1 - i / 1000));
+    return `${item.slice(0, -1)}${metadata}`;
+  });
   const bytes = encodeUtf8(items.join(ITEM_SEPARATOR));
   return { kind: 'list', bytes, generation, digest: hash('sha256', bytes, 'base64url').slice(0, DIGEST_CHARS) };
 }

@@ -102,7 +102,11 @@ export async function createRegionsRig(
     withInspector,
   });
   cleanup.add(worker.stop);
-  const claims = { scope: ['recs:read:any' as const], audience: LISTENER_AUDIENCE, expires: DEFAULT_LIFETIME_MS };
+  const claims = {
+    scope: ['recs:read:any' as const, 'recs:status' as const],
+    audience: LISTENER_AUDIENCE,
+    expires: DEFAULT_LIFETIME_MS,
+  };
   const common = {
     authorization: `Bearer ${await mintToken({ user: 'bench', ...claims }, TOKEN_SECRET)}`,
     [DEV_LOCATION_HEADER]: FROM,

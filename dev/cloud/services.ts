@@ -88,6 +88,8 @@ export const edgeVariables = (
   corsOrigins: readonly string[],
 ): Record<string, string> => ({
   ENVIRONMENT: 'local',
+  // A deployment's hosts in wrangler.toml do not apply here.
+  PUBLIC_HOSTS: '',
   REGIONS: JSON.stringify(regions),
   DEV_LOCATIONS: JSON.stringify(DEV_LOCATIONS),
   CORS_ORIGINS: corsOrigins.join(','),

@@ -1,5 +1,4 @@
 // Errors of requests that are refused because of their caller, with the challenge of RFC 6750, section 3.
-import type { Scope } from '../../shared/domain/identity.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
 
 const REALM = 'Bearer realm="earshot"';
@@ -13,6 +12,8 @@ export type RejectionReason =
   /** Not a signed token. */
   | 'malformed'
   | 'too_long'
+  /** A header that the worker does not understand: `crit`, `b64`, or a `typ` of another kind of token. */
+  | 'header'
   /** Signed with an algorithm that is not allowed. */
   | 'algorithm'
   /** No held key has the id that the token names. */
@@ -20,6 +21,8 @@ export type RejectionReason =
   | 'signature'
   | 'expired'
   | 'not_yet_valid'
+  /** Issued for longer than tokens may live. */
+  | 'lifetime'
   | 'audience'
   | 'issuer'
   | 'claim_missing'
@@ -64,7 +67,8 @@ export const invalidToken = (
     ...rest,
   });
 
-export const missingScope = (scope: Scope): EarshotError =>
+/** `scope` is in the grammar of scopes (RFC 6749, section 3.3), so it needs no escaping. */
+export const missingScope = (scope: string): EarshotError =>
   new EarshotError('forbidden', 'edge', `the token lacks the scope ${scope}`, {
     headers: challenge(`${REALM}, error="insufficient_scope", scope="${scope}"`),
   });

@@ -8,9 +8,23 @@ import { invalidToken } from './access-error.ts';
 export interface Identity {
   readonly user: string;
   readonly scopes: ReadonlySet<Scope>;
+  /** The first scope of TOKEN_REQUIRED_SCOPES that the token lacks. It reads no list then. */
+  readonly lacks: string | undefined;
   /** Name of the calling service, from the configured claim. Undefined for a listener. */
   readonly service?: string | undefined;
 }
+
+export interface ClaimRules {
+  /** The claim with the user's id. */
+  readonly userClaim: string;
+  /** The scopes that a token needs to read any list. */
+  readonly requiredScopes: readonly string[];
+  readonly maxLifetimeSeconds: number;
+  readonly nowMs: number;
+}
+
+/** Maximum difference between the clocks of issuer and edge. */
+export const CLOCK_TOLERANCE_SECONDS = 5;
 
 /**
  * The claims in which identity providers put scopes: RFC 8693 (`scope`), Okta and Microsoft Entra (`scp`), Auth0
@@ -18,15 +32,34 @@ export interface Identity {
  */
 const SCOPE_CLAIMS = ['scope', 'scp', 'permissions'] as const;
 
-/** The identity in `payload`, whose user is in the claim `userClaim`. Throws `unauthenticated`. */
-export function identityOf(payload: JWTPayload, userClaim: string): Identity {
+/** The identity in `payload`. Throws `unauthenticated`. */
+export function identityOf(payload: JWTPayload, rules: ClaimRules): Identity {
   for (const claim of ['exp', 'nbf', 'iat'] as const) expectClaim(claim, payload[claim], isMoment, 'a number');
-  expectClaim('iss', payload.iss, isText, 'a text');
+  for (const claim of ['iss', 'jti'] as const) expectClaim(claim, payload[claim], isText, 'a text');
   expectClaim('aud', payload.aud, isTextOrTexts, 'a text or a list of texts');
   // A token for origins is invalid here, whatever other audience it names.
   if ([payload.aud].flat().includes(ORIGIN_AUDIENCE)) throw invalidToken('audience', { claim: 'aud' });
-  return { user: userOf(payload[userClaim], userClaim), scopes: scopesOf(payload) };
+  checkLifetime(payload, rules);
+  const texts = scopeTextsOf(payload);
+  return {
+    user: userOf(payload[rules.userClaim], rules.userClaim),
+    scopes: new Set(texts.filter(isScope)),
+    lacks: rules.requiredScopes.find((scope) => !grants(texts, scope)),
+  };
 }
+
+/** The token's own start is its issue. A token without `iat` may live that long from now on. */
+function checkLifetime({ iat, exp = Number.NaN }: JWTPayload, { maxLifetimeSeconds, nowMs }: ClaimRules): void {
+  const nowSeconds = nowMs / 1000;
+  if (iat !== undefined && iat > nowSeconds + CLOCK_TOLERANCE_SECONDS)
+    throw invalidToken('not_yet_valid', { claim: 'iat', text: 'the token is not valid yet' });
+  if (exp - (iat ?? nowSeconds) <= maxLifetimeSeconds + CLOCK_TOLERANCE_SECONDS) return;
+  throw invalidToken('lifetime', { claim: 'exp', text: `expected exp at most ${maxLifetimeSeconds} s after iat` });
+}
+
+/** The right to read any list contains that to read one's own. */
+const grants = (texts: readonly string[], scope: string): boolean =>
+  texts.includes(scope) || (scope === 'recs:read' && texts.includes('recs:read:any'));
 
 function userOf(user: unknown, claim: string): string {
   if (user === undefined) throw invalidToken('claim_missing', { claim });
@@ -35,15 +68,12 @@ function userOf(user: unknown, claim: string): string {
   throw invalidToken('user_id', { claim, text: `expected the user of the token to be ${ID_GRAMMAR}` });
 }
 
-function scopesOf(payload: JWTPayload): ReadonlySet<Scope> {
-  const scopes = new Set<Scope>();
-  for (const claim of SCOPE_CLAIMS) {
+function scopeTextsOf(payload: JWTPayload): readonly string[] {
+  return SCOPE_CLAIMS.flatMap((claim) => {
     const value = payload[claim];
     expectClaim(claim, value, isTextOrTexts, 'a text or a list of texts');
-    const texts = [value ?? []].flat() as unknown as readonly string[];
-    for (const scope of texts.flatMap((text) => text.split(' ')).filter(isScope)) scopes.add(scope);
-  }
-  return scopes;
+    return ([value ?? []].flat() as unknown as readonly string[]).flatMap((text) => text.split(' '));
+  });
 }
 
 /** Refuses a claim that is present and of another type than `what`. */

@@ -7,7 +7,9 @@ import type { Counters } from '../../shared/runtime/counters.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
 import { describeError, type Log, type LogFields } from '../log.ts';
 import { invalidToken, missingToken, type RejectionReason, TokenRejected } from './access-error.ts';
-import { type Identity, identityOf } from './claims.ts';
+import { isSignedJwt, isTooLong, tokenIn } from './bearer.ts';
+import { CLOCK_TOLERANCE_SECONDS, type ClaimRules, type Identity, identityOf } from './claims.ts';
+import { checkHeader } from './token-header.ts';
 import type { VerificationKeys } from './token-keys.ts';
 
 export interface VerifyContext {
@@ -27,8 +29,7 @@ interface IdentityOptions {
   readonly keys: VerificationKeys;
   readonly audience: string;
   readonly issuer: string | undefined;
-  /** The claim with the user's id. */
-  readonly userClaim: string;
+  readonly rules: Omit<ClaimRules, 'nowMs'>;
   readonly clock: Clock;
   readonly counters: Counters;
   readonly log: Log;
@@ -40,20 +41,16 @@ const MAX_REMEMBERED_TOKENS = 2_000;
  * (provider-keys.ts), a withdrawn key works for at most 20 minutes.
  */
 const REMEMBER_MS = 600_000;
-const MAX_TOKEN_CHARACTERS = 8_192;
-/** Maximum difference between the clocks of issuer and edge. */
-const CLOCK_TOLERANCE_SECONDS = 5;
 
 export function createIdentityVerifier(options: IdentityOptions): IdentityVerifier {
-  const { keys, audience, issuer, userClaim, clock, counters, log } = options;
+  const { keys, audience, issuer, rules, clock, counters, log } = options;
   const verified = createVerifiedTokens<Identity>(clock, MAX_REMEMBERED_TOKENS);
 
-  async function verifyToken(authorization: string, token: string, context: VerifyContext): Promise<Identity> {
-    if (token.length > MAX_TOKEN_CHARACTERS) throw invalidToken('too_long', { text: 'the token is too long' });
+  async function verifyToken(token: string, context: VerifyContext): Promise<Identity> {
     const payload = await readClaims(token, context);
-    const identity = identityOf(payload, userClaim);
+    const identity = identityOf(payload, { ...rules, nowMs: clock.now() });
     const untilMs = Math.min((payload.exp ?? 0) * 1000, clock.now() + REMEMBER_MS);
-    verified.set(authorization, identity, untilMs);
+    verified.set(token, identity, untilMs);
     return identity;
   }
 
@@ -66,6 +63,7 @@ export function createIdentityVerifier(options: IdentityOptions): IdentityVerifi
       currentDate: new Date(clock.now()),
     };
     try {
+      checkHeader(token);
       return await keys.verify(token, checks, waitUntil);
     } catch (error) {
       throw error instanceof EarshotError ? error : toRejection(error);
@@ -80,19 +78,26 @@ export function createIdentityVerifier(options: IdentityOptions): IdentityVerifi
   }
 
   return {
-    recall: verified.get,
+    recall: (authorization) => verified.get(tokenIn(authorization)),
     verify: async (authorization, context) => {
       try {
-        if (authorization === undefined) throw missingToken();
-        const token = /^Bearer +([\w.~+/-]+=*) *$/i.exec(authorization)?.[1];
-        if (token === undefined) throw invalidToken('malformed');
-        return verified.get(authorization) ?? (await verifyToken(authorization, token, context));
+        const token = requireToken(authorization);
+        return verified.get(token) ?? (await verifyToken(token, context));
       } catch (error) {
         recordRejection(error, context);
         throw error;
       }
     },
   };
+}
+
+/** Refuses what is no token before anything is done with it. */
+function requireToken(authorization: string | undefined): string {
+  if (authorization === undefined) throw missingToken();
+  if (isTooLong(authorization)) throw invalidToken('too_long', { text: 'the token is too long' });
+  const token = tokenIn(authorization);
+  if (token === undefined || !isSignedJwt(token)) throw invalidToken('malformed');
+  return token;
 }
 
 /** The error of jose as a rejection that names the check. */
@@ -116,6 +121,7 @@ function reasonOf(error: unknown): RejectionReason {
   if (error instanceof errors.JWTClaimValidationFailed) return claimReasonOf(error);
   if (error instanceof errors.JWSSignatureVerificationFailed) return 'signature';
   if (error instanceof errors.JOSEAlgNotAllowed) return 'algorithm';
+  if (error instanceof errors.JOSENotSupported) return 'header';
   if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys)
     return 'unknown_key';
   // jose's own errors are about the token. Any other one is about the key: the runtime cannot use it.

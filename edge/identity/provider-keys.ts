@@ -4,12 +4,14 @@
 // States: none -> held -> held and due (refreshed behind requests) -> none, after KEEP_MS without an answer. After a
 // failure no request fetches until the back-off is over: the provider's Retry-After, or a growing pause.
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
+import { decodeUtf8 } from '../../shared/runtime/bytes.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Counters } from '../../shared/runtime/counters.ts';
 import type { Random } from '../../shared/runtime/random.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
 import { describeError, type Log } from '../log.ts';
 import type { Fetch } from '../platform.ts';
+import { readBody } from '../request/read-body.ts';
 import { readRetryAfterMs } from '../request/retry-after.ts';
 import { withTimeout } from '../request/with-timeout.ts';
 
@@ -48,7 +50,7 @@ export const MAX_RETRY_AFTER_MS = 300_000;
 /** A fetch older than this has lost the request that carried it. */
 const FLIGHT_AGE_TIMEOUT_MS = 2 * FETCH_TIMEOUT_MS;
 /** About 1 000 keys. */
-const MAX_DOCUMENT_CHARACTERS = 1_048_576;
+const MAX_DOCUMENT_BYTES = 1_048_576;
 
 interface Flight {
   readonly done: Promise<void>;
@@ -149,8 +151,5 @@ async function requestKeys({ url, fetch, clock }: ProviderKeysOptions, signal: A
     const retryAfterMs = readRetryAfterMs(response.headers.get('retry-after'), clock.now());
     throw new FetchFailed(`expected the provider's keys with status 200, got ${response.status}`, retryAfterMs);
   }
-  const text = await response.text();
-  if (text.length > MAX_DOCUMENT_CHARACTERS)
-    throw new FetchFailed(`expected the provider's keys in ${MAX_DOCUMENT_CHARACTERS} characters, got ${text.length}`);
-  return JSON.parse(text) as JSONWebKeySet;
+  return JSON.parse(decodeUtf8(await readBody(response, MAX_DOCUMENT_BYTES))) as JSONWebKeySet;
 }

@@ -1,6 +1,6 @@
 // Serves reads: the user's list, or the first list of the fallback chain (fallback.ts) that can be read, or the reason
 // why there is none.
-import { type ListKey, makeCacheKey } from '../../shared/domain/keys.ts';
+import type { ListKey } from '../../shared/domain/keys.ts';
 import type { StoredList } from '../../shared/domain/list.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
@@ -133,6 +133,6 @@ function toServed({ own, trails, isUnreachable }: PendingRead, step: FallbackSte
 
 function toReadError({ read, own, isUnreachable, trails }: PendingRead): ReadError {
   return isUnreachable
-    ? new ReadError('unavailable', `no region returned a list for ${makeCacheKey(own.key)}`, trails)
+    ? new ReadError('unavailable', `no region returned a list of ${own.key.surface}/${own.key.variant}`, trails)
     : new ReadError('no_recommendations', `expected a list for "${read.user}" on "${read.surface}", got none`, trails);
 }

@@ -39,12 +39,13 @@ export function assembleRegion(
   });
 }
 
-const createRegionClient = (config: EdgeConfig, { fetch, clock, counters, log }: Platform): OriginClient =>
+const createRegionClient = (config: EdgeConfig, { fetch, clock, counters, inFlight, log }: Platform): OriginClient =>
   createOriginClient({
     fetch,
     clock,
     counters,
     side: 'region',
+    inFlight,
     log,
     internalTokens: createInternalTokens({
       secret: config.originSecret,

@@ -2,6 +2,7 @@
 // the request; isolate-wide objects take it as an argument.
 import type { Cancellation } from '../../shared/caching/cancellation.ts';
 import type { Region } from '../../shared/domain/regions.ts';
+import type { ByteHold } from '../../shared/runtime/byte-account.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Place } from './place.ts';
 import { createTimings, type Timings } from './timings.ts';
@@ -23,6 +24,8 @@ export interface Call {
   /** Location that the caller names. Local cloud only: the region proxies add its round-trip time. */
   readonly devLocation?: string | undefined;
   readonly timings: Timings;
+  /** Bytes of loads that the request keeps until it is answered. Default: each load counts only while it is read. */
+  readonly held?: ByteHold | undefined;
   /** Fires when no caller waits for the result. Default: never. */
   readonly cancellation?: Cancellation | undefined;
   /** The one door for work that outlives the answer. */
@@ -39,6 +42,7 @@ export const detach = (call: Call, clock: Clock, timeoutMs: number): Call => ({
   waitedForUntilMs: undefined,
   failedRegions: new Set(),
   cancellation: undefined,
+  held: undefined,
   timings: createTimings(clock),
 });
 

@@ -1,6 +1,7 @@
 // The answer to a thrown error: one log line for a fault of Earshot, and a problem that names every cache and region
 // that was asked.
 import type { Context } from 'hono';
+import { routePath } from 'hono/route';
 import type { Region } from '../../shared/domain/regions.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { type EarshotError, toEarshotError } from '../../shared/wire/errors.ts';
@@ -20,7 +21,10 @@ export const allowDebugOutput = (c: Context, regions: readonly Region[]): void =
 export function answerError({ clock, log }: { clock: Clock; log: Log }, thrown: unknown, c: Context): Response {
   const error = toEarshotError(thrown, 'edge');
   const requestId = requestIdOf(c);
-  logFailure(log, 'request_failed', error, { path: c.req.path, ...describeRequest(requestId, traceparentOf(c)) });
+  logFailure(log, 'request_failed', error, {
+    route: routePath(c, -1),
+    ...describeRequest(requestId, traceparentOf(c)),
+  });
   const regions = c.get(DEBUG_REGIONS) as readonly Region[] | undefined;
   const cacheStatus = cacheStatusOf(error, clock.now(), regions !== undefined);
   return respondWithProblem(error, requestId, {

@@ -1,4 +1,5 @@
-// The answer to a batch: a result per read, composed around the stored bytes of its list.
+// The answer to a batch: a result per read, composed around the stored bytes of its list. Equal reads share their list.
+// A list that would make the answer too large has a problem in its place; the lists around it are answered.
 import { cutList } from '../../shared/domain/list.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
 import { interleaveBytes } from '../../shared/runtime/bytes.ts';
@@ -13,6 +14,7 @@ import { serializeCacheStatus } from './cache-status.ts';
 import { closeList, describeList, openList } from './compose.ts';
 import { REGIONS_HEADER, serializeDecision, serializeRegions } from './debug.ts';
 import { everyAnswer } from './every-answer.ts';
+import { type Content, LARGE_ANSWER_BYTES, makeTooLarge, type RespondLarge } from './large-answer.ts';
 
 export interface BatchRead extends Read {
   readonly limit: number;
@@ -36,36 +38,57 @@ interface BatchAnswer {
   /** Whether to add debug output. */
   readonly debug: boolean;
   readonly call: Call;
+  /** Maximum bytes of lists and the text before them. Problems beyond it are few and short. */
+  readonly maxBytes: number;
+  readonly respondLarge: RespondLarge;
 }
 
-export const respondWithBatch = (answer: BatchAnswer): Response =>
-  new Response(composeBody(answer), { headers: makeHeaders(answer) });
+/** Throws `overloaded` if the answer is large and too many others are in memory. */
+export function respondWithBatch(answer: BatchAnswer): Response {
+  const { bytes, ...content } = composeContent(answer);
+  const headers = makeHeaders(answer);
+  if (bytes < LARGE_ANSWER_BYTES) return new Response(interleaveBytes(content.texts, content.lists), { headers });
+  return answer.respondLarge(content, headers, answer.call.waitUntil);
+}
 
-function composeBody(answer: BatchAnswer): Uint8Array {
+function composeContent(answer: BatchAnswer): Content & { readonly bytes: number } {
   /** The JSON before each list. */
   const texts: string[] = [];
   const lists: Uint8Array[] = [];
   let text = '{"results":[';
+  let bytes = 0;
   for (const [i, result] of answer.results.entries()) {
     if (i > 0) text += ',';
     if ('error' in result) {
-      const { owner, error } = result;
-      const problem = makeProblem(error.code, error.message);
-      text += JSON.stringify({
-        status: problem.status,
-        ...owner,
-        problem,
-        ...describeTrails(trailsOf(result), answer),
-      });
+      text += describeFailure(result, answer);
       continue;
     }
     const { read, served } = result;
-    text += openList({ status: 200, ...describeList(read, served), ...describeDecision(read, served, answer) });
-    texts.push(text);
-    lists.push(cutList(served.list.bytes, read.limit));
+    const opening = openList({
+      status: 200,
+      ...describeList(read, served),
+      ...describeDecision(read, served, answer),
+    });
+    const list = cutList(served.list.bytes, read.limit);
+    const more = text.length + opening.length + list.length;
+    if (bytes + more > answer.maxBytes) {
+      const error = makeTooLarge(answer.maxBytes, 'read the rest with another request');
+      text += describeFailure({ owner: { user: read.user, surface: read.surface }, error }, answer);
+      continue;
+    }
+    bytes += more;
+    texts.push(text + opening);
+    lists.push(list);
     text = closeList;
   }
-  return interleaveBytes([...texts, `${text}]}`], lists);
+  texts.push(`${text}]}`);
+  return { texts, lists, bytes: bytes + text.length };
+}
+
+function describeFailure(result: FailedRead, answer: BatchAnswer): string {
+  const { owner, error } = result;
+  const problem = makeProblem(error.code, error.message);
+  return JSON.stringify({ status: problem.status, ...owner, problem, ...describeTrails(trailsOf(result), answer) });
 }
 
 function describeDecision(read: Read, served: Served, answer: BatchAnswer): object {

@@ -12,6 +12,7 @@ import { closeList, describeList, openList } from './compose.ts';
 import { makeDebugHeaders } from './debug.ts';
 import { makeEtag } from './etag.ts';
 import { everyAnswer } from './every-answer.ts';
+import { LARGE_ANSWER_BYTES, makeTooLarge, type RespondLarge } from './large-answer.ts';
 
 interface ReadAnswer {
   readonly requestId: string;
@@ -28,6 +29,11 @@ interface ReadAnswer {
   readonly timings: Timings;
   /** In the caller's order. */
   readonly regions: readonly Region[];
+  /** Whether the request is HEAD: then there is no body. */
+  readonly isHead: boolean;
+  readonly maxBytes: number;
+  readonly respondLarge: RespondLarge;
+  waitUntil(work: Promise<unknown>): void;
 }
 
 /**
@@ -36,7 +42,7 @@ interface ReadAnswer {
  */
 const UNREACHABLE_MAX_AGE_SECONDS = 5;
 
-/** 200 with the list, or 304 if the caller has it. */
+/** 200 with the list, or 304 if the caller has it. Throws `answer_too_large`, or `overloaded` for a large list. */
 export function respondWithList(answer: ReadAnswer): Response {
   const { served, limit } = answer;
   const prefix = openList(describeList(answer.read, served));
@@ -44,7 +50,12 @@ export function respondWithList(answer: ReadAnswer): Response {
   const headers = makeHeaders(answer, etag);
   if (isNotModified(answer.ifNoneMatch, etag)) return new Response(null, { status: 304, headers });
   headers['Content-Type'] = 'application/json';
-  return new Response(surroundBytes(prefix, cutList(served.list.bytes, limit), closeList), { headers });
+  const list = cutList(served.list.bytes, limit);
+  const bytes = prefix.length + list.length + closeList.length;
+  if (bytes < LARGE_ANSWER_BYTES) return new Response(surroundBytes(prefix, list, closeList), { headers });
+  if (bytes > answer.maxBytes) throw makeTooLarge(answer.maxBytes, 'read fewer items with limit');
+  if (answer.isHead) return new Response(null, { headers });
+  return answer.respondLarge({ texts: [prefix, closeList], lists: [list] }, headers, answer.waitUntil);
 }
 
 function makeHeaders(answer: ReadAnswer, etag: string): Record<string, string> {

@@ -26,6 +26,7 @@ export const documentRoute = createRoute({
       headers: z.object({ ...commonHeaders, ETag: z.string() }),
     },
     405: refusals[405],
+    421: refusals[421],
   },
 });
 
@@ -54,6 +55,7 @@ export const healthRoute = createRoute({
       },
     },
     405: refusals[405],
+    421: refusals[421],
   },
 });
 

@@ -60,6 +60,7 @@ const validators = {
 
 /** Refusals that every route shares. */
 export const refusals = {
+  421: problem('The worker does not serve this host.'),
   405: problem('The path has other methods.', { Allow: header('The methods of the path.') }),
   500: problem('An internal error.'),
 } as const;
@@ -79,6 +80,7 @@ export const answers = {
   403: problem('The token does not allow this.', challenge),
   404: problem('There is no such surface or variant, or nothing for this user.', trailHeaders),
   ...refusals,
+  413: problem('The list has more bytes than an answer may have.'),
   503: problem('No region could be reached; try again.', { ...retryAfter, ...trailHeaders }),
   504: problem('The deadline of the caller passed.', retryAfter),
 } as const;

@@ -12,7 +12,6 @@ import type { Read } from '../reads/fallback.ts';
 import type { Served } from '../reads/serve-reads.ts';
 import { openCall } from '../request/open-call.ts';
 import { allowDebugOutput } from '../respond/answer-error.ts';
-import { DEBUG_HEADER } from '../respond/debug.ts';
 import { respondWithList } from '../respond/list.ts';
 import { ownRoute, userRoute } from './openapi.ts';
 import { createRequestReader } from './validation.ts';
@@ -25,7 +24,7 @@ export function createOwnReadHandler(deps: EdgeDeps): Handler {
   return (c) =>
     withCaller(deps, c, (caller) => {
       const { query, params, headers } = readRequest(c.req);
-      const debug = headers[DEBUG_HEADER] !== undefined;
+      const { debug } = headers;
       return answerRead(deps, c, caller, { ...query, user: caller.identity.user, surface: params.surface, debug });
     });
 }
@@ -36,8 +35,7 @@ export function createUserReadHandler(deps: EdgeDeps): Handler {
   return (c) =>
     withCaller(deps, c, (caller) => {
       const { query, params, headers } = readRequest(c.req);
-      const debug = headers[DEBUG_HEADER] !== undefined;
-      return answerRead(deps, c, caller, { ...query, ...params, debug });
+      return answerRead(deps, c, caller, { ...query, ...params, debug: headers.debug });
     });
 }
 
@@ -55,7 +53,7 @@ type Respond = (served: Served, manifest: Manifest, regions: readonly Region[]) 
 
 /** Throws, or rejects with, `forbidden`, `invalid_request`, or an error of serveReads or of the manifest store. */
 function answerRead(deps: EdgeDeps, c: Context, caller: Caller, request: ReadRequest): Response | Promise<Response> {
-  const { config, clock, manifests, serveCached } = deps;
+  const { config, clock, manifests, respondLarge, serveCached } = deps;
   const { user, surface, limit = DEFAULT_LIMIT, fallback = 'popular', variant, expand, debug } = request;
   const { timings } = caller;
   const read = { user, surface, fallback, variant, expand };
@@ -73,6 +71,10 @@ function answerRead(deps: EdgeDeps, c: Context, caller: Caller, request: ReadReq
       debug,
       timings,
       regions,
+      isHead: c.req.method === 'HEAD',
+      maxBytes: config.maxAnswerBytes,
+      respondLarge,
+      waitUntil: (work) => c.executionCtx.waitUntil(work),
     });
 
   const needsPlace = debug || c.req.header(DEV_LOCATION_HEADER) !== undefined;

@@ -3,6 +3,7 @@
 import { z } from '@hono/zod-openapi';
 import { ID_GRAMMAR, NAME_GRAMMAR, NAME_PATTERN, PUBLIC_ID_PATTERN } from '../../shared/domain/ids.ts';
 import { DEFAULT_LIMIT, MAX_ITEMS } from '../../shared/domain/list.ts';
+import { DEADLINE_GRAMMAR, DEADLINE_PATTERN } from '../../shared/wire/deadline.ts';
 import { DEADLINE_HEADER } from '../../shared/wire/read-request.ts';
 import { DEBUG_HEADER, DECISION_HEADER, REGIONS_HEADER } from '../respond/debug.ts';
 import { expected, expectedOnce, patterned, type Refusal } from './expected.ts';
@@ -55,11 +56,9 @@ const debug = z
     description: `Adds ${REGIONS_HEADER}, ${DECISION_HEADER} and the keys in Cache-Status; needs the scope recs:debug.`,
   });
 
-const deadline = patterned(/^\d{1,6}$/, expected(DEADLINE_HEADER, 'a whole number of milliseconds, of up to 6 digits'))
-  .optional()
-  .openapi({
-    description: 'Remaining time of the caller in milliseconds. Work that cannot end in time is not started.',
-  });
+const deadline = patterned(DEADLINE_PATTERN, expected(DEADLINE_HEADER, DEADLINE_GRAMMAR)).optional().openapi({
+  description: 'Remaining time of the caller in milliseconds. Work that cannot end in time is not started.',
+});
 
 export const headersSchema = z.object({ [DEBUG_HEADER]: debug, [DEADLINE_HEADER]: deadline });
 

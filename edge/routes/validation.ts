@@ -1,39 +1,57 @@
 // Validation of requests. The error names each wrong parameter, with the expected form and the received value.
-import type { z } from '@hono/zod-openapi';
+import { z } from '@hono/zod-openapi';
 import type { HonoRequest } from 'hono';
-import type { ZodObject, ZodRawShape } from 'zod';
 import { EarshotError } from '../../shared/wire/errors.ts';
+import { DEADLINE_HEADER } from '../../shared/wire/read-request.ts';
+import { DEBUG_HEADER } from '../respond/debug.ts';
+import { headersSchema } from './schemas.ts';
 
-interface Declared<Q, P, H extends ZodRawShape> {
+interface Declared<Q, P> {
   readonly query: z.ZodType<Q>;
   readonly params: z.ZodType<P>;
-  readonly headers: ZodObject<H>;
+}
+
+export interface CallerHeaders {
+  readonly debug: boolean;
+}
+
+const HEADER_NAMES = Object.keys(headersSchema.shape);
+const NO_HEADERS: CallerHeaders = { debug: false };
+
+/**
+ * The headers that every route for callers understands. Throws `invalid_request`, and `deadline_exceeded` for a
+ * deadline of 0.
+ */
+export function readCallerHeaders(request: HonoRequest): CallerHeaders {
+  const named = HEADER_NAMES.map((name) => [name, request.header(name)] as const);
+  // Most requests have none of them.
+  if (named.every(([, value]) => value === undefined)) return NO_HEADERS;
+  const { [DEBUG_HEADER]: debug, [DEADLINE_HEADER]: deadline } = check(headersSchema, Object.fromEntries(named));
+  if (Number(deadline) === 0) throw new EarshotError('deadline_exceeded', 'edge', 'the deadline had passed on arrival');
+  return { debug: debug !== undefined };
+}
+
+const emptyQuery = z.strictObject({});
+
+/** Throws `invalid_request` if the request has query parameters: the route has none. */
+export function refuseQuery(request: HonoRequest): void {
+  if (request.url.includes('?')) check(emptyQuery, flatten(request.queries()));
 }
 
 /**
- * Checks a request with the schemas of its route's contract. Throws `invalid_request`. It replaces the middlewares of
- * @hono/zod-openapi, which await three times and read every header.
+ * Checks a request with the schemas of its route's contract. Throws as readCallerHeaders does. It replaces the
+ * middlewares of @hono/zod-openapi, which await three times and read every header.
  */
-export function createRequestReader<Q, P, H extends ZodRawShape>({
+export function createRequestReader<Q, P>({
   query,
   params,
-  headers,
-}: Declared<Q, P, H>): (request: HonoRequest) => { query: Q; params: P; headers: z.infer<ZodObject<H>> } {
-  const names = Object.keys(headers.shape);
-  // The results for most requests: no query, and none of the headers.
+}: Declared<Q, P>): (request: HonoRequest) => { query: Q; params: P; headers: CallerHeaders } {
+  // The result for most requests, which have no query.
   const noQuery = check(query, {});
-  const noHeaders = check<z.infer<ZodObject<H>>>(headers, {});
-
-  function readHeaders(request: HonoRequest): z.infer<ZodObject<H>> {
-    const named = names.map((name) => [name, request.header(name)] as const);
-    if (named.every(([, value]) => value === undefined)) return noHeaders;
-    return check<z.infer<ZodObject<H>>>(headers, Object.fromEntries(named));
-  }
-
   return (request) => ({
     query: request.url.includes('?') ? check(query, flatten(request.queries())) : noQuery,
     params: check(params, request.param()),
-    headers: readHeaders(request),
+    headers: readCallerHeaders(request),
   });
 }
 

@@ -1,22 +1,25 @@
 // HTTP calls to one origin. Every failure is a value that names its reason, so that the caller can try the next region.
 import type { Region } from '../../shared/domain/regions.ts';
 import { DEV_LOCATION_HEADER } from '../../shared/domain/regions.ts';
+import type { ByteAccount } from '../../shared/runtime/byte-account.ts';
+import { decodeUtf8 } from '../../shared/runtime/bytes.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { CounterSide, Counters } from '../../shared/runtime/counters.ts';
 import { problemOf } from '../../shared/wire/errors.ts';
 import { DEADLINE_HEADER, LISTS_READ_PATH, type ListQuery, MANIFEST_PATH } from '../../shared/wire/read-request.ts';
-import { decodeListFrames, type ListResult } from '../../shared/wire/read-response.ts';
+import { decodeListFrames, type ListResult, MAX_FRAMES_BYTES } from '../../shared/wire/read-response.ts';
 import { REQUEST_ID_HEADER } from '../../shared/wire/request-id.ts';
 import { describeError, type Log } from '../log.ts';
 import type { Fetch } from '../platform.ts';
 import { type Call, remainingMs } from '../request/call.ts';
+import { BodyTooLarge, NoRoom, readBody } from '../request/read-body.ts';
 import { describeRequest } from '../request/request-id.ts';
 import { readRetryAfterMs } from '../request/retry-after.ts';
 import { WaitCancelled, WaitTimeout, withTimeout } from '../request/with-timeout.ts';
 import type { InternalTokens } from './internal-token.ts';
 
 export interface RegionFailure {
-  readonly reason: 'status' | 'timeout' | 'connection' | 'undecodable' | 'cancelled';
+  readonly reason: 'status' | 'timeout' | 'connection' | 'undecodable' | 'too-large' | 'no-room' | 'cancelled';
   /** HTTP status, if the origin answered. */
   readonly status?: number;
   /** Back-off that an overloaded origin asks for, in milliseconds. */
@@ -46,6 +49,8 @@ interface OriginClientOptions {
   readonly clock: Clock;
   readonly counters: Counters;
   readonly side: CounterSide;
+  /** Accounts for the bodies of lists. Default: they are not accounted for. */
+  readonly inFlight?: ByteAccount;
   readonly log: Log;
   readonly internalTokens: InternalTokens;
   /** Maximum duration of one call in milliseconds, its body included. */
@@ -59,7 +64,7 @@ interface Exchange<T> {
 }
 
 export function createOriginClient(options: OriginClientOptions): OriginClient {
-  const { fetch, clock, counters, side, log, internalTokens } = options;
+  const { fetch, clock, counters, side, inFlight, log, internalTokens } = options;
 
   function makeHeaders(call: Call, timeoutMs: number, own: HeadersInit | undefined): Headers {
     const headers = new Headers(own);
@@ -116,14 +121,16 @@ export function createOriginClient(options: OriginClientOptions): OriginClient {
       counters.add(`${side}_origin_calls_total`);
       counters.add(`${side}_origin_reads_total`, keys.length);
       const body = JSON.stringify({ keys });
+      const own = call.held === undefined ? inFlight?.open() : undefined;
       const answer = await exchange(region, call, {
         path: LISTS_READ_PATH,
         init: { method: 'POST', body, headers: { 'content-type': 'application/json' } },
         read: async (response) => {
           await expectStatus(response, 200);
-          return decodeListFrames(new Uint8Array(await response.arrayBuffer()), keys.length);
+          return decodeListFrames(await readBody(response, MAX_FRAMES_BYTES, call.held ?? own), keys.length);
         },
       });
+      own?.release();
       if (answer.kind === 'failed' && answer.failure.reason !== 'cancelled')
         counters.add(`${side}_origin_failures_total`);
       return answer;
@@ -136,12 +143,16 @@ export function createOriginClient(options: OriginClientOptions): OriginClient {
         read: async (response) => {
           if (etag !== undefined && response.status === 304) return { kind: 'unchanged' };
           await expectStatus(response, 200);
-          return { kind: 'manifest', json: await response.text(), etag: response.headers.get('etag') ?? undefined };
+          const json = decodeUtf8(await readBody(response, MAX_MANIFEST_BODY_BYTES));
+          return { kind: 'manifest', json, etag: response.headers.get('etag') ?? undefined };
         },
       });
     },
   };
 }
+
+/** More than a valid manifest has, so that one which is only too large is refused by its own check. */
+const MAX_MANIFEST_BODY_BYTES = 1_048_576;
 
 class UnexpectedStatus extends Error {
   override readonly name = 'UnexpectedStatus';
@@ -157,6 +168,8 @@ async function expectStatus(response: Response, status: number): Promise<void> {
 function describeFailure(error: unknown, status: number | undefined): RegionFailure {
   if (error instanceof WaitCancelled) return { reason: 'cancelled' };
   if (error instanceof WaitTimeout) return { reason: 'timeout' };
+  if (error instanceof BodyTooLarge) return { reason: 'too-large', ...(status === undefined ? {} : { status }) };
+  if (error instanceof NoRoom) return { reason: 'no-room', ...(status === undefined ? {} : { status }) };
   if (status === undefined) return { reason: 'connection' };
   return { reason: error instanceof UnexpectedStatus ? 'status' : 'undecodable', status };
 }

@@ -18,7 +18,7 @@ import {
   UNAUTHENTICATED,
 } from './origin-client.ts';
 import type { RegionReader } from './region-reader.ts';
-import { readSplitting } from './split-refused.ts';
+import { readLeftOut, readSplitting } from './split-refused.ts';
 
 interface OriginReaderOptions {
   readonly client: OriginClient;
@@ -58,8 +58,8 @@ export function createOriginReader({ client, clock, random, log }: OriginReaderO
     read: async (region, requests, call) => {
       const calledAtMs = clock.now();
       const queries = requests.map((request) => toQuery(request, calledAtMs));
-      const read = (some: readonly ListQuery[]) => client.readLists(region, some, call);
       const mayContinue = (): boolean => remainingMs(call, clock) > 0 && call.cancellation?.isCancelled() !== true;
+      const read = readLeftOut((some) => client.readLists(region, some, call), mayContinue);
       const answers = await call.timings.time(
         'origin',
         () => readSplitting({ queries, read, isAboutKeys: mayBlameKey, mayContinue }),
@@ -110,8 +110,11 @@ const ABOUT_CONTENT = new Set([400, 413, 414, 422, 431]);
 const isRefusal = ({ status = 0 }: RegionFailure): boolean =>
   status >= 400 && status < 500 && status !== TIMED_OUT && !isOverloaded(status);
 
-/** A refused token of the edge says nothing about keys. */
-const mayBlameKey = (failure: RegionFailure): boolean => isRefusal(failure) && failure.status !== UNAUTHENTICATED;
+/** A refused token of the edge says nothing about keys. The short lists of a large answer fit alone. */
+const mayBlameKey = (failure: RegionFailure): boolean =>
+  failure.reason === 'too-large' ||
+  failure.reason === 'no-room' ||
+  (isRefusal(failure) && failure.status !== UNAUTHENTICATED);
 
 /** The failure of a call, as one key's. */
 function toCallFailure(region: string, { isBackground = false }: ListRequest, failure: RegionFailure): LoadResult {
@@ -120,6 +123,8 @@ function toCallFailure(region: string, { isBackground = false }: ListRequest, fa
   const backoff = retryAfterMs === undefined ? {} : { retryAfterMs };
   if (failure.reason === 'cancelled') return { kind: 'failed', reason: 'wait-ended', regions };
   if (isBackground && isOverloaded(status)) return { kind: 'failed', reason: 'background-shed', ...backoff, regions };
+  if (failure.reason === 'too-large') return { kind: 'failed', reason: 'key-failed', regions };
+  if (failure.reason === 'no-room') return { kind: 'failed', reason: 'wait-ended', regions };
   if (isRefusal(failure)) {
     const isAboutKey = status !== undefined && ABOUT_CONTENT.has(status);
     return { kind: 'failed', reason: isAboutKey ? 'key-failed' : 'refused', regions };

@@ -1,6 +1,12 @@
 // A refused call is split until the key at fault is alone, so that no key of one caller costs another caller its list.
 // One bad key among n takes 2 log2(n) more calls; MAX_CALLS bounds any number of them. An origin names a bad key in its
 // frame, so this is for an origin of an earlier build, and for a proxy in front of it.
+//
+// Keys that an origin left out of an answer, because their lists were too large for it
+// (shared/wire/bounded-results.ts), are read with another call. An origin leaves the largest lists out and never all of
+// them, so each call makes progress.
+import type { ListQuery } from '../../shared/wire/read-request.ts';
+import { bytesOfResult, type ListResult } from '../../shared/wire/read-response.ts';
 import type { OriginAnswer, RegionFailure } from './origin-client.ts';
 
 export const MAX_CALLS = 32;
@@ -52,3 +58,38 @@ export async function readSplitting<Q, R>(options: SplitOptions<Q, R>): Promise<
   }
   return answers;
 }
+
+/** Bound of the lists of all calls for left-out keys. A key beyond it fails, and its caller gets a fallback. */
+export const MAX_LISTS_BYTES = 16_777_216;
+
+type ReadQueries = (queries: readonly ListQuery[]) => Promise<OriginAnswer<ListResult[]>>;
+
+/** `read`, continued while `mayContinue` and while the lists have less than MAX_LISTS_BYTES. */
+export const readLeftOut =
+  (read: ReadQueries, mayContinue: () => boolean): ReadQueries =>
+  async (queries) => {
+    const first = await read(queries);
+    if (first.kind === 'failed') return first;
+    const results = [...first.value];
+    let leftOut = positionsLeftOut(results);
+    while (
+      leftOut.length > 0 &&
+      leftOut.length < queries.length &&
+      mayContinue() &&
+      bytesOf(results) < MAX_LISTS_BYTES
+    ) {
+      const answer = await read(leftOut.map((position) => queries[position] as ListQuery));
+      if (answer.kind === 'failed') break;
+      for (const [i, position] of leftOut.entries()) results[position] = answer.value[i] as ListResult;
+      const rest = positionsLeftOut(results);
+      if (rest.length === leftOut.length) break;
+      leftOut = rest;
+    }
+    return { kind: 'answered', value: results };
+  };
+
+const positionsLeftOut = (results: readonly ListResult[]): number[] =>
+  results.flatMap((result, i) => (result.kind === 'error' && result.code === 'answer_too_large' ? [i] : []));
+
+const bytesOf = (results: readonly ListResult[]): number =>
+  results.reduce((bytes, result) => bytes + bytesOfResult(result), 0);

@@ -36,7 +36,7 @@ export async function readLocalStatus(cloud: LocalCloud, from: string | undefine
 
 async function readEdge({ edgeUrl, tokenSecret }: LocalCloud, from: string | undefined): Promise<EdgeStatus> {
   const token = await mintToken(
-    { user: 'service:status', scope: ['recs:read:any'], audience: LISTENER_AUDIENCE, expires: TOKEN_LIFETIME_MS },
+    { user: 'service:status', scope: ['recs:status'], audience: LISTENER_AUDIENCE, expires: TOKEN_LIFETIME_MS },
     tokenSecret,
   );
   const headers = { Authorization: `Bearer ${token}`, ...(from === undefined ? {} : { [DEV_LOCATION_HEADER]: from }) };

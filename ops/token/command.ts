@@ -15,7 +15,7 @@ const scopeHelp = Object.entries(SCOPES)
 export const makeTokenCommand = (): Command =>
   new Command('token')
     .requiredOption('--user <id>', 'whose token', parseUser)
-    .option('--scope <scope>', 'permission beyond the own lists; repeatable', addScope, [])
+    .option('--scope <scope>', 'permission; repeatable', addScope, [])
     .option('--expires <duration>', 'lifetime of the token', parseDuration, DEFAULT_LIFETIME_MS)
     .option('--audience <name>', 'audience of the token', LISTENER_AUDIENCE)
     .addHelpText(

@@ -1,6 +1,7 @@
 // The answer of `POST lists:read`: frames, or a problem.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../../shared/runtime/clock.ts';
+import { boundResults } from '../../shared/wire/bounded-results.ts';
 import { SERVED_BY_HEADER } from '../../shared/wire/read-request.ts';
 import {
   encodeListFrames,
@@ -31,8 +32,9 @@ export function sendLists(
   deps: AnswerDeps,
   request: IncomingMessage,
   response: ServerResponse,
-  results: readonly ListResult[],
+  all: readonly ListResult[],
 ): void {
+  const results = boundResults(all);
   const body = isShort(results) ? listFramesText(results, toLatin1) : encodeListFrames(results, Buffer.allocUnsafe);
   const headers = { ...ownHeaders(request.headers), 'Content-Type': LIST_FRAMES_TYPE, 'Content-Length': body.length };
   const withServedBy = deps.isLocalClusterUp() ? headers : { ...headers, [SERVED_BY_HEADER]: 'any' };

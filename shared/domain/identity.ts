@@ -5,11 +5,13 @@ export const LISTENER_AUDIENCE = 'earshot';
 /** The audience of the edge's token for origins. */
 export const ORIGIN_AUDIENCE = 'earshot-origin';
 
-/** Permissions beyond reading the lists of the token's own user. */
+/** Permissions. The lists of the token's own user need none, unless TOKEN_REQUIRED_SCOPES names `recs:read`. */
 export const SCOPES = {
+  'recs:read': 'read the own lists, where TOKEN_REQUIRED_SCOPES demands it',
   'recs:read:any': "read any user's lists",
   'recs:preview': 'choose the variant with ?variant=',
   'recs:debug': 'see keys, region order and the decision trail with Earshot-Debug: 1',
+  'recs:status': 'read the status of the worker',
 } as const;
 
 export type Scope = keyof typeof SCOPES;

@@ -29,8 +29,28 @@ export const encodeItem = (id: string, score: string): string => `{"id":"${id}",
 
 /** The first `limit` items of a stored list, as a view of the same memory. */
 export function cutList(list: Uint8Array, limit: number): Uint8Array {
-  const end = limit === DEFAULT_LIMIT ? defaultEndOf(list) : findEnd(list, limit);
+  const end = endOf(list, limit);
   return end === list.length ? list : list.subarray(0, end);
+}
+
+function endOf(list: Uint8Array, limit: number): number {
+  if (list.length > LONG_LIST_BYTES) return indexedEndsOf(list)[limit - 1] ?? list.length;
+  return limit === DEFAULT_LIMIT ? defaultEndOf(list) : findEnd(list, limit);
+}
+
+/** Longer lists have metadata. A scan of each read would let one batch occupy the processor for half a second. */
+const LONG_LIST_BYTES = 16_384;
+
+/** The ends of the first items of long lists, without that of the last item. */
+const indexedEnds = new WeakMap<Uint8Array, readonly number[]>();
+
+function indexedEndsOf(list: Uint8Array): readonly number[] {
+  const known = indexedEnds.get(list);
+  if (known !== undefined) return known;
+  const ends: number[] = [];
+  for (let at = list.indexOf(NEWLINE); at !== -1; at = list.indexOf(NEWLINE, at + 1)) ends.push(at - 1);
+  indexedEnds.set(list, ends);
+  return ends;
 }
 
 /** End offsets at the default limit. A list is immutable, and the scan would dominate the cost of a read in a batch. */

@@ -34,6 +34,7 @@ export const COUNTERS = {
   edge_manifests_behind_total: 'manifest refreshes in which every origin that answered had an older version',
   edge_previous_total: 'answers with a cached list of the previous generation as the fallback',
   edge_popular_total: 'answers with the popular list as the fallback',
+  edge_large_answers_shed_total: 'large answers refused, because too many bytes of answers and loads were in memory',
   edge_rejected_tokens_total: 'requests refused because of their token',
   edge_limited_addresses_total: 'requests refused before the check of their token, by the limit of their address',
   edge_limited_callers_total: 'requests refused by the limit of their subject or service',

@@ -8,6 +8,9 @@ export const LIST_FRAMES_TYPE = 'application/vnd.earshot.list-frames';
 /** Maximum number of keys in one `lists:read`. */
 export const MAX_KEYS_PER_READ = 200;
 
+/** Maximum bytes of the answer. An origin leaves lists out long before; the edge refuses a larger answer. */
+export const MAX_FRAMES_BYTES = 8_388_608;
+
 /** The result of one key: a value, or an error. */
 export type ListResult = AgedValue | { readonly kind: 'error'; readonly code: ErrorCode };
 
@@ -19,6 +22,9 @@ export type AgedValue = ListValue & {
 };
 
 const NEWLINE = 0x0a;
+
+/** Bytes of the list of a result; 0 without one. */
+export const bytesOfResult = (result: ListResult): number => (result.kind === 'list' ? result.bytes.length : 0);
 
 /** Encodes into the buffer from `allocate`, whatever its contents. Default: a new buffer. */
 export function encodeListFrames<T extends Uint8Array = Uint8Array<ArrayBuffer>>(
@@ -92,7 +98,7 @@ function readFrame(header: unknown, body: Uint8Array, listStart: number): { resu
   if (frame.kind === 'error' && typeof frame.code === 'string' && isErrorCode(frame.code)) {
     return { result: { kind: 'error', code: frame.code }, end: listStart };
   }
-  if (!isListHeader(frame)) throw new Error(`expected a frame header, got ${JSON.stringify(header)}`);
+  if (!isListHeader(frame)) throw new Error('expected a frame header, got other JSON');
   const { generation, digest, bytes } = frame;
   const end = listStart + bytes;
   if (end > body.length) throw new Error(`expected ${bytes} bytes of a list, got ${body.length - listStart}`);

@@ -84,7 +84,7 @@ test('`wrangler dev` without .dev.vars answers 503, and logs one line with the m
   const lines = `${wrangler.output.stdout}${wrangler.output.stderr}`.split('\n');
   const [line = '', ...others] = lines.filter((each) => each.includes('configuration_invalid'));
   expect(others).toEqual([]);
-  expect(line).toContain('"missing":"ORIGIN_SECRET, TOKEN_SECRET or TOKEN_JWKS_URL"');
+  expect(line).toContain('"missing":"PUBLIC_HOSTS, ORIGIN_SECRET, TOKEN_SECRET or TOKEN_JWKS_URL"');
   expect(line).toContain('run `npm start`');
 });
 

@@ -2,7 +2,9 @@
 // agree.
 import { createApp } from '../../edge/app.ts';
 import type { EdgeDeps } from '../../edge/deps.ts';
+import type { Identity } from '../../edge/identity/claims.ts';
 import type { Read } from '../../edge/reads/fallback.ts';
+import { createRespondLarge } from '../../edge/respond/large-answer.ts';
 import { parseGeneration } from '../../shared/domain/generation.ts';
 import { SCOPES, type Scope } from '../../shared/domain/identity.ts';
 import type { Region } from '../../shared/domain/regions.ts';
@@ -10,7 +12,7 @@ import { encodeUtf8 } from '../../shared/runtime/bytes.ts';
 import type { ErrorCode } from '../../shared/wire/errors.ts';
 import { type Outcome, Violation } from './oracle.ts';
 
-interface AppFrontOptions extends Omit<EdgeDeps, 'identity'> {
+interface AppFrontOptions extends Omit<EdgeDeps, 'identity' | 'respondLarge'> {
   readonly keep: (work: Promise<unknown>) => void;
 }
 
@@ -29,11 +31,12 @@ type AppFront = (read: Read, nearest: Region) => Promise<Outcome>;
 export function createAppFront({ keep, ...deps }: AppFrontOptions): AppFront {
   // The header names the caller. A signature check is real cryptography, which settles on the event loop.
   const scopes = new Set(Object.keys(SCOPES) as Scope[]);
+  const identityOf = (user: string): Identity => ({ user, scopes, lacks: undefined });
   const identity: EdgeDeps['identity'] = {
-    recall: (authorization) => (asked % 2 === 0 ? undefined : { user: authorization ?? '', scopes }),
-    verify: async (authorization) => ({ user: authorization ?? '', scopes }),
+    recall: (authorization) => (asked % 2 === 0 ? undefined : identityOf(authorization ?? '')),
+    verify: async (authorization) => identityOf(authorization ?? ''),
   };
-  const app = createApp({ ...deps, identity });
+  const app = createApp({ ...deps, identity, respondLarge: createRespondLarge(deps) });
   const context = { waitUntil: keep, passThroughOnException: () => {} } as unknown as ExecutionContext;
   let asked = 0;
 

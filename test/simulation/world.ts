@@ -2,10 +2,12 @@
 // events. The worker's code is real; the timing of its I/O is random. The oracle checks every answer and every stored
 // entry.
 import type { EdgeConfig } from '../../edge/config.ts';
+import { IN_FLIGHT_BYTES } from '../../edge/platform.ts';
 import type { Read } from '../../edge/reads/fallback.ts';
 import { createOriginClient, type OriginClient } from '../../edge/upstream/origin-client.ts';
 import { POPULAR_USER } from '../../shared/domain/ids.ts';
 import type { Region } from '../../shared/domain/regions.ts';
+import { createByteAccount } from '../../shared/runtime/byte-account.ts';
 import type { CounterSide, Counters } from '../../shared/runtime/counters.ts';
 import { type Cloud, createCloud } from './cloud.ts';
 import { createIsolate, type Isolate } from './isolate.ts';
@@ -101,7 +103,15 @@ export function createWorld(
       }),
     );
   };
-  const platform = { clock, random, counters, log: LOG, fetch: () => Promise.reject(new Error('each has its own')) };
+  const inFlight = createByteAccount({ clock, maxBytes: IN_FLIGHT_BYTES, maxAgeMs: 90_000 });
+  const platform = {
+    clock,
+    random,
+    counters,
+    inFlight,
+    log: LOG,
+    fetch: () => Promise.reject(new Error('each has its own')),
+  };
   const clientFor = (side: CounterSide, fetch: OwnedFetch): OriginClient =>
     createOriginClient({
       ...platform,

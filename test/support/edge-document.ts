@@ -6,6 +6,7 @@ import { systemPlatform } from '../../edge/platform.ts';
 import { makeRandomSecret } from './random-secret.ts';
 
 const config = readConfig({
+  PUBLIC_HOSTS: 'edge.test',
   REGIONS: JSON.stringify([
     { name: 'asia', origin: 'https://asia.test', locationHint: 'apac', latitude: 1.35, longitude: 103.82 },
   ]),

@@ -13,19 +13,25 @@ afterEach(() => {
 const makeRandomSecret = (): string => `${crypto.randomUUID()}-${crypto.randomUUID()}`;
 
 describe('a configuration', () => {
-  test('needs no more than regions and secrets; the rest has defaults', () => {
+  test('needs no more than hosts, regions and secrets; the rest has defaults', () => {
     const { REGIONS } = TEST_ENV;
+    const PUBLIC_HOSTS = 'recs.example.com';
     // Without ENVIRONMENT it is production, which refuses the secrets of tests.
     const [TOKEN_SECRET, ORIGIN_SECRET] = [makeRandomSecret(), makeRandomSecret()];
-    expect(readConfig({ REGIONS, TOKEN_SECRET, ORIGIN_SECRET })).toEqual({
+    expect(readConfig({ REGIONS, TOKEN_SECRET, ORIGIN_SECRET, PUBLIC_HOSTS })).toEqual({
+      isLocal: false,
+      publicHosts: ['recs.example.com'],
       regions: TEST_REGIONS,
       tokenKeys: { mode: 'secret', secrets: [TOKEN_SECRET] },
       tokenAudience: 'earshot',
       tokenIssuer: undefined,
       tokenUserClaim: 'sub',
+      tokenMaxLifetimeSeconds: 86_400,
+      tokenRequiredScopes: [],
       originSecret: ORIGIN_SECRET,
       previousOriginSecret: undefined,
       isolateCacheBytes: 33_554_432,
+      maxAnswerBytes: 4_194_304,
       regionTier: 'on',
       regionShards: 8,
       regionCacheBytes: 8_388_608,
@@ -108,7 +114,7 @@ describe('a worker without a valid configuration', () => {
   /** The only log line of a worker with `env` after requests to three paths. */
   async function logOf(env: object): Promise<Record<string, unknown>> {
     const logged = vi.spyOn(console, 'error').mockImplementation(() => {});
-    const answer = assemble(env, 'https://edge.test');
+    const answer = assemble(env);
     for (const path of ['/healthz', '/v1/me/recommendations/home', '/openapi.json']) {
       const response = await answer(new Request(`https://edge.test${path}`), {}, createExecutionContext());
       expect(response.status).toBe(503);
@@ -138,7 +144,7 @@ describe('a worker without a valid configuration', () => {
   test('logs every missing variable at once, and the remedy on this machine and in a deployment', async () => {
     expect(await logOf({})).toMatchObject({
       event: 'configuration_invalid',
-      missing: 'REGIONS, ORIGIN_SECRET, TOKEN_SECRET or TOKEN_JWKS_URL',
+      missing: 'PUBLIC_HOSTS, REGIONS, ORIGIN_SECRET, TOKEN_SECRET or TOKEN_JWKS_URL',
       remedy: expect.stringMatching(/^on this machine: run `npm start`.*wrangler secret put.*docs\/configuration\.md$/),
     });
   });

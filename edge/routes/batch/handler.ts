@@ -1,50 +1,52 @@
 // Many reads in one request: QUERY /v1/recommendations and POST /v1/recommendations:batch. A failed read has a problem
 // in its place and never fails its neighbours. Only a fault of the whole request refuses all of it.
 import type { Context } from 'hono';
+import { routePath } from 'hono/route';
 import { DEFAULT_LIMIT } from '../../../shared/domain/list.ts';
 import { EarshotError } from '../../../shared/wire/errors.ts';
-import { DEADLINE_HEADER } from '../../../shared/wire/read-request.ts';
 import type { EdgeDeps } from '../../deps.ts';
 import { checkAccess } from '../../identity/access.ts';
 import type { Identity } from '../../identity/claims.ts';
 import { type Log, type LogFields, logFailure } from '../../log.ts';
+import type { ServeReads } from '../../reads/serve-reads.ts';
 import type { Call } from '../../request/call.ts';
 import { describeRequest } from '../../request/request-id.ts';
 import { allowDebugOutput } from '../../respond/answer-error.ts';
 import { type BatchRead, type BatchResult, type FailedRead, respondWithBatch } from '../../respond/batch.ts';
-import { DEBUG_HEADER } from '../../respond/debug.ts';
-import { headersSchema } from '../schemas.ts';
-import { invalidRequest } from '../validation.ts';
+import { invalidRequest, readCallerHeaders, refuseQuery } from '../validation.ts';
 import { readBatchBody } from './body.ts';
 import { readSchema } from './schemas.ts';
 
-type BatchDeps = Pick<EdgeDeps, 'clock' | 'log' | 'manifests' | 'serveReads'>;
+type BatchDeps = Pick<EdgeDeps, 'clock' | 'config' | 'inFlight' | 'log' | 'manifests' | 'respondLarge' | 'serveReads'>;
 
 /**
  * Throws an error of the whole request: `forbidden`, an error of readBatchBody, or `unavailable` without a manifest.
  */
 export async function answerBatch(deps: BatchDeps, c: Context, identity: Identity, call: Call): Promise<Response> {
-  const { clock, log, manifests, serveReads } = deps;
+  const { clock, config, log, manifests, respondLarge } = deps;
   const request = c.req.raw;
-  const debug = readDebug(request.headers);
+  const { debug } = readCallerHeaders(c.req);
+  refuseQuery(c.req);
   const reads = (await readBatchBody(request)).map(checkRead);
   const valid = reads.filter((read): read is BatchRead => !('error' in read));
   // A refused read needs no scope: no list is read for it.
   checkAccess(identity, valid, debug);
   if (debug) allowDebugOutput(c, call.regions);
   const manifest = await call.timings.time('manifest', () => manifests.get(call));
-  const results = placeOutcomes(reads, await serveReads(valid, manifest, call));
-  logFailures(log, results, { path: c.req.path, ...describeRequest(call.requestId, call.traceparent) });
-  return respondWithBatch({ results, manifest, nowMs: clock.now(), debug, call });
+  const results = placeOutcomes(reads, await readHeld(deps, valid, manifest, call));
+  logFailures(log, results, { route: routePath(c, -1), ...describeRequest(call.requestId, call.traceparent) });
+  const { maxAnswerBytes: maxBytes } = config;
+  return respondWithBatch({ results, manifest, nowMs: clock.now(), debug, call, maxBytes, respondLarge });
 }
 
-function readDebug(headers: Headers): boolean {
-  const parsed = headersSchema.safeParse({
-    [DEBUG_HEADER]: headers.get(DEBUG_HEADER) ?? undefined,
-    [DEADLINE_HEADER]: headers.get(DEADLINE_HEADER) ?? undefined,
-  });
-  if (!parsed.success) throw invalidRequest(parsed.error);
-  return parsed.data[DEBUG_HEADER] !== undefined;
+/** The outcomes of `reads`. Their loads count as in memory until all of them have one. */
+async function readHeld({ inFlight, serveReads }: BatchDeps, ...[reads, manifest, call]: Parameters<ServeReads>) {
+  const held = inFlight.open();
+  try {
+    return await serveReads(reads, manifest, { ...call, held });
+  } finally {
+    held.release();
+  }
 }
 
 function checkRead(value: unknown): BatchRead | FailedRead {

@@ -49,6 +49,7 @@ const shared = {
     401: answers[401],
     403: { ...answers[403], description: 'The token does not allow one of the reads, or the debug output.' },
     405: answers[405],
+    421: answers[421],
     413: problem('The body is too large.'),
     415: problem(`The body is not ${BATCH_TYPE}, or it is compressed.`),
     500: answers[500],

@@ -40,7 +40,7 @@ export const batchSchema = z
   .openapi('Batch', { description: 'Reads of any users and surfaces. A read may occur twice.' });
 
 /** A literal status in each form of a result, so that a typed client can tell them apart by it. */
-const PROBLEM_STATUSES = [400, 404, 500, 503, 504];
+const PROBLEM_STATUSES = [400, 404, 413, 500, 503, 504];
 
 const ownerOf = (example: string) =>
   z.string().optional().openapi({ description: 'As in the read. Absent if the read had no such text.', example });

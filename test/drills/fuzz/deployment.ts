@@ -76,6 +76,8 @@ export async function deploy(): Promise<Deployment> {
     bindings: {
       ...bundle.vars,
       ...{ ENVIRONMENT: 'local', REGIONS: JSON.stringify(regions), DEV_LOCATIONS: JSON.stringify(DEV_LOCATIONS) },
+      // The tokens of the generators end in the year 2100.
+      TOKEN_MAX_LIFETIME_SECONDS: '3153600000',
       ...{ TOKEN_SECRET, ORIGIN_SECRET, CORS_ORIGINS: 'https://player.example.com' },
       ...{ ISOLATE_CACHE_BYTES: CACHE_BYTES, REGION_CACHE_BYTES: CACHE_BYTES },
       ...{ ORIGIN_TIMEOUT_MS: LONG_MS, REQUEST_DEADLINE_MS: LONG_MS },

@@ -14,7 +14,7 @@ export interface EdgeHealth {
 }
 
 export async function readHealth({ port }: Part): Promise<EdgeHealth> {
-  const headers = { authorization: `Bearer ${await mint('operator', ['recs:read:any'])}` };
+  const headers = { authorization: `Bearer ${await mint('operator', ['recs:status'])}` };
   const response = await fetch(`http://127.0.0.1:${port}${STATUS_PATH}`, { headers });
   const { regions, counters } = edgeStatusSchema.parse(await response.json());
   return {

@@ -23,6 +23,8 @@ const repository = join(import.meta.dirname, '../../..');
 const config = join(repository, 'wrangler.toml');
 const environments = Object.keys(readRawConfig({ config }).rawConfig.env ?? {});
 const variables = Object.keys(makeVariables(false));
+/** The placeholder that a deployment sets beside its routes. */
+const placeholders = { PUBLIC_HOSTS: 'recs.example.com' };
 const secrets = {
   TOKEN_SECRET: makeRandomSecret(),
   ORIGIN_SECRET: makeRandomSecret(),
@@ -78,13 +80,19 @@ describe.each([undefined, ...environments])('the variables of section %s', (env)
   });
 
   test('are a valid configuration once the secrets are set', () => {
-    expect(readWorkerConfig({ ...vars, ...secrets }).regions.map(({ name }) => name)).toEqual(['asia', 'europe', 'us']);
+    expect(readWorkerConfig({ ...vars, ...placeholders, ...secrets }).regions.map(({ name }) => name)).toEqual([
+      'asia',
+      'europe',
+      'us',
+    ]);
   });
 
-  test('are all that the worker needs but its secrets', () => {
+  test('are all that the worker needs but its hosts and secrets', () => {
     const read = () => readWorkerConfig(vars);
     expect(read).toThrow(ConfigurationError);
-    expect(read).toThrow(expect.objectContaining({ missing: ['ORIGIN_SECRET', 'TOKEN_SECRET or TOKEN_JWKS_URL'] }));
+    expect(read).toThrow(
+      expect.objectContaining({ missing: ['PUBLIC_HOSTS', 'ORIGIN_SECRET', 'TOKEN_SECRET or TOKEN_JWKS_URL'] }),
+    );
   });
 });
 

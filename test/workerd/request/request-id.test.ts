@@ -28,7 +28,7 @@ const requests: readonly [number, string, GetOptions][] = [
   [200, QUERY_PATH, batchOptions(body, { method: 'QUERY' })],
   [200, '/openapi.json', { authorization: null }],
   [200, '/healthz', { authorization: null }],
-  [200, STATUS_PATH, { scope: 'recs:read:any' }],
+  [200, STATUS_PATH, { scope: 'recs:status' }],
   [204, PATH, { method: 'OPTIONS', headers: { origin: 'https://player.example.com' } }],
   [400, `${PATH}?limit=0`, {}],
   [401, PATH, { authorization: null }],
@@ -119,7 +119,7 @@ describe('without a manifest', () => {
 
   test('the status and healthz say so, with the answer of each region, and that it is over', async () => {
     const readManifest = async () => {
-      const response = await edge.get(STATUS_PATH, { scope: 'recs:read:any' });
+      const response = await edge.get(STATUS_PATH, { scope: 'recs:status' });
       return edgeStatusSchema.parse(await response.json()).manifest;
     };
     const readHealth = async () => (await edge.get('/healthz', { authorization: null })).json();

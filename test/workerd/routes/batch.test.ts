@@ -6,6 +6,7 @@ import { createManualClock } from '../../../bench/support/manual-clock.ts';
 import type { Served, ServeReads } from '../../../edge/reads/serve-reads.ts';
 import { NOWHERE } from '../../../edge/request/place.ts';
 import { createTimings } from '../../../edge/request/timings.ts';
+import { createRespondLarge } from '../../../edge/respond/large-answer.ts';
 import { answerBatch } from '../../../edge/routes/batch/handler.ts';
 import { toEarshotError } from '../../../shared/wire/errors.ts';
 import { batchOptions, POST_PATH, QUERY_PATH, readBatch, readsOf, resultsOf, sendBatch } from '../support/batches.ts';
@@ -260,7 +261,7 @@ describe('with every region down', () => {
     await readBatch(edge, readsOf(['bob', 'ann', 'carl']), { headers: { traceparent } });
     const failures = edge.logs.filter(({ event }) => event === 'read_failed');
     expect(failures.map(({ fields }) => fields)).toMatchObject([
-      { status: 503, code: 'unavailable', reads: 2, path: POST_PATH, traceId: traceparent.slice(3, 35) },
+      { status: 503, code: 'unavailable', reads: 2, route: POST_PATH, traceId: traceparent.slice(3, 35) },
     ]);
   });
 
@@ -297,6 +298,9 @@ describe('an unforeseen error', () => {
   const answer = (serve: ServeReads, reads: readonly unknown[]) => {
     const deps: Parameters<typeof answerBatch>[0] = {
       clock: edge.clock,
+      config: edge.config,
+      inFlight: edge.inFlight,
+      respondLarge: createRespondLarge(edge),
       log: { warn: () => {}, error: (event, fields) => edge.logs.push({ event, fields }) },
       manifests: {
         get: async () => makeManifest(),
@@ -307,7 +311,9 @@ describe('an unforeseen error', () => {
       serveReads: serve,
     };
     const app = new Hono();
-    app.post(POST_PATH, (c) => answerBatch(deps, c, { user: 'service', scopes: new Set(['recs:read:any']) }, call));
+    app.post(POST_PATH, (c) =>
+      answerBatch(deps, c, { user: 'service', scopes: new Set(['recs:read:any']), lacks: undefined }, call),
+    );
     return app.request(POST_PATH, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },

@@ -86,7 +86,8 @@ describe('with origins configured', () => {
     ];
     expect(answers.map(({ status }) => status)).toEqual([200, 401, 405, 415, 504]);
     // Fetch, section 3.2.6, and the headers that only caches and browsers read.
-    const readable = ['cache-control', 'content-length', 'content-type', 'vary', 'x-content-type-options'];
+    const readable = ['cache-control', 'content-length', 'content-type', 'vary'];
+    readable.push('x-content-type-options', 'content-security-policy');
     const exposed = EXPOSED_HEADERS.map((name) => name.toLowerCase());
     const names = answers.flatMap((response) => [...response.headers.keys()]);
     const hidden = names.filter((name) => !/^(access-control|timing-allow)-/.test(name) && !exposed.includes(name));

@@ -5,7 +5,7 @@ import { edgeStatusSchema, STATUS_PATH } from '../../../shared/wire/edge-status.
 import { createHarness } from '../support/harness.ts';
 import { keyOf, makeList } from '../support/lists.ts';
 
-const service = { sub: 'service:1', scope: 'recs:read:any' };
+const service = { sub: 'service:1', scope: 'recs:status' };
 const near = (latitude: number, longitude: number) => ({
   cf: { latitude: String(latitude), longitude: String(longitude) },
 });
@@ -22,12 +22,12 @@ test.each([
   ['with one that has expired', { ...service, expiresInSeconds: -60 }, 401, 'unauthenticated'],
   ['with one for another audience', { ...service, audience: 'other' }, 401, 'unauthenticated'],
   ["with a listener's", {}, 403, 'forbidden'],
-  ['with other scopes', { scope: 'recs:debug recs:preview' }, 403, 'forbidden'],
+  ['with other scopes', { scope: 'recs:debug recs:preview recs:read recs:read:any' }, 403, 'forbidden'],
 ])('%s the status is refused', async (_how, options, status, code) => {
   const response = await createHarness().get(STATUS_PATH, options);
   expect(response.status).toBe(status);
   expect(response.headers.get('content-type')).toBe('application/problem+json');
-  expect(response.headers.get('www-authenticate')).toMatch(status === 401 ? /^Bearer/ : /scope="recs:read:any"/);
+  expect(response.headers.get('www-authenticate')).toMatch(status === 401 ? /^Bearer/ : /scope="recs:status"/);
   const body = (await response.json()) as object;
   expect(body).toMatchObject({ status, code });
   expect(body).not.toHaveProperty('regions');

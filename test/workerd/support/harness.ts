@@ -5,7 +5,9 @@ import { createApp } from '../../../edge/app.ts';
 import { createDeps } from '../../../edge/assemble.ts';
 import { type EdgeConfig, readConfig } from '../../../edge/config.ts';
 import type { LogFields } from '../../../edge/log.ts';
+import { IN_FLIGHT_BYTES } from '../../../edge/platform.ts';
 import type { FindObject } from '../../../edge/region/region-objects.ts';
+import { type ByteAccount, createByteAccount } from '../../../shared/runtime/byte-account.ts';
 import { type Counters, createCounters } from '../../../shared/runtime/counters.ts';
 import { registerRegionCaches } from './harness-region-cache.ts';
 import { makeManifest } from './lists.ts';
@@ -28,6 +30,8 @@ export const TEST_ENV = {
   TOKEN_SECRET,
   ORIGIN_SECRET,
   REGION_TIER: 'off',
+  // Tests advance the clock by days, with the same token.
+  TOKEN_MAX_LIFETIME_SECONDS: '31536000',
   // Off: it has tests of its own, and other tests would have to count its calls.
   POPULAR_WARM_SECONDS: '0',
 };
@@ -53,6 +57,7 @@ export interface Isolate {
 export interface Harness extends Isolate {
   readonly clock: ManualClock;
   readonly counters: Counters;
+  readonly inFlight: ByteAccount;
   readonly origins: ScriptedOrigins;
   readonly logs: { event: string; fields: LogFields }[];
   readonly config: EdgeConfig;
@@ -95,7 +100,8 @@ export function createHarness(options: HarnessOptions = {}): Harness {
   };
   const config = readConfig({ ...TEST_ENV, ...env });
   const log = { warn: keep, error: keep };
-  const platform = { clock, random, counters, log, fetch: fetch ?? origins.fetch };
+  const inFlight = createByteAccount({ clock, maxBytes: IN_FLIGHT_BYTES, maxAgeMs: 90_000 });
+  const platform = { clock, random, counters, inFlight, log, fetch: fetch ?? origins.fetch };
   const objects = findObject(registerRegionCaches(`harness-${harnesses++}`, { config, platform }));
   const build = (colo: string) =>
     createApp(createDeps(config, { ...platform, openCache, keyOrigin: colo, findObject: objects }));
@@ -126,8 +132,10 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     get: async (path, options = {}) => {
       const context = createExecutionContext();
       const response = await send(path, options, context, isolate());
+      // A large body is sent behind the answer, which would wait for its reader.
+      const body = response.body === null ? null : await response.arrayBuffer();
       await waitOnExecutionContext(context);
-      return response;
+      return new Response(body, response);
     },
     send: (path, options = {}) => send(path, options, createExecutionContext(), isolate()),
   });
@@ -135,6 +143,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
   return {
     clock,
     counters,
+    inFlight,
     origins,
     logs,
     config,

@@ -18,7 +18,7 @@ function setUp(env: object = {}): Harness {
 }
 
 const readStatus = async (edge: Harness) =>
-  edgeStatusSchema.parse(await (await edge.get(STATUS_PATH, { sub: 'service', scope: 'recs:read:any' })).json());
+  edgeStatusSchema.parse(await (await edge.get(STATUS_PATH, { sub: 'service', scope: 'recs:status' })).json());
 
 describe.each(REFUSED)('a user whose calls get %i everywhere', (status) => {
   test('ejects no region, and other users read on', async () => {

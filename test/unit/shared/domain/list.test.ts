@@ -18,6 +18,22 @@ describe('cutList', () => {
     );
   });
 
+  test('gives the first items of a long list, which has metadata, again and for any limit', () => {
+    const items = Array.from({ length: MAX_ITEMS }, (_, i) => `{"id":"a${i}","metadata":{"t":"${'x'.repeat(300)}"}}`);
+    const list = store(items);
+    for (const limit of [1, 2, 49, 50, 51, 99, 100, 100, 1, 50])
+      expect(serve(list, limit)).toEqual(items.slice(0, limit).map((item) => JSON.parse(item)));
+    expect(cutList(list, 100)).toBe(list);
+  });
+
+  test('takes no longer for a hundred reads of one long list than for a few', () => {
+    const list = store(Array.from({ length: MAX_ITEMS }, () => `{"id":"a","metadata":{"t":"${'x'.repeat(16_000)}"}}`));
+    const startedAtMs = performance.now();
+    for (let i = 0; i < 10_000; i++) cutList(list, 1 + (i % MAX_ITEMS));
+    // A scan each would be 8 GB of bytes.
+    expect(performance.now() - startedAtMs).toBeLessThan(1_000);
+  });
+
   test('copies nothing', () => {
     const list = store(makeList(10));
     expect(cutList(list, 3).buffer).toBe(list.buffer);

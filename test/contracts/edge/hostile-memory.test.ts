@@ -1,0 +1,138 @@
+// The memory of the deployed worker in workerd under requests that were made to fill it. Each attack ran an isolate of
+// 128 MB out of memory before there was a bound.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { createHttpLoad, type HttpLoad } from '../../../bench/load/http-load.ts';
+import { TOKEN_SECRET } from '../../../bench/rigs/edge-asks.ts';
+import { type ListOrigin, startListOrigin } from '../../../bench/rigs/list-origin.ts';
+import { bundleEdge, type WorkerBundle } from '../../../bench/rigs/worker-bundle.ts';
+import { startWorkerd } from '../../../bench/rigs/workerd.ts';
+import { DEFAULT_LIFETIME_MS, mintToken } from '../../../ops/token/mint-token.ts';
+import { LISTENER_AUDIENCE, type Scope } from '../../../shared/domain/identity.ts';
+
+/** The memory of an isolate. The process has the runtime's own beside it. */
+const ISOLATE_MB = 128;
+const CONCURRENCY = 8;
+
+let directory: string;
+let bundle: WorkerBundle;
+let origin: ListOrigin;
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'earshot-hostile-'));
+  [bundle, origin] = await Promise.all([bundleEdge(directory), startListOrigin({ metadataBytes: 16_000 })]);
+});
+
+afterAll(async () => {
+  await origin.stop();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const mint = (user: string, scope: Scope[] = []): Promise<string> =>
+  mintToken({ user, scope, audience: LISTENER_AUDIENCE, expires: DEFAULT_LIFETIME_MS }, TOKEN_SECRET);
+
+interface Subject {
+  readonly load: HttpLoad;
+  /** Largest resident memory of the process so far, in MB. */
+  readonly peakMb: () => number;
+}
+
+async function startSubject(): Promise<Subject> {
+  const bindings = {
+    ...bundle.vars,
+    ...{ ENVIRONMENT: 'local', REGION_TIER: 'off', TOKEN_SECRET },
+    ORIGIN_SECRET: 'origin-secret-for-benches-only-0123456789-',
+    REGIONS: JSON.stringify([
+      { name: 'asia', origin: origin.url, locationHint: 'apac', latitude: 1.35, longitude: 103.82 },
+    ]),
+  };
+  const workerd = await startWorkerd({ bundle, bindings, isQuiet: true });
+  const load = createHttpLoad(workerd.port, CONCURRENCY);
+  onTestFinished(async () => {
+    load.close();
+    await workerd.stop();
+  });
+  return {
+    load,
+    peakMb: () => {
+      const [, kilobytes] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${workerd.pid}/status`, 'utf8')) ?? [];
+      return Number(kilobytes) / 1024;
+    },
+  };
+}
+
+/** Sends `count` requests, and prints how far the memory of the process has grown. */
+async function attack(
+  name: string,
+  count: number,
+  makeAsk: (i: number) => Parameters<HttpLoad['ask']>[0],
+): Promise<{ grewMb: number; statuses: Map<number, number> }> {
+  const { load, peakMb } = await startSubject();
+  const authorization = `Bearer ${await mint('listener:warm')}`;
+  for (let i = 0; i < 50; i++) await load.ask({ path: '/v1/me/recommendations/home', headers: { authorization } });
+  const before = peakMb();
+  const statuses = new Map<number, number>();
+  await load.run(count, makeAsk, ({ status }) => void statuses.set(status, (statuses.get(status) ?? 0) + 1));
+  const peak = peakMb();
+  console.log(
+    `${name}: ${before.toFixed(0)} MB before, at most ${peak.toFixed(0)} MB; statuses ${JSON.stringify([...statuses])}`,
+  );
+  return { grewMb: peak - before, statuses };
+}
+
+test('100 times one expanded list of 1.6 MB, 50 times, add less than half an isolate to the process', async () => {
+  const authorization = `Bearer ${await mint('listener:1')}`;
+  const reads = Array.from({ length: 100 }, () => ({
+    user: 'listener:1',
+    surface: 'home',
+    expand: 'items',
+    limit: 100,
+  }));
+  const ask = {
+    path: '/v1/recommendations:batch',
+    headers: { authorization, 'content-type': 'application/json' },
+    body: JSON.stringify({ reads }),
+  };
+  const { grewMb } = await attack('equal reads', 50, () => ask);
+  expect(grewMb).toBeLessThan(ISOLATE_MB / 2);
+});
+
+test('100 expanded lists of 1.6 MB of different users, 50 times, add less than that to the process', async () => {
+  const authorization = `Bearer ${await mint('service:1', ['recs:read:any'])}`;
+  const { grewMb } = await attack('different reads', 50, (i) => ({
+    path: '/v1/recommendations:batch',
+    headers: { authorization, 'content-type': 'application/json' },
+    body: JSON.stringify({
+      reads: Array.from({ length: 100 }, (_, k) => ({
+        user: `listener:${i * 100 + k}`,
+        surface: 'home',
+        expand: 'items',
+        limit: 100,
+      })),
+    }),
+  }));
+  expect(grewMb).toBeLessThan(ISOLATE_MB);
+});
+
+test('2 500 headers of 100 kB of spaces before one token are not kept', async () => {
+  const token = await mint('listener:1');
+  const { grewMb } = await attack('spaces', 2_500, (i) => ({
+    path: '/v1/me/recommendations/home',
+    headers: { authorization: `Bearer${' '.repeat(100_000 + i)}${token}` },
+  }));
+  expect(grewMb).toBeLessThan(30);
+});
+
+test('2 500 texts of one token are one entry of memory: all but one are refused', async () => {
+  const token = await mint('listener:1', Array<Scope>(500).fill('recs:debug'));
+  const ends = ['A', 'Q', 'g', 'w', 'E', 'I', 'M', 'U', 'Y', 'c'].map((last) => token.slice(0, -1) + last);
+  const { statuses } = await attack('texts of one token', 2_500, (i) => ({
+    path: '/v1/me/recommendations/home',
+    headers: { authorization: `Bearer${' '.repeat(1 + Math.floor(i / 10))}${i % 10 === 0 ? token : ends[i % 10]}` },
+  }));
+  // Exactly one text is the token: one space, and its own last character.
+  expect(statuses.get(200)).toBeLessThanOrEqual(2);
+  expect(statuses.get(401)).toBeGreaterThanOrEqual(2_498);
+});
