@@ -7,6 +7,9 @@ import type { EdgeDeps } from './deps.ts';
 import { createIdentityVerifier } from './identity/identity.ts';
 import { createVerificationKeys } from './identity/token-keys.ts';
 import { limitLog } from './limited-log.ts';
+import { createCallerCosts } from './limits/caller-costs.ts';
+import { createLimits } from './limits/limits.ts';
+import type { RateLimiter } from './limits/location-limit.ts';
 import { consoleLog } from './log.ts';
 import { createColoManifest } from './manifest/colo-cache.ts';
 import { createManifestStore, KEEP_MS } from './manifest/store.ts';
@@ -36,6 +39,8 @@ export interface WorkerPlatform extends Platform {
   readonly keyOrigin: string;
   /** Undefined without a binding to region objects. */
   readonly findObject: FindObject | undefined;
+  /** The rate-limit binding. Default: none. */
+  readonly limiter?: RateLimiter | undefined;
 }
 
 /** The app. A worker cannot refuse to start, so with an invalid configuration every answer is a 503 problem. */
@@ -47,6 +52,7 @@ export function assemble(env: object): Answer {
       openCache: () => caches.open('earshot'),
       keyOrigin: keyOriginOf(config.publicHosts),
       findObject: findObjectIn(env),
+      limiter: (env as { RATE_LIMITER?: RateLimiter }).RATE_LIMITER,
     };
     return createApp(createDeps(config, platform)).fetch;
   } catch (thrown) {
@@ -65,10 +71,13 @@ export function createDeps(config: EdgeConfig, platform: WorkerPlatform): EdgeDe
   const { clock, random, counters, inFlight, fetch } = platform;
   const log = limitLog(platform.log, clock);
   const limited = { ...platform, log };
+  const costs = createCallerCosts();
   return {
     config,
     clock,
     counters,
+    costs,
+    limits: createLimits({ config: config.limits, clock, counters, costs, limiter: platform.limiter }),
     inFlight,
     respondLarge: createRespondLarge({ clock, counters, inFlight }),
     log,
@@ -80,6 +89,7 @@ export function createDeps(config: EdgeConfig, platform: WorkerPlatform): EdgeDe
         userClaim: config.tokenUserClaim,
         requiredScopes: config.tokenRequiredScopes,
         maxLifetimeSeconds: config.tokenMaxLifetimeSeconds,
+        serviceClaim: config.limits.serviceClaim,
       },
       clock,
       counters,

@@ -6,6 +6,7 @@ import { describeIssues } from '../shared/domain/describe-issues.ts';
 import { LISTENER_AUDIENCE, ORIGIN_AUDIENCE } from '../shared/domain/identity.ts';
 import { type Region, regionsSchema } from '../shared/domain/regions.ts';
 import { EarshotError } from '../shared/wire/errors.ts';
+import { limitsSchema, toLimitsConfig } from './limits/config.ts';
 import { isHostPattern } from './public-hosts.ts';
 
 /**
@@ -20,7 +21,7 @@ export type TokenKeys =
 export const SECRETS = ['TOKEN_SECRET', 'TOKEN_SECRET_PREVIOUS', 'ORIGIN_SECRET', 'ORIGIN_SECRET_PREVIOUS'] as const;
 
 /** The bindings of wrangler.toml. Each is optional: without one the worker turns its feature off and logs that. */
-export const BINDINGS = ['REGION_CACHE'] as const;
+export const BINDINGS = ['RATE_LIMITER', 'REGION_CACHE'] as const;
 
 export type EdgeConfig = Readonly<ReturnType<typeof toConfig>>;
 
@@ -179,6 +180,8 @@ export function makeVariables(isLocal: boolean) {
       .refine((value) => splitList(value).every(isSecure), needsHttps)
       .transform(splitList)
       .default([]),
+    RATE_LIMITS: z.enum(['on', 'off'], expected('on or off')).default(isLocal ? 'off' : 'on'),
+    LIMITS: jsonOf(limitsSchema, 'limits of callers').default(limitsSchema.parse({})),
     DEV_LOCATIONS: jsonOf(devLocations, 'places by data-centre code')
       .refine(() => isLocal, expected('no places unless ENVIRONMENT is local'))
       .optional(),
@@ -232,6 +235,8 @@ const toConfig = (vars: Variables) => ({
   deviceMaxAgeSeconds: vars.DEVICE_MAX_AGE_SECONDS,
   /** Origins whose pages may read answers in a browser, separated by commas. Default: none, and no CORS at all. */
   corsOrigins: vars.CORS_ORIGINS,
+  /** Limits of callers (docs/limits.md). */
+  limits: toLimitsConfig(vars.RATE_LIMITS === 'on', vars.LIMITS),
   /** Places that `Earshot-Dev-Location` may name; undefined outside the local cloud. */
   devLocations: vars.DEV_LOCATIONS,
 });

@@ -4,6 +4,8 @@ import type { Clock } from '../shared/runtime/clock.ts';
 import type { Counters } from '../shared/runtime/counters.ts';
 import type { EdgeConfig } from './config.ts';
 import type { IdentityVerifier } from './identity/identity.ts';
+import type { CallerCosts } from './limits/caller-costs.ts';
+import type { Limits } from './limits/limits.ts';
 import type { Log } from './log.ts';
 import type { ManifestStore } from './manifest/store.ts';
 import type { ServeCached, ServeReads } from './reads/serve-reads.ts';
@@ -11,6 +13,8 @@ import type { RespondLarge } from './respond/large-answer.ts';
 import type { Routing } from './upstream/routing.ts';
 
 export interface EdgeDeps {
+  readonly limits: Limits;
+  readonly costs: CallerCosts;
   readonly config: EdgeConfig;
   readonly clock: Clock;
   readonly counters: Counters;

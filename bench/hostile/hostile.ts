@@ -164,7 +164,7 @@ function createManifestControl(cleanup: Cleanup, rig: RegionsRig) {
   };
 }
 
-/** Largest memory of the isolate, sampled without a collection. A busy isolate answers late, so samples may be missing. */
+/** Largest memory of the isolate, sampled without a collection. A busy isolate may miss samples. */
 function watchMemory({ worker }: RegionsRig) {
   let most = 0;
   let isOver = false;

@@ -11,7 +11,7 @@ export interface Identity {
   /** The first scope of TOKEN_REQUIRED_SCOPES that the token lacks. It reads no list then. */
   readonly lacks: string | undefined;
   /** Name of the calling service, from the configured claim. Undefined for a listener. */
-  readonly service?: string | undefined;
+  readonly service: string | undefined;
 }
 
 export interface ClaimRules {
@@ -20,6 +20,8 @@ export interface ClaimRules {
   /** The scopes that a token needs to read any list. */
   readonly requiredScopes: readonly string[];
   readonly maxLifetimeSeconds: number;
+  /** The claim with the name of a service. Undefined: callers have no service. */
+  readonly serviceClaim: string | undefined;
   readonly nowMs: number;
 }
 
@@ -45,6 +47,7 @@ export function identityOf(payload: JWTPayload, rules: ClaimRules): Identity {
     user: userOf(payload[rules.userClaim], rules.userClaim),
     scopes: new Set(texts.filter(isScope)),
     lacks: rules.requiredScopes.find((scope) => !grants(texts, scope)),
+    service: serviceOf(payload, rules.serviceClaim),
   };
 }
 
@@ -66,6 +69,14 @@ function userOf(user: unknown, claim: string): string {
   expectClaim(claim, user, isText, 'a text');
   if (isPublicId(user)) return user;
   throw invalidToken('user_id', { claim, text: `expected the user of the token to be ${ID_GRAMMAR}` });
+}
+
+/** A listener's token may lack the claim. A name outside the grammar of ids is no service. */
+function serviceOf(payload: JWTPayload, claim: string | undefined): string | undefined {
+  if (claim === undefined) return undefined;
+  const name = payload[claim];
+  expectClaim(claim, name, isText, 'a text');
+  return isPublicId(name) ? name : undefined;
 }
 
 function scopeTextsOf(payload: JWTPayload): readonly string[] {

@@ -4,7 +4,9 @@ import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Counters } from '../../shared/runtime/counters.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
 import type { Identity } from '../identity/claims.ts';
+import type { CallerCosts } from './caller-costs.ts';
 import type { LimitsConfig } from './config.ts';
+import { createLocationLimit, type RateLimiter } from './location-limit.ts';
 import { createTokenBuckets, type Limit } from './token-bucket.ts';
 
 export interface Limits {
@@ -16,14 +18,17 @@ export interface Limits {
   admit(identity: Identity, cost: number): void;
   /** Takes tokens for work that is done. It never throws; the next request pays. */
   charge(identity: Identity, cost: number): void;
-  /** The RateLimit headers of an answer to the caller. Empty without limits. */
-  describe(identity: Identity): Readonly<Record<string, string>>;
+  /** Rejects with `rate_limited` if the caller has used up the limit of the location. */
+  admitAtLocation(identity: Identity): Promise<void>;
 }
 
 interface LimitsOptions {
   readonly config: LimitsConfig;
   readonly clock: Clock;
   readonly counters: Counters;
+  readonly costs: CallerCosts;
+  /** The rate-limit binding, if there is one. */
+  readonly limiter: RateLimiter | undefined;
 }
 
 /** Tokens of an address for one refused token: a signature check is about as expensive as ten hits. */
@@ -34,11 +39,12 @@ export const NO_LIMITS: Limits = {
   chargeRejection: () => {},
   admit: () => {},
   charge: () => {},
-  describe: () => ({}),
+  admitAtLocation: async () => {},
 };
 
-export function createLimits({ config, clock, counters }: LimitsOptions): Limits {
+export function createLimits({ config, clock, counters, costs, limiter }: LimitsOptions): Limits {
   if (!config.isOn) return NO_LIMITS;
+  const askLocation = createLocationLimit({ limiter, clock, counters });
   const addresses = createTokenBuckets(clock);
   const callers = createTokenBuckets(clock);
 
@@ -59,16 +65,14 @@ export function createLimits({ config, clock, counters }: LimitsOptions): Limits
       const waitMs = callers.tryTake(policy.key, cost, policy.limit);
       if (waitMs === 0) return;
       counters.add('edge_limited_callers_total');
+      costs.add(identity, { refused: 1 });
       throw limited(policy, callers.balance(policy.key, policy.limit), waitMs);
     },
     charge: (identity, cost) => {
       const { key, limit } = policyOf(config, identity);
       if (cost > 0) callers.take(key, cost, limit);
     },
-    describe: (identity) => {
-      const policy = policyOf(config, identity);
-      return headersOf(policy, callers.balance(policy.key, policy.limit), 0);
-    },
+    admitAtLocation: (identity) => askLocation(policyOf(config, identity).key),
   };
 }
 
@@ -93,10 +97,9 @@ const limited = (policy: Policy, balance: number, waitMs: number): EarshotError 
 
 /** The fields of draft-ietf-httpapi-ratelimit-headers-10: the quota of a window, and what is left of it. */
 function headersOf({ name, limit: { perSecond, burst } }: Policy, balance: number, waitMs: number) {
-  const wait = waitMs === 0 ? '' : `;t=${secondsOf(waitMs)}`;
   return {
     'RateLimit-Policy': `"${name}";q=${burst};w=${secondsOf((burst / perSecond) * 1000)}`,
-    RateLimit: `"${name}";r=${balance}${wait}`,
+    RateLimit: `"${name}";r=${balance};t=${secondsOf(waitMs)}`,
   };
 }
 

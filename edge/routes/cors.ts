@@ -12,7 +12,18 @@ const PREFLIGHT_MAX_AGE_SECONDS = 7_200;
 
 /** The headers that a page may read besides the safelisted ones (Fetch, section 3.2.6). */
 export const EXPOSED_HEADERS = [
-  ...['Accept', 'Accept-Query', 'Allow', 'Cache-Status', 'ETag', 'Retry-After', 'Server-Timing', 'WWW-Authenticate'],
+  ...[
+    'Accept',
+    'Accept-Query',
+    'Allow',
+    'Cache-Status',
+    'ETag',
+    'RateLimit',
+    'RateLimit-Policy',
+    'Retry-After',
+    'Server-Timing',
+    'WWW-Authenticate',
+  ],
   ...[REQUEST_ID_HEADER, REGIONS_HEADER, DECISION_HEADER],
 ];
 

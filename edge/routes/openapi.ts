@@ -45,6 +45,11 @@ const debugHeaders = {
     }),
 };
 const retryAfter = { 'Retry-After': header('Seconds after which the request may be tried again.') };
+const limitHeaders = {
+  ...retryAfter,
+  'RateLimit-Policy': header('The limit: its tokens, and the seconds in which they are refilled.').optional(),
+  RateLimit: header('The tokens that are left, and the seconds until there are enough.').optional(),
+};
 const challenge = { 'WWW-Authenticate': header('The challenge, with the reason of the refusal (RFC 6750).') };
 const trailHeaders = { 'Cache-Status': cacheStatus.optional(), [REGIONS_HEADER]: regions };
 
@@ -81,6 +86,7 @@ export const answers = {
   404: problem('There is no such surface or variant, or nothing for this user.', trailHeaders),
   ...refusals,
   413: problem('The list has more bytes than an answer may have.'),
+  429: problem('The limit of the caller is reached.', limitHeaders),
   503: problem('No region could be reached; try again.', { ...retryAfter, ...trailHeaders }),
   504: problem('The deadline of the caller passed.', retryAfter),
 } as const;

@@ -7,12 +7,14 @@ import { DEV_LOCATION_HEADER, type Region } from '../../shared/domain/regions.ts
 import { EarshotError } from '../../shared/wire/errors.ts';
 import type { EdgeDeps } from '../deps.ts';
 import { checkAccess } from '../identity/access.ts';
-import { type Caller, withCaller } from '../identity/caller.ts';
+import { chargeAnswer } from '../limits/charge-answer.ts';
+import { costOf } from '../limits/read-cost.ts';
 import type { Read } from '../reads/fallback.ts';
 import type { Served } from '../reads/serve-reads.ts';
 import { openCall } from '../request/open-call.ts';
 import { allowDebugOutput } from '../respond/answer-error.ts';
 import { respondWithList } from '../respond/list.ts';
+import { type Caller, withCaller } from './caller.ts';
 import { ownRoute, userRoute } from './openapi.ts';
 import { createRequestReader } from './validation.ts';
 
@@ -53,13 +55,16 @@ type Respond = (served: Served, manifest: Manifest, regions: readonly Region[]) 
 
 /** Throws, or rejects with, `forbidden`, `invalid_request`, or an error of serveReads or of the manifest store. */
 function answerRead(deps: EdgeDeps, c: Context, caller: Caller, request: ReadRequest): Response | Promise<Response> {
-  const { config, clock, manifests, respondLarge, serveCached } = deps;
+  const { config, clock, limits, manifests, respondLarge, serveCached } = deps;
   const { user, surface, limit = DEFAULT_LIMIT, fallback = 'popular', variant, expand, debug } = request;
   const { timings } = caller;
   const read = { user, surface, fallback, variant, expand };
+  const cost = costOf([read]);
+  limits.admit(caller.identity, cost);
   checkAccess(caller.identity, [read], debug);
-  const respond: Respond = (served, manifest, regions) =>
-    respondWithList({
+  const respond: Respond = (served, manifest, regions) => {
+    chargeAnswer(deps, caller.identity, cost, [served]);
+    return respondWithList({
       requestId: caller.requestId,
       read,
       served,
@@ -76,6 +81,7 @@ function answerRead(deps: EdgeDeps, c: Context, caller: Caller, request: ReadReq
       respondLarge,
       waitUntil: (work) => c.executionCtx.waitUntil(work),
     });
+  };
 
   const needsPlace = debug || c.req.header(DEV_LOCATION_HEADER) !== undefined;
   const live = needsPlace ? undefined : manifests.getFresh();
@@ -93,9 +99,15 @@ async function waitForRead(
 ): Promise<Response> {
   const call = openCall(deps, c, caller);
   if (debug) allowDebugOutput(c, call.regions);
-  const manifest = await call.timings.time('manifest', () => deps.manifests.get(call));
+  const [manifest] = await Promise.all([
+    call.timings.time('manifest', () => deps.manifests.get(call)),
+    deps.limits.admitAtLocation(caller.identity),
+  ]);
   const [served] = await deps.serveReads([read], manifest, call);
   if (served === undefined) throw new Error('expected serveReads to return one outcome per read');
-  if (served instanceof EarshotError) throw served;
+  if (served instanceof EarshotError) {
+    chargeAnswer(deps, caller.identity, costOf([read]), [served]);
+    throw served;
+  }
   return respond(served, manifest, call.regions);
 }

@@ -4,26 +4,28 @@ import type { Context } from 'hono';
 import type { EdgeStatus } from '../../shared/wire/edge-status.ts';
 import type { EdgeDeps } from '../deps.ts';
 import { requireScope } from '../identity/access.ts';
-import type { Caller } from '../identity/caller.ts';
 import { placeOf } from '../request/place.ts';
 import { everyAnswer } from '../respond/every-answer.ts';
+import type { Caller } from './caller.ts';
 import { readCallerHeaders, refuseQuery } from './validation.ts';
 
-type StatusDeps = Pick<EdgeDeps, 'config' | 'counters' | 'manifests' | 'routing'>;
+type StatusDeps = Pick<EdgeDeps, 'config' | 'costs' | 'counters' | 'limits' | 'manifests' | 'routing'>;
 
 /** Throws `forbidden` without the scope, and what readCallerHeaders, refuseQuery and placeOf throw. */
 export function answerStatus(
-  { config, counters, manifests, routing }: StatusDeps,
+  { config, costs, counters, limits, manifests, routing }: StatusDeps,
   { req }: Context,
   { identity, requestId }: Caller,
 ): Response {
   readCallerHeaders(req);
   refuseQuery(req);
+  limits.admit(identity, 1);
   requireScope(identity, 'recs:status');
   const status: EdgeStatus = {
     ...routing.status(placeOf(req.raw, config.devLocations)),
     manifest: manifests.status(),
     counters: counters.snapshot(),
+    callers: costs.all(),
   };
   return Response.json(status, { headers: { ...everyAnswer(requestId), 'Cache-Control': 'no-store' } });
 }

@@ -58,6 +58,11 @@ export const edgeStatusSchema = z.object({
   budget: z.object({ tokens: z.number(), reserve: z.number() }),
   /** Since the start of the isolate. */
   counters: z.record(z.enum(counterNames), count),
+  /** The cost of callers since the start of the isolate, by service. Absent in a worker of an earlier build. */
+  callers: z
+    .array(z.object({ service: z.string(), reads: count, originReads: count, bytes: count, refused: count }))
+    .readonly()
+    .optional(),
 });
 
 export type EdgeStatus = z.infer<typeof edgeStatusSchema>;

@@ -3,6 +3,8 @@
 import { createApp } from '../../edge/app.ts';
 import type { EdgeDeps } from '../../edge/deps.ts';
 import type { Identity } from '../../edge/identity/claims.ts';
+import { createCallerCosts } from '../../edge/limits/caller-costs.ts';
+import { NO_LIMITS } from '../../edge/limits/limits.ts';
 import type { Read } from '../../edge/reads/fallback.ts';
 import { createRespondLarge } from '../../edge/respond/large-answer.ts';
 import { parseGeneration } from '../../shared/domain/generation.ts';
@@ -12,7 +14,7 @@ import { encodeUtf8 } from '../../shared/runtime/bytes.ts';
 import type { ErrorCode } from '../../shared/wire/errors.ts';
 import { type Outcome, Violation } from './oracle.ts';
 
-interface AppFrontOptions extends Omit<EdgeDeps, 'identity' | 'respondLarge'> {
+interface AppFrontOptions extends Omit<EdgeDeps, 'costs' | 'identity' | 'limits' | 'respondLarge'> {
   readonly keep: (work: Promise<unknown>) => void;
 }
 
@@ -31,12 +33,18 @@ type AppFront = (read: Read, nearest: Region) => Promise<Outcome>;
 export function createAppFront({ keep, ...deps }: AppFrontOptions): AppFront {
   // The header names the caller. A signature check is real cryptography, which settles on the event loop.
   const scopes = new Set(Object.keys(SCOPES) as Scope[]);
-  const identityOf = (user: string): Identity => ({ user, scopes, lacks: undefined });
+  const identityOf = (user: string): Identity => ({ user, scopes, lacks: undefined, service: undefined });
   const identity: EdgeDeps['identity'] = {
     recall: (authorization) => (asked % 2 === 0 ? undefined : identityOf(authorization ?? '')),
     verify: async (authorization) => identityOf(authorization ?? ''),
   };
-  const app = createApp({ ...deps, identity, respondLarge: createRespondLarge(deps) });
+  const app = createApp({
+    ...deps,
+    identity,
+    limits: NO_LIMITS,
+    costs: createCallerCosts(),
+    respondLarge: createRespondLarge(deps),
+  });
   const context = { waitUntil: keep, passThroughOnException: () => {} } as unknown as ExecutionContext;
   let asked = 0;
 

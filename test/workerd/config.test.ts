@@ -3,14 +3,13 @@ import { createExecutionContext } from 'cloudflare:test';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { assemble } from '../../edge/assemble.ts';
 import { readConfig } from '../../edge/config.ts';
+import { makeRandomSecret } from '../support/random-secret.ts';
 import refused from './refused-configs.json';
 import { TEST_ENV, TEST_REGIONS } from './support/harness.ts';
 
 afterEach(() => {
   vi.restoreAllMocks();
 });
-
-const makeRandomSecret = (): string => `${crypto.randomUUID()}-${crypto.randomUUID()}`;
 
 describe('a configuration', () => {
   test('needs no more than hosts, regions and secrets; the rest has defaults', () => {
@@ -26,6 +25,14 @@ describe('a configuration', () => {
       tokenAudience: 'earshot',
       tokenIssuer: undefined,
       tokenUserClaim: 'sub',
+      limits: {
+        isOn: true,
+        address: { perSecond: 100, burst: 1_000 },
+        subject: { perSecond: 20, burst: 200 },
+        scopes: new Map([['recs:read:any', { perSecond: 2_000, burst: 20_000 }]]),
+        serviceClaim: undefined,
+        services: new Map(),
+      },
       tokenMaxLifetimeSeconds: 86_400,
       tokenRequiredScopes: [],
       originSecret: ORIGIN_SECRET,

@@ -7,6 +7,8 @@ import { EarshotError } from '../../../shared/wire/errors.ts';
 import type { EdgeDeps } from '../../deps.ts';
 import { checkAccess } from '../../identity/access.ts';
 import type { Identity } from '../../identity/claims.ts';
+import { chargeAnswer } from '../../limits/charge-answer.ts';
+import { costOf } from '../../limits/read-cost.ts';
 import { type Log, type LogFields, logFailure } from '../../log.ts';
 import type { ServeReads } from '../../reads/serve-reads.ts';
 import type { Call } from '../../request/call.ts';
@@ -17,23 +19,40 @@ import { invalidRequest, readCallerHeaders, refuseQuery } from '../validation.ts
 import { readBatchBody } from './body.ts';
 import { readSchema } from './schemas.ts';
 
-type BatchDeps = Pick<EdgeDeps, 'clock' | 'config' | 'inFlight' | 'log' | 'manifests' | 'respondLarge' | 'serveReads'>;
+type BatchDeps = Pick<
+  EdgeDeps,
+  'clock' | 'config' | 'costs' | 'inFlight' | 'limits' | 'log' | 'manifests' | 'respondLarge' | 'serveReads'
+>;
 
 /**
- * Throws an error of the whole request: `forbidden`, an error of readBatchBody, or `unavailable` without a manifest.
+ * Throws an error of the whole request: `rate_limited`, `forbidden`, an error of readBatchBody, or `unavailable`
+ * without a manifest.
  */
 export async function answerBatch(deps: BatchDeps, c: Context, identity: Identity, call: Call): Promise<Response> {
-  const { clock, config, log, manifests, respondLarge } = deps;
+  const { clock, config, limits, log, manifests, respondLarge } = deps;
   const request = c.req.raw;
   const { debug } = readCallerHeaders(c.req);
   refuseQuery(c.req);
+  // The body is read for one token; the rest of the cost is known after it.
+  limits.admit(identity, 1);
   const reads = (await readBatchBody(request)).map(checkRead);
   const valid = reads.filter((read): read is BatchRead => !('error' in read));
+  const cost = costOf(valid);
+  limits.admit(identity, Math.max(0, cost - 1));
   // A refused read needs no scope: no list is read for it.
   checkAccess(identity, valid, debug);
   if (debug) allowDebugOutput(c, call.regions);
-  const manifest = await call.timings.time('manifest', () => manifests.get(call));
+  const [manifest] = await Promise.all([
+    call.timings.time('manifest', () => manifests.get(call)),
+    limits.admitAtLocation(identity),
+  ]);
   const results = placeOutcomes(reads, await readHeld(deps, valid, manifest, call));
+  chargeAnswer(
+    deps,
+    identity,
+    cost,
+    results.map((result) => ('served' in result ? result.served : result.error)),
+  );
   logFailures(log, results, { route: routePath(c, -1), ...describeRequest(call.requestId, call.traceparent) });
   const { maxAnswerBytes: maxBytes } = config;
   return respondWithBatch({ results, manifest, nowMs: clock.now(), debug, call, maxBytes, respondLarge });

@@ -52,6 +52,7 @@ const shared = {
     421: answers[421],
     413: problem('The body is too large.'),
     415: problem(`The body is not ${BATCH_TYPE}, or it is compressed.`),
+    429: answers[429],
     500: answers[500],
     503: { ...answers[503], description: 'There is no manifest; try again.' },
     504: answers[504],

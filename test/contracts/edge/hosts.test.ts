@@ -6,12 +6,14 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { TOKEN_SECRET } from '../../../bench/rigs/edge-asks.ts';
 import { bundleEdge } from '../../../bench/rigs/worker-bundle.ts';
 import { startWorkerd, type Workerd } from '../../../bench/rigs/workerd.ts';
+import { makeRandomSecret } from '../../support/random-secret.ts';
 
 const HOST = 'recs.example.com';
 let directory: string;
+/** Outside the local cloud the secrets of tests are refused. */
+const TOKEN_SECRET = makeRandomSecret();
 let workerd: Workerd;
 
 beforeAll(async () => {
@@ -23,7 +25,7 @@ beforeAll(async () => {
   const bindings = {
     ...bundle.vars,
     ...{ ENVIRONMENT: 'production', PUBLIC_HOSTS: `${HOST},*.previews.example.com`, REGION_TIER: 'off' },
-    ...{ TOKEN_SECRET, ORIGIN_SECRET: 'origin-secret-for-benches-only-0123456789-', REGIONS: JSON.stringify(regions) },
+    ...{ TOKEN_SECRET, ORIGIN_SECRET: makeRandomSecret(), REGIONS: JSON.stringify(regions) },
   };
   workerd = await startWorkerd({ bundle, bindings, isQuiet: true });
 });

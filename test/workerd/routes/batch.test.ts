@@ -1,8 +1,11 @@
 // Many reads in one request: each gets the answer of a single read, independent of the others. Long, because it covers
 // one complete API.
+
 import { Hono } from 'hono';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createManualClock } from '../../../bench/support/manual-clock.ts';
+import { createCallerCosts } from '../../../edge/limits/caller-costs.ts';
+import { NO_LIMITS } from '../../../edge/limits/limits.ts';
 import type { Served, ServeReads } from '../../../edge/reads/serve-reads.ts';
 import { NOWHERE } from '../../../edge/request/place.ts';
 import { createTimings } from '../../../edge/request/timings.ts';
@@ -300,6 +303,8 @@ describe('an unforeseen error', () => {
       clock: edge.clock,
       config: edge.config,
       inFlight: edge.inFlight,
+      limits: NO_LIMITS,
+      costs: createCallerCosts(),
       respondLarge: createRespondLarge(edge),
       log: { warn: () => {}, error: (event, fields) => edge.logs.push({ event, fields }) },
       manifests: {
@@ -312,7 +317,12 @@ describe('an unforeseen error', () => {
     };
     const app = new Hono();
     app.post(POST_PATH, (c) =>
-      answerBatch(deps, c, { user: 'service', scopes: new Set(['recs:read:any']), lacks: undefined }, call),
+      answerBatch(
+        deps,
+        c,
+        { user: 'service', scopes: new Set(['recs:read:any']), lacks: undefined, service: undefined },
+        call,
+      ),
     );
     return app.request(POST_PATH, {
       method: 'POST',

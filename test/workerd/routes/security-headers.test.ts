@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { createManualClock } from '../../../bench/support/manual-clock.ts';
 import { assemble } from '../../../edge/assemble.ts';
 import { STATUS_PATH } from '../../../shared/wire/edge-status.ts';
+import { makeRandomSecret } from '../../support/random-secret.ts';
 import { batchOptions, POST_PATH, QUERY_PATH, readsOf } from '../support/batches.ts';
 import { createHarness, type GetOptions, type Harness, TEST_ENV, TEST_REGIONS } from '../support/harness.ts';
 import { keyOf, makeList } from '../support/lists.ts';
@@ -85,7 +86,13 @@ test('a preflight has them, too', async () => {
 });
 
 test('a worker without a valid configuration has them, too', async () => {
-  const answer = assemble({ ...TEST_ENV, ...PRODUCTION, ORIGIN_TIMEOUT_MS: 'soon' });
+  const answer = assemble({
+    ...TEST_ENV,
+    ...PRODUCTION,
+    TOKEN_SECRET: makeRandomSecret(),
+    ORIGIN_SECRET: makeRandomSecret(),
+    ORIGIN_TIMEOUT_MS: 'soon',
+  });
   const response = await answer(new Request(`${HOST}/healthz`), {}, createExecutionContext());
   expect(response.status).toBe(503);
   expect(response.headers.get('cache-control')).toBe('no-store');
@@ -131,7 +138,12 @@ describe('every route', () => {
 describe('the host of a request', () => {
   const clock = createManualClock();
   const statusOf = async (host: string): Promise<[number, unknown]> => {
-    const answer = assemble({ ...TEST_ENV, ...PRODUCTION });
+    const answer = assemble({
+      ...TEST_ENV,
+      ...PRODUCTION,
+      TOKEN_SECRET: makeRandomSecret(),
+      ORIGIN_SECRET: makeRandomSecret(),
+    });
     const request = new Request('https://placeholder.test/healthz');
     Object.defineProperty(request, 'url', { value: `https://${host}/healthz` });
     const response = await answer(request, {}, createExecutionContext());

@@ -4,11 +4,13 @@ import { createManualClock, type ManualClock } from '../../../bench/support/manu
 import { createApp } from '../../../edge/app.ts';
 import { createDeps } from '../../../edge/assemble.ts';
 import { type EdgeConfig, readConfig } from '../../../edge/config.ts';
+import type { RateLimiter } from '../../../edge/limits/location-limit.ts';
 import type { LogFields } from '../../../edge/log.ts';
 import { IN_FLIGHT_BYTES } from '../../../edge/platform.ts';
 import type { FindObject } from '../../../edge/region/region-objects.ts';
 import { type ByteAccount, createByteAccount } from '../../../shared/runtime/byte-account.ts';
 import { type Counters, createCounters } from '../../../shared/runtime/counters.ts';
+import { makeRandomSecret } from '../../support/random-secret.ts';
 import { registerRegionCaches } from './harness-region-cache.ts';
 import { makeManifest } from './lists.ts';
 import { createScriptedOrigins, type ScriptedOrigins } from './scripted-origins.ts';
@@ -68,6 +70,8 @@ export interface Harness extends Isolate {
   loseIsolate(): void;
 }
 
+const signedWith = ({ TOKEN_SECRET: secret }: { TOKEN_SECRET?: string }) => (secret === undefined ? {} : { secret });
+
 interface HarnessOptions {
   readonly env?: object;
   readonly openCache?: () => Promise<Cache>;
@@ -78,6 +82,8 @@ interface HarnessOptions {
   readonly random?: () => number;
   /** Lookup of region objects. Default: REGION_CACHE's, with the harness's clock and origins, if REGION_TIER is on. */
   readonly findObject?: (found: FindObject) => FindObject | undefined;
+  /** The rate-limit binding. Default: none. */
+  readonly limiter?: RateLimiter;
 }
 
 let harnesses = 0;
@@ -90,6 +96,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     random = () => 0,
     findObject = (found) => found,
     keyOrigin = `https://edge-${harnesses++}.test`,
+    limiter,
   } = options;
   const clock = createManualClock();
   const counters = createCounters();
@@ -98,13 +105,16 @@ export function createHarness(options: HarnessOptions = {}): Harness {
   const keep = (event: string, fields: LogFields): void => {
     logs.push({ event, fields });
   };
-  const config = readConfig({ ...TEST_ENV, ...env });
+  // Outside the local cloud the secrets of tests are refused.
+  const isLocal = !('ENVIRONMENT' in env) || env.ENVIRONMENT === 'local';
+  const secrets = isLocal ? {} : { TOKEN_SECRET: makeRandomSecret(), ORIGIN_SECRET: makeRandomSecret() };
+  const config = readConfig({ ...TEST_ENV, ...secrets, ...env });
   const log = { warn: keep, error: keep };
   const inFlight = createByteAccount({ clock, maxBytes: IN_FLIGHT_BYTES, maxAgeMs: 90_000 });
   const platform = { clock, random, counters, inFlight, log, fetch: fetch ?? origins.fetch };
   const objects = findObject(registerRegionCaches(`harness-${harnesses++}`, { config, platform }));
   const build = (colo: string) =>
-    createApp(createDeps(config, { ...platform, openCache, keyOrigin: colo, findObject: objects }));
+    createApp(createDeps(config, { ...platform, openCache, keyOrigin: colo, findObject: objects, limiter }));
   let app = build(keyOrigin);
 
   async function send(
@@ -116,7 +126,9 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     const { authorization, headers: own = {}, method = 'GET', body = null, signal = null, cf, ...token } = options;
     const headers = new Headers(own);
     const bearer =
-      authorization === undefined ? `Bearer ${await signToken({ nowMs: clock.now(), ...token })}` : authorization;
+      authorization === undefined
+        ? `Bearer ${await signToken({ nowMs: clock.now(), ...signedWith(secrets), ...token })}`
+        : authorization;
     if (bearer !== null) headers.set('authorization', bearer);
     const request = new Request(`${keyOrigin}${path}`, {
       method,

@@ -9,6 +9,8 @@ export const ORIGIN_SECRET = 'origin-secret-for-tests-only-0123456789-';
 export interface TokenOptions {
   readonly sub?: string | null;
   readonly scope?: string;
+  /** Further claims. */
+  readonly claims?: Readonly<Record<string, unknown>>;
   readonly audience?: string | string[];
   readonly issuer?: string;
   readonly secret?: string;
@@ -19,9 +21,9 @@ export interface TokenOptions {
 
 export function signToken(options: TokenOptions): Promise<string> {
   const { sub = 'ann', scope, audience = LISTENER_AUDIENCE, issuer, secret = TOKEN_SECRET, nowMs } = options;
-  const { expiresInSeconds = 600 } = options;
+  const { expiresInSeconds = 600, claims } = options;
   const issuedAt = Math.floor(nowMs / 1000);
-  const token = new SignJWT(scope === undefined ? {} : { scope })
+  const token = new SignJWT({ ...claims, ...(scope === undefined ? {} : { scope }) })
     .setProtectedHeader({ alg: 'HS256' })
     .setAudience(audience)
     .setIssuedAt(issuedAt);
