@@ -2,7 +2,7 @@
 // and does not tell when that is. So a large body is a stream: its lists stay shared and are sent in blocks, and
 // its bytes are accounted for until the caller has them or has gone.
 import type { ByteAccount } from '../../shared/runtime/byte-account.ts';
-import { encodeUtf8 } from '../../shared/runtime/bytes.ts';
+import { concatBytes, encodeUtf8 } from '../../shared/runtime/bytes.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Counters } from '../../shared/runtime/counters.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
@@ -11,7 +11,7 @@ import { EarshotError } from '../../shared/wire/errors.ts';
  * Bodies from here on are streams: a batch of 100 plain lists is smaller, and a stream would cost it a quarter more.
  */
 export const LARGE_ANSWER_BYTES = 262_144;
-/** The runtime copies each chunk to send it. */
+/** The runtime reports a caller that has gone with the next block, never in the middle of one. */
 const BLOCK_BYTES = 65_536;
 /** A caller that reads slower than this loses the rest of its answer. */
 export const MAX_SEND_MS = 30_000;
@@ -44,8 +44,8 @@ export function createRespondLarge({ clock, counters, inFlight }: LargeAnswerDep
       counters.add('edge_large_answers_shed_total');
       throw new EarshotError('overloaded', 'edge', 'too many bytes of answers and loads are in memory');
     }
-    const { readable, done } = streamOf(blocksOf(encoded, lists), clock);
-    waitUntil(done.finally(hold.release));
+    const { readable, writable } = new FixedLengthStream(textBytes + lengthOf(lists));
+    waitUntil(send(writable, blocksOf(encoded, lists), clock).finally(hold.release));
     return new Response(readable, { headers });
   };
 }
@@ -54,42 +54,46 @@ export function createRespondLarge({ clock, counters, inFlight }: LargeAnswerDep
 export const makeTooLarge = (maxBytes: number, remedy: string): EarshotError =>
   new EarshotError('answer_too_large', 'edge', `expected at most ${maxBytes} bytes in one answer: ${remedy}`);
 
-/**
- * `done` settles when the last block has been taken, when the caller has gone, or after MAX_SEND_MS. It never rejects.
- */
-function streamOf(blocks: Iterator<Uint8Array>, clock: Clock): { readable: ReadableStream; done: Promise<void> } {
-  const { promise: done, resolve } = Promise.withResolvers<void>();
-  let cancelTimer: (() => void) | undefined;
-  const end = (): void => {
-    cancelTimer?.();
-    resolve();
-  };
-  const readable = new ReadableStream<Uint8Array>(
-    {
-      start: (controller) => {
-        cancelTimer = clock.setTimeout(() => {
-          controller.error(new Error('the caller reads too slowly'));
-          resolve();
-        }, MAX_SEND_MS);
-      },
-      pull: (controller) => {
-        const next = blocks.next();
-        if (next.done !== true) return controller.enqueue(next.value);
-        controller.close();
-        end();
-      },
-      cancel: end,
-    },
-    { highWaterMark: 0 },
-  );
-  return { readable, done };
+/** Never rejects: a caller that has gone is no failure. */
+async function send(writable: WritableStream, blocks: Iterable<Uint8Array>, clock: Clock): Promise<void> {
+  const writer = writable.getWriter();
+  const abort = (): void => void writer.abort(new Error('the caller reads too slowly')).catch(() => undefined);
+  const cancelTimer = clock.setTimeout(abort, MAX_SEND_MS);
+  try {
+    for (const block of blocks) await writer.write(block);
+    await writer.close();
+  } catch {
+    // The rest of the blocks is never made.
+  } finally {
+    cancelTimer();
+  }
 }
 
-/** Views, never copies: 50 answers would leave 400 MB of garbage. */
+/**
+ * Short parts are joined, because each write costs the runtime as much as a copy of them. Long lists are views: copies
+ * of 50 answers would leave 400 MB of garbage.
+ */
 function* blocksOf(texts: readonly Uint8Array[], lists: readonly Uint8Array[]): Generator<Uint8Array> {
+  let short: Uint8Array[] = [];
+  let shortBytes = 0;
   for (const part of texts.flatMap((text, i) => [text, lists[i] ?? EMPTY])) {
-    for (let from = 0; from < part.length; from += BLOCK_BYTES) yield part.subarray(from, from + BLOCK_BYTES);
+    const isLong = part.length >= BLOCK_BYTES;
+    if (shortBytes > 0 && (isLong || shortBytes + part.length > BLOCK_BYTES)) {
+      yield concatBytes(short);
+      short = [];
+      shortBytes = 0;
+    }
+    if (isLong) yield* slicesOf(part);
+    else {
+      short.push(part);
+      shortBytes += part.length;
+    }
   }
+  if (shortBytes > 0) yield concatBytes(short);
+}
+
+function* slicesOf(part: Uint8Array): Generator<Uint8Array> {
+  for (let from = 0; from < part.length; from += BLOCK_BYTES) yield part.subarray(from, from + BLOCK_BYTES);
 }
 
 const EMPTY = new Uint8Array();

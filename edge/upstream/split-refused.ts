@@ -60,7 +60,7 @@ export async function readSplitting<Q, R>(options: SplitOptions<Q, R>): Promise<
 }
 
 /** Bound of the lists of all calls for left-out keys. A key beyond it fails, and its caller gets a fallback. */
-export const MAX_LISTS_BYTES = 16_777_216;
+export const MAX_LISTS_BYTES = 12_582_912;
 
 type ReadQueries = (queries: readonly ListQuery[]) => Promise<OriginAnswer<ListResult[]>>;
 

@@ -48,7 +48,8 @@ const FAILURES: readonly Behaviour[] = [
 
 function expectNoName(edge: Harness): void {
   const text = JSON.stringify(edge.logs);
-  expect(text).not.toContain('secret-listener');
+  // A parser's message quotes the first characters of its input.
+  expect(text).not.toContain('secret-lis');
   expect(text).not.toContain('eyJ');
 }
 
@@ -100,12 +101,12 @@ test('the input of a JSON parser is not in a message, a cause or a stack', async
   const { stackOf } = await vi.importActual<typeof import('../../edge/log.ts')>('../../edge/log.ts');
   let thrown: unknown;
   try {
-    JSON.parse(`{"sub":"${USER}",}`);
+    JSON.parse(`${USER} is no JSON`);
   } catch (error) {
     thrown = error;
   }
   const outer = new Error('the body is not JSON', { cause: thrown });
-  expect(String(thrown)).toContain('JSON');
+  expect(String(thrown)).toContain('secret-lis');
   for (const text of [describeError(thrown), describeError(outer), stackOf(outer)].map((each) => JSON.stringify(each)))
     expect(text).not.toContain('secret');
 });

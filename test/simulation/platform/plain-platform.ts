@@ -27,7 +27,7 @@ export class PlainHeaders {
 export class PlainResponse {
   readonly status: number;
   readonly headers: PlainHeaders;
-  readonly body = null;
+  readonly body: PlainBody | null;
   readonly #bytes: Uint8Array;
 
   constructor(body: Body, { status = 200, headers }: { status?: number; headers?: HeadersOf } = {}) {
@@ -35,6 +35,7 @@ export class PlainResponse {
     this.headers = new PlainHeaders(headers);
     // Copies its input, like a real one.
     this.#bytes = typeof body === 'string' ? encoder.encode(body) : (body?.slice() ?? new Uint8Array());
+    this.body = body === null ? null : new PlainBody(this.#bytes);
   }
 
   async arrayBuffer(): Promise<ArrayBuffer> {
@@ -47,6 +48,21 @@ export class PlainResponse {
 
   clone(): PlainResponse {
     return new PlainResponse(this.#bytes, { status: this.status, headers: this.headers });
+  }
+}
+
+/** The body as a stream of one chunk. */
+class PlainBody {
+  readonly #bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  async cancel(): Promise<void> {}
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    yield this.#bytes.slice();
   }
 }
 

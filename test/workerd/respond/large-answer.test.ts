@@ -159,8 +159,8 @@ test('beyond the bound of all answers a large one is 503 and counted, a small on
     '1',
     { code: 'overloaded' },
   ]);
-  expect(open.length * LARGE.bytes.length).toBeGreaterThan(24 * MAX_BYTES);
-  expect(open.length * LARGE.bytes.length).toBeLessThan(33 * MAX_BYTES);
+  expect(open.length * LARGE.bytes.length).toBeGreaterThan(20 * MAX_BYTES);
+  expect(open.length * LARGE.bytes.length).toBeLessThan(25 * MAX_BYTES);
   expect(edge.counters.get('edge_large_answers_shed_total')).toBe(1);
   const batch = await edge.send(POST_PATH, batchOptions(JSON.stringify({ reads: [large()] })));
   expect(batch.status).toBe(503);
