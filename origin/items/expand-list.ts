@@ -32,6 +32,18 @@ export function expandList(list: Uint8Array, jsonOf: (id: string) => Uint8Array 
   return Buffer.concat(parts);
 }
 
+/** Bytes of the expanded list, without composing it. */
+export function expandedBytesOf(
+  list: Uint8Array,
+  ids: readonly string[],
+  jsonOf: (id: string) => Uint8Array | undefined,
+): number {
+  return ids.reduce((bytes, id) => {
+    const json = jsonOf(id);
+    return json === undefined ? bytes : bytes + METADATA.length + json.length;
+  }, list.length);
+}
+
 function forEachItem(list: Buffer, visit: (start: number, end: number, id: string | undefined) => void): void {
   for (let start = 0; start < list.length; ) {
     const separator = list.indexOf(SEPARATOR, start);

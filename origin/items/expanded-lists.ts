@@ -3,10 +3,11 @@
 import type { Cancellation } from '../../shared/caching/cancellation.ts';
 import { ITEM_TTL_MS } from '../../shared/caching/lifetime.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
+import { chooseLeftOut, TOO_LARGE } from '../../shared/wire/bounded-results.ts';
 import type { ListQuery } from '../../shared/wire/read-request.ts';
-import type { ListResult } from '../../shared/wire/read-response.ts';
+import { bytesOfResult, type ListResult } from '../../shared/wire/read-response.ts';
 import { makeDigest } from '../bigtable/stored-values.ts';
-import { expandList, idsOf } from './expand-list.ts';
+import { expandedBytesOf, expandList, idsOf } from './expand-list.ts';
 import type { Item, ItemReader } from './item-reader.ts';
 
 /** Expands the `results` whose query asks for it. After `cancellation` fires, no item is read. Never rejects. */
@@ -27,9 +28,17 @@ export function createExpandLists({ items, clock }: { items: ItemReader; clock: 
     });
     const ids = lists.flatMap((list) => list?.ids ?? []);
     const itemsById = await items.read(ids, timeoutMs, cancellation);
+    const jsonOf = (id: string): Uint8Array | undefined => itemsById.get(id)?.json;
+    const sizes = results.map((result, i) => {
+      const list = lists[i];
+      return list === undefined ? bytesOfResult(result) : expandedBytesOf(list.result.bytes, list.ids, jsonOf);
+    });
+    // A list beyond the bound of an answer is not composed at all.
+    const leftOut = chooseLeftOut(sizes);
     return results.map((result, i) => {
       const list = lists[i];
-      return list === undefined ? result : expand(list.result, list.ids, itemsById, arrivedAtMs);
+      if (list === undefined) return result;
+      return leftOut.has(i) ? TOO_LARGE : expand(list.result, list.ids, itemsById, arrivedAtMs);
     });
   };
 }

@@ -52,6 +52,15 @@ function setUp(known: Record<string, { ageMs: number; json?: string }>) {
 const AB = '{"id":"a","score":1.0,"metadata":{"n":1}},\n{"id":"b","score":1.0,"metadata":{"n":2}}';
 
 describe('an expanded list', () => {
+  test('beyond the bound of an answer is an error and is not composed; the smaller ones are whole', async () => {
+    const large = JSON.stringify({ n: 'x'.repeat(1_500_000) });
+    const { expand } = setUp({ a: { ageMs: 0, json: large }, b: { ageMs: 0, json: '{"n":2}' } });
+    const results = await expand(listOf('a', 'a'), listOf('b'), listOf('a', 'a'), listOf('a'));
+    const outcomes = results.map((each) => (each.kind === 'error' ? each.code : each.kind));
+    expect(outcomes).toEqual(['answer_too_large', 'list', 'answer_too_large', 'list']);
+    expect(await expand(listOf('a', 'a', 'a', 'a'))).toMatchObject([{ kind: 'list' }]);
+  });
+
   test('has what is known of its items, a digest of its own, and the age of the oldest item', async () => {
     const { expand } = setUp({ a: { ageMs: 10, json: '{"n":1}' }, b: { ageMs: 30, json: '{"n":2}' } });
     const list = { ...listOf('a', 'b'), ageMs: 5 };
