@@ -1,5 +1,6 @@
 // Attacks on one worker in `workerd serve` with three regions at 30, 100 and 150 ms, beside 50 reads of cold lists per
 // second by other listeners. Each attack is compared with the time before it, within one run.
+import { limitsSchema } from '../../edge/limits/config.ts';
 import { readManifestRow, replaceManifest } from '../../ops/bigtable/manifest-row.ts';
 import { DEFAULT_LIFETIME_MS, mintToken } from '../../ops/token/mint-token.ts';
 import { connectBigtable } from '../../origin/bigtable/connection.ts';
@@ -7,6 +8,7 @@ import { LISTENER_AUDIENCE } from '../../shared/domain/identity.ts';
 import { makeUserHash } from '../../shared/domain/keys.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
 import { pause, systemClock } from '../../shared/runtime/clock.ts';
+import { DEADLINE_HEADER } from '../../shared/wire/read-request.ts';
 import { makeHttpRequest } from '../load/load.ts';
 import { type PhaseReport, runOpenLoad } from '../load/open-load.ts';
 import { TOKEN_SECRET } from '../rigs/edge-asks.ts';
@@ -15,7 +17,7 @@ import { createRegionsRig, REGION_NAMES, type RegionsRig, USERS } from '../rigs/
 import { type Cleanup, withCleanup } from '../support/cleanup.ts';
 import type { BenchResult } from '../support/result.ts';
 import { makeListener, tableAddress } from '../support/table-data.ts';
-import { ATTACKS, type Attack } from './attacks.ts';
+import { ATTACKS, type Attack, FLOOD } from './attacks.ts';
 import { writeExpandedItems } from './expanded-items.ts';
 
 const ROUND_TRIPS_MS: Readonly<Record<string, number>> = { asia: 30, europe: 100, us: 150 };
@@ -39,14 +41,23 @@ export interface AttackFigures {
   readonly erasureSeenS: number;
   /** Largest memory of the isolate during the attack: JavaScript objects, runtime objects and buffers. */
   readonly isolateMb: number;
+  /** The flood of one token: its answers with 200, as a multiple of its limit. */
+  readonly admittedVsLimit?: number;
 }
 
+/** The limit of a listener: its burst, and then its rate. */
+const LIMIT = limitsSchema.parse({}).subject;
+const HONEST_DEADLINE_MS = 120;
+const HONEST_TRIP_MS = 42;
+const HONEST_READS_MS = 10_000;
+
 export const benchHostile = async (): Promise<BenchResult> => {
-  const attacks = await withCleanup(measureAll);
-  return { report: attacks.map(describe).join('\n'), figures: { attacks } };
+  const { attacks, honestShare } = await withCleanup(measureAll);
+  const honest = `callers with ${HONEST_DEADLINE_MS} ms and the nearest region at ${HONEST_TRIP_MS} ms: ${honestShare * 100} % got their own cold list`;
+  return { report: [honest, ...attacks.map(describe)].join('\n'), figures: { honestShare, attacks } };
 };
 
-async function measureAll(cleanup: Cleanup): Promise<AttackFigures[]> {
+async function measureAll(cleanup: Cleanup): Promise<{ attacks: AttackFigures[]; honestShare: number }> {
   // Beside the attacks a worker of this size has only a few listeners: caches hold what one run reads.
   const rig = await createRegionsRig(cleanup, {
     isFar: false,
@@ -58,9 +69,13 @@ async function measureAll(cleanup: Cleanup): Promise<AttackFigures[]> {
   const control = createManifestControl(cleanup, rig);
   const victims = createVictims(rig);
   await victims.load(QUIET_MS);
-  const figures: AttackFigures[] = [];
-  for (const attack of ATTACKS) figures.push(await measure(rig, attack, victims, control));
-  return figures;
+  await rig.setFault({ latencyMs: HONEST_TRIP_MS }, 'asia');
+  const honest = await victims.load(HONEST_READS_MS, { [DEADLINE_HEADER]: String(HONEST_DEADLINE_MS) });
+  const honestShare = round(honest.ok / (honest.ok + honest.shed + honest.failed), 4);
+  await rig.setFault({ latencyMs: ROUND_TRIPS_MS.asia ?? 0 }, 'asia');
+  const attacks: AttackFigures[] = [];
+  for (const attack of ATTACKS) attacks.push(await measure(rig, attack, victims, control));
+  return { attacks, honestShare };
 }
 
 type Victims = ReturnType<typeof createVictims>;
@@ -80,7 +95,7 @@ async function measure(
     originPort: rig.originPorts[0] ?? 0,
     nextListener: victims.next,
   };
-  const [report, , seen] = await Promise.all([
+  const [report, sent, seen] = await Promise.all([
     victims.load(ATTACK_MS),
     attack.run(target, ATTACK_MS),
     control.measure(),
@@ -96,7 +111,13 @@ async function measure(
     ejections,
     ...seen,
     isolateMb: round(isolateMb, 1),
+    ...(attack.name === FLOOD.name ? { admittedVsLimit: admittedVsLimit(sent) } : {}),
   };
+}
+
+function admittedVsLimit(sent: readonly PhaseReport[]): number {
+  const admitted = sent.reduce((sum, { ok }) => sum + ok, 0);
+  return round(admitted / (LIMIT.burst + (LIMIT.perSecond * ATTACK_MS) / 1000), 2);
 }
 
 /** Each victim reads its own cold list once, with a token of its own, and takes no popular list for it. */
@@ -105,12 +126,12 @@ function createVictims({ worker }: RegionsRig) {
   const next = (): number => listener++ % USERS;
   return {
     next,
-    load: async (durationMs: number): Promise<PhaseReport> => {
+    load: async (durationMs: number, more: Readonly<Record<string, string>> = {}): Promise<PhaseReport> => {
       const requests: string[] = [];
       for (let i = 0; i < (VICTIMS_PER_SECOND * durationMs) / 1000 + 1; i++) {
         const claims = { user: makeListener(next()), scope: [], audience: LISTENER_AUDIENCE };
         const token = await mintToken({ ...claims, expires: DEFAULT_LIFETIME_MS }, TOKEN_SECRET);
-        const headers = { authorization: `Bearer ${token}`, 'cf-connecting-ip': `192.0.2.${i % 250}` };
+        const headers = { authorization: `Bearer ${token}`, 'cf-connecting-ip': `192.0.2.${i % 250}`, ...more };
         requests.push(makeHttpRequest('/v1/me/recommendations/home?fallback=none', headers));
       }
       const phases = [{ perSecond: VICTIMS_PER_SECOND, durationMs }];
@@ -194,6 +215,7 @@ const describe = (figures: AttackFigures): string =>
   `${figures.attack}: victims' p99 ${figures.victimP99Ms} ms (${figures.victimP99Vs} times), ` +
   `${figures.popularShare * 100} % without their own list, ${figures.ejections} ejections, ` +
   `publication seen after ${figures.publicationSeenS} s, erasure after ${figures.erasureSeenS} s, ` +
-  `isolate at most ${figures.isolateMb} MB`;
+  `isolate at most ${figures.isolateMb} MB` +
+  (figures.admittedVsLimit === undefined ? '' : `, ${figures.admittedVsLimit} of its limit admitted`);
 
 const round = (value: number, digits: number): number => Number(value.toFixed(digits));

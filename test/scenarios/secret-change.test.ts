@@ -5,12 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { makeListAsks, makeUsers, TOKEN_SECRET } from '../../bench/rigs/edge-asks.ts';
+import { makeUsers, TOKEN_SECRET } from '../../bench/rigs/edge-asks.ts';
 import { bundleEdge, type WorkerBundle } from '../../bench/rigs/worker-bundle.ts';
 import { startWorkerd, type Workerd } from '../../bench/rigs/workerd.ts';
 import { findFreePorts } from '../../bench/support/free-ports.ts';
 import { makeRegions } from '../../dev/topology.ts';
+import { DEFAULT_LIFETIME_MS, mintToken } from '../../ops/token/mint-token.ts';
 import { type Origin, startOrigin } from '../../origin/server.ts';
+import { LISTENER_AUDIENCE } from '../../shared/domain/identity.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import {
   MONDAY,
@@ -50,6 +52,8 @@ interface Deployment {
   restartOrigin(region: RegionName, secrets: readonly string[]): Promise<void>;
   /** Resolves after READS_PER_STEP more reads. */
   readOn(): Promise<void>;
+  /** Signs the tokens of later reads with another secret. */
+  signWith(secret: string): void;
   /** Stops the load. The reads without the personal list of their user, and the number of all. */
   end(): Promise<{ failed: string[]; reads: number }>;
 }
@@ -119,6 +123,7 @@ async function deploy(): Promise<Deployment> {
       await previous?.drain();
     },
     readOn: load.readOn,
+    signWith: load.signWith,
     end: load.end,
   };
 }
@@ -129,12 +134,15 @@ function startLoad(portOf: () => number) {
   const inFlight = new Map<number, number>();
   let reads = 0;
   let isOver = false;
+  let tokenSecret = TOKEN_SECRET;
 
   async function readOne(caller: number): Promise<void> {
-    const [ask] = await makeListAsks([USERS[reads++ % USERS.length] ?? '']);
+    const user = USERS[reads++ % USERS.length] ?? '';
+    const claims = { user, scope: [], audience: LISTENER_AUDIENCE, expires: DEFAULT_LIFETIME_MS };
+    const authorization = `Bearer ${await mintToken(claims, tokenSecret)}`;
     const port = portOf();
     inFlight.set(caller, port);
-    const response = await fetch(`http://127.0.0.1:${port}${ask?.path}`, { headers: { ...ask?.headers } });
+    const response = await fetch(`http://127.0.0.1:${port}/v1/me/recommendations/home`, { headers: { authorization } });
     const answer = (await response.json()) as { source?: string; code?: string };
     if (answer.source !== 'personal') failed.push(`${response.status} ${answer.code ?? answer.source}`);
   }
@@ -146,6 +154,9 @@ function startLoad(portOf: () => number) {
   return {
     /** The port that all callers use, if it is one. */
     oldest: () => (new Set(inFlight.values()).size <= 1 ? ([...inFlight.values()][0] ?? portOf()) : 0),
+    signWith: (secret: string): void => {
+      tokenSecret = secret;
+    },
     readOn: async () => {
       const before = reads;
       await eventually(() => expect(reads - before).toBeGreaterThan(READS_PER_STEP));
@@ -174,6 +185,19 @@ test('ORIGIN_SECRET changes at the worker first, then at the origins one by one,
   await deployWorker({ ORIGIN_SECRET: NEW, ORIGIN_SECRET_PREVIOUS: OLD }).then(readOn);
   for (const region of REGION_NAMES) await restartOrigin(region, [NEW]).then(readOn);
   await deployWorker({ ORIGIN_SECRET: NEW }).then(readOn);
+  const { failed, reads } = await end();
+  expect(failed).toEqual([]);
+  expect(reads).toBeGreaterThan(4 * READS_PER_STEP);
+});
+
+test('TOKEN_SECRET changes at the worker first, then at the issuer, and no read fails', async () => {
+  const { deployWorker, readOn, signWith, end } = await deploy();
+  const next = 'listener-secret-for-tests-only-after-the-change';
+  await readOn();
+  await deployWorker({ ORIGIN_SECRET: OLD, TOKEN_SECRET: next, TOKEN_SECRET_PREVIOUS: TOKEN_SECRET }).then(readOn);
+  signWith(next);
+  await readOn();
+  await deployWorker({ ORIGIN_SECRET: OLD, TOKEN_SECRET: next }).then(readOn);
   const { failed, reads } = await end();
   expect(failed).toEqual([]);
   expect(reads).toBeGreaterThan(4 * READS_PER_STEP);
