@@ -7,6 +7,7 @@ import type { BenchResult } from '../support/result.ts';
 import { BATCHES, measureHits, REQUESTS, ROUNDS } from './hits.ts';
 import { LISTS, measureMemory } from './memory.ts';
 import { measureStartUps, PAIRS } from './start-up.ts';
+import { measureTokenMemory } from './token-memory.ts';
 
 export const benchEdge = (): Promise<BenchResult> =>
   withCleanup(async (cleanup) => {
@@ -14,9 +15,13 @@ export const benchEdge = (): Promise<BenchResult> =>
     const startUps = await measureStartUps(rig);
     const costs = await measureHits(rig);
     const memory = await measureMemory(rig);
+    const tokens = await measureTokenMemory();
 
     const figures = {
       isolateHitCpuVsBare: round(costs.hitVsBare, 2),
+      limitedHitVsUnlimited: round(costs.limitedVsHit, 2),
+      rememberedTokenUs: round(tokens.micros, 2),
+      rememberedTokenVsMap: round(tokens.vsMap, 2),
       batch100VsSingleHits: round(costs.batchVsHit, 2),
       bundleGzipKb: round(rig.bundle.gzipBytes / 1000, 1),
       isolateBytesVsConfigured: round(memory.vsConfigured, 3),
@@ -34,6 +39,7 @@ export const benchEdge = (): Promise<BenchResult> =>
     const report = [
       `a list from the isolate: ${figures.hitCpuUs} us of CPU, ${figures.isolateHitCpuVsBare} times that of a bare Hono route with the same bytes (${figures.bareCpuUs} us)`,
       `  at ${figures.hitsPerSecond} and ${figures.barePerSecond} requests/s, the rate of one client on the same machine`,
+      `  with the limits of callers: ${figures.limitedHitVsUnlimited} times the CPU; a remembered token: ${figures.rememberedTokenUs} us, ${figures.rememberedTokenVsMap} times a Map`,
       `a batch of ${READS_PER_BATCH} such lists: ${figures.batchCpuUs} us of CPU, that of ${figures.batch100VsSingleHits} single ones`,
       `  (medians of ${ROUNDS} rounds in turn, ${REQUESTS} requests or ${BATCHES} batches each)`,
       `start to first answer: ${figures.startUpMs} ms, a bare worker ${figures.bareStartUpMs} ms; to the first list ${figures.firstListMs} ms`,

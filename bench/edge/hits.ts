@@ -1,5 +1,5 @@
-// CPU of the workerd process per request: a list from the isolate's memory, the same bytes from a bare route, and
-// batches of such lists. The three alternate in slices of a fraction of a second, so that other load on the machine
+// CPU of the workerd process per request: a list from the isolate's memory, with and without the limits of callers, the
+// same bytes from a bare route, and batches of such lists. They alternate in slices of a fraction of a second, so that other load on the machine
 // affects all of them.
 import type { Answer, Ask } from '../load/http-load.ts';
 import { createBatchAsks, expectBatch, expectHit, expectOk, READS_PER_BATCH } from '../rigs/edge-asks.ts';
@@ -29,10 +29,15 @@ export interface Costs {
   /** CPU per batch. */
   readonly batch: Cost;
   readonly hitVsBare: number;
+  /** With RATE_LIMITS=on, against off. */
+  readonly limitedVsHit: number;
   readonly batchVsHit: number;
 }
 
-type Name = 'hit' | 'bare' | 'batch';
+type Name = 'hit' | 'limited' | 'bare' | 'batch';
+
+/** Limits that no load reaches: the measurement is of their check. */
+const LIMITS = { perSecond: 1_000_000, burst: 10_000_000 };
 type Round = Readonly<Record<Name, Cost>>;
 
 /** The requests to `served` in a round: `count` of them. `check` throws for a wrong answer. */
@@ -44,16 +49,17 @@ interface Subject {
 }
 
 export async function measureHits(rig: EdgeRig): Promise<Costs> {
-  const [edge, bare] = [await rig.startEdge(), await rig.startBare()];
-  for (const ask of rig.asks) expectOk(await edge.load.ask(ask));
-  const subjects = await makeSubjects(rig, edge, bare);
+  const variables = { RATE_LIMITS: 'on', LIMITS: JSON.stringify({ subject: LIMITS, address: LIMITS }) };
+  const [edge, limited, bare] = [await rig.startEdge(), await rig.startEdge({ variables }), await rig.startBare()];
+  for (const ask of rig.asks) for (const { load } of [edge, limited]) expectOk(await load.ask(ask));
+  const subjects = await makeSubjects(rig, edge, limited, bare);
   for (let i = 0; i < WARM_UP_ROUNDS; i++) await measureRound(subjects);
   const readsBefore = rig.origin.reads;
   const rounds: Round[] = [];
   for (let i = 0; i < ROUNDS; i++) rounds.push(await measureRound(subjects));
   const reads = rig.origin.reads - readsBefore;
   if (reads > 0) throw new Error(`expected hits only, got ${reads} reads at the origin`);
-  await Promise.all([edge.stop(), bare.stop()]);
+  await Promise.all([edge.stop(), limited.stop(), bare.stop()]);
 
   const middle = (of: (round: Round) => number): number => median(rounds.map(of));
   const costOf = (name: Name): Cost => ({
@@ -65,11 +71,12 @@ export async function measureHits(rig: EdgeRig): Promise<Costs> {
     bare: costOf('bare'),
     batch: costOf('batch'),
     hitVsBare: middle(({ hit, bare }) => hit.micros / bare.micros),
+    limitedVsHit: middle(({ hit, limited }) => limited.micros / hit.micros),
     batchVsHit: middle(({ hit, batch }) => batch.micros / hit.micros),
   };
 }
 
-async function makeSubjects(rig: EdgeRig, edge: Served, bare: Served): Promise<Record<Name, Subject>> {
+async function makeSubjects(rig: EdgeRig, edge: Served, limited: Served, bare: Served): Promise<Record<Name, Subject>> {
   const { users, asks, bodies } = rig;
   const batchUsers = users.slice(0, READS_PER_BATCH);
   const batch = (await createBatchAsks())(batchUsers);
@@ -90,6 +97,7 @@ async function makeSubjects(rig: EdgeRig, edge: Served, bare: Served): Promise<R
   };
   return {
     hit: { served: edge, count: REQUESTS, askOf, check: checkHit },
+    limited: { served: limited, count: REQUESTS, askOf, check: checkHit },
     bare: { served: bare, count: REQUESTS, askOf, check: checkBare },
     batch: { served: edge, count: BATCHES, askOf: () => batch, check: checkBatch },
   };
@@ -97,8 +105,8 @@ async function makeSubjects(rig: EdgeRig, edge: Served, bare: Served): Promise<R
 
 async function measureRound(subjects: Readonly<Record<Name, Subject>>): Promise<Round> {
   const names = Object.keys(subjects) as Name[];
-  const cpuMs = { hit: 0, bare: 0, batch: 0 };
-  const wallMs = { hit: 0, bare: 0, batch: 0 };
+  const cpuMs = { hit: 0, limited: 0, bare: 0, batch: 0 };
+  const wallMs = { hit: 0, limited: 0, bare: 0, batch: 0 };
   for (let slice = 0; slice < SLICES; slice++) {
     for (let turn = 0; turn < names.length; turn++) {
       const name = names[(slice + turn) % names.length] ?? 'hit';
@@ -113,5 +121,5 @@ async function measureRound(subjects: Readonly<Record<Name, Subject>>): Promise<
     micros: (cpuMs[name] * 1000) / subjects[name].count,
     perSecond: subjects[name].count / (wallMs[name] / 1000),
   });
-  return { hit: costOf('hit'), bare: costOf('bare'), batch: costOf('batch') };
+  return { hit: costOf('hit'), limited: costOf('limited'), bare: costOf('bare'), batch: costOf('batch') };
 }

@@ -27,8 +27,14 @@ export interface EdgeRig {
   readonly asks: readonly Ask[];
   /** The answer to each of `asks`. */
   readonly bodies: readonly Buffer[];
-  startEdge(options?: { withInspector?: boolean }): Promise<Served>;
+  startEdge(options?: EdgeOptions): Promise<Served>;
   startBare(): Promise<Served>;
+}
+
+interface EdgeOptions {
+  readonly withInspector?: boolean;
+  /** Additional variables of the worker. */
+  readonly variables?: Readonly<Record<string, string>>;
 }
 
 export async function createEdgeRig(cleanup: Cleanup): Promise<EdgeRig> {
@@ -60,7 +66,8 @@ export async function createEdgeRig(cleanup: Cleanup): Promise<EdgeRig> {
     TOKEN_SECRET,
     ORIGIN_SECRET: 'origin-secret-for-benches-only-0123456789-',
   };
-  const startEdge: EdgeRig['startEdge'] = (options) => start({ bundle, bindings, ...options });
+  const startEdge: EdgeRig['startEdge'] = ({ variables, ...options } = {}) =>
+    start({ bundle, bindings: { ...bindings, ...variables }, ...options });
 
   const users = makeUsers(USERS);
   const asks = await makeListAsks(users);
