@@ -1,5 +1,5 @@
 // The state of the local cloud in the command's output: the regions, the tiers, and the origins.
-import type { EdgeStatus, ManifestStatus, RegionStatus } from '../../shared/wire/edge-status.ts';
+import type { CallerStatus, EdgeStatus, ManifestStatus, RegionStatus } from '../../shared/wire/edge-status.ts';
 import { formatCount, formatDuration, formatShare, formatTable } from '../cli/format.ts';
 import type { TierHits } from './hit-ratios.ts';
 import type { CloudStatus } from './local-status.ts';
@@ -27,7 +27,7 @@ export function describeStatus({ edge, tiers, origins, parts }: CloudStatus): st
   ].join('\n');
 }
 
-function describeEdge({ regions, manifest, budget }: EdgeStatus, tiers: readonly TierHits[]): string {
+function describeEdge({ regions, manifest, budget, callers = [] }: EdgeStatus, tiers: readonly TierHits[]): string {
   const { tokens, reserve } = budget;
   const columns = ['region', 'state', 'round trip', '', 'p95', 'calls', 'failed', 'ejections'];
   const hits = tiers.map(({ tier, hits: found, asked }) => [tier, formatShare(found, asked), formatCount(asked)]);
@@ -36,8 +36,16 @@ function describeEdge({ regions, manifest, budget }: EdgeStatus, tiers: readonly
     `manifest: ${describeManifest(manifest)}\n`,
     `retry budget: ${formatCount(tokens)} of ${formatCount(reserve)} attempts\n`,
     formatTable([['tier', 'hits', 'of'], ...hits]),
+    ...(callers.length === 0 ? [] : [formatTable([CALLER_COLUMNS, ...callers.map(describeCaller)])]),
   ].join('\n');
 }
+
+const CALLER_COLUMNS = ['callers', 'reads', 'at origins', 'bytes', 'refused'];
+
+const describeCaller = ({ service, reads, originReads, bytes, refused }: CallerStatus): string[] => [
+  service,
+  ...[reads, originReads, bytes, refused].map(formatCount),
+];
 
 const describePart = ({ name, state, pid, restarts, lastEnd }: PartStatus): string[] => [
   name,

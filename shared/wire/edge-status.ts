@@ -49,6 +49,20 @@ export type ManifestStatus = z.infer<typeof manifestStatusSchema>;
 
 const counterNames = Object.keys(COUNTERS) as [CounterName, ...CounterName[]];
 
+const callerStatusSchema = z.object({
+  /** `listeners`: callers without a service. `other`: services beyond the bound. */
+  service: z.string(),
+  reads: count,
+  /** Reads that an origin answered. */
+  originReads: count,
+  /** Bytes of lists. */
+  bytes: count,
+  /** Requests refused by a limit. */
+  refused: count,
+});
+
+export type CallerStatus = z.infer<typeof callerStatusSchema>;
+
 export const edgeStatusSchema = z.object({
   /** In the order of this caller. */
   regions: z.array(regionStatusSchema),
@@ -59,10 +73,7 @@ export const edgeStatusSchema = z.object({
   /** Since the start of the isolate. */
   counters: z.record(z.enum(counterNames), count),
   /** The cost of callers since the start of the isolate, by service. Absent in a worker of an earlier build. */
-  callers: z
-    .array(z.object({ service: z.string(), reads: count, originReads: count, bytes: count, refused: count }))
-    .readonly()
-    .optional(),
+  callers: z.array(callerStatusSchema).readonly().optional(),
 });
 
 export type EdgeStatus = z.infer<typeof edgeStatusSchema>;

@@ -120,3 +120,20 @@ test.each<[ManifestStatus, string]>([
   const edge = { regions: [], manifest, budget: { tokens: 1, reserve: 1 }, counters: createCounters().snapshot() };
   expect(describeStatus({ edge, tiers: [], origins: [], parts: [] })).toContain(`\nmanifest: ${line}\n`);
 });
+
+test('the cost of callers is a table, if there were any', () => {
+  const edge = {
+    regions: [healthy('europe')],
+    manifest: { state: 'unread', regions: [] } as const,
+    budget: { tokens: 10, reserve: 10 },
+    counters: createCounters().snapshot(),
+    callers: [{ service: 'mailer', reads: 1200, originReads: 30, bytes: 2_400_000, refused: 5 }],
+  };
+  const text = describeStatus({ edge, tiers: [], origins: [], parts: [] });
+  expect(text).toContain(`callers  reads  at origins  bytes      refused
+mailer   1 200  30          2 400 000  5
+`);
+  expect(describeStatus({ edge: { ...edge, callers: [] }, tiers: [], origins: [], parts: [] })).not.toContain(
+    'callers',
+  );
+});
