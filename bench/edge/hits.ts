@@ -1,6 +1,6 @@
 // CPU of the workerd process per request: a list from the isolate's memory, with and without the limits of callers, the
-// same bytes from a bare route, and batches of such lists. They alternate in slices of a fraction of a second, so that other load on the machine
-// affects all of them.
+// same bytes from a bare route, and batches of such lists. They alternate in slices of a fraction of a second, so that
+// other load on the machine affects all of them.
 import type { Answer, Ask } from '../load/http-load.ts';
 import { createBatchAsks, expectBatch, expectHit, expectOk, READS_PER_BATCH } from '../rigs/edge-asks.ts';
 import type { EdgeRig, Served } from '../rigs/edge-rig.ts';

@@ -124,7 +124,7 @@ test.each<[ManifestStatus, string]>([
 test('the cost of callers is a table, if there were any', () => {
   const edge = {
     regions: [healthy('europe')],
-    manifest: { state: 'unread', regions: [] } as const,
+    manifest: { state: 'unread' as const, regions: [] },
     budget: { tokens: 10, reserve: 10 },
     counters: createCounters().snapshot(),
     callers: [{ service: 'mailer', reads: 1200, originReads: 30, bytes: 2_400_000, refused: 5 }],
