@@ -142,7 +142,8 @@ function judge(attempt: Attempt, tookMs: number, call: Call): AttemptOutcome {
   const hadTime = endsAtMs - startedAtMs >= usualMs;
   // If the region is overdue, that has been recorded.
   if (call.cancellation?.isCancelled() === true) return 'unknown';
-  if (hadTime && isWaitEnded(results)) return 'failed';
+  // The region's object waited in vain. A wait that ended at once had another reason, here.
+  if (tookMs >= usualMs && hadTime && isWaitEnded(results)) return 'failed';
   const outcome = isBackground ? toBackgroundOutcome(outcomeOf(results)) : outcomeOf(results);
   if (outcome === 'shed' || outcome === 'refused' || hadTime) return outcome;
   const isCutShort = startedAtMs + tookMs >= endsAtMs;
