@@ -1,9 +1,11 @@
 // The share of reads that an origin's memory answers: requests follow Zipf's law (exponent 0.99), and the memory holds
 // one user in twenty. The reader and the memory are the deployed ones. The table is replaced by an immediate answer,
 // because only reads are counted.
+
 import { createListReader } from '../../origin/lists/coalescing-reader.ts';
 import type { CachedList } from '../../origin/lists/list-memory.ts';
 import { createListMemory } from '../../origin/lists/list-memory.ts';
+import { toName } from '../../shared/domain/ids.ts';
 import { makeCacheKey } from '../../shared/domain/keys.ts';
 import { DEFAULT_LIST_TTL_SECONDS, FULL_WEIGHT, type Manifest } from '../../shared/domain/manifest.ts';
 import { createCounters } from '../../shared/runtime/counters.ts';
@@ -23,7 +25,7 @@ const MANIFEST: Manifest = {
     [SURFACE]: {
       salt: 'home-1',
       listTtlSeconds: DEFAULT_LIST_TTL_SECONDS,
-      variants: [{ name: VARIANT, weight: FULL_WEIGHT, current: GENERATION }],
+      variants: [{ name: toName(VARIANT), weight: FULL_WEIGHT, current: GENERATION }],
     },
   },
   erasures: [],

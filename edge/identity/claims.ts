@@ -2,11 +2,11 @@
 // signed token can hold any JSON: a regular expression would turn a number or a list into text. Pure.
 import type { JWTPayload } from 'jose';
 import { isScope, ORIGIN_AUDIENCE, type Scope } from '../../shared/domain/identity.ts';
-import { ID_GRAMMAR, isPublicId } from '../../shared/domain/ids.ts';
+import { ID_GRAMMAR, isPublicId, type UserId } from '../../shared/domain/ids.ts';
 import { invalidToken } from './access-error.ts';
 
 export interface Identity {
-  readonly user: string;
+  readonly user: UserId;
   readonly scopes: ReadonlySet<Scope>;
   /** Name of the calling service, from the configured claim. Undefined for a listener. */
   readonly service?: string | undefined;
@@ -28,7 +28,7 @@ export function identityOf(payload: JWTPayload, userClaim: string): Identity {
   return { user: userOf(payload[userClaim], userClaim), scopes: scopesOf(payload) };
 }
 
-function userOf(user: unknown, claim: string): string {
+function userOf(user: unknown, claim: string): UserId {
   if (user === undefined) throw invalidToken('claim_missing', { claim });
   expectClaim(claim, user, isText, 'a text');
   if (isPublicId(user)) return user;

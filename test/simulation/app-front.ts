@@ -1,10 +1,12 @@
 // Reads as HTTP requests to the worker's app, and its answers in the oracle's form. Status, headers and body must
 // agree.
+
 import { createApp } from '../../edge/app.ts';
 import type { EdgeDeps } from '../../edge/deps.ts';
 import type { Read } from '../../edge/reads/fallback.ts';
 import { parseGeneration } from '../../shared/domain/generation.ts';
 import { SCOPES, type Scope } from '../../shared/domain/identity.ts';
+import { toName, toUserId, type UserId } from '../../shared/domain/ids.ts';
 import type { Region } from '../../shared/domain/regions.ts';
 import { encodeUtf8 } from '../../shared/runtime/bytes.ts';
 import type { ErrorCode } from '../../shared/wire/errors.ts';
@@ -30,8 +32,8 @@ export function createAppFront({ keep, ...deps }: AppFrontOptions): AppFront {
   // The header names the caller. A signature check is real cryptography, which settles on the event loop.
   const scopes = new Set(Object.keys(SCOPES) as Scope[]);
   const identity: EdgeDeps['identity'] = {
-    recall: (authorization) => (asked % 2 === 0 ? undefined : { user: authorization ?? '', scopes }),
-    verify: async (authorization) => ({ user: authorization ?? '', scopes }),
+    recall: (authorization) => (asked % 2 === 0 ? undefined : { user: authorization as UserId, scopes }),
+    verify: async (authorization) => ({ user: authorization as UserId, scopes }),
   };
   const app = createApp({ ...deps, identity });
   const context = { waitUntil: keep, passThroughOnException: () => {} } as unknown as ExecutionContext;
@@ -60,7 +62,7 @@ function toOutcome({ user, surface, variant, generation, source, items }: ListBo
     kind: 'list',
     bytes: encodeUtf8(JSON.stringify(first)),
     generation: parseGeneration(generation) as number,
-    own: { user, surface, variant, generation: undefined },
+    own: { user: toUserId(user), surface: toName(surface), variant: toName(variant), generation: undefined },
     source,
     fallbackReason: undefined,
   };

@@ -69,7 +69,6 @@ describe('the reads', () => {
 
   test('are as many as announced, and reach every cache and failure', () => {
     expect(reads).toBeGreaterThanOrEqual(ROUNDS * WORLDS_PER_ROUND * READS_PER_WORLD);
-    // biome-ignore lint/suspicious/noConsole: the drill's figures.
     console.log(JSON.stringify({ reads, ...Object.fromEntries([...outcomes].sort()) }));
     expect(OUTCOMES.filter((name) => !outcomes.has(name))).toEqual([]);
     expect(reached.filter((name) => counters.get(name) === 0)).toEqual([]);

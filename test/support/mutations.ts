@@ -1,7 +1,7 @@
-// Faults of the isolation between users, as replacements in the code. The isolation drill must find each of them
-// (test/drills/mutations.test.ts). EARSHOT_MUTATION names the one that the tests run with. It is never set otherwise.
+// Faults of the isolation between users, as replacements in the code. The isolation drill has to find each of them
+// (test/drills/mutations.test.ts). EARSHOT_MUTATION names the one that the tests run with; it is not set otherwise.
 
-export interface Mutation {
+export interface Replacement {
   /** Path from the root of the repository. */
   readonly file: string;
   /** Occurs exactly once in the file. */
@@ -9,68 +9,44 @@ export interface Mutation {
   readonly to: string;
 }
 
-export const MUTATIONS: Readonly<Record<string, readonly Mutation[]>> = {
+const READ = 'edge/routes/read.ts';
+const BATCH = 'edge/routes/batch/handler.ts';
+const CHECK = '  checkAccess(caller.identity, [read], debug);';
+const withoutCheck: Replacement = { file: READ, from: CHECK, to: '' };
+
+export const MUTATIONS: Readonly<Record<string, readonly Replacement[]>> = {
   'the cache key has no user': [
     {
       file: 'shared/domain/keys.ts',
-      from: `  expand === undefined
-    ? \`\${surface}/\${variant}/\${generation}/\${user}\``,
-      to: `  expand === undefined
-    ? \`\${surface}/\${variant}/\${generation}/\${user.slice(0, 0)}\``,
+      from: 'makeCacheKey = ({ surface, variant, generation, user, expand }: ListKey)',
+      to: "makeCacheKey = ({ surface, variant, generation, expand }: ListKey, user = '')",
     },
   ],
-  'the key of a single read needs no scope': [
-    { file: 'edge/routes/read.ts', from: '  checkAccess(caller.identity, [read], debug);', to: '' },
-  ],
-  'the reads of a batch need no scope': [
-    { file: 'edge/routes/batch/handler.ts', from: '  checkAccess(identity, valid, debug);', to: '' },
-  ],
+  'a single read needs no scope': [withoutCheck],
   'a 304 is decided before access': [
-    { file: 'edge/routes/read.ts', from: '  checkAccess(caller.identity, [read], debug);', to: '' },
+    withoutCheck,
+    { file: READ, from: '    respondWithList({', to: '    checked(respondWithList({' },
+    { file: READ, from: '      regions,\n    });', to: '      regions,\n    }));' },
     {
-      file: 'edge/routes/read.ts',
-      from: `  const respond: Respond = (served, manifest, regions) =>
-    respondWithList({`,
+      file: READ,
+      from: '  const respond: Respond =',
       to: `  const checked = (response: Response): Response => {
     if (response.status !== 304) checkAccess(caller.identity, [read], debug);
     return response;
   };
-  const respond: Respond = (served, manifest, regions) =>
-    checked(respondWithList({`,
+  const respond: Respond =`,
     },
     {
-      file: 'edge/routes/read.ts',
-      from: `      regions,
-    });`,
-      to: `      regions,
-    }));`,
-    },
-  ],
-  'the absence of a list is told before access': [
-    { file: 'edge/routes/read.ts', from: '  checkAccess(caller.identity, [read], debug);', to: '' },
-    {
-      file: 'edge/routes/read.ts',
+      file: READ,
       from: '  if (served instanceof EarshotError) throw served;',
-      to: '  if (served instanceof EarshotError) throw served; checkAccess(caller.identity, [read], debug);',
-    },
-    {
-      file: 'edge/routes/read.ts',
-      from: "  timings.addInstant('manifest');",
-      to: "  checkAccess(caller.identity, [read], debug); timings.addInstant('manifest');",
-    },
-  ],
-  'an ETag does not depend on its list': [
-    {
-      file: 'edge/respond/etag.ts',
-      from: 'return `"${digest}-${hashText(prefix)}-${limit}"`;',
-      to: 'return `"${digest.slice(0, 0)}-${hashText(prefix.slice(0, 5))}-${limit}"`;',
+      to: '  if (served instanceof EarshotError) { checkAccess(caller.identity, [read], debug); throw served; }',
     },
   ],
   'the results of a batch are shifted by one': [
     {
-      file: 'edge/routes/batch/handler.ts',
-      from: '  const rest = outcomes.values();',
-      to: '  const rest = [...outcomes.slice(1), ...outcomes.slice(0, 1)].values();',
+      file: BATCH,
+      from: 'outcomes.values();',
+      to: '[...outcomes.slice(1), ...outcomes.slice(0, 1)].values();',
     },
   ],
   'a load is joined by other users': [
@@ -80,39 +56,6 @@ export const MUTATIONS: Readonly<Record<string, readonly Mutation[]>> = {
       to: "flights.run(makeCacheKey({ ...request.key, user: '~popular' as never }), {",
     },
   ],
-  'the results of one call are given to the wrong keys': [
-    {
-      file: 'edge/region/batcher.ts',
-      from: 'const result = results[i] as LoadResult;',
-      to: 'const result = results[results.length - 1 - i] as LoadResult;',
-    },
-  ],
-  'the key in the data centre has no user': [
-    {
-      file: 'edge/tiers/colo.ts',
-      from: '`${keyOrigin}/.earshot/lists/${encodeURIComponent(key)}`;',
-      to: "`${keyOrigin}/.earshot/lists/${encodeURIComponent(key.split('/').slice(0, 3).join('/'))}`;",
-    },
-    {
-      file: 'edge/tiers/colo.ts',
-      from: "return response.headers.get('earshot-key') === key ? decodeEntry(response.headers, bytes) : undefined;",
-      to: 'return decodeEntry(response.headers, bytes);',
-    },
-  ],
-  'the key in a region object has no user': [
-    {
-      file: 'edge/region/region-lists.ts',
-      from: '(await lists.read(reads, call))',
-      to: '(await lists.read(reads.map((read) => ({ ...read, key: { ...read.key, user: reads[0]?.key.user as never } })), call))',
-    },
-  ],
-  'the answers of a shard are in another order': [
-    {
-      file: 'edge/region/region-objects.ts',
-      from: "answer.kind === 'reads' ? answer.reads[i] : undefined;",
-      to: "answer.kind === 'reads' ? answer.reads[answer.reads.length - 1 - i] : undefined;",
-    },
-  ],
   'the frames of an origin are in another order': [
     {
       file: 'shared/wire/read-response.ts',
@@ -120,12 +63,54 @@ export const MUTATIONS: Readonly<Record<string, readonly Mutation[]>> = {
       to: '  return results.reverse();\n}\n\nfunction frameHeader',
     },
   ],
-  'the owner of a failure is another read': [
+  'the key in the data centre has no user': [
     {
-      file: 'edge/routes/batch/handler.ts',
-      from: 'return { owner: { user: read.user, surface: read.surface }, error: served };',
-      to: 'return { owner: { user: (reads[0] as BatchRead).user, surface: read.surface }, error: served };',
+      file: 'edge/tiers/colo.ts',
+      from: 'encodeURIComponent(key)',
+      to: "encodeURIComponent(key.split('/').slice(0, 3).join('/'))",
     },
+    { file: 'edge/tiers/colo.ts', from: "headers.get('earshot-key') === key ?", to: 'ok ?' },
+  ],
+  'a region object reads for one user of the call': [
+    {
+      file: 'edge/region/region-lists.ts',
+      from: 'lists.read(reads, call)',
+      to: 'lists.read(reads.map((each) => ({ ...each, key: { ...each.key, user: reads[0].key.user } })), call)',
+    },
+  ],
+  'the reads of a batch need no scope': [{ file: BATCH, from: '  checkAccess(identity, valid, debug);', to: '' }],
+  'the absence of a list is told before access': [
+    withoutCheck,
+    {
+      file: READ,
+      from: '  if (served instanceof EarshotError) throw served;',
+      to: '  if (served instanceof EarshotError) throw served; checkAccess(caller.identity, [read], debug);',
+    },
+    {
+      file: READ,
+      from: "  timings.addInstant('manifest');",
+      to: "  checkAccess(caller.identity, [read], debug); timings.addInstant('manifest');",
+    },
+  ],
+  'an ETag does not depend on its list': [
+    {
+      file: 'edge/respond/etag.ts',
+      from: 'limit: number): string {',
+      to: "limit: number): string { digest = 'd'; prefix = '';",
+    },
+  ],
+  'the results of one call of an object are given to the wrong keys': [
+    { file: 'edge/region/batcher.ts', from: 'results[i] as LoadResult;', to: 'results[results.length - 1 - i];' },
+  ],
+  'the answers of an object are in another order': [
+    {
+      file: 'edge/region/region-objects.ts',
+      from: 'answer.reads[i] : undefined;',
+      to: 'answer.reads[answer.reads.length - 1 - i] : undefined;',
+    },
+  ],
+  'the owner of a problem in a batch is another read': [
+    { file: BATCH, from: 'owner: { user: read.user,', to: 'owner: { user: reads[0].user,' },
   ],
   'debug output needs no scope': [
     { file: 'edge/identity/access.ts', from: "  if (debug) requireScope(identity, 'recs:debug');", to: '' },
@@ -135,22 +120,27 @@ export const MUTATIONS: Readonly<Record<string, readonly Mutation[]>> = {
   ],
 };
 
-/** A plugin of Vite that applies `name`. Throws an Error for an unknown name, or for a text that does not occur once. */
+/** A plugin of Vite that makes the mutation of this name. Throws an Error for another name. */
 export function mutate(name: string, root: string) {
-  const mutations = MUTATIONS[name];
-  if (mutations === undefined)
+  const replacements = MUTATIONS[name];
+  if (replacements === undefined)
     throw new Error(`expected EARSHOT_MUTATION to be one of ${Object.keys(MUTATIONS).join(', ')}, got ${name}`);
   return {
     name: 'earshot-mutation',
     enforce: 'pre' as const,
-    transform: (code: string, id: string): string => {
-      let mutated = code;
-      for (const { file, from, to } of mutations) {
-        if (id.split('?')[0] !== `${root}/${file}`) continue;
-        if (mutated.split(from).length !== 2) throw new Error(`expected ${file} to have once: ${from}`);
-        mutated = mutated.replace(from, () => to);
-      }
-      return mutated;
-    },
+    transform: (code: string, id: string): string =>
+      applyAll(
+        code,
+        replacements.filter(({ file }) => id.split('?')[0] === `${root}/${file}`),
+      ),
   };
+}
+
+/** Throws an Error for a text that does not occur once. */
+export function applyAll(code: string, replacements: readonly Replacement[]): string {
+  return replacements.reduce((mutated, { file, from, to }) => {
+    const times = mutated.split(from).length - 1;
+    if (times !== 1) throw new Error(`expected ${file} to have this text once, got it ${times} times: ${from}`);
+    return mutated.replace(from, () => to);
+  }, code);
 }

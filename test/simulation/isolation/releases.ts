@@ -1,4 +1,5 @@
 // The manifests of one world: publications with and without a ramp, roll-backs, weights and erasures.
+import { toName } from '../../../shared/domain/ids.ts';
 import { makeUserHash } from '../../../shared/domain/keys.ts';
 import type { Manifest, Variant } from '../../../shared/domain/manifest.ts';
 import type { Chance } from '../platform/chance.ts';
@@ -16,7 +17,7 @@ export function drawManifest(chance: Chance): Manifest {
   const surfaces = names.map(([name, variants]) => {
     const first = chance.pick([10_000, 5_000, 9_000]);
     const listed = variants.map((variant, i) => {
-      return { name: variant, weight: i === 0 ? first : 10_000 - first, current: FIRST_GENERATION };
+      return { name: toName(variant), weight: i === 0 ? first : 10_000 - first, current: FIRST_GENERATION };
     });
     return [name, { salt: `${name}-1`, listTtlSeconds: chance.pick([2, 20, 300, 3_600]), variants: listed }] as const;
   });

@@ -1,5 +1,6 @@
 // Many reads in one request: each gets the answer of a single read, independent of the others. Long, because it covers
 // one complete API.
+
 import { Hono } from 'hono';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createManualClock } from '../../../bench/support/manual-clock.ts';
@@ -7,6 +8,7 @@ import type { Served, ServeReads } from '../../../edge/reads/serve-reads.ts';
 import { NOWHERE } from '../../../edge/request/place.ts';
 import { createTimings } from '../../../edge/request/timings.ts';
 import { answerBatch } from '../../../edge/routes/batch/handler.ts';
+import { toUserId } from '../../../shared/domain/ids.ts';
 import { toEarshotError } from '../../../shared/wire/errors.ts';
 import { batchOptions, POST_PATH, QUERY_PATH, readBatch, readsOf, resultsOf, sendBatch } from '../support/batches.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
@@ -307,7 +309,9 @@ describe('an unforeseen error', () => {
       serveReads: serve,
     };
     const app = new Hono();
-    app.post(POST_PATH, (c) => answerBatch(deps, c, { user: 'service', scopes: new Set(['recs:read:any']) }, call));
+    app.post(POST_PATH, (c) =>
+      answerBatch(deps, c, { user: toUserId('service'), scopes: new Set(['recs:read:any']) }, call),
+    );
     return app.request(POST_PATH, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
