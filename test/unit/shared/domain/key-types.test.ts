@@ -56,7 +56,7 @@ function doNotCompile(): void {
   const forged: CacheKey = `home/control/${GENERATION}`;
   const tier = createMemoryTier({ name: 'isolate', maxBytes: 1 });
   // @ts-expect-error an entry under another text
-  tier.set(text, entry);
+  void tier.set(text, entry);
   // @ts-expect-error an entry under the user alone
   tier.peek(key.user);
   // @ts-expect-error a list of an origin under another text
