@@ -98,9 +98,9 @@ test.each(named)(
     expect(response.status).toBe(status);
     expect(mayStore(options.method ?? 'GET', response)).toBe(false);
     // Said, and not only true of the method or the status.
-  const isList = response.headers.has('etag');
-  expect(response.headers.get('cache-control')).toMatch(isList ? /^private, max-age=\d+$/ : /^no-store$/);
-  if (isList) expect(response.headers.get('vary')).toBe('Authorization');
+    const isList = response.headers.has('etag');
+    expect(response.headers.get('cache-control')).toMatch(isList ? /^private, max-age=\d+$/ : /^no-store$/);
+    if (isList) expect(response.headers.get('vary')).toBe('Authorization');
   },
 );
 
