@@ -1,7 +1,6 @@
 // One listener whose list has 100 items with metadata of 16 kB each: 1.6 MB as an expanded list.
 
 import { type BigtableAddress, connectBigtable } from '../../origin/bigtable/connection.ts';
-import { toName } from '../../shared/domain/ids.ts';
 import { FAMILIES, JSON_QUALIFIER, makeItemRowKey, makeListQualifier, TABLES } from '../../shared/domain/keys.ts';
 import { encodeItem, ITEM_SEPARATOR, MAX_ITEMS } from '../../shared/domain/list.ts';
 import { GENERATION, SURFACE, VARIANT } from '../support/table-data.ts';
@@ -28,7 +27,7 @@ export async function writeExpandedItems(address: BigtableAddress): Promise<void
     };
     const listCell = {
       familyName: FAMILIES.lists,
-      columnQualifier: Buffer.from(makeListQualifier(toName(SURFACE), toName(VARIANT))),
+      columnQualifier: Buffer.from(makeListQualifier(SURFACE, VARIANT)),
       value: Buffer.from(list),
     };
     await write(TABLES.recommendations, [[EXPANDED_USER, listCell]]);

@@ -5,7 +5,7 @@ import { Bigtable } from '@google-cloud/bigtable';
 import { type Client, type ClientReadableStream, credentials, loadPackageDefinition, Metadata } from '@grpc/grpc-js';
 import { loadProtocol } from '../../dev/bigtable/wire/protocol.ts';
 import { createRecommendationTable } from '../../origin/bigtable/recommendation-table.ts';
-import { toName, toUserId } from '../../shared/domain/ids.ts';
+import { toUserId } from '../../shared/domain/ids.ts';
 import { FAMILIES, makeListQualifier, makeRowKey, TABLES } from '../../shared/domain/keys.ts';
 import { GENERATION, makeKey, makeListener, SURFACE, tableAddress, VARIANT } from '../support/table-data.ts';
 import { COLD_USERS, type ColdMeasure, type ColdOrder, type ColdWay } from './cold.ts';
@@ -76,7 +76,7 @@ async function openNaive(): Promise<Read> {
   const recommendations = client.instance(address.instance).table(TABLES.recommendations);
   const filter = [
     { family: FAMILIES.lists },
-    { column: { name: makeListQualifier(toName(SURFACE), toName(VARIANT)), cellLimit: 1 } },
+    { column: { name: makeListQualifier(SURFACE, VARIANT), cellLimit: 1 } },
     { time: { start: 0, end: (GENERATION + 1) * 1000 } },
   ] as never;
   return async ([user = '']) => {
@@ -97,7 +97,7 @@ async function openBare(): Promise<Read> {
   };
   const client = new Bare(emulatorHost, credentials.createInsecure());
   const tableName = `projects/${address.project}/instances/${address.instance}/tables/${TABLES.recommendations}`;
-  const qualifier = Buffer.from(makeListQualifier(toName(SURFACE), toName(VARIANT)));
+  const qualifier = Buffer.from(makeListQualifier(SURFACE, VARIANT));
   const column = { familyName: FAMILIES.lists, startQualifierClosed: qualifier, endQualifierClosed: qualifier };
   const filters = [
     { columnRangeFilter: column },

@@ -5,7 +5,6 @@
 import { createListReader } from '../../origin/lists/coalescing-reader.ts';
 import type { CachedList } from '../../origin/lists/list-memory.ts';
 import { createListMemory } from '../../origin/lists/list-memory.ts';
-import { toName } from '../../shared/domain/ids.ts';
 import { makeCacheKey } from '../../shared/domain/keys.ts';
 import { DEFAULT_LIST_TTL_SECONDS, FULL_WEIGHT, type Manifest } from '../../shared/domain/manifest.ts';
 import { createCounters } from '../../shared/runtime/counters.ts';
@@ -25,7 +24,7 @@ const MANIFEST: Manifest = {
     [SURFACE]: {
       salt: 'home-1',
       listTtlSeconds: DEFAULT_LIST_TTL_SECONDS,
-      variants: [{ name: toName(VARIANT), weight: FULL_WEIGHT, current: GENERATION }],
+      variants: [{ name: VARIANT, weight: FULL_WEIGHT, current: GENERATION }],
     },
   },
   erasures: [],

@@ -15,8 +15,9 @@ import type { RegionReader } from '../../edge/upstream/region-reader.ts';
 import { createRouting } from '../../edge/upstream/routing.ts';
 import { MAX_KEYS_PER_CALL } from '../../origin/bigtable/recommendation-table.ts';
 import { makeEntry } from '../../shared/caching/lifetime.ts';
+import { MIN_GENERATION } from '../../shared/domain/generation.ts';
 import { toName, toUserId } from '../../shared/domain/ids.ts';
-import type { CacheKey } from '../../shared/domain/keys.ts';
+import { makeCacheKey } from '../../shared/domain/keys.ts';
 import type { Region } from '../../shared/domain/regions.ts';
 import { createCounters } from '../../shared/runtime/counters.ts';
 import { createManualClock } from '../support/manual-clock.ts';
@@ -57,7 +58,7 @@ const makeRequest = (user: number): ListRequest => ({
   key: {
     surface: toName('s'),
     variant: toName('v'),
-    generation: 1,
+    generation: MIN_GENERATION,
     user: toUserId((user >>> 0).toString(16).padStart(8, '0')),
   },
   ttlSeconds: TTL_SECONDS,
@@ -69,7 +70,7 @@ export async function createRegionReplay(options: ReplayOptions): Promise<Region
   const clock = createManualClock();
   const counters = createCounters();
   const log = { warn: () => {}, error: () => {} };
-  const entryBytes = await findEntryBytes(`s/v/1/${makeRequest(0).key.user}` as CacheKey);
+  const entryBytes = await findEntryBytes(makeCacheKey(makeRequest(0).key));
   const counted = { reads: 0, regionReads: 0, rows: 0, originCalls: 0, bigtableCalls: 0 };
   const common = { clock, random: never, counters, isFenced: () => false, loadTimeoutMs: TIMEOUT_MS };
 

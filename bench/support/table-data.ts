@@ -12,7 +12,7 @@ import { systemClock } from '../../shared/runtime/clock.ts';
 import { murmur3 } from '../../shared/runtime/hash.ts';
 
 export const GENERATION = Date.UTC(2026, 10, 22, 3);
-export const SURFACE = 'home';
+export const SURFACE = toName('home');
 export const VARIANT = toName('control');
 const ROWS_PER_CALL = 500;
 const CALLS_AT_ONCE = 4;
@@ -27,8 +27,8 @@ export const tableAddress = (emulatorHost: string): BigtableAddress => ({
 export const makeListener = (i: number): string => `listener:${i}`;
 
 export const makeKey = (user: string): ListKey => ({
-  surface: toName(SURFACE),
-  variant: toName(VARIANT),
+  surface: SURFACE,
+  variant: VARIANT,
   generation: GENERATION,
   user: toUserId(user),
 });
@@ -68,7 +68,7 @@ async function writeLists(bigtable: BigtableConnection, users: readonly string[]
   const entries = users.map((user) => {
     const setCell = {
       familyName: FAMILIES.lists,
-      columnQualifier: Buffer.from(makeListQualifier(toName(SURFACE), toName(VARIANT))),
+      columnQualifier: Buffer.from(makeListQualifier(SURFACE, VARIANT)),
       timestampMicros: GENERATION * 1000,
       value: Buffer.from(makeListText(user)),
     };

@@ -9,7 +9,7 @@ export const ID_GRAMMAR = '1 to 128 of A-Z a-z 0-9 . _ ~ : @ | + - (a leading ~ 
 export const NAME_GRAMMAR = 'a lower-case letter, then up to 31 of a-z 0-9 -';
 
 declare const brand: unique symbol;
-/** A text that a check of this file has accepted. No other code makes one, so no unchecked text becomes part of a key. */
+/** A text that a check of this file accepted. No other code makes one: no unchecked text becomes part of a key. */
 type Checked<Kind extends string> = string & { readonly [brand]: Kind };
 /** Id of a listener or of an item, or a known pseudo-user. */
 export type UserId = Checked<'user'>;

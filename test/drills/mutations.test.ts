@@ -20,6 +20,7 @@ test.each(Object.keys(MUTATIONS).slice(0, drillRounds))('the drill finds that %s
   });
   const seconds = ((performance.now() - startedAtMs) / 1000).toFixed(1);
   const [violation] = /Violation: .*/.exec(stdout + stderr) ?? [];
-  console.log(`${seconds} s: ${violation?.slice(0, 200)}`);
+  const [, ms] = /× in .* reads of seed \d+ (\d+)\s*ms/.exec(stdout) ?? [];
+  console.log(`${seconds} s, of which ${ms} ms were reads: ${violation?.slice(0, 200)}`);
   expect([status, violation], stderr.slice(-2_000)).toEqual([1, expect.any(String)]);
 });

@@ -1,4 +1,5 @@
-// The users of one world and the callers that ask for them. Each user's lists carry a mark that no other user can guess.
+// The users of one world and the callers that ask for them. Each user's lists carry a mark that no other user can
+// guess.
 import { POPULAR_USER } from '../../../shared/domain/ids.ts';
 import { signToken } from '../../workerd/support/tokens.ts';
 import type { Chance } from '../platform/chance.ts';

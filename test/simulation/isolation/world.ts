@@ -32,7 +32,7 @@ export interface Tallies {
   readonly outcomes: Map<string, number>;
 }
 
-/** Sends at least `reads` reads. Rejects with a Violation that names the offending request. Resolves to their number. */
+/** Sends `reads` reads or a few more. Resolves to their number. Rejects with a Violation that shows the request. */
 export async function runWorld(seed: number, reads: number, { counters, outcomes }: Tallies): Promise<number> {
   const chance = createChance(seed);
   const clock = createManualClock();
