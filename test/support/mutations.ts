@@ -69,7 +69,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Replacement[]>> = {
       from: 'encodeURIComponent(key)',
       to: "encodeURIComponent(key.split('/').slice(0, 3).join('/'))",
     },
-    { file: 'edge/tiers/colo.ts', from: "headers.get('earshot-key') === key ?", to: 'ok ?' },
+    { file: 'edge/tiers/colo.ts', from: "headers.get('earshot-key') === key ?", to: 'status === 200 ?' },
   ],
   'a region object reads for one user of the call': [
     {
