@@ -4,12 +4,16 @@ import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { defineConfig } from 'vitest/config';
 import { unstable_readConfig as readWranglerConfig } from 'wrangler';
 import { drillRounds } from './test/support/drill-rounds.ts';
+import { mutate } from './test/support/mutations.ts';
 import { patience } from './test/support/patience.ts';
 
+const { EARSHOT_MUTATION: mutation } = process.env;
 const worker = readWranglerConfig({ config: './wrangler.toml' });
 
 export default defineConfig({
   test: {
+    // A cached module knows nothing of the mutation that it was transformed with.
+    fsModuleCache: mutation === undefined,
     // The default leaves one core free, which is half of two.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
@@ -54,6 +58,7 @@ export default defineConfig({
 function makeWorkerdProject(name: string) {
   return {
     plugins: [
+      ...(mutation === undefined ? [] : [mutate(mutation, import.meta.dirname)]),
       cloudflareTest({
         main: './test/workerd/support/main.ts',
         // The plugin's own reading of wrangler.toml adds .dev.vars: tests would depend on `npm start`.

@@ -1,6 +1,7 @@
 // Tiers under recorded requests, replayed in order: first an isolate tier with the size of the published LRU hit
 // ratios, then isolates, a region's objects and an origin. Reports hit ratios and the remaining Bigtable reads.
 import { formatCount } from '../ops/cli/format.ts';
+import type { CacheKey } from '../shared/domain/keys.ts';
 import { createRegionReplay, type RegionReplay } from './rigs/region-replay.ts';
 import { createReadThrough, type ReadThrough } from './support/read-through.ts';
 import { requireRealData } from './support/real-data.ts';
@@ -102,7 +103,7 @@ export async function replayRegion(trace: Trace, maxReads = MAX_REGION_READS): P
   return replay.counted;
 }
 
-async function forEachKey({ name }: Trace, read: (key: string) => Promise<void>): Promise<void> {
+async function forEachKey({ name }: Trace, read: (key: CacheKey) => Promise<void>): Promise<void> {
   for await (const keys of readTrace(requireRealData(`traces/${name}.trace.xz`))) {
     for (const key of keys) await read(makeTraceKey(key));
   }

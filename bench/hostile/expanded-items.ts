@@ -1,6 +1,7 @@
 // One listener whose list has 100 items with metadata of 16 kB each: 1.6 MB as an expanded list.
+
 import { type BigtableAddress, connectBigtable } from '../../origin/bigtable/connection.ts';
-import { FAMILIES, JSON_QUALIFIER, makeListQualifier, makeRowKey, TABLES } from '../../shared/domain/keys.ts';
+import { FAMILIES, JSON_QUALIFIER, makeItemRowKey, makeListQualifier, TABLES } from '../../shared/domain/keys.ts';
 import { encodeItem, ITEM_SEPARATOR, MAX_ITEMS } from '../../shared/domain/list.ts';
 import { GENERATION, SURFACE, VARIANT } from '../support/table-data.ts';
 
@@ -16,7 +17,7 @@ export async function writeExpandedItems(address: BigtableAddress): Promise<void
     const metadata = JSON.stringify({ name: 'x'.repeat(METADATA_BYTES) });
     const write = async (table: string, rows: readonly [key: string, cell: object][]): Promise<void> => {
       const entries = rows.map(([key, setCell]) => ({
-        rowKey: Buffer.from(makeRowKey(key)),
+        rowKey: Buffer.from(makeItemRowKey(key)),
         mutations: [{ setCell: { timestampMicros: GENERATION * 1000, ...setCell } }],
       }));
       const request = { tableName: bigtable.tableName(table), appProfileId: 'ingest', entries };

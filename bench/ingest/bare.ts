@@ -1,6 +1,8 @@
 // `node bench/ingest/bare.ts COUNT`: baseline of the loader. A plain loop with the same client, batch size and
 // concurrency, over generated rows: no file, parsing, checks or retries.
+
 import { connectBigtable } from '../../origin/bigtable/connection.ts';
+import { toName, toUserId } from '../../shared/domain/ids.ts';
 import { FAMILIES, makeListQualifier, makeRowKey, TABLES } from '../../shared/domain/keys.ts';
 import { ITEM_SEPARATOR } from '../../shared/domain/list.ts';
 import { makeItems, makeUser } from '../support/lists-file.ts';
@@ -16,7 +18,7 @@ const bigtable = connectBigtable({
   emulatorHost: BIGTABLE_EMULATOR_HOST,
 });
 const tableName = bigtable.tableName(TABLES.recommendations);
-const columnQualifier = Buffer.from(makeListQualifier('home', 'bare'));
+const columnQualifier = Buffer.from(makeListQualifier(toName('home'), toName('bare')));
 const timestampMicros = Math.floor(Date.now()) * 1000;
 let next = 0;
 
@@ -28,7 +30,7 @@ async function loop(): Promise<void> {
       const user = makeUser(first + i);
       const value = Buffer.from(makeItems(user).join(ITEM_SEPARATOR));
       return {
-        rowKey: Buffer.from(makeRowKey(user)),
+        rowKey: Buffer.from(makeRowKey(toUserId(user))),
         mutations: [{ setCell: { familyName: FAMILIES.lists, columnQualifier, timestampMicros, value } }],
       };
     });

@@ -1,6 +1,8 @@
 // `node bench/ingest/point-reads.ts ROWS READS CONTROL_URL`: reads random single rows out of ROWS and prints the
 // server's own time for them.
+
 import { createRecommendationTable } from '../../origin/bigtable/recommendation-table.ts';
+import { toName, toUserId } from '../../shared/domain/ids.ts';
 import { unitHash } from '../../shared/runtime/hash.ts';
 import { makeUser } from '../support/lists-file.ts';
 
@@ -24,7 +26,10 @@ let next = 0;
 async function loop(): Promise<void> {
   while (next < reads) {
     const user = makeUser(Math.floor(unitHash(`read/${next++}`) * rows));
-    const [result] = await table.readLists([{ surface: 'home', variant: 'control', generation, user }], 5000);
+    const [result] = await table.readLists(
+      [{ surface: toName('home'), variant: toName('control'), generation, user: toUserId(user) }],
+      5000,
+    );
     if (result?.kind !== 'list') throw new Error(`expected the list of ${user}, got ${result?.kind}`);
   }
 }

@@ -1,9 +1,11 @@
 // `node bench/origin/cold-reader.ts WAY HOST:PORT`, forked by cold.ts: single-user reads of one Bigtable in one of
 // three ways, without a cache. Each message from the parent starts one measurement. The process ends with its parent.
+
 import { Bigtable } from '@google-cloud/bigtable';
 import { type Client, type ClientReadableStream, credentials, loadPackageDefinition, Metadata } from '@grpc/grpc-js';
 import { loadProtocol } from '../../dev/bigtable/wire/protocol.ts';
 import { createRecommendationTable } from '../../origin/bigtable/recommendation-table.ts';
+import { toUserId } from '../../shared/domain/ids.ts';
 import { FAMILIES, makeListQualifier, makeRowKey, TABLES } from '../../shared/domain/keys.ts';
 import { GENERATION, makeKey, makeListener, SURFACE, tableAddress, VARIANT } from '../support/table-data.ts';
 import { COLD_USERS, type ColdMeasure, type ColdOrder, type ColdWay } from './cold.ts';
@@ -79,9 +81,9 @@ async function openNaive(): Promise<Read> {
   ] as never;
   return async ([user = '']) => {
     calls++;
-    const [row] = (await recommendations.row(makeRowKey(user)).get({ filter, decode: false } as object)) as unknown as [
-      { data: Record<string, object> },
-    ];
+    const [row] = (await recommendations
+      .row(makeRowKey(toUserId(user)))
+      .get({ filter, decode: false } as object)) as unknown as [{ data: Record<string, object> }];
     return Object.keys(row.data).length;
   };
 }
@@ -106,7 +108,7 @@ async function openBare(): Promise<Read> {
     new Promise((resolve, reject) => {
       calls++;
       let found = 0;
-      const rowKeys = users.map((user) => Buffer.from(makeRowKey(user)));
+      const rowKeys = users.map((user) => Buffer.from(makeRowKey(toUserId(user))));
       const request = { tableName, appProfileId: PROFILE, rows: { rowKeys }, filter: { chain: { filters } } };
       const stream = client.readRows(request, new Metadata(), { deadline: Date.now() + TIMEOUT_MS });
       stream.on('data', ({ chunks }: Answer) => {

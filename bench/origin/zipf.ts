@@ -1,6 +1,7 @@
 // The share of reads that an origin's memory answers: requests follow Zipf's law (exponent 0.99), and the memory holds
 // one user in twenty. The reader and the memory are the deployed ones. The table is replaced by an immediate answer,
 // because only reads are counted.
+
 import { createListReader } from '../../origin/lists/coalescing-reader.ts';
 import type { CachedList } from '../../origin/lists/list-memory.ts';
 import { createListMemory } from '../../origin/lists/list-memory.ts';

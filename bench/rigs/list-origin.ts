@@ -1,10 +1,12 @@
 // An origin with a list for every user, derived from the user's name: 50 items, about 2 KB. It counts requested keys,
 // so that tests can tell a real hit from a repeated load.
+
 import { hash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
+import { toName } from '../../shared/domain/ids.ts';
 import type { ListKey } from '../../shared/domain/keys.ts';
 import type { StoredList } from '../../shared/domain/list.ts';
 import { DEFAULT_LIMIT, encodeItem, ITEM_SEPARATOR, MAX_ITEMS } from '../../shared/domain/list.ts';
@@ -25,8 +27,8 @@ const MANIFEST: Manifest = {
       salt: 'home-1',
       listTtlSeconds: DEFAULT_LIST_TTL_SECONDS,
       variants: [
-        { name: 'control', weight: FULL_WEIGHT * 0.9, current: GENERATION },
-        { name: 'knn', weight: FULL_WEIGHT * 0.1, current: GENERATION },
+        { name: toName('control'), weight: FULL_WEIGHT * 0.9, current: GENERATION },
+        { name: toName('knn'), weight: FULL_WEIGHT * 0.1, current: GENERATION },
       ],
     },
   },

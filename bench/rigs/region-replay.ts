@@ -1,5 +1,6 @@
 // Isolates in front of the objects of one region, both running deployed code, with an origin that only counts. The
 // clock does not advance, so nothing expires.
+
 import type { ListRequest } from '../../edge/reads/list-source.ts';
 import { createReadThrough } from '../../edge/reads/read-through.ts';
 import { createRegionLists, type RegionLists } from '../../edge/region/region-lists.ts';
@@ -14,6 +15,9 @@ import type { RegionReader } from '../../edge/upstream/region-reader.ts';
 import { createRouting } from '../../edge/upstream/routing.ts';
 import { MAX_KEYS_PER_CALL } from '../../origin/bigtable/recommendation-table.ts';
 import { makeEntry } from '../../shared/caching/lifetime.ts';
+import { MIN_GENERATION } from '../../shared/domain/generation.ts';
+import { toName, toUserId } from '../../shared/domain/ids.ts';
+import { makeCacheKey } from '../../shared/domain/keys.ts';
 import type { Region } from '../../shared/domain/regions.ts';
 import { createCounters } from '../../shared/runtime/counters.ts';
 import { createManualClock } from '../support/manual-clock.ts';
@@ -51,7 +55,12 @@ const never = (): number => 0;
 
 /** Eight characters for every int32, so that all entries have the same size. */
 const makeRequest = (user: number): ListRequest => ({
-  key: { surface: 's', variant: 'v', generation: 1, user: (user >>> 0).toString(16).padStart(8, '0') },
+  key: {
+    surface: toName('s'),
+    variant: toName('v'),
+    generation: MIN_GENERATION,
+    user: toUserId((user >>> 0).toString(16).padStart(8, '0')),
+  },
   ttlSeconds: TTL_SECONDS,
   notBeforeMs: 0,
 });
@@ -61,7 +70,7 @@ export async function createRegionReplay(options: ReplayOptions): Promise<Region
   const clock = createManualClock();
   const counters = createCounters();
   const log = { warn: () => {}, error: () => {} };
-  const entryBytes = await findEntryBytes(`s/v/1/${makeRequest(0).key.user}`);
+  const entryBytes = await findEntryBytes(makeCacheKey(makeRequest(0).key));
   const counted = { reads: 0, regionReads: 0, rows: 0, originCalls: 0, bigtableCalls: 0 };
   const common = { clock, random: never, counters, isFenced: () => false, loadTimeoutMs: TIMEOUT_MS };
 

@@ -1,11 +1,12 @@
 // A tier with counters: a read without an entry is a miss and stores the entry.
 import type { Tier } from '../../edge/tiers/tier.ts';
+import type { CacheKey } from '../../shared/domain/keys.ts';
 import { TRACE_ENTRY } from './sized-tier.ts';
 
 export interface ReadThrough {
   readonly reads: number;
   readonly misses: number;
-  read(key: string): Promise<void>;
+  read(key: CacheKey): Promise<void>;
 }
 
 export function createReadThrough(tier: Tier): ReadThrough {

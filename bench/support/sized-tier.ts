@@ -3,6 +3,7 @@
 import { createMemoryTier } from '../../edge/tiers/memory.ts';
 import type { Tier } from '../../edge/tiers/tier.ts';
 import type { Entry } from '../../shared/caching/entry.ts';
+import type { CacheKey } from '../../shared/domain/keys.ts';
 
 /** The entry of every key of a trace. */
 export const TRACE_ENTRY: Entry = {
@@ -20,7 +21,7 @@ const MAX_ENTRY_BYTES = 2 ** 20;
  * Key for a recorded int32: two UTF-16 units, so that all keys have the same length. Decimal formatting would take
  * longer than the tier.
  */
-export const makeTraceKey = (key: number): string => String.fromCharCode(key >>> 16, key & 0xffff);
+export const makeTraceKey = (key: number): CacheKey => String.fromCharCode(key >>> 16, key & 0xffff) as CacheKey;
 
 /** An isolate tier with room for exactly `count` entries of a trace. */
 export async function createTierOf(count: number): Promise<Tier> {
@@ -43,7 +44,7 @@ export async function findEntryBytes(key = makeTraceKey(0)): Promise<number> {
   return enough;
 }
 
-async function isKeptWithin(maxBytes: number, key: string): Promise<boolean> {
+async function isKeptWithin(maxBytes: number, key: CacheKey): Promise<boolean> {
   const tier = createMemoryTier({ name: 'isolate', maxBytes });
   await tier.set(key, TRACE_ENTRY);
   return (await tier.get(key)) !== undefined;

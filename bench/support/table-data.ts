@@ -4,7 +4,7 @@ import { LOCAL_CLUSTERS, LOCAL_INSTANCE, LOCAL_PROJECT } from '../../dev/topolog
 import { readManifestRow, replaceManifest } from '../../ops/bigtable/manifest-row.ts';
 import { applySchema } from '../../ops/bigtable/schema.ts';
 import { type BigtableAddress, type BigtableConnection, connectBigtable } from '../../origin/bigtable/connection.ts';
-import { POPULAR_USER } from '../../shared/domain/ids.ts';
+import { POPULAR_USER, toName, toUserId } from '../../shared/domain/ids.ts';
 import { FAMILIES, type ListKey, makeListQualifier, makeRowKey, TABLES } from '../../shared/domain/keys.ts';
 import { DEFAULT_LIMIT, encodeItem, ITEM_SEPARATOR } from '../../shared/domain/list.ts';
 import { DEFAULT_LIST_TTL_SECONDS, FULL_WEIGHT } from '../../shared/domain/manifest.ts';
@@ -12,8 +12,8 @@ import { systemClock } from '../../shared/runtime/clock.ts';
 import { murmur3 } from '../../shared/runtime/hash.ts';
 
 export const GENERATION = Date.UTC(2026, 10, 22, 3);
-export const SURFACE = 'home';
-export const VARIANT = 'control';
+export const SURFACE = toName('home');
+export const VARIANT = toName('control');
 const ROWS_PER_CALL = 500;
 const CALLS_AT_ONCE = 4;
 const TIMEOUT_MS = 60_000;
@@ -30,7 +30,7 @@ export const makeKey = (user: string): ListKey => ({
   surface: SURFACE,
   variant: VARIANT,
   generation: GENERATION,
-  user,
+  user: toUserId(user),
 });
 
 /** The stored form of a user's list: 50 items, about 2 KB. */
@@ -72,7 +72,7 @@ async function writeLists(bigtable: BigtableConnection, users: readonly string[]
       timestampMicros: GENERATION * 1000,
       value: Buffer.from(makeListText(user)),
     };
-    return { rowKey: Buffer.from(makeRowKey(user)), mutations: [{ setCell }] };
+    return { rowKey: Buffer.from(makeRowKey(toUserId(user))), mutations: [{ setCell }] };
   });
   const request = { tableName: bigtable.tableName(TABLES.recommendations), appProfileId: 'ingest', entries };
   for await (const answer of (await bigtable.data()).mutateRows(request, { timeout: TIMEOUT_MS })) {

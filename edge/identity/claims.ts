@@ -2,11 +2,11 @@
 // signed token can hold any JSON: a regular expression would turn a number or a list into text. Pure.
 import type { JWTPayload } from 'jose';
 import { isScope, ORIGIN_AUDIENCE, type Scope } from '../../shared/domain/identity.ts';
-import { ID_GRAMMAR, isPublicId } from '../../shared/domain/ids.ts';
+import { ID_GRAMMAR, isPublicId, type UserId } from '../../shared/domain/ids.ts';
 import { invalidToken } from './access-error.ts';
 
 export interface Identity {
-  readonly user: string;
+  readonly user: UserId;
   readonly scopes: ReadonlySet<Scope>;
   /** The first scope of TOKEN_REQUIRED_SCOPES that the token lacks. It reads no list then. */
   readonly lacks: string | undefined;
@@ -64,7 +64,7 @@ function checkLifetime({ iat, exp = Number.NaN }: JWTPayload, { maxLifetimeSecon
 const grants = (texts: readonly string[], scope: string): boolean =>
   texts.includes(scope) || (scope === 'recs:read' && texts.includes('recs:read:any'));
 
-function userOf(user: unknown, claim: string): string {
+function userOf(user: unknown, claim: string): UserId {
   if (user === undefined) throw invalidToken('claim_missing', { claim });
   expectClaim(claim, user, isText, 'a text');
   if (isPublicId(user)) return user;

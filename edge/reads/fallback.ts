@@ -5,7 +5,7 @@
 //   3. the surface's popular list, under the user's variant
 //   4. the popular list of all surfaces
 import { erasedAtMs } from '../../shared/domain/erasure-fence.ts';
-import { POPULAR_SURFACE, POPULAR_USER } from '../../shared/domain/ids.ts';
+import { type Name, POPULAR_SURFACE, POPULAR_USER, type UserId } from '../../shared/domain/ids.ts';
 import { type ListKey, makeCacheKey } from '../../shared/domain/keys.ts';
 import type { Manifest, Surface } from '../../shared/domain/manifest.ts';
 import { chooseGeneration, chooseList } from '../../shared/domain/rollout.ts';
@@ -14,12 +14,12 @@ import type { ListRequest } from './list-source.ts';
 import type { FallbackKind } from './trail.ts';
 
 export interface Read {
-  readonly user: string;
-  readonly surface: string;
+  readonly user: UserId;
+  readonly surface: Name;
   /** `none`: no popular list; a user without a list gets `no_recommendations`. */
   readonly fallback: 'popular' | 'none';
   /** Variant that a previewer names instead of the rollout's choice. */
-  readonly variant: string | undefined;
+  readonly variant: Name | undefined;
   /** Adds each item's metadata. Default: the list alone. */
   readonly expand?: ListKey['expand'];
 }
@@ -49,7 +49,7 @@ function chooseOwnList(
   surface: Surface,
   read: Read,
   nowMs: number,
-): { variant: string; generation: number } | EarshotError {
+): { variant: Name; generation: number } | EarshotError {
   if (read.variant === undefined) {
     const { variant, generation } = chooseList(surface, read.user, nowMs);
     return { variant: variant.name, generation };

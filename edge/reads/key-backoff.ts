@@ -1,15 +1,16 @@
 // Per-key back-off after a failed load. It applies only while a stale entry can be served; a key without one is always
 // loaded.
 import { LRUCache } from 'lru-cache';
+import type { CacheKey } from '../../shared/domain/keys.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { LoadFailure } from './list-source.ts';
 
 export interface KeyBackoff {
   /** The failure to report instead of a load; undefined if the key may be loaded. */
-  rejectionReason(cacheKey: string, isBackground: boolean): LoadFailure | undefined;
+  rejectionReason(cacheKey: CacheKey, isBackground: boolean): LoadFailure | undefined;
   /** Starts the back-off of a key whose load failed. */
-  recordFailure(cacheKey: string, failure: LoadFailure): void;
-  recordSuccess(cacheKey: string): void;
+  recordFailure(cacheKey: CacheKey, failure: LoadFailure): void;
+  recordSuccess(cacheKey: CacheKey): void;
 }
 
 /** Back-off in milliseconds if the source names none. */
@@ -24,7 +25,7 @@ interface Backoff {
 
 export function createKeyBackoff(clock: Clock): KeyBackoff {
   // `max` would allocate room for all keys at once: a millisecond for every isolate and object that starts.
-  const backoffs = new LRUCache<string, Backoff>({ maxSize: MAX_KEYS, sizeCalculation: () => 1 });
+  const backoffs = new LRUCache<CacheKey, Backoff>({ maxSize: MAX_KEYS, sizeCalculation: () => 1 });
 
   return {
     rejectionReason: (cacheKey, isBackground) => {

@@ -6,7 +6,7 @@ import { type Entry, stateOf } from '../../shared/caching/entry.ts';
 import { shouldRefreshEarly } from '../../shared/caching/lifetime.ts';
 import { createLoadGroup, type LoadGroup } from '../../shared/caching/load-group.ts';
 import { createSingleflight, type Singleflight, WaitOver } from '../../shared/caching/singleflight.ts';
-import { makeCacheKey } from '../../shared/domain/keys.ts';
+import { type CacheKey, makeCacheKey } from '../../shared/domain/keys.ts';
 import type { Random } from '../../shared/runtime/random.ts';
 import { type Call, detach, remainingMs } from '../request/call.ts';
 import type { ListEntry, Lookup } from '../tiers/chain.ts';
@@ -51,7 +51,7 @@ export function createReadThrough(options: ReadThroughOptions): ListReader {
   const { tiers, source, clock, counters, side, random, loadTimeoutMs, callers } = options;
   const backoff = createKeyBackoff(clock);
   const loadThrough = createLoadThrough({ ...options, backoff });
-  const flights = createSingleflight<ListRead>({
+  const flights = createSingleflight<ListRead, CacheKey>({
     clock,
     ageTimeoutMs: loadTimeoutMs,
     // A region that failed for one request may answer the next one, which has its own deadline.
@@ -162,7 +162,7 @@ export function createReadThrough(options: ReadThroughOptions): ListReader {
 /** Replaces a served entry in the background, unless a load of its key is in flight or the key backs off. */
 function createRefresher(
   { clock, counters, side, loadTimeoutMs }: ReadThroughOptions,
-  flights: Singleflight<ListRead>,
+  flights: Singleflight<ListRead, CacheKey>,
   backoff: KeyBackoff,
   loadThrough: LoadThrough,
 ): (request: ListRequest, entry: Entry, call: Call) => void {

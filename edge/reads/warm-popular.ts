@@ -1,5 +1,5 @@
 // Keeps the popular lists in the caches, behind answers: when a fallback needs one, no region may be reachable.
-import { makeCacheKey } from '../../shared/domain/keys.ts';
+import { type CacheKey, makeCacheKey } from '../../shared/domain/keys.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { type Call, detach } from '../request/call.ts';
@@ -27,12 +27,12 @@ const MAX_KEYS = 1_000;
 
 export function createWarmPopular({ lists, clock, intervalMs, timeoutMs }: WarmPopularOptions): WarmPopular {
   /** Time of the last warm-up, by cache key. There are few: one per variant of a surface. */
-  const warmedAtMs = new Map<string, number>();
+  const warmedAtMs = new Map<CacheKey, number>();
 
   return (reads, manifest, call) => {
     if (intervalMs === 0) return;
     const nowMs = clock.now();
-    const due = new Map<string, FallbackStep>();
+    const due = new Map<CacheKey, FallbackStep>();
     for (const { own, read } of reads) {
       for (const step of [makeSurfacePopularStep(own, manifest), makePopularStep(read, manifest, nowMs)]) {
         const cacheKey = step && makeCacheKey(step.key);

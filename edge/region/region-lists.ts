@@ -3,7 +3,7 @@
 // do.
 import { CancellationSource } from '../../shared/caching/cancellation.ts';
 import { stateOf } from '../../shared/caching/entry.ts';
-import { makeCacheKey } from '../../shared/domain/keys.ts';
+import { isListKey, makeCacheKey } from '../../shared/domain/keys.ts';
 import type { Region } from '../../shared/domain/regions.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Counters } from '../../shared/runtime/counters.ts';
@@ -39,6 +39,8 @@ interface RegionListsOptions {
   readonly loadTimeoutMs: number;
 }
 
+/** Never with the key itself, which is not known to be safe to log. */
+const INVALID_KEY = 'expected every key of a call to have valid parts, got another';
 /** Maximum number of waiting misses, about ten calls. An object with more refuses reads. */
 export const MAX_WAITING = 2_000;
 
@@ -85,6 +87,7 @@ export function createRegionLists(options: RegionListsOptions): RegionLists {
   return {
     read: async (regionCall, waitUntil) => {
       const { id, reads } = regionCall;
+      if (!reads.every(({ key }) => isListKey(key))) throw new Error(INVALID_KEY);
       counters.add('region_reads_total', reads.length);
       // Cached lists cost the origin nothing, so they are served even from a full object.
       if (batcher.waiting() + reads.length > MAX_WAITING && !reads.every(isCached)) {

@@ -1,10 +1,11 @@
 // The object of a region that holds a user, by rendezvous hashing: an additional shard moves only the users that it
 // gets. Source: D. Thaler, C. Ravishankar, "Using Name-Based Mappings to Increase Hit Rates", IEEE/ACM Transactions on
 // Networking, 1998.
+import type { UserId } from '../../shared/domain/ids.ts';
 import { murmur3 } from '../../shared/runtime/hash.ts';
 
 /** A whole number from 0 to `shards` - 1, the same for all lists of one user. */
-export function chooseShard(user: string, shards: number): number {
+export function chooseShard(user: UserId, shards: number): number {
   let chosen = 0;
   let highest = -1;
   for (let shard = 0; shard < shards; shard++) {

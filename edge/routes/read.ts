@@ -1,6 +1,7 @@
 // One list by GET. If the isolate has manifest and list fresh, the answer needs no I/O; most requests are such, at half
 // the cost of one that waits. All other reads, debug output included, wait for the manifest and the tiers.
 import type { Context } from 'hono';
+import type { Name, UserId } from '../../shared/domain/ids.ts';
 import { DEFAULT_LIMIT } from '../../shared/domain/list.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
 import { DEV_LOCATION_HEADER, type Region } from '../../shared/domain/regions.ts';
@@ -42,12 +43,12 @@ export function createUserReadHandler(deps: EdgeDeps): Handler {
 }
 
 interface ReadRequest {
-  readonly user: string;
-  readonly surface: string;
+  readonly user: UserId;
+  readonly surface: Name;
   readonly debug: boolean;
   readonly limit?: number | undefined;
   readonly fallback?: 'popular' | 'none' | undefined;
-  readonly variant?: string | undefined;
+  readonly variant?: Name | undefined;
   readonly expand?: Read['expand'];
 }
 

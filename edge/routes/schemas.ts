@@ -1,7 +1,14 @@
 // The schemas of the public API. They validate requests and make the OpenAPI document. batch/schemas.ts has those of
 // batches.
 import { z } from '@hono/zod-openapi';
-import { ID_GRAMMAR, NAME_GRAMMAR, NAME_PATTERN, PUBLIC_ID_PATTERN } from '../../shared/domain/ids.ts';
+import {
+  ID_GRAMMAR,
+  NAME_GRAMMAR,
+  NAME_PATTERN,
+  type Name,
+  PUBLIC_ID_PATTERN,
+  type UserId,
+} from '../../shared/domain/ids.ts';
 import { DEFAULT_LIMIT, MAX_ITEMS } from '../../shared/domain/list.ts';
 import { DEADLINE_GRAMMAR, DEADLINE_PATTERN } from '../../shared/wire/deadline.ts';
 import { DEADLINE_HEADER } from '../../shared/wire/read-request.ts';
@@ -17,6 +24,15 @@ export const limitRange = {
 } as const;
 export const LIMIT_GRAMMAR = `a whole number from 1 to ${MAX_ITEMS}`;
 
+/** The types of the checks in shared/domain/ids.ts, which have the same patterns. */
+function named(refusal: Refusal) {
+  return patterned(NAME_PATTERN, refusal) as unknown as z.ZodType<Name, string>;
+}
+
+function identified(refusal: Refusal) {
+  return patterned(PUBLIC_ID_PATTERN, refusal) as unknown as z.ZodType<UserId, string>;
+}
+
 /** `refuse` is expectedOnce for a query parameter, and expected for a member of a JSON object. */
 export const makeFallback = (refuse: (name: string, what: string) => Refusal) =>
   z.enum(['popular', 'none'], refuse('fallback', '"popular" or "none"')).optional().openapi({
@@ -25,7 +41,7 @@ export const makeFallback = (refuse: (name: string, what: string) => Refusal) =>
 
 /** As makeFallback. */
 export const makeVariant = (refuse: (name: string, what: string) => Refusal) =>
-  patterned(NAME_PATTERN, refuse('variant', NAME_GRAMMAR)).optional().openapi({
+  named(refuse('variant', NAME_GRAMMAR)).optional().openapi({
     description: "Reads this variant instead of the rollout's choice; needs the scope recs:preview.",
   });
 
@@ -62,8 +78,8 @@ const deadline = patterned(DEADLINE_PATTERN, expected(DEADLINE_HEADER, DEADLINE_
 
 export const headersSchema = z.object({ [DEBUG_HEADER]: debug, [DEADLINE_HEADER]: deadline });
 
-export const surface = patterned(NAME_PATTERN, expected('surface', NAME_GRAMMAR)).openapi({ example: 'home' });
-export const user = patterned(PUBLIC_ID_PATTERN, expected('user', ID_GRAMMAR)).openapi({ example: 'lastfm:2' });
+export const surface = named(expected('surface', NAME_GRAMMAR)).openapi({ example: 'home' });
+export const user = identified(expected('user', ID_GRAMMAR)).openapi({ example: 'lastfm:2' });
 
 export const ownParamsSchema = z.object({ surface });
 export const userParamsSchema = z.object({ user, surface });

@@ -2,6 +2,7 @@
 // counter, never an error of the request. The chain never returns an expired entry, or one stored before the reader's
 // `notBeforeMs`.
 import { type Entry, stateOf } from '../../shared/caching/entry.ts';
+import type { CacheKey } from '../../shared/domain/keys.ts';
 import type { StoredList } from '../../shared/domain/list.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { CounterName, CounterSide, Counters } from '../../shared/runtime/counters.ts';
@@ -21,13 +22,13 @@ export interface ListEntry extends Entry {
 export interface TierChain {
   readonly nearestName: string;
   /** The nearest tier's list, if it is fresh. Any other result counts nothing, because a full lookup follows. */
-  getFreshList(key: string, notBeforeMs: number): ListEntry | undefined;
+  getFreshList(key: CacheKey, notBeforeMs: number): ListEntry | undefined;
   /** Asks the nearest tier alone, without I/O. */
-  lookupNearest(key: string, notBeforeMs: number): Lookup;
+  lookupNearest(key: CacheKey, notBeforeMs: number): Lookup;
   /** Asks the nearest tier again, because another request may have filled it, and then the other tiers. */
-  lookupRest(key: string, notBeforeMs: number, call: Call): Promise<Lookup>;
+  lookupRest(key: CacheKey, notBeforeMs: number, call: Call): Promise<Lookup>;
   /** Stores the entry in every tier, in the background. */
-  store(key: string, entry: Entry, call: Call): void;
+  store(key: CacheKey, entry: Entry, call: Call): void;
 }
 
 interface ChainOptions {
@@ -54,7 +55,7 @@ export function createTierChain({ nearest, others, clock, counters, side }: Chai
     return { lookup: { tier: tier.name, outcome: state === 'fresh' ? 'hit' : 'stale' }, entry };
   }
 
-  async function query(tier: Tier, key: string, notBeforeMs: number): Promise<Answer> {
+  async function query(tier: Tier, key: CacheKey, notBeforeMs: number): Promise<Answer> {
     try {
       const entry = await withTimeout(clock, TIER_TIMEOUT_MS, () => tier.get(key));
       return classify(tier, entry, notBeforeMs);
@@ -64,11 +65,11 @@ export function createTierChain({ nearest, others, clock, counters, side }: Chai
     }
   }
 
-  function storeIn(targets: readonly Tier[], key: string, entry: Entry, call: Call): void {
+  function storeIn(targets: readonly Tier[], key: CacheKey, entry: Entry, call: Call): void {
     for (const tier of targets) call.waitUntil(tier.set(key, entry).catch(countError));
   }
 
-  function lookupNearest(key: string, notBeforeMs: number): Lookup {
+  function lookupNearest(key: CacheKey, notBeforeMs: number): Lookup {
     const { lookup, entry } = classify(nearest, nearest.peek(key), notBeforeMs);
     if (entry === undefined) return { state: 'missing', tiers: [lookup] };
     if (lookup.outcome === 'stale') return { state: 'stale', entry, tiers: [lookup] };
@@ -76,7 +77,7 @@ export function createTierChain({ nearest, others, clock, counters, side }: Chai
     return { state: 'fresh', entry, tiers: [lookup] };
   }
 
-  async function lookupRest(key: string, notBeforeMs: number, call: Call): Promise<Lookup> {
+  async function lookupRest(key: CacheKey, notBeforeMs: number, call: Call): Promise<Lookup> {
     const near = lookupNearest(key, notBeforeMs);
     if (near.state === 'fresh') return near;
     const lookups = [...near.tiers];

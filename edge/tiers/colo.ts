@@ -2,6 +2,7 @@
 // serve an entry to anyone without running the worker. The lifetime is in max-age, because s-maxage disables
 // stale-while-revalidate.
 import type { Entry } from '../../shared/caching/entry.ts';
+import type { CacheKey } from '../../shared/domain/keys.ts';
 import type { ListValue } from '../../shared/domain/list.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Tier } from './tier.ts';
@@ -33,10 +34,10 @@ export const createColoTier = ({ clock, openCache, keyOrigin }: ColoOptions): Ti
 });
 
 /** The key as one path segment: `..` is a valid user id, and URL parsing would remove it as a segment of its own. */
-const makeColoUrl = (keyOrigin: string, key: string): string =>
+const makeColoUrl = (keyOrigin: string, key: CacheKey): string =>
   `${keyOrigin}/.earshot/lists/${encodeURIComponent(key)}`;
 
-function encodeHeaders(key: string, entry: Entry, lifetimeSeconds: number): Headers {
+function encodeHeaders(key: CacheKey, entry: Entry, lifetimeSeconds: number): Headers {
   const headers = new Headers({
     'content-type': 'application/octet-stream',
     'cache-control': `max-age=${lifetimeSeconds}`,

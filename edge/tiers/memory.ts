@@ -2,6 +2,7 @@
 // must not cross requests.
 import { BoundedMemory } from '../../shared/caching/bounded-memory.ts';
 import { type Entry, ownBytes } from '../../shared/caching/entry.ts';
+import type { CacheKey } from '../../shared/domain/keys.ts';
 import { bytesOf } from '../../shared/domain/list.ts';
 import type { MemoryTier } from './tier.ts';
 
@@ -12,7 +13,7 @@ export interface MemoryOptions {
 }
 
 export function createMemoryTier({ name, maxBytes }: MemoryOptions): MemoryTier {
-  const memory = new BoundedMemory<Entry>(maxBytes, ({ value }) => bytesOf(value));
+  const memory = new BoundedMemory<CacheKey, Entry>(maxBytes, ({ value }) => bytesOf(value));
   return {
     name,
     peek: (key) => memory.get(key),

@@ -1,5 +1,6 @@
 // One cache of lists. A tier only stores entries; code above it decides the state of an entry and whether to serve it.
 import type { Entry } from '../../shared/caching/entry.ts';
+import type { CacheKey } from '../../shared/domain/keys.ts';
 
 /** Maximum wait for a tier in milliseconds. A slower tier does not pay: the region is about as near. */
 export const TIER_TIMEOUT_MS = 250;
@@ -7,15 +8,15 @@ export const TIER_TIMEOUT_MS = 250;
 export interface Tier {
   /** Name in Cache-Status. */
   readonly name: string;
-  /** The entry under `key` (shared/domain/keys.ts) in whatever state, or undefined. */
-  get(key: string): Promise<Entry | undefined>;
-  set(key: string, entry: Entry): Promise<void>;
+  /** The entry under `key` in whatever state, or undefined. */
+  get(key: CacheKey): Promise<Entry | undefined>;
+  set(key: CacheKey, entry: Entry): Promise<void>;
 }
 
 /** A tier with a synchronous lookup. */
 export interface MemoryTier extends Tier {
   /** `get` without I/O. */
-  peek(key: string): Entry | undefined;
+  peek(key: CacheKey): Entry | undefined;
 }
 
 /** The outcome of one tier. `stale-*` is a stale entry that was served; `bypass` means that the tier was not asked. */

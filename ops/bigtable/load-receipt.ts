@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { newestControlCell, readRows } from '../../origin/bigtable/read-rows.ts';
 import { describeIssues } from '../../shared/domain/describe-issues.ts';
 import { formatGeneration, parseGeneration } from '../../shared/domain/generation.ts';
+import type { Name } from '../../shared/domain/ids.ts';
 import { makeListQualifier, makeLoadRowKey, makeLoadRowKeyPrefix, TABLES } from '../../shared/domain/keys.ts';
 import type { ControlTable } from './control-table.ts';
 import { withRetries } from './retry.ts';
@@ -23,8 +24,8 @@ const receiptSchema = z.looseObject({
 export type LoadReceipt = z.infer<typeof receiptSchema>;
 
 export interface Load {
-  readonly surface: string;
-  readonly variant: string;
+  readonly surface: Name;
+  readonly variant: Name;
   /** Milliseconds since the epoch. */
   readonly generation: number;
 }

@@ -1,7 +1,7 @@
 // Arguments that several commands share, each with one error message.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseGeneration } from '../../shared/domain/generation.ts';
-import { isName, NAME_GRAMMAR } from '../../shared/domain/ids.ts';
+import { isName, NAME_GRAMMAR, type Name } from '../../shared/domain/ids.ts';
 import { FULL_WEIGHT } from '../../shared/domain/manifest.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -21,7 +21,7 @@ export const whyOption = () => new Option('--why <text>', 'the reason, for `npx 
 
 export const dryRunOption = () => new Option('--dry-run', 'print the change without making it');
 
-export function parseName(text: string): string {
+export function parseName(text: string): Name {
   if (isName(text)) return text;
   throw new InvalidArgumentError(`expected ${NAME_GRAMMAR}.`);
 }
@@ -43,7 +43,7 @@ export function parseDuration(text: string): number {
 }
 
 /** `europe,us`. */
-export const parseNames = (text: string): string[] => text.split(',').map((name) => parseName(name.trim()));
+export const parseNames = (text: string): Name[] => text.split(',').map((name) => parseName(name.trim()));
 
 /** Throws a UsageError for --project and --instance, in a command that uses no Bigtable. */
 export function refuseConnection(command: Command): void {

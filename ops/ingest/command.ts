@@ -4,7 +4,15 @@ import { Command } from 'commander';
 import { APP_PROFILES } from '../../origin/bigtable/app-profiles.ts';
 import type { BigtableConnection } from '../../origin/bigtable/connection.ts';
 import { formatGeneration } from '../../shared/domain/generation.ts';
-import { FAMILIES, JSON_QUALIFIER, makeListQualifier, makeRowKey, TABLES } from '../../shared/domain/keys.ts';
+import { toName } from '../../shared/domain/ids.ts';
+import {
+  FAMILIES,
+  JSON_QUALIFIER,
+  makeItemRowKey,
+  makeListQualifier,
+  makeRowKey,
+  TABLES,
+} from '../../shared/domain/keys.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { type BulkWriterOptions, createBulkWriter } from '../bigtable/bulk-writer.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
@@ -107,7 +115,7 @@ async function ingestLists(
   flags: Flags,
 ): Promise<void> {
   const { surface = '', variant = '', generation = systemClock.now(), add = false, takeOver = false, force } = flags;
-  const load: Load = { surface, variant, generation };
+  const load: Load = { surface: toName(surface), variant: toName(variant), generation };
   const options = { by: `${author()}, process ${process.pid}`, add, takeOver, force: force ?? false };
   await requireHarmless(control, load, options);
   const rejects = createRejectFile(flags.rejects, `${surface}.${variant}.${generation}`);
@@ -175,7 +183,7 @@ async function ingestItems(
     totalBytes,
     parse: (text): ParsedLine => {
       const { id, value } = parseItemLine(text);
-      return { id, cell: { rowKey: makeRowKey(id), value } };
+      return { id, cell: { rowKey: makeItemRowKey(id), value } };
     },
     writer: createWriter(bigtable, {
       table: TABLES.items,

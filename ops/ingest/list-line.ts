@@ -1,12 +1,12 @@
 // One line of a file of lists, `{"user":"...","items":[{"id":"...","score":1.0}, ...]}`, converted to the stored form.
 // Scores keep their spelling in the file.
 import { z } from 'zod';
-import { ID_GRAMMAR, isLoadableUser, PUBLIC_ID_PATTERN } from '../../shared/domain/ids.ts';
+import { ID_GRAMMAR, isLoadableUser, PUBLIC_ID_PATTERN, type UserId } from '../../shared/domain/ids.ts';
 import { encodeItem, ITEM_SEPARATOR, MAX_ITEMS } from '../../shared/domain/list.ts';
 import { parseLine } from './parse-line.ts';
 
 export interface ListLine {
-  readonly user: string;
+  readonly user: UserId;
   /** The stored form (shared/domain/list.ts). */
   readonly value: string;
 }
@@ -31,12 +31,12 @@ function parseCanonical(text: string): ListLine | undefined {
   const match = canonicalLine.exec(text);
   if (match === null) return undefined;
   const [, user, items] = match;
-  if (user === undefined || items === undefined) return undefined;
+  if (!isLoadableUser(user) || items === undefined) return undefined;
   return { user, value: items.replaceAll('},{', `}${ITEM_SEPARATOR}{`) };
 }
 
 const listSchema = z.strictObject({
-  user: z.string().refine(isLoadableUser, `expected a user id: ${ID_GRAMMAR}`),
+  user: z.string().refine(isLoadableUser, `expected a user id: ${ID_GRAMMAR}`) as unknown as z.ZodType<UserId, string>,
   items: z
     .array(
       z.strictObject({

@@ -1,5 +1,6 @@
 // Checks that the lists of a manifest's generations exist: loaded completely, and still kept by Bigtable.
 import { formatGeneration } from '../../shared/domain/generation.ts';
+import { toName } from '../../shared/domain/ids.ts';
 import type { Manifest, Variant } from '../../shared/domain/manifest.ts';
 import { isGenerationServed } from '../../shared/domain/rollout.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
@@ -15,7 +16,7 @@ export async function findMissingGenerations(
   const missing: string[] = [];
   for (const [surface, { variants }] of Object.entries(manifest.surfaces)) {
     for (const variant of variants) {
-      const loads = await listLoads(control, { surface, variant: variant.name });
+      const loads = await listLoads(control, { surface: toName(surface), variant: variant.name });
       for (const generation of servedGenerations(variant, nowMs)) {
         const reason = whyMissing(generation, loads);
         if (reason !== undefined) missing.push(`${surface}/${variant.name} ${formatGeneration(generation)} ${reason}`);

@@ -2,6 +2,7 @@
 // every region.
 import { Command } from 'commander';
 import { formatGeneration } from '../../shared/domain/generation.ts';
+import type { Name } from '../../shared/domain/ids.ts';
 import { TABLES } from '../../shared/domain/keys.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
@@ -29,8 +30,8 @@ import { findOrigins } from '../manifest/served-manifests.ts';
 import { type Publication, publishGeneration, whyImpossible, whyNotPublish } from './publish-generation.ts';
 
 interface Flags extends ControlFlags {
-  readonly surface: string;
-  readonly variant: string;
+  readonly surface: Name;
+  readonly variant: Name;
   readonly generation?: number;
   readonly weight?: number;
   readonly ramp?: number;

@@ -1,5 +1,6 @@
 // The change of the manifest by a publication: a pure function, so a dry run can show it.
 import { formatGeneration } from '../../shared/domain/generation.ts';
+import type { Name } from '../../shared/domain/ids.ts';
 import {
   DEFAULT_LIST_TTL_SECONDS,
   FULL_WEIGHT,
@@ -11,8 +12,8 @@ import {
 import { rampFraction } from '../../shared/domain/rollout.ts';
 
 export interface Publication {
-  readonly surface: string;
-  readonly variant: string;
+  readonly surface: Name;
+  readonly variant: Name;
   /** Milliseconds since the epoch. */
   readonly generation: number;
   /** Basis points. Default: unchanged; 10 000 for a surface's first variant, 0 for a later one. */

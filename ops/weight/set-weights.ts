@@ -13,7 +13,7 @@ export function setWeights(manifest: Manifest, surfaceName: string, weights: Wei
   const surface = manifest.surfaces[surfaceName];
   if (surface === undefined)
     throw new Error(`expected a live surface, got ${surfaceName} (${namesOf(manifest.surfaces)})`);
-  const names = surface.variants.map(({ name }) => name);
+  const names: readonly string[] = surface.variants.map(({ name }) => name);
   const unknown = [...weights.keys()].find((name) => !names.includes(name));
   if (unknown !== undefined)
     throw new Error(`expected a live variant of ${surfaceName}, got ${unknown} (live are ${names.join(', ')})`);

@@ -1,6 +1,6 @@
 // Lists and items in Bigtable. The failure of one key does not affect the others: each key has its own result.
 import type { Cancellation } from '../../shared/caching/cancellation.ts';
-import { type ListKey, makeRowKey, TABLES } from '../../shared/domain/keys.ts';
+import { type ListKey, makeItemRowKey, makeRowKey, TABLES } from '../../shared/domain/keys.ts';
 import type { ListValue } from '../../shared/domain/list.ts';
 import { type Clock, systemClock } from '../../shared/runtime/clock.ts';
 import { type Random, systemRandom } from '../../shared/runtime/random.ts';
@@ -101,7 +101,7 @@ export function createRecommendationTable(options: RecommendationTableOptions): 
     readLists: (keys, timeoutMs, cancellations) =>
       readAll(lists, makeListQueries(keys), { clock, timeoutMs, toResult: toListValue, cancellations, onError }),
     readItems: (ids, timeoutMs, cancellations) => {
-      const queries = ids.map((id) => ({ batchKey: itemsBatchKey, rowKey: makeRowKey(id) }));
+      const queries = ids.map((id) => ({ batchKey: itemsBatchKey, rowKey: makeItemRowKey(id) }));
       return readAll(items, queries, { clock, timeoutMs, toResult: toItemValue, cancellations, onError });
     },
     warm: () => channels.warm(),

@@ -40,11 +40,15 @@ export interface LoadOptions {
 export type LoadItems = (ids: readonly string[], options: LoadOptions) => Promise<ReadonlyMap<string, Item>>;
 
 export function createItemLoad(
-  memory: BoundedMemory<Item>,
+  memory: BoundedMemory<string, Item>,
   options: ItemLoadOptions,
-): { readonly loadItems: LoadItems; readonly flights: Singleflight<LoadResult> } {
+): { readonly loadItems: LoadItems; readonly flights: Singleflight<LoadResult, string> } {
   const { clock, flightAgeMs } = options;
-  const flights = createSingleflight<LoadResult>({ clock, ageTimeoutMs: flightAgeMs, isFailure: isReadFailure });
+  const flights = createSingleflight<LoadResult, string>({
+    clock,
+    ageTimeoutMs: flightAgeMs,
+    isFailure: isReadFailure,
+  });
 
   async function loadItem(
     id: string,

@@ -26,7 +26,7 @@ const REFRESH_AGE_MS = ITEM_TTL_MS / 2;
 
 export function createItemReader(options: ItemReaderOptions): ItemReader {
   const { maxBytes, clock, counters } = options;
-  const memory = new BoundedMemory<Item>(maxBytes, ({ json }) => json?.byteLength ?? 0);
+  const memory = new BoundedMemory<string, Item>(maxBytes, ({ json }) => json?.byteLength ?? 0);
   const { flights, loadItems } = createItemLoad(memory, options);
 
   return {

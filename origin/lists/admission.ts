@@ -2,6 +2,7 @@
 // cheap. Background keys ask apart from foreground keys. A key that is being loaded, or is queued for room by another
 // request, needs no room of its own.
 import { CallerCancelled } from '../../shared/caching/cancellation.ts';
+import type { CacheKey } from '../../shared/domain/keys.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Counters } from '../../shared/runtime/counters.ts';
 import { type ErrorCode, toEarshotError } from '../../shared/wire/errors.ts';
@@ -19,7 +20,7 @@ export interface AdmissionOptions {
 export class Admission {
   readonly #options: AdmissionOptions;
   /** Keys queued for room by another request, each with the later error code; undefined if it was admitted. */
-  readonly #queued = new Map<string, Promise<ErrorCode | undefined>>();
+  readonly #queued = new Map<CacheKey, Promise<ErrorCode | undefined>>();
 
   constructor(options: AdmissionOptions) {
     this.#options = options;

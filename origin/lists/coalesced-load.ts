@@ -8,6 +8,7 @@ import {
   type Singleflight,
   WaitOver,
 } from '../../shared/caching/singleflight.ts';
+import type { CacheKey } from '../../shared/domain/keys.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Counters } from '../../shared/runtime/counters.ts';
@@ -21,7 +22,7 @@ import type { LoadLists, LoadResult } from './load-lists.ts';
 /** One key of a request that memory does not have. `index`: its place in the request. */
 export interface MissingList {
   readonly query: ListQuery;
-  readonly cacheKey: string;
+  readonly cacheKey: CacheKey;
   readonly index: number;
 }
 
@@ -48,13 +49,17 @@ interface LedList extends MissingList {
 
 export class CoalescedLoad {
   readonly #options: CoalescedLoadOptions;
-  readonly #flights: Singleflight<LoadResult>;
+  readonly #flights: Singleflight<LoadResult, CacheKey>;
   readonly #countCancelled: () => void;
 
   constructor(options: CoalescedLoadOptions) {
     const { clock, counters, flightAgeMs } = options;
     this.#options = options;
-    this.#flights = createSingleflight<LoadResult>({ clock, ageTimeoutMs: flightAgeMs, isFailure: isReadFailure });
+    this.#flights = createSingleflight<LoadResult, CacheKey>({
+      clock,
+      ageTimeoutMs: flightAgeMs,
+      isFailure: isReadFailure,
+    });
     this.#countCancelled = () => counters.add('origin_cancelled_keys_total');
   }
 
@@ -131,7 +136,7 @@ export class CoalescedLoad {
     return this.#options.load(queries, timeoutMs, leads);
   }
 
-  #store(cacheKey: string, loaded: LoadResult, lead: Lead): void {
+  #store(cacheKey: CacheKey, loaded: LoadResult, lead: Lead): void {
     if (!isReadFailure(loaded) && lead.isCurrent()) this.#options.memory.set(cacheKey, loaded);
   }
 }

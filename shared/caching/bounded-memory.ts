@@ -5,27 +5,28 @@ import { LRUCache } from 'lru-cache';
 /** Bytes of an entry besides its key and its content: objects on V8's heap, and the bookkeeping of a buffer. */
 const ENTRY_OVERHEAD_BYTES = 640;
 
-export class BoundedMemory<V extends object> {
-  readonly #cache: LRUCache<string, V>;
+/** `K` is the type of its keys, so that a memory of lists is keyed by a CacheKey and by no other text. */
+export class BoundedMemory<K extends string, V extends object> {
+  readonly #cache: LRUCache<K, V>;
 
   /** `maxBytes` of keys, content and overhead; 0 keeps nothing. `bytesOf`: bytes of the content. */
   constructor(maxBytes: number, bytesOf: (value: V) => number) {
-    this.#cache = new LRUCache<string, V>({
+    this.#cache = new LRUCache<K, V>({
       maxSize: Math.max(1, maxBytes),
       sizeCalculation: (value, key) => ENTRY_OVERHEAD_BYTES + key.length + bytesOf(value),
     });
   }
 
-  get(key: string): V | undefined {
+  get(key: K): V | undefined {
     return this.#cache.get(key);
   }
 
   /** The value without marking it as used. */
-  peek(key: string): V | undefined {
+  peek(key: K): V | undefined {
     return this.#cache.peek(key);
   }
 
-  set(key: string, value: V): void {
+  set(key: K, value: V): void {
     this.#cache.set(key, value);
   }
 

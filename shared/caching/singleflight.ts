@@ -54,19 +54,20 @@ export interface Flight<T> {
   readonly keepAlive: (load: Promise<unknown>) => void;
 }
 
-export interface Singleflight<T> {
+/** `K` is the type of its keys, so that a load of lists is keyed by a CacheKey and by no other text. */
+export interface Singleflight<T, K extends string> {
   /**
    * The value of `key`, loaded once for all concurrent callers. Rejects with the error of the load, with a WaitOver for
    * a caller whose wait is over, and with CallerCancelled for a cancelled follower.
    */
-  run(key: string, flight: Flight<T>): Promise<Shared<T>>;
+  run(key: K, flight: Flight<T>): Promise<Shared<T>>;
   /**
    * Starts a load of `key` that others may join, for a leader of many keys. Undefined when a load can be joined instead
    * (see `has`).
    */
-  lead(key: string, notBeforeMs?: number): OwnLead<T> | undefined;
+  lead(key: K, notBeforeMs?: number): OwnLead<T> | undefined;
   /** Whether a load of `key` that started at `notBeforeMs` or later is in flight and can be joined. */
-  has(key: string, notBeforeMs?: number): boolean;
+  has(key: K, notBeforeMs?: number): boolean;
   /** Number of loads in flight. */
   size(): number;
 }
@@ -165,7 +166,7 @@ class Attempt<T> implements OwnLead<T> {
 
 const MAX_ATTEMPTS = 2;
 
-export function createSingleflight<T>(options: SingleflightOptions<T>): Singleflight<T> {
+export function createSingleflight<T, K extends string>(options: SingleflightOptions<T>): Singleflight<T, K> {
   const { clock, ageTimeoutMs, isFailure = () => false } = options;
   const attempts = new Map<string, Attempt<T>>();
 

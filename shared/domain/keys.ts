@@ -1,40 +1,65 @@
 // Names in Bigtable and in caches. A hash prefix spreads rows over all tablets, so a file sorted by user loads
 // everywhere at once. The key of a cached list contains its generation, so a cached list never goes out of date.
 import { murmur3, unitHash } from '../runtime/hash.ts';
-import { formatGeneration } from './generation.ts';
+import { formatGeneration, isGeneration } from './generation.ts';
+import { isLoadableUser, isName, type Name, type UserId } from './ids.ts';
 
 export const TABLES = { recommendations: 'recommendations', items: 'items', control: 'control' } as const;
 export const FAMILIES = { lists: 'l', metadata: 'm', control: 'c' } as const;
 export const JSON_QUALIFIER = 'json';
 export const MANIFEST_ROW_KEY = 'manifest';
 
+declare const brand: unique symbol;
+/** The key of a cached list. Only makeCacheKey makes one, so every cache of lists keeps them by user. */
+export type CacheKey = string & { readonly [brand]: 'cache' };
+
 export interface ListKey {
-  readonly surface: string;
-  readonly variant: string;
+  readonly surface: Name;
+  readonly variant: Name;
   /** Milliseconds since the epoch. */
   readonly generation: number;
-  readonly user: string;
+  readonly user: UserId;
   /** Adds each item's metadata. The expanded list has a key of its own. */
   readonly expand?: 'items' | undefined;
 }
 
-/** `hhhh#id`: 4 hex digits of the id's hash, then the id. */
-export const makeRowKey = (id: string): string => `${(murmur3(id) & 0xffff).toString(16).padStart(4, '0')}#${id}`;
+/** Whether a key from another process has only valid parts. The compiler checks the keys of this one. */
+export const isListKey = ({
+  surface,
+  variant,
+  generation,
+  user,
+  expand,
+}: { readonly [Part in keyof ListKey]?: unknown }) =>
+  isName(surface) &&
+  isName(variant) &&
+  typeof generation === 'number' &&
+  isGeneration(generation) &&
+  isLoadableUser(user) &&
+  (expand === undefined || expand === 'items');
+
+/** The row of a user's lists: `hhhh#id`, 4 hex digits of the id's hash, then the id. */
+export const makeRowKey = (user: UserId): string => hashed(user);
+
+/** The row of an item, in the same form. Only a file of items or a stored list names an item, never a caller. */
+export const makeItemRowKey = (id: string): string => hashed(id);
+
+const hashed = (id: string): string => `${(murmur3(id) & 0xffff).toString(16).padStart(4, '0')}#${id}`;
 
 /** `surface/variant`. */
-export const makeListQualifier = (surface: string, variant: string): string => `${surface}/${variant}`;
+export const makeListQualifier = (surface: Name, variant: Name): string => `${surface}/${variant}`;
 
 /** `surface/variant/generation/user`, and `/items` if expanded. Keys are unique, because no part contains `/`. */
-export const makeCacheKey = ({ surface, variant, generation, user, expand }: ListKey): string =>
-  expand === undefined
+export const makeCacheKey = ({ surface, variant, generation, user, expand }: ListKey): CacheKey =>
+  (expand === undefined
     ? `${surface}/${variant}/${generation}/${user}`
-    : `${surface}/${variant}/${generation}/${user}/${expand}`;
+    : `${surface}/${variant}/${generation}/${user}/${expand}`) as CacheKey;
 
 /** The row of the `control` table with the receipt of a load. Rows sort by generation. */
-export const makeLoadRowKey = (surface: string, variant: string, generation: number): string =>
+export const makeLoadRowKey = (surface: Name, variant: Name, generation: number): string =>
   `${makeLoadRowKeyPrefix(surface, variant)}${formatGeneration(generation)}`;
 
-export const makeLoadRowKeyPrefix = (surface: string, variant: string): string => `load#${surface}/${variant}#`;
+export const makeLoadRowKeyPrefix = (surface: Name, variant: Name): string => `load#${surface}/${variant}#`;
 
 /** The user in the manifest's erasures, as 16 hex digits. A collision costs one needless miss. */
 export const makeUserHash = (user: string): string =>

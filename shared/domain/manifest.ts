@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { encodeUtf8 } from '../runtime/bytes.ts';
 import { describeIssues } from './describe-issues.ts';
 import { isGeneration } from './generation.ts';
-import { NAME_GRAMMAR, NAME_PATTERN } from './ids.ts';
+import { NAME_GRAMMAR, NAME_PATTERN, type Name } from './ids.ts';
 
 /** Weights are basis points. */
 export const FULL_WEIGHT = 10_000;
@@ -24,7 +24,8 @@ export const MAX_VARIANTS = 32;
 /** Six hours. A list under a generation is immutable, so this only bounds how long an unused one stays cached. */
 export const DEFAULT_LIST_TTL_SECONDS = 21_600;
 
-const name = z.string().regex(NAME_PATTERN, `expected ${NAME_GRAMMAR}`);
+const surfaceName = z.string().regex(NAME_PATTERN, `expected ${NAME_GRAMMAR}`);
+const variantName = surfaceName as unknown as z.ZodType<Name, string>;
 const generation = z.number().refine(isGeneration, 'expected a generation in whole milliseconds since the epoch');
 const moment = z.int().nonnegative();
 
@@ -32,7 +33,7 @@ const flip = z.looseObject({ startsAtMs: moment, durationMs: z.int().nonnegative
 
 const variant = z
   .looseObject({
-    name,
+    name: variantName,
     weight: z.int().min(0).max(FULL_WEIGHT),
     current: generation,
     previous: generation.optional(),
@@ -53,7 +54,7 @@ const surface = z.looseObject({
 
 export const manifestSchema = z.looseObject({
   version: z.int().nonnegative().max(MAX_MANIFEST_VERSION, `expected a version of at most ${MAX_MANIFEST_VERSION}`),
-  surfaces: z.record(name, surface),
+  surfaces: z.record(surfaceName, surface),
   erasures: z.array(z.looseObject({ userHash: z.string().regex(/^[0-9a-f]{16}$/), atMs: moment })),
 });
 

@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { describeIssues } from '../domain/describe-issues.ts';
 import { isGeneration } from '../domain/generation.ts';
-import { isLoadableUser, isName, NAME_PATTERN } from '../domain/ids.ts';
+import { isLoadableUser, isName, NAME_PATTERN, type Name, type UserId } from '../domain/ids.ts';
 import type { ListKey } from '../domain/keys.ts';
 import { MAX_KEYS_PER_READ } from './read-response.ts';
 
@@ -22,11 +22,14 @@ export interface ListQuery extends ListKey {
   readonly isBackground?: boolean | undefined;
 }
 
+const name = z.string().regex(NAME_PATTERN) as unknown as z.ZodType<Name, string>;
+const user = z.string().refine(isLoadableUser) as unknown as z.ZodType<UserId, string>;
+
 const listQuerySchema = z.strictObject({
-  surface: z.string().regex(NAME_PATTERN),
-  variant: z.string().regex(NAME_PATTERN),
+  surface: name,
+  variant: name,
   generation: z.number().refine(isGeneration),
-  user: z.string().refine(isLoadableUser),
+  user,
   expand: z.literal('items').optional(),
   maxAgeMs: z.int().min(0).optional(),
   isBackground: z.boolean().optional(),

@@ -1,6 +1,7 @@
 // The `earshot` command, each call in its own process: its effects, and that a failed call reports one reason and
 // leaves the live generations unchanged. Long, because it covers every invalid use of the commands on one shared
 // Bigtable.
+
 import { existsSync, linkSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -9,6 +10,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { createManualClock } from '../../bench/support/manual-clock.ts';
 import type { EmbeddedBigtable } from '../../dev/bigtable/embedded-bigtable.ts';
 import { formatGeneration } from '../../shared/domain/generation.ts';
+import { toName } from '../../shared/domain/ids.ts';
 import {
   CLUSTERS,
   MONDAY,
@@ -166,7 +168,7 @@ describe.concurrent('a day of ops', () => {
   test('two variants published at once are both live: neither writer undoes the other', async () => {
     const { bigtable, earshot, live } = await makeLiveInstance();
     for (const variant of ['knn', 'als']) {
-      const load = { surface: 'home', variant, generation: MONDAY };
+      const load = { surface: toName('home'), variant: toName(variant), generation: MONDAY };
       await recordLoad(bigtable, load, { state: 'loaded', lists: 1, rejected: 0 });
     }
     const results = await Promise.all([
@@ -385,7 +387,7 @@ describe.concurrent('a load with a fault in it', () => {
     ['a directory', '.'],
   ])('does not start if a file is %s: earlier loads can still be published', async (_what, name) => {
     const { address, bigtable, directory, earshot, file, live, receipt } = await makeLiveInstance();
-    const load = { surface: 'home', variant: 'control', generation: TUESDAY };
+    const load = { surface: toName('home'), variant: toName('control'), generation: TUESDAY };
     await recordLoad(bigtable, load, { state: 'loaded', lists: 1, rejected: 0 });
     const before = await live();
     const files = [file('good.ndjson', lines(1, 3)), join(directory, name)];

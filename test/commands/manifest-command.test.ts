@@ -1,9 +1,11 @@
 // `earshot` and the manifest, each call in its own process: only what was named goes live, every trouble of the row is
 // named and repaired, and work goes on without the write cluster.
+
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { EmbeddedBigtable } from '../../dev/bigtable/embedded-bigtable.ts';
 import { readManifestRow } from '../../ops/bigtable/manifest-row.ts';
 import type { BigtableConnection } from '../../origin/bigtable/connection.ts';
+import { toName } from '../../shared/domain/ids.ts';
 import { MANIFEST_ROW_KEY, TABLES } from '../../shared/domain/keys.ts';
 import type { Manifest, Variant } from '../../shared/domain/manifest.ts';
 import {
@@ -39,7 +41,7 @@ function changed(manifest: Manifest, version: number, change: Partial<Variant>):
 
 async function recordControl(bigtable: BigtableConnection, ...generations: number[]): Promise<void> {
   for (const generation of generations)
-    await recordLoad(bigtable, { surface: 'home', variant: 'control', generation }, loaded);
+    await recordLoad(bigtable, { surface: toName('home'), variant: toName('control'), generation }, loaded);
 }
 
 const variantsIn = ({ surfaces }: Manifest) =>
@@ -58,7 +60,7 @@ describe('a publication makes only its named generation live', () => {
   test('a weight changes no generation, also with a newer load and after a roll-back', async () => {
     const { bigtable, earshot, live } = await makeLiveInstance(shared);
     await recordControl(bigtable, TUESDAY, WEDNESDAY);
-    await recordLoad(bigtable, { surface: 'home', variant: 'knn', generation: MONDAY }, loaded);
+    await recordLoad(bigtable, { surface: toName('home'), variant: toName('knn'), generation: MONDAY }, loaded);
     await earshot('publish', ...home('knn'), ...at(MONDAY));
     await earshot('publish', ...home(), ...at(TUESDAY));
     await earshot('publish', ...home(), ...at(MONDAY), '--why', 'Tuesday is bad');
@@ -117,7 +119,7 @@ describe('a publication makes only its named generation live', () => {
 
   test('variants without listeners and named surfaces are removed, others are protected', async () => {
     const { bigtable, earshot, live } = await makeLiveInstance(shared);
-    await recordLoad(bigtable, { surface: 'home', variant: 'knn', generation: MONDAY }, loaded);
+    await recordLoad(bigtable, { surface: toName('home'), variant: toName('knn'), generation: MONDAY }, loaded);
     await earshot('publish', ...home('knn'), ...at(MONDAY), '--weight', '1000');
     for (const [args, message] of [
       [['variant', 'remove', 'home/knn'], /home\/knn has listeners \(weight 1000\)/],

@@ -1,12 +1,14 @@
 // Callers without a token send nothing, half a head, slow bodies and large ones to an origin in a process of its own.
 // Its memory stays bounded, every such connection is closed within the documented times, and the edge is answered
 // meanwhile. A round has 150 connections: `npm run drill -- slow-bodies --rounds 14` has 2 100.
+
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { mintBenchToken, startOriginProcess } from '../../bench/rigs/origin-process.ts';
 import { HEADERS_TIMEOUT_MS } from '../../origin/http/bounded-server.ts';
+import { toName, toUserId } from '../../shared/domain/ids.ts';
 import { LISTS_READ_PATH } from '../../shared/wire/read-request.ts';
 import { MONDAY, manifestOf, publishManifest, startInstance, writeList } from '../contracts/origin/instance.ts';
 import { drillRounds } from '../support/drill-rounds.ts';
@@ -51,7 +53,7 @@ const residentMb = (pid: number): number =>
 
 test('slow and large bodies without a token hold no memory and no connection, and the edge is answered', async () => {
   const { address, bigtable } = await startInstance();
-  const key = { surface: 'home', variant: 'control', generation: MONDAY, user: 'u:1' };
+  const key = { surface: toName('home'), variant: toName('control'), generation: MONDAY, user: toUserId('u:1') };
   await writeList(bigtable, key, '{"id":"a","score":1}');
   await publishManifest(bigtable, manifestOf(1), Date.now());
   const steps: (() => Promise<void> | void)[] = [];

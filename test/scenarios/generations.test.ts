@@ -1,12 +1,19 @@
 // Answers in three regions while data is loaded, goes live and replicates late.
+
 import { expect, test } from 'vitest';
 import { createManualClock } from '../../bench/support/manual-clock.ts';
 import { waitForReplication } from '../../ops/bigtable/replication.ts';
+import { toName, toUserId } from '../../shared/domain/ids.ts';
 import { TABLES } from '../../shared/domain/keys.ts';
 import { MONDAY, manifestOf, REGIONS, TUESDAY, writeList } from '../contracts/origin/instance.ts';
 import { MANIFEST_POLL_MS, startThreeRegions } from './three-regions.ts';
 
-const list = (user: string, generation: number) => ({ surface: 'home', variant: 'control', generation, user });
+const list = (user: string, generation: number) => ({
+  surface: toName('home'),
+  variant: toName('control'),
+  generation,
+  user: toUserId(user),
+});
 
 test('a user who is missing from a new generation keeps the list from the one before, in every region', async () => {
   const regions = await startThreeRegions();

@@ -1,10 +1,12 @@
 // A failing cluster affects only its own region, and failures are reported per key.
+
 import { expect, test } from 'vitest';
+import { toName, toUserId } from '../../shared/domain/ids.ts';
 import { MONDAY, manifestOf, setFaultOfAll, writeList } from '../contracts/origin/instance.ts';
 import { settleWith } from '../support/waiting.ts';
 import { MANIFEST_POLL_MS, startThreeRegions } from './three-regions.ts';
 
-const key = { surface: 'home', variant: 'control', generation: MONDAY, user: 'ada' };
+const key = { surface: toName('home'), variant: toName('control'), generation: MONDAY, user: toUserId('ada') };
 
 test('a cluster that is down fails no read: its region reads another one, and its own again after recovery', async () => {
   const { server, bigtable, clock, read } = await startThreeRegions();
@@ -16,7 +18,7 @@ test('a cluster that is down fails no read: its region reads another one, and it
   expect(server.counters('europe').calls).toEqual({ ReadRows: 1 });
   server.setFault('europe', {});
   server.resetCounters();
-  expect(await read('europe', { ...key, user: 'bob' })).toBe('absent');
+  expect(await read('europe', { ...key, user: toUserId('bob') })).toBe('absent');
   expect(server.counters('europe').calls).toEqual({ ReadRows: 1 });
 });
 

@@ -1,5 +1,6 @@
 // The secret between worker and origins changes in steps, under load: the deployed worker in workerd, and real origins
 // that are replaced on their port one by one.
+
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +14,7 @@ import { makeRegions } from '../../dev/topology.ts';
 import { DEFAULT_LIFETIME_MS, mintToken } from '../../ops/token/mint-token.ts';
 import { type Origin, startOrigin } from '../../origin/server.ts';
 import { LISTENER_AUDIENCE } from '../../shared/domain/identity.ts';
+import { toName, toUserId } from '../../shared/domain/ids.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import {
   MONDAY,
@@ -63,7 +65,7 @@ async function deploy(): Promise<Deployment> {
   for (const user of USERS)
     await writeList(
       bigtable,
-      { surface: 'home', variant: 'control', generation: MONDAY, user },
+      { surface: toName('home'), variant: toName('control'), generation: MONDAY, user: toUserId(user) },
       '{"id":"a","score":1}',
     );
   await publishManifest(bigtable, manifestOf(1), systemClock.now());

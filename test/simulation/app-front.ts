@@ -1,5 +1,6 @@
 // Reads as HTTP requests to the worker's app, and its answers in the oracle's form. Status, headers and body must
 // agree.
+
 import { createApp } from '../../edge/app.ts';
 import type { EdgeDeps } from '../../edge/deps.ts';
 import type { Identity } from '../../edge/identity/claims.ts';
@@ -9,6 +10,7 @@ import type { Read } from '../../edge/reads/fallback.ts';
 import { createRespondLarge } from '../../edge/respond/large-answer.ts';
 import { parseGeneration } from '../../shared/domain/generation.ts';
 import { SCOPES, type Scope } from '../../shared/domain/identity.ts';
+import { toName, toUserId, type UserId } from '../../shared/domain/ids.ts';
 import type { Region } from '../../shared/domain/regions.ts';
 import { encodeUtf8 } from '../../shared/runtime/bytes.ts';
 import type { ErrorCode } from '../../shared/wire/errors.ts';
@@ -33,10 +35,10 @@ type AppFront = (read: Read, nearest: Region) => Promise<Outcome>;
 export function createAppFront({ keep, ...deps }: AppFrontOptions): AppFront {
   // The header names the caller. A signature check is real cryptography, which settles on the event loop.
   const scopes = new Set(Object.keys(SCOPES) as Scope[]);
-  const identityOf = (user: string): Identity => ({ user, scopes, lacks: undefined, service: undefined });
+  const identityOf = (user: UserId): Identity => ({ user, scopes, lacks: undefined, service: undefined });
   const identity: EdgeDeps['identity'] = {
-    recall: (authorization) => (asked % 2 === 0 ? undefined : identityOf(authorization ?? '')),
-    verify: async (authorization) => identityOf(authorization ?? ''),
+    recall: (authorization) => (asked % 2 === 0 ? undefined : identityOf(authorization as UserId)),
+    verify: async (authorization) => identityOf(authorization as UserId),
   };
   const app = createApp({
     ...deps,
@@ -71,7 +73,7 @@ function toOutcome({ user, surface, variant, generation, source, items }: ListBo
     kind: 'list',
     bytes: encodeUtf8(JSON.stringify(first)),
     generation: parseGeneration(generation) as number,
-    own: { user, surface, variant, generation: undefined },
+    own: { user: toUserId(user), surface: toName(surface), variant: toName(variant), generation: undefined },
     source,
     fallbackReason: undefined,
   };

@@ -1,5 +1,6 @@
 // One isolate with the worker's own code and a scripted platform. It is called through the app, or directly behind the
 // app at a much lower cost. The oracle checks every answer and every stored entry.
+
 import { createReads } from '../../edge/assemble.ts';
 import type { EdgeConfig } from '../../edge/config.ts';
 import type { EdgeDeps } from '../../edge/deps.ts';
@@ -11,6 +12,7 @@ import type { Call } from '../../edge/request/call.ts';
 import { NOWHERE } from '../../edge/request/place.ts';
 import { createTimings } from '../../edge/request/timings.ts';
 import type { OriginClient } from '../../edge/upstream/origin-client.ts';
+import { toName, toUserId } from '../../shared/domain/ids.ts';
 import type { ListKey } from '../../shared/domain/keys.ts';
 import type { Region } from '../../shared/domain/regions.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
@@ -161,5 +163,11 @@ function toOutcome(result: Served | EarshotError | undefined): Outcome {
 
 function splitKey(cacheKey: string): ListKey {
   const [surface = '', variant = '', generation = '', user = '', expand] = cacheKey.split('/');
-  return { surface, variant, generation: Number(generation), user, expand: expand as ListKey['expand'] };
+  return {
+    surface: toName(surface),
+    variant: toName(variant),
+    generation: Number(generation),
+    user: toUserId(user),
+    expand: expand as ListKey['expand'],
+  };
 }

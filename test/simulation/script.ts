@@ -1,7 +1,7 @@
 // The acts of a run, one number each. Removing a number removes its act and changes no other. The file is long, because
 // it holds every kind of event.
 import type { Read } from '../../edge/reads/fallback.ts';
-import { POPULAR_USER } from '../../shared/domain/ids.ts';
+import { POPULAR_USER, toName, toUserId } from '../../shared/domain/ids.ts';
 import type { Manifest, Surface, Variant } from '../../shared/domain/manifest.ts';
 import { type Erasure, tellErasures } from './cloud.ts';
 import { OBJECT_TROUBLES } from './objects.ts';
@@ -58,8 +58,8 @@ function drawRead({ setting, cloud }: World, chance: Chance): Read {
   const surface = isHot ? setting.hot.surface : chance.pick(Object.keys(setting.manifest.surfaces));
   const variants = cloud.live().surfaces[surface]?.variants ?? [];
   return {
-    user: isHot ? setting.hot.user : chance.pick(setting.users),
-    surface,
+    user: toUserId(isHot ? setting.hot.user : chance.pick(setting.users)),
+    surface: toName(surface),
     fallback: chance.is(0.6) ? 'none' : 'popular',
     variant: chance.is(0.1) ? chance.pick(variants).name : undefined,
     expand: chance.is(0.2) ? 'items' : undefined,
@@ -184,7 +184,8 @@ function flip(world: World, chance: Chance): void {
   publishSurface(world, surface, ({ flip: _, previous: __, ...variant }) => {
     if ((!isAll && variant.name !== only) || variant.current >= generation) return variant;
     for (const user of [...setting.users, POPULAR_USER]) {
-      if (chance.is(0.6)) cloud.write({ surface, variant: variant.name, generation, user });
+      if (chance.is(0.6))
+        cloud.write({ surface: toName(surface), variant: variant.name, generation, user: toUserId(user) });
     }
     const next = { ...variant, current: generation, previous: variant.current };
     return ramp === undefined ? next : { ...next, flip: ramp };
@@ -213,7 +214,7 @@ function reweigh(world: World, chance: Chance): void {
 async function erase(world: World, chance: Chance): Promise<void> {
   const { cloud, timeline, setting, tell } = world;
   const user = chance.is(0.1) ? POPULAR_USER : chance.is(0.5) ? setting.hot.user : chance.pick(setting.users);
-  const read: Read = { ...drawRead(world, chance), user: user === POPULAR_USER ? setting.hot.user : user };
+  const read: Read = { ...drawRead(world, chance), user: toUserId(user === POPULAR_USER ? setting.hot.user : user) };
   const sendSome = async (): Promise<void> => {
     for (let count = chance.below(3); count > 0; count--) {
       send(world, chance, [read]);
@@ -243,7 +244,8 @@ function loadLate(world: World, chance: Chance): void {
   const { cloud, setting, tell } = world;
   const surface = drawSurface(world, chance);
   const { name: variant, current: generation } = chance.pick(cloud.live().surfaces[surface]?.variants ?? []);
-  const key = { surface, variant, generation, user: chance.pick([...setting.users, POPULAR_USER]) };
+  const user = chance.pick([...setting.users.map(toUserId), POPULAR_USER]);
+  const key = { surface: toName(surface), variant, generation, user };
   if (cloud.has(key)) return;
   tell?.(`${key.user} gets a list on ${surface} (${variant})`);
   cloud.write(key);

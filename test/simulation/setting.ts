@@ -1,7 +1,7 @@
 // Setting of one run: users, surfaces, lifetimes and sizes, drawn from the seed. Names are chosen to collide under
 // careless key concatenation.
 import type { EdgeConfig } from '../../edge/config.ts';
-import { POPULAR_USER } from '../../shared/domain/ids.ts';
+import { POPULAR_USER, toName } from '../../shared/domain/ids.ts';
 import type { Manifest, Surface } from '../../shared/domain/manifest.ts';
 import type { Chance } from './platform/chance.ts';
 
@@ -99,7 +99,7 @@ function drawSurfaces(chance: Chance): Record<string, Surface> {
       salt: `${name}-1`,
       listTtlSeconds: chance.pick([60, 60, 60, 3_600, 21_600]),
       variants: variants.map((variant, i) => ({
-        name: variant,
+        name: toName(variant),
         weight: weights[i] as number,
         current: FIRST_GENERATION,
         ...(chance.is(0.2) ? { previous: FIRST_GENERATION - 86_400_000 } : {}),

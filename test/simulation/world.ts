@@ -5,7 +5,7 @@ import type { EdgeConfig } from '../../edge/config.ts';
 import { IN_FLIGHT_BYTES } from '../../edge/platform.ts';
 import type { Read } from '../../edge/reads/fallback.ts';
 import { createOriginClient, type OriginClient } from '../../edge/upstream/origin-client.ts';
-import { POPULAR_USER } from '../../shared/domain/ids.ts';
+import { POPULAR_USER, toName, toUserId } from '../../shared/domain/ids.ts';
 import type { Region } from '../../shared/domain/regions.ts';
 import { createByteAccount } from '../../shared/runtime/byte-account.ts';
 import type { CounterSide, Counters } from '../../shared/runtime/counters.ts';
@@ -205,8 +205,10 @@ function seedTables({ users, manifest }: Setting, cloud: Cloud, chance: Chance):
   for (const [surface, { variants }] of Object.entries(manifest.surfaces)) {
     for (const { name: variant, current, previous } of variants) {
       for (const user of [...users, POPULAR_USER]) {
-        if (chance.is(0.6)) cloud.write({ surface, variant, generation: current, user });
-        if (previous !== undefined && chance.is(0.5)) cloud.write({ surface, variant, generation: previous, user });
+        if (chance.is(0.6))
+          cloud.write({ surface: toName(surface), variant, generation: current, user: toUserId(user) });
+        if (previous !== undefined && chance.is(0.5))
+          cloud.write({ surface: toName(surface), variant, generation: previous, user: toUserId(user) });
       }
     }
   }

@@ -1,4 +1,5 @@
 // Instances of embedded Bigtables with the `earshot` command configured for them, each call in its own process.
+
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +11,7 @@ import { applySchema } from '../../../ops/bigtable/schema.ts';
 import { type BigtableAddress, connectBigtable } from '../../../origin/bigtable/connection.ts';
 import { readManifest } from '../../../origin/bigtable/manifest-row.ts';
 import { createRecommendationTable } from '../../../origin/bigtable/recommendation-table.ts';
+import { toName, toUserId } from '../../../shared/domain/ids.ts';
 import {
   CLUSTERS,
   controlOf,
@@ -74,7 +76,7 @@ export function createCommandInstances() {
       /** The manifest with the bytes and timestamp of its cell: equal results prove that no write happened. */
       live: () => readManifest(bigtable, 'control', TIMEOUT_MS),
       receipt: async (generation: number) => {
-        const loads = await listLoads(controlOf(bigtable), { surface: 'home', variant: 'control' });
+        const loads = await listLoads(controlOf(bigtable), { surface: toName('home'), variant: toName('control') });
         return loads.find((load) => load.generation === generation);
       },
     };
@@ -90,7 +92,7 @@ export function createCommandInstances() {
   async function makeLiveInstance(server: EmbeddedBigtable) {
     const instance = await makeInstance(server);
     const { bigtable } = instance;
-    const load = { surface: 'home', variant: 'control', generation: MONDAY };
+    const load = { surface: toName('home'), variant: toName('control'), generation: MONDAY };
     await recordLoad(bigtable, load, { state: 'loaded', lists: 1, rejected: 0 });
     await publishManifest(bigtable, manifestOf(1), MONDAY);
     return instance;
@@ -113,7 +115,12 @@ export async function readLists(
   users: readonly string[],
   region = 'us',
 ): Promise<string[]> {
-  const keys = users.map((user) => ({ surface: 'home', variant: 'control', generation, user }));
+  const keys = users.map((user) => ({
+    surface: toName('home'),
+    variant: toName('control'),
+    generation,
+    user: toUserId(user),
+  }));
   const table = createRecommendationTable({ address, appProfile: `serve-${region}`, onError: () => undefined });
   await table.warm();
   const results = await table.readLists(keys, TIMEOUT_MS).finally(() => table.close());

@@ -1,13 +1,15 @@
 // The claim of a load on its generation: of two loads at once exactly one goes on, and a load that wrote nothing leaves
 // the row as it found it.
+
 import { expect, test } from 'vitest';
 import { createManualClock } from '../../../bench/support/manual-clock.ts';
 import { CLAIM_LEASE_MS, claimLoad } from '../../../ops/bigtable/load-claim.ts';
 import { listLoads } from '../../../ops/bigtable/load-receipt.ts';
+import { toName } from '../../../shared/domain/ids.ts';
 import { eventually } from '../../support/waiting.ts';
 import { controlOf, MONDAY, recordLoad, startInstance } from '../origin/instance.ts';
 
-const load = { surface: 'home', variant: 'control', generation: MONDAY };
+const load = { surface: toName('home'), variant: toName('control'), generation: MONDAY };
 const options = { by: 'ops@example, process 7', add: false, takeOver: false };
 const loaded = { state: 'loaded', lists: 5, rejected: 1 } as const;
 

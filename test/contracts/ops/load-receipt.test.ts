@@ -1,14 +1,16 @@
 // Load receipts: the check before a generation is published.
+
 import { expect, test } from 'vitest';
 import { createManualClock } from '../../../bench/support/manual-clock.ts';
 import type { BigtableOptions } from '../../../dev/bigtable/server.ts';
 import { type LoadReceipt, listLoads } from '../../../ops/bigtable/load-receipt.ts';
 import { readManifest } from '../../../origin/bigtable/manifest-row.ts';
+import { toName } from '../../../shared/domain/ids.ts';
 import { EMPTY_MANIFEST } from '../../../shared/domain/manifest.ts';
 import { settleWith } from '../../support/waiting.ts';
 import { controlOf, MONDAY, recordLoad, startInstance, TIMEOUT_MS, TUESDAY, WEDNESDAY } from '../origin/instance.ts';
 
-const load = { surface: 'home', variant: 'control', generation: MONDAY };
+const load = { surface: toName('home'), variant: toName('control'), generation: MONDAY };
 const loaded = { state: 'loaded', lists: 5, rejected: 1 } as const;
 
 async function startReceipts(options: BigtableOptions = {}) {
@@ -18,7 +20,8 @@ async function startReceipts(options: BigtableOptions = {}) {
     bigtable,
     server,
     write: (of: typeof load, receipt: LoadReceipt) => recordLoad(bigtable, of, receipt),
-    list: (surface = 'home', variant = 'control') => listLoads(control, { surface, variant }),
+    list: (surface = 'home', variant = 'control') =>
+      listLoads(control, { surface: toName(surface), variant: toName(variant) }),
   };
 }
 
@@ -30,9 +33,9 @@ test('a variant that was never loaded has no receipt', async () => {
 test('loads are listed oldest first, each once, and only those of the variant', async () => {
   const { list, write } = await startReceipts();
   for (const generation of [WEDNESDAY, MONDAY, TUESDAY, MONDAY]) await write({ ...load, generation }, loaded);
-  await write({ ...load, variant: 'knn' }, loaded);
-  await write({ ...load, variant: 'control-2' }, loaded);
-  await write({ ...load, surface: 'home-2' }, loaded);
+  await write({ ...load, variant: toName('knn') }, loaded);
+  await write({ ...load, variant: toName('control-2') }, loaded);
+  await write({ ...load, surface: toName('home-2') }, loaded);
   const generations = async (...of: string[]) => (await list(...of)).map(({ generation }) => generation);
   expect(await generations()).toEqual([MONDAY, TUESDAY, WEDNESDAY]);
   expect(await generations('home', 'knn')).toEqual([MONDAY]);

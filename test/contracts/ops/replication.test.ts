@@ -1,7 +1,9 @@
 // The wait for replication: it ends exactly when every cluster has the earlier writes.
+
 import { expect, test } from 'vitest';
 import { createManualClock, type ManualClock } from '../../../bench/support/manual-clock.ts';
 import { waitForReplication } from '../../../ops/bigtable/replication.ts';
+import { toName, toUserId } from '../../../shared/domain/ids.ts';
 import { TABLES } from '../../../shared/domain/keys.ts';
 import { eventually, settleWith } from '../../support/waiting.ts';
 import { MONDAY, startInstance, writeList } from '../origin/instance.ts';
@@ -17,7 +19,11 @@ async function startWaiting() {
     clock,
     state,
     write: (user: string) =>
-      writeList(bigtable, { surface: 'home', variant: 'control', generation: MONDAY, user }, 'list'),
+      writeList(
+        bigtable,
+        { surface: toName('home'), variant: toName('control'), generation: MONDAY, user: toUserId(user) },
+        'list',
+      ),
     wait: async (timeoutMs = 600_000, table: string = TABLES.recommendations) => {
       await waitForReplication(bigtable, table, { clock, timeoutMs });
       state.isOver = true;

@@ -1,5 +1,6 @@
 // An instance of the embedded Bigtable for one test. Its clients are those of the origin and of the `earshot` command.
 // It ends with the test.
+
 import { onTestFinished } from 'vitest';
 import type { EmbeddedBigtable } from '../../../dev/bigtable/embedded-bigtable.ts';
 import type { Fault } from '../../../dev/bigtable/faults.ts';
@@ -10,6 +11,7 @@ import { readManifestRow, replaceManifest } from '../../../ops/bigtable/manifest
 import type { Retries } from '../../../ops/bigtable/retry.ts';
 import { applySchema } from '../../../ops/bigtable/schema.ts';
 import { type BigtableAddress, type BigtableConnection, connectBigtable } from '../../../origin/bigtable/connection.ts';
+import { toName } from '../../../shared/domain/ids.ts';
 import {
   FAMILIES,
   JSON_QUALIFIER,
@@ -158,7 +160,7 @@ export const manifestOf = (version: number): Manifest => ({
     home: {
       salt: 'home-1',
       listTtlSeconds: 21_600,
-      variants: [{ name: 'control', weight: 10_000, current: MONDAY }],
+      variants: [{ name: toName('control'), weight: 10_000, current: MONDAY }],
     },
   },
   erasures: [],

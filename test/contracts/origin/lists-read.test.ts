@@ -1,5 +1,6 @@
 // The route `lists:read` on a real HTTP server, without the rest of an origin: sheds, bodies that break off or never
 // end, ages, and lists with their items.
+
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
@@ -9,7 +10,8 @@ import { createListsRoute } from '../../../origin/http/lists-read.ts';
 import { LINGER_MS } from '../../../origin/http/lists-read-answer.ts';
 import { type BodyMemory, createBodyMemory, MAX_BODY_BYTES } from '../../../origin/http/lists-read-body.ts';
 import type { ListReader } from '../../../origin/lists/coalescing-reader.ts';
-import { FAMILIES, JSON_QUALIFIER, type ListKey, makeRowKey, TABLES } from '../../../shared/domain/keys.ts';
+import { toName, toUserId } from '../../../shared/domain/ids.ts';
+import { FAMILIES, JSON_QUALIFIER, type ListKey, makeItemRowKey, TABLES } from '../../../shared/domain/keys.ts';
 import { encodeItem, ITEM_SEPARATOR } from '../../../shared/domain/list.ts';
 import { createCounters } from '../../../shared/runtime/counters.ts';
 import { LISTS_READ_PATH } from '../../../shared/wire/read-request.ts';
@@ -18,7 +20,12 @@ import { eventually } from '../../support/waiting.ts';
 import { MONDAY, manifestOf, startInstance, writeCell, writeList, writeManifestCell } from './instance.ts';
 import { mintOriginToken, runOrigin } from './running-origin.ts';
 
-const key = (user: string): ListKey => ({ surface: 'home', variant: 'control', generation: MONDAY, user });
+const key = (user: string): ListKey => ({
+  surface: toName('home'),
+  variant: toName('control'),
+  generation: MONDAY,
+  user: toUserId(user),
+});
 const framesOf = async (response: Response, count: number) =>
   decodeListFrames(new Uint8Array(await response.arrayBuffer()), count);
 
@@ -333,7 +340,7 @@ describe('an answer', () => {
     const writeItem = (id: string, value: string) =>
       writeCell(bigtable, {
         table: TABLES.items,
-        rowKey: makeRowKey(id),
+        rowKey: makeItemRowKey(id),
         family: FAMILIES.metadata,
         qualifier: JSON_QUALIFIER,
         atMs: MONDAY,

@@ -1,14 +1,16 @@
 // An origin's answers to callers that send something wrong: one key, a conditional, an id, or the other secret.
+
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { json } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
+import { toName, toUserId } from '../../../shared/domain/ids.ts';
 import { decodeListFrames } from '../../../shared/wire/read-response.ts';
 import { MONDAY, startInstance, writeList } from './instance.ts';
 import { mintOriginToken, runOrigin, SECRET } from './running-origin.ts';
 
 const key = (user: unknown, own: object = {}) => ({
-  ...{ surface: 'home', variant: 'control', generation: MONDAY, user },
+  ...{ surface: toName('home'), variant: toName('control'), generation: MONDAY, user },
   ...own,
 });
 const PREVIOUS = 'origin-secret-for-tests-only-before-the-change';
@@ -23,7 +25,7 @@ test.each<[string, object]>([
 ])('a key with %s is refused in its place, and its neighbours are answered', async (_what, bad) => {
   const instance = await startInstance();
   for (const user of ['u:1', 'auth0|5f7c', 'ann+x@example.com'])
-    await writeList(instance.bigtable, key(user) as ReturnType<typeof key> & { user: string }, `of ${user}`);
+    await writeList(instance.bigtable, { ...key(user), user: toUserId(user) }, `of ${user}`);
   const { readLists } = await runOrigin(instance);
   for (let round = 0; round < 2; round++) {
     const keys = [bad, key('u:1'), key('auth0|5f7c'), bad, key('ann+x@example.com'), bad];

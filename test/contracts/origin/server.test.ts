@@ -1,5 +1,6 @@
 // The origin over HTTP, in front of a Bigtable that is slow, fails and recovers. The file is long, because it holds
 // every guarantee of the interface, with one set of helpers.
+
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { pino } from 'pino';
@@ -11,6 +12,7 @@ import { connectBigtable } from '../../../origin/bigtable/connection.ts';
 import { MAX_PROBE_MS } from '../../../origin/bigtable/local-cluster.ts';
 import { startOrigin } from '../../../origin/server.ts';
 import { LISTENER_AUDIENCE } from '../../../shared/domain/identity.ts';
+import { toName, toUserId } from '../../../shared/domain/ids.ts';
 import type { ListKey } from '../../../shared/domain/keys.ts';
 import { systemClock } from '../../../shared/runtime/clock.ts';
 import { LISTS_READ_PATH, MANIFEST_PATH } from '../../../shared/wire/read-request.ts';
@@ -28,7 +30,12 @@ import {
 import { IDLE_LOOP, mintOriginToken, originConfig, runOrigin, SECRET } from './running-origin.ts';
 
 const NOW = 1_795_500_000_000;
-const key = (user: string): ListKey => ({ surface: 'home', variant: 'control', generation: MONDAY, user });
+const key = (user: string): ListKey => ({
+  surface: toName('home'),
+  variant: toName('control'),
+  generation: MONDAY,
+  user: toUserId(user),
+});
 const framesOf = async (response: Response, count: number) =>
   decodeListFrames(new Uint8Array(await response.arrayBuffer()), count);
 const writeVersion = (bigtable: Parameters<typeof writeManifestCell>[0], version: number, appProfile = 'control') =>

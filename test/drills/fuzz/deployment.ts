@@ -14,7 +14,7 @@ import { startWorkerd } from '../../../bench/rigs/workerd.ts';
 import { findFreePorts } from '../../../bench/support/free-ports.ts';
 import { DEV_LOCATIONS, makeRegions } from '../../../dev/topology.ts';
 import type { BigtableAddress } from '../../../origin/bigtable/connection.ts';
-import { POPULAR_USER } from '../../../shared/domain/ids.ts';
+import { POPULAR_USER, toName, toUserId } from '../../../shared/domain/ids.ts';
 import { encodeItem } from '../../../shared/domain/list.ts';
 import { systemClock } from '../../../shared/runtime/clock.ts';
 import { MONDAY, manifestOf, publishManifest, startInstance, writeList } from '../../contracts/origin/instance.ts';
@@ -52,7 +52,7 @@ export async function deploy(): Promise<Deployment> {
   const bundling = bundleEdge(directory);
   const { bigtable, address } = await startInstance();
   const write = (user: string, id: string): Promise<void> => {
-    const key = { surface: 'home', variant: 'control', generation: MONDAY, user };
+    const key = { surface: toName('home'), variant: toName('control'), generation: MONDAY, user: toUserId(user) };
     return writeList(bigtable, key, [encodeItem(id, '1'), encodeItem('second', '0.5')].join(',\n'));
   };
   const writeLists = async (users: readonly string[]): Promise<void> => {

@@ -21,6 +21,6 @@ test('every int32 has a key of its own, of one length', () => {
 
 test('a read is a miss once and a hit after, until its entry has made room for another', async () => {
   const tier = createReadThrough(await createTierOf(1));
-  for (const key of ['aa', 'aa', 'bb', 'aa']) await tier.read(key);
+  for (const key of [1, 1, 2, 1]) await tier.read(makeTraceKey(key));
   expect([tier.reads, tier.misses]).toEqual([4, 3]);
 });

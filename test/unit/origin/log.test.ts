@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { createLogger, withoutIds } from '../../../origin/log.ts';
+import { toUserId } from '../../../shared/domain/ids.ts';
 import { makeRowKey } from '../../../shared/domain/keys.ts';
 
 const USERS = ['listener:1', 'auth0|5f7c', 'ann+x@example.com', 'a-b.c_d~e'];
@@ -8,7 +9,7 @@ test('an error of Bigtable is logged without the ids in its row keys, in message
   const lines: string[] = [];
   const logger = createLogger({ logLevel: 'info', region: 'asia' }, { write: (line) => void lines.push(line) });
   for (const user of USERS) {
-    const key = makeRowKey(user);
+    const key = makeRowKey(toUserId(user));
     const cause = Object.assign(new Error(`Error while reading row '${key}'`), { details: `row ${key}: too large` });
     const err = Object.assign(new Error(`a call failed: ${key}`, { cause }), { keys: [key], metadata: { row: key } });
     logger.warn({ err }, 'Bigtable failed');

@@ -1,6 +1,8 @@
 // The live manifest at the edge: its maximum age, the requests that wait for a newer one, and the answers without one.
 // The file is long, because it holds every state of the store, with one set of helpers.
+
 import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { toName } from '../../../shared/domain/ids.ts';
 import { patience } from '../../support/patience.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 import { GENERATION, keyOf, makeList, makeManifest } from '../support/lists.ts';
@@ -17,7 +19,7 @@ let edge: Harness;
 function manifestOf(version: number) {
   const { home } = makeManifest().surfaces;
   if (home === undefined) throw new Error('expected the surface home');
-  const variants = [{ name: 'control', weight: 10_000, current: GENERATION + version }];
+  const variants = [{ name: toName('control'), weight: 10_000, current: GENERATION + version }];
   return makeManifest({ version, surfaces: { home: { ...home, variants } } });
 }
 

@@ -1,5 +1,7 @@
 // Events that overtake a load or a stored entry: the erasure of a user, and a flip to another generation.
+
 import { beforeEach, describe, expect, test } from 'vitest';
+import { toName } from '../../../shared/domain/ids.ts';
 import { makeUserHash } from '../../../shared/domain/keys.ts';
 import { createHarness, type Harness, ONE_REGION } from '../support/harness.ts';
 import { GENERATION, keyOf, makeList, makeManifest } from '../support/lists.ts';
@@ -140,7 +142,7 @@ test('a load that a flip overtook is not stored', async () => {
   await arrived;
   const { surfaces } = makeManifest();
   const next = GENERATION + 86_400_000;
-  const variants = [{ name: 'control', weight: 10_000, current: next }];
+  const variants = [{ name: toName('control'), weight: 10_000, current: next }];
   const home = { salt: 'home-1', listTtlSeconds: 21_600, variants };
   edge.origins.publish(makeManifest({ version: 2, surfaces: { ...surfaces, home } }));
   edge.clock.advance(1_000);

@@ -1,5 +1,7 @@
 // Lists that are kept ready as fallbacks: the previous generation's list while it is cached, and the popular lists.
+
 import { beforeEach, describe, expect, test } from 'vitest';
+import { toName } from '../../../shared/domain/ids.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 import { GENERATION, keyOf, makeList, makeManifest } from '../support/lists.ts';
 
@@ -16,7 +18,7 @@ describe('the generation before', () => {
   const BEFORE = GENERATION - 86_400_000;
   const publishNext = (isWithPrevious: boolean): void => {
     const next = {
-      name: 'control',
+      name: toName('control'),
       weight: 10_000,
       current: GENERATION,
       ...(isWithPrevious ? { previous: BEFORE } : {}),
@@ -27,7 +29,7 @@ describe('the generation before', () => {
   };
 
   beforeEach(async () => {
-    const variants = [{ name: 'control', weight: 10_000, current: BEFORE }];
+    const variants = [{ name: toName('control'), weight: 10_000, current: BEFORE }];
     const home = { salt: 'home-1', listTtlSeconds: 21_600, variants };
     edge.origins.publish(makeManifest({ surfaces: { ...makeManifest().surfaces, home } }));
     edge.origins.put({ ...keyOf('ann'), generation: BEFORE }, makeList('before', 100, BEFORE));

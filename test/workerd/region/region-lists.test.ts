@@ -195,3 +195,15 @@ test('a call that is not known, or has been answered, is not cancelled', async (
   object.cancel('never');
   expect(counters.get('region_cancelled_total')).toBe(0);
 });
+
+test.each<[string, object]>([
+  ['a user that is no id', { user: 'ann/../bob' }],
+  ['no user', { user: undefined }],
+  ['a surface that is no name', { surface: 'home/x' }],
+])('a call with %s is refused, and nothing is read', async (_what, change) => {
+  const request = { ...requestOf('ann'), key: { ...keyOf('ann'), ...change } } as ListRequest;
+  const call = { id: 'c', region: REGION.name, deadlineMs: 2_000, traceparent: undefined, devLocation: undefined };
+  const answer = object.read({ ...call, reads: [requestOf('bob'), request] }, () => {});
+  await expect(answer).rejects.toThrow('expected every key of a call to have valid parts, got another');
+  expect(calls).toEqual([]);
+});

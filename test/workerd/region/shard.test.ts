@@ -1,9 +1,11 @@
 // The shard of a user among a region's objects. Pinned, because a change would empty the objects' caches at once.
+
 import { describe, expect, test } from 'vitest';
 import { chooseShard, shardName } from '../../../edge/region/shard.ts';
+import { toUserId } from '../../../shared/domain/ids.ts';
 
 const USERS = Array.from({ length: 40_000 }, (_, i) => `lastfm:${i}`);
-const assign = (shards: number): number[] => USERS.map((user) => chooseShard(user, shards));
+const assign = (shards: number): number[] => USERS.map((user) => chooseShard(toUserId(user), shards));
 
 describe('chooseShard', () => {
   test.each([2, 3, 8])('deals users out to %i shards evenly, within five per cent', (shards) => {
@@ -28,7 +30,9 @@ describe('chooseShard', () => {
   });
 
   test('is the same for a user at any time', () => {
-    expect(VECTORS.map(([user]) => [user, ...COUNTS.map((shards) => chooseShard(user, shards))])).toEqual(VECTORS);
+    expect(VECTORS.map(([user]) => [user, ...COUNTS.map((shards) => chooseShard(toUserId(user), shards))])).toEqual(
+      VECTORS,
+    );
   });
 });
 

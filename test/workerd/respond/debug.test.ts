@@ -1,5 +1,7 @@
 // Earshot-Debug: 1: its content, and that it requires the scope.
+
 import { beforeEach, describe, expect, test } from 'vitest';
+import { toName } from '../../../shared/domain/ids.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 import { GENERATION, keyOf, makeList, makeManifest } from '../support/lists.ts';
 import { parseCacheStatus } from '../support/structured-fields.ts';
@@ -55,7 +57,7 @@ describe('with the scope', () => {
     const { home } = makeManifest().surfaces;
     const flip = { startsAtMs: edge.clock.now() + 1_000, durationMs: 1_000 };
     const variants = [
-      { name: 'control', weight: 1, current: GENERATION + 86_400_000, previous: GENERATION, flip: { ...flip } },
+      { name: toName('control'), weight: 1, current: GENERATION + 86_400_000, previous: GENERATION, flip: { ...flip } },
     ];
     edge.origins.publish(
       makeManifest({ version: 7, surfaces: home === undefined ? {} : { home: { ...home, variants } } }),

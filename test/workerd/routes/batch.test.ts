@@ -11,6 +11,7 @@ import { NOWHERE } from '../../../edge/request/place.ts';
 import { createTimings } from '../../../edge/request/timings.ts';
 import { createRespondLarge } from '../../../edge/respond/large-answer.ts';
 import { answerBatch } from '../../../edge/routes/batch/handler.ts';
+import { toUserId } from '../../../shared/domain/ids.ts';
 import { toEarshotError } from '../../../shared/wire/errors.ts';
 import { batchOptions, POST_PATH, QUERY_PATH, readBatch, readsOf, resultsOf, sendBatch } from '../support/batches.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
@@ -320,7 +321,7 @@ describe('an unforeseen error', () => {
       answerBatch(
         deps,
         c,
-        { user: 'service', scopes: new Set(['recs:read:any']), lacks: undefined, service: undefined },
+        { user: toUserId('service'), scopes: new Set(['recs:read:any']), lacks: undefined, service: undefined },
         call,
       ),
     );

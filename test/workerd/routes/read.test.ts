@@ -1,5 +1,7 @@
 // One read from end to end: the order of the caches, their content and its lifetime.
+
 import { beforeEach, describe, expect, test } from 'vitest';
+import { toName } from '../../../shared/domain/ids.ts';
 import { drive } from '../support/drive.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 import { keyOf, makeList } from '../support/lists.ts';
@@ -107,7 +109,7 @@ describe('a read', () => {
     edge.origins.publish({
       version: 2,
       surfaces: {
-        home: { salt: 'home-1', listTtlSeconds: 60, variants: [{ name: 'control', weight: 1, current }] },
+        home: { salt: 'home-1', listTtlSeconds: 60, variants: [{ name: toName('control'), weight: 1, current }] },
       },
       erasures: [],
     });

@@ -1,4 +1,5 @@
 // Lists and manifests for tests.
+import { toName, toUserId } from '../../../shared/domain/ids.ts';
 import type { ListKey } from '../../../shared/domain/keys.ts';
 import type { StoredList } from '../../../shared/domain/list.ts';
 import { encodeItem, ITEM_SEPARATOR } from '../../../shared/domain/list.ts';
@@ -30,14 +31,14 @@ export const makeManifest = (overrides: Partial<Manifest> = {}): Manifest => ({
       salt: 'home-1',
       listTtlSeconds: 21_600,
       variants: [
-        { name: 'control', weight: 10_000, current: GENERATION },
-        { name: 'knn', weight: 0, current: GENERATION },
+        { name: toName('control'), weight: 10_000, current: GENERATION },
+        { name: toName('knn'), weight: 0, current: GENERATION },
       ],
     },
     popular: {
       salt: 'popular-1',
       listTtlSeconds: 3_600,
-      variants: [{ name: 'chart', weight: 10_000, current: GENERATION }],
+      variants: [{ name: toName('chart'), weight: 10_000, current: GENERATION }],
     },
   },
   erasures: [],
@@ -50,10 +51,10 @@ export const keyOf = (
   surface = 'home',
   variant = surface === 'popular' ? 'chart' : 'control',
 ): ListKey => ({
-  surface,
-  variant,
+  surface: toName(surface),
+  variant: toName(variant),
   generation: GENERATION,
-  user,
+  user: toUserId(user),
 });
 
 /** As keyOf, for the expanded list. */

@@ -1,8 +1,10 @@
 // A caller of `lists:read` that disconnects cancels its own work, down to the call at the cluster, and no other work.
 // The clocks of origin and cluster stand still: a delayed call never completes by itself, so a call that ends was
 // cancelled.
+
 import { describe, expect, test } from 'vitest';
 import { createManualClock } from '../../../../bench/support/manual-clock.ts';
+import { toName, toUserId } from '../../../../shared/domain/ids.ts';
 import type { ListKey } from '../../../../shared/domain/keys.ts';
 import { LISTS_READ_PATH, type ListQuery } from '../../../../shared/wire/read-request.ts';
 import { decodeListFrames } from '../../../../shared/wire/read-response.ts';
@@ -11,7 +13,12 @@ import { MONDAY, startInstance, writeList } from '../instance.ts';
 import { mintOriginToken, runOrigin } from '../running-origin.ts';
 import { readCalls } from './running-table.ts';
 
-const key = (user: string): ListKey => ({ surface: 'home', variant: 'control', generation: MONDAY, user });
+const key = (user: string): ListKey => ({
+  surface: toName('home'),
+  variant: toName('control'),
+  generation: MONDAY,
+  user: toUserId(user),
+});
 /** The limit of keys in flight. */
 const LIMIT = 200;
 

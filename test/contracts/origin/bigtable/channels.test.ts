@@ -1,9 +1,11 @@
 // Channels to Bigtable: each has its own connection, is primed before its first read, and is replaced before the server
 // would close it.
+
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import { ReadChannels, type ReadChannelsOptions } from '../../../../origin/bigtable/reads/channels.ts';
 import { openRowStream } from '../../../../origin/bigtable/reads/row-stream.ts';
+import { toUserId } from '../../../../shared/domain/ids.ts';
 import { makeRowKey, TABLES } from '../../../../shared/domain/keys.ts';
 import type { EarshotError } from '../../../../shared/wire/errors.ts';
 import { eventually } from '../../../support/waiting.ts';
@@ -12,7 +14,7 @@ import { setFaultOfAll, startInstance, TIMEOUT_MS, writeList } from '../instance
 import { listKey, readCalls } from './running-table.ts';
 import { startScriptedBigtable } from './scripted-bigtable.ts';
 
-const ROW_KEY = makeRowKey('u:1');
+const ROW_KEY = makeRowKey(toUserId('u:1'));
 
 /** Channels through a proxy. The cluster's latency and the channels' lifetime have separate clocks. */
 async function setUp(options: Partial<ReadChannelsOptions> = {}) {

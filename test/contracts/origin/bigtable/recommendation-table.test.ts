@@ -1,7 +1,9 @@
 // Lists read from Bigtable: the right cell for each key, and failures that stay with their keys.
+
 import { hash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { createManualClock } from '../../../../bench/support/manual-clock.ts';
+import { toName, toUserId } from '../../../../shared/domain/ids.ts';
 import type { ListKey } from '../../../../shared/domain/keys.ts';
 import { eventually } from '../../../support/waiting.ts';
 import { MONDAY, startEmptyInstance, TIMEOUT_MS, TUESDAY, WEDNESDAY } from '../instance.ts';
@@ -9,10 +11,10 @@ import readFailures from './read-failures.json' with { type: 'json' };
 import { openTable, readCalls, startTable, textOf, users } from './running-table.ts';
 
 const key = (generation: number, user = 'u:1', surface = 'home', variant = 'control'): ListKey => ({
-  surface,
-  variant,
+  surface: toName(surface),
+  variant: toName(variant),
   generation,
-  user,
+  user: toUserId(user),
 });
 const unavailable = { kind: 'error', code: 'unavailable' } as const;
 const internal = { kind: 'error', code: 'internal' } as const;

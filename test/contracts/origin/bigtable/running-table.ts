@@ -1,5 +1,6 @@
 // The recommendation table for one test, over real gRPC, in front of the server at the given address: usually an
 // embedded Bigtable.
+
 import { onTestFinished } from 'vitest';
 import type { EmbeddedBigtable } from '../../../../dev/bigtable/embedded-bigtable.ts';
 import type { BigtableOptions } from '../../../../dev/bigtable/server.ts';
@@ -9,6 +10,7 @@ import {
   type RecommendationTable,
   type RecommendationTableOptions,
 } from '../../../../origin/bigtable/recommendation-table.ts';
+import { toName, toUserId } from '../../../../shared/domain/ids.ts';
 import type { ListKey } from '../../../../shared/domain/keys.ts';
 import type { ListResult } from '../../../../shared/wire/read-response.ts';
 import { MONDAY, startInstance, type TestInstance, TIMEOUT_MS, writeList } from '../instance.ts';
@@ -73,10 +75,10 @@ export const readCalls = (server: EmbeddedBigtable, cluster = 'asia'): number =>
   server.counters(cluster).calls.ReadRows ?? 0;
 
 export const listKey = (user: string, change: Partial<ListKey> = {}): ListKey => ({
-  surface: 'home',
-  variant: 'control',
+  surface: toName('home'),
+  variant: toName('control'),
   generation: MONDAY,
-  user,
+  user: toUserId(user),
   ...change,
 });
 

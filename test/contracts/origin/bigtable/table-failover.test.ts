@@ -1,8 +1,10 @@
 // Reads while the local cluster `europe` is unavailable. `serve-any` leads to `asia`, the first available cluster. The
 // clock is manual, so no timer fires by itself.
+
 import { describe, expect, test } from 'vitest';
 import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import { createLocalCluster, FAILURES_TO_EJECT } from '../../../../origin/bigtable/local-cluster.ts';
+import { toName } from '../../../../shared/domain/ids.ts';
 import { createRetryBudget } from '../../../../shared/runtime/retry-budget.ts';
 import { eventually, settleWith } from '../../../support/waiting.ts';
 import { setFaultOfAll, startInstance, TIMEOUT_MS, writeList } from '../instance.ts';
@@ -49,7 +51,7 @@ describe('a local cluster that is down', () => {
     const { calls, clock, read, server } = await startFailover();
     server.setFault('europe', { down: true });
     const surfaces = Array.from({ length: 10 }, (_, i) => `surface-${i}`);
-    const keys = surfaces.flatMap((surface) => users(100).map((user) => listKey(user, { surface })));
+    const keys = surfaces.flatMap((surface) => users(100).map((user) => listKey(user, { surface: toName(surface) })));
     const results = await settleWith(clock, read(...keys), 1);
     expect(results.filter(({ kind }) => kind !== 'absent')).toEqual([]);
     expect(calls()).toEqual([20, 20]);

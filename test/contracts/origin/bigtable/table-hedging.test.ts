@@ -1,9 +1,11 @@
 // A call slower than the p95 of its size is hedged at another cluster. The local cluster is `europe`; `serve-any` leads
 // to `asia`, the first available cluster. The cluster's latency has a manual clock of its own, so a delayed call never
 // completes by itself.
+
 import { describe, expect, test } from 'vitest';
 import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import { createHedgeDelay } from '../../../../origin/bigtable/reads/hedge-delay.ts';
+import { toUserId } from '../../../../shared/domain/ids.ts';
 import { makeRowKey } from '../../../../shared/domain/keys.ts';
 import { createRetryBudget } from '../../../../shared/runtime/retry-budget.ts';
 import { eventually } from '../../../support/waiting.ts';
@@ -15,7 +17,7 @@ import { startScriptedBigtable } from './scripted-bigtable.ts';
 const PROFILES = { appProfile: 'serve-europe', hedgeProfile: 'serve-any' };
 /** Longer than any call of these tests was measured to take. */
 const SLOW_MS = 20;
-const ROW_KEY = makeRowKey('u:1');
+const ROW_KEY = makeRowKey(toUserId('u:1'));
 
 /** `measured` calls of one key took 10 ms each. The local cluster delays the next call. */
 async function startHedging(options: KeyReadsOptions & { measured?: number } = {}) {

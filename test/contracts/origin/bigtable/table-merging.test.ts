@@ -1,12 +1,14 @@
 // Reads that are merged into few calls: keys of one turn leave together, keys that arrive during calls wait until one
 // returns, and no key waits for a timer or for another read's failure. The cluster's latency has a manual clock of its
 // own. The file is long, because one set-up of keys and batches serves all of it.
+
 import { expect, test } from 'vitest';
 import { createManualClock, type ManualClock } from '../../../../bench/support/manual-clock.ts';
 import type { RecommendationTableOptions } from '../../../../origin/bigtable/recommendation-table.ts';
 import { createListReader } from '../../../../origin/lists/coalescing-reader.ts';
 import { createListMemory } from '../../../../origin/lists/list-memory.ts';
 import { createTableLoad } from '../../../../origin/lists/load-lists.ts';
+import { toName } from '../../../../shared/domain/ids.ts';
 import type { ListKey } from '../../../../shared/domain/keys.ts';
 import { createCounters } from '../../../../shared/runtime/counters.ts';
 import { eventually } from '../../../support/waiting.ts';
@@ -133,8 +135,8 @@ test('with 8 calls out rows wait however many they are, and leave 100 at a time 
 
 test.each<[what: string, change: Partial<ListKey>]>([
   ['generations', { generation: TUESDAY }],
-  ['surfaces', { surface: 'rediscover' }],
-  ['variants', { variant: 'knn' }],
+  ['surfaces', { surface: toName('rediscover') }],
+  ['variants', { variant: toName('knn') }],
 ])('different %s use different calls, and do not wait for each other', async (_what, change) => {
   const { arrived, readEach, seen, slowDown, write, read, server } = await startSlowTable({ callsPerBatchKey: 1 });
   const [mine, other] = [listKey('u:1'), listKey('u:1', change)];

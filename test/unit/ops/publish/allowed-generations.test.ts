@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { newestKept } from '../../../../ops/bigtable/kept-generations.ts';
 import { whyNotLoad } from '../../../../ops/publish/allowed-generations.ts';
+import { toName } from '../../../../shared/domain/ids.ts';
 import type { Variant } from '../../../../shared/domain/manifest.ts';
 
 const DAY = 86_400_000;
@@ -14,7 +15,7 @@ const [G20, G21, G22, G23, G24] = [20, 21, 22, 23, 24].map((day) => Date.UTC(202
   number,
 ];
 const live = (current: number, more: Partial<Variant> = {}): Variant => ({
-  name: 'control',
+  name: toName('control'),
   weight: 10_000,
   current,
   ...more,

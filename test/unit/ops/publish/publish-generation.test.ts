@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { publishGeneration, whyImpossible, whyNotPublish } from '../../../../ops/publish/publish-generation.ts';
+import { toName } from '../../../../shared/domain/ids.ts';
 import { EMPTY_MANIFEST, type Manifest, manifestSchema } from '../../../../shared/domain/manifest.ts';
 import { chooseGeneration, rampFraction } from '../../../../shared/domain/rollout.ts';
 
@@ -11,7 +12,11 @@ const publish = (
   generation: number,
   more: { weight?: number; rampMs?: number } = {},
 ) => {
-  const next = publishGeneration(manifest, { surface: 'home', variant, generation, ...more }, NOW);
+  const next = publishGeneration(
+    manifest,
+    { surface: toName('home'), variant: toName(variant), generation, ...more },
+    NOW,
+  );
   manifestSchema.parse(next);
   return next;
 };
@@ -22,19 +27,19 @@ describe('publishGeneration', () => {
 
   test("gives a surface's first variant all listeners", () => {
     expect(first.version).toBe(1);
-    expect(variantsOf(first)).toEqual([{ name: 'control', weight: 10_000, current: FIRST }]);
+    expect(variantsOf(first)).toEqual([{ name: toName('control'), weight: 10_000, current: FIRST }]);
   });
 
   test('gives a later variant no listeners until it gets a weight', () => {
-    expect(variantsOf(publish(first, 'knn', FIRST))?.[1]).toEqual({ name: 'knn', weight: 0, current: FIRST });
+    expect(variantsOf(publish(first, 'knn', FIRST))?.[1]).toEqual({ name: toName('knn'), weight: 0, current: FIRST });
     expect(variantsOf(publish(first, 'knn', FIRST, { weight: 1000 }))?.[1]?.weight).toBe(1000);
   });
 
   test('keeps the generation before, the weight and the other variants', () => {
     const two = publish(publish(first, 'knn', FIRST, { weight: 1000 }), 'control', SECOND);
     expect(variantsOf(two)).toEqual([
-      { name: 'control', weight: 10_000, current: SECOND, previous: FIRST },
-      { name: 'knn', weight: 1000, current: FIRST },
+      { name: toName('control'), weight: 10_000, current: SECOND, previous: FIRST },
+      { name: toName('knn'), weight: 1000, current: FIRST },
     ]);
     expect(two.version).toBe(3);
   });
@@ -49,7 +54,7 @@ describe('publishGeneration', () => {
   test('ends a ramp that another publication overtakes', () => {
     const ramping = publish(first, 'control', SECOND, { rampMs: 600_000 });
     const third = variantsOf(publish(ramping, 'control', SECOND + 1))?.[0];
-    expect(third).toEqual({ name: 'control', weight: 10_000, current: SECOND + 1, previous: SECOND });
+    expect(third).toEqual({ name: toName('control'), weight: 10_000, current: SECOND + 1, previous: SECOND });
   });
 
   test('changes only the weight when the generation is live already', () => {
@@ -74,7 +79,7 @@ describe('publishGeneration', () => {
 describe('whyNotPublish', () => {
   const first = publish(EMPTY_MANIFEST, 'control', FIRST);
   const ramping = publish(first, 'control', SECOND, { rampMs: 600_000 });
-  const publication = { surface: 'home', variant: 'control', generation: SECOND + 1 };
+  const publication = { surface: toName('home'), variant: toName('control'), generation: SECOND + 1 };
 
   test('refuses another generation during a flip, and names its end', () => {
     expect(whyNotPublish(ramping, publication, NOW + 599_999)).toBe(
@@ -86,8 +91,8 @@ describe('whyNotPublish', () => {
     ['after the flip', ramping, publication, NOW + 600_000],
     ['where there was none', first, publication, NOW],
     ['of the same generation with another weight', ramping, { ...publication, generation: SECOND }, NOW],
-    ['of another variant', ramping, { ...publication, variant: 'knn' }, NOW],
-    ['of a surface that is new', ramping, { ...publication, surface: 'radio' }, NOW],
+    ['of another variant', ramping, { ...publication, variant: toName('knn') }, NOW],
+    ['of a surface that is new', ramping, { ...publication, surface: toName('radio') }, NOW],
   ])('says nothing %s', (_when, manifest, what, nowMs) => {
     expect(whyNotPublish(manifest, what, nowMs)).toBeUndefined();
   });
@@ -96,7 +101,7 @@ describe('whyNotPublish', () => {
 describe('whyImpossible', () => {
   const first = publish(EMPTY_MANIFEST, 'control', FIRST);
   const ramping = publish(first, 'control', SECOND, { rampMs: 600_000 });
-  const ramp = { surface: 'home', variant: 'control', generation: SECOND, rampMs: 60_000 };
+  const ramp = { surface: toName('home'), variant: toName('control'), generation: SECOND, rampMs: 60_000 };
 
   test.each([
     ['of a first generation', EMPTY_MANIFEST, ramp, NOW, /no generation of home\/control is live yet/],
@@ -116,10 +121,10 @@ describe('whyImpossible', () => {
   test('refuses a 33rd variant, and says how to remove one', () => {
     const names = Array.from({ length: 32 }, (_, i) => `v${i}`);
     const full = names.reduce((manifest, name) => publish(manifest, name, FIRST), EMPTY_MANIFEST);
-    const next = { surface: 'home', variant: 'v32', generation: FIRST };
+    const next = { surface: toName('home'), variant: toName('v32'), generation: FIRST };
     expect(whyImpossible(full, next, NOW)).toMatch(/home has 32 variants.*earshot variant remove/);
-    expect(whyImpossible(full, { ...next, variant: 'v31' }, NOW)).toBeUndefined();
-    expect(whyImpossible(full, { ...next, surface: 'radio' }, NOW)).toBeUndefined();
+    expect(whyImpossible(full, { ...next, variant: toName('v31') }, NOW)).toBeUndefined();
+    expect(whyImpossible(full, { ...next, surface: toName('radio') }, NOW)).toBeUndefined();
   });
 });
 
@@ -127,7 +132,11 @@ describe('a running ramp', () => {
   const ramping = publish(publish(EMPTY_MANIFEST, 'control', FIRST), 'control', SECOND, { rampMs: 600_000 });
   const change = (rampMs: number, nowMs: number) =>
     variantsOf(
-      publishGeneration(ramping, { surface: 'home', variant: 'control', generation: SECOND, rampMs }, nowMs),
+      publishGeneration(
+        ramping,
+        { surface: toName('home'), variant: toName('control'), generation: SECOND, rampMs },
+        nowMs,
+      ),
     )?.[0];
   const users = Array.from({ length: 2000 }, (_, i) => `u:${i}`);
 
@@ -143,6 +152,6 @@ describe('a running ramp', () => {
   });
 
   test('ends at once with a duration of 0', () => {
-    expect(change(0, NOW + 1)).toEqual({ name: 'control', weight: 10_000, current: SECOND, previous: FIRST });
+    expect(change(0, NOW + 1)).toEqual({ name: toName('control'), weight: 10_000, current: SECOND, previous: FIRST });
   });
 });

@@ -1,15 +1,17 @@
 // Expanded lists: the inserted items, and the age of the answer.
+
 import { describe, expect, test } from 'vitest';
 import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import { makeDigest } from '../../../../origin/bigtable/stored-values.ts';
 import { createExpandLists } from '../../../../origin/items/expanded-lists.ts';
 import type { Item } from '../../../../origin/items/item-reader.ts';
 import { ITEM_TTL_MS } from '../../../../shared/caching/lifetime.ts';
+import { toName, toUserId } from '../../../../shared/domain/ids.ts';
 import { encodeItem, ITEM_SEPARATOR } from '../../../../shared/domain/list.ts';
 import type { ListQuery } from '../../../../shared/wire/read-request.ts';
 import type { ListResult } from '../../../../shared/wire/read-response.ts';
 
-const plain: ListQuery = { surface: 'home', variant: 'control', generation: 1, user: 'u:1' };
+const plain: ListQuery = { surface: toName('home'), variant: toName('control'), generation: 1, user: toUserId('u:1') };
 const expanded: ListQuery = { ...plain, expand: 'items' };
 
 function listOf(...ids: string[]): Extract<ListResult, { kind: 'list' }> {

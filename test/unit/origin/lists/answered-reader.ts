@@ -1,10 +1,12 @@
 // A list reader in front of a table whose answers the test gives.
+
 import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import type { ReadFailure } from '../../../../origin/bigtable/stored-values.ts';
 import type { Guard } from '../../../../origin/guard/guard.ts';
 import { createListReader } from '../../../../origin/lists/coalescing-reader.ts';
 import { createListMemory } from '../../../../origin/lists/list-memory.ts';
 import { createTableLoad } from '../../../../origin/lists/load-lists.ts';
+import { toName, toUserId } from '../../../../shared/domain/ids.ts';
 import { type ListKey, makeUserHash } from '../../../../shared/domain/keys.ts';
 import type { ListValue } from '../../../../shared/domain/list.ts';
 import type { Manifest } from '../../../../shared/domain/manifest.ts';
@@ -21,10 +23,10 @@ export const absent: Value = { kind: 'absent' };
 export const failure: Value = { kind: 'error', code: 'unavailable' };
 export const list = (digest: string): Value => ({ kind: 'list', bytes: Buffer.from([1]), generation: 1, digest });
 export const query = (user = 'u:1', change: Partial<ListQuery> = {}): ListQuery => ({
-  surface: 'home',
-  variant: 'control',
+  surface: toName('home'),
+  variant: toName('control'),
   generation: 1,
-  user,
+  user: toUserId(user),
   ...change,
 });
 
@@ -37,7 +39,7 @@ export function setUp({ memoryBytes = 1_000_000, listTtlSeconds = TTL_MS / 1000 
   let manifest: Manifest = {
     version: 1,
     surfaces: {
-      home: { salt: 's', listTtlSeconds, variants: [{ name: 'control', weight: 10_000, current: 1 }] },
+      home: { salt: 's', listTtlSeconds, variants: [{ name: toName('control'), weight: 10_000, current: 1 }] },
     },
     erasures: [],
   };

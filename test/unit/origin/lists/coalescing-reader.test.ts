@@ -1,6 +1,8 @@
 // Lists from memory and from the table: which are served, and which are loaded.
+
 import { describe, expect, test } from 'vitest';
 import { MAX_LIST_AGE_MS } from '../../../../origin/lists/freshness.ts';
+import { toName } from '../../../../shared/domain/ids.ts';
 import { absent, failure, isCached, list, query, settle, setUp, TIMEOUT_MS, TTL_MS } from './answered-reader.ts';
 
 describe('a list in memory', () => {
@@ -38,8 +40,8 @@ describe('a list in memory', () => {
     'of a surface that the manifest does not know (%s) is not served',
     async (surface) => {
       const each = setUp();
-      await each.load(list('a'), query('u:1', { surface }));
-      expect(await isCached(each, query('u:1', { surface }))).toBe(false);
+      await each.load(list('a'), query('u:1', { surface: toName(surface) }));
+      expect(await isCached(each, query('u:1', { surface: toName(surface) }))).toBe(false);
     },
   );
 

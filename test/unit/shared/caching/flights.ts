@@ -13,7 +13,7 @@ export function setUp(isFailure?: (value: string) => boolean) {
   const clock = createManualClock();
   const loads = createLoads();
   const kept: Promise<unknown>[] = [];
-  const flights = createSingleflight<string>({
+  const flights = createSingleflight<string, string>({
     clock,
     ageTimeoutMs: 5000,
     ...(isFailure === undefined ? {} : { isFailure }),

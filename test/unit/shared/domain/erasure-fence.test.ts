@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { erasedAtMs, fenceReason } from '../../../../shared/domain/erasure-fence.ts';
-import { POPULAR_USER } from '../../../../shared/domain/ids.ts';
+import { POPULAR_USER, toName, toUserId } from '../../../../shared/domain/ids.ts';
 import { type ListKey, makeUserHash } from '../../../../shared/domain/keys.ts';
 import type { Manifest, Variant } from '../../../../shared/domain/manifest.ts';
 import { chooseGeneration } from '../../../../shared/domain/rollout.ts';
@@ -12,12 +12,21 @@ const NOW_MS = 1_795_410_000_000;
 const manifestOf = (variant: Partial<Variant> = {}, erasures: Manifest['erasures'] = []): Manifest => ({
   version: 1,
   surfaces: {
-    home: { salt: 'h', listTtlSeconds: 60, variants: [{ name: 'control', weight: 1, current: NEW, ...variant }] },
+    home: {
+      salt: 'h',
+      listTtlSeconds: 60,
+      variants: [{ name: toName('control'), weight: 1, current: NEW, ...variant }],
+    },
   },
   erasures,
 });
 const erasure = (user: string, atMs: number) => ({ userHash: makeUserHash(user), atMs });
-const keyOf = (user: string, generation = NEW): ListKey => ({ surface: 'home', variant: 'control', generation, user });
+const keyOf = (user: string, generation = NEW): ListKey => ({
+  surface: toName('home'),
+  variant: toName('control'),
+  generation,
+  user: toUserId(user),
+});
 
 describe('erasedAtMs', () => {
   test("is the time of the user's last erasure, in any order of erasures", () => {
@@ -52,9 +61,9 @@ describe('a load', () => {
     const why = (key: ListKey) => fenceReason(manifest, key, NOW_MS, NOW_MS);
     expect(why(keyOf('ann'))).toBeUndefined();
     expect(why(keyOf('ann', OLD))).toBe('superseded');
-    expect(why({ ...keyOf('ann'), variant: 'knn' })).toBe('superseded');
-    expect(why({ ...keyOf('ann'), surface: 'elsewhere' })).toBe('superseded');
-    expect(why({ ...keyOf('ann'), surface: 'constructor' })).toBe('superseded');
+    expect(why({ ...keyOf('ann'), variant: toName('knn') })).toBe('superseded');
+    expect(why({ ...keyOf('ann'), surface: toName('elsewhere') })).toBe('superseded');
+    expect(why({ ...keyOf('ann'), surface: toName('constructor') })).toBe('superseded');
   });
 
   test('is fenced during a ramp for users of the other generation', () => {

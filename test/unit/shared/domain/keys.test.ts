@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { isLoadableUser, isName, PUBLIC_ID_PATTERN } from '../../../../shared/domain/ids.ts';
+import { isLoadableUser, isName, PUBLIC_ID_PATTERN, toName, toUserId } from '../../../../shared/domain/ids.ts';
 import { makeCacheKey, makeInitialSplits, makeLoadRowKey, makeRowKey } from '../../../../shared/domain/keys.ts';
 
-const name = fc.stringMatching(/^[a-z][a-z0-9-]{0,31}$/);
-const id = fc.stringMatching(/^[A-Za-z0-9._~:@-]{1,128}$/);
+const name = fc.stringMatching(/^[a-z][a-z0-9-]{0,31}$/).map(toName);
+const id = fc.stringMatching(/^[A-Za-z0-9._:@|+-][A-Za-z0-9._~:@|+-]{0,127}$/).map(toUserId);
 const generation = fc.integer({ min: 1, max: 253_402_300_799_999 });
 const key = fc.record(
   { surface: name, variant: name, generation, user: id, expand: fc.constant('items' as const) },
@@ -56,7 +56,10 @@ describe('keys', () => {
   test('load receipts sort in the order of their generations', () => {
     fc.assert(
       fc.property(generation, generation, (a, b) => {
-        const [first, second] = [makeLoadRowKey('home', 'control', a), makeLoadRowKey('home', 'control', b)];
+        const [first, second] = [
+          makeLoadRowKey(toName('home'), toName('control'), a),
+          makeLoadRowKey(toName('home'), toName('control'), b),
+        ];
         expect(Math.sign(a - b)).toBe(first === second ? 0 : first < second ? -1 : 1);
       }),
     );

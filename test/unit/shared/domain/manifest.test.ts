@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { toName } from '../../../../shared/domain/ids.ts';
 import { EMPTY_MANIFEST, type Manifest, parseManifest } from '../../../../shared/domain/manifest.ts';
 
 const valid: Manifest = {
@@ -9,13 +10,13 @@ const valid: Manifest = {
       listTtlSeconds: 21_600,
       variants: [
         {
-          name: 'control',
+          name: toName('control'),
           weight: 9000,
           current: 1_795_402_800_000,
           previous: 1_795_316_400_000,
           flip: { startsAtMs: 1_795_404_000_000, durationMs: 600_000 },
         },
-        { name: 'knn', weight: 1000, current: 1_795_402_800_000 },
+        { name: toName('knn'), weight: 1000, current: 1_795_402_800_000 },
       ],
     },
   },

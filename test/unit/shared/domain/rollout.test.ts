@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { toName } from '../../../../shared/domain/ids.ts';
 import type { Variant } from '../../../../shared/domain/manifest.ts';
 import {
   chooseGeneration,
@@ -12,7 +13,7 @@ import {
 const GENERATION = 1_795_402_800_000;
 const users = Array.from({ length: 20_000 }, (_, i) => `lastfm:${i}`);
 const makeVariants = (weights: Record<string, number>): Variant[] =>
-  Object.entries(weights).map(([name, weight]) => ({ name, weight, current: GENERATION }));
+  Object.entries(weights).map(([name, weight]) => ({ name: toName(name), weight, current: GENERATION }));
 const assign = (salt: string, weights: Record<string, number>): string[] =>
   users.map((user) => chooseVariant({ salt, variants: makeVariants(weights) }, user).name);
 
@@ -64,7 +65,7 @@ describe('chooseVariant', () => {
 describe('chooseGeneration', () => {
   const previous = GENERATION - 86_400_000;
   const flip = { startsAtMs: GENERATION, durationMs: 600_000 };
-  const variant: Variant = { name: 'control', weight: 10_000, current: GENERATION, previous, flip };
+  const variant: Variant = { name: toName('control'), weight: 10_000, current: GENERATION, previous, flip };
   const shareOnCurrent = (nowMs: number): number =>
     users.filter((user) => chooseGeneration(variant, user, nowMs) === GENERATION).length / users.length;
 
@@ -92,7 +93,7 @@ describe('chooseGeneration', () => {
   });
 
   test('is the current one where no flip is set', () => {
-    expect(chooseGeneration({ name: 'a', weight: 1, current: GENERATION, previous }, 'u', 0)).toBe(GENERATION);
+    expect(chooseGeneration({ name: toName('a'), weight: 1, current: GENERATION, previous }, 'u', 0)).toBe(GENERATION);
   });
 
   test('comes with the variant from chooseList', () => {
@@ -107,7 +108,7 @@ test('a flip without duration is over the moment it starts', () => {
 });
 
 describe('isGenerationServed', () => {
-  const variant: Variant = { name: 'a', weight: 1, current: GENERATION, previous: GENERATION - 1000 };
+  const variant: Variant = { name: toName('a'), weight: 1, current: GENERATION, previous: GENERATION - 1000 };
   const served = (each: Variant, nowMs: number) =>
     [each.current, each.previous ?? 0, 1].map((generation) => isGenerationServed(each, generation, nowMs));
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { describeIssues } from '../../../../shared/domain/describe-issues.ts';
+import { toName, toUserId } from '../../../../shared/domain/ids.ts';
 import {
   type ListQuery,
   listsReadSchema,
@@ -8,7 +9,12 @@ import {
   parseListsRead,
 } from '../../../../shared/wire/read-request.ts';
 
-const ask: ListQuery = { surface: 'home', variant: 'control', generation: 1_795_402_800_000, user: 'ann' };
+const ask: ListQuery = {
+  surface: toName('home'),
+  variant: toName('control'),
+  generation: 1_795_402_800_000,
+  user: toUserId('ann'),
+};
 
 /** Any JSON value that a hostile caller can send. */
 const asJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value));

@@ -1,0 +1,130 @@
+// No answer that depends on the token may be stored by a shared cache (RFC 9111), not even by one that ignores the rule
+// for requests with Authorization: every route, with every status that it has.
+import { expect, test } from 'vitest';
+import { createHarness, type GetOptions, type Harness, ONE_REGION } from '../support/harness.ts';
+import { keyOf, makeList } from '../support/lists.ts';
+
+const OWN = '/v1/me/recommendations/home';
+const USER = '/v1/users/ann/recommendations/home';
+const QUERY = '/v1/recommendations';
+const BATCH = '/v1/recommendations:batch';
+const STATUS = '/internal/v1/status';
+const DOCUMENT = '/openapi.json';
+const HEALTH = '/healthz';
+
+const ANY = { scope: 'recs:read:any' };
+const DEBUG = { scope: 'recs:read:any recs:debug', headers: { 'earshot-debug': '1' } };
+const NO_TIME = { headers: { 'earshot-deadline-ms': '0' } };
+const JSON_TYPE = { 'content-type': 'application/json' };
+const read = (user: string) => JSON.stringify({ reads: [{ user, surface: 'home', fallback: 'none' }] });
+
+type Case = readonly [status: number, path: string, options: GetOptions, arrange?: (edge: Harness) => void];
+
+const allRegionsRefuse = (edge: Harness): void => edge.origins.behave('refuses');
+
+const lists = (path: string): Case[] => [
+  [200, path, ANY],
+  [200, path, { ...ANY, method: 'HEAD' }],
+  [200, path, DEBUG],
+  [304, path, { ...ANY, headers: { 'if-none-match': '*' } }],
+  [400, `${path}?limit=0`, ANY],
+  [401, path, { authorization: null }],
+  [401, path, { secret: 'another-secret-for-tests-only-0123456789' }],
+  [403, path, { sub: 'bob', headers: { 'earshot-debug': '1' } }],
+  [404, path.replace('home', 'nowhere'), ANY],
+  [404, `${path}?fallback=none`, { ...ANY, sub: 'ann' }, (edge) => edge.origins.put(keyOf('ann'), { kind: 'absent' })],
+  [405, path, { ...ANY, method: 'POST' }],
+  [503, `${path}?fallback=none`, ANY, allRegionsRefuse],
+  [504, path, { ...ANY, ...NO_TIME }],
+];
+
+const batches = (method: 'POST' | 'QUERY', path: string): Case[] => {
+  const send = (body: string, options: GetOptions = ANY): GetOptions => {
+    return { ...options, method, body, headers: { ...JSON_TYPE, ...options.headers } };
+  };
+  return [
+    [200, path, send(read('ann'))],
+    [200, path, send(read('bob'))],
+    [200, path, send(read('ann'), DEBUG)],
+    [400, path, send('{}')],
+    [401, path, send(read('ann'), { authorization: null })],
+    [403, path, send(read('ann'), { sub: 'bob' })],
+    [405, path, { ...ANY, method: 'PUT' }],
+    [413, path, send(' '.repeat(65_537))],
+    [415, path, { ...send(read('ann')), headers: { 'content-type': 'text/plain' } }],
+    [503, path, send(read('ann')), allRegionsRefuse],
+    [504, path, send(read('ann'), { ...ANY, ...NO_TIME })],
+  ];
+};
+
+const CASES: readonly Case[] = [
+  ...lists(OWN),
+  ...lists(USER),
+  ...batches('POST', BATCH),
+  ...batches('QUERY', QUERY),
+  [200, STATUS, ANY],
+  [401, STATUS, { authorization: null }],
+  [403, STATUS, {}],
+  [405, STATUS, { ...ANY, method: 'DELETE' }],
+  [200, HEALTH, {}],
+  [405, HEALTH, { method: 'POST' }],
+  [404, '/nowhere', ANY],
+];
+
+/** Whether a shared cache that ignores Authorization may store the answer (RFC 9111, section 3). */
+function mayStore(method: string, { status, headers }: Response): boolean {
+  const directives = new Map(
+    (headers.get('cache-control') ?? '').split(',').map((each) => {
+      const [name = '', value] = each.trim().toLowerCase().split('=');
+      return [name, value];
+    }),
+  );
+  if (directives.has('no-store') || directives.has('private')) return false;
+  const isExplicit = ['public', 'max-age', 's-maxage'].some((name) => directives.has(name)) || headers.has('expires');
+  // Section 4.2.2: the statuses of RFC 9110, section 15.1.
+  const isHeuristic = [200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501].includes(status);
+  return isExplicit || (isHeuristic && ['GET', 'HEAD'].includes(method));
+}
+
+const named = CASES.map(([status, path, options, arrange]) => ({ status, path, options, arrange }));
+
+test.each(named)(
+  '$status of $path with $options is for its caller alone',
+  async ({ status, path, options, arrange }) => {
+    const edge = createHarness({ env: ONE_REGION });
+    edge.origins.put(keyOf('ann'), makeList('ann'));
+    arrange?.(edge);
+    const response = await edge.get(path, options);
+    expect(response.status).toBe(status);
+    expect(mayStore(options.method ?? 'GET', response)).toBe(false);
+    // Said, and not only true of the method or the status.
+    const isList = response.headers.has('etag');
+    expect(response.headers.get('cache-control')).toMatch(isList ? /^private, max-age=\d+$/ : /^no-store$/);
+    if (isList) expect(response.headers.get('vary')).toBe('Authorization');
+  },
+);
+
+test('the document may be stored, because it is the same for every caller', async () => {
+  const edge = createHarness();
+  const answers = await Promise.all([{ authorization: null }, {}, DEBUG].map((each) => edge.get(DOCUMENT, each)));
+  expect(answers.map((each) => mayStore('GET', each))).toEqual([true, true, true]);
+  expect(new Set(await Promise.all(answers.map((each) => each.text()))).size).toBe(1);
+});
+
+test('the cases have every documented operation with every documented status', async () => {
+  const { paths } = (await (await createHarness().get(DOCUMENT)).json()) as {
+    paths: Record<string, Record<string, { responses: Record<string, unknown> }>>;
+  };
+  const seen = new Set(CASES.map(([status, path]) => `${routeOf(path)} ${status}`));
+  const documented = Object.entries(paths).flatMap(([path, operations]) =>
+    Object.values(operations).flatMap(({ responses }) => Object.keys(responses).map((status) => `${path} ${status}`)),
+  );
+  // No request reaches a 500. It is a problem like the others.
+  const missing = documented.filter((each) => !seen.has(each) && !each.endsWith(' 500') && !each.startsWith(DOCUMENT));
+  expect([...new Set(missing)]).toEqual([]);
+});
+
+const routeOf = (path: string): string =>
+  (path.split('?')[0] ?? '')
+    .replace('/users/ann/', '/users/{user}/')
+    .replace(/recommendations\/\w+$/, 'recommendations/{surface}');
