@@ -25,8 +25,8 @@ export const MUTATIONS: Readonly<Record<string, readonly Replacement[]>> = {
   'a single read needs no scope': [withoutCheck],
   'a 304 is decided before access': [
     withoutCheck,
-    { file: READ, from: '    respondWithList({', to: '    checked(respondWithList({' },
-    { file: READ, from: '      regions,\n    });', to: '      regions,\n    }));' },
+    { file: READ, from: '    return respondWithList({', to: '    return checked(respondWithList({' },
+    { file: READ, from: 'c.executionCtx.waitUntil(work),\n    });', to: 'c.executionCtx.waitUntil(work),\n    }));' },
     {
       file: READ,
       from: '  const respond: Respond =',
@@ -83,8 +83,8 @@ export const MUTATIONS: Readonly<Record<string, readonly Replacement[]>> = {
     withoutCheck,
     {
       file: READ,
-      from: '  if (served instanceof EarshotError) throw served;',
-      to: '  if (served instanceof EarshotError) throw served; checkAccess(caller.identity, [read], debug);',
+      from: '    throw served;\n  }\n',
+      to: '    throw served;\n  }\n  checkAccess(caller.identity, [read], debug);\n',
     },
     {
       file: READ,
