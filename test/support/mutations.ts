@@ -38,8 +38,8 @@ export const MUTATIONS: Readonly<Record<string, readonly Replacement[]>> = {
     },
     {
       file: READ,
-      from: '  if (served instanceof EarshotError) throw served;',
-      to: '  if (served instanceof EarshotError) { checkAccess(caller.identity, [read], debug); throw served; }',
+      from: '    throw served;',
+      to: '    checkAccess(caller.identity, [read], debug);\n    throw served;',
     },
   ],
   'the results of a batch are shifted by one': [
