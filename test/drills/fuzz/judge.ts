@@ -4,10 +4,10 @@ import { isErrorCode, problemOf } from '../../../shared/wire/errors.ts';
 import { PROBLEM_TYPE } from '../../../shared/wire/problem.ts';
 import { decodeListFrames, LIST_FRAMES_TYPE } from '../../../shared/wire/read-response.ts';
 import { readRequestId } from '../../../shared/wire/request-id.ts';
-import type { Answer } from './answer-reader.ts';
+import type { Answer } from '../../support/raw-http/answer-reader.ts';
+import type { Closed } from '../../support/raw-http/raw-client.ts';
 import type { FuzzRequest } from './generators/request.ts';
 import { itemOf, POPULAR_ITEM } from './generators/texts.ts';
-import type { Closed } from './raw-client.ts';
 
 /** Everything wrong with the answer, in words. */
 export function findFaults(request: FuzzRequest, answer: Answer | Closed): string[] {
