@@ -46,7 +46,7 @@ export interface HostileTarget {
   counters(): Promise<Readonly<Record<string, number>>>;
 }
 
-/** What is wrong with the answer to the row's request and with the counters after it, in words. */
+/** Sends the row's request. The faults of its answer, and of the counters after it, in words. */
 export async function findRowFaults(row: HostileRow, target: HostileTarget): Promise<string[]> {
   const token = row.token === 'none' ? undefined : await tokenOf(row, target);
   const request = buildRequest(row, token);

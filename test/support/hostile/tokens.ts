@@ -115,7 +115,7 @@ function change(token: string, { change: how }: TokenSpec): string {
   }
 }
 
-/** Of a text with one byte per character. */
+/** `text` has one byte per character. */
 const toBase64url = (text: string): string =>
   btoa(String.fromCharCode(...bytesOf(text)))
     .replaceAll('+', '-')

@@ -46,7 +46,7 @@ export class AnswerReader {
     return this.#answer;
   }
 
-  /** What has come of an answer that is not complete, in words. */
+  /** The part of an incomplete answer that has arrived, in words. */
   describe(): string {
     const head = this.#head === undefined ? 'no head' : `status ${this.#head.status}`;
     return `${head} and ${this.#bytes.length} bytes: ${JSON.stringify(this.#bytes.toString('latin1', 0, 200))}`;

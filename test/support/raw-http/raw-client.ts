@@ -44,7 +44,7 @@ export function createRawClient(portOf: (side: RawRequest['side']) => number): R
     const answer = await exchange(socket, request);
     // A server may close a kept connection at any time: RFC 9112, section 9.3.1.
     if (answer.status === 'closed' && kept !== undefined) return sendWhole(request);
-    if (answer.status !== 'closed' && answer.isReusable && socket.writable) pool.push(socket);
+    if (answer.status !== 'closed' && answer.isReusable && socket.readyState === 'open') pool.push(socket);
     else socket.destroy();
     return answer;
   }
@@ -91,7 +91,8 @@ async function exchange(socket: Socket, request: RawRequest): Promise<Answer | C
   const timers = [setTimeout(fail, TIMEOUT_MS)];
   if (!request.isWhole && !request.isCut) timers.push(setTimeout(() => socket.end(), HALF_CLOSE_MS));
   socket.on('data', onData).on('end', onEnd).on('close', onEnd);
-  if (socket.writable) socket[request.isCut ? 'end' : 'write'](Buffer.from(request.bytes, 'latin1'));
+  // A kept socket whose server has ended it tells so once, before this exchange. Nothing more would come of it.
+  if (socket.readyState === 'open') socket[request.isCut ? 'end' : 'write'](Buffer.from(request.bytes, 'latin1'));
   else settle();
   try {
     return await promise;
