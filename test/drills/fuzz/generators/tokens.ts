@@ -25,6 +25,8 @@ export const LIMITED_SERVICE = 'limited';
 export interface Grant {
   /** The token's own user. Absent: none. */
   readonly user?: string;
+  /** Whether the token is valid and lacks the required scope: it reads no list. */
+  readonly isWithoutScope?: boolean;
   /** Whether some claim names the scope that allows any user. */
   readonly isAny?: boolean;
   /** Whether the edge's token for origins is valid. */
@@ -67,7 +69,8 @@ function grantOf(header: string, payload: string, secret: string): Grant {
   }
   if (secret !== TOKEN_SECRET || !audiences.includes(LISTENER_AUDIENCE)) return NO_GRANT;
   // A text anywhere in the claims may be a scope. The judge knows an upper bound only.
-  if (!isPublicId(sub) || !JSON.stringify(claims).includes(REQUIRED_SCOPE)) return NO_GRANT;
+  if (!isPublicId(sub)) return NO_GRANT;
+  if (!JSON.stringify(claims).includes(REQUIRED_SCOPE)) return { isWithoutScope: true };
   return { user: sub, isAny: JSON.stringify(claims).includes('recs:read:any') };
 }
 
