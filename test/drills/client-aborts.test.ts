@@ -25,7 +25,8 @@ const CALM_REQUESTS = 60;
 /** The origin's answer is never at hand at once, so that a client can go before it. */
 const ORIGIN_MS = 15;
 const METADATA_BYTES = 3_000;
-const CACHE_BYTES = '1000000';
+/** No list is cached: the memory of region objects would be in the figures or not, as workerd ends idle ones. */
+const CACHE_BYTES = '0';
 /** Live bytes that may be more after all aborts and a rest. One kept answer of 300 kB per 100 aborts would be more. */
 const MAX_MORE_BYTES = 3_000_000;
 
