@@ -24,6 +24,8 @@ export interface Workerd {
 
 interface WorkerdOptions {
   readonly bundle: WorkerBundle;
+  /** Default: 0, a free port. */
+  readonly port?: number;
   /** Text variables of the worker. */
   readonly bindings: Readonly<Record<string, string>>;
   /** Durable Object classes of the worker by binding name. Default: none. */
@@ -37,13 +39,14 @@ interface WorkerdOptions {
 /** Resolves when workerd listens. The worker itself starts at its first request or earlier. */
 export async function startWorkerd({
   bundle,
+  port = 0,
   bindings,
   objects = {},
   withInspector = false,
   isQuiet = false,
 }: WorkerdOptions): Promise<Workerd> {
   const config = join(dirname(bundle.path), 'workerd.capnp');
-  writeFileSync(config, makeConfig(bundle, bindings, objects), { mode: 0o600 });
+  writeFileSync(config, makeConfig({ bundle, port, bindings, objects }), { mode: 0o600 });
   const inspector = withInspector ? ['--inspector-addr', '127.0.0.1:0'] : [];
   const child = spawn(workerdPath, ['serve', ...inspector, '--control-fd', '3', config], {
     stdio: ['ignore', 'ignore', isQuiet ? 'ignore' : 'inherit', 'pipe'],
@@ -77,11 +80,12 @@ async function readPorts(child: ChildProcess, wanted: readonly string[]): Promis
 }
 
 /** Cap'n Proto escapes text as C does. JSON's escapes are a subset of that for the text in bindings. */
-function makeConfig(
-  { path, compatibilityDate }: WorkerBundle,
-  texts: Readonly<Record<string, string>>,
-  objects: Readonly<Record<string, string>>,
-): string {
+function makeConfig({
+  bundle: { path, compatibilityDate },
+  port,
+  bindings: texts,
+  objects,
+}: Required<Pick<WorkerdOptions, 'bundle' | 'port' | 'bindings' | 'objects'>>): string {
   const quote = JSON.stringify;
   const bindings = [
     ...Object.entries(texts).map(([name, text]) => `(name = ${quote(name)}, text = ${quote(text)})`),
@@ -105,7 +109,7 @@ const config :Workerd.Config = (
     )),
     (name = "machine", network = (allow = ["private"])),
   ],
-  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
+  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")],
 );
 `;
 }

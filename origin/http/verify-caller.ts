@@ -6,6 +6,7 @@ import { ORIGIN_AUDIENCE } from '../../shared/domain/identity.ts';
 import { isName } from '../../shared/domain/ids.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { MAX_ORIGIN_TOKEN_SECONDS, makeKeyId } from '../../shared/wire/origin-token.ts';
+import { isSignedJwt } from '../../shared/wire/signed-jwt.ts';
 import { CallerRefused, type RefusalReason } from './caller-refused.ts';
 
 /** Checks an `Authorization` header. Rejects with a CallerRefused without a valid token of the edge. */
@@ -37,7 +38,7 @@ export function createCallerVerifier({ secrets, region, clock }: CallerVerifierO
   async function verifyCaller(authorization: string | undefined): Promise<void> {
     if (authorization === undefined) throw new CallerRefused('missing');
     const token = tokenIn(authorization);
-    if (token === undefined || !TOKEN.test(token)) throw new CallerRefused('malformed');
+    if (token === undefined || !isSignedJwt(token)) throw new CallerRefused('malformed');
     if (verified.get(token) !== undefined) return;
     const claims = await readClaims(token, new Map(await keys).get(keyIdOf(token)));
     const untilMs = checkClaims(claims, region, clock);
@@ -66,7 +67,6 @@ export function createCallerVerifier({ secrets, region, clock }: CallerVerifierO
 }
 
 const SCHEME = /^Bearer /i;
-const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 const SCHEME_LENGTH = 'Bearer '.length;
 
 const tokenIn = (authorization: string): string | undefined =>

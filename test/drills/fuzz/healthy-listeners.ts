@@ -2,15 +2,16 @@
 import { TOKEN_SECRET } from '../../../bench/rigs/edge-asks.ts';
 import { DEFAULT_LIFETIME_MS, mintToken } from '../../../ops/token/mint-token.ts';
 import { LISTENER_AUDIENCE, type Scope } from '../../../shared/domain/identity.ts';
-import type { Deployment, Part } from './deployment.ts';
+import type { Part } from './deployment.ts';
 import { itemOf } from './generators/texts.ts';
+import { REQUIRED_SCOPE } from './generators/tokens.ts';
 
 export const mint = (user: string, scope: Scope[]): Promise<string> =>
   mintToken({ user, scope, audience: LISTENER_AUDIENCE, expires: DEFAULT_LIFETIME_MS }, TOKEN_SECRET);
 
 /** The list of `user` at the worker. */
 export async function readOwn({ port }: Part, user: string): Promise<{ status: number; text: string }> {
-  const headers = { authorization: `Bearer ${await mint(user, [])}` };
+  const headers = { authorization: `Bearer ${await mint(user, [REQUIRED_SCOPE])}` };
   const response = await fetch(`http://127.0.0.1:${port}/v1/me/recommendations/home`, { headers });
   return { status: response.status, text: await response.text() };
 }
@@ -20,21 +21,4 @@ export async function findHealthyFaults(edge: Part, user: string): Promise<strin
   const { status, text } = await readOwn(edge, user);
   const isPersonal = text.includes('"source":"personal"') && text.includes(`[{"id":"${itemOf(user)}"`);
   return status === 200 && isPersonal ? [] : [`expected the own list of ${user}, got ${status} ${text}`];
-}
-
-const WARM_READS = 100;
-
-/**
- * First reads of a new isolate and of new region objects, one after the other: they are slow, and a slow region is
- * ejected. The popular list is one of them, for the fallback of all others.
- */
-export async function warmUp({ edge, writeLists }: Deployment): Promise<void> {
-  const users = Array.from({ length: WARM_READS }, (_, i) => `warm:${i}`);
-  await writeLists(users);
-  const { text } = await readOwn(edge, 'listener:without-a-list');
-  if (!text.includes('"source":"popular"')) throw new Error(`expected the popular list, got ${text}`);
-  for (const user of users) {
-    const [fault] = await findHealthyFaults(edge, user);
-    if (fault !== undefined) throw new Error(fault);
-  }
 }

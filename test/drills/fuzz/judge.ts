@@ -4,10 +4,10 @@ import { isErrorCode, problemOf } from '../../../shared/wire/errors.ts';
 import { PROBLEM_TYPE } from '../../../shared/wire/problem.ts';
 import { decodeListFrames, LIST_FRAMES_TYPE } from '../../../shared/wire/read-response.ts';
 import { readRequestId } from '../../../shared/wire/request-id.ts';
-import type { Answer } from './answer-reader.ts';
+import type { Answer } from '../../support/raw-http/answer-reader.ts';
+import type { Closed } from '../../support/raw-http/raw-client.ts';
 import type { FuzzRequest } from './generators/request.ts';
 import { itemOf, POPULAR_ITEM } from './generators/texts.ts';
-import type { Closed } from './raw-client.ts';
 
 /** Everything wrong with the answer, in words. */
 export function findFaults(request: FuzzRequest, answer: Answer | Closed): string[] {
@@ -89,9 +89,14 @@ function faultsOfLists(request: FuzzRequest, answer: Answer): string[] {
   if (request.side === 'origin' || type !== 'application/json') return [];
   const all = parse(answer.body) as ListAnswer & { results?: readonly ListAnswer[]; regions?: unknown };
   if (all.regions !== undefined) return request.grant.isAny ? [] : ['expected no status without the scope'];
-  const isRead = all.items !== undefined || all.results !== undefined;
-  if (isRead && request.grant.user === undefined) return ['expected no list for a token that is not valid'];
-  return (all.results ?? [all]).flatMap((each) => faultsOfList(request, each));
+  const results = all.results ?? [all];
+  const isRead = results.some(({ items }) => items !== undefined);
+  // Reads that are refused for their form need no scope.
+  const isRefused = request.grant.isWithoutScope === true && !isRead;
+  const isAnswered = isRead || all.results !== undefined;
+  if (isAnswered && !isRefused && request.grant.user === undefined)
+    return ['expected no list for a token that is not valid'];
+  return results.flatMap((each) => faultsOfList(request, each));
 }
 
 function faultsOfList(request: FuzzRequest, { status = 200, user = '', source, items, problem }: ListAnswer): string[] {

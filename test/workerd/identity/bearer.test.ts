@@ -1,6 +1,7 @@
 // The bearer token as text: one canonical form, so that one token is one entry of the memory of verified tokens.
 import { beforeEach, describe, expect, test } from 'vitest';
-import { isSignedJwt, MAX_TOKEN_CHARACTERS, tokenIn } from '../../../edge/identity/bearer.ts';
+import { MAX_TOKEN_CHARACTERS, tokenIn } from '../../../edge/identity/bearer.ts';
+import { isSignedJwt } from '../../../shared/wire/signed-jwt.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 import { keyOf, makeList } from '../support/lists.ts';
 import { signToken } from '../support/tokens.ts';

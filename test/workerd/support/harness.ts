@@ -44,6 +44,8 @@ export interface GetOptions extends Partial<TokenOptions> {
   readonly headers?: Readonly<Record<string, string>>;
   readonly method?: string;
   readonly body?: BodyInit;
+  /** Host of the URL. Default: that of the harness's data centre. */
+  readonly host?: string | undefined;
   readonly signal?: AbortSignal;
   readonly cf?: { latitude?: string; longitude?: string };
 }
@@ -123,14 +125,23 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     context: ExecutionContext,
     isolate: typeof app,
   ): Promise<Response> {
-    const { authorization, headers: own = {}, method = 'GET', body = null, signal = null, cf, ...token } = options;
+    const {
+      authorization,
+      headers: own = {},
+      method = 'GET',
+      body = null,
+      signal = null,
+      cf,
+      host,
+      ...token
+    } = options;
     const headers = new Headers(own);
     const bearer =
       authorization === undefined
         ? `Bearer ${await signToken({ nowMs: clock.now(), ...signedWith(secrets), ...token })}`
         : authorization;
     if (bearer !== null) headers.set('authorization', bearer);
-    const request = new Request(`${keyOrigin}${path}`, {
+    const request = new Request(`${host === undefined ? keyOrigin : `https://${host}`}${path}`, {
       method,
       headers,
       body,

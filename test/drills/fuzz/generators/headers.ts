@@ -28,11 +28,8 @@ const TAGS = [
   `"${'t'.repeat(3_000)}"`,
 ];
 const MANY_TAGS = Array.from({ length: 400 }, (_, i) => `"${i}"`).join(', ');
-/**
- * Deadlines that are too short for a call. The worker's call for such a caller fails and counts as one, so the drill
- * sends them to origins only: it takes no failed call of the worker.
- */
-export const SHORT_DEADLINES: readonly string[] = ['1', '2', '20'];
+/** From 1 to 20 ms: too short for most calls. Such a deadline must fail no call that other callers share. */
+const SHORT_DEADLINES: readonly string[] = ['1', '2', '5', '10', '20'];
 const DEADLINES = [
   '0',
   ...SHORT_DEADLINES,
@@ -82,6 +79,12 @@ const PLACES = [
   'NRT, FRA',
 ];
 
+/** Addresses in every form, and texts that are none. */
+const ADDRESSES = [
+  ...['1.2.3.4', '1.2.3.4', '2001:db8::1', '2001:DB8:0:0:1::', '::', '::1', '::ffff:1.2.3.4', '1.2.3.4:80', '...'],
+  ...['', '1.2.3.4, 5.6.7.8', ':::::::::', '[::1]', 'fe80::1%eth0', '__proto__', 'x'.repeat(4_000), '\u00e9'],
+];
+
 const named = (name: string, values: readonly string[]): fc.Arbitrary<Header> =>
   fc.constantFrom(...values).map((value) => [name, value] as const);
 
@@ -111,7 +114,7 @@ const other: fc.Arbitrary<Header> = fc.oneof(
   named('X-Forwarded-For', ['127.0.0.1', '::1', 'x'.repeat(500)]),
   named('X-Forwarded-Proto', ['https', 'javascript']),
   named('X-HTTP-Method-Override', ['DELETE', 'QUERY']),
-  named('CF-Connecting-IP', ['1.2.3.4', '']),
+  named('CF-Connecting-IP', ADDRESSES),
   named('CF-IPCountry', ['T1', 'XX']),
   named('X-Original-URL', ['/internal/v1/status']),
   named('Earshot-Key', ['home/control/1/listener:1']),
@@ -159,6 +162,8 @@ export const contentType = fc.oneof(
   },
 );
 
+/** Hosts that the worker answers for besides its own: `*.previews.example`, in the spellings that mean the same. */
+export const KNOWN_HOSTS = ['a.previews.example', 'A.Previews.EXAMPLE', 'a.b.previews.example', 'EDGE.example'];
 /** Hosts that RFC 9112 allows, in every spelling of an address. */
 export const LEGAL_HOSTS = [
   ...['127.0.0.1', 'localhost:1', '[::1]', '[::1]:8091', '[0:0:0:0:0:0:0:1]:80', 'a.example', 'A.EXAMPLE:443', '1'],

@@ -1,5 +1,6 @@
 // One fuzzed request as the bytes that go over a socket, with the facts that its judgement needs. Texts hold one byte
 // per character (latin1), so that a request prints as JSON and can be sent again from there.
+import type { RawRequest } from '../../../support/raw-http/raw-client.ts';
 import type { Grant } from './tokens.ts';
 
 /** Methods that workerd and Node's parser know. */
@@ -18,14 +19,8 @@ export const COMMON_METHODS = [
 
 export type Header = readonly [name: string, value: string];
 
-export interface FuzzRequest {
-  readonly side: 'edge' | 'origin';
-  readonly bytes: string;
-  readonly method: string;
-  /** A well-formed HTTP/1.1 request: the worker or the origin itself has to answer it, not the HTTP server below. */
-  readonly isWhole: boolean;
-  /** The client closes its direction after the bytes: the server would wait for more. */
-  readonly isCut: boolean;
+/** If it is whole, the worker or the origin itself has to answer it, not the HTTP server below. */
+export interface FuzzRequest extends RawRequest {
   readonly grant: Grant;
   /** The body before any framing. */
   readonly body: string;

@@ -9,6 +9,9 @@ export const USERS: readonly string[] = [
   ...['true', 'constructor', 'toString', 'x'.repeat(128), 'a+b', 'NaN', '1e3', 'listener:1.', 'Listener:1'],
 ];
 
+/** Users whose lists have MAX_ITEMS items with large metadata: an expanded list of them is sent as a stream. */
+export const LARGE_USERS: readonly string[] = ['large:1', 'large:2', 'large:3'];
+
 /** First item of a user's own list. Items of two users differ, whatever the ids. */
 export const itemOf = (user: string): string =>
   `of-${createHash('sha256').update(user).digest('base64url').slice(0, 22)}`;
@@ -49,7 +52,7 @@ const hostileText = fc.oneof(
   },
 );
 
-export const knownUser = fc.constantFrom(...USERS);
+export const knownUser = fc.constantFrom(...USERS, ...LARGE_USERS);
 export const anyUser = fc.oneof({ weight: 9, arbitrary: knownUser }, { weight: 4, arbitrary: hostileText });
 
 const NAMES = [

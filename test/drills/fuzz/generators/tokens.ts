@@ -16,11 +16,17 @@ const ORIGIN_REGION = 'asia';
 const ORIGIN_KEY_ID = await makeKeyId(ORIGIN_SECRET);
 /** In the year 2100. */
 const FAR = 4_102_444_800;
+/** The worker demands it, by TOKEN_REQUIRED_SCOPES. */
+export const REQUIRED_SCOPE = 'recs:read';
+/** A service with a small quota: the worker answers most of its requests with 429. */
+export const LIMITED_SERVICE = 'limited';
 
 /** The lists that a token may read at most. */
 export interface Grant {
   /** The token's own user. Absent: none. */
   readonly user?: string;
+  /** Whether the token is valid and lacks the required scope: it reads no list. */
+  readonly isWithoutScope?: boolean;
   /** Whether some claim names the scope that allows any user. */
   readonly isAny?: boolean;
   /** Whether the edge's token for origins is valid. */
@@ -62,7 +68,9 @@ function grantOf(header: string, payload: string, secret: string): Grant {
     return isForOrigin && head.kid === ORIGIN_KEY_ID ? { isOrigin: true } : NO_GRANT;
   }
   if (secret !== TOKEN_SECRET || !audiences.includes(LISTENER_AUDIENCE)) return NO_GRANT;
+  // A text anywhere in the claims may be a scope. The judge knows an upper bound only.
   if (!isPublicId(sub)) return NO_GRANT;
+  if (!JSON.stringify(claims).includes(REQUIRED_SCOPE)) return { isWithoutScope: true };
   return { user: sub, isAny: JSON.stringify(claims).includes('recs:read:any') };
 }
 
@@ -86,6 +94,7 @@ const claimsOf = (user: string): Member[] => [
   ['exp', String(FAR)],
   ['iat', '1700000000'],
 ];
+const OWN_SCOPE: Member = ['scope', `"${REQUIRED_SCOPE}"`];
 
 const SCOPE_JSON = [
   ...[
@@ -103,6 +112,7 @@ const SCOPE_JSON = [
     '[]',
     '"openid profile"',
   ],
+  ...['"recs:read"', '["recs:read","recs:debug"]', '"recs:read recs:preview"', '"RECS:READ"', '"recs:readx"'],
   ...['["recs:read:any recs:debug"]', '"recs:read:any,recs:debug"', '" recs:read:any "', '"\\u0072ecs:read:any"'],
 ];
 const scope: fc.Arbitrary<Member> = fc.tuple(
@@ -130,14 +140,41 @@ const AUDIENCES = [
   '"Earshot"',
 ];
 const audience: fc.Arbitrary<Member> = fc.tuple(fc.constant('aud'), fc.constantFrom(...AUDIENCES));
-const CLAIMS = ['sub', 'aud', 'exp', 'nbf', 'iat', 'iss', 'jti', 'scope', 'scp', 'permissions', '__proto__', 'x'];
+const CLAIMS = [
+  'azp',
+  'sub',
+  'aud',
+  'exp',
+  'nbf',
+  'iat',
+  'iss',
+  'jti',
+  'scope',
+  'scp',
+  'permissions',
+  '__proto__',
+  'x',
+];
 const oddClaim: fc.Arbitrary<Member> = fc.tuple(fc.constantFrom(...CLAIMS), jsonText);
 
-const validOwn = knownUser.map((user) => credentials(HS256, toJson(claimsOf(user)), TOKEN_SECRET));
+const validOwn = knownUser.map((user) => credentials(HS256, toJson([...claimsOf(user), OWN_SCOPE]), TOKEN_SECRET));
 const ALL_SCOPES: Member = ['scope', '"recs:read:any recs:preview recs:debug"'];
 const validService = fc
   .constantFrom('service:1', 'service:2')
   .map((user) => credentials(HS256, toJson([...claimsOf(user), ALL_SCOPES]), TOKEN_SECRET));
+const limitedService = credentials(
+  HS256,
+  toJson([...claimsOf('service:limited'), ALL_SCOPES, ['azp', `"${LIMITED_SERVICE}"`]]),
+  TOKEN_SECRET,
+);
+/** Valid tokens around the maximum of 8192 characters. */
+const longToken = fc
+  .tuple(knownUser, fc.constantFrom(1_000, 5_800, 5_950, 6_000, 6_050, 6_200, 7_000))
+  .map(([user, length]): Credentials => {
+    const members = [...claimsOf(user), OWN_SCOPE, ['groups', `"${'g'.repeat(length)}"`] as const];
+    const token = credentials(HS256, toJson(members), TOKEN_SECRET);
+    return (token.authorization?.length ?? 0) - 'Bearer '.length > 8_192 ? { ...token, grant: NO_GRANT } : token;
+  });
 const scoped = fc
   .tuple(knownUser, fc.array(scope, { minLength: 1, maxLength: 2 }))
   .map(([user, scopes]) => credentials(HS256, toJson([...claimsOf(user), ...scopes]), TOKEN_SECRET));
@@ -147,11 +184,11 @@ const oddClaims = fc
   .tuple(
     knownUser,
     fc.array(fc.oneof(oddClaim, oddClaim, moment, audience, scope), { minLength: 1, maxLength: 3 }),
-    fc.constantFrom('', '', 'sub', 'aud', 'exp', 'iat'),
+    fc.constantFrom('', '', 'sub', 'aud', 'exp', 'iat', 'scope'),
     fc.boolean(),
   )
   .map(([user, members, gone, isLast]) => {
-    const own = claimsOf(user).filter(([name]) => name !== gone);
+    const own = [...claimsOf(user), OWN_SCOPE].filter(([name]) => name !== gone);
     return credentials(HS256, toJson(isLast ? [...own, ...members] : [...members, ...own]), TOKEN_SECRET);
   });
 
@@ -190,9 +227,15 @@ const HEADERS = [
     '',
   ],
 ];
+const TYPES = ['JWT', 'jwt', 'at+jwt', 'application/at+jwt', 'logout+jwt', 'dpop+jwt', 'JWE', ''].map(
+  (typ) => `{"alg":"HS256","typ":"${typ}"}`,
+);
 const oddHeader = fc
-  .tuple(knownUser, fc.oneof({ weight: 5, arbitrary: fc.constantFrom(...HEADERS) }, { weight: 1, arbitrary: jsonText }))
-  .map(([user, header]) => credentials(header, toJson(claimsOf(user)), TOKEN_SECRET));
+  .tuple(
+    knownUser,
+    fc.oneof({ weight: 5, arbitrary: fc.constantFrom(...HEADERS, ...TYPES) }, { weight: 1, arbitrary: jsonText }),
+  )
+  .map(([user, header]) => credentials(header, toJson([...claimsOf(user), OWN_SCOPE]), TOKEN_SECRET));
 
 const wrongKey = fc
   .tuple(knownUser, fc.constantFrom(WRONG_SECRET, ORIGIN_SECRET, ''))
@@ -242,12 +285,18 @@ const noToken = fc
   .map((authorization) => ({ authorization, grant: NO_GRANT }));
 const absent = fc.constant({ authorization: undefined, grant: NO_GRANT });
 
-/** The scheme in other letters or spaces, and tokens that were cut or changed in one place. */
+/** The scheme in other letters or spaces, other texts of one token, and tokens that were cut or changed. */
 const respelled = fc
-  .tuple(fc.oneof(validOwn, validService), fc.constantFrom('lower', 'spaces', 'twice', 'cut', 'changed'), fc.nat(400))
+  .tuple(
+    fc.oneof(validOwn, validService),
+    fc.constantFrom('lower', 'spaces', 'twice', 'padded', 'unused bits', 'cut', 'changed'),
+    fc.nat(400),
+  )
   .map(([{ authorization, grant }, how, at]): Credentials => {
     if (how === 'lower') return { authorization: authorization?.replace('Bearer', 'bEARER'), grant };
-    if (how === 'spaces') return { authorization: `${authorization?.replace(' ', '   ')}  `, grant };
+    if (how === 'spaces') return { authorization: `${authorization?.replace(' ', '   ')}  `, grant: NO_GRANT };
+    if (how === 'padded') return { authorization: `${authorization}=`, grant: NO_GRANT };
+    if (how === 'unused bits') return { authorization: withUnusedBits(authorization ?? ''), grant: NO_GRANT };
     if (how === 'twice') return { authorization: `${authorization}, ${authorization}`, grant: NO_GRANT };
     const text = authorization ?? '';
     // The last character of a signature holds unused bits, so a change there can leave the signature the same.
@@ -257,11 +306,21 @@ const respelled = fc
     return { authorization: `${text.slice(0, place)}${other}${text.slice(place + 1)}`, grant: NO_GRANT };
   });
 
+const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+
+/** Another text with the same bytes: a signature of 32 bytes leaves two bits of its last character unused. */
+function withUnusedBits(text: string): string {
+  const last = BASE64URL.indexOf(text.slice(-1));
+  return `${text.slice(0, -1)}${BASE64URL[last + 1]}`;
+}
+
 /** Tokens for the worker. */
 export const listenerCredentials: fc.Arbitrary<Credentials> = fc.oneof(
   { weight: 10, arbitrary: validOwn },
   { weight: 28, arbitrary: validService },
   { weight: 3, arbitrary: scoped },
+  { weight: 1, arbitrary: longToken },
+  { weight: 3, arbitrary: fc.constant(limitedService) },
   { weight: 5, arbitrary: oddClaims },
   { weight: 1, arbitrary: oddPayload },
   { weight: 2, arbitrary: oddHeader },

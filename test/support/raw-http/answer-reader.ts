@@ -46,6 +46,12 @@ export class AnswerReader {
     return this.#answer;
   }
 
+  /** The part of an incomplete answer that has arrived, in words. */
+  describe(): string {
+    const head = this.#head === undefined ? 'no head' : `status ${this.#head.status}`;
+    return `${head} and ${this.#bytes.length} bytes: ${JSON.stringify(this.#bytes.toString('latin1', 0, 200))}`;
+  }
+
   #finish(isEnded: boolean): void {
     const head = this.#head;
     if (head === undefined || this.#answer !== undefined) return;

@@ -2,7 +2,18 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { type Answer, AnswerReader } from './answer-reader.ts';
-import type { FuzzRequest } from './generators/request.ts';
+
+/** One request as the bytes that go over a socket. */
+export interface RawRequest {
+  readonly side: 'edge' | 'origin';
+  /** One byte per character (latin1). */
+  readonly bytes: string;
+  readonly method: string;
+  /** A well-formed HTTP/1.1 request, which is answered without more bytes. */
+  readonly isWhole: boolean;
+  /** The client closes its direction after the bytes: the server would wait for more. */
+  readonly isCut: boolean;
+}
 
 /** The connection was closed before an answer. */
 export interface Closed {
@@ -19,26 +30,26 @@ const TIMEOUT_MS = 120_000;
 
 export interface RawClient {
   /** The first final answer. Rejects if none comes and the connection stays open. */
-  send(request: FuzzRequest): Promise<Answer | Closed>;
+  send(request: RawRequest): Promise<Answer | Closed>;
   close(): void;
 }
 
-export function createRawClient(portOf: (side: FuzzRequest['side']) => number): RawClient {
+export function createRawClient(portOf: (side: RawRequest['side']) => number): RawClient {
   const idle = { edge: [] as Socket[], origin: [] as Socket[] };
 
-  async function sendWhole(request: FuzzRequest): Promise<Answer | Closed> {
+  async function sendWhole(request: RawRequest): Promise<Answer | Closed> {
     const pool = idle[request.side];
     const kept = pool.pop();
     const socket = kept ?? (await open(portOf(request.side)));
     const answer = await exchange(socket, request);
     // A server may close a kept connection at any time: RFC 9112, section 9.3.1.
     if (answer.status === 'closed' && kept !== undefined) return sendWhole(request);
-    if (answer.status !== 'closed' && answer.isReusable && socket.writable) pool.push(socket);
+    if (answer.status !== 'closed' && answer.isReusable && socket.readyState === 'open') pool.push(socket);
     else socket.destroy();
     return answer;
   }
 
-  async function sendBroken(request: FuzzRequest): Promise<Answer | Closed> {
+  async function sendBroken(request: RawRequest): Promise<Answer | Closed> {
     const socket = await open(portOf(request.side));
     try {
       return await exchange(socket, request);
@@ -63,7 +74,7 @@ async function open(port: number): Promise<Socket> {
   return socket;
 }
 
-async function exchange(socket: Socket, request: FuzzRequest): Promise<Answer | Closed> {
+async function exchange(socket: Socket, request: RawRequest): Promise<Answer | Closed> {
   const { promise, resolve, reject } = Promise.withResolvers<Answer | Closed>();
   const reader = new AnswerReader(request.method === 'HEAD');
   const settle = (): void => resolve(reader.answer() ?? { status: 'closed' });
@@ -75,10 +86,13 @@ async function exchange(socket: Socket, request: FuzzRequest): Promise<Answer | 
     reader.end();
     settle();
   };
-  const timers = [setTimeout(() => reject(new Error(`expected an answer, got none in ${TIMEOUT_MS} ms`)), TIMEOUT_MS)];
+  const fail = (): void =>
+    reject(new Error(`expected an answer within ${TIMEOUT_MS} ms, got ${reader.describe()} ${stateOf(socket)}`));
+  const timers = [setTimeout(fail, TIMEOUT_MS)];
   if (!request.isWhole && !request.isCut) timers.push(setTimeout(() => socket.end(), HALF_CLOSE_MS));
   socket.on('data', onData).on('end', onEnd).on('close', onEnd);
-  if (socket.writable) socket[request.isCut ? 'end' : 'write'](Buffer.from(request.bytes, 'latin1'));
+  // A kept socket whose server has ended it tells so once, before this exchange. Nothing more would come of it.
+  if (socket.readyState === 'open') socket[request.isCut ? 'end' : 'write'](Buffer.from(request.bytes, 'latin1'));
   else settle();
   try {
     return await promise;
@@ -87,3 +101,6 @@ async function exchange(socket: Socket, request: FuzzRequest): Promise<Answer | 
     socket.off('data', onData).off('end', onEnd).off('close', onEnd);
   }
 }
+
+const stateOf = ({ readyState, bytesWritten, writableLength }: Socket): string =>
+  `on a socket that is ${readyState}, with ${bytesWritten} bytes written and ${writableLength} waiting`;
