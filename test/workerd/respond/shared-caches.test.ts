@@ -18,7 +18,20 @@ const NO_TIME = { headers: { 'earshot-deadline-ms': '0' } };
 const JSON_TYPE = { 'content-type': 'application/json' };
 const read = (user: string) => JSON.stringify({ reads: [{ user, surface: 'home', fallback: 'none' }] });
 
-type Case = readonly [status: number, path: string, options: GetOptions, arrange?: (edge: Harness) => void];
+type Case = readonly [
+  status: number,
+  path: string,
+  options: GetOptions,
+  arrange?: (edge: Harness) => void,
+  setting?: NonNullable<Parameters<typeof createHarness>[0]>,
+];
+
+const OTHER_HOST = { env: { ...ONE_REGION, PUBLIC_HOSTS: 'recs.example.com' } };
+const LIMITED = { env: { ...ONE_REGION, RATE_LIMITS: 'on' }, limiter: { limit: async () => ({ success: false }) } };
+const SMALL_ANSWERS = { env: { ...ONE_REGION, MAX_ANSWER_BYTES: '65536' } };
+const nothing = (): void => {};
+const putLarge = ({ origins }: Harness): void =>
+  origins.put(keyOf('ann'), { ...makeList('ann'), bytes: new Uint8Array(300_000).fill(120) });
 
 const allRegionsRefuse = (edge: Harness): void => edge.origins.behave('refuses');
 
@@ -34,6 +47,9 @@ const lists = (path: string): Case[] => [
   [404, path.replace('home', 'nowhere'), ANY],
   [404, `${path}?fallback=none`, { ...ANY, sub: 'ann' }, (edge) => edge.origins.put(keyOf('ann'), { kind: 'absent' })],
   [405, path, { ...ANY, method: 'POST' }],
+  [413, path, { ...ANY, sub: 'ann' }, putLarge, SMALL_ANSWERS],
+  [421, path, ANY, nothing, OTHER_HOST],
+  [429, path, ANY, nothing, LIMITED],
   [503, `${path}?fallback=none`, ANY, allRegionsRefuse],
   [504, path, { ...ANY, ...NO_TIME }],
 ];
@@ -52,6 +68,8 @@ const batches = (method: 'POST' | 'QUERY', path: string): Case[] => {
     [405, path, { ...ANY, method: 'PUT' }],
     [413, path, send(' '.repeat(65_537))],
     [415, path, { ...send(read('ann')), headers: { 'content-type': 'text/plain' } }],
+    [421, path, send(read('ann')), nothing, OTHER_HOST],
+    [429, path, send(read('ann')), nothing, LIMITED],
     [503, path, send(read('ann')), allRegionsRefuse],
     [504, path, send(read('ann'), { ...ANY, ...NO_TIME })],
   ];
@@ -62,12 +80,14 @@ const CASES: readonly Case[] = [
   ...lists(USER),
   ...batches('POST', BATCH),
   ...batches('QUERY', QUERY),
-  [200, STATUS, ANY],
+  [200, STATUS, { scope: 'recs:status' }],
+  [421, STATUS, {}, nothing, OTHER_HOST],
   [401, STATUS, { authorization: null }],
   [403, STATUS, {}],
   [405, STATUS, { ...ANY, method: 'DELETE' }],
   [200, HEALTH, {}],
   [405, HEALTH, { method: 'POST' }],
+  [421, HEALTH, {}, nothing, OTHER_HOST],
   [404, '/nowhere', ANY],
 ];
 
@@ -86,12 +106,12 @@ function mayStore(method: string, { status, headers }: Response): boolean {
   return isExplicit || (isHeuristic && ['GET', 'HEAD'].includes(method));
 }
 
-const named = CASES.map(([status, path, options, arrange]) => ({ status, path, options, arrange }));
+const named = CASES.map(([status, path, options, arrange, setting]) => ({ status, path, options, arrange, setting }));
 
 test.each(named)(
   '$status of $path with $options is for its caller alone',
-  async ({ status, path, options, arrange }) => {
-    const edge = createHarness({ env: ONE_REGION });
+  async ({ status, path, options, arrange, setting = { env: ONE_REGION } }) => {
+    const edge = createHarness(setting);
     edge.origins.put(keyOf('ann'), makeList('ann'));
     arrange?.(edge);
     const response = await edge.get(path, options);
