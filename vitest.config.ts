@@ -34,8 +34,7 @@ export default defineConfig({
           ...patience,
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
-          // Each file runs a whole local cloud. Two at a time would starve each other.
-          fileParallelism: false,
+          // Each file runs a whole local cloud, on free ports.
           sequence: { groupOrder: 2 },
         },
       },

@@ -104,7 +104,7 @@ test('the status lists the regions in order and the hits of each tier', async ()
   }
   const { stdout } = await cloud.earshot('status');
   expect(stdout).toMatch(
-    /^region +state .*\n(.+\n){3}\nmanifest: version .*\n\nretry budget: .*\n\ntier +hits .*\n(.+\n){4}\norigin +ready .*\n(.+\n){3}\npart +state .*\n(.+\n){6}$/,
+    /^region +state .*\n(.+\n){3}\nmanifest: version .*\n\nretry budget: .*\n\ntier +hits .*\n(.+\n){4}\ncallers +reads .*\nlisteners .*\n\norigin +ready .*\n(.+\n){3}\npart +state .*\n(.+\n){6}$/,
   );
 });
 
