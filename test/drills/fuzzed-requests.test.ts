@@ -74,8 +74,8 @@ test('fuzzed requests bring no 5xx, no ejection, no crash and no other list, and
   // Without a failed call only slowness ejects a region. It may come from other work on this machine, or from a new
   // isolate in its first round. The few rounds of `npm test` wait for the end of such an ejection; a drill takes none.
   if (drillRounds > FEW_ROUNDS) expect(health.ejections).toBe(0);
-  // The generator reaches every kind of answer, so that a change to it cannot make the drill an empty one. A 504 depends
-  // on the speed of the machine, too: a fast one answers within the callers' shortest deadlines.
+  // The generator reaches every kind of answer, so that a change to it cannot make the drill an empty one. Only a 504
+  // depends on the machine: a fast one answers within the callers' shortest deadlines.
   const seen = ['200', '304', '400', '401', '403', '404', '405', '413', '415', '421', '429'].map(
     (status) => `edge ${status}`,
   );
