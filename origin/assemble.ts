@@ -1,6 +1,7 @@
 // The composition root of a process: builds each long-lived object once. Nothing listens or polls yet.
 import type { Logger } from 'pino';
 import { EMPTY_MANIFEST } from '../shared/domain/manifest.ts';
+import { createByteAccount } from '../shared/runtime/byte-account.ts';
 import type { Clock } from '../shared/runtime/clock.ts';
 import { type Counters, createCounters } from '../shared/runtime/counters.ts';
 import { systemRandom } from '../shared/runtime/random.ts';
@@ -17,7 +18,7 @@ import { createApp, logFailure } from './http/app.ts';
 import { createAppListener, type Listener } from './http/app-listener.ts';
 import { CallerRefused, createRefusalLog } from './http/caller-refused.ts';
 import { createListsRoute, isListsRead, type ListsRouteDeps } from './http/lists-read.ts';
-import { createBodyMemory } from './http/lists-read-body.ts';
+import { MAX_BYTES_UNDER_WAY } from './http/lists-read-body.ts';
 import { createMetricsApp } from './http/metrics-app.ts';
 import { describeRequest } from './http/request-id.ts';
 import { createCallerVerifier } from './http/verify-caller.ts';
@@ -220,7 +221,7 @@ function makeRouteDeps(
       return isAdmitted;
     },
     clock,
-    bodyMemory: createBodyMemory(),
+    bodyMemory: createByteAccount({ clock, maxBytes: MAX_BYTES_UNDER_WAY }),
     onBodyShed: () => metrics.shed('no_body_memory', 'foreground'),
     counters,
     observe: (ms, outcome) => metrics.observeRead(ms / 1000, outcome),

@@ -10,6 +10,10 @@ export class BodyTooLarge extends Error {
 /** The isolate has too many bytes in memory. The sender is not at fault. */
 export class NoRoom extends Error {
   override readonly name = 'NoRoom';
+
+  constructor() {
+    super('too many bytes of answers and loads are in memory');
+  }
 }
 
 /** Without `hold` the bytes are not accounted for. Throws a BodyTooLarge or a NoRoom, and cancels the body then. */
@@ -42,7 +46,7 @@ export async function readBody(
 
   function admit(total: number, more: number): void {
     if (total > maxBytes) throw new BodyTooLarge(`expected a body of at most ${maxBytes} bytes, got more`);
-    if (hold?.tryAdd(more) === false) throw new NoRoom('too many bytes of answers and loads are in memory');
+    if (hold?.tryAdd(more) === false) throw new NoRoom();
   }
 }
 

@@ -5,8 +5,9 @@ import type { ByteAccount } from '../../shared/runtime/byte-account.ts';
 import { decodeUtf8 } from '../../shared/runtime/bytes.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { CounterSide, Counters } from '../../shared/runtime/counters.ts';
+import { DEADLINE_HEADER } from '../../shared/wire/deadline.ts';
 import { problemOf } from '../../shared/wire/errors.ts';
-import { DEADLINE_HEADER, LISTS_READ_PATH, type ListQuery, MANIFEST_PATH } from '../../shared/wire/read-request.ts';
+import { LISTS_READ_PATH, type ListQuery, MANIFEST_PATH } from '../../shared/wire/read-request.ts';
 import { decodeListFrames, type ListResult, MAX_FRAMES_BYTES } from '../../shared/wire/read-response.ts';
 import { REQUEST_ID_HEADER } from '../../shared/wire/request-id.ts';
 import { describeError, type Log } from '../log.ts';
@@ -121,13 +122,17 @@ export function createOriginClient(options: OriginClientOptions): OriginClient {
       counters.add(`${side}_origin_calls_total`);
       counters.add(`${side}_origin_reads_total`, keys.length);
       const body = JSON.stringify({ keys });
-      const own = call.held === undefined ? inFlight?.open() : undefined;
+      // The load may outlive the request that started it, so it counts by itself while it is read.
+      const own = inFlight?.open();
       const answer = await exchange(region, call, {
         path: LISTS_READ_PATH,
         init: { method: 'POST', body, headers: { 'content-type': 'application/json' } },
         read: async (response) => {
           await expectStatus(response, 200);
-          return decodeListFrames(await readBody(response, MAX_FRAMES_BYTES, call.held ?? own), keys.length);
+          const frames = await readBody(response, MAX_FRAMES_BYTES, own);
+          own?.release();
+          if (call.held?.tryAdd(frames.length) === false) throw new NoRoom();
+          return decodeListFrames(frames, keys.length);
         },
       });
       own?.release();

@@ -1,5 +1,6 @@
 // The body of `POST lists:read`: it arrives within a time and within bounds of memory, or it is dropped.
 import type { IncomingMessage } from 'node:http';
+import type { ByteAccount } from '../../shared/runtime/byte-account.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
 import { type ParsedListsRead, parseListsRead } from '../../shared/wire/read-request.ts';
@@ -12,34 +13,11 @@ export const MAX_BYTES_UNDER_WAY = 32 * 1024 * 1024;
 export const isBodyShort = ({ headers }: IncomingMessage): boolean =>
   Number(headers['content-length']) <= MAX_BODY_BYTES;
 
-/** The memory of the bodies that are arriving. */
-export interface BodyMemory {
-  /** Whether there is room for `bytes` more. They are then taken. */
-  take(bytes: number): boolean;
-  free(bytes: number): void;
-  /** Bytes of all bodies under way. */
-  bytes(): number;
-}
-
-export function createBodyMemory(maxBytes = MAX_BYTES_UNDER_WAY): BodyMemory {
-  let taken = 0;
-  return {
-    take: (bytes) => {
-      if (taken + bytes > maxBytes) return false;
-      taken += bytes;
-      return true;
-    },
-    free: (bytes) => {
-      taken -= bytes;
-    },
-    bytes: () => taken,
-  };
-}
-
 export type BodyFailure = 'too_large' | 'too_slow' | 'no_memory';
 
 interface CollectOptions {
-  readonly memory: BodyMemory;
+  /** The account of all bodies under way. */
+  readonly memory: ByteAccount;
   readonly clock: Clock;
   /** Maximum milliseconds until the end of the body. */
   readonly timeoutMs: number;
@@ -53,10 +31,10 @@ export function collectBody(request: IncomingMessage, options: CollectOptions): 
   const { memory, clock, timeoutMs, onBody, onFailure } = options;
   let chunks: Buffer[] | undefined = [];
   let bytes = 0;
+  const held = memory.open();
   let cancelTimer: (() => void) | undefined;
   const drop = (): void => {
-    memory.free(bytes);
-    bytes = 0;
+    held.release();
     chunks = undefined;
     cancelTimer?.();
   };
@@ -67,7 +45,7 @@ export function collectBody(request: IncomingMessage, options: CollectOptions): 
   request.on('data', (chunk: Buffer) => {
     if (chunks === undefined) return;
     if (bytes + chunk.length > MAX_BODY_BYTES) fail('too_large');
-    else if (memory.take(chunk.length)) {
+    else if (held.tryAdd(chunk.length)) {
       bytes += chunk.length;
       chunks.push(chunk);
     } else fail('no_memory');

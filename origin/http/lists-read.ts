@@ -3,6 +3,7 @@
 // promise.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { CancellationSource } from '../../shared/caching/cancellation.ts';
+import type { ByteAccount } from '../../shared/runtime/byte-account.ts';
 import type { Counters } from '../../shared/runtime/counters.ts';
 import { DEADLINE_HEADER, readDeadlineMs } from '../../shared/wire/deadline.ts';
 import { EarshotError, problemOf, toEarshotError } from '../../shared/wire/errors.ts';
@@ -13,7 +14,7 @@ import type { ExpandLists } from '../items/expanded-lists.ts';
 import type { ListReader } from '../lists/coalescing-reader.ts';
 import type { ReadResult } from '../metrics/metrics.ts';
 import { type AnswerDeps, insertRefusals, isAllShed, outcomeOf, sendLists, sendProblem } from './lists-read-answer.ts';
-import { type BodyMemory, collectBody, isBodyShort, parseBody, tooLarge, tooSlow } from './lists-read-body.ts';
+import { collectBody, isBodyShort, parseBody, tooLarge, tooSlow } from './lists-read-body.ts';
 import { overloadedAnswer, problemOfError } from './problem.ts';
 import type { VerifyCaller } from './verify-caller.ts';
 
@@ -25,7 +26,8 @@ export interface ListsRouteDeps extends AnswerDeps {
   readonly readTimeoutMs: number;
   /** Whether the request may be read. Called once per request, before its body is read. */
   readonly admit: () => boolean;
-  readonly bodyMemory: BodyMemory;
+  /** The account of the bodies that are arriving. */
+  readonly bodyMemory: ByteAccount;
   /** Called for each request that was shed because `bodyMemory` had no room for its body. */
   readonly onBodyShed: () => void;
   readonly counters: Counters;

@@ -3,7 +3,7 @@
 import type { Clock } from './clock.ts';
 
 export interface ByteHold {
-  /** Adds `bytes` if there is room for them. */
+  /** Adds `bytes` if there is room for them. After the end of the hold it adds nothing: its request keeps no bytes. */
   tryAdd(bytes: number): boolean;
   /** Ends the hold. It may be called twice. */
   release(): void;
@@ -18,8 +18,8 @@ export interface ByteAccount {
 interface ByteAccountOptions {
   readonly clock: Pick<Clock, 'now'>;
   readonly maxBytes: number;
-  /** Age in milliseconds at which a hold counts as lost. */
-  readonly maxAgeMs: number;
+  /** Age in milliseconds at which a hold counts as lost. Default: a hold is never lost. */
+  readonly maxAgeMs?: number;
 }
 
 interface Open {
@@ -27,7 +27,8 @@ interface Open {
   bytes: number;
 }
 
-export function createByteAccount({ clock, maxBytes, maxAgeMs }: ByteAccountOptions): ByteAccount {
+export function createByteAccount(options: ByteAccountOptions): ByteAccount {
+  const { clock, maxBytes, maxAgeMs = Number.POSITIVE_INFINITY } = options;
   /** In the order of their start. */
   const holds = new Set<Open>();
   let bytes = 0;
@@ -46,8 +47,10 @@ export function createByteAccount({ clock, maxBytes, maxAgeMs }: ByteAccountOpti
   return {
     open: () => {
       const hold: Open = { openedAtMs: clock.now(), bytes: 0 };
+      let isReleased = false;
       return {
         tryAdd: (more) => {
+          if (isReleased) return true;
           if (bytes + more > maxBytes) releaseLost();
           if (bytes + more > maxBytes) return false;
           // A hold without bytes costs nothing, so only one with bytes is remembered.
@@ -59,7 +62,10 @@ export function createByteAccount({ clock, maxBytes, maxAgeMs }: ByteAccountOpti
           bytes += more;
           return true;
         },
-        release: () => release(hold),
+        release: () => {
+          isReleased = true;
+          release(hold);
+        },
       };
     },
     get bytes() {

@@ -9,9 +9,10 @@ import { boundResults } from '../../../shared/wire/bounded-results.ts';
 import { edgeStatusSchema, STATUS_PATH } from '../../../shared/wire/edge-status.ts';
 import { LISTS_READ_PATH, type ListQuery } from '../../../shared/wire/read-request.ts';
 import { encodeListFrames, type ListResult, MAX_FRAMES_BYTES } from '../../../shared/wire/read-response.ts';
-import { readBatch } from '../support/batches.ts';
+import { batchOptions, POST_PATH, readBatch } from '../support/batches.ts';
 import { createHarness, type Harness, ONE_REGION } from '../support/harness.ts';
 import { GENERATION, makeList } from '../support/lists.ts';
+import { turnUntil } from '../support/turns.ts';
 
 const LARGE_BYTES = 1_600_000;
 const LARGE = new Uint8Array(LARGE_BYTES).fill(0x20);
@@ -22,7 +23,11 @@ interface Sent {
 }
 
 /** An edge whose origins have a list of 1.6 MB for every expanded key, and a short one for every other key. */
-function setUp(bound: (results: ListResult[]) => readonly ListResult[], env: object = {}): Harness & { sent: Sent } {
+function setUp(
+  bound: (results: ListResult[]) => readonly ListResult[],
+  env: object = {},
+  until: Promise<void> = Promise.resolve(),
+): Harness & { sent: Sent } {
   const sent: Sent = { bytes: [] };
   const listOf = ({ user, expand }: ListQuery): ListResult =>
     expand === undefined
@@ -33,6 +38,7 @@ function setUp(bound: (results: ListResult[]) => readonly ListResult[], env: obj
     fetch: async (url, init) => {
       if (!url.endsWith(LISTS_READ_PATH)) return edge.origins.fetch(url, init);
       const { keys } = JSON.parse(String(init.body)) as { keys: ListQuery[] };
+      await until;
       const frames = encodeListFrames(bound(keys.map(listOf)));
       sent.bytes.push(frames.length);
       return new Response(frames);
@@ -104,6 +110,24 @@ test('a load that finds no room in the isolate fails alone: no region is at faul
   hold.release();
   await expectUnharmed(edge);
   expect((await edge.get(PATH, { sub: 'u1' })).headers.get('cache-status')).not.toContain('unexpanded');
+});
+
+test('a load that outlives its batch is counted for nobody, and its other callers get it', async () => {
+  const answered = Promise.withResolvers<void>();
+  const edge = setUp(boundResults, {}, answered.promise);
+  await edge.get('/v1/me/recommendations/radio', { sub: 'warms-the-manifest' });
+  const body = JSON.stringify({ reads: [large('ann')] });
+  const hasty = { ...batchOptions(body), headers: { ...batchOptions(body).headers, 'earshot-deadline-ms': '50' } };
+  const batch = edge.send(POST_PATH, { sub: 'ann', ...hasty });
+  await turnUntil(() => edge.counters.get('edge_attempts_total') === 1);
+  const patient = edge.send('/v1/me/recommendations/home?expand=items&limit=100', { sub: 'ann' });
+  await turnUntil(() => edge.counters.get('edge_reads_total') === 3);
+  edge.clock.advance(50);
+  await (await batch).text();
+  answered.resolve();
+  expect(await (await patient).json()).toMatchObject({ source: 'personal', user: 'ann' });
+  await turnUntil(() => edge.inFlight.bytes === 0);
+  expect(edge.sent.bytes).toHaveLength(1);
 });
 
 describe('a body is read with a bound', () => {

@@ -17,14 +17,17 @@ test('bytes are refused beyond the bound, and free again after the release', () 
   expect(account.bytes).toBe(0);
 });
 
-test('a second release frees nothing, and a released hold takes no more bytes', () => {
+test('a second release frees nothing, and an ended hold adds nothing: its request keeps no bytes', () => {
   const { account } = open();
   const [first, second] = [account.open(), account.open()];
   first.tryAdd(10);
   second.tryAdd(10);
   first.release();
   first.release();
-  expect([account.bytes, first.tryAdd(5), account.bytes]).toEqual([10, false, 10]);
+  expect([account.bytes, first.tryAdd(5), account.bytes]).toEqual([10, true, 10]);
+  const unused = account.open();
+  unused.release();
+  expect([unused.tryAdd(500), account.bytes]).toEqual([true, 10]);
 });
 
 test('a refused addition leaves the hold as it was', () => {
