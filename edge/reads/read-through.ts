@@ -5,7 +5,7 @@ import { CallerCancelled } from '../../shared/caching/cancellation.ts';
 import { type Entry, stateOf } from '../../shared/caching/entry.ts';
 import { shouldRefreshEarly } from '../../shared/caching/lifetime.ts';
 import { createLoadGroup, type LoadGroup } from '../../shared/caching/load-group.ts';
-import { createSingleflight, type Singleflight, WaitOver } from '../../shared/caching/singleflight.ts';
+import { createSingleflight, type Lead, type Singleflight, WaitOver } from '../../shared/caching/singleflight.ts';
 import { type CacheKey, makeCacheKey } from '../../shared/domain/keys.ts';
 import type { Random } from '../../shared/runtime/random.ts';
 import { type Call, detach, remainingMs } from '../request/call.ts';
@@ -42,6 +42,14 @@ export interface ReadThroughOptions extends Omit<LoadThroughOptions, 'backoff'> 
    * chooses the deadline of its call, which bounds the load.
    */
   readonly callers: 'requests' | 'workers';
+}
+
+/** Shared by the reads of one call. */
+interface ReadContext {
+  readonly call: Call;
+  readonly group: LoadGroup<Load, ListRead>;
+  /** Whether no region is expected to answer within the call's deadline. */
+  readonly isHopeless: () => boolean;
 }
 
 /** Share of the remaining time that a follower waits. The rest is for the fallback chain, which workers do not use. */
@@ -89,16 +97,36 @@ export function createReadThrough(options: ReadThroughOptions): ListReader {
     return readCached(request, lookup) ?? readStale(request, lookup, { reason });
   }
 
-  /** Leads a load of the key, or follows the one in flight. */
+  /** Leads a load of the key, or follows the one in flight. A caller whose wait is over gets the stale list, if any. */
   async function readCoalesced(
     request: ListRequest,
     near: Lookup,
     call: Call,
     group: LoadGroup<Load, ListRead>,
   ): Promise<ListRead> {
+    let isLeading = false;
+    const load = (lead: Lead): Promise<ListRead> => {
+      isLeading = true;
+      return group.add({ request, isRefresh: false, lead });
+    };
+    try {
+      return await runFlight(request, near, call, load);
+    } catch (error) {
+      if (!(error instanceof WaitOver || error instanceof CallerCancelled)) throw error;
+      const asked = isLeading ? near : { ...near, tiers: markCollapsed(near.tiers) };
+      return readStale(request, asked, { reason: 'wait-ended' });
+    }
+  }
+
+  async function runFlight(
+    request: ListRequest,
+    near: Lookup,
+    call: Call,
+    load: (lead: Lead) => Promise<ListRead>,
+  ): Promise<ListRead> {
     const { isBackground = false, notBeforeMs } = request;
     const { value, isCollapsed } = await flights.run(makeCacheKey(request.key), {
-      load: (lead) => group.add({ request, isRefresh: false, lead }),
+      load,
       cancellation: call.cancellation,
       waitTimeoutMs: remainingMs(call, clock) * FOLLOWER_SHARE[callers],
       ...(callers === 'requests' ? { leadTimeoutMs: remainingMs(call, clock) } : {}),
@@ -118,7 +146,7 @@ export function createReadThrough(options: ReadThroughOptions): ListReader {
     return value;
   }
 
-  async function readOne(request: ListRequest, call: Call, group: LoadGroup<Load, ListRead>): Promise<ListRead> {
+  async function readOne(request: ListRequest, { call, group, isHopeless }: ReadContext): Promise<ListRead> {
     if (request.onlyIfCached === true) return readOnlyIfCached(request, call, 'region-unavailable');
     const cacheKey = makeCacheKey(request.key);
     const near = tiers.lookupNearest(cacheKey, request.notBeforeMs);
@@ -131,14 +159,9 @@ export function createReadThrough(options: ReadThroughOptions): ListReader {
       near.state === 'stale' ? backoff.rejectionReason(cacheKey, request.isBackground === true) : undefined;
     if (failure !== undefined) return readStale(request, near, failure);
     // A caller with too little time starts no load that others could join.
-    if (source.isHopeless?.(call) === true && !flights.has(cacheKey, request.notBeforeMs))
+    if (isHopeless() && !flights.has(cacheKey, request.notBeforeMs))
       return readOnlyIfCached(request, call, 'wait-ended');
-    try {
-      return await readCoalesced(request, near, call, group);
-    } catch (error) {
-      if (!(error instanceof WaitOver || error instanceof CallerCancelled)) throw error;
-      return readStale(request, { ...near, tiers: markCollapsed(near.tiers) }, { reason: 'wait-ended' });
-    }
+    return readCoalesced(request, near, call, group);
   }
 
   return {
@@ -152,7 +175,12 @@ export function createReadThrough(options: ReadThroughOptions): ListReader {
     },
     read: (requests, call) => {
       const group = createLoadGroup((loads: readonly Load[]) => loadThrough(loads, openLoad(call)));
-      const reads = requests.map((request) => readOne(request, call, group));
+      let isCallHopeless: boolean | undefined;
+      const isHopeless = (): boolean => {
+        isCallHopeless ??= source.isHopeless?.(call) ?? false;
+        return isCallHopeless;
+      };
+      const reads = requests.map((request) => readOne(request, { call, group, isHopeless }));
       group.start();
       return Promise.all(reads);
     },

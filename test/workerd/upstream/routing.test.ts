@@ -17,7 +17,7 @@ import { keyOf, makeList } from '../support/lists.ts';
 const regions = TEST_REGIONS as readonly Region[];
 const [asia, europe, us] = regions as [Region, Region, Region];
 
-type Answer = (region: Region, requests: readonly ListRequest[]) => Promise<LoadResult[]>;
+type Answer = (region: Region, requests: readonly ListRequest[], call: Call) => Promise<LoadResult[]>;
 
 function setUp(answer: Answer = async () => []) {
   const clock = createManualClock();
@@ -31,9 +31,9 @@ function setUp(answer: Answer = async () => []) {
   });
   const asked: { region: string; requests: readonly ListRequest[] }[] = [];
   const reader: RegionReader = {
-    read: (region, requests) => {
+    read: (region, requests, call) => {
       asked.push({ region: region.name, requests });
-      return answer(region, requests);
+      return answer(region, requests, call);
     },
   };
   const background: Promise<unknown>[] = [];
@@ -103,6 +103,29 @@ describe('answers that come far later than another region’s would have', () =>
     clock.advance(500);
     for (let turn = 0; turn < 20; turn++) await undefined;
     expect(routing.status(NOWHERE).regions.find(({ name }) => name === 'asia')?.state).toBe('ejected');
+  });
+});
+
+describe('the time of an attempt', () => {
+  /** Milliseconds that the first region gets of `deadlineMs`. */
+  async function firstGets(deadlineMs: number): Promise<number> {
+    const given: number[] = [];
+    const { clock, load, makeCall, routing } = setUp(async (region, _requests, call) => {
+      given.push(call.deadlineAtMs - clock.now());
+      return [failed(region)];
+    });
+    for (const region of regions) for (let i = 0; i < 200; i++) routing.recordLatency(region, NOWHERE, 100);
+    await load(makeCall(deadlineMs));
+    return given[0] ?? 0;
+  }
+
+  test('is the remaining time without that of the next region, if it covers the region’s own p95', async () => {
+    expect(await firstGets(1_000)).toBeGreaterThan(850);
+    expect(await firstGets(1_000)).toBeLessThanOrEqual(900);
+  });
+
+  test('is all of it otherwise', async () => {
+    expect(await firstGets(150)).toBe(150);
   });
 });
 
