@@ -3,6 +3,7 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { STATUS_PATH } from '../shared/wire/edge-status.ts';
+import { JSON_TYPE } from '../shared/wire/json-body.ts';
 import type { EdgeDeps } from './deps.ts';
 import { createHostCheck } from './public-hosts.ts';
 import { openCall } from './request/open-call.ts';
@@ -10,7 +11,6 @@ import { chooseRequestId } from './request/request-id.ts';
 import { answerError } from './respond/answer-error.ts';
 import { requireHttps } from './respond/every-answer.ts';
 import { respondWithProblem } from './respond/problem.ts';
-import { BATCH_TYPE } from './routes/batch/body.ts';
 import { answerBatch } from './routes/batch/handler.ts';
 import { batchRoute, QUERY_PATH, queryRoute } from './routes/batch/route.ts';
 import { withCaller } from './routes/caller.ts';
@@ -29,7 +29,7 @@ export function createApp(deps: EdgeDeps): OpenAPIHono {
   if (config.corsOrigins.length > 0) app.use('*', allowOrigins(config.corsOrigins));
   app.use(QUERY_PATH, async (c, next) => {
     await next();
-    c.res.headers.set('Accept-Query', BATCH_TYPE);
+    c.res.headers.set('Accept-Query', JSON_TYPE);
   });
   registerRoutes(app, makeRoutes(deps, app));
   app.onError((thrown, c) => answerError(deps, thrown, c));

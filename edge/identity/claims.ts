@@ -10,7 +10,10 @@ export interface Identity {
   readonly scopes: ReadonlySet<Scope>;
   /** The first scope of TOKEN_REQUIRED_SCOPES that the token lacks. It reads no list then. */
   readonly lacks: string | undefined;
-  /** Name of the calling service, from the configured claim. Undefined for a listener. */
+  /**
+   * Name of the calling service, from the configured claim. Undefined without the scope recs:read:any: listeners of one
+   * app have the same client id, and must not share a quota.
+   */
   readonly service: string | undefined;
 }
 
@@ -47,7 +50,7 @@ export function identityOf(payload: JWTPayload, rules: ClaimRules): Identity {
     user: userOf(payload[rules.userClaim], rules.userClaim),
     scopes: new Set(texts.filter(isScope)),
     lacks: rules.requiredScopes.find((scope) => !grants(texts, scope)),
-    service: serviceOf(payload, rules.serviceClaim),
+    service: texts.includes('recs:read:any') ? serviceOf(payload, rules.serviceClaim) : undefined,
   };
 }
 
@@ -71,7 +74,7 @@ function userOf(user: unknown, claim: string): UserId {
   throw invalidToken('user_id', { claim, text: `expected the user of the token to be ${ID_GRAMMAR}` });
 }
 
-/** A listener's token may lack the claim. A name outside the grammar of ids is no service. */
+/** A name outside the grammar of ids is no service. */
 function serviceOf(payload: JWTPayload, claim: string | undefined): string | undefined {
   if (claim === undefined) return undefined;
   const name = payload[claim];

@@ -2,12 +2,16 @@
 
 export const ADDRESS_HEADER = 'cf-connecting-ip';
 const MAX_ADDRESS_CHARACTERS = 45;
+const MAPPED = /^::ffff:([\d.]+)$/i;
 
 /** An IPv4 address, or the /64 prefix of an IPv6 address, which one subscriber has. Undefined without the header. */
 export function addressKeyOf(header: string | null | undefined): string | undefined {
   if (header === null || header === undefined || header.length > MAX_ADDRESS_CHARACTERS) return undefined;
   if (!header.includes(':')) return /^[\d.]+$/.test(header) ? header : undefined;
   if (!/^[\da-f:.]+$/i.test(header)) return undefined;
+  // An IPv4 address in the form of IPv6: all of them have one /64.
+  const mapped = MAPPED.exec(header)?.[1];
+  if (mapped !== undefined) return mapped;
   return `${expandGroups(header.toLowerCase()).slice(0, 4).join(':')}::/64`;
 }
 

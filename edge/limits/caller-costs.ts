@@ -16,15 +16,15 @@ export interface CallerCosts {
   all(): readonly CallerCost[];
 }
 
-export const MAX_SERVICES = 50;
-export const LISTENERS = 'listeners';
-export const OTHERS = 'other';
+const MAX_COUNTED_SERVICES = 50;
+const LISTENERS = 'listeners';
+const OTHERS = 'other';
 
 export function createCallerCosts(): CallerCosts {
   const costs = new Map<string, CallerCost>();
 
   function costOf({ service = LISTENERS }: Identity): CallerCost {
-    const isKnown = costs.has(service) || costs.size < MAX_SERVICES || service === LISTENERS;
+    const isKnown = costs.has(service) || costs.size < MAX_COUNTED_SERVICES || service === LISTENERS;
     const name = isKnown ? service : OTHERS;
     const known = costs.get(name);
     if (known !== undefined) return known;

@@ -1,7 +1,7 @@
 // The limits in the worker's configuration: LIMITS as JSON text, and RATE_LIMITS as the one switch. Every part has a
 // default; docs/limits.md gives the reasons for the numbers.
 import * as z from 'zod';
-import type { Scope } from '../../shared/domain/identity.ts';
+import { isScope, SCOPES, type Scope } from '../../shared/domain/identity.ts';
 import type { Limit } from './token-bucket.ts';
 
 export interface LimitsConfig {
@@ -28,7 +28,10 @@ const MAX_SERVICES = 1_000;
 export const limitsSchema = z.strictObject({
   address: limit.default({ perSecond: 100, burst: 1_000 }),
   subject: limit.default({ perSecond: 20, burst: 200 }),
-  anyUser: limit.default({ perSecond: 2_000, burst: 20_000 }),
+  scopes: z
+    .record(z.string(), limit)
+    .refine((all) => Object.keys(all).every(isScope), `expected scopes of ${Object.keys(SCOPES).join(', ')}`)
+    .default({ 'recs:read:any': { perSecond: 2_000, burst: 20_000 } }),
   services: z
     .strictObject({
       claim: z.string().min(1),
@@ -44,7 +47,7 @@ export const toLimitsConfig = (isOn: boolean, limits: z.infer<typeof limitsSchem
   isOn,
   address: limits.address,
   subject: limits.subject,
-  scopes: new Map([['recs:read:any', limits.anyUser]]),
+  scopes: new Map(Object.entries(limits.scopes) as [Scope, Limit][]),
   serviceClaim: limits.services?.claim,
   services: new Map(Object.entries(limits.services?.quotas ?? {})),
 });

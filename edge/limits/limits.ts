@@ -47,8 +47,8 @@ export function createLimits({ config, clock, counters, costs, limiter }: Limits
   const askLocation = createLocationLimit({ limiter, clock, counters });
   const addresses = createTokenBuckets(clock);
   const callers = createTokenBuckets(clock);
+  const { address: addressLimit } = config;
 
-  const addressLimit = config.address;
   return {
     admitAddress: (address) => {
       if (address === undefined) return;
@@ -69,8 +69,9 @@ export function createLimits({ config, clock, counters, costs, limiter }: Limits
       throw limited(policy, callers.balance(policy.key, policy.limit), waitMs);
     },
     charge: (identity, cost) => {
+      if (cost === 0) return;
       const { key, limit } = policyOf(config, identity);
-      if (cost > 0) callers.take(key, cost, limit);
+      callers.take(key, cost, limit);
     },
     admitAtLocation: (identity) => askLocation(policyOf(config, identity).key),
   };

@@ -14,7 +14,7 @@ export interface RateLimiter {
 export type LocationLimit = (key: string) => Promise<void>;
 
 /** A location answers within a few milliseconds. */
-export const LIMITER_TIMEOUT_MS = 50;
+const LIMITER_TIMEOUT_MS = 50;
 /** The shorter of the binding's two periods. */
 const RETRY_AFTER_SECONDS = 10;
 

@@ -4,7 +4,7 @@ import type { Read } from '../reads/fallback.ts';
 /** An expanded list needs a second table, and is about ten times larger. */
 const EXPANDED_COST = 5;
 /** Bytes that one token pays for: a list of 100 items has about 4 KB. */
-export const BYTES_PER_TOKEN = 16_384;
+const BYTES_PER_TOKEN = 16_384;
 
 export const costOf = (reads: readonly Pick<Read, 'expand'>[]): number =>
   reads.reduce((cost, { expand }) => cost + (expand === undefined ? 1 : EXPANDED_COST), 0);

@@ -1,5 +1,5 @@
 // Token buckets in the memory of an isolate: one per key, refilled by time, bounded by count. A decision is
-// synchronous, because a cache hit cannot wait. Source: RFC 2697 describes the meter.
+// synchronous, because a cache hit cannot wait.
 //
 // The clock of a worker advances at I/O only. That delays a refill by the CPU time of one request at most.
 import { LRUCache } from 'lru-cache';

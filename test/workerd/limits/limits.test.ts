@@ -9,7 +9,7 @@ const BATCH_PATH = '/v1/recommendations:batch';
 const LIMITS = {
   address: { perSecond: 1, burst: 30 },
   subject: { perSecond: 10, burst: 20 },
-  anyUser: { perSecond: 100, burst: 200 },
+  scopes: { 'recs:read:any': { perSecond: 100, burst: 200 } },
   services: { claim: 'azp', quotas: { mailer: { perSecond: 2, burst: 4 } } },
 };
 let edge: Harness;
@@ -92,6 +92,12 @@ describe('a service', () => {
     const path = '/v1/users/ann/recommendations/home';
     expect(refused(await ask(3, { authorization: first }, path))).toBe(0);
     expect(refused(await ask(3, { authorization: second }, path))).toBe(2);
+  });
+
+  test('is no listener of an app: their tokens name one client, and share no quota', async () => {
+    const claims = { azp: 'mailer' };
+    expect(refused(await ask(10, { authorization: await bearer('ann', { claims }) }))).toBe(0);
+    expect(refused(await ask(10, { authorization: await bearer('bob', { claims }) }))).toBe(0);
   });
 
   test('has its cost counted by name, and the number of names is bounded', async () => {
