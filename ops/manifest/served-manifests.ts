@@ -1,7 +1,7 @@
 // The manifest that each origin serves. Origins keep the last good version in memory, so they know what a broken or
 // deleted row no longer says.
-import { findWeakness } from '../../shared/config/secret-strength.ts';
-import { MIN_SECRET_BYTES } from '../../shared/domain/identity.ts';
+import { isLoopback } from '../../shared/config/loopback.ts';
+import { makeSecret } from '../../shared/config/variables.ts';
 import { type Manifest, parseManifest } from '../../shared/domain/manifest.ts';
 import { type Clock, pause, systemClock } from '../../shared/runtime/clock.ts';
 import { mintOriginToken } from '../../shared/wire/origin-token.ts';
@@ -33,7 +33,8 @@ export function findOrigins(flags: ConnectionFlags): Origins | undefined {
   if (EARSHOT_ORIGINS !== undefined && EARSHOT_ORIGINS !== '') {
     if (EARSHOT_ORIGIN_SECRET === undefined)
       throw new UsageError('expected EARSHOT_ORIGIN_SECRET beside EARSHOT_ORIGINS: it signs the calls to origins');
-    return { regions: parseOrigins(EARSHOT_ORIGINS), secret: requireStrong(EARSHOT_ORIGIN_SECRET, EARSHOT_ORIGINS) };
+    const regions = parseOrigins(EARSHOT_ORIGINS);
+    return { regions, secret: requireStrong(EARSHOT_ORIGIN_SECRET, regions) };
   }
   const local = findLocalCloud();
   if (local?.originSecret === undefined || !isTarget(local, flags)) return undefined;
@@ -47,17 +48,14 @@ function isTarget(local: LocalCloud, flags: ConnectionFlags): boolean {
 }
 
 /** Throws a UsageError for a secret that no origin accepts outside this machine. */
-function requireStrong(secret: string, origins: string): string {
-  const weakness = parseOrigins(origins).every(({ origin }) => isThisMachine(origin))
-    ? undefined
-    : findWeakness(secret);
-  if (weakness !== undefined) throw new UsageError(`expected EARSHOT_ORIGIN_SECRET to be random, got ${weakness}`);
-  const bytes = Buffer.byteLength(secret);
-  if (bytes >= MIN_SECRET_BYTES) return secret;
-  throw new UsageError(`expected EARSHOT_ORIGIN_SECRET to have at least ${MIN_SECRET_BYTES} bytes, got ${bytes}`);
+function requireStrong(secret: string, regions: Origins['regions']): string {
+  const isLocal = regions.every(({ origin }) => isThisMachine(origin));
+  const result = makeSecret({ isLocal }).safeParse(secret);
+  if (result.success) return secret;
+  throw new UsageError(`EARSHOT_ORIGIN_SECRET: ${result.error.issues[0]?.message}`);
 }
 
-const isThisMachine = (url: string): boolean => /^(localhost|127\.[\d.]+|\[::1\])$/.test(new URL(url).hostname);
+const isThisMachine = (url: string): boolean => isLoopback(new URL(url).hostname);
 
 /** Parses `asia=https://a.example,europe=https://b.example`. */
 function parseOrigins(text: string): Origins['regions'] {

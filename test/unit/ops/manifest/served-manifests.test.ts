@@ -27,14 +27,14 @@ test.each([
   [
     'asia=https://asia.example',
     TEST_SECRET,
-    'expected EARSHOT_ORIGIN_SECRET to be random, got a test secret of the Earshot repository',
+    'EARSHOT_ORIGIN_SECRET: expected a random secret, got a test secret of the Earshot repository',
   ],
   [
     'asia=https://asia.example',
-    'abcdefgh',
-    'expected EARSHOT_ORIGIN_SECRET to be random, got a sequence of characters',
+    'abcdefghijklmnopqrstuvwxyzabcdefghijkl',
+    'EARSHOT_ORIGIN_SECRET: expected a random secret, got a sequence of characters',
   ],
-  ['asia=https://asia.example', 'kX3vQ9rTz5', 'expected EARSHOT_ORIGIN_SECRET to have at least 32 bytes, got 10'],
+  ['asia=https://asia.example', 'kX3vQ9rTz5', 'EARSHOT_ORIGIN_SECRET: expected at least 32 bytes, got 10'],
 ])('%s with the secret %s is refused in one line', (origins, secret, message) => {
   expect(() => find(origins, secret)).toThrow(new UsageError(message));
 });
