@@ -4,7 +4,7 @@ import { waitUntil } from '../dev/processes/wait.ts';
 import type { RegionFault } from '../ops/fault/region-fault.ts';
 import { systemClock } from '../shared/runtime/clock.ts';
 import type { CounterName } from '../shared/runtime/counters.ts';
-import { DEADLINE_HEADER } from '../shared/wire/read-request.ts';
+import { DEADLINE_HEADER } from '../shared/wire/deadline.ts';
 import type { Phase, PhaseReport } from './load/open-load.ts';
 import { createRegionsRig, eachOnce, REGION_NAMES, type RegionsRig } from './rigs/regions-rig.ts';
 import { type Cleanup, withCleanup } from './support/cleanup.ts';

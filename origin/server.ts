@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { isLoopback } from '../shared/config/loopback.ts';
 import { pause } from '../shared/runtime/clock.ts';
 import type { Counters } from '../shared/runtime/counters.ts';
 import { assembleOrigin, type OriginSurroundings } from './assemble.ts';
@@ -84,9 +85,6 @@ async function listenForMetrics(
   const address = { host: metricsHost, port: metricsPort, reusePort: false };
   return listen(metricsListener, address, { maxConnections: MAX_METRICS_CONNECTIONS, counters });
 }
-
-/** Whether only this machine can reach `host`. */
-const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || host.startsWith('127.');
 
 const urlOf = (host: string, server: Server): string => {
   const name = host.includes(':') ? `[${host}]` : host;

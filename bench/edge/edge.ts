@@ -39,7 +39,8 @@ export const benchEdge = (): Promise<BenchResult> =>
     const report = [
       `a list from the isolate: ${figures.hitCpuUs} us of CPU, ${figures.isolateHitCpuVsBare} times that of a bare Hono route with the same bytes (${figures.bareCpuUs} us)`,
       `  at ${figures.hitsPerSecond} and ${figures.barePerSecond} requests/s, the rate of one client on the same machine`,
-      `  with the limits of callers: ${figures.limitedHitVsUnlimited} times the CPU; a remembered token: ${figures.rememberedTokenUs} us, ${figures.rememberedTokenVsMap} times a Map`,
+      `  with the limits of callers: ${figures.limitedHitVsUnlimited} times the CPU`,
+      `  a remembered token: ${figures.rememberedTokenUs} us, ${figures.rememberedTokenVsMap} times a look-up in a Map`,
       `a batch of ${READS_PER_BATCH} such lists: ${figures.batchCpuUs} us of CPU, that of ${figures.batch100VsSingleHits} single ones`,
       `  (medians of ${ROUNDS} rounds in turn, ${REQUESTS} requests or ${BATCHES} batches each)`,
       `start to first answer: ${figures.startUpMs} ms, a bare worker ${figures.bareStartUpMs} ms; to the first list ${figures.firstListMs} ms`,

@@ -1,8 +1,12 @@
 // The attacks of `npm run bench -- hostile`. Each is what one client can send, at a rate that one machine can have.
 import { connect, type Socket } from 'node:net';
+import { limitsSchema } from '../../edge/limits/config.ts';
+import type { Limit } from '../../edge/limits/token-bucket.ts';
 import { DEFAULT_LIFETIME_MS, mintToken } from '../../ops/token/mint-token.ts';
 import { LISTENER_AUDIENCE } from '../../shared/domain/identity.ts';
-import { DEADLINE_HEADER, LISTS_READ_PATH } from '../../shared/wire/read-request.ts';
+import { pause, systemClock } from '../../shared/runtime/clock.ts';
+import { DEADLINE_HEADER } from '../../shared/wire/deadline.ts';
+import { LISTS_READ_PATH } from '../../shared/wire/read-request.ts';
 import { makeHttpRequest } from '../load/load.ts';
 import { type PhaseReport, runOpenLoad } from '../load/open-load.ts';
 import { TOKEN_SECRET } from '../rigs/edge-asks.ts';
@@ -18,6 +22,8 @@ export interface Target {
 
 export interface Attack {
   readonly name: string;
+  /** The limit that the attacker's requests are held to. Default: it is not measured. */
+  readonly limit?: Limit;
   /** Runs for `durationMs`. Returns the reports of the attacker's requests, if it sends whole ones. */
   run(target: Target, durationMs: number): Promise<readonly PhaseReport[]>;
 }
@@ -80,6 +86,9 @@ const paddedTokens: Attack = {
   },
 };
 
+/** In the only valid text of its 32 bytes. */
+const forgedSignature = (i: number): string => Buffer.from(`forged signature ${i}`.padEnd(32)).toString('base64url');
+
 const forgedTokens: Attack = {
   name: 'forged tokens, 500/s',
   run: async (target, durationMs) => {
@@ -87,26 +96,20 @@ const forgedTokens: Attack = {
     const requests = Array.from({ length: 500 }, (_, i) =>
       makeHttpRequest(LIST_PATH, {
         ...ATTACKER_ADDRESS,
-        authorization: `Bearer ${header}.${payload}.${Buffer.from(`forged signature ${i}`.padEnd(32)).toString('base64url')}`,
+        authorization: `Bearer ${header}.${payload}.${forgedSignature(i)}`,
       }),
     );
     return flood(target, requests, 500, durationMs);
   },
 };
 
-/** One listener's token, for a list that is in the memory of the isolate. */
-export const FLOOD = { name: 'one token, 3000/s', perSecond: 3_000 };
-
+/** For a list that is in the memory of the isolate. */
 const oneToken: Attack = {
-  name: FLOOD.name,
+  name: 'one token, 3000/s',
+  limit: limitsSchema.parse({}).subject,
   run: async (target, durationMs) => {
     const authorization = `Bearer ${await tokenFor(makeListener(0))}`;
-    return flood(
-      target,
-      [makeHttpRequest(LIST_PATH, { ...ATTACKER_ADDRESS, authorization })],
-      FLOOD.perSecond,
-      durationMs,
-    );
+    return flood(target, [makeHttpRequest(LIST_PATH, { ...ATTACKER_ADDRESS, authorization })], 3_000, durationMs);
   },
 };
 
@@ -127,7 +130,8 @@ const MAX_SOCKETS = 2_000;
 const tokenlessBodies: Attack = {
   name: `${MAX_SOCKETS} tokenless bodies at an origin`,
   run: async ({ originPort }, durationMs) => {
-    const head = `POST ${LISTS_READ_PATH} HTTP/1.1\r\nhost: origin\r\ncontent-type: application/json\r\ncontent-length: 131072\r\n\r\n`;
+    const lines = ['host: origin', 'content-type: application/json', 'content-length: 131072'];
+    const head = [`POST ${LISTS_READ_PATH} HTTP/1.1`, ...lines, '', ''].join('\r\n');
     const sockets: Socket[] = [];
     for (let i = 0; i < MAX_SOCKETS; i++) {
       const socket = connect({ host: '127.0.0.1', port: originPort });
@@ -135,7 +139,7 @@ const tokenlessBodies: Attack = {
       socket.write(head + 'x'.repeat(60_000));
       sockets.push(socket);
     }
-    await new Promise((resolve) => setTimeout(resolve, durationMs));
+    await pause(systemClock, durationMs);
     for (const socket of sockets) socket.destroy();
     return [];
   },

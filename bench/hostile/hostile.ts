@@ -1,6 +1,6 @@
 // Attacks on one worker in `workerd serve` with three regions at 30, 100 and 150 ms, beside 50 reads of cold lists per
 // second by other listeners. Each attack is compared with the time before it, within one run.
-import { limitsSchema } from '../../edge/limits/config.ts';
+import type { Limit } from '../../edge/limits/token-bucket.ts';
 import { readManifestRow, replaceManifest } from '../../ops/bigtable/manifest-row.ts';
 import { DEFAULT_LIFETIME_MS, mintToken } from '../../ops/token/mint-token.ts';
 import { connectBigtable } from '../../origin/bigtable/connection.ts';
@@ -8,7 +8,7 @@ import { LISTENER_AUDIENCE } from '../../shared/domain/identity.ts';
 import { makeUserHash } from '../../shared/domain/keys.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
 import { pause, systemClock } from '../../shared/runtime/clock.ts';
-import { DEADLINE_HEADER } from '../../shared/wire/read-request.ts';
+import { DEADLINE_HEADER } from '../../shared/wire/deadline.ts';
 import { makeHttpRequest } from '../load/load.ts';
 import { type PhaseReport, runOpenLoad } from '../load/open-load.ts';
 import { TOKEN_SECRET } from '../rigs/edge-asks.ts';
@@ -17,7 +17,7 @@ import { createRegionsRig, REGION_NAMES, type RegionsRig, USERS } from '../rigs/
 import { type Cleanup, withCleanup } from '../support/cleanup.ts';
 import type { BenchResult } from '../support/result.ts';
 import { makeListener, tableAddress } from '../support/table-data.ts';
-import { ATTACKS, type Attack, FLOOD } from './attacks.ts';
+import { ATTACKS, type Attack } from './attacks.ts';
 import { writeExpandedItems } from './expanded-items.ts';
 
 const ROUND_TRIPS_MS: Readonly<Record<string, number>> = { asia: 30, europe: 100, us: 150 };
@@ -41,19 +41,19 @@ export interface AttackFigures {
   readonly erasureSeenS: number;
   /** Largest memory of the isolate during the attack: JavaScript objects, runtime objects and buffers. */
   readonly isolateMb: number;
-  /** The flood of one token: its answers with 200, as a multiple of its limit. */
+  /** The attacker's answers with 200, as a multiple of its limit: a burst, and then a rate. */
   readonly admittedVsLimit?: number;
 }
 
-/** The limit of a listener: its burst, and then its rate. */
-const LIMIT = limitsSchema.parse({}).subject;
 const HONEST_DEADLINE_MS = 120;
 const HONEST_TRIP_MS = 42;
 const HONEST_READS_MS = 10_000;
 
 export const benchHostile = async (): Promise<BenchResult> => {
   const { attacks, honestShare } = await withCleanup(measureAll);
-  const honest = `callers with ${HONEST_DEADLINE_MS} ms and the nearest region at ${HONEST_TRIP_MS} ms: ${honestShare * 100} % got their own cold list`;
+  const honest =
+    `callers with ${HONEST_DEADLINE_MS} ms and the nearest region at ${HONEST_TRIP_MS} ms: ` +
+    `${honestShare * 100} % got their own cold list`;
   return { report: [honest, ...attacks.map(describe)].join('\n'), figures: { honestShare, attacks } };
 };
 
@@ -111,13 +111,13 @@ async function measure(
     ejections,
     ...seen,
     isolateMb: round(isolateMb, 1),
-    ...(attack.name === FLOOD.name ? { admittedVsLimit: admittedVsLimit(sent) } : {}),
+    ...(attack.limit === undefined ? {} : { admittedVsLimit: admittedVsLimit(sent, attack.limit) }),
   };
 }
 
-function admittedVsLimit(sent: readonly PhaseReport[]): number {
+function admittedVsLimit(sent: readonly PhaseReport[], { burst, perSecond }: Limit): number {
   const admitted = sent.reduce((sum, { ok }) => sum + ok, 0);
-  return round(admitted / (LIMIT.burst + (LIMIT.perSecond * ATTACK_MS) / 1000), 2);
+  return round(admitted / (burst + (perSecond * ATTACK_MS) / 1000), 2);
 }
 
 /** Each victim reads its own cold list once, with a token of its own, and takes no popular list for it. */

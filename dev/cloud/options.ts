@@ -51,7 +51,8 @@ export function parseStartOptions(args: readonly string[]): StartOptions | undef
     .option('--edge-port <port>', 'port of the worker', parsePort, DEFAULT_PORTS.edge)
     .option(
       '--origin-port <port>',
-      `first of three ports for the region proxies; each origin uses its proxy's port + ${BEHIND_PORT_OFFSET}, and + ${METRICS_PORT_OFFSET} for its metrics`,
+      "first of three ports for the region proxies; each origin uses its proxy's port " +
+        `+ ${BEHIND_PORT_OFFSET}, and + ${METRICS_PORT_OFFSET} for its metrics`,
       parsePort,
       DEFAULT_PORTS.origins,
     )

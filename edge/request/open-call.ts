@@ -1,8 +1,7 @@
 // Opens a Call from a request: the deadline, the caller's place, and the regions in the order in which they are tried.
 import type { Context } from 'hono';
 import { type Coordinates, DEV_LOCATION_HEADER, type Region } from '../../shared/domain/regions.ts';
-import { EarshotError } from '../../shared/wire/errors.ts';
-import { DEADLINE_HEADER } from '../../shared/wire/read-request.ts';
+import { DEADLINE_HEADER, readDeadlineMs } from '../../shared/wire/deadline.ts';
 import type { Call } from './call.ts';
 import { type Place, placeOf } from './place.ts';
 import { traceparentOf } from './request-id.ts';
@@ -24,8 +23,7 @@ export interface CallSettings {
 }
 
 /**
- * Throws `invalid_request` for a location that is not allowed or not known, and `deadline_exceeded` for a deadline of
- * 0.
+ * Throws `invalid_request` for a location that is not allowed or not known, and what readDeadlineMs throws.
  */
 export function openCall(
   { config, routing }: CallSettings,
@@ -46,10 +44,6 @@ export function openCall(
   };
 }
 
-/** The caller's deadline if it is shorter than `maxMs`. The route's schema refuses a header that is not a number. */
-function deadlineMsOf(c: Context, maxMs: number): number {
-  const header = c.req.header(DEADLINE_HEADER);
-  if (header === undefined) return maxMs;
-  if (Number(header) === 0) throw new EarshotError('deadline_exceeded', 'edge', 'the deadline had passed on arrival');
-  return Math.min(maxMs, Number(header) || maxMs);
-}
+/** The caller's deadline if it is shorter than `maxMs`. */
+const deadlineMsOf = (c: Context, maxMs: number): number =>
+  Math.min(maxMs, readDeadlineMs(c.req.header(DEADLINE_HEADER), 'edge') ?? maxMs);

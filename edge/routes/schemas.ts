@@ -10,8 +10,7 @@ import {
   type UserId,
 } from '../../shared/domain/ids.ts';
 import { DEFAULT_LIMIT, MAX_ITEMS } from '../../shared/domain/list.ts';
-import { DEADLINE_GRAMMAR, DEADLINE_PATTERN } from '../../shared/wire/deadline.ts';
-import { DEADLINE_HEADER } from '../../shared/wire/read-request.ts';
+import { DEADLINE_GRAMMAR, DEADLINE_HEADER, DEADLINE_PATTERN } from '../../shared/wire/deadline.ts';
 import { DEBUG_HEADER, DECISION_HEADER, REGIONS_HEADER } from '../respond/debug.ts';
 import { expected, expectedOnce, patterned, type Refusal } from './expected.ts';
 

@@ -1,8 +1,8 @@
 // Validation of requests. The error names each wrong parameter, with the expected form and the received value.
 import { z } from '@hono/zod-openapi';
 import type { HonoRequest } from 'hono';
+import { DEADLINE_HEADER, readDeadlineMs } from '../../shared/wire/deadline.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
-import { DEADLINE_HEADER } from '../../shared/wire/read-request.ts';
 import { DEBUG_HEADER } from '../respond/debug.ts';
 import { headersSchema } from './schemas.ts';
 
@@ -27,7 +27,7 @@ export function readCallerHeaders(request: HonoRequest): CallerHeaders {
   // Most requests have none of them.
   if (named.every(([, value]) => value === undefined)) return NO_HEADERS;
   const { [DEBUG_HEADER]: debug, [DEADLINE_HEADER]: deadline } = check(headersSchema, Object.fromEntries(named));
-  if (Number(deadline) === 0) throw new EarshotError('deadline_exceeded', 'edge', 'the deadline had passed on arrival');
+  readDeadlineMs(deadline, 'edge');
   return { debug: debug !== undefined };
 }
 

@@ -30,4 +30,4 @@ export function refuseBody(
 }
 
 const show = (header: string | null | undefined): string =>
-  header ? JSON.stringify(header.slice(0, MAX_SHOWN_CHARACTERS)) : 'nothing';
+  header === null || header === undefined ? 'nothing' : JSON.stringify(header.slice(0, MAX_SHOWN_CHARACTERS));

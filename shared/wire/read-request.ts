@@ -3,11 +3,9 @@
 import { z } from 'zod';
 import { describeIssues } from '../domain/describe-issues.ts';
 import { isGeneration } from '../domain/generation.ts';
-import { isLoadableUser, isName, NAME_PATTERN, type Name, type UserId } from '../domain/ids.ts';
-import type { ListKey } from '../domain/keys.ts';
+import { isLoadableUser, NAME_PATTERN, type Name, type UserId } from '../domain/ids.ts';
+import { isListKey, type ListKey } from '../domain/keys.ts';
 import { MAX_KEYS_PER_READ } from './read-response.ts';
-
-export { DEADLINE_HEADER } from './deadline.ts';
 
 export const LISTS_READ_PATH = '/internal/v1/lists:read';
 export const MANIFEST_PATH = '/internal/v1/manifest';
@@ -83,19 +81,14 @@ function isValidListsRead(body: unknown): body is { readonly keys: readonly List
 
 function isValidListQuery(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
-  const { surface, variant, generation, user, expand, maxAgeMs, isBackground } = value as Record<string, unknown>;
+  const { expand, maxAgeMs, isBackground } = value as Record<string, unknown>;
   let known = 4;
   if (expand !== undefined) known++;
   if (maxAgeMs !== undefined) known++;
   if (isBackground !== undefined) known++;
   return (
     Object.keys(value).length === known &&
-    isName(surface) &&
-    isName(variant) &&
-    typeof generation === 'number' &&
-    isGeneration(generation) &&
-    isLoadableUser(user) &&
-    (expand === undefined || expand === 'items') &&
+    isListKey(value) &&
     (maxAgeMs === undefined || (Number.isSafeInteger(maxAgeMs) && (maxAgeMs as number) >= 0)) &&
     (isBackground === undefined || typeof isBackground === 'boolean')
   );

@@ -1,5 +1,5 @@
 // `earshot` and the manifest, each call in its own process: only what was named goes live, every trouble of the row is
-// named and repaired, and work goes on without the write cluster.
+// named and repaired, and work goes on without the write cluster. Long, because all tests share the history of one row.
 
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { EmbeddedBigtable } from '../../dev/bigtable/embedded-bigtable.ts';

@@ -1,9 +1,9 @@
 // The body of a batch. Media type, size and form are checked before any read in it.
 import { concatBytes, decodeUtf8 } from '../../../shared/runtime/bytes.ts';
 import { EarshotError } from '../../../shared/wire/errors.ts';
+import { refuseBody } from '../../../shared/wire/json-body.ts';
 import { describeValue } from '../describe-value.ts';
 
-export const BATCH_TYPE = 'application/json';
 export const MAX_BATCH_READS = 100;
 /** 100 reads with the longest names need less than 29 KB. The rest allows for indentation. */
 export const MAX_BATCH_BYTES = 65_536;
@@ -19,25 +19,10 @@ export async function readBatchBody(request: Request): Promise<readonly unknown[
 
 /** RFC 10008, section 2: a QUERY without a Content-Type must fail. */
 function checkMediaType(headers: Headers): void {
-  const [type = '', ...parameters] = (headers.get('content-type') ?? '').toLowerCase().split(';');
-  const charset = parameters.map((each) => each.trim()).find((each) => each.startsWith('charset='));
-  if (type.trim() !== BATCH_TYPE || !['utf-8', '"utf-8"', undefined].includes(charset?.slice('charset='.length))) {
-    const got = describeValue(headers.get('content-type') ?? undefined);
-    throw unsupportedMediaType(`expected Content-Type to be ${BATCH_TYPE}, got ${got}`, { Accept: BATCH_TYPE });
-  }
-  const encoding = headers.get('content-encoding');
-  if (encoding !== null && encoding.trim().toLowerCase() !== 'identity') {
-    const message = `expected Content-Encoding to be identity, got ${describeValue(encoding)}`;
-    throw unsupportedMediaType(message, { 'Accept-Encoding': 'identity' });
-  }
+  const refusal = refuseBody(headers.get('content-type'), headers.get('content-encoding'));
+  if (refusal === undefined) return;
+  throw new EarshotError('unsupported_media_type', 'edge', refusal.message, { headers: refusal.headers });
 }
-
-/**
- * The headers name the accepted form (RFC 9110, section 15.5.16). Accept-Encoding is for a refused coding only (section
- * 12.5.3).
- */
-const unsupportedMediaType = (message: string, headers: Readonly<Record<string, string>>): EarshotError =>
-  new EarshotError('unsupported_media_type', 'edge', message, { headers });
 
 /**
  * Counts the bytes, too: a chunked body has no Content-Length. An endless body is read to one chunk beyond the bound.

@@ -1,9 +1,10 @@
 // The contract of batches: QUERY, and POST for clients without that method.
 import { createRoute, z } from '@hono/zod-openapi';
+import { JSON_TYPE } from '../../../shared/wire/json-body.ts';
 import { REGIONS_HEADER } from '../../respond/debug.ts';
 import { answers, commonHeaders, problem } from '../openapi.ts';
 import { headersSchema } from '../schemas.ts';
-import { BATCH_TYPE, MAX_BATCH_BYTES, MAX_BATCH_READS } from './body.ts';
+import { MAX_BATCH_BYTES, MAX_BATCH_READS } from './body.ts';
 import { batchAnswerSchema, batchSchema } from './schemas.ts';
 
 /** The path of QUERY. */
@@ -22,7 +23,7 @@ const shared = {
     body: {
       required: true,
       description: `At most ${MAX_BATCH_BYTES} bytes.`,
-      content: { [BATCH_TYPE]: { schema: batchSchema } },
+      content: { [JSON_TYPE]: { schema: batchSchema } },
     },
   },
   responses: {
@@ -51,7 +52,7 @@ const shared = {
     405: answers[405],
     421: answers[421],
     413: problem('The body is too large.'),
-    415: problem(`The body is not ${BATCH_TYPE}, or it is compressed.`),
+    415: problem(`The body is not ${JSON_TYPE}, or it is compressed.`),
     429: answers[429],
     500: answers[500],
     503: { ...answers[503], description: 'There is no manifest; try again.' },

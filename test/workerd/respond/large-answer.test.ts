@@ -1,4 +1,4 @@
-// Large answers: a bound in bytes per answer, lists that equal reads share, and the account of what is being sent.
+// An answer has a bound in bytes, and equal reads of it share their list. An account has the bytes that are being sent.
 import { beforeEach, describe, expect, test } from 'vitest';
 import { LARGE_ANSWER_BYTES, MAX_SEND_MS } from '../../../edge/respond/large-answer.ts';
 import { encodeItem, ITEM_SEPARATOR, type StoredList } from '../../../shared/domain/list.ts';

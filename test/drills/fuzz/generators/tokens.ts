@@ -1,6 +1,6 @@
 // Bearer tokens of every kind: valid ones, claims of every type, wrong keys, odd headers, and texts that are no token.
 // Moments are fixed, so one seed gives the same bytes. Only the tokens that an origin accepts differ: they last for
-// minutes.
+// minutes. Long, because it has every kind.
 import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import { TOKEN_SECRET } from '../../../../bench/rigs/edge-asks.ts';
