@@ -43,7 +43,7 @@ const METADATA_BYTES = 6_000;
 /** Every limit is checked. Only the service of LIMITED_SERVICE reaches its own. */
 const UNREACHED = { perSecond: 1_000_000, burst: 10_000_000 };
 const LIMITS = {
-  ...{ address: UNREACHED, subject: UNREACHED, anyUser: UNREACHED },
+  ...{ address: UNREACHED, subject: UNREACHED, scopes: { 'recs:read:any': UNREACHED } },
   services: { claim: 'azp', quotas: { [LIMITED_SERVICE]: { perSecond: 1, burst: 1 } } },
 };
 /** No time limit of a part may fire because this machine is slow. */
