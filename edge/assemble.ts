@@ -139,7 +139,11 @@ export function createReads(
   });
   const popularWarmMs = config.popularWarmSeconds * 1000;
   const popularTimeoutMs = config.requestDeadlineMs;
-  return { manifests, routing, ...createServeReads({ lists, clock, counters, popularWarmMs, popularTimeoutMs }) };
+  return {
+    manifests,
+    routing,
+    ...createServeReads({ lists, regions: config.regions, clock, counters, popularWarmMs, popularTimeoutMs }),
+  };
 }
 
 function createRegionReader(config: EdgeConfig, client: OriginClient, platform: WorkerPlatform): RegionReader {

@@ -1,6 +1,6 @@
 // The composition root of a process: builds each long-lived object once. Nothing listens or polls yet.
 import type { Logger } from 'pino';
-import { EMPTY_MANIFEST } from '../shared/domain/manifest.ts';
+import { EMPTY_MANIFEST, type Manifest } from '../shared/domain/manifest.ts';
 import { createByteAccount } from '../shared/runtime/byte-account.ts';
 import type { Clock } from '../shared/runtime/clock.ts';
 import { type Counters, createCounters } from '../shared/runtime/counters.ts';
@@ -182,11 +182,12 @@ function assembleReaders(basis: Basis, table: RecommendationTable, manifests: Ma
   const { guard, retryAfterSeconds } = createGuard(bulkhead);
   const memory = createListMemory(config.listCacheBytes);
   const flightAgeMs = config.readTimeoutMs;
+  const manifest = (): Manifest => manifests.latest()?.manifest ?? EMPTY_MANIFEST;
   const lists = createListReader({
     memory,
     guard,
-    load: createTableLoad({ table, clock, counters }),
-    manifest: () => manifests.latest()?.manifest ?? EMPTY_MANIFEST,
+    load: createTableLoad({ table, manifest, clock, counters }),
+    manifest,
     clock,
     counters,
     flightAgeMs,

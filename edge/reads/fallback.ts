@@ -7,8 +7,9 @@
 import { erasedAtMs } from '../../shared/domain/erasure-fence.ts';
 import { type Name, POPULAR_SURFACE, POPULAR_USER, type UserId } from '../../shared/domain/ids.ts';
 import { type ListKey, makeCacheKey } from '../../shared/domain/keys.ts';
-import type { Manifest, Surface } from '../../shared/domain/manifest.ts';
-import { chooseGeneration, chooseList } from '../../shared/domain/rollout.ts';
+import type { Lineage } from '../../shared/domain/lineage.ts';
+import type { Manifest, Surface, Variant } from '../../shared/domain/manifest.ts';
+import { chooseGeneration, chooseVariant, cohortOf, type NearestRegion } from '../../shared/domain/rollout.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
 import type { ListRequest } from './list-source.ts';
 import type { FallbackKind } from './trail.ts';
@@ -25,41 +26,43 @@ export interface Read {
 }
 
 export interface FallbackStep extends ListRequest {
+  /** Published generations of the variant, newest first. Undefined: every older list is readable. */
+  readonly lineage?: Lineage | undefined;
   readonly source: 'personal' | 'popular';
   /** Undefined for the list that was requested. */
   readonly fallback?: FallbackKind;
 }
 
 /** The first step: the user's list. Returns `unknown_surface` or `unknown_variant` as a value. */
-export function makeOwnStep(read: Read, manifest: Manifest, nowMs: number): FallbackStep | EarshotError {
+export function makeOwnStep(
+  read: Read,
+  manifest: Manifest,
+  nowMs: number,
+  nearestRegion: NearestRegion,
+): FallbackStep | EarshotError {
+  const { user, expand } = read;
   const surface = surfaceOf(manifest, read.surface);
   if (surface === undefined)
     return new EarshotError('unknown_surface', 'edge', `there is no surface "${read.surface}"`);
-  const choice = chooseOwnList(surface, read, nowMs);
-  if (choice instanceof EarshotError) return choice;
+  const variant = read.variant === undefined ? chooseVariant(surface, user) : variantOf(surface, read.variant);
+  if (variant === undefined)
+    return new EarshotError('unknown_variant', 'edge', `there is no variant "${read.variant}" on "${read.surface}"`);
+  const generation = chooseGeneration(variant, user, nowMs, nearestRegion);
+  const items = expand === undefined ? undefined : manifest.items?.current;
+  const coldFor = cohortOf(variant, user, nowMs) === 'control' ? variant.canary?.generation : undefined;
   return {
-    key: { surface: read.surface, user: read.user, ...choice, expand: read.expand },
+    key: { surface: read.surface, variant: variant.name, generation, user, expand, items, coldFor },
     ttlSeconds: surface.listTtlSeconds,
-    notBeforeMs: erasedAtMs(manifest, read.user),
+    notBeforeMs: erasedAtMs(manifest, user),
     source: 'personal',
+    lineage: variant.lineage,
+    warm: warmOf(variant, generation, nowMs),
   };
 }
 
-function chooseOwnList(
-  surface: Surface,
-  read: Read,
-  nowMs: number,
-): { variant: Name; generation: number } | EarshotError {
-  if (read.variant === undefined) {
-    const { variant, generation } = chooseList(surface, read.user, nowMs);
-    return { variant: variant.name, generation };
-  }
-  const variant = surface.variants.find(({ name }) => name === read.variant);
-  if (variant === undefined) {
-    return new EarshotError('unknown_variant', 'edge', `there is no variant "${read.variant}" on "${read.surface}"`);
-  }
-  return { variant: variant.name, generation: chooseGeneration(variant, read.user, nowMs) };
-}
+/** The generation to warm beside a read of `generation`. */
+const warmOf = ({ warm }: Variant, generation: number, nowMs: number): number | undefined =>
+  warm === undefined || nowMs >= warm.untilMs || warm.generation === generation ? undefined : warm.generation;
 
 interface Position {
   readonly read: Read;
@@ -79,7 +82,7 @@ function nextOwnStep({ read, own, step, isUnreachable }: Position, manifest: Man
   if (!isUnreachable) return undefined;
   // A cache may have the unexpanded list, or only the items may be unreachable.
   if (step === own && read.expand !== undefined)
-    return { ...own, key: { ...own.key, expand: undefined }, fallback: 'unexpanded' };
+    return { ...own, key: { ...own.key, expand: undefined, items: undefined }, fallback: 'unexpanded' };
   return step === own || step.fallback === 'unexpanded' ? makePreviousStep(own, manifest) : undefined;
 }
 
@@ -93,22 +96,25 @@ function nextPopularStep({ read, own, step }: Position, manifest: Manifest, nowM
   return isTried(step) || isTried(here) ? undefined : anywhere;
 }
 
-/** Undefined without a previous generation, or if the user is on it already. */
+/** Undefined without a previous generation, or if the user is on it already. A canary's user was on `current`. */
 function makePreviousStep(own: FallbackStep, manifest: Manifest): FallbackStep | undefined {
-  const variant = surfaceOf(manifest, own.key.surface)?.variants.find(({ name }) => name === own.key.variant);
-  const previous = variant?.previous;
+  const surface = surfaceOf(manifest, own.key.surface);
+  const variant = surface && variantOf(surface, own.key.variant);
+  const isInCanary = variant?.canary !== undefined && own.key.generation === variant.canary.generation;
+  const previous = isInCanary ? variant.current : variant?.previous;
   if (previous === undefined || previous === own.key.generation) return undefined;
-  const key = { ...own.key, generation: previous, expand: undefined };
-  return { ...own, key, onlyIfCached: true, fallback: 'previous' };
+  const key = { ...own.key, generation: previous, expand: undefined, items: undefined, coldFor: undefined };
+  return { ...own, key, warm: undefined, onlyIfCached: true, fallback: 'previous' };
 }
 
 /** The popular list of the read's surface, under the user's variant. */
 export const makeSurfacePopularStep = (own: FallbackStep, manifest: Manifest): FallbackStep => ({
   ...own,
-  key: { ...own.key, user: POPULAR_USER },
+  key: { ...own.key, user: POPULAR_USER, coldFor: undefined },
   notBeforeMs: erasedAtMs(manifest, POPULAR_USER),
   source: 'popular',
   fallback: 'popular',
+  warm: undefined,
 });
 
 /** The popular list of all surfaces; undefined if the manifest has no surface for it. */
@@ -119,15 +125,20 @@ export function makePopularStep(
 ): FallbackStep | undefined {
   const surface = surfaceOf(manifest, POPULAR_SURFACE);
   if (surface === undefined) return undefined;
-  const { variant, generation } = chooseList(surface, POPULAR_USER, nowMs);
+  const variant = chooseVariant(surface, POPULAR_USER);
+  const generation = chooseGeneration(variant, POPULAR_USER, nowMs);
+  const items = expand === undefined ? undefined : manifest.items?.current;
   return {
-    key: { surface: POPULAR_SURFACE, variant: variant.name, generation, user: POPULAR_USER, expand },
+    key: { surface: POPULAR_SURFACE, variant: variant.name, generation, user: POPULAR_USER, expand, items },
     ttlSeconds: surface.listTtlSeconds,
     notBeforeMs: erasedAtMs(manifest, POPULAR_USER),
     source: 'popular',
     fallback: 'popular',
+    lineage: variant.lineage,
   };
 }
+
+const variantOf = ({ variants }: Surface, name: Name): Variant | undefined => variants.find((v) => v.name === name);
 
 const surfaceOf = ({ surfaces }: Manifest, name: string): Surface | undefined =>
   Object.hasOwn(surfaces, name) ? surfaces[name] : undefined;

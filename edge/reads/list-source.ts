@@ -12,6 +12,10 @@ export interface ListRequest {
   readonly notBeforeMs: number;
   /** No caller waits for the result: a refresh or a warm-up. An overloaded origin sheds it first. Default: false. */
   readonly isBackground?: boolean;
+  /**
+   * Generation that goes live next: a region object that has the list loads this one behind its answer. Default: none.
+   */
+  readonly warm?: number | undefined;
   /** Serve from caches only; no region is asked (only-if-cached, RFC 9111, section 5.2.1.7). Default: false. */
   readonly onlyIfCached?: boolean;
 }

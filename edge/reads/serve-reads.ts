@@ -1,12 +1,16 @@
 // Serves reads: the user's list, or the first list of the fallback chain (fallback.ts) that can be read, or the reason
 // why there is none.
 import type { ListKey } from '../../shared/domain/keys.ts';
+import { isReadable } from '../../shared/domain/lineage.ts';
 import type { StoredList } from '../../shared/domain/list.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
+import type { Region } from '../../shared/domain/regions.ts';
+import type { NearestRegion } from '../../shared/domain/rollout.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Counters } from '../../shared/runtime/counters.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
 import type { Call } from '../request/call.ts';
+import { nearestRegionTo, type Place } from '../request/place.ts';
 import { type FallbackStep, makeOwnStep, nextStep, type Read } from './fallback.ts';
 import type { ListRead } from './list-read.ts';
 import type { ListReader } from './read-through.ts';
@@ -44,10 +48,16 @@ export type ServeReads = (
 ) => Promise<readonly (Served | EarshotError)[]>;
 
 /** The user's list if the nearest tier has it fresh, without I/O. `open` is called only when a refresh is due. */
-export type ServeCached = (read: Read, manifest: Manifest, open: () => Call) => Served | undefined;
+export type ServeCached = (
+  read: Read,
+  manifest: Manifest,
+  nearestRegion: NearestRegion,
+  open: () => Call,
+) => Served | undefined;
 
 interface ServeReadsOptions {
   readonly lists: ListReader;
+  readonly regions: readonly Region[];
   readonly clock: Clock;
   readonly counters: Counters;
   /** Milliseconds between two warm-ups of one popular list. 0 disables them. */
@@ -59,38 +69,57 @@ interface ServeReadsOptions {
 /** One read on its way through the fallback chain. */
 interface PendingRead {
   readonly read: Read;
-  readonly own: FallbackStep;
+  own: FallbackStep;
   readonly trails: CacheTrail[];
   step: FallbackStep | undefined;
+  /** The step that is read for the second time. */
+  secondRead: FallbackStep | undefined;
   isUnreachable: boolean;
   outcome: Served | EarshotError | undefined;
 }
 
-export function createServeReads({ lists, clock, counters, popularWarmMs, popularTimeoutMs }: ServeReadsOptions): {
+export function createServeReads(options: ServeReadsOptions): {
   readonly serveReads: ServeReads;
   readonly serveCached: ServeCached;
 } {
+  const { lists, regions, clock, counters, popularWarmMs, popularTimeoutMs } = options;
   const warmPopular = createWarmPopular({ lists, clock, intervalMs: popularWarmMs, timeoutMs: popularTimeoutMs });
 
-  function startRead(read: Read, manifest: Manifest): PendingRead | EarshotError {
-    const own = makeOwnStep(read, manifest, clock.now());
+  function startRead(read: Read, manifest: Manifest, nearestRegion: NearestRegion): PendingRead | EarshotError {
+    const own = makeOwnStep(read, manifest, clock.now(), nearestRegion);
     if (own instanceof EarshotError) return own;
-    return { read, own, trails: [], step: own, isUnreachable: false, outcome: undefined };
+    return { read, own, trails: [], step: own, secondRead: undefined, isUnreachable: false, outcome: undefined };
   }
 
   /** Ends the read with the list of `step`, or moves it to the next step. */
   function applyResult(pending: PendingRead, step: FallbackStep, result: ListRead, manifest: Manifest): void {
     const { fallback } = step;
     pending.trails.push(fallback === undefined ? result.trail : { ...result.trail, detail: fallback });
-    if (result.kind === 'entry' && result.entry.value.kind === 'list') {
+    const list = result.kind === 'entry' && result.entry.value.kind === 'list' ? result.entry.value : undefined;
+    const isRefused = list !== undefined && !isReadable(step.lineage, step.key.generation, list.generation);
+    if (list !== undefined && !isRefused) {
       countFallback(step);
-      pending.outcome = toServed(pending, step, result.entry.value);
+      pending.outcome = toServed(pending, step, list);
       return;
     }
-    const isUnreachable = result.kind === 'unreachable';
+    if (isRefused && readAgain(pending, step)) return;
+    const isUnreachable = result.kind === 'unreachable' || isRefused;
     pending.isUnreachable ||= isUnreachable;
     pending.step = nextStep({ read: pending.read, own: pending.own, step, isUnreachable }, manifest, clock.now());
     if (pending.step === undefined) pending.outcome = toReadError(pending);
+  }
+
+  /**
+   * The manifest does not name the list's own generation: it was never published, or is left. The step is read once
+   * more, from no cache. Returns false if it was, or if it asks caches alone.
+   */
+  function readAgain(pending: PendingRead, step: FallbackStep): boolean {
+    counters.add('edge_unpublished_lists_total');
+    if (step.onlyIfCached === true || pending.secondRead === step) return false;
+    pending.step = { ...step, notBeforeMs: clock.now() };
+    pending.secondRead = pending.step;
+    if (pending.own === step) pending.own = pending.step;
+    return true;
   }
 
   function countFallback({ source, fallback }: FallbackStep): void {
@@ -98,9 +127,11 @@ export function createServeReads({ lists, clock, counters, popularWarmMs, popula
     if (fallback === 'previous') counters.add('edge_previous_total');
   }
 
-  const serveReads: ServeReads = async (reads, manifest, call) => {
+  const serveReads: ServeReads = async (reads, manifest, openedCall) => {
     counters.add('edge_reads_total', reads.length);
-    const outcomes = reads.map((read) => startRead(read, manifest));
+    const call = { ...openedCall, regions: orderByMarks(openedCall.regions, manifest, clock.now()) };
+    const nearestRegion = createNearestRegion(call.place, regions);
+    const outcomes = reads.map((read) => startRead(read, manifest, nearestRegion));
     const started = outcomes.filter((each): each is PendingRead => !(each instanceof EarshotError));
     for (let open = started; open.length > 0; open = open.filter(({ outcome }) => outcome === undefined)) {
       const steps = open.map(({ step }) => step as FallbackStep);
@@ -112,17 +143,34 @@ export function createServeReads({ lists, clock, counters, popularWarmMs, popula
     return outcomes.map((each) => (each instanceof EarshotError ? each : (each.outcome as Served | EarshotError)));
   };
 
-  const serveCached: ServeCached = (read, manifest, open) => {
-    const own = makeOwnStep(read, manifest, clock.now());
+  const serveCached: ServeCached = (read, manifest, nearestRegion, open) => {
+    const own = makeOwnStep(read, manifest, clock.now(), nearestRegion);
     if (own instanceof EarshotError) return undefined;
     const cached = lists.getCached(own, open);
     if (cached === undefined) return undefined;
+    if (!isReadable(own.lineage, own.key.generation, cached.entry.value.generation)) return undefined;
     counters.add('edge_reads_total');
     const { value: list } = cached.entry;
     return { list, own: own.key, source: 'personal', fallbackReason: undefined, trails: [cached.trail] };
   };
 
   return { serveReads, serveCached };
+}
+
+/** Computed at most once for a call. */
+function createNearestRegion(place: Place, regions: readonly Region[]): NearestRegion {
+  let nearest: { readonly name: string | undefined } | undefined;
+  return () => {
+    nearest ??= { name: nearestRegionTo(place, regions) };
+    return nearest.name;
+  };
+}
+
+/** `regions` with those last that an operator has marked as degraded. */
+function orderByMarks(regions: readonly Region[], { regions: marks }: Manifest, nowMs: number): readonly Region[] {
+  if (marks === undefined) return regions;
+  const isDegraded = ({ name }: Region): boolean => nowMs < (marks[name]?.degradedUntilMs ?? 0);
+  return [...regions.filter((region) => !isDegraded(region)), ...regions.filter(isDegraded)];
 }
 
 function toServed({ own, trails, isUnreachable }: PendingRead, step: FallbackStep, list: StoredList): Served {

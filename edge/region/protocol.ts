@@ -5,6 +5,8 @@ import type { RegionLookup } from '../reads/trail.ts';
 import type { TierLookup } from '../tiers/tier.ts';
 
 export interface RegionCall {
+  /** MESSAGE_VERSION of the worker's build. Absent in version 1. */
+  readonly version?: number;
   /** Unique among all calls to the object. Cancellation names it. */
   readonly id: string;
   /** Name of the region: an object does not know its own. */
@@ -31,8 +33,8 @@ export interface RegionRead {
 
 /** `overloaded`: too many keys wait in the object, and the caller should bypass it. */
 export type RegionAnswer =
-  | { readonly kind: 'reads'; readonly reads: readonly RegionRead[] }
-  | { readonly kind: 'overloaded' };
+  | { readonly version?: number; readonly kind: 'reads'; readonly reads: readonly RegionRead[] }
+  | { readonly version?: number; readonly kind: 'overloaded' };
 
 export interface RegionObject {
   read(call: RegionCall): Promise<RegionAnswer>;

@@ -3,15 +3,17 @@
 // do.
 import { CancellationSource } from '../../shared/caching/cancellation.ts';
 import { stateOf } from '../../shared/caching/entry.ts';
+import { isGeneration } from '../../shared/domain/generation.ts';
 import { isListKey, makeCacheKey } from '../../shared/domain/keys.ts';
 import type { Region } from '../../shared/domain/regions.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Counters } from '../../shared/runtime/counters.ts';
 import type { Random } from '../../shared/runtime/random.ts';
+import { MESSAGE_VERSION } from '../../shared/wire/message-version.ts';
 import type { ListRead } from '../reads/list-read.ts';
 import type { ListRequest } from '../reads/list-source.ts';
 import { createReadThrough } from '../reads/read-through.ts';
-import type { Call } from '../request/call.ts';
+import { type Call, detach } from '../request/call.ts';
 import { NOWHERE } from '../request/place.ts';
 import { createTimings } from '../request/timings.ts';
 import { createTierChain } from '../tiers/chain.ts';
@@ -67,6 +69,15 @@ export function createRegionLists(options: RegionListsOptions): RegionLists {
     return entry !== undefined && entry.storedAtMs >= notBeforeMs && stateOf(entry, clock.now()) === 'fresh';
   }
 
+  /** Loads the lists of the next generation for users that have a list here: their next read would miss. */
+  function warm(reads: readonly ListRequest[], answers: readonly ListRead[], call: Call): void {
+    const next = reads.filter((_, i) => isHit(answers[i])).flatMap(nextOf);
+    const missing = next.filter((request) => memory.peek(makeCacheKey(request.key)) === undefined);
+    if (missing.length === 0 || batcher.waiting() + missing.length > MAX_WAITING) return;
+    counters.add('region_warmed_total', missing.length);
+    call.waitUntil(lists.read(missing, detach(call, clock, loadTimeoutMs)));
+  }
+
   function openCall({ deadlineMs, requestId = 'unknown', traceparent, devLocation }: RegionCall, waitUntil: WaitUntil) {
     const cancellation = new CancellationSource();
     const call: Call = {
@@ -92,12 +103,14 @@ export function createRegionLists(options: RegionListsOptions): RegionLists {
       // Cached lists cost the origin nothing, so they are served even from a full object.
       if (batcher.waiting() + reads.length > MAX_WAITING && !reads.every(isCached)) {
         counters.add('region_shed_total', reads.length);
-        return { kind: 'overloaded' };
+        return { version: MESSAGE_VERSION, kind: 'overloaded' };
       }
       const { call, cancellation } = openCall(regionCall, waitUntil);
       cancellations.set(id, cancellation);
       try {
-        return { kind: 'reads', reads: (await lists.read(reads, call)).map(toRegionRead) };
+        const answers = await lists.read(reads, call);
+        warm(reads, answers, call);
+        return { version: MESSAGE_VERSION, kind: 'reads', reads: answers.map(toRegionRead) };
       } finally {
         cancellations.delete(id);
       }
@@ -110,6 +123,15 @@ export function createRegionLists(options: RegionListsOptions): RegionLists {
     },
   };
 }
+
+const isHit = (read: ListRead | undefined): boolean =>
+  read?.kind === 'entry' && read.isFromCache && read.entry.value.kind === 'list';
+
+/** The read that warms; none for a control cohort, whose next list has to be as cold as the canary's. */
+const nextOf = ({ key, ttlSeconds, notBeforeMs, warm: generation }: ListRequest): ListRequest[] =>
+  generation === undefined || !isGeneration(generation) || key.coldFor !== undefined
+    ? []
+    : [{ key: { ...key, generation }, ttlSeconds, notBeforeMs, isBackground: true }];
 
 function toRegionRead(read: ListRead): RegionRead {
   const { tiers, regions, stored } = read.trail;

@@ -3,6 +3,7 @@
 import type { Region } from '../../shared/domain/regions.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Counters } from '../../shared/runtime/counters.ts';
+import { isFarVersion, MESSAGE_VERSION, readMessageVersion } from '../../shared/wire/message-version.ts';
 import { describeError, type Log } from '../log.ts';
 import type { ListRequest, LoadResult } from '../reads/list-source.ts';
 import { type Call, remainingMs } from '../request/call.ts';
@@ -98,10 +99,12 @@ function createShardCaller({ find, clock, counters, log, timeoutMs }: RegionObje
     const { requestId, traceparent, devLocation } = call;
     const id = nextId();
     const deadlineMs = Math.max(1, Math.floor(callMs * OBJECT_SHARE));
-    const regionCall = { id, region: region.name, deadlineMs, requestId, traceparent, devLocation, reads };
+    const about = { id, region: region.name, deadlineMs, requestId, traceparent, devLocation };
+    const regionCall = { version: MESSAGE_VERSION, ...about, reads: reads.map(toMessage) };
     const object = (): RegionObject => find(shard, region.locationHint);
     try {
       const answer = await withTimeout(clock, callMs, () => object().read(regionCall), call.cancellation);
+      if (isFarVersion(readMessageVersion(answer.version))) counters.add('edge_far_messages_total');
       return answer.kind === 'reads' ? answer : bypass(shard, 'overloaded', call);
     } catch (error) {
       // A caller with little time says nothing of the object.
@@ -117,6 +120,15 @@ function createShardCaller({ find, clock, counters, log, timeoutMs }: RegionObje
     }
   };
 }
+
+/** The fields that an object knows, and no others: RPC copies everything. */
+const toMessage = ({ key, ttlSeconds, notBeforeMs, isBackground, warm }: ListRequest): ListRequest => ({
+  key,
+  ttlSeconds,
+  notBeforeMs,
+  ...(isBackground === undefined ? {} : { isBackground }),
+  ...(warm === undefined ? {} : { warm }),
+});
 
 /**
  * Ids of calls, unique among all isolates. The isolate's part is made late: there is no randomness before the first

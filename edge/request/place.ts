@@ -1,6 +1,6 @@
 // The caller's place: the connection's coordinates from Cloudflare or, in the local cloud only, the data centre that
 // the caller names.
-import { type Coordinates, DEV_LOCATION_HEADER } from '../../shared/domain/regions.ts';
+import { type Coordinates, DEV_LOCATION_HEADER, distanceKm, type Region } from '../../shared/domain/regions.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
 
 export interface Place {
@@ -26,6 +26,19 @@ export function placeOf(request: Request, devLocations: DevLocations): Place {
   // Round trips are measured from the isolate's data centre, wherever its callers are.
   if (code === null) return { ...NOWHERE, coordinates: coordinatesOf(request.cf) };
   return { name: code, coordinates: devCoordinatesOf(code, devLocations) };
+}
+
+/**
+ * Name of the region nearest to `place`, by coordinates alone: the health of a region moves no user between
+ * generations. Undefined without coordinates.
+ */
+export function nearestRegionTo({ coordinates }: Place, regions: readonly Region[]): string | undefined {
+  if (coordinates === undefined) return undefined;
+  let nearest: Region | undefined;
+  for (const region of regions) {
+    if (nearest === undefined || distanceKm(region, coordinates) < distanceKm(nearest, coordinates)) nearest = region;
+  }
+  return nearest?.name;
 }
 
 function devCoordinatesOf(code: string, devLocations: DevLocations): Coordinates {

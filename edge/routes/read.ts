@@ -13,6 +13,7 @@ import { costOf } from '../limits/read-cost.ts';
 import type { Read } from '../reads/fallback.ts';
 import type { Served } from '../reads/serve-reads.ts';
 import { openCall } from '../request/open-call.ts';
+import { nearestRegionTo, placeOf } from '../request/place.ts';
 import { allowDebugOutput } from '../respond/answer-error.ts';
 import { respondWithList } from '../respond/list.ts';
 import { type Caller, withCaller } from './caller.ts';
@@ -86,7 +87,8 @@ function answerRead(deps: EdgeDeps, c: Context, caller: Caller, request: ReadReq
 
   const needsPlace = debug || c.req.header(DEV_LOCATION_HEADER) !== undefined;
   const live = needsPlace ? undefined : manifests.getFresh();
-  const cached = live && serveCached(read, live, () => openCall(deps, c, caller));
+  const nearestRegion = () => nearestRegionTo(placeOf(c.req.raw, undefined), config.regions);
+  const cached = live && serveCached(read, live, nearestRegion, () => openCall(deps, c, caller));
   if (live === undefined || cached === undefined) return waitForRead(deps, c, caller, { read, debug, respond });
   timings.addInstant('manifest');
   return respond(cached, live, config.regions);

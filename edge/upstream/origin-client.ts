@@ -7,6 +7,12 @@ import type { Clock } from '../../shared/runtime/clock.ts';
 import type { CounterSide, Counters } from '../../shared/runtime/counters.ts';
 import { DEADLINE_HEADER } from '../../shared/wire/deadline.ts';
 import { problemOf } from '../../shared/wire/errors.ts';
+import {
+  isFarVersion,
+  MESSAGE_VERSION,
+  MESSAGE_VERSION_HEADER,
+  readMessageVersion,
+} from '../../shared/wire/message-version.ts';
 import { LISTS_READ_PATH, type ListQuery, MANIFEST_PATH } from '../../shared/wire/read-request.ts';
 import { decodeListFrames, type ListResult, MAX_FRAMES_BYTES } from '../../shared/wire/read-response.ts';
 import { REQUEST_ID_HEADER } from '../../shared/wire/request-id.ts';
@@ -69,6 +75,7 @@ export function createOriginClient(options: OriginClientOptions): OriginClient {
 
   function makeHeaders(call: Call, timeoutMs: number, own: HeadersInit | undefined): Headers {
     const headers = new Headers(own);
+    headers.set(MESSAGE_VERSION_HEADER, String(MESSAGE_VERSION));
     headers.set(DEADLINE_HEADER, String(timeoutMs));
     headers.set(REQUEST_ID_HEADER, call.requestId);
     if (call.traceparent !== undefined) headers.set('traceparent', call.traceparent);
@@ -99,6 +106,8 @@ export function createOriginClient(options: OriginClientOptions): OriginClient {
         fetch(url, { ...init, headers, redirect: 'manual', signal }),
       );
       status = response.status;
+      if (isFarVersion(readMessageVersion(response.headers.get(MESSAGE_VERSION_HEADER))))
+        counters.add('edge_far_messages_total');
       retryAfterMs = isOverloaded(status)
         ? readRetryAfterMs(response.headers.get('retry-after'), clock.now())
         : undefined;

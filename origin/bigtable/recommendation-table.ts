@@ -21,6 +21,12 @@ import {
   toListValue,
 } from './stored-values.ts';
 
+export interface ItemKey {
+  readonly id: string;
+  /** Read the newest metadata of this release or an earlier one. Undefined: the newest. */
+  readonly release: number | undefined;
+}
+
 export interface RecommendationTable {
   /**
    * One result per key, in order. Bytes are views of larger memory. Never rejects: a failure is an `error` result. A
@@ -31,9 +37,9 @@ export interface RecommendationTable {
     timeoutMs: number,
     cancellations?: readonly Cancellation[],
   ): Promise<(ListValue | ReadFailure)[]>;
-  /** One result per item id, as `readLists`. An item is one JSON object. */
+  /** One result per item, as `readLists`. An item is one JSON object. */
   readItems(
-    ids: readonly string[],
+    items: readonly ItemKey[],
     timeoutMs: number,
     cancellations?: readonly Cancellation[],
   ): Promise<(ItemValue | ReadFailure)[]>;
@@ -82,7 +88,11 @@ export function createRecommendationTable(options: RecommendationTableOptions): 
   const { clock = systemClock, onError } = options;
   const { channels, lists, items } = openQueues(options);
   const tables = `${instanceNameOf(options.address)}/tables`;
-  const itemsBatchKey: BatchKey = { name: 'items', tableName: `${tables}/${TABLES.items}`, filter: newestItem };
+  const makeItemsBatchKey = (release: number | undefined): BatchKey => ({
+    name: `items/${release ?? 'newest'}`,
+    tableName: `${tables}/${TABLES.items}`,
+    filter: newestItem(release),
+  });
 
   function makeListQueries(keys: readonly ListKey[]) {
     const batchKeys = new Map<string, BatchKey>();
@@ -100,8 +110,11 @@ export function createRecommendationTable(options: RecommendationTableOptions): 
   return {
     readLists: (keys, timeoutMs, cancellations) =>
       readAll(lists, makeListQueries(keys), { clock, timeoutMs, toResult: toListValue, cancellations, onError }),
-    readItems: (ids, timeoutMs, cancellations) => {
-      const queries = ids.map((id) => ({ batchKey: itemsBatchKey, rowKey: makeItemRowKey(id) }));
+    readItems: (keys, timeoutMs, cancellations) => {
+      const queries = keys.map(({ id, release }) => ({
+        batchKey: makeItemsBatchKey(release),
+        rowKey: makeItemRowKey(id),
+      }));
       return readAll(items, queries, { clock, timeoutMs, toResult: toItemValue, cancellations, onError });
     },
     warm: () => channels.warm(),

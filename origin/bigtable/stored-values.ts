@@ -18,7 +18,13 @@ export function newestListAtOrBefore({ surface, variant, generation }: ListKey):
   return newestCell(FAMILIES.lists, qualifier, { endTimestampMicros: (generation + 1) * 1000 });
 }
 
-export const newestItem: RowFilter = newestCell(FAMILIES.metadata, Buffer.from(JSON_QUALIFIER));
+/** The newest metadata, or the newest of `release` or before. */
+export const newestItem = (release: number | undefined): RowFilter =>
+  newestCell(
+    FAMILIES.metadata,
+    Buffer.from(JSON_QUALIFIER),
+    release === undefined ? undefined : { endTimestampMicros: (release + 1) * 1000 },
+  );
 
 function newestCell(familyName: string, qualifier: Buffer, within?: { endTimestampMicros: number }): RowFilter {
   const column = { columnRangeFilter: { familyName, startQualifierClosed: qualifier, endQualifierClosed: qualifier } };

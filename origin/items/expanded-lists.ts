@@ -26,22 +26,30 @@ export function createExpandLists({ items, clock }: { items: ItemReader; clock: 
       const result = results[i];
       return query.expand !== undefined && result?.kind === 'list' ? { result, ids: idsOf(result.bytes) } : undefined;
     });
-    const ids = lists.flatMap((list) => list?.ids ?? []);
-    const itemsById = await items.read(ids, timeoutMs, cancellation);
-    const jsonOf = (id: string): Uint8Array | undefined => itemsById.get(id)?.json;
+    const releases = Map.groupBy(lists.keys(), (i) => queries[i]?.items);
+    const byRelease = new Map<number | undefined, ReadonlyMap<string, Item>>();
+    const readRelease = async ([release, places]: [number | undefined, number[]]): Promise<void> => {
+      const ids = places.flatMap((i) => lists[i]?.ids ?? []);
+      byRelease.set(release, await items.read(ids, release, timeoutMs, cancellation));
+    };
+    await Promise.all([...releases].map(readRelease));
+    const itemsOf = (i: number): ReadonlyMap<string, Item> => byRelease.get(queries[i]?.items) ?? NO_ITEMS;
     const sizes = results.map((result, i) => {
       const list = lists[i];
-      return list === undefined ? bytesOfResult(result) : expandedBytesOf(list.result.bytes, list.ids, jsonOf);
+      if (list === undefined) return bytesOfResult(result);
+      return expandedBytesOf(list.result.bytes, list.ids, (id) => itemsOf(i).get(id)?.json);
     });
     // A list beyond the bound of an answer is not composed at all.
     const leftOut = chooseLeftOut(sizes);
     return results.map((result, i) => {
       const list = lists[i];
       if (list === undefined) return result;
-      return leftOut.has(i) ? TOO_LARGE : expand(list.result, list.ids, itemsById, arrivedAtMs);
+      return leftOut.has(i) ? TOO_LARGE : expand(list.result, list.ids, itemsOf(i), arrivedAtMs);
     });
   };
 }
+
+const NO_ITEMS: ReadonlyMap<string, Item> = new Map();
 
 function expand(
   list: Extract<ListResult, { kind: 'list' }>,

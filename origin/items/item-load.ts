@@ -5,7 +5,7 @@ import { createLoadGroup, type LoadGroup } from '../../shared/caching/load-group
 import { createSingleflight, type Singleflight } from '../../shared/caching/singleflight.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { toEarshotError } from '../../shared/wire/errors.ts';
-import type { RecommendationTable } from '../bigtable/recommendation-table.ts';
+import type { ItemKey, RecommendationTable } from '../bigtable/recommendation-table.ts';
 import { type ItemValue, isReadFailure, type ReadFailure } from '../bigtable/stored-values.ts';
 import { assertRead, type Guard } from '../guard/guard.ts';
 
@@ -18,8 +18,7 @@ export interface Item {
 
 type LoadResult = Item | ReadFailure;
 
-interface ItemLoad {
-  readonly id: string;
+interface ItemLoad extends ItemKey {
   readonly cancellation: Cancellation;
 }
 
@@ -37,7 +36,14 @@ export interface LoadOptions {
 }
 
 /** The loaded items by id, without those that could not be read. Never rejects. */
-export type LoadItems = (ids: readonly string[], options: LoadOptions) => Promise<ReadonlyMap<string, Item>>;
+export type LoadItems = (
+  ids: readonly string[],
+  release: number | undefined,
+  options: LoadOptions,
+) => Promise<ReadonlyMap<string, Item>>;
+
+/** The key of an item in memory. Ids contain no `/`. */
+export const makeItemCacheKey = ({ id, release }: ItemKey): string => (release === undefined ? id : `${id}/${release}`);
 
 export function createItemLoad(
   memory: BoundedMemory<string, Item>,
@@ -51,15 +57,16 @@ export function createItemLoad(
   });
 
   async function loadItem(
-    id: string,
+    item: ItemKey,
     group: LoadGroup<ItemLoad, LoadResult>,
     { timeoutMs, cancellation }: LoadOptions,
   ): Promise<Item | undefined> {
+    const cacheKey = makeItemCacheKey(item);
     try {
-      const { value } = await flights.run(id, {
+      const { value } = await flights.run(cacheKey, {
         load: async (lead) => {
-          const loaded = await group.add({ id, cancellation: lead });
-          if (!isReadFailure(loaded) && lead.isCurrent()) memory.set(id, loaded);
+          const loaded = await group.add({ ...item, cancellation: lead });
+          if (!isReadFailure(loaded) && lead.isCurrent()) memory.set(cacheKey, loaded);
           return loaded;
         },
         waitTimeoutMs: timeoutMs,
@@ -72,11 +79,15 @@ export function createItemLoad(
     }
   }
 
-  async function loadItems(ids: readonly string[], load: LoadOptions): Promise<ReadonlyMap<string, Item>> {
+  async function loadItems(
+    ids: readonly string[],
+    release: number | undefined,
+    load: LoadOptions,
+  ): Promise<ReadonlyMap<string, Item>> {
     const group = createLoadGroup((loads: readonly ItemLoad[]) => loadFromTable(options, loads, load));
     const found = new Map<string, Item>();
     const loads = ids.map(async (id) => {
-      const item = await loadItem(id, group, load);
+      const item = await loadItem({ id, release }, group, load);
       if (item !== undefined) found.set(id, item);
     });
     group.start();
@@ -92,20 +103,19 @@ async function loadFromTable(
   loads: readonly ItemLoad[],
   { isBackground, timeoutMs }: LoadOptions,
 ): Promise<LoadResult[]> {
-  const ids = loads.map(({ id }) => id);
   const cancellations = loads.map(({ cancellation }) => cancellation);
   const cancellation = combineCancellations(cancellations);
   const storedAtMs = clock.now();
   let loaded: LoadResult[] | undefined;
   try {
-    await guard({ isBackground, weight: ids.length, timeoutMs, cancellation }, async (leftMs) => {
-      const values = await table.readItems(ids, leftMs, cancellations);
+    await guard({ isBackground, weight: loads.length, timeoutMs, cancellation }, async (leftMs) => {
+      const values = await table.readItems(loads, leftMs, cancellations);
       loaded = values.map((value) => toLoadResult(value, storedAtMs));
       assertRead(loaded.find(isReadFailure)?.code, cancellation);
     });
   } catch (error) {
     const { code } = toEarshotError(error, 'origin');
-    loaded ??= ids.map(() => ({ kind: 'error', code }));
+    loaded ??= loads.map(() => ({ kind: 'error', code }));
   }
   return loaded ?? [];
 }

@@ -2,6 +2,7 @@
 // for a refresh an older list will not do.
 import { ABSENT_TTL_MS } from '../../shared/caching/lifetime.ts';
 import { erasedAtMs } from '../../shared/domain/erasure-fence.ts';
+import { isReadable, lineageOf } from '../../shared/domain/lineage.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
 import type { ListQuery } from '../../shared/wire/read-request.ts';
 import type { ListResult } from '../../shared/wire/read-response.ts';
@@ -12,12 +13,16 @@ export const MAX_LIST_AGE_MS = 3_600_000;
 
 export function isServable(
   { value, storedAtMs }: CachedList,
-  { user, surface, maxAgeMs }: ListQuery,
+  { user, surface, variant, generation, maxAgeMs }: ListQuery,
   manifest: Manifest,
   nowMs: number,
 ): boolean {
   const ageMs = nowMs - storedAtMs;
   if (maxAgeMs !== undefined && ageMs > maxAgeMs) return false;
+  if (value.kind === 'list' && value.generation !== generation) {
+    const lineage = lineageOf(manifest, surface, variant);
+    if (!isReadable(lineage, generation, value.generation)) return false;
+  }
   const { surfaces } = manifest;
   const ttlSeconds = Object.hasOwn(surfaces, surface) ? surfaces[surface]?.listTtlSeconds : undefined;
   const ttlMs = Math.min(MAX_LIST_AGE_MS, (ttlSeconds ?? 0) * 1000);

@@ -1,5 +1,9 @@
-// Loads lists from the table.
+// Loads lists from the table. A cell below the requested generation is served only if the manifest's lineage names it.
+// Other cells were never published, or are left: the read goes on below them, which is rare.
 import type { Cancellation } from '../../shared/caching/cancellation.ts';
+import { isReadable, lineageOf, publishedBefore } from '../../shared/domain/lineage.ts';
+import type { ListValue } from '../../shared/domain/list.ts';
+import type { Manifest } from '../../shared/domain/manifest.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Counters } from '../../shared/runtime/counters.ts';
 import { toEarshotError } from '../../shared/wire/errors.ts';
@@ -19,16 +23,31 @@ export type LoadLists = (
 
 interface TableLoadOptions {
   readonly table: Pick<RecommendationTable, 'readLists'>;
+  readonly manifest: () => Manifest;
   readonly clock: Clock;
   readonly counters: Counters;
 }
 
 export const createTableLoad =
-  ({ table, clock, counters }: TableLoadOptions): LoadLists =>
+  ({ table, manifest, clock, counters }: TableLoadOptions): LoadLists =>
   async (queries, timeoutMs, cancellations) => {
     const storedAtMs = clock.now();
+    const untilMs = clock.monotonicNow() + timeoutMs;
     try {
       const values = await table.readLists(queries, timeoutMs, cancellations);
+      const known = manifest();
+      for (;;) {
+        const passed = passOver(queries, values, known);
+        if (passed.length === 0) break;
+        counters.add('origin_unpublished_lists_total', passed.length);
+        const leftMs = Math.max(1, untilMs - clock.monotonicNow());
+        const below = await table.readLists(
+          passed.map(({ query }) => query),
+          leftMs,
+          cancellations && passed.map(({ index }) => cancellations[index] as Cancellation),
+        );
+        for (const [i, { index }] of passed.entries()) values[index] = below[i] as ListValue | ReadFailure;
+      }
       counters.add('origin_absent_total', values.filter(({ kind }) => kind === 'absent').length);
       return values.map((value) => (value.kind === 'error' ? value : { value, storedAtMs }));
     } catch (error) {
@@ -36,3 +55,21 @@ export const createTableLoad =
       return queries.map(() => ({ kind: 'error', code }));
     }
   };
+
+/**
+ * The reads below the cells that may not be served: each from the newest published generation before its cell. A user
+ * without one is absent.
+ */
+function passOver(queries: readonly ListQuery[], values: (ListValue | ReadFailure)[], manifest: Manifest) {
+  const passed: { readonly index: number; readonly query: ListQuery }[] = [];
+  for (const [index, query] of queries.entries()) {
+    const value = values[index];
+    if (value?.kind !== 'list' || value.generation === query.generation) continue;
+    const lineage = lineageOf(manifest, query.surface, query.variant);
+    if (lineage === undefined || isReadable(lineage, query.generation, value.generation)) continue;
+    const generation = publishedBefore(lineage, value.generation);
+    if (generation === undefined) values[index] = { kind: 'absent' };
+    else passed.push({ index, query: { ...query, generation } });
+  }
+  return passed;
+}

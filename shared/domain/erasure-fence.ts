@@ -3,7 +3,7 @@
 import { POPULAR_USER } from './ids.ts';
 import { type ListKey, makeUserHash } from './keys.ts';
 import type { Manifest } from './manifest.ts';
-import { chooseGeneration, isGenerationServed } from './rollout.ts';
+import { isGenerationServed } from './rollout.ts';
 
 const indexes = new WeakMap<Manifest, ReadonlyMap<string, number>>();
 
@@ -24,11 +24,8 @@ export function fenceReason(
   const variants = Object.hasOwn(manifest.surfaces, surface) ? manifest.surfaces[surface]?.variants : undefined;
   const live = variants?.find(({ name }) => name === variant);
   if (live === undefined) return 'superseded';
-  // During a ramp, users on both sides read the popular list. The pseudo-user's own side does not matter.
-  const isRead =
-    user === POPULAR_USER
-      ? isGenerationServed(live, generation, nowMs)
-      : chooseGeneration(live, user, nowMs) === generation;
+  // Users on both sides of a ramp read the popular list. The pseudo-user's own side does not matter.
+  const isRead = isGenerationServed(live, generation, nowMs, user === POPULAR_USER ? undefined : user);
   return isRead ? undefined : 'superseded';
 }
 

@@ -21,6 +21,13 @@ export interface ListKey {
   readonly user: UserId;
   /** Adds each item's metadata. The expanded list has a key of its own. */
   readonly expand?: 'items' | undefined;
+  /** Release of the items in an expanded list. Default: the newest metadata. */
+  readonly items?: number | undefined;
+  /**
+   * Generation of the canary whose control cohort the user is in. The list is the same, under a key of its own: it is
+   * as cold as the canary's lists. Default: none.
+   */
+  readonly coldFor?: number | undefined;
 }
 
 /** Whether a key from another process has only valid parts. The compiler checks the keys of this one. */
@@ -30,13 +37,18 @@ export const isListKey = ({
   generation,
   user,
   expand,
+  items,
+  coldFor,
 }: { readonly [Part in keyof ListKey]?: unknown }) =>
   isName(surface) &&
   isName(variant) &&
-  typeof generation === 'number' &&
-  isGeneration(generation) &&
+  isMoment(generation) &&
   isLoadableUser(user) &&
-  (expand === undefined || expand === 'items');
+  (expand === undefined || expand === 'items') &&
+  (items === undefined || isMoment(items)) &&
+  (coldFor === undefined || isMoment(coldFor));
+
+const isMoment = (value: unknown): boolean => typeof value === 'number' && isGeneration(value);
 
 /** The row of a user's lists: `hhhh#id`, 4 hex digits of the id's hash, then the id. */
 export const makeRowKey = (user: UserId): string => hashed(user);
@@ -49,11 +61,16 @@ const hashed = (id: string): string => `${(murmur3(id) & 0xffff).toString(16).pa
 /** `surface/variant`. */
 export const makeListQualifier = (surface: Name, variant: Name): string => `${surface}/${variant}`;
 
-/** `surface/variant/generation/user`, and `/items` if expanded. Keys are unique, because no part contains `/`. */
-export const makeCacheKey = ({ surface, variant, generation, user, expand }: ListKey): CacheKey =>
-  (expand === undefined
-    ? `${surface}/${variant}/${generation}/${user}`
-    : `${surface}/${variant}/${generation}/${user}/${expand}`) as CacheKey;
+/**
+ * `surface/variant/generation/user`, then `/items` or `/items-release` if expanded, then `/cold-generation` for a
+ * control cohort. Keys are unique, because no part contains `/`.
+ */
+export function makeCacheKey({ surface, variant, generation, user, expand, items, coldFor }: ListKey): CacheKey {
+  let key = `${surface}/${variant}/${generation}/${user}`;
+  if (expand !== undefined) key += items === undefined ? `/${expand}` : `/${expand}-${items}`;
+  if (coldFor !== undefined) key += `/cold-${coldFor}`;
+  return key as CacheKey;
+}
 
 /** The row of the `control` table with the receipt of a load. Rows sort by generation. */
 export const makeLoadRowKey = (surface: Name, variant: Name, generation: number): string =>

@@ -1,6 +1,6 @@
-// The manifest names the live lists: for each surface its variants with weights and generations, and the erased users.
-// It is the one mutable document, replaced by compare-and-set. Parsing keeps unknown fields: a newer `earshot` may
-// write them.
+// The manifest names the live lists: for each surface its variants with weights and generations, the release of the
+// items, and the erased users. It is the one mutable document, replaced by compare-and-set. Parsing keeps unknown
+// fields: a newer `earshot` may write them. A reader that does not know a field acts as if it were absent.
 import { z } from 'zod';
 import { encodeUtf8 } from '../runtime/bytes.ts';
 import { describeIssues } from './describe-issues.ts';
@@ -21,6 +21,10 @@ export const MAX_MANIFEST_BYTES = 262_144;
 export const MAX_MANIFEST_VERSION = 1_000_000_000;
 /** Maximum number of variants of a surface. */
 export const MAX_VARIANTS = 32;
+/** Maximum number of published generations that a variant names. Bigtable keeps fewer cells of a list. */
+export const MAX_LINEAGE = 32;
+/** Maximum share of users in a canary: the control cohort has as many. */
+export const MAX_CANARY_SHARE = 0.25;
 /** Six hours. A list under a generation is immutable, so this only bounds how long an unused one stays cached. */
 export const DEFAULT_LIST_TTL_SECONDS = 21_600;
 
@@ -29,7 +33,28 @@ const variantName = surfaceName as unknown as z.ZodType<Name, string>;
 const generation = z.number().refine(isGeneration, 'expected a generation in whole milliseconds since the epoch');
 const moment = z.int().nonnegative();
 
-const flip = z.looseObject({ startsAtMs: moment, durationMs: z.int().nonnegative() });
+const durationMs = z.int().nonnegative();
+
+const flip = z.looseObject({
+  startsAtMs: moment,
+  durationMs,
+  /** Later start by the caller's nearest region. A caller without a known region has the largest. */
+  regionDelaysMs: z.record(surfaceName, durationMs).optional(),
+  /** The canary of the same generation had this share of users: they stay on it. */
+  fromShare: z.number().min(0).max(1).optional(),
+  /** The ramp stands still from this moment on. */
+  pausedAtMs: moment.optional(),
+});
+
+/** Until `untilMs` a share of users reads `generation`, and as many others are the control cohort. */
+const canary = z.looseObject({ generation, share: z.number().gt(0).max(MAX_CANARY_SHARE), untilMs: moment });
+
+/** Published generations, newest first. */
+const lineage = z
+  .array(generation)
+  .min(1)
+  .max(MAX_LINEAGE)
+  .refine((all) => all.every((each, i) => i === 0 || each < (all[i - 1] as number)), 'expected the newest first');
 
 const variant = z
   .looseObject({
@@ -38,6 +63,11 @@ const variant = z
     current: generation,
     previous: generation.optional(),
     flip: flip.optional(),
+    /** Absent until the first publication of a release: then every older list is readable. */
+    lineage: lineage.optional(),
+    canary: canary.optional(),
+    /** Until `untilMs`, region objects load this generation for the users that they are asked for. */
+    warm: z.looseObject({ generation, untilMs: moment }).optional(),
   })
   .refine((v) => v.flip === undefined || v.previous !== undefined, 'expected `previous` beside `flip`');
 
@@ -55,12 +85,20 @@ const surface = z.looseObject({
 export const manifestSchema = z.looseObject({
   version: z.int().nonnegative().max(MAX_MANIFEST_VERSION, `expected a version of at most ${MAX_MANIFEST_VERSION}`),
   surfaces: z.record(surfaceName, surface),
+  /** The release of the items. Absent until the first publication of items: then the newest metadata is live. */
+  items: z
+    .looseObject({ current: generation, previous: generation.optional(), lineage: lineage.optional() })
+    .optional(),
+  /** Regions that operators have marked. */
+  regions: z.record(surfaceName, z.looseObject({ degradedUntilMs: moment, why: z.string().optional() })).optional(),
   erasures: z.array(z.looseObject({ userHash: z.string().regex(/^[0-9a-f]{16}$/), atMs: moment })),
 });
 
 export type Manifest = z.infer<typeof manifestSchema>;
 export type Surface = Manifest['surfaces'][string];
 export type Variant = Surface['variants'][number];
+export type Flip = NonNullable<Variant['flip']>;
+export type Canary = NonNullable<Variant['canary']>;
 
 /** The manifest before the first publication. */
 export const EMPTY_MANIFEST: Manifest = { version: 0, surfaces: {}, erasures: [] };

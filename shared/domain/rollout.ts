@@ -1,7 +1,8 @@
-// The variant and generation of a user: a pure function of manifest, user and time, so every edge decides alike.
+// The variant and generation of a user: a pure function of manifest, user, time and place, so every edge decides alike.
 // test/unit/shared/domain/vectors.json pins the results; a change would move listeners between variants.
 import { unitHash } from '../runtime/hash.ts';
-import type { Surface, Variant } from './manifest.ts';
+import { POPULAR_USER } from './ids.ts';
+import type { Flip, Surface, Variant } from './manifest.ts';
 
 export interface Choice {
   readonly variant: Variant;
@@ -9,10 +10,10 @@ export interface Choice {
   readonly generation: number;
 }
 
-/** The variant and generation of `user` on `surface` at `nowMs`. */
-export function chooseList(surface: Surface, user: string, nowMs: number): Choice {
+/** The variant and generation of `user` on `surface` at `nowMs`, for a caller beside `nearestRegion`. */
+export function chooseList(surface: Surface, user: string, nowMs: number, nearestRegion?: NearestRegion): Choice {
   const variant = chooseVariant(surface, user);
-  return { variant, generation: chooseGeneration(variant, user, nowMs) };
+  return { variant, generation: chooseGeneration(variant, user, nowMs, nearestRegion) };
 }
 
 /**
@@ -35,21 +36,87 @@ export function chooseVariant({ salt, variants }: Pick<Surface, 'salt' | 'varian
   return winner;
 }
 
-/** `current`, or `previous` for the users that a running flip has not reached yet. */
-export function chooseGeneration({ current, previous, flip }: Variant, user: string, nowMs: number): number {
+/** The cohort of a user while a canary runs. Other users are in none. */
+export type Cohort = 'canary' | 'control';
+
+/** The part of a variant that decides a user's generation. */
+export type Generations = Pick<Variant, 'current' | 'previous' | 'flip' | 'canary'>;
+
+/** Name of the region nearest to the caller, by coordinates alone; undefined if they are not known. */
+export type NearestRegion = () => string | undefined;
+
+/**
+ * The canary's generation for its users; else `current`, or `previous` for the users that a running flip has not
+ * reached yet. Depends on nothing but its arguments.
+ */
+export function chooseGeneration(
+  variant: Generations,
+  user: string,
+  nowMs: number,
+  nearestRegion: NearestRegion = unknownRegion,
+): number {
+  const { current, previous, flip, canary } = variant;
+  if (canary !== undefined && cohortOf(variant, user, nowMs) === 'canary') return canary.generation;
   if (flip === undefined || previous === undefined) return current;
-  return unitHash(`${current}/${user}`) < rampFraction(flip, nowMs) ? current : previous;
+  const { regionDelaysMs } = flip;
+  const delayMs = regionDelaysMs === undefined ? 0 : delayOf(regionDelaysMs, nearestRegion());
+  return rampHash(current, user) < rampShare(flip, nowMs, delayMs) ? current : previous;
 }
 
-/** Whether some users are on `generation` at `nowMs`. During a flip both generations have users. */
-export function isGenerationServed({ current, previous, flip }: Variant, generation: number, nowMs: number): boolean {
-  const share = flip === undefined || previous === undefined ? 1 : rampFraction(flip, nowMs);
-  return (generation === current && share > 0) || (generation === previous && share < 1);
+/** Undefined outside a running canary. The cohorts are two ends of one hash, so the ramp begins with the canary. */
+export function cohortOf({ canary }: Pick<Variant, 'canary'>, user: string, nowMs: number): Cohort | undefined {
+  if (canary === undefined || nowMs >= canary.untilMs || user === POPULAR_USER) return undefined;
+  const hash = rampHash(canary.generation, user);
+  if (hash < canary.share) return 'canary';
+  return hash >= 1 - canary.share ? 'control' : undefined;
 }
+
+/** Whether callers somewhere are on `generation` at `nowMs`, for one user or, without one, for any user. */
+export function isGenerationServed(variant: Generations, generation: number, nowMs: number, user?: string): boolean {
+  const { current, previous, flip, canary } = variant;
+  if (user !== undefined)
+    return delaysOf(flip).some((region) => chooseGeneration(variant, user, nowMs, () => region) === generation);
+  if (canary !== undefined && generation === canary.generation && nowMs < canary.untilMs) return true;
+  if (flip === undefined || previous === undefined) return generation === current;
+  if (generation === current) return rampProgress(flip, nowMs).first > 0;
+  return generation === previous && rampProgress(flip, nowMs).last < 1;
+}
+
+/** The shares of users on `current`: in the region that is first, and in the one that is last. */
+export function rampProgress(flip: Flip, nowMs: number): { readonly first: number; readonly last: number } {
+  const delays = Object.values(flip.regionDelaysMs ?? { any: 0 });
+  return {
+    first: rampShare(flip, nowMs, Math.min(...delays)),
+    last: rampShare(flip, nowMs, Math.max(...delays)),
+  };
+}
+
+/** Share of users on `current`: the elapsed share of the flip, and at least the canary's users. */
+export const rampShare = (flip: Flip, nowMs: number, delayMs = 0): number =>
+  Math.max(flip.fromShare ?? 0, rampFraction(flip, nowMs, delayMs));
 
 /** Elapsed share of a flip: 0 before its start, 1 after its end. */
-export function rampFraction({ startsAtMs, durationMs }: NonNullable<Variant['flip']>, nowMs: number): number {
-  if (nowMs < startsAtMs) return 0;
-  const elapsedMs = nowMs - startsAtMs;
+export function rampFraction({ startsAtMs, durationMs, pausedAtMs }: Flip, nowMs: number, delayMs = 0): number {
+  const elapsedMs = Math.min(nowMs, pausedAtMs ?? nowMs) - startsAtMs - delayMs;
+  if (elapsedMs < 0) return 0;
   return elapsedMs >= durationMs ? 1 : elapsedMs / durationMs;
 }
+
+/** Whether some users somewhere are not on `current` yet. */
+export const isRamping = ({ flip, previous }: Pick<Variant, 'flip' | 'previous'>, nowMs: number): boolean =>
+  flip !== undefined && previous !== undefined && rampProgress(flip, nowMs).last < 1;
+
+const rampHash = (generation: number, user: string): number => unitHash(`${generation}/${user}`);
+
+const unknownRegion = (): undefined => undefined;
+
+function delayOf(regionDelaysMs: NonNullable<Flip['regionDelaysMs']>, region: string | undefined): number {
+  const own = region !== undefined && Object.hasOwn(regionDelaysMs, region) ? regionDelaysMs[region] : undefined;
+  return own ?? Math.max(0, ...Object.values(regionDelaysMs));
+}
+
+/** One region for each delay of a flip. */
+const delaysOf = (flip: Flip | undefined): (string | undefined)[] => [
+  undefined,
+  ...Object.keys(flip?.regionDelaysMs ?? {}),
+];

@@ -23,17 +23,22 @@ export interface ListQuery extends ListKey {
 const name = z.string().regex(NAME_PATTERN) as unknown as z.ZodType<Name, string>;
 const user = z.string().refine(isLoadableUser) as unknown as z.ZodType<UserId, string>;
 
-const listQuerySchema = z.strictObject({
+const moment = z.number().refine(isGeneration);
+
+/** Fields that it does not know are ignored: a caller of the next build may send them. */
+const listQuerySchema = z.looseObject({
   surface: name,
   variant: name,
-  generation: z.number().refine(isGeneration),
+  generation: moment,
   user,
   expand: z.literal('items').optional(),
+  items: moment.optional(),
+  coldFor: moment.optional(),
   maxAgeMs: z.int().min(0).optional(),
   isBackground: z.boolean().optional(),
 });
 
-export const listsReadSchema = z.strictObject({ keys: z.array(listQuerySchema).min(1).max(MAX_KEYS_PER_READ) });
+export const listsReadSchema = z.looseObject({ keys: z.array(listQuerySchema).min(1).max(MAX_KEYS_PER_READ) });
 
 /** The keys of one request. A key that is not valid is refused alone: it may be of another caller than the others. */
 export interface ParsedListsRead {
@@ -74,20 +79,15 @@ function describeField(body: unknown, path: readonly PropertyKey[]): string {
 
 /** True only for a body that the schema accepts unchanged. */
 function isValidListsRead(body: unknown): body is { readonly keys: readonly ListQuery[] } {
-  if (typeof body !== 'object' || body === null || Object.keys(body).length !== 1) return false;
+  if (typeof body !== 'object' || body === null) return false;
   const { keys } = body as { keys?: unknown };
   return Array.isArray(keys) && keys.length >= 1 && keys.length <= MAX_KEYS_PER_READ && keys.every(isValidListQuery);
 }
 
 function isValidListQuery(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
-  const { expand, maxAgeMs, isBackground } = value as Record<string, unknown>;
-  let known = 4;
-  if (expand !== undefined) known++;
-  if (maxAgeMs !== undefined) known++;
-  if (isBackground !== undefined) known++;
+  const { maxAgeMs, isBackground } = value as Record<string, unknown>;
   return (
-    Object.keys(value).length === known &&
     isListKey(value) &&
     (maxAgeMs === undefined || (Number.isSafeInteger(maxAgeMs) && (maxAgeMs as number) >= 0)) &&
     (isBackground === undefined || typeof isBackground === 'boolean')

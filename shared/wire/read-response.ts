@@ -1,5 +1,6 @@
 // The answer of `lists:read`: one frame per key, in order. A frame is one header line of JSON, then the stored bytes of
-// the list, so no hop parses a list.
+// the list, so no hop parses a list. A header can have fields that a reader does not know. A frame of an unknown kind
+// or code fails its own key alone, and `bytes` is the length of its body, whatever its kind.
 import type { ListValue } from '../domain/list.ts';
 import { decodeUtf8, writeAscii } from '../runtime/bytes.ts';
 import { type ErrorCode, isErrorCode } from './errors.ts';
@@ -95,15 +96,24 @@ function readFrame(header: unknown, body: Uint8Array, listStart: number): { resu
   const frame = (header ?? {}) as Record<string, unknown>;
   if (frame.kind === 'absent' && hasAges(frame))
     return { result: { kind: 'absent', ...pickAges(frame) }, end: listStart };
-  if (frame.kind === 'error' && typeof frame.code === 'string' && isErrorCode(frame.code)) {
-    return { result: { kind: 'error', code: frame.code }, end: listStart };
+  if (frame.kind !== 'list' && typeof frame.kind === 'string') {
+    const code = typeof frame.code === 'string' && isErrorCode(frame.code) ? frame.code : 'internal';
+    return { result: { kind: 'error', code }, end: endOfBody(frame, body, listStart) };
   }
   if (!isListHeader(frame)) throw new Error('expected a frame header, got other JSON');
-  const { generation, digest, bytes } = frame;
-  const end = listStart + bytes;
-  if (end > body.length) throw new Error(`expected ${bytes} bytes of a list, got ${body.length - listStart}`);
+  const { generation, digest } = frame;
+  const end = endOfBody(frame, body, listStart);
   const list = { kind: 'list', generation, digest, bytes: body.subarray(listStart, end) } as const;
   return { result: { ...list, ...pickAges(frame) }, end };
+}
+
+/** Throws an Error if the frame's body is cut short. */
+function endOfBody({ bytes = 0 }: { readonly bytes?: unknown }, body: Uint8Array, start: number): number {
+  if (!Number.isSafeInteger(bytes) || (bytes as number) < 0)
+    throw new Error('expected a frame header with a length, got other JSON');
+  const end = start + (bytes as number);
+  if (end > body.length) throw new Error(`expected ${bytes} bytes of a list, got ${body.length - start}`);
+  return end;
 }
 
 interface Ages {

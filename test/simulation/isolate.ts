@@ -93,7 +93,15 @@ export function createIsolate(options: IsolateOptions): Isolate {
     const chosenAtMs = clock.now();
     noteVersion(manifest.version, beganAtMs);
     const [first] = reads;
-    const held = reads.length === 1 && first && fresh ? deps.serveCached(first, manifest, () => call) : undefined;
+    const held =
+      reads.length === 1 && first && fresh
+        ? deps.serveCached(
+            first,
+            manifest,
+            () => undefined,
+            () => call,
+          )
+        : undefined;
     const results = held === undefined ? await deps.serveReads(reads, manifest, call) : [held];
     const asking: Asking = { beganAtMs, deadlineAtMs, chosenAtMs, from: manifest.version, to: manifest.version };
     return reads.map((read, i) => {

@@ -124,7 +124,10 @@ test('a load that outlives its batch is counted for nobody, and its other caller
   await turnUntil(() => edge.counters.get('edge_reads_total') === 3);
   edge.clock.advance(50);
   let isBatchOver = false;
-  const over = batch.then((response) => response.text()).then(() => void (isBatchOver = true));
+  const over = batch.then(async (response) => {
+    await response.text();
+    isBatchOver = true;
+  });
   // Each step of the fallback chain has a wait of its own.
   await turnUntil(() => {
     edge.clock.advance(1);

@@ -288,7 +288,7 @@ test.each([
     const counters = createCounters();
     const reader = createListReader({
       memory: createListMemory(1_000_000),
-      load: createTableLoad({ table, clock, counters }),
+      load: createTableLoad({ manifest: () => manifestOf(1), table, clock, counters }),
       guard: ({ timeoutMs }, work) => work(timeoutMs),
       manifest: () => manifestOf(1),
       clock,

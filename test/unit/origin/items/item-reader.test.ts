@@ -26,9 +26,9 @@ function setUp(maxBytes = 1_000_000) {
   const reader = createItemReader({
     maxBytes,
     table: {
-      readItems: (ids) =>
+      readItems: (keys) =>
         new Promise((resolve) => {
-          calls.push({ ids, answer: (value) => resolve(ids.map(() => value)) });
+          calls.push({ ids: keys.map(({ id }) => id), answer: (value) => resolve(keys.map(() => value)) });
         }),
     },
     guard: async ({ isBackground, weight, timeoutMs }, work) => {
@@ -40,7 +40,7 @@ function setUp(maxBytes = 1_000_000) {
     counters,
     flightAgeMs: FLIGHT_AGE_MS,
   });
-  const read = (...ids: string[]) => reader.read(ids, TIMEOUT_MS);
+  const read = (...ids: string[]) => reader.read(ids, undefined, TIMEOUT_MS);
   /** Reads a key that is not in memory. The table answers `value`. */
   const load = async (value: Value, ...ids: string[]) => {
     const reading = read(...ids);

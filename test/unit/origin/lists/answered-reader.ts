@@ -60,7 +60,7 @@ export function setUp({ memoryBytes = 1_000_000, listTtlSeconds = TTL_MS / 1000 
   const memory = createListMemory(memoryBytes);
   const reader = createListReader({
     memory,
-    load: createTableLoad({ table: { readLists }, clock, counters }),
+    load: createTableLoad({ table: { readLists }, manifest: () => manifest, clock, counters }),
     guard,
     manifest: () => manifest,
     clock,

@@ -93,7 +93,7 @@ describe('chooseGeneration', () => {
   });
 
   test('is the current one where no flip is set', () => {
-    expect(chooseGeneration({ name: toName('a'), weight: 1, current: GENERATION, previous }, 'u', 0)).toBe(GENERATION);
+    expect(chooseGeneration({ current: GENERATION, previous }, 'u', 0)).toBe(GENERATION);
   });
 
   test('comes with the variant from chooseList', () => {
