@@ -74,6 +74,8 @@ const variant = z
 const surface = z.looseObject({
   salt: z.string().regex(/^[A-Za-z0-9._-]{1,64}$/, 'expected 1 to 64 of A-Z a-z 0-9 . _ -'),
   listTtlSeconds: z.int().min(1).max(604_800),
+  /** Bounds of this surface's checks before a publication, by name. Absent ones have their default. */
+  checks: z.record(z.string(), z.number()).optional(),
   variants: z
     .array(variant)
     .min(1)
