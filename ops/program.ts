@@ -1,11 +1,9 @@
-// The `earshot` command. Exit codes: 0 done, 1 failed or partial (the message says which), 2 usage error. The code of a
-// subcommand is loaded only for a call that names it: start-up is most of the time of a short command.
+// The `earshot` command (ops/cli/exit-codes.ts has its exit codes). The code of a subcommand is loaded only for a call
+// that names it: start-up is most of the time of a short command.
 import { Command, CommanderError } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
+import { EXIT, Outcome } from './cli/exit-codes.ts';
 import { UsageError } from './cli/usage-error.ts';
-
-const EXIT_FAILED = 1;
-const EXIT_USAGE = 2;
 
 interface Subcommand {
   readonly name: string;
@@ -26,8 +24,38 @@ const SUBCOMMANDS: readonly Subcommand[] = [
   },
   {
     name: 'publish',
-    description: 'Makes a loaded generation of a variant live, once it has reached every region.',
+    description: 'Makes a loaded release live: gate, and if asked warm-up, canary and ramp.',
     load: async () => (await import('./publish/command.ts')).makePublishCommand,
+  },
+  {
+    name: 'rollback',
+    description: 'Goes back to an earlier release at once, or out of a canary.',
+    load: async () => (await import('./rollback/command.ts')).makeRollbackCommand,
+  },
+  {
+    name: 'ramp',
+    description: 'Steers a running ramp: pause, resume, finish, or another duration.',
+    load: async () => (await import('./ramp/command.ts')).makeRampCommand,
+  },
+  {
+    name: 'releases',
+    description: 'The releases of a surface, or of all, with their states.',
+    load: async () => (await import('./releases/list-command.ts')).makeReleasesCommand,
+  },
+  {
+    name: 'release',
+    description: 'One release: its record, and how to block it or delete its lists.',
+    load: async () => (await import('./releases/release-command.ts')).makeReleaseCommand,
+  },
+  {
+    name: 'history',
+    description: 'Every transition of the releases of a surface: when, who and why.',
+    load: async () => (await import('./releases/list-command.ts')).makeHistoryCommand,
+  },
+  {
+    name: 'region',
+    description: 'Marks a region that is out, and restores it.',
+    load: async () => (await import('./region/command.ts')).makeRegionCommand,
   },
   {
     name: 'weight',
@@ -96,9 +124,10 @@ async function makeProgram(args: readonly string[]): Promise<Command> {
 
 /** Commander has printed its own errors. */
 function report(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT.usage;
   process.stderr.write(`earshot: ${error instanceof Error ? error.message : String(error)}\n`);
-  return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILED;
+  if (error instanceof Outcome) return error.exitCode;
+  return error instanceof UsageError ? EXIT.usage : EXIT.failed;
 }
 
 /** Subcommands do not inherit these settings later. */

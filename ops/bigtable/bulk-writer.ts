@@ -8,7 +8,8 @@ import { type Clock, pause } from '../../shared/runtime/clock.ts';
 
 export interface CellWrite {
   readonly rowKey: string;
-  readonly value: string;
+  /** Undefined: the cell of the writer's timestamp is deleted. */
+  readonly value: string | undefined;
 }
 
 export interface BulkWriter {
@@ -51,6 +52,7 @@ export function createBulkWriter(bigtable: BigtableConnection, options: BulkWrit
   const { table, family, appProfile, clock, random } = options;
   const columnQualifier = Buffer.from(options.qualifier);
   const timestampMicros = options.timestampMs * 1000;
+  const timeRange = { startTimestampMicros: timestampMicros, endTimestampMicros: timestampMicros + 1000 };
   const { maxBatchEntries = 1000, maxBatchBytes = 4 * 1024 * 1024, maxInFlight = 4 } = options;
   const tableName = bigtable.tableName(table);
   const inFlight = new Set<Promise<void>>();
@@ -125,12 +127,13 @@ export function createBulkWriter(bigtable: BigtableConnection, options: BulkWrit
 
   return {
     write: ({ rowKey, value }) => {
-      const bytes = Buffer.from(value);
-      batch.push({
-        rowKey: Buffer.from(rowKey),
-        mutations: [{ setCell: { familyName: family, columnQualifier, timestampMicros, value: bytes } }],
-      });
-      batchBytes += bytes.length;
+      const bytes = value === undefined ? undefined : Buffer.from(value);
+      const mutation =
+        bytes === undefined
+          ? { deleteFromColumn: { familyName: family, columnQualifier, timeRange } }
+          : { setCell: { familyName: family, columnQualifier, timestampMicros, value: bytes } };
+      batch.push({ rowKey: Buffer.from(rowKey), mutations: [mutation] });
+      batchBytes += bytes?.length ?? 0;
       if (batch.length < maxBatchEntries && batchBytes < maxBatchBytes) return undefined;
       send();
       return waitForRoom();

@@ -2,7 +2,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseGeneration } from '../../shared/domain/generation.ts';
 import { isName, NAME_GRAMMAR, type Name } from '../../shared/domain/ids.ts';
-import { FULL_WEIGHT } from '../../shared/domain/manifest.ts';
+import { FULL_WEIGHT, MAX_CANARY_SHARE } from '../../shared/domain/manifest.ts';
+import { type Line, parseRelease, RELEASE_FORM, type Release } from '../../shared/domain/release.ts';
 import { UsageError } from './usage-error.ts';
 
 export const surfaceOption = () => new Option('--surface <name>', 'surface, for example `home`').argParser(parseName);
@@ -16,6 +17,48 @@ export const generationOption = (description: string) =>
     if (generation !== undefined) return generation;
     throw new InvalidArgumentError('expected a moment like 2026-11-22T03:00:00Z, or milliseconds since the epoch.');
   });
+
+/** Throws an InvalidArgumentError. */
+export function parseReleaseArgument(text: string): NonNullable<ReturnType<typeof parseRelease>> {
+  const parsed = parseRelease(text);
+  if (parsed !== undefined) return parsed;
+  throw new InvalidArgumentError(`expected ${RELEASE_FORM}.`);
+}
+
+/** Throws an InvalidArgumentError without a generation. */
+export function parseWholeRelease(text: string): Release {
+  const { generation, ...line } = parseReleaseArgument(text);
+  if (generation !== undefined) return { ...line, generation };
+  throw new InvalidArgumentError(`expected ${RELEASE_FORM}: the generation is missing.`);
+}
+
+/** Throws an InvalidArgumentError for a text with a generation. */
+export function parseLine(text: string): Line {
+  const { generation, ...line } = parseReleaseArgument(text);
+  if (generation === undefined) return line;
+  throw new InvalidArgumentError('expected surface/variant without a generation.');
+}
+
+/** `0.5%` as 0.005. */
+export function parseShare(text: string): number {
+  const [, percent] = /^(\d{1,2}(?:\.\d{1,3})?)%$/.exec(text) ?? [];
+  const share = Number(percent) / 100;
+  if (share > 0 && share <= MAX_CANARY_SHARE) return share;
+  throw new InvalidArgumentError(`expected a share above 0 % and up to ${MAX_CANARY_SHARE * 100} %, like 0.5%.`);
+}
+
+/** An ISO 8601 moment as milliseconds since the epoch. */
+export function parseMoment(text: string): number {
+  const moment = parseGeneration(text);
+  if (moment !== undefined) return moment;
+  throw new InvalidArgumentError('expected a moment like 2026-11-22T03:00:00Z.');
+}
+
+export const asOption = () =>
+  new Option(
+    '--as <name>',
+    'who does it, for the history (default: the e-mail address of the credential, or user@host)',
+  );
 
 export const whyOption = () => new Option('--why <text>', 'the reason, for `npx earshot manifest history`');
 

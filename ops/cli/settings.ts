@@ -49,6 +49,15 @@ export const stateDirectory = (): string => process.env.EARSHOT_STATE_DIR || '.e
 export const findLocalCloud = (): LocalCloud | undefined =>
   readStateFile(join(stateDirectory(), LOCAL_CLOUD_FILE), localCloudSchema);
 
+/** The local cloud of this directory if it is what `flags` and the environment name, or undefined. */
+export function findTargetCloud(flags: ConnectionFlags): LocalCloud | undefined {
+  const local = findLocalCloud();
+  if (local === undefined) return undefined;
+  const project = flags.project ?? process.env.EARSHOT_PROJECT ?? local.project;
+  const instance = flags.instance ?? process.env.EARSHOT_INSTANCE ?? local.instance;
+  return project === local.project && instance === local.instance ? local : undefined;
+}
+
 /** Throws a UsageError without a local cloud in this directory. */
 export function requireLocalCloud(): LocalCloud {
   const cloud = findLocalCloud();

@@ -13,10 +13,10 @@ import {
   makeRowKey,
   TABLES,
 } from '../../shared/domain/keys.ts';
+import { nameRelease, type Release } from '../../shared/domain/release.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { type BulkWriterOptions, createBulkWriter } from '../bigtable/bulk-writer.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
-import type { Load } from '../bigtable/load-receipt.ts';
 import { generationOption, surfaceOption, variantOption } from '../cli/arguments.ts';
 import { author, type ControlFlags, controlProfileOption, withControl } from '../cli/control.ts';
 import { formatDuration, formatPlural } from '../cli/format.ts';
@@ -30,6 +30,7 @@ import { parseListLine } from './list-line.ts';
 import { loadFiles, measureFiles, type ParsedLine } from './load-files.ts';
 import { createProgress } from './progress.ts';
 import { createRejects, findNewFile, type Rejects, requireNewFile } from './rejects.ts';
+import { createSummary } from './summary.ts';
 
 interface Flags extends ControlFlags {
   readonly surface?: string;
@@ -115,7 +116,7 @@ async function ingestLists(
   flags: Flags,
 ): Promise<void> {
   const { surface = '', variant = '', generation = systemClock.now(), add = false, takeOver = false, force } = flags;
-  const load: Load = { surface: toName(surface), variant: toName(variant), generation };
+  const load: Release = { surface: toName(surface), variant: toName(variant), generation };
   const options = { by: `${author()}, process ${process.pid}`, add, takeOver, force: force ?? false };
   await requireHarmless(control, load, options);
   const rejects = createRejectFile(flags.rejects, `${surface}.${variant}.${generation}`);
@@ -132,7 +133,7 @@ interface Source {
 async function writeLists(
   control: ControlTable,
   { files, totalBytes, rejects }: Source,
-  load: Load,
+  load: Release,
   options: Parameters<typeof requireHarmless>[2],
 ): Promise<void> {
   const { surface, variant, generation } = load;
@@ -141,6 +142,7 @@ async function writeLists(
   const column = { table: TABLES.recommendations, family: FAMILIES.lists, qualifier, timestampMs: generation };
   const claim = createLazyClaim(control, load, options);
   const writer = createWriter(control.bigtable, { ...column, beforeFirst: claim.take });
+  const summary = createSummary();
   const moment = formatGeneration(generation);
   let lists: number;
   try {
@@ -151,13 +153,19 @@ async function writeLists(
         const { user, value } = parseListLine(text);
         return { id: user, cell: { rowKey: makeRowKey(user), value } };
       },
-      writer,
+      writer: {
+        ...writer,
+        write: (cell) => {
+          if (cell.value !== undefined) summary.add(cell.rowKey, cell.value);
+          return writer.write(cell);
+        },
+      },
       requireHeld: claim.requireHeld,
       rejects,
       progress: createProgress({ label: qualifier, output: process.stderr, clock: systemClock }),
     });
     requireSome(lists, 'list', rejects);
-    await claim.finish({ lists, rejected: rejects.count() });
+    await claim.finish(summary.get(rejects.count()));
   } catch (error) {
     const { message } = error as Error;
     const isPartial = await claim.abandon(writer.mayHaveWritten());
@@ -165,9 +173,7 @@ async function writeLists(
     throw new Error(isPartial ? `${message}; ${again}` : message, { cause: error });
   }
   report(`${qualifier} ${moment}: ${formatPlural(lists, 'list')}`, files, startedAtMs);
-  process.stdout.write(
-    `To make it live: npx earshot publish --surface ${surface} --variant ${variant} --generation ${moment}\n`,
-  );
+  process.stdout.write(`To make it live: npx earshot publish ${nameRelease(load)}\n`);
 }
 
 async function ingestItems(

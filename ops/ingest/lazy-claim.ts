@@ -1,8 +1,9 @@
 // The claim of a load on its generation, made before its first write. A load without a valid line claims nothing.
+import type { Release } from '../../shared/domain/release.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
 import { type Claim, type ClaimOptions, claimLoad, whyNotClaim } from '../bigtable/load-claim.ts';
-import { type Load, listLoads, readReceipt } from '../bigtable/load-receipt.ts';
 import { liveManifest, readManifestRow } from '../bigtable/manifest-row.ts';
+import { listReleases, type ReleaseSummary, readRecord } from '../bigtable/release-record.ts';
 import { whyNotLoad } from '../publish/allowed-generations.ts';
 
 export interface LoadOptions extends ClaimOptions {
@@ -14,12 +15,12 @@ export interface LazyClaim {
   /** Claims the generation. Throws an Error with the reason if it is not free, or if the load would do harm. */
   readonly take: () => Promise<void>;
   readonly requireHeld: () => void;
-  finish(counts: { readonly lists: number; readonly rejected: number }): Promise<void>;
-  /** Ends the claim of a failed load. Returns whether the receipt stays, because cells may be written. */
+  finish(summary: ReleaseSummary): Promise<void>;
+  /** Ends the claim of a failed load. Returns whether the record stays, because cells may be written. */
   abandon(mayHaveWritten: boolean): Promise<boolean>;
 }
 
-export function createLazyClaim(control: ControlTable, load: Load, options: LoadOptions): LazyClaim {
+export function createLazyClaim(control: ControlTable, load: Release, options: LoadOptions): LazyClaim {
   let claim: Claim | undefined;
   return {
     take: async () => {
@@ -29,13 +30,13 @@ export function createLazyClaim(control: ControlTable, load: Load, options: Load
       await requireHarmless(control, load, { ...options, isClaimed: true });
     },
     requireHeld: () => claim?.requireHeld(),
-    finish: async (counts) => claim?.finish(counts),
+    finish: async (summary) => claim?.finish(summary),
     abandon: async (mayHaveWritten) => {
       try {
         await claim?.abandon(mayHaveWritten);
         return claim !== undefined && mayHaveWritten;
       } catch {
-        // The receipt stays as it is. The error of the load is the one to report.
+        // The record stays as it is. The error of the load is the one to report.
         return true;
       }
     },
@@ -45,17 +46,17 @@ export function createLazyClaim(control: ControlTable, load: Load, options: Load
 /** Throws an Error if the generation is not free, or if the load would remove live lists. */
 export async function requireHarmless(
   control: ControlTable,
-  load: Load,
+  load: Release,
   { force, isClaimed = false, ...options }: LoadOptions & { readonly isClaimed?: boolean },
 ): Promise<void> {
   const nowMs = control.retries.clock.now();
   if (!isClaimed) {
-    const reason = whyNotClaim(load, await readReceipt(control, load), options, nowMs);
+    const reason = whyNotClaim(load, await readRecord(control, load), options, nowMs);
     if (reason !== undefined) throw new Error(reason);
   }
   if (force) return;
   const { surface, variant, generation } = load;
-  const [kept, loads] = await Promise.all([readManifestRow(control, 1), listLoads(control, load)]);
+  const [kept, loads] = await Promise.all([readManifestRow(control, 1), listReleases(control, load)]);
   const live = liveManifest(kept);
   if (live === undefined) {
     throw new Error(`the stored manifest is broken, so the live generations are not known (${kept[0]?.problem})`);

@@ -11,7 +11,7 @@ import { createSeenIds } from './seen-ids.ts';
 export interface ParsedLine {
   /** Id of the line. A second line with the same id in one load is a reject. */
   readonly id: string;
-  readonly cell: CellWrite;
+  readonly cell: CellWrite & { readonly value: string };
 }
 
 export interface LoadOptions {

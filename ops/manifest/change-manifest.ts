@@ -17,6 +17,8 @@ export interface ManifestChange {
   /** The change in words, for the history of the manifest. */
   readonly what: string;
   readonly why?: string | undefined;
+  /** Default: `author()`. */
+  readonly by?: string | undefined;
   readonly dryRun: boolean;
   readonly origins: Origins | undefined;
   /** The changed manifest, of any version; the same object if there is nothing to change. Throws an Error otherwise. */
@@ -36,7 +38,7 @@ const CONFIRM_MS = 5_000;
 
 /** Throws an Error with the reason if nothing was changed. A dry run does everything but the write. */
 export async function changeManifest(control: ControlTable, options: ManifestChange): Promise<ChangeOutcome> {
-  const { what, why, dryRun, origins, change } = options;
+  const { what, why, by = author(), dryRun, origins, change } = options;
   const { clock } = control.retries;
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     const [kept, served] = await Promise.all([readManifestRow(control, RECENT_VERSIONS), readServedManifests(origins)]);
@@ -48,7 +50,7 @@ export async function changeManifest(control: ControlTable, options: ManifestCha
     if (changed === before) return { before, next: before, nowMs };
     const next = { ...changed, version: highestVersion(kept) + 1 };
     requireWritable(next);
-    const note = { what, why, by: author() };
+    const note = { what, why, by };
     if (dryRun || (await replaceManifest(control, { read: kept[0], next, note, nowMs })))
       return { before, next, nowMs };
   }

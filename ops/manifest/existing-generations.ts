@@ -5,7 +5,7 @@ import type { Manifest, Variant } from '../../shared/domain/manifest.ts';
 import { isGenerationServed } from '../../shared/domain/rollout.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
 import { newestKept } from '../bigtable/kept-generations.ts';
-import { listLoads, type RecordedLoad } from '../bigtable/load-receipt.ts';
+import { isWhole, listReleases, type RecordedRelease } from '../bigtable/release-record.ts';
 
 /** One sentence for each generation with listeners whose lists are missing. Throws an EarshotError. */
 export async function findMissingGenerations(
@@ -16,7 +16,7 @@ export async function findMissingGenerations(
   const missing: string[] = [];
   for (const [surface, { variants }] of Object.entries(manifest.surfaces)) {
     for (const variant of variants) {
-      const loads = await listLoads(control, { surface: toName(surface), variant: variant.name });
+      const loads = await listReleases(control, { surface: toName(surface), variant: variant.name });
       for (const generation of servedGenerations(variant, nowMs)) {
         const reason = whyMissing(generation, loads);
         if (reason !== undefined) missing.push(`${surface}/${variant.name} ${formatGeneration(generation)} ${reason}`);
@@ -33,9 +33,9 @@ function servedGenerations(variant: Variant, nowMs: number): number[] {
   return previous !== undefined && isGenerationServed(variant, previous, nowMs) ? [current, previous] : [current];
 }
 
-function whyMissing(generation: number, loads: readonly RecordedLoad[]): string | undefined {
+function whyMissing(generation: number, loads: readonly RecordedRelease[]): string | undefined {
   const load = loads.find((each) => each.generation === generation);
   if (load === undefined) return 'was never loaded';
-  if (load.state !== 'loaded') return 'was loaded only in part';
+  if (!isWhole(load)) return load.state === 'dropped' ? 'was dropped' : 'was loaded only in part';
   return newestKept(loads.map((each) => each.generation)).includes(generation) ? undefined : 'is no longer kept';
 }

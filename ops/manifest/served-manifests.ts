@@ -7,7 +7,7 @@ import { type Clock, pause, systemClock } from '../../shared/runtime/clock.ts';
 import { mintOriginToken } from '../../shared/wire/origin-token.ts';
 import { MANIFEST_PATH } from '../../shared/wire/read-request.ts';
 import { call, describeCallError } from '../cli/http.ts';
-import { type ConnectionFlags, findLocalCloud, type LocalCloud } from '../cli/settings.ts';
+import { type ConnectionFlags, findTargetCloud } from '../cli/settings.ts';
 import { UsageError } from '../cli/usage-error.ts';
 
 export interface Origins {
@@ -36,15 +36,9 @@ export function findOrigins(flags: ConnectionFlags): Origins | undefined {
     const regions = parseOrigins(EARSHOT_ORIGINS);
     return { regions, secret: requireStrong(EARSHOT_ORIGIN_SECRET, regions) };
   }
-  const local = findLocalCloud();
-  if (local?.originSecret === undefined || !isTarget(local, flags)) return undefined;
+  const local = findTargetCloud(flags);
+  if (local?.originSecret === undefined) return undefined;
   return { regions: local.regions, secret: local.originSecret };
-}
-
-function isTarget(local: LocalCloud, flags: ConnectionFlags): boolean {
-  const project = flags.project ?? process.env.EARSHOT_PROJECT ?? local.project;
-  const instance = flags.instance ?? process.env.EARSHOT_INSTANCE ?? local.instance;
-  return project === local.project && instance === local.instance;
 }
 
 /** Throws a UsageError for a secret that no origin accepts outside this machine. */

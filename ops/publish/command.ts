@@ -1,157 +1,279 @@
-// `earshot publish`: makes a loaded generation live. It refuses a generation that is incomplete, or has not reached
-// every region.
+// `earshot publish`: makes a loaded release live: replication, gate, and if asked a warm-up, a canary and a ramp.
 import { Command } from 'commander';
 import { formatGeneration } from '../../shared/domain/generation.ts';
 import type { Name } from '../../shared/domain/ids.ts';
-import { TABLES } from '../../shared/domain/keys.ts';
-import type { Manifest } from '../../shared/domain/manifest.ts';
+import { type Line, nameLine, nameRelease, type Release } from '../../shared/domain/release.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
 import { newestKept } from '../bigtable/kept-generations.ts';
-import { listLoads, nameLoad, type RecordedLoad } from '../bigtable/load-receipt.ts';
-import { liveManifest, readManifestRow } from '../bigtable/manifest-row.ts';
-import { waitForReplication } from '../bigtable/replication.ts';
+import { beginOpen, type HeldOpen, type Plan, planSchema, resumeOpen } from '../bigtable/open-release.ts';
+import { listRegions } from '../bigtable/regions.ts';
+import { listReleases, readRecord } from '../bigtable/release-record.ts';
 import { LIST_VERSIONS } from '../bigtable/tables.ts';
 import {
+  asOption,
   dryRunOption,
-  generationOption,
   parseDuration,
+  parseMoment,
+  parseNames,
+  parseReleaseArgument,
+  parseShare,
   parseWeight,
-  surfaceOption,
-  variantOption,
   whyOption,
 } from '../cli/arguments.ts';
 import { type ControlFlags, controlProfileOption, withControl } from '../cli/control.ts';
 import { formatPlural } from '../cli/format.ts';
 import { UsageError } from '../cli/usage-error.ts';
 import { confirmWrite } from '../cli/write-target.ts';
-import { changeManifest, reportServed } from '../manifest/change-manifest.ts';
 import { describeSurface } from '../manifest/describe-surface.ts';
 import { findOrigins } from '../manifest/served-manifests.ts';
-import { type Publication, publishGeneration, whyImpossible, whyNotPublish } from './publish-generation.ts';
+import { checkRelease } from '../release/checks/check-release.ts';
+import { runVerdictCommand } from '../release/checks/verdict-command.ts';
+import { findEdge } from '../release/edge-sample.ts';
+import { findVariant, goLive, whyBusy } from '../release/manifest-changes.ts';
+import { type PublicationDeps, readLive, runPublication } from '../release/publication.ts';
+import { stateOfRelease } from '../release/state.ts';
+import { recordState, repairRecords, requireLoaded } from '../release/steps.ts';
+import { whoIs } from '../release/who.ts';
+import { createProgressLine } from './progress-line.ts';
 
 interface Flags extends ControlFlags {
-  readonly surface: Name;
-  readonly variant: Name;
-  readonly generation?: number;
   readonly weight?: number;
-  readonly ramp?: number;
+  readonly at?: number;
+  readonly warm?: number;
+  readonly canary?: number;
+  readonly soak?: number;
+  readonly regions?: readonly Name[];
+  readonly between?: number;
+  readonly ramp?: number | 'auto';
   /** False: do not wait. */
   readonly wait?: number | false | undefined;
+  readonly accept?: readonly string[];
+  readonly checkCommand?: string;
+  readonly guardCommand?: string;
+  readonly again?: boolean;
+  readonly resume?: boolean;
   readonly why?: string;
+  readonly as?: string;
   readonly dryRun?: boolean;
-  readonly force?: boolean;
 }
 
-const DEFAULT_WAIT_MS = 600_000;
+const DEFAULT_SOAK_MS = 240_000;
 
 const examples = `
-Only the named generation goes live. To go back, name the generation before: \`npx earshot manifest show\` has it.
-During a ramp, the same generation with another --ramp changes its duration; 0s ends it.
-The edge takes a publication up within about 10 s.
+Without options: the lists reach every region, the gate compares them with the live release, and they go live.
+The command ends with the last step. If it is killed, what is live goes on safely, and --resume goes on with it.
+Exit codes: 0 live, 1 failed, 2 usage, 3 refused by the gate, 4 the canary went back, 5 too few users to judge.
 
 Examples:
-  $ npx earshot publish --surface home --variant control --generation 2026-11-22T03:00:00Z
-  $ npx earshot publish --surface home --variant knn --weight 1000 --generation 2026-11-22T03:00:00Z
-  $ npx earshot publish --surface home --variant control --generation 2026-11-22T03:00:00Z --ramp 10m --dry-run`;
+  $ npx earshot publish home/control@2026-11-22T03:00:00Z
+  $ npx earshot publish home/control@2026-11-22T03:00:00Z --canary 0.5% --soak 4m --ramp 10m
+  $ npx earshot publish home/control@2026-11-22T03:00:00Z --warm 10m --regions europe,us,asia --between 10m --ramp auto
+  $ npx earshot publish home/control --resume`;
+
+const parseRamp = (text: string): number | 'auto' => (text === 'auto' ? text : parseDuration(text));
+
+const collect = (text: string, all: readonly string[] = []): string[] => [...all, text];
 
 export const makePublishCommand = (): Command =>
   new Command('publish')
-    .addOption(surfaceOption().makeOptionMandatory())
-    .addOption(variantOption().makeOptionMandatory())
-    .addOption(generationOption('generation to publish, as `npx earshot ingest` printed it'))
+    .argument('<surface/variant[@generation]>', 'the release; without a generation the newest that is loaded')
     .option(
       '--weight <0..10000>',
       "its share of the listeners is this over the sum of the surface's weights (default: as it is; 10000 for the first variant, 0 for a later one)",
       parseWeight,
     )
-    .option(
-      '--ramp <duration>',
-      'move listeners from the previous generation over this time, for example 10m',
-      parseDuration,
-    )
+    .option('--at <moment>', 'begin the ramp at this moment', parseMoment)
+    .option('--warm <duration>', 'load the lists of active users into the caches before, for this long', parseDuration)
+    .option('--canary <share>', 'try the release with this share of users first, for example 0.5%', parseShare)
+    .option('--soak <duration>', 'duration of the canary (default: 4m)', parseDuration)
+    .option('--regions <names>', 'order of the regions in which users move', parseNames)
+    .option('--between <duration>', 'time between two regions', parseDuration)
+    .option('--ramp <duration|auto>', 'move the users over this time; auto: as the caches turn over', parseRamp)
     .option('--wait <duration>', 'maximum wait for the lists to reach every region (default: 10m)', parseDuration)
     .option('--no-wait', 'do not wait for the lists to reach every region, for example while a cluster is gone')
-    .option('--force', 'publish even during a flip of this variant')
+    .option('--accept <check>', 'go on although this check refuses; needs --why', collect)
+    .option('--check-command <command>', 'also ask this command: proceed, wait or abort')
+    .option('--guard-command <command>', 'also ask this command at the end of the canary')
+    .option('--again', 'publish a release that was rolled back or blocked')
+    .option('--resume', 'go on with a publication whose process is gone')
+    .addOption(asOption())
     .addOption(whyOption())
     .addOption(dryRunOption())
     .addOption(controlProfileOption())
     .addHelpText('after', examples)
-    .action(async (_options: unknown, command: Command) => {
+    .action(async (text: string, _options: unknown, command: Command) => {
       // Commander gives `--no-wait` a default of true.
       const isWaitGiven = command.getOptionValueSource('wait') === 'cli';
       const flags = command.optsWithGlobals<Flags>();
-      await publish({ ...flags, wait: isWaitGiven ? flags.wait : undefined });
+      const { generation, ...line } = parseReleaseArgument(text);
+      checkFlags({ ...flags, wait: isWaitGiven ? flags.wait : undefined });
+      await publish(line, generation, { ...flags, wait: isWaitGiven ? flags.wait : undefined });
     });
 
-async function publish(flags: Flags): Promise<void> {
-  if (flags.dryRun && flags.wait !== undefined)
-    throw new UsageError('expected no --wait with --dry-run: a dry run does not wait for the lists');
-  const { surface, variant, weight, ramp: rampMs } = flags;
+/** Throws a UsageError for options that have no effect together. */
+function checkFlags(flags: Flags): void {
+  const { wait, dryRun, soak, canary, between, regions, accept, why, resume } = flags;
+  const refuse = (message: string) => new UsageError(message);
+  if (dryRun && wait !== undefined)
+    throw refuse('expected no --wait with --dry-run: a dry run does not wait for the lists');
+  if (soak !== undefined && canary === undefined) throw refuse('expected --canary with --soak');
+  if (flags.guardCommand !== undefined && canary === undefined) throw refuse('expected --canary with --guard-command');
+  if ((between === undefined) !== (regions === undefined)) throw refuse('expected --regions and --between together');
+  if (accept !== undefined && (why ?? '').trim() === '') throw refuse('expected --why with --accept: history says why');
+  if (resume && (dryRun || Object.keys(planOf(flags)).some((name) => !['accepted', 'isWaiting'].includes(name))))
+    throw refuse('expected no other option with --resume: it goes on with the plan of the open publication');
+}
+
+/** The members without a value are absent. */
+function planOf(flags: Flags): Partial<Plan> {
+  const { weight, at, warm, canary, soak = DEFAULT_SOAK_MS, regions, between, ramp, wait, accept, why } = flags;
+  const plan: Partial<Plan> = {
+    ...{ weight, atMs: at, warmMs: warm, betweenMs: between, ramp, why },
+    ...{ checkCommand: flags.checkCommand, guardCommand: flags.guardCommand },
+    regions: regions === undefined ? undefined : [...regions],
+    canary: canary === undefined ? undefined : { share: canary, soakMs: soak },
+    waitMs: typeof wait === 'number' ? wait : undefined,
+    isWaiting: wait !== false,
+    accepted: [...(accept ?? [])],
+  } as Partial<Plan>;
+  return Object.fromEntries(Object.entries(plan).filter(([, value]) => value !== undefined));
+}
+
+async function publish(line: Line, generation: number | undefined, flags: Flags): Promise<void> {
   await confirmWrite(flags);
   await withControl(flags, async (control) => {
-    const { generation, rejected } = chooseLoad(await listLoads(control, { surface, variant }), flags);
-    if (rejected > 0) process.stderr.write(`note: ${formatPlural(rejected, 'line')} of this load were rejected\n`);
-    const publication: Publication = { surface, variant, generation, weight, rampMs };
-    if (!flags.dryRun) await waitForLists(control, publication, flags);
-    await replace(control, publication, flags);
+    const by = await whoIs(flags);
+    const progress = createProgressLine(process.stderr);
+    const deps: PublicationDeps = {
+      ...{ control, by, origins: findOrigins(flags), regions: await listRegions(control) },
+      ...{ sampleEdge: findEdge(flags), check: checkRelease, runVerdictCommand },
+      say: (text) => {
+        progress.clear();
+        process.stderr.write(`${text}\n`);
+      },
+      progress: progress.show,
+    };
+    try {
+      const held = await begin(line, generation, flags, deps);
+      if (held === undefined) return;
+      await runPublication(held, deps);
+      await report(control, held.release);
+    } finally {
+      progress.clear();
+    }
   });
 }
 
-/** The live generation and the one before have reached every region when they were published. */
-async function waitForLists(control: ControlTable, publication: Publication, { wait }: Flags): Promise<void> {
-  if (wait === false) {
-    process.stderr.write('note: regions without these lists serve older ones until the lists arrive, and cache them\n');
-    return;
+/** Undefined if there is nothing to do. */
+async function begin(
+  line: Line,
+  generation: number | undefined,
+  flags: Flags,
+  deps: PublicationDeps,
+): Promise<HeldOpen | undefined> {
+  const { control, by } = deps;
+  if (flags.resume) return resumeOpen(control, line, by);
+  const manifest = await readLive(control);
+  if (!flags.dryRun) await repairRecords(control, line, manifest, by);
+  const release = { ...line, generation: generation ?? (await chooseNewest(control, line, manifest)) };
+  const plan = planSchema.parse(planOf(flags));
+  await requirePublishable(control, release, plan, flags, deps);
+  if (flags.dryRun) {
+    await describe(release, plan, deps);
+    return undefined;
   }
-  const { surface, variant, generation } = publication;
-  const live = liveManifest(await readManifestRow(control, 1))?.surfaces[surface]?.variants.find(
-    ({ name }) => name === variant,
+  const live = findVariant(manifest, release);
+  if (live?.current === release.generation && (plan.weight === undefined || plan.weight === live.weight)) {
+    process.stdout.write(`${nameRelease(release)} is live already: no change (version ${manifest.version})\n`);
+    return undefined;
+  }
+  const held = await beginOpen(control, { release, by, plan });
+  // Another publication may have begun and ended between the look at the manifest and now.
+  const busy = whyBusy(await readLive(control), release, control.retries.clock.now());
+  if (busy === undefined) return held;
+  await held.close();
+  throw new Error(busy);
+}
+
+/** The newest release that is loaded whole and later than the live one. */
+async function chooseNewest(
+  control: ControlTable,
+  line: Line,
+  manifest: Parameters<typeof findVariant>[0],
+): Promise<number> {
+  const current = findVariant(manifest, line)?.current ?? 0;
+  const found = (await listReleases(control, line)).findLast(
+    ({ generation, state }) => generation > current && (state === 'loaded' || state === 'checked'),
   );
-  if (wait === undefined && (generation === live?.current || generation === live?.previous)) return;
-  const { retries } = control;
-  const timeoutMs = wait ?? DEFAULT_WAIT_MS;
-  await waitForReplication(control.bigtable, TABLES.recommendations, { clock: retries.clock, timeoutMs, retries });
+  if (found !== undefined) return found.generation;
+  throw new Error(
+    `expected a loaded release of ${nameLine(line)} that is newer than the live one, got none: load one with \`npx earshot ingest\``,
+  );
 }
 
-async function replace(control: ControlTable, publication: Publication, flags: Flags): Promise<void> {
-  const { force, why, dryRun = false } = flags;
-  const name = nameLoad(publication);
-  const origins = findOrigins(flags);
-  const what = `publish ${name}${flags.weight === undefined ? '' : `, weight ${flags.weight}`}`;
-  const change = (live: Manifest, nowMs: number): Manifest => {
-    const impossible = whyImpossible(live, publication, nowMs);
-    if (impossible !== undefined) throw new Error(impossible);
-    const reason = force ? undefined : whyNotPublish(live, publication, nowMs);
-    if (reason !== undefined) throw new Error(`${reason} (--force publishes anyway)`);
-    return publishGeneration(live, publication, nowMs);
-  };
-  const { before, next, nowMs } = await changeManifest(control, { what, why, dryRun, origins, change });
-  if (next === before) {
-    process.stdout.write(`${name} is live already: no change (version ${next.version})\n`);
-    return;
-  }
-  process.stdout.write(`${name} ${dryRun ? 'would be' : 'is'} live (version ${next.version})\n`);
-  const surface = next.surfaces[publication.surface];
-  if (surface !== undefined) process.stdout.write(describeSurface(publication.surface, surface, nowMs));
-  if (!dryRun) await reportServed(control, origins, next.version);
+/** Throws an Error with the reason why the release cannot be published as it is worded. */
+async function requirePublishable(
+  control: ControlTable,
+  release: Release,
+  plan: Plan,
+  flags: Flags,
+  { regions, say }: PublicationDeps,
+): Promise<void> {
+  const record = await requireLoaded(control, release);
+  const manifest = await readLive(control);
+  const nowMs = control.retries.clock.now();
+  const all = (await listReleases(control, release)).filter(({ state }) => state !== 'dropped');
+  if (!newestKept(all.map((each) => each.generation)).includes(release.generation))
+    throw new Error(
+      `expected a release that is kept, got ${nameRelease(release)}, which is no longer kept: only the newest ${LIST_VERSIONS} are`,
+    );
+  const state = stateOfRelease(manifest, release, record, nowMs);
+  if ((state === 'rolled-back' || state === 'blocked') && !flags.again)
+    throw new Error(`${nameRelease(release)} is ${state}: --again publishes it all the same`);
+  if (record.rejected > 0) say(`note: ${formatPlural(record.rejected, 'line')} of this load were rejected`);
+  const live = findVariant(manifest, release);
+  const isTrial =
+    plan.canary !== undefined || plan.warmMs !== undefined || plan.ramp !== undefined || plan.regions !== undefined;
+  if (live === undefined && isTrial)
+    throw new Error(
+      `--canary, --warm, --regions and --ramp have no effect: no release of ${nameLine(release)} is live yet`,
+    );
+  if (live?.current === release.generation && isTrial)
+    throw new Error(
+      `--canary, --warm, --regions and --ramp have no effect: ${nameRelease(release)} is live; \`npx earshot ramp set ${nameLine(release)} --over\` steers its ramp`,
+    );
+  const unknown = plan.regions?.find((region) => !regions.includes(region));
+  if (unknown !== undefined || (plan.regions !== undefined && new Set(plan.regions).size !== regions.length))
+    throw new Error(`expected --regions to name each of ${regions.join(', ')} once, got ${plan.regions?.join(', ')}`);
+  const busy = whyBusy(manifest, release, nowMs);
+  if (busy !== undefined && live?.current !== release.generation) throw new Error(busy);
 }
 
-/** The named load. Throws an Error that names those that are complete. */
-function chooseLoad(loads: readonly RecordedLoad[], { surface, variant, generation }: Flags): RecordedLoad {
-  const whole = loads.filter(({ state }) => state === 'loaded');
-  const expected = `expected a generation of ${surface}/${variant} that was loaded, got`;
-  if (whole.length === 0 && generation === undefined)
-    throw new Error(`${expected} none; load one with \`npx earshot ingest\``);
-  const known = whole.length === 0 ? 'none was' : `known are ${whole.slice(-5).map(momentOf).join(', ')}`;
-  if (generation === undefined)
-    throw new UsageError(`expected --generation with the generation to publish, got none (${known})`);
-  const load = loads.find((each) => each.generation === generation);
-  if (load === undefined)
-    throw new Error(`${expected} ${formatGeneration(generation)}, which was never loaded (${known})`);
-  if (load.state !== 'loaded')
-    throw new Error(`${expected} ${momentOf(load)}, whose load did not finish; load it again`);
-  if (newestKept(loads.map((each) => each.generation)).includes(load.generation)) return load;
-  throw new Error(`${expected} ${momentOf(load)}, which is no longer kept: only the newest ${LIST_VERSIONS} are`);
+/** A dry run: the gate, and the manifest as it would be. */
+async function describe(release: Release, plan: Plan, deps: PublicationDeps): Promise<void> {
+  const { control, check, regions, say } = deps;
+  const manifest = await readLive(control);
+  const { verdict, reasons } = await check(control, release, {
+    manifest,
+    regions,
+    accepted: plan.accepted,
+    why: plan.why,
+    checkCommand: undefined,
+  });
+  say(verdict === 'passed' ? 'the gate would pass it' : `the gate would refuse it: ${reasons.join('; ')}`);
+  const nowMs = control.retries.clock.now();
+  const durationMs = typeof plan.ramp === 'number' ? plan.ramp : 0;
+  const ramp = durationMs === 0 ? undefined : { startsAtMs: Math.max(nowMs, plan.atMs ?? 0), durationMs };
+  const next = goLive(manifest, release, ramp, plan.weight);
+  process.stdout.write(`${nameRelease(release)} would be live (version ${manifest.version + 1})\n`);
+  const surface = next.surfaces[release.surface];
+  if (surface !== undefined) process.stdout.write(describeSurface(release.surface, surface, nowMs));
 }
 
-const momentOf = ({ generation }: RecordedLoad): string => formatGeneration(generation);
+async function report(control: ControlTable, release: Release): Promise<void> {
+  const manifest = await readLive(control);
+  process.stdout.write(`${nameRelease(release)} is live (version ${manifest.version})\n`);
+  const surface = manifest.surfaces[release.surface];
+  if (surface !== undefined)
+    process.stdout.write(describeSurface(release.surface, surface, control.retries.clock.now()));
+}

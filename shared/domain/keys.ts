@@ -72,7 +72,16 @@ export function makeCacheKey({ surface, variant, generation, user, expand, items
   return key as CacheKey;
 }
 
-/** The row of the `control` table with the receipt of a load. Rows sort by generation. */
+/** The row of the `control` table with the record of a release. Rows sort by generation. */
+export const makeReleaseRowKey = (surface: Name, variant: Name, generation: number): string =>
+  `${makeReleaseRowKeyPrefix(surface, variant)}${formatGeneration(generation)}`;
+
+export const makeReleaseRowKeyPrefix = (surface: Name, variant: Name): string => `release#${surface}/${variant}#`;
+
+/** The row of the `control` table with the release of a variant that is being published. */
+export const makeOpenRowKey = (surface: Name, variant: Name): string => `open#${surface}/${variant}`;
+
+/** The row of the `control` table with the receipt of a load, as earlier versions wrote it. */
 export const makeLoadRowKey = (surface: Name, variant: Name, generation: number): string =>
   `${makeLoadRowKeyPrefix(surface, variant)}${formatGeneration(generation)}`;
 

@@ -1,0 +1,316 @@
+// Runs the steps of a publication: replication, gate, warm-up, canary, ramp. Each step can be repeated, so a publication
+// whose process was killed goes on with `--resume`. Whatever is live goes on safely without it: a canary ends at the
+// moment that the manifest names, and a ramp goes by the clock of each edge.
+import { addCohorts, type Cohorts, emptyCohort } from '../../shared/domain/cohort.ts';
+import { EMPTY_MANIFEST, type Manifest } from '../../shared/domain/manifest.ts';
+import { nameRelease } from '../../shared/domain/release.ts';
+import { isRamping, rampProgress } from '../../shared/domain/rollout.ts';
+import { pause } from '../../shared/runtime/clock.ts';
+import type { ControlTable } from '../bigtable/control-table.ts';
+import { liveHeartbeats, readHeartbeats } from '../bigtable/heartbeats.ts';
+import { readManifestRow } from '../bigtable/manifest-row.ts';
+import { type HeldOpen, STEPS, type Step } from '../bigtable/open-release.ts';
+import { readRecord } from '../bigtable/release-record.ts';
+import { waitForReplication } from '../bigtable/replication.ts';
+import { EXIT, Outcome } from '../cli/exit-codes.ts';
+import { formatDuration, formatShare, formatTable } from '../cli/format.ts';
+import { changeManifest } from '../manifest/change-manifest.ts';
+import type { Origins } from '../manifest/served-manifests.ts';
+import type { CheckRelease } from './checks/check-release.ts';
+import type { RunVerdictCommand } from './checks/verdict-command.ts';
+import { confirmLive } from './confirm.ts';
+import type { EdgeSample } from './edge-sample.ts';
+import { compareCohorts, type GuardResult } from './guard.ts';
+import { endTrial, findVariant, goLive, startCanary, startWarm } from './manifest-changes.ts';
+import { rampMsOf } from './ramp-auto.ts';
+import { changeRelease, recordState, repairRecords } from './steps.ts';
+
+export interface PublicationDeps {
+  readonly control: ControlTable;
+  readonly by: string;
+  readonly origins: Origins | undefined;
+  /** Regions of the instance. */
+  readonly regions: readonly string[];
+  readonly sampleEdge: EdgeSample | undefined;
+  readonly check: CheckRelease;
+  readonly runVerdictCommand: RunVerdictCommand;
+  /** A line for the operator, without a newline. */
+  readonly say: (line: string) => void;
+  /** How far the step is, for a terminal. */
+  readonly progress: (text: string) => void;
+}
+
+const DEFAULT_WAIT_MS = 600_000;
+const LOOK_EVERY_MS = 1_000;
+/** The canary holds for this long after its soak, so that the publication can move on. */
+const MOVE_ON_MS = 60_000;
+const GUARD_COMMAND_MS = 600_000;
+
+/** Returns when the release is live everywhere. Throws an Outcome that says why it is not, or an Error. */
+export async function runPublication(held: HeldOpen, deps: PublicationDeps): Promise<void> {
+  const run: Readonly<Record<Exclude<Step, 'end'>, () => Promise<void>>> = {
+    replication: () => replicate(held, deps),
+    gate: () => passGate(held, deps),
+    warm: () => warmUp(held, deps),
+    canary: () => runCanary(held, deps),
+    ramp: () => rampUp(held, deps),
+  };
+  const first = STEPS.indexOf(held.current().step);
+  for (const step of STEPS.slice(first)) {
+    await held.setStep(step);
+    if (step !== 'end') await run[step]();
+  }
+  const { control, by } = deps;
+  await repairRecords(control, held.release, await readLive(control), by);
+  await held.close();
+}
+
+export async function readLive(control: ControlTable): Promise<Manifest> {
+  const [newest] = await readManifestRow(control, 1);
+  if (newest === undefined) return EMPTY_MANIFEST;
+  if (newest.manifest === undefined) throw new Error(`the stored manifest is broken (${newest.problem})`);
+  return newest.manifest;
+}
+
+/** Names of the regions that operators have marked as degraded. */
+export const degradedRegions = ({ regions = {} }: Manifest, nowMs: number): string[] =>
+  Object.entries(regions).flatMap(([name, { degradedUntilMs }]) => (nowMs < degradedUntilMs ? [name] : []));
+
+async function replicate(held: HeldOpen, { control, say }: PublicationDeps): Promise<void> {
+  const { isWaiting, waitMs = DEFAULT_WAIT_MS } = held.current().plan;
+  const { retries } = control;
+  if (!isWaiting) {
+    say('note: regions without these lists serve older ones until the lists arrive, and cache them');
+    return;
+  }
+  const degraded = degradedRegions(await readLive(control), retries.clock.now());
+  if (degraded.length > 0) {
+    say(`not waiting for ${degraded.join(', ')}, marked as degraded: the gate compares the other clusters`);
+    return;
+  }
+  await waitForReplication(control.bigtable, 'recommendations', { clock: retries.clock, timeoutMs: waitMs, retries });
+}
+
+async function passGate(held: HeldOpen, deps: PublicationDeps): Promise<void> {
+  const { control, by, say } = deps;
+  const { release } = held;
+  const { accepted, why, checkCommand } = held.current().plan;
+  const manifest = await readLive(control);
+  const degraded = new Set(degradedRegions(manifest, control.retries.clock.now()));
+  const regions = deps.regions.filter((region) => !degraded.has(region));
+  const { rows, verdict, reasons } = await deps.check(control, release, {
+    manifest,
+    regions,
+    accepted,
+    why,
+    checkCommand,
+  });
+  say(
+    formatTable([
+      ['check', 'live', 'new', 'bound', 'verdict'],
+      ...rows.map(({ check, live, next, bound, verdict: each }) => [check, live, next, bound, each]),
+    ]).trimEnd(),
+  );
+  if (verdict === 'passed') {
+    const note = rows.filter((row) => row.verdict === 'accepted').map(({ check }) => check);
+    const reason = note.length === 0 ? why : `${note.join(', ')} accepted: ${why}`;
+    await recordState(control, release, { to: 'checked', by, why: reason });
+    return;
+  }
+  const why2 = reasons.join('; ');
+  await recordState(control, release, { to: 'refused', by, why: why2 });
+  await held.close();
+  throw new Outcome(EXIT.refused, `${nameRelease(release)} was refused: ${why2}`);
+}
+
+async function warmUp(held: HeldOpen, deps: PublicationDeps): Promise<void> {
+  const { control, by, origins, progress } = deps;
+  const { release } = held;
+  const { plan, stepSinceMs } = held.current();
+  if (plan.warmMs === undefined || findVariant(await readLive(control), release) === undefined) return;
+  const { clock } = control.retries;
+  const endMs = stepSinceMs + plan.warmMs;
+  await changeManifest(control, {
+    ...{ what: `warm ${nameRelease(release)}`, why: plan.why, by, dryRun: false, origins },
+    change: (live) => startWarm(live, release, endMs + MOVE_ON_MS),
+  });
+  while (clock.now() < endMs) {
+    progress(`warming for ${formatDuration(endMs - clock.now())} more`);
+    await pause(clock, Math.min(LOOK_EVERY_MS, endMs - clock.now()));
+  }
+}
+
+async function runCanary(held: HeldOpen, deps: PublicationDeps): Promise<void> {
+  const { control, by, origins, say } = deps;
+  const { release } = held;
+  const { plan } = held.current();
+  if (plan.canary === undefined) return;
+  const { share, soakMs } = plan.canary;
+  const { clock } = control.retries;
+  const holdMs = MOVE_ON_MS + (plan.guardCommand === undefined ? 0 : GUARD_COMMAND_MS);
+  const known = findVariant(await readLive(control), release)?.canary;
+  let endMs = clock.now() + soakMs;
+  if (known?.generation === release.generation && clock.now() < known.untilMs) endMs = known.untilMs - holdMs;
+  else {
+    const record = await readRecord(control, release);
+    if (record?.record.state === 'canary') await endAlone(held, deps);
+    const { next, nowMs } = await changeRelease(control, {
+      ...{ release, to: 'canary', by, why: plan.why, what: `canary ${nameRelease(release)}`, origins },
+      change: (live, atMs) => startCanary(live, release, { share, untilMs: atMs + soakMs + holdMs }),
+    });
+    endMs = nowMs + soakMs;
+    say(`canary: ${formatShare(share, 1)} of users, and as many in the control cohort, for ${formatDuration(soakMs)}`);
+    say((await confirm(deps, next.version, nowMs)).trimEnd());
+  }
+  await soak(held, deps, { endMs, holdMs });
+  say('canary: good');
+}
+
+/** Nobody moved on in time: the canary has ended by the clock of every edge. */
+async function endAlone(held: HeldOpen, deps: PublicationDeps): Promise<never> {
+  const why = 'the canary was not confirmed in time, so every edge left it';
+  return goBackFromCanary(held, deps, why, EXIT.wentBack);
+}
+
+async function soak(
+  held: HeldOpen,
+  deps: PublicationDeps,
+  { endMs: firstEndMs, holdMs }: { readonly endMs: number; readonly holdMs: number },
+): Promise<void> {
+  const { control, by, origins, say, progress } = deps;
+  const { release } = held;
+  const { plan } = held.current();
+  const soakMs = plan.canary?.soakMs ?? 0;
+  const { clock } = control.retries;
+  let endMs = firstEndMs;
+  let isExtended = false;
+  for (;;) {
+    const result = compareCohorts(await readCohorts(control, nameRelease(release)));
+    progress(
+      `canary for ${formatDuration(Math.max(0, endMs - clock.now()))} more: ${result.rows[0]?.canary} and ${result.rows[0]?.control} users`,
+    );
+    if (result.verdict === 'bad') {
+      say(describeGuard(result));
+      await goBackFromCanary(held, deps, `the guard found ${badOf(result)}`, EXIT.wentBack);
+    }
+    await requireCanary(held, deps);
+    if (clock.now() >= endMs) {
+      say(describeGuard(result));
+      if (result.verdict === 'good') break;
+      if (isExtended) {
+        const users = `${result.rows[0]?.canary} users in the canary and ${result.rows[0]?.control} in the control cohort`;
+        await goBackFromCanary(held, deps, `there were too few users to judge: ${users}`, EXIT.inconclusive);
+      }
+      isExtended = true;
+      endMs = clock.now() + soakMs;
+      say(`canary: too few users, so the soak is doubled once`);
+      await changeManifest(control, {
+        ...{ what: `canary ${nameRelease(release)}`, why: 'too few users', by, dryRun: false, origins },
+        change: (live) => startCanary(live, release, { share: plan.canary?.share ?? 0, untilMs: endMs + holdMs }),
+      });
+    }
+    await pause(clock, Math.min(LOOK_EVERY_MS, Math.max(1, endMs - clock.now())));
+  }
+  if (plan.guardCommand === undefined) return;
+  const { rows } = compareCohorts(await readCohorts(control, nameRelease(release)));
+  const verdict = await deps.runVerdictCommand(plan.guardCommand, { release: nameRelease(release), rows }, { clock });
+  if (verdict.kind === 'abort')
+    await goBackFromCanary(held, deps, `the guard command: ${verdict.reason}`, EXIT.wentBack);
+}
+
+/** Throws an Outcome if the manifest's canary is another one, or has ended. */
+async function requireCanary(held: HeldOpen, deps: PublicationDeps): Promise<void> {
+  const { control } = deps;
+  const canary = findVariant(await readLive(control), held.release)?.canary;
+  if (canary?.generation !== held.release.generation)
+    throw new Outcome(EXIT.wentBack, `the canary of ${nameRelease(held.release)} was ended by another command`);
+  if (control.retries.clock.now() >= canary.untilMs) await endAlone(held, deps);
+}
+
+async function goBackFromCanary(held: HeldOpen, deps: PublicationDeps, why: string, exitCode: number): Promise<never> {
+  const { control, by, origins, say } = deps;
+  const { release } = held;
+  const { next, nowMs } = await changeRelease(control, {
+    ...{ release, to: 'rolled-back', by, why, what: `back from the canary of ${nameRelease(release)}`, origins },
+    change: (live) => endTrial(live, release, release.generation),
+  });
+  await held.close();
+  say((await confirm(deps, next.version, nowMs)).trimEnd());
+  throw new Outcome(exitCode, `${nameRelease(release)} went back: ${why}`);
+}
+
+async function rampUp(held: HeldOpen, deps: PublicationDeps): Promise<void> {
+  const { control, by, origins, say } = deps;
+  const { release } = held;
+  const { plan } = held.current();
+  const before = await readLive(control);
+  const live = findVariant(before, release);
+  if (live?.current !== release.generation || plan.weight !== undefined) {
+    const durationMs = await rampMsOf(control, plan.ramp, say);
+    const regionDelaysMs = delaysOf(plan.regions, plan.betweenMs ?? 0);
+    const isAtOnce = durationMs === 0 && regionDelaysMs === undefined && plan.atMs === undefined;
+    const { next, nowMs } = await changeRelease(control, {
+      ...{
+        release,
+        to: isAtOnce ? 'live' : 'ramping',
+        by,
+        why: plan.why,
+        what: `publish ${nameRelease(release)}`,
+        origins,
+      },
+      change: (manifest, atMs) => {
+        const startsAtMs = Math.max(atMs, plan.atMs ?? 0);
+        const ramp = isAtOnce ? undefined : { startsAtMs, durationMs, regionDelaysMs };
+        return goLive(manifest, release, ramp, plan.weight);
+      },
+    });
+    say((await confirm(deps, next.version, nowMs)).trimEnd());
+  }
+  await waitForRamp(held, deps);
+}
+
+/** Watches the ramp, which another command may steer. Throws an Outcome if it was left. */
+async function waitForRamp({ release }: HeldOpen, { control, progress }: PublicationDeps): Promise<void> {
+  const { clock } = control.retries;
+  for (;;) {
+    const live = findVariant(await readLive(control), release);
+    if (live?.current !== release.generation)
+      throw new Outcome(EXIT.wentBack, `${nameRelease(release)} was left by another command`);
+    if (!isRamping(live, clock.now()) || live.flip === undefined) return;
+    const { first, last } = rampProgress(live.flip, clock.now());
+    const paused = live.flip.pausedAtMs === undefined ? '' : ', paused';
+    progress(
+      `ramp: ${formatShare(first, 1)} of users in the first region, ${formatShare(last, 1)} in the last${paused}`,
+    );
+    await pause(clock, LOOK_EVERY_MS);
+  }
+}
+
+const delaysOf = (regions: readonly string[] | undefined, betweenMs: number): Record<string, number> | undefined =>
+  regions === undefined ? undefined : Object.fromEntries(regions.map((region, i) => [region, i * betweenMs]));
+
+const confirm = ({ control, sampleEdge }: PublicationDeps, version: number, writtenAtMs: number): Promise<string> =>
+  confirmLive(control, { version, writtenAtMs, exceptRegions: [], sampleEdge });
+
+/** The sums of all origin processes. */
+async function readCohorts(control: ControlTable, name: string): Promise<Cohorts> {
+  const all = liveHeartbeats(await readHeartbeats(control), control.retries.clock.now());
+  return all
+    .flatMap(({ cohorts }) => cohorts[name] ?? [])
+    .reduce<Cohorts>(
+      (sum, each) => ({ canary: addCohorts(sum.canary, each.canary), control: addCohorts(sum.control, each.control) }),
+      { canary: emptyCohort(), control: emptyCohort() },
+    );
+}
+
+const describeGuard = ({ rows }: GuardResult): string =>
+  formatTable([
+    ['guard', 'control', 'canary', 'bound', 'verdict'],
+    ...rows.map(({ check, control, canary, bound, verdict }) => [check, control, canary, bound, verdict]),
+  ]).trimEnd();
+
+const badOf = ({ rows }: GuardResult): string =>
+  rows
+    .filter(({ verdict }) => verdict === 'bad')
+    .map(({ check, control, canary }) => `${check} ${canary} against ${control}`)
+    .join(', ');

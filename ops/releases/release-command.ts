@@ -1,0 +1,191 @@
+// `earshot release`: one release: its record, and how to block it or to delete its lists.
+import { Command } from 'commander';
+import { APP_PROFILES } from '../../origin/bigtable/app-profiles.ts';
+import { FAMILIES, makeListQualifier, TABLES } from '../../shared/domain/keys.ts';
+import { nameRelease, type Release } from '../../shared/domain/release.ts';
+import { systemClock } from '../../shared/runtime/clock.ts';
+import { createBulkWriter } from '../bigtable/bulk-writer.ts';
+import { endOpen, readOpen } from '../bigtable/open-release.ts';
+import { readRecord } from '../bigtable/release-record.ts';
+import { scanCells } from '../bigtable/scan-cells.ts';
+import { asOption, parseWholeRelease, whyOption } from '../cli/arguments.ts';
+import { type ControlFlags, controlProfileOption, withControl } from '../cli/control.ts';
+import { formatPlural } from '../cli/format.ts';
+import { UsageError } from '../cli/usage-error.ts';
+import { confirmWrite } from '../cli/write-target.ts';
+import { findOrigins } from '../manifest/served-manifests.ts';
+import { confirmLive } from '../release/confirm.ts';
+import { findEdge } from '../release/edge-sample.ts';
+import { leave } from '../release/manifest-changes.ts';
+import { readLive } from '../release/publication.ts';
+import { stateOfRelease } from '../release/state.ts';
+import { changeRelease, recordState, repairRecords } from '../release/steps.ts';
+import { whoIs } from '../release/who.ts';
+
+interface Flags extends ControlFlags {
+  readonly json?: boolean;
+  readonly why?: string;
+  readonly as?: string;
+}
+
+const help = `
+Examples:
+  $ npx earshot release show home/control@2026-11-22T03:00:00Z
+  $ npx earshot release block home/control@2026-11-22T03:00:00Z --why "personal data in titles"
+  $ npx earshot release drop home/control@2026-11-22T03:00:00Z --why "takes the place of a version"`;
+
+const argument = ['<surface/variant@generation>', 'for example `home/control@2026-11-22T03:00:00Z`'] as const;
+
+export const makeReleaseCommand = (): Command =>
+  new Command('release')
+    .addHelpText('after', help)
+    .addCommand(
+      new Command('show')
+        .description('The record of a release: its load, its state and its history.')
+        .argument(...argument, parseWholeRelease)
+        .option('--json', 'print JSON')
+        .addOption(controlProfileOption())
+        .action(async (release: Release, _options: unknown, own: Command) => show(release, own.optsWithGlobals())),
+    )
+    .addCommand(
+      changing('block', 'No user reads the release any more, and it is published again only with --again.').action(
+        async (release: Release, _options: unknown, own: Command) => block(release, own.optsWithGlobals()),
+      ),
+    )
+    .addCommand(
+      changing('drop', 'Deletes the lists of a release that no user can be on.').action(
+        async (release: Release, _options: unknown, own: Command) => drop(release, own.optsWithGlobals()),
+      ),
+    );
+
+const changing = (name: string, description: string): Command =>
+  new Command(name)
+    .description(description)
+    .argument(...argument, parseWholeRelease)
+    .addOption(asOption())
+    .addOption(whyOption().makeOptionMandatory())
+    .addOption(controlProfileOption());
+
+async function show(release: Release, flags: Flags): Promise<void> {
+  await withControl(flags, async (control) => {
+    const stored = await readRecord(control, release);
+    if (stored === undefined) throw new Error(`expected a release with a record, got ${nameRelease(release)}`);
+    const manifest = await readLive(control);
+    const state = stateOfRelease(manifest, release, stored.record, control.retries.clock.now());
+    const open = await readOpen(control, release);
+    const { plan, step } = open?.generation === release.generation ? open : { plan: undefined, step: undefined };
+    const shown = {
+      release: nameRelease(release),
+      state,
+      ...(plan === undefined ? {} : { step, plan }),
+      record: stored.record,
+    };
+    if (flags.json) process.stdout.write(`${JSON.stringify(shown, null, 2)}\n`);
+    else process.stdout.write(describe(shown));
+  });
+}
+
+function describe({
+  release,
+  state,
+  step,
+  record,
+}: {
+  release: string;
+  state: string;
+  step?: string | undefined;
+  record: Awaited<ReturnType<typeof readRecord>> extends infer R | undefined
+    ? R extends { record: infer T }
+      ? T
+      : never
+    : never;
+}): string {
+  const { summary, transitions } = record;
+  const spread = (part: { p50: number; p99: number; max: number }): string => `${part.p50} / ${part.p99} / ${part.max}`;
+  const lines = [
+    `${release}: ${state}${step === undefined ? '' : `, open at step ${step}`}`,
+    `${formatPlural(record.lists, 'list')}, ${formatPlural(record.rejected, 'reject')}`,
+    ...(summary === undefined
+      ? []
+      : [
+          `items a list (p50 / p99 / max): ${spread(summary.items)}`,
+          `bytes a list (p50 / p99 / max): ${spread(summary.bytes)}`,
+          `checksum ${summary.checksum}`,
+        ]),
+    ...transitions.map(
+      ({ atMs, to, by, why }) =>
+        `${new Date(atMs).toISOString()}  ${to}  by ${by}${why === undefined ? '' : ` (${why})`}`,
+    ),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function requireWhy({ why = '' }: Flags): string {
+  if (why.trim() !== '') return why;
+  throw new UsageError('expected --why to have the reason, got an empty text');
+}
+
+async function block(release: Release, flags: Flags): Promise<void> {
+  const why = requireWhy(flags);
+  await confirmWrite(flags);
+  await withControl(flags, async (control) => {
+    const by = await whoIs(flags);
+    if ((await readRecord(control, release)) === undefined)
+      throw new Error(`expected a release with a record, got ${nameRelease(release)}`);
+    const open = await readOpen(control, release);
+    if (open?.generation === release.generation) await endOpen(control, release);
+    const { before, next, nowMs } = await changeRelease(control, {
+      ...{ release, to: 'blocked', by, why, what: `block ${nameRelease(release)}`, origins: findOrigins(flags) },
+      change: (manifest) => leave(manifest, release),
+    });
+    await repairRecords(control, release, next, by);
+    process.stdout.write(`${nameRelease(release)} is blocked (version ${next.version})\n`);
+    if (next === before) return;
+    const confirmation = { version: next.version, writtenAtMs: nowMs, exceptRegions: [], sampleEdge: findEdge(flags) };
+    process.stdout.write(await confirmLive(control, confirmation));
+  });
+}
+
+/** States of a release whose lists can be deleted. */
+const DROPPABLE = ['loading', 'loaded', 'checked', 'refused', 'rolled-back', 'blocked'];
+
+async function drop(release: Release, flags: Flags): Promise<void> {
+  const why = requireWhy(flags);
+  await confirmWrite(flags);
+  await withControl(flags, async (control) => {
+    const stored = await readRecord(control, release);
+    if (stored === undefined) throw new Error(`expected a release with a record, got ${nameRelease(release)}`);
+    const state = stateOfRelease(await readLive(control), release, stored.record, control.retries.clock.now());
+    const open = await readOpen(control, release);
+    if (open?.generation === release.generation)
+      throw new Error(`${nameRelease(release)} is being published: end that first`);
+    if (!DROPPABLE.includes(state))
+      throw new Error(
+        `expected a release that no user can be on (${DROPPABLE.join(', ')}), got ${nameRelease(release)}, which is ${state}`,
+      );
+    const by = await whoIs(flags);
+    // First the record, so that nothing publishes it meanwhile.
+    await recordState(control, release, { to: 'dropped', by, why });
+    const qualifier = makeListQualifier(release.surface, release.variant);
+    const column = {
+      table: TABLES.recommendations,
+      family: FAMILIES.lists,
+      qualifier,
+      timestampMs: release.generation,
+    };
+    const writer = createBulkWriter(control.bigtable, {
+      ...column,
+      ...{ appProfile: APP_PROFILES.ingest, clock: systemClock, random: Math.random },
+    });
+    let deleted = 0;
+    for await (const keys of scanCells(control, column)) {
+      for (const rowKey of keys) {
+        const room = writer.write({ rowKey, value: undefined });
+        if (room !== undefined) await room;
+        deleted++;
+      }
+    }
+    await writer.flush();
+    process.stdout.write(`${nameRelease(release)} is dropped: ${formatPlural(deleted, 'list')} deleted\n`);
+  });
+}

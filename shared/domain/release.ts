@@ -1,0 +1,39 @@
+// A release: one generation of a surface's variant, `home/control@2026-11-29T03:00:00.000Z`, or of the items,
+// `items@2026-11-29T03:00:00.000Z`. Its record in the `control` table has its load, its state and its history.
+import { formatGeneration, parseGeneration } from './generation.ts';
+import { isName, type Name } from './ids.ts';
+
+/** A variant of a surface, whose releases follow each other. */
+export interface Line {
+  readonly surface: Name;
+  readonly variant: Name;
+}
+
+export interface Release extends Line {
+  /** Milliseconds since the epoch. */
+  readonly generation: number;
+}
+
+/** `home/control`. */
+export const nameLine = ({ surface, variant }: Line): string => `${surface}/${variant}`;
+
+/** `home/control@2026-11-29T03:00:00.000Z`. */
+export const nameRelease = (release: Release): string => `${nameLine(release)}@${formatGeneration(release.generation)}`;
+
+export const RELEASE_FORM = 'surface/variant@generation, for example home/control@2026-11-29T03:00:00Z';
+
+/** Parses `surface/variant` or `surface/variant@generation`; undefined for any other text. */
+export function parseRelease(text: string): (Line & { readonly generation: number | undefined }) | undefined {
+  const [, surface, variant, moment] = /^([^/@]+)\/([^/@]+)(?:@(.+))?$/.exec(text) ?? [];
+  const generation = moment === undefined ? undefined : parseGeneration(moment);
+  const isWhole = (moment === undefined) === (generation === undefined);
+  return isName(surface) && isName(variant) && isWhole ? { surface, variant, generation } : undefined;
+}
+
+/** In the order of a life. `refused`, `rolled-back` and `blocked` are ends, too. */
+export const STATES = [
+  ...['loading', 'loaded', 'refused', 'checked', 'canary', 'ramping', 'live', 'backup'],
+  ...['rolled-back', 'blocked', 'retired', 'dropped'],
+] as const;
+
+export type ReleaseState = (typeof STATES)[number];
