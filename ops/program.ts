@@ -1,11 +1,9 @@
-// The `earshot` command. Exit codes: 0 done, 1 failed or partial (the message says which), 2 usage error. The code of a
-// subcommand is loaded only for a call that names it: start-up is most of the time of a short command.
+// The `earshot` command. The code of a subcommand is loaded only for a call that names it: start-up is most of the time
+// of a short command. ops/cli/exit-codes.ts has the exit codes.
 import { Command, CommanderError } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
+import { EXIT, ExitError } from './cli/exit-codes.ts';
 import { UsageError } from './cli/usage-error.ts';
-
-const EXIT_FAILED = 1;
-const EXIT_USAGE = 2;
 
 interface Subcommand {
   readonly name: string;
@@ -25,6 +23,11 @@ const SUBCOMMANDS: readonly Subcommand[] = [
     load: async () => (await import('./ingest/command.ts')).makeIngestCommand,
   },
   {
+    name: 'check',
+    description: 'Compares a loaded release with the live one, in every region. It changes nothing.',
+    load: async () => (await import('./check/command.ts')).makeCheckCommand,
+  },
+  {
     name: 'publish',
     description: 'Makes a loaded generation of a variant live, once it has reached every region.',
     load: async () => (await import('./publish/command.ts')).makePublishCommand,
@@ -41,7 +44,7 @@ const SUBCOMMANDS: readonly Subcommand[] = [
   },
   {
     name: 'surface',
-    description: 'The surfaces of the manifest: how to remove one.',
+    description: 'The surfaces of the manifest: how to remove one, and to set the bounds of its checks.',
     load: async () => (await import('./surface/command.ts')).makeSurfaceCommand,
   },
   {
@@ -72,7 +75,7 @@ export async function runEarshot(args: readonly string[]): Promise<number> {
   try {
     const program = await makeProgram(args);
     await program.parseAsync(args, { from: 'user' });
-    return 0;
+    return EXIT.done;
   } catch (error) {
     return report(error);
   }
@@ -96,9 +99,10 @@ async function makeProgram(args: readonly string[]): Promise<Command> {
 
 /** Commander has printed its own errors. */
 function report(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
   process.stderr.write(`earshot: ${error instanceof Error ? error.message : String(error)}\n`);
-  return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILED;
+  if (error instanceof ExitError) return error.exitCode;
+  return error instanceof UsageError ? EXIT.usage : EXIT.failed;
 }
 
 /** Subcommands do not inherit these settings later. */
