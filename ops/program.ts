@@ -1,8 +1,8 @@
-// The `earshot` command (ops/cli/exit-codes.ts has its exit codes). The code of a subcommand is loaded only for a call
-// that names it: start-up is most of the time of a short command.
+// The `earshot` command. The code of a subcommand is loaded only for a call that names it: start-up is most of the time
+// of a short command. ops/cli/exit-codes.ts has the exit codes.
 import { Command, CommanderError } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
-import { EXIT, Outcome } from './cli/exit-codes.ts';
+import { EXIT, ExitError } from './cli/exit-codes.ts';
 import { UsageError } from './cli/usage-error.ts';
 
 interface Subcommand {
@@ -21,6 +21,11 @@ const SUBCOMMANDS: readonly Subcommand[] = [
     name: 'ingest',
     description: 'Loads files of lists or items into Bigtable. Lists are live only after `npx earshot publish`.',
     load: async () => (await import('./ingest/command.ts')).makeIngestCommand,
+  },
+  {
+    name: 'check',
+    description: 'Compares a loaded release with the live one, in every region. It changes nothing.',
+    load: async () => (await import('./check/command.ts')).makeCheckCommand,
   },
   {
     name: 'publish',
@@ -69,7 +74,7 @@ const SUBCOMMANDS: readonly Subcommand[] = [
   },
   {
     name: 'surface',
-    description: 'The surfaces of the manifest: how to remove one.',
+    description: 'The surfaces of the manifest: how to remove one, and to set the bounds of its checks.',
     load: async () => (await import('./surface/command.ts')).makeSurfaceCommand,
   },
   {
@@ -100,7 +105,7 @@ export async function runEarshot(args: readonly string[]): Promise<number> {
   try {
     const program = await makeProgram(args);
     await program.parseAsync(args, { from: 'user' });
-    return 0;
+    return EXIT.done;
   } catch (error) {
     return report(error);
   }
@@ -124,9 +129,9 @@ async function makeProgram(args: readonly string[]): Promise<Command> {
 
 /** Commander has printed its own errors. */
 function report(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT.usage;
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.usage;
   process.stderr.write(`earshot: ${error instanceof Error ? error.message : String(error)}\n`);
-  if (error instanceof Outcome) return error.exitCode;
+  if (error instanceof ExitError) return error.exitCode;
   return error instanceof UsageError ? EXIT.usage : EXIT.failed;
 }
 

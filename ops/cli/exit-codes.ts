@@ -1,13 +1,26 @@
-// The exit codes of all commands.
-export const EXIT = { done: 0, failed: 1, usage: 2, refused: 3, wentBack: 4, inconclusive: 5 } as const;
+// Exit codes of the command. A message on standard error says the reason for each but 0.
+export const EXIT = {
+  done: 0,
+  /** Failed, or done in part. */
+  failed: 1,
+  usage: 2,
+  /** A check refused. */
+  refused: 3,
+  /** A canary came back to the live release. */
+  wentBack: 4,
+  /** Too few users to decide. */
+  inconclusive: 5,
+} as const;
 
-/** An outcome with its own exit code. The message is printed as an error's. */
-export class Outcome extends Error {
-  override readonly name = 'Outcome';
-  readonly exitCode: number;
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
-  constructor(exitCode: number, message: string) {
-    super(message);
+/** An outcome with an exit code of its own. */
+export class ExitError extends Error {
+  override readonly name = 'ExitError';
+  readonly exitCode: ExitCode;
+
+  constructor(exitCode: ExitCode, message: string, options?: ErrorOptions) {
+    super(message, options);
     this.exitCode = exitCode;
   }
 }

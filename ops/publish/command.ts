@@ -1,13 +1,12 @@
 // `earshot publish`: makes a loaded release live: replication, gate, and if asked a warm-up, a canary and a ramp.
 import { Command } from 'commander';
-import { formatGeneration } from '../../shared/domain/generation.ts';
 import type { Name } from '../../shared/domain/ids.ts';
 import { type Line, nameLine, nameRelease, type Release } from '../../shared/domain/release.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
 import { newestKept } from '../bigtable/kept-generations.ts';
 import { beginOpen, type HeldOpen, type Plan, planSchema, resumeOpen } from '../bigtable/open-release.ts';
-import { listRegions } from '../bigtable/regions.ts';
-import { listReleases, readRecord } from '../bigtable/release-record.ts';
+import { readRegions } from '../release/gate/serving-regions.ts';
+import { listReleases } from '../bigtable/release-record.ts';
 import { LIST_VERSIONS } from '../bigtable/tables.ts';
 import {
   asOption,
@@ -26,13 +25,13 @@ import { UsageError } from '../cli/usage-error.ts';
 import { confirmWrite } from '../cli/write-target.ts';
 import { describeSurface } from '../manifest/describe-surface.ts';
 import { findOrigins } from '../manifest/served-manifests.ts';
-import { checkRelease } from '../release/checks/check-release.ts';
-import { runVerdictCommand } from '../release/checks/verdict-command.ts';
 import { findEdge } from '../release/edge-sample.ts';
+import { checkRelease } from '../release/gate/check-release.ts';
 import { findVariant, goLive, whyBusy } from '../release/manifest-changes.ts';
 import { type PublicationDeps, readLive, runPublication } from '../release/publication.ts';
 import { stateOfRelease } from '../release/state.ts';
-import { recordState, repairRecords, requireLoaded } from '../release/steps.ts';
+import { repairRecords, requireLoaded } from '../release/steps.ts';
+import { runVerdictCommand } from '../release/verdict-command.ts';
 import { whoIs } from '../release/who.ts';
 import { createProgressLine } from './progress-line.ts';
 
@@ -145,7 +144,7 @@ async function publish(line: Line, generation: number | undefined, flags: Flags)
     const by = await whoIs(flags);
     const progress = createProgressLine(process.stderr);
     const deps: PublicationDeps = {
-      ...{ control, by, origins: findOrigins(flags), regions: await listRegions(control) },
+      ...{ control, by, origins: findOrigins(flags), regions: await readRegions(control) },
       ...{ sampleEdge: findEdge(flags), check: checkRelease, runVerdictCommand },
       say: (text) => {
         progress.clear();

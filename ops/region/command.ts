@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import type { Name } from '../../shared/domain/ids.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
-import { listRegions } from '../bigtable/regions.ts';
+import { readRegions } from '../release/gate/serving-regions.ts';
 import { waitForReplication } from '../bigtable/replication.ts';
 import { asOption, parseDuration, parseMoment, parseName, whyOption } from '../cli/arguments.ts';
 import { type ControlFlags, controlProfileOption, withControl } from '../cli/control.ts';
@@ -99,7 +99,7 @@ async function requireCaughtUp(control: ControlTable, region: Name, timeoutMs: n
 }
 
 async function requireRegion(control: ControlTable, region: Name): Promise<void> {
-  const known = await listRegions(control);
+  const known = await readRegions(control);
   if (!known.includes(region)) throw new Error(`expected one of the regions ${known.join(', ')}, got ${region}`);
 }
 

@@ -21,7 +21,7 @@ export interface ConfirmOptions {
 
 /** Waits, and returns one line for an operator. */
 export async function confirmLive(control: ControlTable, options: ConfirmOptions): Promise<string> {
-  const { version, writtenAtMs, exceptRegions, sampleEdge } = options;
+  const { version, writtenAtMs, exceptRegions } = options;
   const { clock } = control.retries;
   const { confirmed, missing, regions } = await waitForHeartbeats(control, version, {
     clock,

@@ -1,7 +1,7 @@
 // The guard of a canary: compares the users of the canary with those of the control cohort, who read the live release
 // under keys that are as cold. A difference counts if it is larger than chance (z of 4, two-sided: one in 16 000) and
 // larger than its bound.
-import type { Cohort, Cohorts, Sums } from '../../shared/domain/cohort.ts';
+import type { Cohorts, CohortSums, Sums } from '../../shared/domain/cohort.ts';
 
 /** Users that each cohort needs. */
 export const MIN_USERS = 300;
@@ -23,7 +23,7 @@ export interface GuardResult {
 
 interface ShareBound {
   readonly check: string;
-  readonly count: (cohort: Cohort) => number;
+  readonly count: (cohort: CohortSums) => number;
   /** Maximum increase of the share. */
   readonly increase: number;
 }
@@ -36,7 +36,7 @@ const SHARES: readonly ShareBound[] = [
 
 interface MeanBound {
   readonly check: string;
-  readonly sums: (cohort: Cohort) => Sums;
+  readonly sums: (cohort: CohortSums) => Sums;
   /** Bounds of the canary's mean over the control cohort's. */
   readonly least: number;
   readonly most: number;
@@ -70,7 +70,7 @@ export function compareCohorts({ canary, control }: Cohorts): GuardResult {
 }
 
 /** Of users, and for errors of reads: a failed read has no user that counts. */
-function compareShares({ check, count, increase }: ShareBound, canary: Cohort, control: Cohort): GuardRow {
+function compareShares({ check, count, increase }: ShareBound, canary: CohortSums, control: CohortSums): GuardRow {
   const [a, b] = [canary, control].map((cohort) => {
     const total = cohort.users + (check === 'errors' ? cohort.errors : 0);
     return { total, share: total === 0 ? 0 : count(cohort) / total };
@@ -91,8 +91,8 @@ function compareShares({ check, count, increase }: ShareBound, canary: Cohort, c
 /** Welch's test of two means. */
 function compareMeans(
   { check, sums, least, most, leastDifference }: MeanBound,
-  canary: Cohort,
-  control: Cohort,
+  canary: CohortSums,
+  control: CohortSums,
 ): GuardRow {
   const a = momentsOf(sums(canary));
   const b = momentsOf(sums(control));

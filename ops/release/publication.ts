@@ -12,18 +12,19 @@ import { readManifestRow } from '../bigtable/manifest-row.ts';
 import { type HeldOpen, STEPS, type Step } from '../bigtable/open-release.ts';
 import { readRecord } from '../bigtable/release-record.ts';
 import { waitForReplication } from '../bigtable/replication.ts';
-import { EXIT, Outcome } from '../cli/exit-codes.ts';
+import { EXIT, type ExitCode, ExitError } from '../cli/exit-codes.ts';
 import { formatDuration, formatShare, formatTable } from '../cli/format.ts';
 import { changeManifest } from '../manifest/change-manifest.ts';
 import type { Origins } from '../manifest/served-manifests.ts';
-import type { CheckRelease } from './checks/check-release.ts';
-import type { RunVerdictCommand } from './checks/verdict-command.ts';
 import { confirmLive } from './confirm.ts';
 import type { EdgeSample } from './edge-sample.ts';
+import type { checkRelease } from './gate/check-release.ts';
+import { describeTable } from './gate/describe-table.ts';
 import { compareCohorts, type GuardResult } from './guard.ts';
 import { endTrial, findVariant, goLive, startCanary, startWarm } from './manifest-changes.ts';
 import { rampMsOf } from './ramp-auto.ts';
 import { changeRelease, recordState, repairRecords } from './steps.ts';
+import type { runVerdictCommand } from './verdict-command.ts';
 
 export interface PublicationDeps {
   readonly control: ControlTable;
@@ -32,8 +33,8 @@ export interface PublicationDeps {
   /** Regions of the instance. */
   readonly regions: readonly string[];
   readonly sampleEdge: EdgeSample | undefined;
-  readonly check: CheckRelease;
-  readonly runVerdictCommand: RunVerdictCommand;
+  readonly check: typeof checkRelease;
+  readonly runVerdictCommand: typeof runVerdictCommand;
   /** A line for the operator, without a newline. */
   readonly say: (line: string) => void;
   /** How far the step is, for a terminal. */
@@ -46,7 +47,7 @@ const LOOK_EVERY_MS = 1_000;
 const MOVE_ON_MS = 60_000;
 const GUARD_COMMAND_MS = 600_000;
 
-/** Returns when the release is live everywhere. Throws an Outcome that says why it is not, or an Error. */
+/** Returns when the release is live everywhere. Throws an ExitError that says why it is not, or an Error. */
 export async function runPublication(held: HeldOpen, deps: PublicationDeps): Promise<void> {
   const run: Readonly<Record<Exclude<Step, 'end'>, () => Promise<void>>> = {
     replication: () => replicate(held, deps),
@@ -98,19 +99,9 @@ async function passGate(held: HeldOpen, deps: PublicationDeps): Promise<void> {
   const manifest = await readLive(control);
   const degraded = new Set(degradedRegions(manifest, control.retries.clock.now()));
   const regions = deps.regions.filter((region) => !degraded.has(region));
-  const { rows, verdict, reasons } = await deps.check(control, release, {
-    manifest,
-    regions,
-    accepted,
-    why,
-    checkCommand,
-  });
-  say(
-    formatTable([
-      ['check', 'live', 'new', 'bound', 'verdict'],
-      ...rows.map(({ check, live, next, bound, verdict: each }) => [check, live, next, bound, each]),
-    ]).trimEnd(),
-  );
+  const table = await deps.check(control, release, { manifest, regions, accepted, why, checkCommand });
+  const { rows, verdict, reasons } = table;
+  say(describeTable(table).trimEnd());
   if (verdict === 'passed') {
     const note = rows.filter((row) => row.verdict === 'accepted').map(({ check }) => check);
     const reason = note.length === 0 ? why : `${note.join(', ')} accepted: ${why}`;
@@ -120,7 +111,7 @@ async function passGate(held: HeldOpen, deps: PublicationDeps): Promise<void> {
   const why2 = reasons.join('; ');
   await recordState(control, release, { to: 'refused', by, why: why2 });
   await held.close();
-  throw new Outcome(EXIT.refused, `${nameRelease(release)} was refused: ${why2}`);
+  throw new ExitError(EXIT.refused, `${nameRelease(release)} was refused: ${why2}`);
 }
 
 async function warmUp(held: HeldOpen, deps: PublicationDeps): Promise<void> {
@@ -214,20 +205,20 @@ async function soak(
   if (plan.guardCommand === undefined) return;
   const { rows } = compareCohorts(await readCohorts(control, nameRelease(release)));
   const verdict = await deps.runVerdictCommand(plan.guardCommand, { release: nameRelease(release), rows }, { clock });
-  if (verdict.kind === 'abort')
+  if (verdict.verdict === 'abort')
     await goBackFromCanary(held, deps, `the guard command: ${verdict.reason}`, EXIT.wentBack);
 }
 
-/** Throws an Outcome if the manifest's canary is another one, or has ended. */
+/** Throws an ExitError if the manifest's canary is another one, or has ended. */
 async function requireCanary(held: HeldOpen, deps: PublicationDeps): Promise<void> {
   const { control } = deps;
   const canary = findVariant(await readLive(control), held.release)?.canary;
   if (canary?.generation !== held.release.generation)
-    throw new Outcome(EXIT.wentBack, `the canary of ${nameRelease(held.release)} was ended by another command`);
+    throw new ExitError(EXIT.wentBack, `the canary of ${nameRelease(held.release)} was ended by another command`);
   if (control.retries.clock.now() >= canary.untilMs) await endAlone(held, deps);
 }
 
-async function goBackFromCanary(held: HeldOpen, deps: PublicationDeps, why: string, exitCode: number): Promise<never> {
+async function goBackFromCanary(held: HeldOpen, deps: PublicationDeps, why: string, exitCode: ExitCode): Promise<never> {
   const { control, by, origins, say } = deps;
   const { release } = held;
   const { next, nowMs } = await changeRelease(control, {
@@ -236,7 +227,7 @@ async function goBackFromCanary(held: HeldOpen, deps: PublicationDeps, why: stri
   });
   await held.close();
   say((await confirm(deps, next.version, nowMs)).trimEnd());
-  throw new Outcome(exitCode, `${nameRelease(release)} went back: ${why}`);
+  throw new ExitError(exitCode, `${nameRelease(release)} went back: ${why}`);
 }
 
 async function rampUp(held: HeldOpen, deps: PublicationDeps): Promise<void> {
@@ -269,13 +260,13 @@ async function rampUp(held: HeldOpen, deps: PublicationDeps): Promise<void> {
   await waitForRamp(held, deps);
 }
 
-/** Watches the ramp, which another command may steer. Throws an Outcome if it was left. */
+/** Watches the ramp, which another command may steer. Throws an ExitError if it was left. */
 async function waitForRamp({ release }: HeldOpen, { control, progress }: PublicationDeps): Promise<void> {
   const { clock } = control.retries;
   for (;;) {
     const live = findVariant(await readLive(control), release);
     if (live?.current !== release.generation)
-      throw new Outcome(EXIT.wentBack, `${nameRelease(release)} was left by another command`);
+      throw new ExitError(EXIT.wentBack, `${nameRelease(release)} was left by another command`);
     if (!isRamping(live, clock.now()) || live.flip === undefined) return;
     const { first, last } = rampProgress(live.flip, clock.now());
     const paused = live.flip.pausedAtMs === undefined ? '' : ', paused';

@@ -4,8 +4,13 @@ import { murmur3, unitHash } from '../runtime/hash.ts';
 import { formatGeneration, isGeneration } from './generation.ts';
 import { isLoadableUser, isName, type Name, type UserId } from './ids.ts';
 
-export const TABLES = { recommendations: 'recommendations', items: 'items', control: 'control' } as const;
-export const FAMILIES = { lists: 'l', metadata: 'm', control: 'c' } as const;
+export const TABLES = {
+  recommendations: 'recommendations',
+  items: 'items',
+  control: 'control',
+  heartbeats: 'heartbeats',
+} as const;
+export const FAMILIES = { lists: 'l', metadata: 'm', control: 'c', heartbeats: 'h' } as const;
 export const JSON_QUALIFIER = 'json';
 export const MANIFEST_ROW_KEY = 'manifest';
 
@@ -80,6 +85,9 @@ export const makeReleaseRowKeyPrefix = (surface: Name, variant: Name): string =>
 
 /** The row of the `control` table with the release of a variant that is being published. */
 export const makeOpenRowKey = (surface: Name, variant: Name): string => `open#${surface}/${variant}`;
+
+/** The row of an origin process in the table `heartbeats`: `region#process`. */
+export const makeHeartbeatRowKey = (region: string, process: string): string => `${region}#${process}`;
 
 /** The row of the `control` table with the receipt of a load, as earlier versions wrote it. */
 export const makeLoadRowKey = (surface: Name, variant: Name, generation: number): string =>

@@ -1,0 +1,119 @@
+// A sample of the lists of two releases: the same users in every region, each region by its own cluster. It keeps a few
+// values of a list, so its memory has a bound.
+
+import { makeServeProfile } from '../../../origin/bigtable/app-profiles.ts';
+import type { Cell, Row } from '../../../origin/bigtable/chunk-merger.ts';
+import { readRows } from '../../../origin/bigtable/read-rows.ts';
+import { makeDigest } from '../../../origin/bigtable/stored-values.ts';
+import { TABLES } from '../../../shared/domain/keys.ts';
+import type { ControlTable } from '../../bigtable/control-table.ts';
+import { withRetries } from '../../bigtable/retry.ts';
+import type { SampledList, SampledUser } from '../checks/check.ts';
+import { type SampledReleases, sampleFilter } from './sample-filter.ts';
+import {
+  endOfSample,
+  firstRange,
+  keysOf,
+  nextRange,
+  type PrefixRange,
+  prefixOf,
+  SAMPLE_USERS,
+  spreadRanges,
+} from './sample-ranges.ts';
+import { toSampledList } from './sampled-list.ts';
+
+export interface Sample {
+  readonly users: readonly SampledUser[];
+  /** Number of users whose new list is missing or different in a region, by region. */
+  readonly differing: Readonly<Record<string, number>>;
+}
+
+export interface SampleOptions extends SampledReleases {
+  readonly regions: readonly string[];
+  /** Default: SAMPLE_USERS. */
+  readonly targetUsers?: number;
+}
+
+interface OpenUser {
+  new: SampledList | undefined;
+  live: SampledList | undefined;
+  /** Digest of the new list by region. */
+  readonly digests: Map<string, string>;
+}
+
+type Users = Map<string, OpenUser>;
+
+/** Throws an EarshotError. */
+export async function readSample(control: ControlTable, options: SampleOptions): Promise<Sample> {
+  const { targetUsers = SAMPLE_USERS } = options;
+  const users: Users = new Map();
+  let range: PrefixRange | undefined = firstRange;
+  let readTo = 0;
+  while (range !== undefined && users.size < targetUsers) {
+    await readRanges(control, options, [range], users);
+    readTo = range.to;
+    range = nextRange(readTo, users.size);
+  }
+  const end = endOfSample([...users.keys()].map(prefixOf), targetUsers);
+  if (end !== undefined) {
+    readTo = end;
+    for (const rowKey of users.keys()) if (prefixOf(rowKey) >= end) users.delete(rowKey);
+  }
+  for (const ranges of spreadRanges(readTo, users.size)) await readRanges(control, options, ranges, users);
+  return toSample(users, options.regions);
+}
+
+/** Reads the same ranges in all regions, and merges them. */
+async function readRanges(
+  { bigtable, retries }: ControlTable,
+  options: SampleOptions,
+  ranges: readonly PrefixRange[],
+  users: Users,
+): Promise<void> {
+  const filter = sampleFilter(options);
+  const rows = { rowRanges: ranges.map(keysOf) };
+  const read = await Promise.all(
+    options.regions.map((region) =>
+      withRetries(retries, (timeoutMs) =>
+        readRows(bigtable, {
+          ...{ table: TABLES.recommendations, appProfile: makeServeProfile(region), rows, filter, timeoutMs },
+        }),
+      ),
+    ),
+  );
+  for (const [i, region] of options.regions.entries()) {
+    for (const row of read[i] ?? []) addRow(users, region, row, options);
+  }
+}
+
+function addRow(users: Users, region: string, { key, cells }: Row, { release, live }: SampleOptions): void {
+  const rowKey = key.toString('latin1');
+  const user: OpenUser = users.get(rowKey) ?? { new: undefined, live: undefined, digests: new Map() };
+  users.set(rowKey, user);
+  const isNew = (cell: Cell): boolean => generationOf(cell) === release.generation;
+  const newCell = cells.find(isNew);
+  if (newCell !== undefined) {
+    const digest = makeDigest(newCell.value);
+    user.digests.set(region, digest);
+    user.new ??= toSampledList(newCell.value, generationOf(newCell), digest);
+  }
+  // The live release can serve the list of an older one that is checked again: then the cell comes twice.
+  const liveCell = cells.find((cell) => !isNew(cell)) ?? cells[1];
+  if (live !== undefined && liveCell !== undefined)
+    user.live ??= toSampledList(liveCell.value, generationOf(liveCell), makeDigest(liveCell.value));
+}
+
+const generationOf = ({ timestampMicros }: Cell): number => timestampMicros / 1000;
+
+function toSample(users: Users, regions: readonly string[]): Sample {
+  const differing = Object.fromEntries(
+    regions.map((region) => [
+      region,
+      [...users.values()].filter((user) => user.digests.get(region) !== user.new?.digest).length,
+    ]),
+  );
+  return {
+    users: [...users].map(([rowKey, user]) => ({ rowKey, new: user.new, live: user.live })),
+    differing,
+  };
+}
