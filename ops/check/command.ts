@@ -2,11 +2,12 @@
 import { Command } from 'commander';
 import { TABLES } from '../../shared/domain/keys.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
+import { nameRelease, type Release } from '../../shared/domain/release.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
 import { liveManifest, RECENT_VERSIONS, readManifestRow } from '../bigtable/manifest-row.ts';
 import { waitForReplication } from '../bigtable/replication.ts';
-import { parseNames } from '../cli/arguments.ts';
+import { parseNames, parseWholeRelease } from '../cli/arguments.ts';
 import { type ControlFlags, controlProfileOption, withControl } from '../cli/control.ts';
 import { EXIT, ExitError } from '../cli/exit-codes.ts';
 import { findTrouble } from '../manifest/manifest-trouble.ts';
@@ -14,8 +15,6 @@ import { CHECK_NAMES } from '../release/checks/all.ts';
 import { checkRelease } from '../release/gate/check-release.ts';
 import { describeTable } from '../release/gate/describe-table.ts';
 import { isDegraded, readRegions } from '../release/gate/serving-regions.ts';
-import { nameRelease, type Release } from '../../shared/domain/release.ts';
-import { parseWholeRelease } from '../cli/arguments.ts';
 
 interface Flags extends ControlFlags {
   readonly json?: boolean;

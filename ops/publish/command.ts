@@ -5,7 +5,6 @@ import { type Line, nameLine, nameRelease, type Release } from '../../shared/dom
 import type { ControlTable } from '../bigtable/control-table.ts';
 import { newestKept } from '../bigtable/kept-generations.ts';
 import { beginOpen, type HeldOpen, type Plan, planSchema, resumeOpen } from '../bigtable/open-release.ts';
-import { readRegions } from '../release/gate/serving-regions.ts';
 import { listReleases } from '../bigtable/release-record.ts';
 import { LIST_VERSIONS } from '../bigtable/tables.ts';
 import {
@@ -27,6 +26,7 @@ import { describeSurface } from '../manifest/describe-surface.ts';
 import { findOrigins } from '../manifest/served-manifests.ts';
 import { findEdge } from '../release/edge-sample.ts';
 import { checkRelease } from '../release/gate/check-release.ts';
+import { readRegions } from '../release/gate/serving-regions.ts';
 import { findVariant, goLive, whyBusy } from '../release/manifest-changes.ts';
 import { type PublicationDeps, readLive, runPublication } from '../release/publication.ts';
 import { stateOfRelease } from '../release/state.ts';

@@ -1,7 +1,7 @@
 // The guard of a canary: compares the users of the canary with those of the control cohort, who read the live release
 // under keys that are as cold. A difference counts if it is larger than chance (z of 4, two-sided: one in 16 000) and
 // larger than its bound.
-import type { Cohorts, CohortSums, Sums } from '../../shared/domain/cohort.ts';
+import type { CohortSums, Cohorts, Sums } from '../../shared/domain/cohort.ts';
 
 /** Users that each cohort needs. */
 export const MIN_USERS = 300;

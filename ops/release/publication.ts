@@ -218,7 +218,12 @@ async function requireCanary(held: HeldOpen, deps: PublicationDeps): Promise<voi
   if (control.retries.clock.now() >= canary.untilMs) await endAlone(held, deps);
 }
 
-async function goBackFromCanary(held: HeldOpen, deps: PublicationDeps, why: string, exitCode: ExitCode): Promise<never> {
+async function goBackFromCanary(
+  held: HeldOpen,
+  deps: PublicationDeps,
+  why: string,
+  exitCode: ExitCode,
+): Promise<never> {
   const { control, by, origins, say } = deps;
   const { release } = held;
   const { next, nowMs } = await changeRelease(control, {

@@ -1,11 +1,11 @@
 // The gate: checks a loaded release against the live one, by the summaries of their loads and a sample of their lists.
 import { formatGeneration } from '../../../shared/domain/generation.ts';
 import type { Manifest } from '../../../shared/domain/manifest.ts';
+import { nameLine, nameRelease, type Release } from '../../../shared/domain/release.ts';
 import type { ControlTable } from '../../bigtable/control-table.ts';
 import { UsageError } from '../../cli/usage-error.ts';
 import { CHECK_NAMES } from '../checks/all.ts';
 import type { CheckInput } from '../checks/check.ts';
-import { nameLine, nameRelease, type Release } from '../../../shared/domain/release.ts';
 import { runVerdictCommand } from '../verdict-command.ts';
 import { CHECK_COMMAND, toCommandRow } from './command-row.ts';
 import { readKnownItems } from './known-items.ts';

@@ -1,7 +1,7 @@
 // Summaries of two releases that can be compared: those of their loads, or else both from the sample.
 import { murmur3 } from '../../../shared/runtime/hash.ts';
-import type { SampledList, SampledUser } from '../checks/check.ts';
 import type { ReleaseSummary } from '../../bigtable/release-record.ts';
+import type { SampledList, SampledUser } from '../checks/check.ts';
 
 export interface Summaries {
   readonly new: ReleaseSummary;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, expect } from 'vitest';
 import type { EmbeddedBigtable } from '../../../dev/bigtable/embedded-bigtable.ts';
 import { type BigtableOptions, startBigtable } from '../../../dev/bigtable/server.ts';
-import { listLoads } from '../../../ops/bigtable/load-receipt.ts';
+import { listReleases } from '../../../ops/bigtable/release-record.ts';
 import { applySchema } from '../../../ops/bigtable/schema.ts';
 import { type BigtableAddress, connectBigtable } from '../../../origin/bigtable/connection.ts';
 import { readManifest } from '../../../origin/bigtable/manifest-row.ts';
@@ -76,7 +76,7 @@ export function createCommandInstances() {
       /** The manifest with the bytes and timestamp of its cell: equal results prove that no write happened. */
       live: () => readManifest(bigtable, 'control', TIMEOUT_MS),
       receipt: async (generation: number) => {
-        const loads = await listLoads(controlOf(bigtable), { surface: toName('home'), variant: toName('control') });
+        const loads = await listReleases(controlOf(bigtable), { surface: toName('home'), variant: toName('control') });
         return loads.find((load) => load.generation === generation);
       },
     };

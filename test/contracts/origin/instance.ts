@@ -6,7 +6,6 @@ import type { EmbeddedBigtable } from '../../../dev/bigtable/embedded-bigtable.t
 import type { Fault } from '../../../dev/bigtable/faults.ts';
 import { type BigtableOptions, startBigtable } from '../../../dev/bigtable/server.ts';
 import type { ControlTable } from '../../../ops/bigtable/control-table.ts';
-import type { Load, LoadReceipt } from '../../../ops/bigtable/load-receipt.ts';
 import { readManifestRow, replaceManifest } from '../../../ops/bigtable/manifest-row.ts';
 import type { Retries } from '../../../ops/bigtable/retry.ts';
 import { applySchema } from '../../../ops/bigtable/schema.ts';
@@ -23,6 +22,7 @@ import {
   TABLES,
 } from '../../../shared/domain/keys.ts';
 import type { Manifest } from '../../../shared/domain/manifest.ts';
+import type { Release } from '../../../shared/domain/release.ts';
 import { systemClock } from '../../../shared/runtime/clock.ts';
 
 export const CLUSTERS = { asia: 'asia', europe: 'europe', us: 'us' } as const;
@@ -68,11 +68,11 @@ export async function publishManifest(bigtable: BigtableConnection, next: Manife
   if (!(await replaceManifest(control, { read, next, note: { what: 'test' }, nowMs }))) throw new Error('conflict');
 }
 
-/** Writes a receipt without a claim. */
+/** Writes a receipt as an earlier `earshot` did, without a claim. */
 export const recordLoad = (
   bigtable: BigtableConnection,
-  { surface, variant, generation }: Load,
-  receipt: LoadReceipt,
+  { surface, variant, generation }: Release,
+  receipt: Readonly<Record<string, unknown>>,
   atMs = generation,
 ): Promise<void> =>
   writeCell(bigtable, {

@@ -1,9 +1,15 @@
-// Load receipts: the check before a generation is published.
+// Records of releases, and the receipts of an earlier `earshot` that are read as such.
 
 import { expect, test } from 'vitest';
 import { createManualClock } from '../../../bench/support/manual-clock.ts';
 import type { BigtableOptions } from '../../../dev/bigtable/server.ts';
-import { type LoadReceipt, listLoads } from '../../../ops/bigtable/load-receipt.ts';
+import {
+  listReleases,
+  readRecord,
+  updateRecord,
+  withTransition,
+  writeRecord,
+} from '../../../ops/bigtable/release-record.ts';
 import { readManifest } from '../../../origin/bigtable/manifest-row.ts';
 import { toName } from '../../../shared/domain/ids.ts';
 import { EMPTY_MANIFEST } from '../../../shared/domain/manifest.ts';
@@ -19,9 +25,9 @@ async function startReceipts(options: BigtableOptions = {}) {
   return {
     bigtable,
     server,
-    write: (of: typeof load, receipt: LoadReceipt) => recordLoad(bigtable, of, receipt),
+    write: (of: typeof load, receipt: Parameters<typeof recordLoad>[2]) => recordLoad(bigtable, of, receipt),
     list: (surface = 'home', variant = 'control') =>
-      listLoads(control, { surface: toName(surface), variant: toName(variant) }),
+      listReleases(control, { surface: toName(surface), variant: toName(variant) }),
   };
 }
 
@@ -63,9 +69,9 @@ test('receipts of another version of the command are read, too', async () => {
 
 test('a receipt that is none is one short error', async () => {
   const { list, write } = await startReceipts();
-  await write(load, { state: 'gone' } as never);
+  await write(load, { lists: -1 } as never);
   await expect(list()).rejects.toThrow(
-    /^expected the row load#home\/control#2024-.* of the control table to be a receipt: /,
+    /^expected the row load#home\/control#20.* of the control table to be a record: /,
   );
 });
 
@@ -76,6 +82,39 @@ test('a read that fails for a moment is repeated', async () => {
   server.setFault('asia', { errorShare: 0.5 });
   const clock = createManualClock();
   const control = controlOf(bigtable, 'control', { clock, random: () => 0.5, totalMs: 20_000 });
-  expect(await settleWith(clock, listLoads(control, load))).toEqual([{ generation: MONDAY, ...loaded }]);
+  expect(await settleWith(clock, listReleases(control, load))).toMatchObject([{ generation: MONDAY, ...loaded }]);
   expect(server.counters('asia').failedCalls).toEqual({ ReadRows: 2 });
 });
+
+test('a record takes the place of the receipt of its release, and keeps what it does not know', async () => {
+  const { bigtable, list, write } = await startReceipts();
+  await write(load, { ...loaded, later: [1] });
+  const control = controlOf(bigtable);
+  await updateRecord(control, load, (record) =>
+    withTransition(record ?? never(), { to: 'checked', by: 'ops', why: 'good', atMs: WEDNESDAY }),
+  );
+  expect(await list()).toMatchObject([
+    { generation: MONDAY, state: 'checked', lists: 5, later: [1], transitions: [{ to: 'checked', why: 'good' }] },
+  ]);
+  expect((await readRecord(control, load))?.isReceipt).toBe(false);
+});
+
+test('of two writers of one record the second is told, and nothing of the first is lost', async () => {
+  const { bigtable, list, write } = await startReceipts();
+  await write(load, loaded);
+  const control = controlOf(bigtable);
+  const [one, two] = [await readRecord(control, load), await readRecord(control, load)];
+  const transition = (to: string) => ({ to, by: 'ops', atMs: WEDNESDAY });
+  expect(
+    await writeRecord(control, load, one, withTransition(one?.record ?? never(), transition('checked'))),
+  ).toBeDefined();
+  expect(
+    await writeRecord(control, load, two, withTransition(two?.record ?? never(), transition('refused'))),
+  ).toBeUndefined();
+  await updateRecord(control, load, (record) => withTransition(record ?? never(), transition('refused')));
+  expect(await list()).toMatchObject([{ state: 'refused', transitions: [{ to: 'checked' }, { to: 'refused' }] }]);
+});
+
+function never(): never {
+  throw new Error('expected a record');
+}
