@@ -49,7 +49,7 @@ export async function loadData(
       onStep(`loading ${basename(path)}`);
       const which = ['--surface', surface, '--variant', variant, '--generation', generation];
       await earshot('ingest', path, ...which);
-      await must('publish', ...which, '--weight', String(weight));
+      await must('publish', `${surface}/${variant}@${generation}`, '--weight', String(weight));
     }
   } finally {
     closeSync(log);

@@ -1,4 +1,5 @@
 // The composition root of a region object.
+import type { Clock } from '../../shared/runtime/clock.ts';
 import type { EdgeConfig } from '../config.ts';
 import { limitLog } from '../limited-log.ts';
 import type { Platform } from '../platform.ts';
@@ -9,8 +10,8 @@ import { createOriginClient, type OriginClient } from '../upstream/origin-client
 import { createOriginReader } from '../upstream/origin-reader.ts';
 import { createRegionLists, type RegionLists } from './region-lists.ts';
 
-export const createRegionMemory = ({ regionCacheBytes }: EdgeConfig): MemoryTier =>
-  createMemoryTier({ name: 'region', maxBytes: regionCacheBytes });
+export const createRegionMemory = ({ regionCacheBytes }: EdgeConfig, clock: Clock): MemoryTier =>
+  createMemoryTier({ name: 'region', maxBytes: regionCacheBytes, clock });
 
 /**
  * The lists of one shard of `region`, through `ownClient` if it is given. Throws an Error if the configuration has no
@@ -27,7 +28,7 @@ export function assembleRegion(
   if (found === undefined) throw new Error(`expected one of the configured regions, got "${region}"`);
   const { clock, random, counters } = platform;
   const log = limitLog(platform.log, clock);
-  const client = ownClient ?? createRegionClient(config, { ...platform, log });
+  const client = ownClient ?? createRegionClient(config, { ...platform, log }, memory);
   return createRegionLists({
     region: found,
     memory,
@@ -39,8 +40,13 @@ export function assembleRegion(
   });
 }
 
-const createRegionClient = (config: EdgeConfig, { fetch, clock, counters, inFlight, log }: Platform): OriginClient =>
+const createRegionClient = (
+  config: EdgeConfig,
+  { fetch, clock, counters, inFlight, log }: Platform,
+  { residenceMs }: MemoryTier,
+): OriginClient =>
   createOriginClient({
+    ...(residenceMs === undefined ? {} : { residenceMs }),
     fetch,
     clock,
     counters,

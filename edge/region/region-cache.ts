@@ -10,7 +10,7 @@ import type { RegionLists } from './region-lists.ts';
 export class RegionCache extends DurableObject<object> implements RegionObject {
   // Throws on an invalid configuration. Every call rejects then, and callers bypass the object.
   readonly #config = readConfig(this.env);
-  readonly memory = createRegionMemory(this.#config);
+  readonly memory = createRegionMemory(this.#config, systemPlatform.clock);
   #lists: RegionLists | undefined;
 
   /** Rejects if the configuration has no region of that name. */

@@ -4,15 +4,20 @@ import { BoundedMemory } from '../../shared/caching/bounded-memory.ts';
 import { type Entry, ownBytes } from '../../shared/caching/entry.ts';
 import type { CacheKey } from '../../shared/domain/keys.ts';
 import { bytesOf } from '../../shared/domain/list.ts';
+import type { Clock } from '../../shared/runtime/clock.ts';
+import { createResidence } from './residence.ts';
 import type { MemoryTier } from './tier.ts';
 
 export interface MemoryOptions {
   readonly name: string;
   /** Maximum bytes of keys, lists and overhead, 0 or more. A larger entry is not stored. */
   readonly maxBytes: number;
+  /** For `residenceMs`. Default: it is not measured. */
+  readonly clock?: Clock;
 }
 
-export function createMemoryTier({ name, maxBytes }: MemoryOptions): MemoryTier {
+export function createMemoryTier({ name, maxBytes, clock }: MemoryOptions): MemoryTier {
+  const residence = clock && createResidence(clock);
   const memory = new BoundedMemory<CacheKey, Entry>(maxBytes, ({ value }) => bytesOf(value));
   return {
     name,
@@ -22,7 +27,9 @@ export function createMemoryTier({ name, maxBytes }: MemoryOptions): MemoryTier 
       const current = memory.peek(key);
       if (current === undefined || !isBetter(current, entry))
         memory.set(key, { ...entry, value: ownBytes(entry.value) });
+      if (current === undefined) residence?.recordStore();
     },
+    ...(residence === undefined ? {} : { residenceMs: () => residence.ms(memory.entries) }),
   };
 }
 

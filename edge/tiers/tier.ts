@@ -17,6 +17,8 @@ export interface Tier {
 export interface MemoryTier extends Tier {
   /** `get` without I/O. */
   peek(key: CacheKey): Entry | undefined;
+  /** How long a list usually stays, in milliseconds. Undefined before the first list. Absent if it is not measured. */
+  readonly residenceMs?: () => number | undefined;
 }
 
 /** The outcome of one tier. `stale-*` is a stale entry that was served; `bypass` means that the tier was not asked. */

@@ -11,6 +11,7 @@ import {
   isFarVersion,
   MESSAGE_VERSION,
   MESSAGE_VERSION_HEADER,
+  RESIDENCE_HEADER,
   readMessageVersion,
 } from '../../shared/wire/message-version.ts';
 import { LISTS_READ_PATH, type ListQuery, MANIFEST_PATH } from '../../shared/wire/read-request.ts';
@@ -60,6 +61,8 @@ interface OriginClientOptions {
   readonly inFlight?: ByteAccount;
   readonly log: Log;
   readonly internalTokens: InternalTokens;
+  /** How long lists stay in the cache that this client fills. Default: the origin is not told. */
+  readonly residenceMs?: () => number | undefined;
   /** Maximum duration of one call in milliseconds, its body included. */
   readonly timeoutMs: number;
 }
@@ -77,6 +80,8 @@ export function createOriginClient(options: OriginClientOptions): OriginClient {
     const headers = new Headers(own);
     headers.set(MESSAGE_VERSION_HEADER, String(MESSAGE_VERSION));
     headers.set(DEADLINE_HEADER, String(timeoutMs));
+    const residenceMs = options.residenceMs?.();
+    if (residenceMs !== undefined) headers.set(RESIDENCE_HEADER, String(residenceMs));
     headers.set(REQUEST_ID_HEADER, call.requestId);
     if (call.traceparent !== undefined) headers.set('traceparent', call.traceparent);
     if (call.devLocation !== undefined) headers.set(DEV_LOCATION_HEADER, call.devLocation);

@@ -1,7 +1,14 @@
 // `earshot publish`: makes a loaded release live: replication, gate, and if asked a warm-up, a canary and a ramp.
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import type { Name } from '../../shared/domain/ids.ts';
-import { type Line, nameLine, nameRelease, type Release } from '../../shared/domain/release.ts';
+import {
+  type Line,
+  nameLine,
+  nameRelease,
+  parseRelease,
+  RELEASE_FORM,
+  type Release,
+} from '../../shared/domain/release.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
 import { newestKept } from '../bigtable/kept-generations.ts';
 import { beginOpen, type HeldOpen, type Plan, planSchema, resumeOpen } from '../bigtable/open-release.ts';
@@ -13,7 +20,6 @@ import {
   parseDuration,
   parseMoment,
   parseNames,
-  parseReleaseArgument,
   parseShare,
   parseWeight,
   whyOption,
@@ -75,7 +81,10 @@ const collect = (text: string, all: readonly string[] = []): string[] => [...all
 
 export const makePublishCommand = (): Command =>
   new Command('publish')
-    .argument('<surface/variant[@generation]>', 'the release; without a generation the newest that is loaded')
+    .argument('[surface/variant[@generation]]', 'the release; without a generation the newest that is loaded')
+    .addOption(new Option('--surface <name>').hideHelp())
+    .addOption(new Option('--variant <name>').hideHelp())
+    .addOption(new Option('--generation <moment>').hideHelp())
     .option(
       '--weight <0..10000>',
       "its share of the listeners is this over the sum of the surface's weights (default: as it is; 10000 for the first variant, 0 for a later one)",
@@ -100,14 +109,32 @@ export const makePublishCommand = (): Command =>
     .addOption(dryRunOption())
     .addOption(controlProfileOption())
     .addHelpText('after', examples)
-    .action(async (text: string, _options: unknown, command: Command) => {
+    .action(async (text: string | undefined, _options: unknown, command: Command) => {
       // Commander gives `--no-wait` a default of true.
       const isWaitGiven = command.getOptionValueSource('wait') === 'cli';
       const flags = command.optsWithGlobals<Flags>();
-      const { generation, ...line } = parseReleaseArgument(text);
+      const { generation, ...line } = parseName(text, flags);
       checkFlags({ ...flags, wait: isWaitGiven ? flags.wait : undefined });
       await publish(line, generation, { ...flags, wait: isWaitGiven ? flags.wait : undefined });
     });
+
+/** Throws a UsageError for the options of an earlier form, and without a release. */
+function parseName(
+  text: string | undefined,
+  flags: Flags & Partial<Record<'surface' | 'variant' | 'generation', string>>,
+) {
+  if (flags.surface !== undefined || flags.variant !== undefined || flags.generation !== undefined)
+    throw new UsageError(
+      '--surface, --variant and --generation are gone: name the release as surface/variant@generation',
+    );
+  const parsed = text === undefined ? undefined : parseRelease(text);
+  if (parsed !== undefined) return parsed;
+  throw new UsageError(
+    text === undefined
+      ? "missing required argument 'surface/variant[@generation]'"
+      : `expected ${RELEASE_FORM}, got ${JSON.stringify(text)}`,
+  );
+}
 
 /** Throws a UsageError for options that have no effect together. */
 function checkFlags(flags: Flags): void {
@@ -221,7 +248,7 @@ async function requirePublishable(
   const record = await requireLoaded(control, release);
   const manifest = await readLive(control);
   const nowMs = control.retries.clock.now();
-  const all = (await listReleases(control, release)).filter(({ state }) => state !== 'dropped');
+  const all = (await listReleases(control, release)).filter(({ state: each }) => each !== 'dropped');
   if (!newestKept(all.map((each) => each.generation)).includes(release.generation))
     throw new Error(
       `expected a release that is kept, got ${nameRelease(release)}, which is no longer kept: only the newest ${LIST_VERSIONS} are`,
@@ -240,6 +267,10 @@ async function requirePublishable(
   if (live?.current === release.generation && isTrial)
     throw new Error(
       `--canary, --warm, --regions and --ramp have no effect: ${nameRelease(release)} is live; \`npx earshot ramp set ${nameLine(release)} --over\` steers its ramp`,
+    );
+  if (live !== undefined && release.generation < live.current)
+    throw new Error(
+      `expected a release later than the live ${nameRelease({ ...release, generation: live.current })}, got ${nameRelease(release)}: \`npx earshot rollback ${nameLine(release)} --to\` goes back to a published one`,
     );
   const unknown = plan.regions?.find((region) => !regions.includes(region));
   if (unknown !== undefined || (plan.regions !== undefined && new Set(plan.regions).size !== regions.length))

@@ -1,6 +1,7 @@
 // Whether a version of the manifest is live. Origins say it by their heartbeats. Isolates of the edge cannot be listed:
 // they take a version up within EDGE_BOUND_MS, and a sample of them can be asked.
 import { pause } from '../../shared/runtime/clock.ts';
+import { EarshotError } from '../../shared/wire/errors.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
 import { waitForHeartbeats } from '../bigtable/heartbeats.ts';
 import type { EdgeSample } from './edge-sample.ts';
@@ -23,7 +24,7 @@ export interface ConfirmOptions {
 export async function confirmLive(control: ControlTable, options: ConfirmOptions): Promise<string> {
   const { version, writtenAtMs, exceptRegions } = options;
   const { clock } = control.retries;
-  const { confirmed, missing, regions } = await waitForHeartbeats(control, version, {
+  const { confirmed, missing, regions } = await waitForOrigins(control, version, {
     clock,
     waitMs: EDGE_BOUND_MS,
     exceptRegions,
@@ -42,6 +43,17 @@ export async function confirmLive(control: ControlTable, options: ConfirmOptions
     if (leftMs > 0) await pause(clock, leftMs);
   }
   return `version ${version}: ${origins}${lagging}; ${describeEdge(edge, isUsed)}\n`;
+}
+
+/** An instance that an earlier `schema apply` set up has no heartbeats. */
+async function waitForOrigins(...args: Parameters<typeof waitForHeartbeats>): ReturnType<typeof waitForHeartbeats> {
+  try {
+    return await waitForHeartbeats(...args);
+  } catch (error) {
+    if (!(error instanceof EarshotError) || error.code !== 'internal') throw error;
+    process.stderr.write(`note: ${error.message}\n`);
+    return { confirmed: [], missing: [], regions: [] };
+  }
 }
 
 type EdgeAnswer = 'confirmed' | 'late' | 'unknown';

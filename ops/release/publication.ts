@@ -1,7 +1,10 @@
 // Runs the steps of a publication: replication, gate, warm-up, canary, ramp. Each step can be repeated, so a publication
 // whose process was killed goes on with `--resume`. Whatever is live goes on safely without it: a canary ends at the
 // moment that the manifest names, and a ramp goes by the clock of each edge.
+import { makeServeProfile } from '../../origin/bigtable/app-profiles.ts';
+import { readRows, rowsOf } from '../../origin/bigtable/read-rows.ts';
 import { addCohorts, type Cohorts, emptyCohort } from '../../shared/domain/cohort.ts';
+import { TABLES } from '../../shared/domain/keys.ts';
 import { EMPTY_MANIFEST, type Manifest } from '../../shared/domain/manifest.ts';
 import { nameRelease } from '../../shared/domain/release.ts';
 import { isRamping, rampProgress } from '../../shared/domain/rollout.ts';
@@ -45,6 +48,7 @@ const DEFAULT_WAIT_MS = 600_000;
 const LOOK_EVERY_MS = 1_000;
 /** The canary holds for this long after its soak, so that the publication can move on. */
 const MOVE_ON_MS = 60_000;
+const REACH_MS = 2_000;
 const GUARD_COMMAND_MS = 600_000;
 
 /** Returns when the release is live everywhere. Throws an ExitError that says why it is not, or an Error. */
@@ -98,7 +102,8 @@ async function passGate(held: HeldOpen, deps: PublicationDeps): Promise<void> {
   const { accepted, why, checkCommand } = held.current().plan;
   const manifest = await readLive(control);
   const degraded = new Set(degradedRegions(manifest, control.retries.clock.now()));
-  const regions = deps.regions.filter((region) => !degraded.has(region));
+  const healthy = deps.regions.filter((region) => !degraded.has(region));
+  const regions = held.current().plan.isWaiting ? healthy : await findReachable(control, healthy, say);
   const table = await deps.check(control, release, { manifest, regions, accepted, why, checkCommand });
   const { rows, verdict, reasons } = table;
   say(describeTable(table).trimEnd());
@@ -112,6 +117,29 @@ async function passGate(held: HeldOpen, deps: PublicationDeps): Promise<void> {
   await recordState(control, release, { to: 'refused', by, why: why2 });
   await held.close();
   throw new ExitError(EXIT.refused, `${nameRelease(release)} was refused: ${why2}`);
+}
+
+/** Without a wait for the lists a cluster may be gone: the gate compares those that answer. */
+async function findReachable(
+  { bigtable }: ControlTable,
+  regions: readonly string[],
+  say: (line: string) => void,
+): Promise<string[]> {
+  const answers = await Promise.all(
+    regions.map(async (region) => {
+      try {
+        const call = { table: TABLES.recommendations, rows: rowsOf(['0000']), filter: { passAllFilter: true } };
+        await readRows(bigtable, { ...call, appProfile: makeServeProfile(region), timeoutMs: REACH_MS });
+        return true;
+      } catch {
+        return false;
+      }
+    }),
+  );
+  const gone = regions.filter((_, i) => !answers[i]);
+  if (gone.length > 0) say(`note: the cluster of ${gone.join(', ')} does not answer, so the gate does not read it`);
+  // One region must be read: the failure of the last says why none can.
+  return gone.length === regions.length ? [...regions] : regions.filter((_, i) => answers[i]);
 }
 
 async function warmUp(held: HeldOpen, deps: PublicationDeps): Promise<void> {

@@ -7,6 +7,12 @@ export const MESSAGE_VERSION = 2;
 /** On requests of the edge and of region objects, and on the answers of origins. */
 export const MESSAGE_VERSION_HEADER = 'Earshot-Message-Version';
 
+/**
+ * On requests of region objects: milliseconds for which a list usually stays in the object's memory. Origins tell it to
+ * commands.
+ */
+export const RESIDENCE_HEADER = 'Earshot-Residence-Ms';
+
 /** The version in a header or a message. A message without one is of version 1. */
 export function readMessageVersion(value: string | number | null | undefined): number {
   const version = Number(value ?? 1);

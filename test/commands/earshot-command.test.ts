@@ -33,6 +33,7 @@ import {
   lines,
   messageOf,
   readLists as read,
+  releaseOf,
 } from './support/command-instances.ts';
 
 const TOKEN_SECRET = 'listener-secret-for-tests-only-0123456789';
@@ -53,7 +54,13 @@ beforeAll(async () => {
 /** Commands with different first calls to Bigtable; FILE is a file with one line. */
 const asking: readonly [what: string, args: readonly string[]][] = [
   ['manifest show', ['manifest', 'show']],
-  ['publish', ['publish', ...home(), '--generation', String(MONDAY)]],
+  ['publish', ['publish', releaseOf(MONDAY)]],
+  ['rollback', ['rollback', 'home/control', '--why', 'test']],
+  ['releases', ['releases']],
+  ['release show', ['release', 'show', releaseOf(MONDAY)]],
+  ['release block', ['release', 'block', releaseOf(MONDAY), '--why', 'test']],
+  ['history', ['history', 'home']],
+  ['ramp finish', ['ramp', 'finish', 'home/control']],
   ['weight', ['weight', 'home', 'control=1']],
   ['variant remove', ['variant', 'remove', 'home/knn']],
   ['surface remove', ['surface', 'remove', 'home']],
@@ -114,7 +121,7 @@ describe.concurrent('a day of ops', () => {
   });
 
   test('lists are loaded from plain and gzipped files, made live, moved on over a ramp, and shown', async () => {
-    const { address, earshot, file, live } = await makeInstance();
+    const { address, earshot, env, file, live } = await makeInstance();
     expect((await earshot('manifest', 'show')).stdout).toBe('Nothing is published yet.\n');
     const files = [
       file('a.ndjson', lines(1, 2)),
@@ -128,8 +135,7 @@ describe.concurrent('a day of ops', () => {
     expect(await read(address, MONDAY, users)).toEqual(users.map(stored));
     expect((await live()).cell).toBeUndefined();
 
-    const publish =
-      /earshot (publish --surface home --variant control --generation \S+)/.exec(loaded.stdout)?.[1] ?? '';
+    const publish = /earshot (publish home\/control@\S+)/.exec(loaded.stdout)?.[1] ?? '';
     const shown = await earshot(...publish.split(' '), '--dry-run');
     expect(shown).toMatchObject({
       code: 0,
@@ -138,16 +144,16 @@ describe.concurrent('a day of ops', () => {
     expect((await live()).cell).toBeUndefined();
     expect(await earshot(...publish.split(' '))).toMatchObject({
       code: 0,
-      stdout: expect.stringContaining(`home/control ${formatGeneration(MONDAY)} is live (version 1)\n`),
+      stdout: expect.stringContaining(`home/control@${formatGeneration(MONDAY)} is live (version 1)\n`),
     });
-    expect((await live()).manifest).toEqual(manifestOf(1));
+    expect((await live()).manifest).toMatchObject(manifestOf(1));
     const after = await live();
     expect((await earshot(...publish.split(' '))).stdout).toContain('is live already: no change (version 1)');
     expect(await live()).toEqual(after);
 
     await earshot('ingest', file('d.ndjson', lines(1, 1)), ...home(), '--generation', String(TUESDAY));
-    const tuesday = [...home(), '--generation', String(TUESDAY)];
-    expect(await earshot('publish', ...tuesday, '--ramp', '10m')).toMatchObject({ code: 0 });
+    const publishing = spawnNode([COMMAND, 'publish', releaseOf(TUESDAY), '--ramp', '10m'], env);
+    await eventually(async () => expect((await live()).manifest.version).toBe(2));
     const { manifest, cell } = await live();
     expect(manifest.surfaces.home?.variants).toEqual([
       {
@@ -155,14 +161,22 @@ describe.concurrent('a day of ops', () => {
         weight: 10_000,
         current: TUESDAY,
         previous: MONDAY,
+        lineage: [TUESDAY, MONDAY],
         flip: { startsAtMs: cell?.writtenAtMs, durationMs: 600_000 },
       },
     ]);
     const show = await earshot('manifest', 'show', '--json');
     expect([show.code, JSON.parse(show.stdout)]).toEqual([0, manifest]);
     expect((await earshot('manifest', 'show')).stdout).toMatch(
-      /^version 2, written .*Z: publish home\/control 2024-.*Z by .*@.*\nhome, salt home-1, .*\n {2}control {2}100\.0 % {2}2024-.*\(before: 2024-.*, flip \d+ % done\)\n$/,
+      /^version 2, written .*Z: publish home\/control@20.*Z by .*@.*\nhome, salt home-1, .*\n {2}control {2}100\.0 % {2}20.*\(before: 20.*, flip \d+ % done\)\n$/,
     );
+    // Another command ends the ramp, and the publication with it.
+    expect(await earshot('ramp', 'finish', 'home/control')).toMatchObject({ code: 0 });
+    expect(await publishing.exited).toBe(0);
+    expect(JSON.parse((await earshot('releases', 'home', '--json')).stdout)).toMatchObject([
+      { release: `home/control@${formatGeneration(MONDAY)}`, state: 'backup' },
+      { release: `home/control@${formatGeneration(TUESDAY)}`, state: 'live' },
+    ]);
   });
 
   test('two variants published at once are both live: neither writer undoes the other', async () => {
@@ -172,8 +186,8 @@ describe.concurrent('a day of ops', () => {
       await recordLoad(bigtable, load, { state: 'loaded', lists: 1, rejected: 0 });
     }
     const results = await Promise.all([
-      earshot('publish', ...home('knn'), '--generation', String(MONDAY), '--weight', '1000'),
-      earshot('publish', ...home('als'), '--generation', String(MONDAY), '--weight', '500'),
+      earshot('publish', releaseOf(MONDAY, 'knn'), '--weight', '1000'),
+      earshot('publish', releaseOf(MONDAY, 'als'), '--weight', '500'),
     ]);
     expect(results.map(({ code }) => code)).toEqual([0, 0]);
     const { version, surfaces } = (await live()).manifest;
@@ -316,7 +330,7 @@ describe.concurrent('a load with a fault in it', () => {
       true,
     ]);
     expect(await live()).toEqual(before);
-    expect(await earshot('publish', ...home(), ...tuesday)).toMatchObject({
+    expect(await earshot('publish', releaseOf(TUESDAY))).toMatchObject({
       code: 0,
       stderr: expect.stringContaining('4 lines of this load were rejected'),
     });
@@ -393,10 +407,10 @@ describe.concurrent('a load with a fault in it', () => {
     const files = [file('good.ndjson', lines(1, 3)), join(directory, name)];
     const result = await earshot('ingest', ...files, ...home(), ...tuesday);
     expect(messageOf(result)).toEqual({ code: 1, message: expect.stringMatching(/expected .* to be a readable file/) });
-    expect(await receipt(TUESDAY)).toEqual({ generation: TUESDAY, state: 'loaded', lists: 1, rejected: 0 });
+    expect(await receipt(TUESDAY)).toMatchObject({ generation: TUESDAY, state: 'loaded', lists: 1, rejected: 0 });
     expect(await read(address, WEDNESDAY, ['u:1'])).toEqual(['absent']);
     expect(await live()).toEqual(before);
-    expect(await earshot('publish', ...home(), ...tuesday)).toMatchObject({ code: 0, stderr: '' });
+    expect(await earshot('publish', releaseOf(TUESDAY))).toMatchObject({ code: 0 });
   });
 
   test.each([['in the future', '2199-01-01T00:00:00Z', /is in the future/]])(
@@ -504,8 +518,8 @@ describe.concurrent('loads one after the other', () => {
       expect(await receipt(generation)).toBeUndefined();
     }
     expect(await earshot('ingest', good, ...attempt(TUESDAY))).toMatchObject({ code: 0, stderr: '' });
-    expect(await earshot('publish', ...attempt(TUESDAY))).toMatchObject({ code: 0 });
-    expect(await earshot('publish', ...attempt(MONDAY))).toMatchObject({ code: 0 });
+    expect(await earshot('publish', releaseOf(TUESDAY))).toMatchObject({ code: 0 });
+    expect(await earshot('rollback', 'home/control', '--why', 'bad lists')).toMatchObject({ code: 0 });
     expect(messageOf(await earshot('ingest', bad, ...attempt(WEDNESDAY))).code).toBe(1);
     expect(await earshot('ingest', good, ...attempt(WEDNESDAY + day))).toMatchObject({ code: 0, stderr: '' });
   });
@@ -538,24 +552,33 @@ describe.concurrent('a publication that may not be', () => {
   test.each<[what: string, args: string[], message: RegExp]>([
     [
       'a generation never loaded',
-      [...home(), '--generation', String(TUESDAY)],
-      /expected a generation of home\/control that was loaded, got 2024-.*Z, which was never loaded \(known are 2024-/,
+      [releaseOf(TUESDAY)],
+      /expected a release that was loaded, got home\/control@20.*Z, which was never loaded \(known are 20/,
     ],
-    ['an unknown surface', ['--surface', 'hime', '--variant', 'control'], /of hime\/control that was loaded, got none/],
-    ['an unknown variant', home('contrl'), /of home\/contrl that was loaded, got none/],
+    [
+      'an unknown surface',
+      ['hime/control'],
+      /expected a loaded release of hime\/control that is newer than the live one, got none/,
+    ],
+    [
+      'an unknown variant',
+      ['home/contrl'],
+      /expected a loaded release of home\/contrl that is newer than the live one, got none/,
+    ],
+    ['nothing newer than the live one', ['home/control'], /that is newer than the live one, got none/],
     [
       'no weight left on the surface',
-      [...home(), '--generation', String(MONDAY), '--weight', '0'],
+      [releaseOf(MONDAY), '--weight', '0'],
       /surfaces\.home\.variants: expected at least one variant/,
     ],
     [
       'the same as a dry run',
-      [...home(), '--generation', String(MONDAY), '--weight', '0', '--dry-run'],
+      [releaseOf(MONDAY), '--weight', '0', '--dry-run'],
       /expected at least one variant with a weight above 0/,
     ],
     [
       'an instance without tables',
-      [...home(), '--generation', String(MONDAY), '--instance', 'nobody'],
+      [releaseOf(MONDAY), '--instance', 'nobody'],
       /ReadRows from control failed: 5 NOT_FOUND: /,
     ],
   ])(
@@ -599,25 +622,25 @@ test.concurrent('a killed load is recognised and can be repeated', async () => {
 
   expect(await read(address, TUESDAY, ['u:1', 'u:6000'])).toEqual([expect.stringContaining('for:u:1'), 'absent']);
   expect(await receipt(TUESDAY)).toMatchObject({ state: 'loading' });
-  expect(messageOf(await earshot('publish', ...home(), '--generation', String(TUESDAY)))).toEqual({
+  expect(messageOf(await earshot('publish', releaseOf(TUESDAY)))).toEqual({
     code: 1,
-    message: expect.stringMatching(/got 2024-.*, whose load did not finish; load it again/),
+    message: expect.stringMatching(/got home\/control@20.*, whose load did not finish; load it again/),
   });
   expect(await live()).toEqual(before);
 
   expect(messageOf(await earshot(...load))).toEqual({
     code: 1,
     message: expect.stringMatching(
-      /another load of home\/control 2024-.* is running \(.*, process \d+; last seen \d+ s ago\)/,
+      /another load of home\/control@20.* is running \(.*, process \d+; last seen \d+ s ago\)/,
     ),
   });
   const again = await earshot(...load, '--take-over');
   expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('6 000 lists') });
-  expect(await earshot('publish', ...home(), '--generation', String(TUESDAY))).toMatchObject({ code: 0 });
+  expect(await earshot('publish', releaseOf(TUESDAY))).toMatchObject({ code: 0 });
   expect((await live()).manifest.surfaces.home?.variants[0]?.current).toBe(TUESDAY);
 });
 
-test.concurrent('no region sees a publication before its lists: publish waits until they are everywhere, or gives up', async () => {
+test.concurrent('no region sees a publication before its lists: publish waits until they are everywhere', async () => {
   const server = await startServer();
   const { address, earshot, env, file, live } = await makeLiveInstance(server);
   server.stopReplication('us');
@@ -626,14 +649,18 @@ test.concurrent('no region sees a publication before its lists: publish waits un
   const before = await live();
   expect(await read(address, TUESDAY, ['u:1'], 'us')).toEqual(['absent']);
 
-  const patient = spawnNode([COMMAND, 'publish', ...home(), ...generation, '--wait', '10m'], env);
+  const patient = spawnNode([COMMAND, 'publish', releaseOf(TUESDAY), '--wait', '10m'], env);
   const asksForLoads = server.counters('asia').calls.ReadRows ?? 0;
   await eventually(() => expect(server.counters('asia').calls.ReadRows).toBeGreaterThan(asksForLoads));
-  const impatient = await earshot('publish', ...home(), ...generation, '--wait', '1s');
-  expect(messageOf(impatient)).toEqual({
-    code: 1,
-    message: expect.stringMatching(/table recommendations has not reached every cluster within 1000 ms/),
-  });
+  // A second publication is told of the first.
+  await eventually(async () =>
+    expect(messageOf(await earshot('publish', releaseOf(TUESDAY), '--wait', '1s'))).toEqual({
+      code: 1,
+      message: expect.stringMatching(
+        /the publication of home\/control@20.* is open since .* --resume.* goes on with it/,
+      ),
+    }),
+  );
   expect(patient.child.exitCode).toBeNull();
   expect(await live()).toEqual(before);
 

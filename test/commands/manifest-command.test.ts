@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import type { EmbeddedBigtable } from '../../dev/bigtable/embedded-bigtable.ts';
 import { readManifestRow } from '../../ops/bigtable/manifest-row.ts';
 import type { BigtableConnection } from '../../origin/bigtable/connection.ts';
+import { formatGeneration } from '../../shared/domain/generation.ts';
 import { toName } from '../../shared/domain/ids.ts';
 import { MANIFEST_ROW_KEY, TABLES } from '../../shared/domain/keys.ts';
 import type { Manifest, Variant } from '../../shared/domain/manifest.ts';
@@ -19,9 +20,9 @@ import {
   WEDNESDAY,
   writeManifestCell,
 } from '../contracts/origin/instance.ts';
-import { runNode } from '../support/local-cloud.ts';
+import { runNode, spawnNode } from '../support/local-cloud.ts';
 import { eventually } from '../support/waiting.ts';
-import { COMMAND, createCommandInstances, home, lines, messageOf } from './support/command-instances.ts';
+import { COMMAND, createCommandInstances, home, lines, messageOf, releaseOf } from './support/command-instances.ts';
 
 const { makeLiveInstance, startServer } = createCommandInstances();
 const loaded = { state: 'loaded', lists: 1, rejected: 0 } as const;
@@ -61,9 +62,9 @@ describe('a publication makes only its named generation live', () => {
     const { bigtable, earshot, live } = await makeLiveInstance(shared);
     await recordControl(bigtable, TUESDAY, WEDNESDAY);
     await recordLoad(bigtable, { surface: toName('home'), variant: toName('knn'), generation: MONDAY }, loaded);
-    await earshot('publish', ...home('knn'), ...at(MONDAY));
-    await earshot('publish', ...home(), ...at(TUESDAY));
-    await earshot('publish', ...home(), ...at(MONDAY), '--why', 'Tuesday is bad');
+    await earshot('publish', releaseOf(MONDAY, 'knn'));
+    await earshot('publish', releaseOf(TUESDAY));
+    await earshot('rollback', 'home/control', '--why', 'Tuesday is bad');
     const shown = await earshot('weight', 'home', 'control=75', 'knn=25', '--dry-run');
     expect(shown).toMatchObject({
       code: 0,
@@ -80,47 +81,53 @@ describe('a publication makes only its named generation live', () => {
       ['control', 7500, MONDAY],
       ['knn', 2500, MONDAY],
     ]);
-    expect(manifest.surfaces.home?.variants[0]?.previous).toBe(TUESDAY);
+    expect(manifest.surfaces.home?.variants[0]).not.toHaveProperty('previous');
     expect((await earshot('weight', 'home', 'control=3', 'knn=1')).stdout).toContain('no change (version 5)');
     expect(messageOf(await earshot('weight', 'home', 'control=1'))).toEqual({
       code: 1,
       message: expect.stringContaining('expected a weight for every variant with listeners, got none for knn'),
     });
     expect((await earshot('manifest', 'history')).stdout).toMatch(
-      /^version +written +bytes +reason\n5 .* weight home control=75 knn=25 by .*\n4 .* publish home\/control 2024-01-01T03:00:00.000Z by .* \(Tuesday is bad\)\n3 /,
+      /^version +written +bytes +reason\n5 .* weight home control=75 knn=25 by .*\n4 .* rollback home\/control@.* by .* \(Tuesday is bad\)\n3 /,
     );
     expect((await earshot('manifest', 'diff', '4', '5')).stdout).toBe(
       '- surfaces.home.variants.control.weight: 10000\n+ surfaces.home.variants.control.weight: 7500\n- surfaces.home.variants.knn.weight: 0\n+ surfaces.home.variants.knn.weight: 2500\n',
     );
     expect((await earshot('manifest', 'show', '3')).stdout).toMatch(
-      /^version 3, .*[\s\S]*control +100\.0 % +2024-01-02/,
+      new RegExp(`^version 3, .*[\\s\\S]*control +100\\.0 % +${formatGeneration(TUESDAY)}`),
     );
   });
 
-  test('a running ramp is changed, and an option without an effect is an error', async () => {
-    const { bigtable, earshot, live } = await makeLiveInstance(shared);
+  test('a running ramp is steered, and an option without an effect is an error', async () => {
+    const { bigtable, earshot, env, live } = await makeLiveInstance(shared);
     await recordControl(bigtable, TUESDAY);
-    const tuesday = [...home(), ...at(TUESDAY)];
-    expect(await earshot('publish', ...tuesday, '--ramp', '6h')).toMatchObject({ code: 0 });
-    expect(await earshot('publish', ...tuesday, '--ramp', '1h')).toMatchObject({
+    const publishing = spawnNode([COMMAND, 'publish', releaseOf(TUESDAY), '--ramp', '6h'], env);
+    const flip = async () => (await live()).manifest.surfaces.home?.variants[0]?.flip;
+    await eventually(async () => expect((await flip())?.durationMs).toBe(21_600_000));
+    const line = 'home/control';
+    expect(await earshot('ramp', 'set', line, '--over', '1h')).toMatchObject({
       code: 0,
-      stdout: expect.stringContaining('is live (version 3)'),
+      stdout: expect.stringContaining('home/control: ramp set (version 3)'),
     });
-    expect((await live()).manifest.surfaces.home?.variants[0]?.flip?.durationMs).toBe(3_600_000);
-    expect(await earshot('publish', ...tuesday, '--ramp', '0s')).toMatchObject({ code: 0 });
+    expect((await flip())?.durationMs).toBe(3_600_000);
+    expect(await earshot('ramp', 'pause', line, '--why', 'Bigtable is slow')).toMatchObject({ code: 0 });
+    expect((await flip())?.pausedAtMs).toBeDefined();
+    expect(await earshot('ramp', 'resume', line)).toMatchObject({ code: 0 });
+    expect(messageOf(await earshot('publish', releaseOf(TUESDAY), '--ramp', '1h')).message).toMatch(
+      /have no effect: home\/control@.* is live; `npx earshot ramp set/,
+    );
+    expect(await earshot('ramp', 'finish', line)).toMatchObject({ code: 0 });
     expect((await live()).manifest.surfaces.home?.variants[0]).not.toHaveProperty('flip');
-    const before = await live();
-    expect(messageOf(await earshot('publish', ...tuesday, '--ramp', '1h'))).toEqual({
-      code: 1,
-      message: expect.stringContaining('--ramp has no effect: every listener has 2024-01-02T03:00:00.000Z already'),
-    });
-    expect(await live()).toEqual(before);
+    expect(await publishing.exited).toBe(0);
+    expect(messageOf(await earshot('ramp', 'pause', line)).message).toContain(
+      'expected a running ramp of home/control',
+    );
   });
 
   test('variants without listeners and named surfaces are removed, others are protected', async () => {
     const { bigtable, earshot, live } = await makeLiveInstance(shared);
     await recordLoad(bigtable, { surface: toName('home'), variant: toName('knn'), generation: MONDAY }, loaded);
-    await earshot('publish', ...home('knn'), ...at(MONDAY), '--weight', '1000');
+    await earshot('publish', releaseOf(MONDAY, 'knn'), '--weight', '1000');
     for (const [args, message] of [
       [['variant', 'remove', 'home/knn'], /home\/knn has listeners \(weight 1000\)/],
       [['variant', 'remove', 'home/als'], /expected a live variant, got home\/als \(live are control, knn\)/],
@@ -161,7 +168,7 @@ describe('a manifest row in trouble', () => {
     const before = await stored();
     for (const args of [
       ['manifest', 'show'],
-      ['publish', ...home(), ...at(TUESDAY)],
+      ['publish', releaseOf(TUESDAY)],
       ['weight', 'home', 'control=1'],
     ]) {
       const { code, message } = messageOf(await earshot(...args));
@@ -180,7 +187,7 @@ describe('a manifest row in trouble', () => {
       stdout: expect.stringContaining('version 9 is live again as version 10'),
     });
     expect((await live()).manifest).toEqual(changed(manifestOf(9), 10, {}));
-    expect(await earshot('publish', ...home(), ...at(TUESDAY))).toMatchObject({ code: 0 });
+    expect(await earshot('publish', releaseOf(TUESDAY))).toMatchObject({ code: 0 });
   });
 
   test('that was deleted is restored from a saved version', async () => {
@@ -203,12 +210,12 @@ describe('a manifest row in trouble', () => {
     const erasures = [{ userHash: '00000000000000aa', atMs: TUESDAY }];
     await publishManifest(bigtable, { ...changed(manifestOf(2), 2, { current: WEDNESDAY }), erasures }, TUESDAY);
     expect((await earshot('manifest', 'show')).stderr).toMatch(
-      /^warning: home\/control 2024-01-03.* was never loaded, and is live$/m,
+      /^warning: home\/control 20.* was never loaded, and is live$/m,
     );
     const before = await live();
     expect(messageOf(await earshot('manifest', 'restore', '2', '--why', 'a test'))).toEqual({
       code: 1,
-      message: expect.stringMatching(/its lists are missing: home\/control 2024-01-03.* was never loaded \(--force/),
+      message: expect.stringMatching(/its lists are missing: home\/control 20.* was never loaded \(--force/),
     });
     expect(await live()).toEqual(before);
     expect(await earshot('manifest', 'restore', '1', '--why', 'its lists exist')).toMatchObject({ code: 0 });
@@ -234,11 +241,11 @@ describe('without the write cluster', () => {
       stdout: expect.stringMatching(/^version 1, /),
     });
     expect((await earshot('manifest', 'history', ...europe)).stdout).toMatch(/^1 /m);
-    const published = await earshot('publish', ...home(), ...at(TUESDAY), '--no-wait', ...europe);
+    const published = await earshot('publish', releaseOf(TUESDAY), '--no-wait', ...europe);
     expect(published).toMatchObject({ code: 0, stdout: expect.stringContaining('is live (version 2)') });
     expect(published.stderr).toContain('note: regions without these lists serve older ones until the lists arrive');
     // A roll-back to lists that were live does not wait for the lost cluster.
-    expect(await earshot('publish', ...home(), ...at(MONDAY), ...europe)).toMatchObject({ code: 0 });
+    expect(await earshot('rollback', 'home/control', '--why', 'bad lists', ...europe)).toMatchObject({ code: 0 });
     expect(await live().catch(({ code }) => code)).toBe('unavailable');
 
     // The write cluster is back and not yet in step: its own writer knows nothing of versions 2 and 3.
@@ -260,7 +267,7 @@ describe('without the write cluster', () => {
     server.stopReplication('asia');
     await publishManifest(bigtable, changed(manifestOf(2), 2, { weight: 5 }), MONDAY + 1);
     await publishManifest(bigtable, changed(manifestOf(3), 3, { weight: 6 }), MONDAY + 2);
-    expect(await earshot('publish', ...home(), ...at(TUESDAY), '--no-wait', ...europe)).toMatchObject({
+    expect(await earshot('publish', releaseOf(TUESDAY), '--no-wait', ...europe)).toMatchObject({
       code: 0,
       stdout: expect.stringContaining('is live (version 2)'),
     });
@@ -285,7 +292,7 @@ test('one UNAVAILABLE on the first read ends no command', async () => {
   for (const args of [
     ['manifest', 'show'],
     ['ingest', path, ...home(), ...at(TUESDAY)],
-    ['publish', ...home(), ...at(TUESDAY)],
+    ['publish', releaseOf(TUESDAY)],
     ['schema', 'apply', '--clusters', 'asia=asia,europe=europe,us=us'],
   ]) {
     draws.splice(0, draws.length, 0.1, 0.1);

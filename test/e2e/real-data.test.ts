@@ -138,7 +138,7 @@ describeWithRealData('recommendations for 1 892 listeners', GEN1, () => {
     ).toISOString();
     const which = ['--surface', 'home', '--variant', 'control', '--generation', generation];
     expect((await cloud.earshot('ingest', path, ...which)).code).toBe(0);
-    expect((await cloud.earshot('publish', ...which)).stdout).toContain('is live (version 5)');
+    expect((await cloud.earshot('publish', `home/control@${generation}`)).stdout).toContain('is live (version 5)');
     const next = readItemsByUser(path);
     await expect
       .poll(

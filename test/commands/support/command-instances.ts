@@ -23,6 +23,9 @@ import {
 } from '../../contracts/origin/instance.ts';
 import { type CommandResult, runNode } from '../../support/local-cloud.ts';
 
+/** The name of a release of `home`. */
+export const releaseOf = (generation: number, variant = 'control'): string => `home/${variant}@${generation}`;
+
 export const COMMAND = 'ops/earshot.mjs';
 
 /** The instances of one test file. They end with it. */

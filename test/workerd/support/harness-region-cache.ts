@@ -24,7 +24,7 @@ export class HarnessRegionCache extends DurableObject<object> {
     if (registered === undefined) throw new Error(`expected a harness that is registered, got ${harness}`);
     const { config, platform } = registered;
     const ownPlatform = { ...platform, clock: ownTimers(platform.clock) };
-    this.#lists ??= assembleRegion(config, call.region, createRegionMemory(config), ownPlatform);
+    this.#lists ??= assembleRegion(config, call.region, createRegionMemory(config, ownPlatform.clock), ownPlatform);
     return this.#lists.read(call, (work) => this.ctx.waitUntil(work));
   }
 
