@@ -4,8 +4,13 @@ import { murmur3, unitHash } from '../runtime/hash.ts';
 import { formatGeneration, isGeneration } from './generation.ts';
 import { isLoadableUser, isName, type Name, type UserId } from './ids.ts';
 
-export const TABLES = { recommendations: 'recommendations', items: 'items', control: 'control' } as const;
-export const FAMILIES = { lists: 'l', metadata: 'm', control: 'c' } as const;
+export const TABLES = {
+  recommendations: 'recommendations',
+  items: 'items',
+  control: 'control',
+  heartbeats: 'heartbeats',
+} as const;
+export const FAMILIES = { lists: 'l', metadata: 'm', control: 'c', heartbeats: 'h' } as const;
 export const JSON_QUALIFIER = 'json';
 export const MANIFEST_ROW_KEY = 'manifest';
 
@@ -77,6 +82,9 @@ export const makeLoadRowKey = (surface: Name, variant: Name, generation: number)
   `${makeLoadRowKeyPrefix(surface, variant)}${formatGeneration(generation)}`;
 
 export const makeLoadRowKeyPrefix = (surface: Name, variant: Name): string => `load#${surface}/${variant}#`;
+
+/** The row of an origin process in the table `heartbeats`: `region#process`. */
+export const makeHeartbeatRowKey = (region: string, process: string): string => `${region}#${process}`;
 
 /** The user in the manifest's erasures, as 16 hex digits. A collision costs one needless miss. */
 export const makeUserHash = (user: string): string =>
