@@ -1,8 +1,8 @@
 // `earshot schema apply`: creates or updates the tables and app profiles.
-import { Command, InvalidArgumentError } from 'commander';
-import { DEFAULT_LIST_MAX_AGE_DAYS, MAX_LIST_MAX_AGE_DAYS } from '../../shared/domain/list.ts';
+import { Command } from 'commander';
 import { applySchema } from '../bigtable/schema.ts';
 import { makeRetries } from '../cli/control.ts';
+import { listMaxAgeOption, resolveListMaxAgeDays } from '../cli/list-max-age.ts';
 import { type ConnectionFlags, findLocalCloud, parseClusters, withConnection } from '../cli/settings.ts';
 import { UsageError } from '../cli/usage-error.ts';
 import { confirmWrite } from '../cli/write-target.ts';
@@ -23,11 +23,7 @@ export const makeSchemaCommand = (): Command =>
         '--clusters <region=cluster,...>',
         'cluster of each region; the first one takes the writes (or EARSHOT_CLUSTERS)',
       )
-      .option(
-        '--list-max-age-days <days>',
-        `lists of older generations are collected (or EARSHOT_LIST_MAX_AGE_DAYS; default: ${DEFAULT_LIST_MAX_AGE_DAYS})`,
-        parseDays,
-      )
+      .addOption(listMaxAgeOption())
       .option('--dry-run', 'print the steps without taking them')
       .addHelpText(
         'after',
@@ -56,24 +52,3 @@ function resolveClusters(flag: string | undefined): Record<string, string> {
   if (clusters === undefined) throw new UsageError('no clusters: pass --clusters, or set EARSHOT_CLUSTERS');
   return clusters;
 }
-
-/** The origins read the same variable, so that reads and garbage collection agree. */
-function resolveListMaxAgeDays(flag: number | undefined): number {
-  const text = process.env.EARSHOT_LIST_MAX_AGE_DAYS;
-  if (flag !== undefined || text === undefined) return flag ?? DEFAULT_LIST_MAX_AGE_DAYS;
-  const days = toDays(text);
-  if (days === undefined)
-    throw new UsageError(`expected EARSHOT_LIST_MAX_AGE_DAYS to be ${DAYS_FORM}, got ${JSON.stringify(text)}`);
-  return days;
-}
-
-function parseDays(text: string): number {
-  const days = toDays(text);
-  if (days === undefined) throw new InvalidArgumentError(`expected ${DAYS_FORM}.`);
-  return days;
-}
-
-const DAYS_FORM = `a whole number from 1 to ${MAX_LIST_MAX_AGE_DAYS}`;
-
-const toDays = (text: string): number | undefined =>
-  /^[1-9]\d{0,3}$/.test(text) && Number(text) <= MAX_LIST_MAX_AGE_DAYS ? Number(text) : undefined;

@@ -60,6 +60,15 @@ describe('whyNotLoad', () => {
     );
   });
 
+  test('refuses a generation that is older than lists may be, if that age is given', () => {
+    const load = { generation: NOW - 30 * DAY, loads: [], live: undefined, nowMs: NOW };
+    expect(whyNotLoad({ ...load, listMaxAgeDays: 30 })).toBeUndefined();
+    expect(whyNotLoad({ ...load, generation: load.generation - 1 })).toBeUndefined();
+    expect(whyNotLoad({ ...load, generation: load.generation - 1, listMaxAgeDays: 30 })).toMatch(
+      /^generation 2026-10-25T.* is older than 30 days, so its lists would be collected at once$/,
+    );
+  });
+
   test('refuses a future generation, with a day of tolerance for clock skew', () => {
     expect(check(NOW + DAY, [])).toBeUndefined();
     expect(check(NOW + DAY + 1, [])).toMatch(/is in the future/);
