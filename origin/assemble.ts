@@ -14,6 +14,8 @@ import { createBulkhead } from './guard/bulkhead.ts';
 import { createConcurrencyLimit } from './guard/concurrency-limit.ts';
 import { createCpuAdmission, type LoopLoad } from './guard/cpu-admission.ts';
 import { createGuard } from './guard/guard.ts';
+import { assembleHeartbeat } from './heartbeat/assemble-heartbeat.ts';
+import type { HeartbeatLoop } from './heartbeat/heartbeat-loop.ts';
 import { createApp, logFailure } from './http/app.ts';
 import { createAppListener, type Listener } from './http/app-listener.ts';
 import { CallerRefused, createRefusalLog } from './http/caller-refused.ts';
@@ -28,12 +30,14 @@ import { createListReader } from './lists/coalescing-reader.ts';
 import { createListMemory } from './lists/list-memory.ts';
 import { createTableLoad } from './lists/load-lists.ts';
 import { createManifestPoller, type ManifestPoller } from './manifest/poller.ts';
+import { createCohortCounter } from './metrics/cohorts.ts';
 import { createMetrics, type Metrics, type MetricsState } from './metrics/metrics.ts';
 import { observeCalls } from './metrics/observe-calls.ts';
 
 export interface OriginParts {
   readonly table: RecommendationTable;
   readonly manifests: ManifestPoller;
+  readonly heartbeat: HeartbeatLoop;
   readonly counters: Counters;
   /** Serves the edge, and health checks. */
   readonly listener: Listener;
@@ -82,6 +86,14 @@ export function assembleOrigin(
   const { table, localCluster } = bigtable;
   const manifests = assembleManifests(basis, bigtable.connection, localCluster);
   const readers = assembleReaders(basis, table, manifests);
+  const heartbeat = assembleHeartbeat({
+    ...basis,
+    bigtable: bigtable.connection,
+    localCluster,
+    manifestVersion: () => manifests.latest()?.manifest.version ?? 0,
+    cohorts: readers.cohorts,
+    isDraining,
+  });
   const verifyCaller = createCallerVerifier({ secrets: config.originSecrets, region: config.region, clock });
   const onError = makeOnError(basis);
   const readLists = createListsRoute({
@@ -98,6 +110,7 @@ export function assembleOrigin(
   return {
     table,
     manifests,
+    heartbeat,
     counters,
     listener: (request, response) => {
       if (isListsRead(request)) readLists(request, response);
@@ -106,6 +119,7 @@ export function assembleOrigin(
     metricsListener: createAppListener(metricsApp, appDeps),
     close: async () => {
       manifests.stop();
+      await heartbeat.stop();
       await Promise.all([bigtable.connection.close(), table.close()]);
     },
   };
@@ -140,6 +154,7 @@ function assembleBigtable({ config, clock, logger, counters, metrics }: Basis) {
     localCluster,
     channels: config.channels,
     callsPerBatchKey: config.callsPerBatchKey,
+    listMaxAgeMs: config.listMaxAgeMs,
     clock,
     observerOf: (name) => observeCalls(name, counters, metrics),
     onError: (err) => logger.warn({ err }, 'Bigtable failed'),
@@ -183,9 +198,11 @@ function assembleReaders(basis: Basis, table: RecommendationTable, manifests: Ma
   const memory = createListMemory(config.listCacheBytes);
   const flightAgeMs = config.readTimeoutMs;
   const manifest = (): Manifest => manifests.latest()?.manifest ?? EMPTY_MANIFEST;
+  const cohorts = createCohortCounter();
   const lists = createListReader({
     memory,
     guard,
+    cohorts,
     load: createTableLoad({ table, manifest, clock, counters }),
     manifest,
     clock,
@@ -198,6 +215,7 @@ function assembleReaders(basis: Basis, table: RecommendationTable, manifests: Ma
     retryAfterSeconds,
     lists,
     items,
+    cohorts: () => cohorts.sums(manifest()),
     state: () => {
       const { queued, executing, limit } = bulkhead.state();
       const caches = { lists: memory, items };

@@ -3,9 +3,11 @@
 import { z } from 'zod';
 import { describeFaults, expected, makeSecret, text, wholeNumber } from '../shared/config/variables.ts';
 import { NAME_GRAMMAR, NAME_PATTERN } from '../shared/domain/ids.ts';
+import { DEFAULT_LIST_MAX_AGE_DAYS, MAX_LIST_MAX_AGE_DAYS } from '../shared/domain/list.ts';
+import { BUILD_PATTERN } from '../shared/wire/heartbeat.ts';
 import { APP_PROFILES, makeServeProfile } from './bigtable/app-profiles.ts';
 import { EMULATOR_HOST_PATTERN } from './bigtable/connection.ts';
-import { DEFAULT_CALLS_PER_BATCH_KEY, DEFAULT_CHANNELS } from './bigtable/recommendation-table.ts';
+import { DAY_MS, DEFAULT_CALLS_PER_BATCH_KEY, DEFAULT_CHANNELS } from './bigtable/recommendation-table.ts';
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
@@ -48,6 +50,10 @@ const makeVariables = (isLocal: boolean) => ({
   EARSHOT_MANIFEST_POLL_MS: wholeNumber(10, 60_000).default(2000),
   /** Maximum milliseconds for one read; the caller's deadline may be shorter. Default: 2000. */
   EARSHOT_READ_TIMEOUT_MS: wholeNumber(1, 60_000).default(2000),
+  /** Days. Lists of older generations are not read. Default: 30. */
+  EARSHOT_LIST_MAX_AGE_DAYS: wholeNumber(1, MAX_LIST_MAX_AGE_DAYS).default(DEFAULT_LIST_MAX_AGE_DAYS),
+  /** Name of the build in heartbeats, beside the version of the package. Default: none. */
+  EARSHOT_BUILD: z.string().regex(BUILD_PATTERN, expected('up to 64 of A-Z a-z 0-9 . -')).optional(),
   /** Bytes of memory for lists; 0 keeps none. Default: 268435456 (256 MiB). */
   EARSHOT_LIST_CACHE_BYTES: wholeNumber(0, 1_099_511_627_776).default(268_435_456),
   /** Bytes of memory for items; 0 keeps none. Default: 67108864 (64 MiB). */
@@ -93,6 +99,8 @@ const toConfig = (values: z.infer<z.ZodObject<ReturnType<typeof makeVariables>>>
   logLevel: values.LOG_LEVEL,
   manifestPollMs: values.EARSHOT_MANIFEST_POLL_MS,
   readTimeoutMs: values.EARSHOT_READ_TIMEOUT_MS,
+  listMaxAgeMs: values.EARSHOT_LIST_MAX_AGE_DAYS * DAY_MS,
+  build: values.EARSHOT_BUILD,
   listCacheBytes: values.EARSHOT_LIST_CACHE_BYTES,
   itemCacheBytes: values.EARSHOT_ITEM_CACHE_BYTES,
   drainDelayMs: values.EARSHOT_DRAIN_DELAY_MS,

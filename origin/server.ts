@@ -46,6 +46,7 @@ export async function startOrigin(config: OriginConfig, surroundings: OriginSurr
     }
   };
   await Promise.all([parts.manifests.start(), keepWarming()]);
+  parts.heartbeat.start();
   if (!isLoopback(host))
     logger.warn(
       { host },
@@ -61,6 +62,8 @@ export async function startOrigin(config: OriginConfig, surroundings: OriginSurr
     drain: async () => {
       draining = true;
       logger.info('draining');
+      // Commands need not wait for this process any more.
+      void parts.heartbeat.beat();
       await pause(clock, config.drainDelayMs);
       const closeAll = (): void => {
         for (const each of servers) each.closeAllConnections();

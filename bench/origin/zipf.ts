@@ -5,6 +5,7 @@
 import { createListReader } from '../../origin/lists/coalescing-reader.ts';
 import type { CachedList } from '../../origin/lists/list-memory.ts';
 import { createListMemory } from '../../origin/lists/list-memory.ts';
+import { createCohortCounter } from '../../origin/metrics/cohorts.ts';
 import { makeCacheKey } from '../../shared/domain/keys.ts';
 import { DEFAULT_LIST_TTL_SECONDS, FULL_WEIGHT, type Manifest } from '../../shared/domain/manifest.ts';
 import { createCounters } from '../../shared/runtime/counters.ts';
@@ -40,6 +41,7 @@ export async function measureZipf(): Promise<number> {
   };
   const memory = createListMemory(await bytesOf(USERS * CACHED_SHARE, list));
   const reader = createListReader({
+    cohorts: createCohortCounter(),
     memory,
     load: async (queries) => {
       loads += queries.length;

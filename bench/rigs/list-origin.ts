@@ -16,8 +16,9 @@ import { murmur3 } from '../../shared/runtime/hash.ts';
 import { boundResults } from '../../shared/wire/bounded-results.ts';
 import { LISTS_READ_PATH, MANIFEST_PATH } from '../../shared/wire/read-request.ts';
 import { encodeListFrames, LIST_FRAMES_TYPE } from '../../shared/wire/read-response.ts';
+import { generationDaysAgo } from '../support/generation-days-ago.ts';
 
-const GENERATION = Date.UTC(2026, 10, 22, 3);
+const GENERATION = generationDaysAgo(7);
 const DIGEST_CHARS = 16;
 
 const MANIFEST: Manifest = {

@@ -10,8 +10,9 @@ import { DEFAULT_LIMIT, encodeItem, ITEM_SEPARATOR } from '../../shared/domain/l
 import { DEFAULT_LIST_TTL_SECONDS, FULL_WEIGHT } from '../../shared/domain/manifest.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { murmur3 } from '../../shared/runtime/hash.ts';
+import { generationDaysAgo } from './generation-days-ago.ts';
 
-export const GENERATION = Date.UTC(2026, 10, 22, 3);
+export const GENERATION: number = generationDaysAgo(7);
 export const SURFACE = toName('home');
 export const VARIANT = toName('control');
 const ROWS_PER_CALL = 500;

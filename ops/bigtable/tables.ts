@@ -1,28 +1,41 @@
-// The tables, their families and the number of versions that they keep.
+// The tables, their families, and how many versions they keep for how long.
 import { findOrUndefined, toTableError } from '../../origin/bigtable/bigtable-error.ts';
 import type { BigtableConnection } from '../../origin/bigtable/connection.ts';
 import { FAMILIES, makeInitialSplits, TABLES } from '../../shared/domain/keys.ts';
+import { describeGcRule, type GcRule, isSameRule, keepNewest } from './gc-rule.ts';
 import type { SchemaChange } from './schema-change.ts';
 
 interface TableSchema {
   readonly table: string;
   readonly family: string;
-  /** Number of versions that a cell keeps. */
-  readonly versions: number;
+  readonly gcRule: GcRule;
   /** Whether row keys start with a hash, so the table can be split before a load. */
   readonly hashed: boolean;
 }
 
-/** Versions of a list: the live one, the previous one, and the one that is being loaded. */
-export const LIST_VERSIONS = 3;
+/** Versions of a list: the live one, those to go back to, and those that are being loaded and checked. */
+export const LIST_VERSIONS = 6;
+
+/** Versions of an item's metadata: the live release, the previous one, and the one that is being loaded. */
+export const ITEM_VERSIONS = 3;
 
 /** Versions of the manifest that can be shown and restored. Half a year of a publication each day. */
 export const MANIFEST_VERSIONS = 200;
 
-export const wantedTables: readonly TableSchema[] = [
-  { table: TABLES.recommendations, family: FAMILIES.lists, versions: LIST_VERSIONS, hashed: true },
-  { table: TABLES.items, family: FAMILIES.metadata, versions: 1, hashed: true },
-  { table: TABLES.control, family: FAMILIES.control, versions: MANIFEST_VERSIONS, hashed: false },
+/** Heartbeats of ended processes are kept as long: a canary's guard reads their sums. */
+const HEARTBEAT_DAYS = 1;
+
+/** The age of a list is that of its generation. */
+export const wantedTables = (listMaxAgeDays: number): readonly TableSchema[] => [
+  {
+    table: TABLES.recommendations,
+    family: FAMILIES.lists,
+    gcRule: keepNewest(LIST_VERSIONS, listMaxAgeDays),
+    hashed: true,
+  },
+  { table: TABLES.items, family: FAMILIES.metadata, gcRule: keepNewest(ITEM_VERSIONS), hashed: true },
+  { table: TABLES.control, family: FAMILIES.control, gcRule: keepNewest(MANIFEST_VERSIONS), hashed: false },
+  { table: TABLES.heartbeats, family: FAMILIES.heartbeats, gcRule: keepNewest(1, HEARTBEAT_DAYS), hashed: false },
 ];
 
 const ADMIN_TIMEOUT_MS = 60_000;
@@ -33,9 +46,8 @@ export async function applyTable(
   wanted: TableSchema,
   dryRun: boolean,
 ): Promise<SchemaChange> {
-  const { table, family, versions, hashed } = wanted;
-  const what = `table ${table}, family ${family}, newest ${versions} version${versions === 1 ? '' : 's'}`;
-  const gcRule = { maxNumVersions: versions };
+  const { table, family, gcRule, hashed } = wanted;
+  const what = `table ${table}, family ${family}, ${describeGcRule(gcRule)}`;
   // The next call continues here. The client's own retries would repeat an unanswered look-up for over a minute.
   const options = { timeout: ADMIN_TIMEOUT_MS, retry: null };
   try {
@@ -58,15 +70,18 @@ export async function applyTable(
       return { what, done: 'created' };
     }
     const found = existing[0].columnFamilies?.[family];
-    if (found?.gcRule?.maxNumVersions === versions) return { what, done: 'unchanged' };
+    if (found !== undefined && isSameRule(found.gcRule, gcRule)) return { what, done: 'unchanged' };
     if (!dryRun) {
       const change = found === undefined ? { create: { gcRule } } : { update: { gcRule } };
-      await tableAdmin.modifyColumnFamilies(
-        { name: bigtable.tableName(table), modifications: [{ id: family, ...change }] },
-        options,
-      );
+      // A replicated table may keep more only with it: until the next load its clusters differ in their oldest cells.
+      const request = { name: bigtable.tableName(table), ignoreWarnings: true };
+      await tableAdmin.modifyColumnFamilies({ ...request, modifications: [{ id: family, ...change }] }, options);
     }
-    return { what, done: 'updated' };
+    return {
+      what,
+      done: 'updated',
+      why: `was ${found === undefined ? 'without the family' : describeGcRule(found.gcRule)}`,
+    };
   } catch (error) {
     throw toTableError(error, `setting up ${what}`);
   }

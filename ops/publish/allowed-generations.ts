@@ -14,15 +14,20 @@ export interface GenerationCheck {
   /** The live variant, if any. */
   readonly live: Variant | undefined;
   readonly nowMs: number;
+  /** Days after which Bigtable collects a list. Undefined: the age is not checked. */
+  readonly listMaxAgeDays?: number;
 }
 
 /** More than clocks can differ. */
 const MAX_AHEAD_MS = 86_400_000;
+const DAY_MS = 86_400_000;
 
 /** The reason not to load the generation; undefined if it is safe. */
-export function whyNotLoad({ generation, loads, live, nowMs }: GenerationCheck): string | undefined {
+export function whyNotLoad({ generation, loads, live, nowMs, listMaxAgeDays }: GenerationCheck): string | undefined {
   const moment = formatGeneration(generation);
   if (generation > nowMs + MAX_AHEAD_MS) return `generation ${moment} is in the future`;
+  if (listMaxAgeDays !== undefined && generation < nowMs - listMaxAgeDays * DAY_MS)
+    return `generation ${moment} is older than ${listMaxAgeDays} days, so its lists would be collected at once`;
   if (live !== undefined && (generation === live.current || generation === live.previous)) {
     return `generation ${moment} is live or was before, and lists under a generation never change; load a new one`;
   }

@@ -2,12 +2,14 @@
 import { Command } from 'commander';
 import { applySchema } from '../bigtable/schema.ts';
 import { makeRetries } from '../cli/control.ts';
+import { listMaxAgeOption, resolveListMaxAgeDays } from '../cli/list-max-age.ts';
 import { type ConnectionFlags, findLocalCloud, parseClusters, withConnection } from '../cli/settings.ts';
 import { UsageError } from '../cli/usage-error.ts';
 import { confirmWrite } from '../cli/write-target.ts';
 
 interface Flags extends ConnectionFlags {
   readonly clusters?: string;
+  readonly listMaxAgeDays?: number;
   readonly dryRun?: boolean;
 }
 
@@ -21,6 +23,7 @@ export const makeSchemaCommand = (): Command =>
         '--clusters <region=cluster,...>',
         'cluster of each region; the first one takes the writes (or EARSHOT_CLUSTERS)',
       )
+      .addOption(listMaxAgeOption())
       .option('--dry-run', 'print the steps without taking them')
       .addHelpText(
         'after',
@@ -31,11 +34,12 @@ export const makeSchemaCommand = (): Command =>
 
 async function apply(flags: Flags): Promise<void> {
   const clusters = resolveClusters(flags.clusters);
+  const listMaxAgeDays = resolveListMaxAgeDays(flags.listMaxAgeDays);
   const dryRun = flags.dryRun ?? false;
   const retries = makeRetries();
   await confirmWrite(flags);
   await withConnection(flags, (bigtable) =>
-    applySchema(bigtable, { clusters, dryRun, retries }, ({ what, done, why }) => {
+    applySchema(bigtable, { clusters, dryRun, listMaxAgeDays, retries }, ({ what, done, why }) => {
       const would = dryRun && (done === 'created' || done === 'updated') ? 'would be ' : '';
       process.stdout.write(`${what}: ${would}${done}${why === undefined ? '' : `, ${why}`}\n`);
     }),

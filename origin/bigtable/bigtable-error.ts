@@ -2,7 +2,7 @@
 import { status } from '@grpc/grpc-js';
 import { EarshotError, type ErrorCode } from '../../shared/wire/errors.ts';
 
-export const { NOT_FOUND, UNIMPLEMENTED, UNAVAILABLE } = status;
+export const { NOT_FOUND, PERMISSION_DENIED, UNIMPLEMENTED, UNAVAILABLE } = status;
 
 /** Name of a google.rpc.Code; UNKNOWN for any other number. */
 export const statusNameOf = (code: number): string => status[code] ?? 'UNKNOWN';

@@ -1,7 +1,7 @@
 // Lists and items in Bigtable. The failure of one key does not affect the others: each key has its own result.
 import type { Cancellation } from '../../shared/caching/cancellation.ts';
 import { type ListKey, makeItemRowKey, makeRowKey, TABLES } from '../../shared/domain/keys.ts';
-import type { ListValue } from '../../shared/domain/list.ts';
+import { DEFAULT_LIST_MAX_AGE_DAYS, type ListValue } from '../../shared/domain/list.ts';
 import { type Clock, systemClock } from '../../shared/runtime/clock.ts';
 import { type Random, systemRandom } from '../../shared/runtime/random.ts';
 import { createRetryBudget } from '../../shared/runtime/retry-budget.ts';
@@ -13,9 +13,11 @@ import { createHedgeDelay } from './reads/hedge-delay.ts';
 import { readAll } from './reads/read-all.ts';
 import { type BatchKey, ReadQueue } from './reads/read-queue.ts';
 import {
+  ABSENT,
   type ItemValue,
   newestItem,
   newestListAtOrBefore,
+  oldestReadable,
   type ReadFailure,
   toItemValue,
   toListValue,
@@ -60,6 +62,8 @@ export interface RecommendationTableOptions {
   readonly hedgeProfile?: string | undefined;
   /** State of the cluster of `appProfile`. Default: its own. */
   readonly localCluster?: LocalCluster;
+  /** Lists of older generations are not read, in milliseconds. Default: DEFAULT_LIST_MAX_AGE_DAYS. */
+  readonly listMaxAgeMs?: number;
   /** Number of connections. Default: 2. */
   readonly channels?: number;
   /** Calls of one surface, variant and generation in flight. Default: 2. */
@@ -83,9 +87,11 @@ export const DEFAULT_CALLS_PER_BATCH_KEY = 2;
 /** Hedges and retries as a share of the keys read. The reserve covers the calls of a connection that breaks. */
 const EXTRA_READS = { share: 0.05, reserve: 400 };
 const MAX_RETRIES = 3;
+export const DAY_MS = 86_400_000;
+const DEFAULT_LIST_MAX_AGE_MS = DEFAULT_LIST_MAX_AGE_DAYS * DAY_MS;
 
 export function createRecommendationTable(options: RecommendationTableOptions): RecommendationTable {
-  const { clock = systemClock, onError } = options;
+  const { clock = systemClock, listMaxAgeMs = DEFAULT_LIST_MAX_AGE_MS, onError } = options;
   const { channels, lists, items } = openQueues(options);
   const tables = `${instanceNameOf(options.address)}/tables`;
   const makeItemsBatchKey = (release: number | undefined): BatchKey => ({
@@ -94,22 +100,41 @@ export function createRecommendationTable(options: RecommendationTableOptions): 
     filter: newestItem(release),
   });
 
-  function makeListQueries(keys: readonly ListKey[]) {
+  function makeListQueries(keys: readonly ListKey[], oldest: number) {
     const batchKeys = new Map<string, BatchKey>();
     return keys.map((key) => {
-      const name = `${key.surface}/${key.variant}/${key.generation}`;
+      const name = `${key.surface}/${key.variant}/${key.generation}/${oldest}`;
       let batchKey = batchKeys.get(name);
       if (batchKey === undefined) {
-        batchKey = { name, tableName: `${tables}/${TABLES.recommendations}`, filter: newestListAtOrBefore(key) };
+        const filter = newestListAtOrBefore(key, oldest);
+        batchKey = { name, tableName: `${tables}/${TABLES.recommendations}`, filter };
         batchKeys.set(name, batchKey);
       }
       return { batchKey, rowKey: makeRowKey(key.user) };
     });
   }
 
+  const readLists: RecommendationTable['readLists'] = async (keys, timeoutMs, cancellations) => {
+    const oldest = oldestReadable(clock.now(), listMaxAgeMs);
+    const read = (readable: readonly ListKey[], own: readonly Cancellation[] | undefined) => {
+      const options = { clock, timeoutMs, toResult: toListValue, cancellations: own, onError };
+      return readAll(lists, makeListQueries(readable, oldest), options);
+    };
+    if (keys.every(({ generation }) => generation >= oldest)) return read(keys, cancellations);
+    // Bigtable refuses an empty range of timestamps, and there is nothing to find in it.
+    const places = [...keys.keys()].filter((i) => (keys[i] as ListKey).generation >= oldest);
+    const own = cancellations && places.map((i) => cancellations[i] as Cancellation);
+    const found = await read(
+      places.map((i) => keys[i] as ListKey),
+      own,
+    );
+    const results: (ListValue | ReadFailure)[] = keys.map(() => ABSENT);
+    for (const [i, place] of places.entries()) results[place] = found[i] as ListValue | ReadFailure;
+    return results;
+  };
+
   return {
-    readLists: (keys, timeoutMs, cancellations) =>
-      readAll(lists, makeListQueries(keys), { clock, timeoutMs, toResult: toListValue, cancellations, onError }),
+    readLists,
     readItems: (keys, timeoutMs, cancellations) => {
       const queries = keys.map(({ id, release }) => ({
         batchKey: makeItemsBatchKey(release),

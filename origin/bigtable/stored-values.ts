@@ -13,10 +13,23 @@ export type ReadFailure = { readonly kind: 'error'; readonly code: ErrorCode };
 
 export const isReadFailure = (result: object): result is ReadFailure => 'code' in result;
 
-export function newestListAtOrBefore({ surface, variant, generation }: ListKey): RowFilter {
+/** The newest list of `generation` or before, and not before the generation `oldest`, which must not be later. */
+export function newestListAtOrBefore({ surface, variant, generation }: ListKey, oldest: number): RowFilter {
   const qualifier = Buffer.from(makeListQualifier(surface, variant));
-  return newestCell(FAMILIES.lists, qualifier, { endTimestampMicros: (generation + 1) * 1000 });
+  return newestCell(FAMILIES.lists, qualifier, {
+    startTimestampMicros: oldest * 1000,
+    endTimestampMicros: (generation + 1) * 1000,
+  });
 }
+
+/**
+ * The oldest generation that reads return: Bigtable collects older lists, but up to a week late, and not at once in all
+ * clusters. It moves once an hour, so that reads of the same hour have the same filter.
+ */
+export const oldestReadable = (nowMs: number, maxAgeMs: number): number =>
+  Math.max(0, Math.floor((nowMs - maxAgeMs) / HOUR_MS) * HOUR_MS);
+
+const HOUR_MS = 3_600_000;
 
 /** The newest metadata, or the newest of `release` or before. */
 export const newestItem = (release: number | undefined): RowFilter =>
@@ -26,7 +39,12 @@ export const newestItem = (release: number | undefined): RowFilter =>
     release === undefined ? undefined : { endTimestampMicros: (release + 1) * 1000 },
   );
 
-function newestCell(familyName: string, qualifier: Buffer, within?: { endTimestampMicros: number }): RowFilter {
+interface TimestampRange {
+  readonly startTimestampMicros?: number;
+  readonly endTimestampMicros: number;
+}
+
+function newestCell(familyName: string, qualifier: Buffer, within?: TimestampRange): RowFilter {
   const column = { columnRangeFilter: { familyName, startQualifierClosed: qualifier, endQualifierClosed: qualifier } };
   const newest = { cellsPerColumnLimitFilter: 1 };
   return {
@@ -46,7 +64,7 @@ export function toItemValue(row: Row | undefined): ItemValue {
   return cell === undefined ? ABSENT : { kind: 'item', bytes: cell.value };
 }
 
-const ABSENT = { kind: 'absent' } as const;
+export const ABSENT = { kind: 'absent' } as const;
 
 /** 96 bits of SHA-256 in base64url: enough to tell the lists of one user apart. */
 export const makeDigest = (bytes: Uint8Array): string => hash('sha256', bytes, 'base64url').slice(0, DIGEST_CHARS);

@@ -5,6 +5,7 @@ import { makeCacheKey } from '../../shared/domain/keys.ts';
 import type { ListQuery } from '../../shared/wire/read-request.ts';
 import type { ListResult } from '../../shared/wire/read-response.ts';
 import type { Guard } from '../guard/guard.ts';
+import type { CohortCounter } from '../metrics/cohorts.ts';
 import { Admission } from './admission.ts';
 import { CoalescedLoad, type CoalescedLoadOptions, type MissingList } from './coalesced-load.ts';
 import { isServable, toListResult } from './freshness.ts';
@@ -23,10 +24,12 @@ export interface ListReader {
 
 export interface ListReaderOptions extends CoalescedLoadOptions {
   readonly guard: Guard;
+  /** Counts the reads of a canary's cohorts. */
+  readonly cohorts: Pick<CohortCounter, 'record'>;
 }
 
 export function createListReader(options: ListReaderOptions): ListReader {
-  const { memory, guard, manifest, clock, counters } = options;
+  const { memory, guard, cohorts, manifest, clock, counters } = options;
   const loads = new CoalescedLoad(options);
   const admission = new Admission({ guard, loads, clock, counters });
 
@@ -42,6 +45,7 @@ export function createListReader(options: ListReaderOptions): ListReader {
         results.push(toListResult(cached, nowMs));
       }
       counters.add('origin_memory_hits_total', queries.length);
+      cohorts.record(newest, { queries, results });
       return results;
     },
     read: async (queries, timeoutMs, cancellation) => {
@@ -57,7 +61,16 @@ export function createListReader(options: ListReaderOptions): ListReader {
         else missing.push({ query, cacheKey, index });
       }
       counters.add('origin_memory_hits_total', queries.length - missing.length);
-      if (missing.length > 0) await admission.load(missing, { results, arrivedAtMs: nowMs, cancellation }, timeoutMs);
+      if (missing.length === 0) {
+        cohorts.record(newest, { queries, results });
+        return results;
+      }
+      const startedAtMs = clock.monotonicNow();
+      await admission.load(missing, { results, arrivedAtMs: nowMs, cancellation }, timeoutMs);
+      if (!cancellation?.isCancelled()) {
+        const loaded = { indexes: missing.map(({ index }) => index), ms: clock.monotonicNow() - startedAtMs };
+        cohorts.record(manifest(), { queries, results, loaded });
+      }
       return results;
     },
     flights: () => loads.flights(),

@@ -17,6 +17,10 @@ export interface StoredList {
 /** Bytes of a list; 0 for an absent one. */
 export const bytesOf = (value: ListValue): number => (value.kind === 'list' ? value.bytes.byteLength : 0);
 
+/** Lists of older generations are collected, and not read any more. */
+export const DEFAULT_LIST_MAX_AGE_DAYS = 30;
+export const MAX_LIST_MAX_AGE_DAYS = 3650;
+
 /** Maximum number of items in a list, and maximum `limit` of a read. */
 export const MAX_ITEMS = 100;
 export const DEFAULT_LIMIT = 50;
@@ -26,6 +30,14 @@ const NEWLINE = 0x0a;
 
 /** The canonical form of one item. `score` is the JSON number as the source spells it: 1.0 stays 1.0. */
 export const encodeItem = (id: string, score: string): string => `{"id":"${id}","score":${score}}`;
+
+/** Number of items of a stored list. */
+export function countItems(list: Uint8Array): number {
+  if (list.length === 0) return 0;
+  let items = 1;
+  for (let at = list.indexOf(NEWLINE); at !== -1; at = list.indexOf(NEWLINE, at + 1)) items++;
+  return items;
+}
 
 /** The first `limit` items of a stored list, as a view of the same memory. */
 export function cutList(list: Uint8Array, limit: number): Uint8Array {

@@ -79,6 +79,8 @@ export const COUNTERS = {
   origin_timed_out_requests_total: 'requests whose head or body did not arrive in time',
   origin_manifest_polls_total: 'reads of the manifest row',
   origin_manifest_failures_total: 'reads of the manifest row that failed, or found an invalid manifest',
+  origin_heartbeats_total: 'heartbeats written to Bigtable',
+  origin_heartbeat_failures_total: 'heartbeats that could not be written',
 } as const satisfies Record<string, string>;
 
 export type CounterName = keyof typeof COUNTERS;

@@ -107,7 +107,9 @@ describe.concurrent('a day of ops', () => {
     const apply = ['schema', 'apply', '--clusters', clusters];
     const shown = await earshot(...apply, '--dry-run');
     expect(shown).toMatchObject({ code: 0, stderr: '' });
-    expect(shown.stdout).toContain('table recommendations, family l, newest 3 versions: would be created\n');
+    expect(shown.stdout).toContain(
+      'table recommendations, family l, newest 6 versions, none older than 30 days: would be created\n',
+    );
     const tableAdmin = await bigtable.tableAdmin();
     const [tables] = await tableAdmin.listTables({ parent: bigtable.instanceName }, { timeout: TIMEOUT_MS });
     expect(tables).toEqual([]);

@@ -15,11 +15,11 @@ test('a cluster that is down fails no read: its region reads another one, and it
   server.resetCounters();
   const reads = Promise.all([read('asia', key), read('europe', key), read('us', key)]);
   expect(await settleWith(clock, reads, 1)).toEqual(['monday', 'monday', 'monday']);
-  expect(server.counters('europe').calls).toEqual({ ReadRows: 1 });
+  expect(server.counters('europe').calls.ReadRows).toBe(1);
   server.setFault('europe', {});
   server.resetCounters();
   expect(await read('europe', { ...key, user: toUserId('bob') })).toBe('absent');
-  expect(server.counters('europe').calls).toEqual({ ReadRows: 1 });
+  expect(server.counters('europe').calls.ReadRows).toBe(1);
 });
 
 test('an origin that reaches no cluster keeps its manifest', async () => {

@@ -5,22 +5,23 @@ import { expect, onTestFinished, test } from 'vitest';
 import { Instance } from '../../../dev/bigtable/admin/instance.ts';
 import { createTableAdminService } from '../../../dev/bigtable/admin/table-admin-service.ts';
 import { loadProtocol } from '../../../dev/bigtable/wire/protocol.ts';
+import { describeGcRule } from '../../../ops/bigtable/gc-rule.ts';
 import { applySchema } from '../../../ops/bigtable/schema.ts';
 import type { SchemaChange } from '../../../ops/bigtable/schema-change.ts';
 import { type BigtableConnection, connectBigtable } from '../../../origin/bigtable/connection.ts';
 import { TABLES } from '../../../shared/domain/keys.ts';
 import { systemClock } from '../../../shared/runtime/clock.ts';
 import { collect } from '../bigtable/clients.ts';
-import { CLUSTERS, startEmptyInstance, TIMEOUT_MS } from '../origin/instance.ts';
+import { CLUSTERS, MONDAY, startEmptyInstance, TIMEOUT_MS } from '../origin/instance.ts';
 
 const options = { timeout: TIMEOUT_MS };
 
 async function apply(
   bigtable: BigtableConnection,
-  { dryRun = false, clusters = CLUSTERS as Record<string, string> } = {},
+  { dryRun = false, clusters = CLUSTERS as Record<string, string>, listMaxAgeDays = 30 } = {},
 ) {
   const changes: SchemaChange[] = [];
-  await applySchema(bigtable, { clusters, dryRun }, (change) => changes.push(change));
+  await applySchema(bigtable, { clusters, dryRun, listMaxAgeDays }, (change) => changes.push(change));
   return changes;
 }
 
@@ -31,6 +32,7 @@ const everything = (done: SchemaChange['done']) => ({
   recommendations: done,
   items: done,
   control: done,
+  heartbeats: done,
   'serve-asia': done,
   'serve-europe': done,
   'serve-us': done,
@@ -55,7 +57,7 @@ async function look(bigtable: BigtableConnection) {
     families: Object.fromEntries(
       tables.map(([{ name, columnFamilies }]) => [
         idOf(name),
-        Object.entries(columnFamilies ?? {}).map(([id, { gcRule }]) => [id, gcRule?.maxNumVersions]),
+        Object.entries(columnFamilies ?? {}).map(([id, { gcRule }]) => [id, describeGcRule(gcRule)]),
       ]),
     ),
     profiles: Object.fromEntries(profiles.map((profile) => [idOf(profile.name), profile])),
@@ -69,7 +71,12 @@ async function splitsOf(bigtable: BigtableConnection, table: string): Promise<st
   return samples.map(({ rowKey }) => rowKey.toString());
 }
 
-const families = { control: [['c', 200]], items: [['m', 1]], recommendations: [['l', 3]] };
+const families = {
+  control: [['c', 'newest 200 versions']],
+  heartbeats: [['h', 'newest 1 version, none older than 1 day']],
+  items: [['m', 'newest 3 versions']],
+  recommendations: [['l', 'newest 6 versions, none older than 30 days']],
+};
 
 test('an empty instance gets every table with its family and garbage collection', async () => {
   const { bigtable } = await startEmptyInstance();
@@ -171,6 +178,38 @@ test('a changed garbage collection, a missing family and a changed profile are s
   expect(withoutTags(after)).toEqual(withoutTags(before));
 });
 
+test('a table of before, whose rule has other versions or no age, is updated, and the change is in words', async () => {
+  const { bigtable } = await startEmptyInstance();
+  await apply(bigtable);
+  const tableAdmin = await bigtable.tableAdmin();
+  const name = bigtable.tableName(TABLES.recommendations);
+  const bothRules = [{ maxNumVersions: 6 }, { maxAge: { seconds: 2_592_000 } }];
+  const before: [rule: object, words: string][] = [
+    [{ maxNumVersions: 3 }, 'newest 3 versions'],
+    [{ maxNumVersions: 6 }, 'newest 6 versions'],
+    [{ intersection: { rules: bothRules } }, '(newest 6 versions or none older than 30 days)'],
+    [{}, 'every version'],
+  ];
+  for (const [gcRule, words] of before) {
+    await tableAdmin.modifyColumnFamilies({ name, modifications: [{ id: 'l', update: { gcRule } }] }, options);
+    expect((await apply(bigtable))[0]).toEqual({
+      what: 'table recommendations, family l, newest 6 versions, none older than 30 days',
+      done: 'updated',
+      why: `was ${words}`,
+    });
+    expect((await apply(bigtable))[0]?.done).toBe('unchanged');
+  }
+});
+
+test('the age of lists is the one that is asked for, and no other table has it', async () => {
+  const { bigtable } = await startEmptyInstance();
+  await apply(bigtable);
+  const changes = await apply(bigtable, { listMaxAgeDays: 400 });
+  expect(doneByThing(changes)).toEqual({ ...everything('unchanged'), recommendations: 'updated' });
+  const { recommendations } = (await look(bigtable)).families;
+  expect(recommendations).toEqual([['l', 'newest 6 versions, none older than 400 days']]);
+});
+
 test('lists that were stored before stay stored', async () => {
   const { bigtable } = await startEmptyInstance();
   await apply(bigtable);
@@ -178,7 +217,7 @@ test('lists that were stored before stay stored', async () => {
   const setCell = {
     familyName: 'l',
     columnQualifier: Buffer.from('home/control'),
-    timestampMicros: 1000,
+    timestampMicros: MONDAY * 1000,
     value: Buffer.from('x'),
   };
   await (await bigtable.data()).mutateRow({ tableName, rowKey: Buffer.from('k'), mutations: [{ setCell }] }, options);
@@ -210,11 +249,11 @@ test('an unknown cluster is a one-line error, and a second run continues from th
 test('a Bigtable without app profiles gets its tables, and each profile is skipped with the reason', async () => {
   const bigtable = await connectToTablesOnly();
   const changes = await apply(bigtable);
-  expect(changes.map(({ done }) => done)).toEqual([...Array(3).fill('created'), ...Array(10).fill('skipped')]);
-  expect(new Set(changes.slice(3).map(({ why }) => why))).toEqual(
+  expect(changes.map(({ done }) => done)).toEqual([...Array(4).fill('created'), ...Array(10).fill('skipped')]);
+  expect(new Set(changes.slice(4).map(({ why }) => why))).toEqual(
     new Set(['this Bigtable has no app profiles (an emulator)']),
   );
-  expect((await apply(bigtable)).map(({ done }) => done).slice(0, 3)).toEqual(Array(3).fill('unchanged'));
+  expect((await apply(bigtable)).map(({ done }) => done).slice(0, 4)).toEqual(Array(4).fill('unchanged'));
 });
 
 /** A server with table admin only, like Google's emulator: every app-profile call is UNIMPLEMENTED. */

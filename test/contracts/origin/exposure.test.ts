@@ -8,7 +8,7 @@ import { listen, MAX_HEADER_BYTES, type ServerBounds } from '../../../origin/htt
 import { createCounters } from '../../../shared/runtime/counters.ts';
 import { LISTS_READ_PATH, MANIFEST_PATH } from '../../../shared/wire/read-request.ts';
 import { eventually } from '../../support/waiting.ts';
-import { startInstance } from './instance.ts';
+import { MONDAY, startInstance } from './instance.ts';
 import { mintOriginToken, runOrigin } from './running-origin.ts';
 
 const bearer = async (clock: Parameters<typeof mintOriginToken>[0]) => `Bearer ${await mintOriginToken(clock)}`;
@@ -53,7 +53,7 @@ test.each([
 test('every answer forbids caches and other media types, and names no software', async () => {
   const { clock, origin, readLists } = await runOrigin(await startInstance());
   const headers = { authorization: await bearer(clock) };
-  const key = { surface: 'home', variant: 'control', generation: 1_704_078_000_000, user: 'u:1' };
+  const key = { surface: 'home', variant: 'control', generation: MONDAY, user: 'u:1' };
   const answers = [
     await readLists([key]),
     await readLists([]),

@@ -2,6 +2,7 @@
 // It ends with the test.
 
 import { onTestFinished } from 'vitest';
+import { generationDaysAgo } from '../../../bench/support/generation-days-ago.ts';
 import type { EmbeddedBigtable } from '../../../dev/bigtable/embedded-bigtable.ts';
 import type { Fault } from '../../../dev/bigtable/faults.ts';
 import { type BigtableOptions, startBigtable } from '../../../dev/bigtable/server.ts';
@@ -28,10 +29,13 @@ import { systemClock } from '../../../shared/runtime/clock.ts';
 export const CLUSTERS = { asia: 'asia', europe: 'europe', us: 'us' } as const;
 export const REGIONS = ['asia', 'europe', 'us'] as const;
 
-/** Generations, oldest first. Old ones, because loads of future generations are refused. */
-export const MONDAY: number = 1_704_078_000_000;
-export const TUESDAY: number = 1_704_164_400_000;
-export const WEDNESDAY: number = 1_704_250_800_000;
+/**
+ * Generations at 03:00 UTC of seven, six and five days ago. Loads of future generations are refused, and old lists are
+ * collected.
+ */
+export const MONDAY: number = generationDaysAgo(7);
+export const TUESDAY: number = generationDaysAgo(6);
+export const WEDNESDAY: number = generationDaysAgo(5);
 
 /** Longer than any call of a test, so that only tests of deadlines exceed it. */
 export const TIMEOUT_MS = 60_000;

@@ -119,7 +119,7 @@ describe('lists:read', () => {
     instance.server.setFault('asia', { blackHole: true });
     instance.server.resetCounters();
     const reading = readLists([key('u:1')], { 'earshot-deadline-ms': deadline });
-    await eventually(() => expect(instance.server.counters('asia').calls).toEqual({ ReadRows: 1 }));
+    await eventually(() => expect(instance.server.counters('asia').calls.ReadRows).toBe(1));
     clock.advance(40);
     const response = await reading;
     expect(await framesOf(response, 1)).toEqual([{ kind: 'error', code: 'deadline_exceeded' }]);
@@ -131,7 +131,7 @@ describe('lists:read', () => {
     instance.server.resetCounters();
     const problem = await problemOf(await readLists([key('u:1')], { 'earshot-deadline-ms': '0' }));
     expect(problem).toMatchObject({ httpStatus: 504, status: 504, code: 'deadline_exceeded' });
-    expect(instance.server.counters('asia').calls).toEqual({});
+    expect(instance.server.counters('asia').calls).not.toHaveProperty('ReadRows');
   });
 
   test.each(['', 'soon', '-1', '1.5', '1e3', '1000000'])('refuses the deadline %j', async (deadline) => {
@@ -172,7 +172,7 @@ describe('a request that is refused', () => {
     const request = { method: 'POST', headers, body: text };
     const problem = await problemOf(await fetch(`${origin.url}${LISTS_READ_PATH}`, request));
     expect(problem).toMatchObject({ httpStatus: status, status, detail: expect.stringMatching(detail) });
-    expect(instance.server.counters('asia').calls).toEqual({});
+    expect(instance.server.counters('asia').calls).not.toHaveProperty('ReadRows');
   });
 
   test('because its path is unknown is 404, inside only for those who may call', async () => {
@@ -222,7 +222,7 @@ describe('a caller', () => {
         });
       }
     }
-    expect(instance.server.counters('asia').calls).toEqual({});
+    expect(instance.server.counters('asia').calls).not.toHaveProperty('ReadRows');
     expect((await get(MANIFEST_PATH, { authorization: `Bearer ${valid}` })).status).toBe(200);
   });
 });
@@ -413,7 +413,7 @@ describe('a drain', () => {
     instance.server.resetCounters();
     instance.server.setFault('asia', { blackHole: true });
     const cutOff = expect(readLists([key('u:1')])).rejects.toThrow();
-    await eventually(() => expect(instance.server.counters('asia').calls).toEqual({ ReadRows: 1 }));
+    await eventually(() => expect(instance.server.counters('asia').calls.ReadRows).toBe(1));
     const draining = origin.drain();
     clock.advance(5000);
     await eventually(async () => expect(await isRefused(origin.url)).toBe(true));

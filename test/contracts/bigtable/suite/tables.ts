@@ -35,6 +35,20 @@ export function tablesContract(context: Context): void {
       expect(rows.map(({ data }) => Object.keys(data))).toEqual([['m']]);
     });
 
+    test('a rule of versions and age is kept as it was given, also after a change', async () => {
+      const { table } = await context.createTable();
+      const rule = { versions: 6, age: { seconds: 2_592_000 } };
+      const ruleOf = async () => {
+        const [families] = await table.getFamilies(gaxOptions);
+        return families.find(({ id }) => id === 'x')?.metadata?.gcRule;
+      };
+      await table.createFamily('x', { rule: { ...rule, union: true }, gaxOptions });
+      const parts = [{ maxAge: { seconds: '2592000' } }, { maxNumVersions: 6 }];
+      expect((await ruleOf())?.union?.rules).toMatchObject(parts);
+      await table.family('x').setMetadata({ rule });
+      expect((await ruleOf())?.intersection?.rules).toMatchObject(parts);
+    });
+
     test('a deleted table is not found any more', async () => {
       const { table } = await context.createTable();
       await table.delete(gaxOptions);

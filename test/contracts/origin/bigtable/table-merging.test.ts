@@ -8,6 +8,7 @@ import type { RecommendationTableOptions } from '../../../../origin/bigtable/rec
 import { createListReader } from '../../../../origin/lists/coalescing-reader.ts';
 import { createListMemory } from '../../../../origin/lists/list-memory.ts';
 import { createTableLoad } from '../../../../origin/lists/load-lists.ts';
+import { createCohortCounter } from '../../../../origin/metrics/cohorts.ts';
 import { toName } from '../../../../shared/domain/ids.ts';
 import type { ListKey } from '../../../../shared/domain/keys.ts';
 import { createCounters } from '../../../../shared/runtime/counters.ts';
@@ -287,6 +288,7 @@ test.each([
     server.resetCounters();
     const counters = createCounters();
     const reader = createListReader({
+      cohorts: createCohortCounter(),
       memory: createListMemory(1_000_000),
       load: createTableLoad({ manifest: () => manifestOf(1), table, clock, counters }),
       guard: ({ timeoutMs }, work) => work(timeoutMs),

@@ -1,9 +1,10 @@
 // Bodies of batches and of `lists:read`: valid ones, members of every type, broken JSON and broken bytes.
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
+import { MONDAY } from '../../../contracts/origin/instance.ts';
 import { anySurface, anyUser, anyVariant, jsonText, knownUser } from './texts.ts';
 
-export const GENERATION = 1_704_078_000_000;
+export const GENERATION = MONDAY;
 
 type Body = string | Buffer;
 type Member = readonly [name: string, json: string];

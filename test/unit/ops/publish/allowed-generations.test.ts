@@ -6,14 +6,10 @@ import type { Variant } from '../../../../shared/domain/manifest.ts';
 
 const DAY = 86_400_000;
 const NOW = Date.UTC(2026, 10, 25);
-/** Generations by their day of November. */
-const [G20, G21, G22, G23, G24] = [20, 21, 22, 23, 24].map((day) => Date.UTC(2026, 10, day)) as [
-  number,
-  number,
-  number,
-  number,
-  number,
-];
+/** A generation by its day of November. */
+const on = (day: number): number => Date.UTC(2026, 10, day);
+const days = (...all: number[]): number[] => all.map(on);
+const [G20, G21, G22, G23] = [on(20), on(21), on(22), on(23)];
 const live = (current: number, more: Partial<Variant> = {}): Variant => ({
   name: toName('control'),
   weight: 10_000,
@@ -37,16 +33,18 @@ describe('whyNotLoad', () => {
   });
 
   test('protects lists that are live from being pushed out by loads that are not', () => {
-    expect(check(G23, [G20, G21, G22], live(G20))).toMatch(
-      /^generation 2026-11-23T.* would push out 2026-11-20T.*, which is live: Bigtable keeps the newest 3; load one of 2026-11-21T.*, 2026-11-22T.* again/,
+    expect(check(on(23), days(18, 19, 20, 21, 22), live(on(18)))).toBeUndefined();
+    expect(check(on(24), days(18, 19, 20, 21, 22, 23), live(on(18)))).toMatch(
+      /^generation 2026-11-24T.* would push out 2026-11-18T.*, which is live: Bigtable keeps the newest 6; load one of 2026-11-19T.*, 2026-11-23T.* again/,
     );
   });
 
   test('protects the generation before only while a flip goes on', () => {
-    const previous = { previous: G20 };
+    const loads = days(18, 19, 20, 21, 22, 23);
+    const previous = { previous: on(18) };
     const flip = { startsAtMs: NOW - 1000, durationMs: 2000 };
-    expect(check(G24, [G20, G22, G23], live(G22, previous))).toBeUndefined();
-    expect(check(G24, [G20, G22, G23], live(G22, { ...previous, flip }))).toMatch(/would push out 2026-11-20T/);
+    expect(check(on(24), loads, live(on(19), previous))).toBeUndefined();
+    expect(check(on(24), loads, live(on(19), { ...previous, flip }))).toMatch(/would push out 2026-11-18T/);
   });
 
   test.each([
@@ -57,7 +55,18 @@ describe('whyNotLoad', () => {
   });
 
   test('refuses a generation that would be collected immediately', () => {
-    expect(check(G20, [G21, G22, G23], live(G23))).toMatch(/is older than the newest 3 \(2026-11-23T/);
+    expect(check(on(17), days(18, 19, 20, 21, 22, 23), live(on(23)))).toMatch(
+      /is older than the newest 6 \(2026-11-23T/,
+    );
+  });
+
+  test('refuses a generation that is older than lists may be, if that age is given', () => {
+    const load = { generation: NOW - 30 * DAY, loads: [], live: undefined, nowMs: NOW };
+    expect(whyNotLoad({ ...load, listMaxAgeDays: 30 })).toBeUndefined();
+    expect(whyNotLoad({ ...load, generation: load.generation - 1 })).toBeUndefined();
+    expect(whyNotLoad({ ...load, generation: load.generation - 1, listMaxAgeDays: 30 })).toMatch(
+      /^generation 2026-10-25T.* is older than 30 days, so its lists would be collected at once$/,
+    );
   });
 
   test('refuses a future generation, with a day of tolerance for clock skew', () => {
@@ -66,6 +75,6 @@ describe('whyNotLoad', () => {
   });
 });
 
-test('the newest three are kept, each once, newest first', () => {
-  expect(newestKept([G21, G20, G23, G23, G22])).toEqual([G23, G22, G21]);
+test('the newest six are kept, each once, newest first', () => {
+  expect(newestKept(days(19, 17, 22, 22, 20, 18, 21, 23))).toEqual(days(23, 22, 21, 20, 19, 18));
 });

@@ -6,6 +6,7 @@ import type { Guard } from '../../../../origin/guard/guard.ts';
 import { createListReader } from '../../../../origin/lists/coalescing-reader.ts';
 import { createListMemory } from '../../../../origin/lists/list-memory.ts';
 import { createTableLoad } from '../../../../origin/lists/load-lists.ts';
+import { createCohortCounter } from '../../../../origin/metrics/cohorts.ts';
 import { toName, toUserId } from '../../../../shared/domain/ids.ts';
 import { type ListKey, makeUserHash } from '../../../../shared/domain/keys.ts';
 import type { ListValue } from '../../../../shared/domain/list.ts';
@@ -59,6 +60,7 @@ export function setUp({ memoryBytes = 1_000_000, listTtlSeconds = TTL_MS / 1000 
   };
   const memory = createListMemory(memoryBytes);
   const reader = createListReader({
+    cohorts: createCohortCounter(),
     memory,
     load: createTableLoad({ table: { readLists }, manifest: () => manifest, clock, counters }),
     guard,

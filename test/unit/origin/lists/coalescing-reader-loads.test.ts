@@ -4,6 +4,7 @@ import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import type { Guard } from '../../../../origin/guard/guard.ts';
 import { createListReader } from '../../../../origin/lists/coalescing-reader.ts';
 import { createListMemory } from '../../../../origin/lists/list-memory.ts';
+import { createCohortCounter } from '../../../../origin/metrics/cohorts.ts';
 import { CancellationSource, combineCancellations } from '../../../../shared/caching/cancellation.ts';
 import { EMPTY_MANIFEST } from '../../../../shared/domain/manifest.ts';
 import { createCounters } from '../../../../shared/runtime/counters.ts';
@@ -140,6 +141,7 @@ describe('a crowd that asks for one key while there is no room', () => {
         waiting.push({ weight, admit: () => void work(timeoutMs).then(resolve, reject), refuse });
       });
     const reader = createListReader({
+      cohorts: createCohortCounter(),
       memory: createListMemory(1_000_000),
       load: async (queries) => {
         tableCalls.push(queries.map(({ user }) => user));
@@ -212,6 +214,7 @@ test('a read whose caller has gone ends for the guard neither as a quick read no
     }
   };
   const reader = createListReader({
+    cohorts: createCohortCounter(),
     memory: createListMemory(1_000_000),
     load: (queries, _timeoutMs, cancellations = []) =>
       new Promise((resolve) => {

@@ -1,0 +1,36 @@
+// Rules of garbage collection: their words, and their comparison. Bigtable answers a rule with members that were not
+// set, ages as text, and the parts of a union in any order.
+import type { protos } from '@google-cloud/bigtable';
+
+export type GcRule = protos.google.bigtable.admin.v2.IGcRule;
+
+const DAY_SECONDS = 86_400;
+
+/** A cell is collected if it is not among the newest `versions` of its column, or older than `days`. */
+export const keepNewest = (versions: number, days?: number): GcRule =>
+  days === undefined
+    ? { maxNumVersions: versions }
+    : { union: { rules: [{ maxNumVersions: versions }, { maxAge: { seconds: days * DAY_SECONDS } }] } };
+
+/** `newest 6 versions, none older than 30 days`. Equal rules have equal words. */
+export function describeGcRule(rule: GcRule | null | undefined): string {
+  if (rule?.union != null) return describeParts(rule.union, ', ');
+  if (rule?.intersection != null) return `(${describeParts(rule.intersection, ' or ')})`;
+  if (rule?.maxNumVersions) return `newest ${plural(rule.maxNumVersions, 'version')}`;
+  if (rule?.maxAge != null) return `none older than ${describeAge(rule.maxAge)}`;
+  return 'every version';
+}
+
+export const isSameRule = (a: GcRule | null | undefined, b: GcRule | null | undefined): boolean =>
+  describeGcRule(a) === describeGcRule(b);
+
+function describeParts({ rules }: { rules?: GcRule[] | null }, separator: string): string {
+  return [...new Set((rules ?? []).map(describeGcRule))].sort().join(separator);
+}
+
+function describeAge({ seconds, nanos }: NonNullable<GcRule['maxAge']>): string {
+  const total = Number(seconds ?? 0) + (nanos ?? 0) / 1e9;
+  return total % DAY_SECONDS === 0 ? plural(total / DAY_SECONDS, 'day') : `${total} s`;
+}
+
+const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
