@@ -2,7 +2,7 @@
 import { createBulkWriter } from '../../../../ops/bigtable/bulk-writer.ts';
 import { checkRelease, type GateOptions } from '../../../../ops/release/gate/check-release.ts';
 import type { Release } from '../../../../ops/release/release.ts';
-import { toName } from '../../../../shared/domain/ids.ts';
+import { toName, toUserId } from '../../../../shared/domain/ids.ts';
 import { FAMILIES, JSON_QUALIFIER, makeItemRowKey, makeRowKey, TABLES } from '../../../../shared/domain/keys.ts';
 import { encodeItem, ITEM_SEPARATOR } from '../../../../shared/domain/list.ts';
 import type { Manifest, Variant } from '../../../../shared/domain/manifest.ts';
@@ -43,7 +43,7 @@ export async function startGate() {
     writeLists: (generation: number, day: Day) =>
       write(
         [...day].map(([user, items]) => ({
-          rowKey: makeRowKey(user as Parameters<typeof makeRowKey>[0]),
+          rowKey: makeRowKey(toUserId(user)),
           value: items.map(({ id, score }) => encodeItem(id, String(score))).join(ITEM_SEPARATOR),
         })),
         {
