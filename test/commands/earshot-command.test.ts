@@ -64,6 +64,8 @@ const asking: readonly [what: string, args: readonly string[]][] = [
   ['weight', ['weight', 'home', 'control=1']],
   ['variant remove', ['variant', 'remove', 'home/knn']],
   ['surface remove', ['surface', 'remove', 'home']],
+  ['surface set', ['surface', 'set', 'home', 'users=1']],
+  ['check', ['check', 'home/control@2024-01-01']],
   ['manifest history', ['manifest', 'history']],
   ['manifest restore', ['manifest', 'restore', '1', '--why', 'test']],
   ['schema apply', ['schema', 'apply', '--clusters', 'asia=asia']],
