@@ -95,9 +95,6 @@ export const makeLoadRowKey = (surface: Name, variant: Name, generation: number)
 
 export const makeLoadRowKeyPrefix = (surface: Name, variant: Name): string => `load#${surface}/${variant}#`;
 
-/** The row of an origin process in the table `heartbeats`: `region#process`. */
-export const makeHeartbeatRowKey = (region: string, process: string): string => `${region}#${process}`;
-
 /** The user in the manifest's erasures, as 16 hex digits. A collision costs one needless miss. */
 export const makeUserHash = (user: string): string =>
   Math.floor(unitHash(user) * 2 ** 53)

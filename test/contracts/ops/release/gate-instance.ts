@@ -1,11 +1,11 @@
 // An instance with three clusters, the lists of some days and a manifest, for tests of the gate.
 import { createBulkWriter } from '../../../../ops/bigtable/bulk-writer.ts';
 import { checkRelease, type GateOptions } from '../../../../ops/release/gate/check-release.ts';
-import type { Release } from '../../../../ops/release/release.ts';
 import { toName, toUserId } from '../../../../shared/domain/ids.ts';
 import { FAMILIES, JSON_QUALIFIER, makeItemRowKey, makeRowKey, TABLES } from '../../../../shared/domain/keys.ts';
 import { encodeItem, ITEM_SEPARATOR } from '../../../../shared/domain/list.ts';
 import type { Manifest, Variant } from '../../../../shared/domain/manifest.ts';
+import type { Release } from '../../../../shared/domain/release.ts';
 import { systemClock } from '../../../../shared/runtime/clock.ts';
 import type { Day } from '../../../unit/ops/release/sampled-days.ts';
 import { controlOf, MONDAY, manifestOf, REGIONS, recordLoad, startInstance, TUESDAY } from '../../origin/instance.ts';
