@@ -16,6 +16,7 @@ import { createCpuAdmission, type LoopLoad } from './guard/cpu-admission.ts';
 import { createGuard } from './guard/guard.ts';
 import { assembleHeartbeat } from './heartbeat/assemble-heartbeat.ts';
 import type { HeartbeatLoop } from './heartbeat/heartbeat-loop.ts';
+import { createResidences } from './heartbeat/residences.ts';
 import { createApp, logFailure } from './http/app.ts';
 import { createAppListener, type Listener } from './http/app-listener.ts';
 import { CallerRefused, createRefusalLog } from './http/caller-refused.ts';
@@ -84,20 +85,25 @@ export function assembleOrigin(
   const basis: Basis = { ...surroundings, config, counters, metrics };
   const bigtable = assembleBigtable(basis);
   const { table, localCluster } = bigtable;
-  const manifests = assembleManifests(basis, bigtable.connection, localCluster);
+  // A command that has changed the manifest waits for this process.
+  const onNewVersion = (): void => void heartbeat.beat();
+  const manifests = assembleManifests(basis, bigtable.connection, localCluster, onNewVersion);
   const readers = assembleReaders(basis, table, manifests);
+  const residences = createResidences();
   const heartbeat = assembleHeartbeat({
     ...basis,
     bigtable: bigtable.connection,
     localCluster,
     manifestVersion: () => manifests.latest()?.manifest.version ?? 0,
     cohorts: readers.cohorts,
+    residenceMs: residences.medianMs,
     isDraining,
   });
   const verifyCaller = createCallerVerifier({ secrets: config.originSecrets, region: config.region, clock });
   const onError = makeOnError(basis);
   const readLists = createListsRoute({
     ...makeRouteDeps(basis, readers),
+    onResidence: residences.record,
     onError: (thrown, error, { headers }) => onError(thrown, error, describeRequest(headers)),
     verifyCaller,
     isDraining,
@@ -166,6 +172,7 @@ function assembleManifests(
   { config, clock, logger, counters }: Basis,
   bigtable: BigtableConnection,
   localCluster: LocalCluster,
+  onNewVersion: () => void,
 ): ManifestPoller {
   const { appProfile, hedgeProfile: otherProfile, readTimeoutMs: timeoutMs } = config;
   const readManifest = createManifestRead({ bigtable, appProfile, otherProfile, localCluster, timeoutMs });
@@ -177,6 +184,7 @@ function assembleManifests(
     intervalMs: config.manifestPollMs,
     clock,
     counters,
+    onNewVersion,
     onError: (err) => logger.warn({ err }, 'the manifest could not be read'),
   });
 }
@@ -224,7 +232,7 @@ function assembleReaders(basis: Basis, table: RecommendationTable, manifests: Ma
   };
 }
 
-type RouteDeps = Omit<ListsRouteDeps, 'verifyCaller' | 'isDraining' | 'isLocalClusterUp' | 'onError'>;
+type RouteDeps = Omit<ListsRouteDeps, 'onResidence' | 'verifyCaller' | 'isDraining' | 'isLocalClusterUp' | 'onError'>;
 
 function makeRouteDeps(
   { config, clock, logger, counters, metrics }: Basis,

@@ -22,6 +22,8 @@ export interface HeartbeatDeps {
   readonly localCluster: Pick<LocalCluster, 'isUp'>;
   readonly manifestVersion: () => number;
   readonly cohorts: () => Record<string, Cohorts>;
+  /** How long lists stay in the caches of the region. */
+  readonly residenceMs: () => number | undefined;
   readonly isDraining: () => boolean;
   readonly clock: Clock;
   readonly counters: Counters;
@@ -29,7 +31,7 @@ export interface HeartbeatDeps {
 }
 
 export function assembleHeartbeat(deps: HeartbeatDeps): HeartbeatLoop {
-  const { bigtable, localCluster, manifestVersion, cohorts, isDraining, clock, counters, logger } = deps;
+  const { bigtable, localCluster, manifestVersion, cohorts, residenceMs, isDraining, clock, counters, logger } = deps;
   const { region, build, appProfile, hedgeProfile = appProfile } = deps.config;
   const identity = {
     format: HEARTBEAT_FORMAT,
@@ -47,6 +49,7 @@ export function assembleHeartbeat(deps: HeartbeatDeps): HeartbeatLoop {
           writtenAtMs: clock.now(),
           manifestVersion: manifestVersion(),
           isDraining: isDraining(),
+          residenceMs: residenceMs(),
           cohorts: cohorts(),
         },
         timeoutMs: WRITE_TIMEOUT_MS,

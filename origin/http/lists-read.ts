@@ -8,6 +8,7 @@ import type { Counters } from '../../shared/runtime/counters.ts';
 import { DEADLINE_HEADER, readDeadlineMs } from '../../shared/wire/deadline.ts';
 import { EarshotError, problemOf, toEarshotError } from '../../shared/wire/errors.ts';
 import { refuseBody } from '../../shared/wire/json-body.ts';
+import { RESIDENCE_HEADER } from '../../shared/wire/message-version.ts';
 import { LISTS_READ_PATH, type ListQuery } from '../../shared/wire/read-request.ts';
 import type { ListResult } from '../../shared/wire/read-response.ts';
 import type { ExpandLists } from '../items/expanded-lists.ts';
@@ -31,6 +32,8 @@ export interface ListsRouteDeps extends AnswerDeps {
   /** Called for each request that was shed because `bodyMemory` had no room for its body. */
   readonly onBodyShed: () => void;
   readonly counters: Counters;
+  /** Called with the header RESIDENCE_HEADER of each call of a known caller. Default: nothing. */
+  readonly onResidence?: (header: string | string[] | undefined) => void;
   /** Called with the time from the end of the body to the answer, and with the outcome. */
   readonly observe: (ms: number, outcome: ReadResult) => void;
   /** Whole seconds after which a shed caller may retry. */
@@ -42,6 +45,9 @@ export interface ListsRouteDeps extends AnswerDeps {
 }
 
 export type ListsRoute = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** Node's names of headers are in lower case. */
+const RESIDENCE_FIELD = RESIDENCE_HEADER.toLowerCase();
 
 /** A read that ends this much later than its deadline, in milliseconds, is counted: no caller waited for it. */
 const LATE_MS = 10;
@@ -92,6 +98,7 @@ async function verifyAndReceive(
 /** Reads the body of a known caller. */
 function receive(deps: ListsRouteDeps, request: IncomingMessage, response: ServerResponse): void {
   const { clock, readTimeoutMs, bodyMemory: memory } = deps;
+  deps.onResidence?.(request.headers[RESIDENCE_FIELD]);
   const nowMs = clock.monotonicNow();
   const exchange = { request, response, timeoutMs: readTimeoutMs, arrivedAtMs: nowMs, startedAtMs: nowMs };
   try {

@@ -30,6 +30,8 @@ export interface ManifestPollerOptions {
   readonly intervalMs: number;
   readonly clock: Clock;
   readonly counters: Counters;
+  /** Called for each version after the first. Default: nothing. */
+  readonly onNewVersion?: () => void;
   readonly onError: (error: unknown) => void;
 }
 
@@ -49,9 +51,11 @@ export function createManifestPoller(options: ManifestPollerOptions): ManifestPo
         throw new Error(
           `expected the manifest's version to be at least ${latest.manifest.version}, got ${manifest.version}`,
         );
+      const isNew = latest !== undefined && manifest.version > latest.manifest.version;
       latest = { manifest, json, etag: `"${hash('sha256', json, 'base64url').slice(0, ETAG_CHARS)}"` };
       failedPolls = 0;
       failure = undefined;
+      if (isNew) options.onNewVersion?.();
     } catch (error) {
       failedPolls++;
       failure = (error as Error).message;
