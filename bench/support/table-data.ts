@@ -2,7 +2,7 @@
 // live.
 import { LOCAL_CLUSTERS, LOCAL_INSTANCE, LOCAL_PROJECT } from '../../dev/topology.ts';
 import { readManifestRow, replaceManifest } from '../../ops/bigtable/manifest-row.ts';
-import { applySchema } from '../../ops/bigtable/schema.ts';
+import { applySchema } from '../../ops/bigtable/schema/schema.ts';
 import { type BigtableAddress, type BigtableConnection, connectBigtable } from '../../origin/bigtable/connection.ts';
 import { POPULAR_USER, toName, toUserId } from '../../shared/domain/ids.ts';
 import { FAMILIES, type ListKey, makeListQualifier, makeRowKey, TABLES } from '../../shared/domain/keys.ts';

@@ -1,6 +1,6 @@
 // How long a list stays in the memory of an object, by Little's law: lists in memory over lists stored per millisecond.
-// A ramp of that length makes lists leave and enter no faster than they do anyway. Source: J. D. C. Little, "A Proof for
-// the Queuing Formula L = lambda W", 1961.
+// A ramp of that length makes lists leave and enter no faster than they do anyway. Source: J. D. C. Little, 1961, "A
+// Proof for the Queuing Formula L = lambda W".
 import type { Clock } from '../../shared/runtime/clock.ts';
 
 export interface Residence {

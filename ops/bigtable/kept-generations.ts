@@ -1,5 +1,5 @@
 // The generations of a variant whose lists Bigtable still keeps.
-import { LIST_VERSIONS } from './tables.ts';
+import { LIST_VERSIONS } from './schema/tables.ts';
 
 /** Newest first. */
 export const newestKept = (generations: readonly number[]): number[] =>

@@ -100,6 +100,9 @@ export interface ManifestWrite {
   readonly nowMs: number;
 }
 
+/** As it is stored. Throws a ZodError for a manifest that is not valid. */
+export const stringifyManifest = (manifest: Manifest): string => JSON.stringify(manifestSchema.parse(manifest));
+
 /**
  * Writes `next` if the newest version is still `read`. Returns false after a conflict. Throws an EarshotError, a
  * ZodError if `next` is not valid, or an Error if it is too large.
@@ -108,7 +111,7 @@ export async function replaceManifest(
   control: ControlTable,
   { read, next, note, nowMs }: ManifestWrite,
 ): Promise<boolean> {
-  const text = JSON.stringify(manifestSchema.parse(next));
+  const text = stringifyManifest(next);
   requireManifestSize(text);
   const json = Buffer.from(text);
   const readAtMs = read?.writtenAtMs;

@@ -41,7 +41,7 @@ export type Plan = z.infer<typeof planSchema>;
 const openSchema = z.looseObject({
   format: z.int().positive().default(1),
   generation: z.number().refine(isGeneration),
-  /** Of the process that runs it. */
+  /** Id of the process that runs it. */
   owner: z.string(),
   by: z.string(),
   sinceMs: z.number(),

@@ -1,5 +1,5 @@
-// The record of a release: one row per (surface, variant, generation) beside the manifest. It has the load, the state and
-// the history of the release. The manifest is the truth of what is live: a command writes its intent here, then the
+// The record of a release: one row per (surface, variant, generation) beside the manifest, with its load, its state and
+// its history. The manifest is the truth of what is live: a command writes its intent here, then the
 // manifest, then the result here. A receipt of an earlier `earshot` (`load#...`) is read as a record.
 import { z } from 'zod';
 import { newestControlCell, readRows } from '../../origin/bigtable/read-rows.ts';
@@ -20,7 +20,7 @@ import { withRetries } from './retry.ts';
 const count = z.int().nonnegative();
 const spread = z.looseObject({ p50: z.number(), p99: z.number(), max: z.number() });
 
-/** What a load has written. */
+/** The lists that a load has written. */
 export const summarySchema = z.looseObject({
   /** Lists. */
   lists: count,

@@ -4,7 +4,7 @@ import { formatGeneration } from '../../shared/domain/generation.ts';
 import type { Variant } from '../../shared/domain/manifest.ts';
 import { rampFraction } from '../../shared/domain/rollout.ts';
 import { newestKept } from '../bigtable/kept-generations.ts';
-import { LIST_VERSIONS } from '../bigtable/tables.ts';
+import { LIST_VERSIONS } from '../bigtable/schema/tables.ts';
 
 export interface GenerationCheck {
   /** Generation of the load in ms since the epoch. */

@@ -13,7 +13,7 @@ import type { ControlTable } from '../bigtable/control-table.ts';
 import { newestKept } from '../bigtable/kept-generations.ts';
 import { beginOpen, type HeldOpen, type Plan, planSchema, resumeOpen } from '../bigtable/open-release.ts';
 import { listReleases } from '../bigtable/release-record.ts';
-import { LIST_VERSIONS } from '../bigtable/tables.ts';
+import { LIST_VERSIONS } from '../bigtable/schema/tables.ts';
 import {
   asOption,
   dryRunOption,

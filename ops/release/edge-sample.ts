@@ -1,4 +1,4 @@
-// One isolate's version of the manifest, as the edge tells it. A local cloud has one isolate, so its answer is complete.
+// One isolate's version of the manifest, as the edge tells it. A local cloud has one isolate, so one answer is enough.
 import { LISTENER_AUDIENCE } from '../../shared/domain/identity.ts';
 import { edgeStatusSchema, STATUS_PATH } from '../../shared/wire/edge-status.ts';
 import { call, fetchJson } from '../cli/http.ts';

@@ -156,7 +156,7 @@ export function goBack(manifest: Manifest, line: Line, to?: number): Manifest {
   });
 }
 
-/** The release can be read by nobody: it is left if it is live, and leaves the lineage. */
+/** No user reads the release any more: it is left if it is live, and leaves the lineage. */
 export function leave(manifest: Manifest, release: Release): Manifest {
   const live = findVariant(manifest, release);
   if (live === undefined) return manifest;

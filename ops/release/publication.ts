@@ -1,5 +1,5 @@
-// Runs the steps of a publication: replication, gate, warm-up, canary, ramp. Each step can be repeated, so a publication
-// whose process was killed goes on with `--resume`. Whatever is live goes on safely without it: a canary ends at the
+// Runs the steps of a publication: replication, gate, warm-up, canary, ramp. Each step can be repeated, so `--resume`
+// goes on with a publication whose process was killed. Whatever is live goes on safely without it: a canary ends at the
 // moment that the manifest names, and a ramp goes by the clock of each edge.
 import { makeServeProfile } from '../../origin/bigtable/app-profiles.ts';
 import { readRows, rowsOf } from '../../origin/bigtable/read-rows.ts';
@@ -185,7 +185,7 @@ async function runCanary(held: HeldOpen, deps: PublicationDeps): Promise<void> {
   say('canary: good');
 }
 
-/** Nobody moved on in time: the canary has ended by the clock of every edge. */
+/** The canary has ended by the clock of every edge, before the publication moved on. */
 async function endAlone(held: HeldOpen, deps: PublicationDeps): Promise<never> {
   const why = 'the canary was not confirmed in time, so every edge left it';
   return goBackFromCanary(held, deps, why, EXIT.wentBack);

@@ -1,5 +1,5 @@
-// The steps that change what is live. Each writes its intent into the record of the release, then the manifest, then the
-// result into the record: two rows cannot change at once, and the manifest is the truth.
+// The steps that change the live releases. Each writes its intent into the record of the release, then the manifest,
+// then the result into the record: two rows cannot change at once, and the manifest is the truth.
 import { formatGeneration } from '../../shared/domain/generation.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
 import { type Line, nameRelease, type Release } from '../../shared/domain/release.ts';

@@ -1,4 +1,4 @@
-// Who does something: `--as`, the e-mail address of the credential, or user@host.
+// The author of a change: `--as`, the e-mail address of the credential, or user@host.
 import { readFileSync } from 'node:fs';
 import { author } from '../cli/control.ts';
 import { UsageError } from '../cli/usage-error.ts';
@@ -15,7 +15,7 @@ export async function whoIs({ as }: { readonly as?: string }): Promise<string> {
   );
 }
 
-/** Of a service account's key file. Other credentials have no address that can be read without a call. */
+/** From a service account's key file. Other credentials have no address that can be read without a call. */
 function emailOfCredential(): string | undefined {
   const { GOOGLE_APPLICATION_CREDENTIALS: path } = process.env;
   if (path === undefined || path === '') return undefined;

@@ -1,6 +1,6 @@
 // `earshot schema apply`: creates or updates the tables and app profiles.
 import { Command } from 'commander';
-import { applySchema } from '../bigtable/schema.ts';
+import { applySchema } from '../bigtable/schema/schema.ts';
 import { makeRetries } from '../cli/control.ts';
 import { listMaxAgeOption, resolveListMaxAgeDays } from '../cli/list-max-age.ts';
 import { type ConnectionFlags, findLocalCloud, parseClusters, withConnection } from '../cli/settings.ts';

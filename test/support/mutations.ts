@@ -18,8 +18,8 @@ export const MUTATIONS: Readonly<Record<string, readonly Replacement[]>> = {
   'the cache key has no user': [
     {
       file: 'shared/domain/keys.ts',
-      from: 'makeCacheKey = ({ surface, variant, generation, user, expand }: ListKey)',
-      to: "makeCacheKey = ({ surface, variant, generation, expand }: ListKey, user = '')",
+      from: '{user}`;\n  if',
+      to: "{''}`;\n  if",
     },
   ],
   'a single read needs no scope': [withoutCheck],

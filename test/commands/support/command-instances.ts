@@ -7,7 +7,7 @@ import { afterAll, expect } from 'vitest';
 import type { EmbeddedBigtable } from '../../../dev/bigtable/embedded-bigtable.ts';
 import { type BigtableOptions, startBigtable } from '../../../dev/bigtable/server.ts';
 import { listReleases } from '../../../ops/bigtable/release-record.ts';
-import { applySchema } from '../../../ops/bigtable/schema.ts';
+import { applySchema } from '../../../ops/bigtable/schema/schema.ts';
 import { type BigtableAddress, connectBigtable } from '../../../origin/bigtable/connection.ts';
 import { readManifest } from '../../../origin/bigtable/manifest-row.ts';
 import { createRecommendationTable } from '../../../origin/bigtable/recommendation-table.ts';

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { findFreePorts } from '../../../bench/support/free-ports.ts';
 import { openJournal } from '../../../dev/bigtable/journal.ts';
 import { startBigtable } from '../../../dev/bigtable/server.ts';
-import { applySchema } from '../../../ops/bigtable/schema.ts';
+import { applySchema } from '../../../ops/bigtable/schema/schema.ts';
 import { connectBigtable } from '../../../origin/bigtable/connection.ts';
 import { readManifest } from '../../../origin/bigtable/manifest-row.ts';
 import { spawnNode } from '../../support/local-cloud.ts';

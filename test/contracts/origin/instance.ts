@@ -9,7 +9,7 @@ import { type BigtableOptions, startBigtable } from '../../../dev/bigtable/serve
 import type { ControlTable } from '../../../ops/bigtable/control-table.ts';
 import { readManifestRow, replaceManifest } from '../../../ops/bigtable/manifest-row.ts';
 import type { Retries } from '../../../ops/bigtable/retry.ts';
-import { applySchema } from '../../../ops/bigtable/schema.ts';
+import { applySchema } from '../../../ops/bigtable/schema/schema.ts';
 import { type BigtableAddress, type BigtableConnection, connectBigtable } from '../../../origin/bigtable/connection.ts';
 import { toName } from '../../../shared/domain/ids.ts';
 import {

@@ -7,7 +7,7 @@ import { pino } from 'pino';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createManualClock } from '../../../bench/support/manual-clock.ts';
 import { startBigtable } from '../../../dev/bigtable/server.ts';
-import { applySchema } from '../../../ops/bigtable/schema.ts';
+import { applySchema } from '../../../ops/bigtable/schema/schema.ts';
 import { connectBigtable } from '../../../origin/bigtable/connection.ts';
 import { MAX_PROBE_MS } from '../../../origin/bigtable/local-cluster.ts';
 import { startOrigin } from '../../../origin/server.ts';

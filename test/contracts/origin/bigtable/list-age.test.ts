@@ -2,7 +2,7 @@
 // lists for ten years, so only the reads can leave them out.
 import { expect, onTestFinished, test } from 'vitest';
 import { createManualClock } from '../../../../bench/support/manual-clock.ts';
-import { applySchema } from '../../../../ops/bigtable/schema.ts';
+import { applySchema } from '../../../../ops/bigtable/schema/schema.ts';
 import { MAX_LIST_MAX_AGE_DAYS } from '../../../../shared/domain/list.ts';
 import { CLUSTERS, startEmptyInstance, TIMEOUT_MS, writeList } from '../instance.ts';
 import { listKey, openTable, readCalls } from './running-table.ts';

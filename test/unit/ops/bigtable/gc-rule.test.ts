@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { describeGcRule, isSameRule, keepNewest } from '../../../../ops/bigtable/gc-rule.ts';
+import { describeGcRule, isSameRule, keepNewest } from '../../../../ops/bigtable/schema/gc-rule.ts';
 
 /** As Bigtable answers it: numbers of 64 bits as text, and members that are not set as null. */
 const answered = {

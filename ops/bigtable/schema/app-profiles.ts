@@ -1,8 +1,8 @@
 // Creates the app profiles: the cluster of a call, its priority, and whether it may compare and set.
 import type { protos } from '@google-cloud/bigtable';
-import { APP_PROFILES, makeControlProfile, makeServeProfile } from '../../origin/bigtable/app-profiles.ts';
-import { findOrUndefined, grpcCodeOf, toTableError, UNIMPLEMENTED } from '../../origin/bigtable/bigtable-error.ts';
-import type { BigtableConnection } from '../../origin/bigtable/connection.ts';
+import { APP_PROFILES, makeControlProfile, makeServeProfile } from '../../../origin/bigtable/app-profiles.ts';
+import { findOrUndefined, grpcCodeOf, toTableError, UNIMPLEMENTED } from '../../../origin/bigtable/bigtable-error.ts';
+import type { BigtableConnection } from '../../../origin/bigtable/connection.ts';
 import type { SchemaChange } from './schema-change.ts';
 
 type AppProfile = protos.google.bigtable.admin.v2.IAppProfile;

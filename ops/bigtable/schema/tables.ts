@@ -1,7 +1,7 @@
 // The tables, their families, and how many versions they keep for how long.
-import { findOrUndefined, toTableError } from '../../origin/bigtable/bigtable-error.ts';
-import type { BigtableConnection } from '../../origin/bigtable/connection.ts';
-import { FAMILIES, makeInitialSplits, TABLES } from '../../shared/domain/keys.ts';
+import { findOrUndefined, toTableError } from '../../../origin/bigtable/bigtable-error.ts';
+import type { BigtableConnection } from '../../../origin/bigtable/connection.ts';
+import { FAMILIES, makeInitialSplits, TABLES } from '../../../shared/domain/keys.ts';
 import { describeGcRule, type GcRule, isSameRule, keepNewest } from './gc-rule.ts';
 import type { SchemaChange } from './schema-change.ts';
 

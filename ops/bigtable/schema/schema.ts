@@ -1,10 +1,10 @@
 // Creates and updates the tables and app profiles of an instance. Applying twice changes nothing.
 
-import type { BigtableConnection } from '../../origin/bigtable/connection.ts';
-import { DEFAULT_LIST_MAX_AGE_DAYS } from '../../shared/domain/list.ts';
-import { systemClock } from '../../shared/runtime/clock.ts';
+import type { BigtableConnection } from '../../../origin/bigtable/connection.ts';
+import { DEFAULT_LIST_MAX_AGE_DAYS } from '../../../shared/domain/list.ts';
+import { systemClock } from '../../../shared/runtime/clock.ts';
+import { type Retries, withRetries } from '../retry.ts';
 import { applyProfile, wantedProfiles } from './app-profiles.ts';
-import { type Retries, withRetries } from './retry.ts';
 import type { SchemaChange } from './schema-change.ts';
 import { applyTable, wantedTables } from './tables.ts';
 
