@@ -44,7 +44,10 @@ export async function loadData(
     await must('schema', 'apply', '--clusters', clusters.join(','));
     // `ingest` has reported rejected lines, and the load continues; `publish` refuses lists that were not loaded.
     if (items.length > 0) onStep('loading items');
-    if (items.length > 0) await earshot('ingest', ...items, '--items');
+    if (items.length > 0) {
+      await earshot('ingest', ...items, '--items', '--generation', generation);
+      await must('publish', `items@${generation}`);
+    }
     for (const { path, surface, variant, weight } of lists) {
       onStep(`loading ${basename(path)}`);
       const which = ['--surface', surface, '--variant', variant, '--generation', generation];

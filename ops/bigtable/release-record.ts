@@ -12,7 +12,7 @@ import {
   makeReleaseRowKeyPrefix,
   TABLES,
 } from '../../shared/domain/keys.ts';
-import { type Line, nameRelease, parseRelease, type Release } from '../../shared/domain/release.ts';
+import { ITEMS, type Line, nameRelease, parseRelease, type Release } from '../../shared/domain/release.ts';
 import { replaceControlCell } from './control-row.ts';
 import type { ControlTable } from './control-table.ts';
 import { withRetries } from './retry.ts';
@@ -118,7 +118,7 @@ export async function listLines(control: ControlTable): Promise<Line[]> {
   });
   const names = new Set(rows.map(({ key }) => key.split('#')[1] ?? ''));
   return [...names].flatMap((name) => {
-    const line = parseRelease(name);
+    const line = name === `${ITEMS.surface}/${ITEMS.variant}` ? ITEMS : parseRelease(name);
     return line === undefined ? [] : [{ surface: line.surface, variant: line.variant }];
   });
 }

@@ -13,7 +13,7 @@ import {
   makeRowKey,
   TABLES,
 } from '../../shared/domain/keys.ts';
-import { nameRelease, type Release } from '../../shared/domain/release.ts';
+import { ITEMS, isItems, nameLine, nameRelease, type Release } from '../../shared/domain/release.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { type BulkWriterOptions, createBulkWriter } from '../bigtable/bulk-writer.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
@@ -51,7 +51,7 @@ A file of items has one JSON object with an id a line:
 Files may be gzipped: the content decides, not the name. - is standard input. A load may have up to
 100 million lines. A line that is not valid I-JSON (RFC 7493), or whose id the load has had before, is
 not loaded: it is kept with its reason in the reject file, the others are loaded, and the exit code is 1.
-One load of a generation runs at a time. Of two loads of items, the later start wins.
+One load of a generation runs at a time.
 
 Examples:
   $ npx earshot ingest home.control.ndjson.gz --surface home --variant control
@@ -73,21 +73,16 @@ export const makeIngestCommand = (): Command =>
     .addOption(controlProfileOption())
     .addHelpText('after', examples)
     .action(async (files: string[], _options: unknown, command: Command) => {
-      const isProfileGiven = command.getOptionValueSource('controlProfile') === 'cli';
       const flags = command.optsWithGlobals<Flags>();
-      checkFlags(files, flags, isProfileGiven);
+      checkFlags(files, flags);
       await ingest(files, flags);
     });
 
 /** Throws a UsageError for options that would have no effect. */
-function checkFlags(files: readonly string[], flags: Flags, isProfileGiven: boolean): void {
-  const { surface, variant, generation, items, add, takeOver, force } = flags;
-  if (items && (surface !== undefined || variant !== undefined || generation !== undefined))
-    throw new UsageError('expected no --surface, --variant or --generation with --items: items have none');
-  if (items && (add || takeOver || force || isProfileGiven))
-    throw new UsageError(
-      'expected no --add, --take-over, --force or --control-profile with --items: they have no effect',
-    );
+function checkFlags(files: readonly string[], flags: Flags): void {
+  const { surface, variant, generation, items, add, takeOver } = flags;
+  if (items && (surface !== undefined || variant !== undefined))
+    throw new UsageError('expected no --surface and no --variant with --items: items have none');
   if (!items && (surface === undefined || variant === undefined))
     throw new UsageError('expected --surface and --variant for lists, or --items for items');
   if (add && generation === undefined)
@@ -102,25 +97,18 @@ async function ingest(files: readonly string[], flags: Flags): Promise<void> {
   const totalBytes = await measureFiles(files);
   if (flags.rejects !== undefined) requireNewFile(flags.rejects, files);
   await confirmWrite(flags);
-  await withControl(flags, (control) =>
-    flags.items
-      ? ingestItems(control.bigtable, files, totalBytes, flags)
-      : ingestLists(control, files, totalBytes, flags),
-  );
+  await withControl(flags, (control) => load(control, files, totalBytes, flags));
 }
 
-async function ingestLists(
-  control: ControlTable,
-  files: readonly string[],
-  totalBytes: number,
-  flags: Flags,
-): Promise<void> {
+async function load(control: ControlTable, files: readonly string[], totalBytes: number, flags: Flags): Promise<void> {
   const { surface = '', variant = '', generation = systemClock.now(), add = false, takeOver = false, force } = flags;
-  const load: Release = { surface: toName(surface), variant: toName(variant), generation };
+  const line = flags.items ? ITEMS : { surface: toName(surface), variant: toName(variant) };
+  const release: Release = { ...line, generation };
   const options = { by: `${author()}, process ${process.pid}`, add, takeOver, force: force ?? false };
-  await requireHarmless(control, load, options);
-  const rejects = createRejectFile(flags.rejects, `${surface}.${variant}.${generation}`);
-  await writeLists(control, { files, totalBytes, rejects }, load, options);
+  await requireHarmless(control, release, options);
+  const name = flags.items ? `items.${generation}` : `${surface}.${variant}.${generation}`;
+  const rejects = createRejectFile(flags.rejects, name);
+  await write(control, { files, totalBytes, rejects }, release, options);
   finishRejects(rejects);
 }
 
@@ -130,29 +118,43 @@ interface Source {
   readonly rejects: Rejects;
 }
 
-async function writeLists(
+/** The column of a release, and how a line becomes a cell of it. */
+const columnOf = (release: Release) =>
+  isItems(release)
+    ? {
+        ...{ table: TABLES.items, family: FAMILIES.metadata, qualifier: JSON_QUALIFIER, noun: 'item' },
+        parse: (text: string): ParsedLine => {
+          const { id, value } = parseItemLine(text);
+          return { id, cell: { rowKey: makeItemRowKey(id), value } };
+        },
+      }
+    : {
+        ...{ table: TABLES.recommendations, family: FAMILIES.lists, noun: 'list' },
+        qualifier: makeListQualifier(release.surface, release.variant),
+        parse: (text: string): ParsedLine => {
+          const { user, value } = parseListLine(text);
+          return { id: user, cell: { rowKey: makeRowKey(user), value } };
+        },
+      };
+
+async function write(
   control: ControlTable,
   { files, totalBytes, rejects }: Source,
-  load: Release,
+  release: Release,
   options: Parameters<typeof requireHarmless>[2],
 ): Promise<void> {
-  const { surface, variant, generation } = load;
-  const qualifier = makeListQualifier(surface, variant);
+  const { parse, noun, ...column } = columnOf(release);
   const startedAtMs = systemClock.now();
-  const column = { table: TABLES.recommendations, family: FAMILIES.lists, qualifier, timestampMs: generation };
-  const claim = createLazyClaim(control, load, options);
-  const writer = createWriter(control.bigtable, { ...column, beforeFirst: claim.take });
+  const claim = createLazyClaim(control, release, options);
+  const writer = createWriter(control.bigtable, {
+    ...{ ...column, timestampMs: release.generation, beforeFirst: claim.take },
+  });
   const summary = createSummary();
-  const moment = formatGeneration(generation);
-  let lists: number;
+  const moment = formatGeneration(release.generation);
+  let written: number;
   try {
-    lists = await loadFiles({
-      files,
-      totalBytes,
-      parse: (text): ParsedLine => {
-        const { user, value } = parseListLine(text);
-        return { id: user, cell: { rowKey: makeRowKey(user), value } };
-      },
+    written = await loadFiles({
+      ...{ files, totalBytes, parse, rejects, requireHeld: claim.requireHeld },
       writer: {
         ...writer,
         write: (cell) => {
@@ -160,11 +162,9 @@ async function writeLists(
           return writer.write(cell);
         },
       },
-      requireHeld: claim.requireHeld,
-      rejects,
-      progress: createProgress({ label: qualifier, output: process.stderr, clock: systemClock }),
+      progress: createProgress({ label: nameLine(release), output: process.stderr, clock: systemClock }),
     });
-    requireSome(lists, 'list', rejects);
+    requireSome(written, noun, rejects);
     await claim.finish(summary.get(rejects.count()));
   } catch (error) {
     const { message } = error as Error;
@@ -172,37 +172,8 @@ async function writeLists(
     const again = `this load cannot go live; to load it again, pass --generation ${moment}`;
     throw new Error(isPartial ? `${message}; ${again}` : message, { cause: error });
   }
-  report(`${qualifier} ${moment}: ${formatPlural(lists, 'list')}`, files, startedAtMs);
-  process.stdout.write(`To make it live: npx earshot publish ${nameRelease(load)}\n`);
-}
-
-async function ingestItems(
-  bigtable: BigtableConnection,
-  files: readonly string[],
-  totalBytes: number,
-  flags: Flags,
-): Promise<void> {
-  const startedAtMs = systemClock.now();
-  const rejects = createRejectFile(flags.rejects, `items.${startedAtMs}`);
-  const items = await loadFiles({
-    files,
-    totalBytes,
-    parse: (text): ParsedLine => {
-      const { id, value } = parseItemLine(text);
-      return { id, cell: { rowKey: makeItemRowKey(id), value } };
-    },
-    writer: createWriter(bigtable, {
-      table: TABLES.items,
-      family: FAMILIES.metadata,
-      qualifier: JSON_QUALIFIER,
-      timestampMs: startedAtMs,
-    }),
-    rejects,
-    progress: createProgress({ label: 'items', output: process.stderr, clock: systemClock }),
-  });
-  requireSome(items, 'item', rejects);
-  report(formatPlural(items, 'item'), files, startedAtMs);
-  finishRejects(rejects);
+  report(`${nameLine(release)} ${moment}: ${formatPlural(written, noun)}`, files, startedAtMs);
+  process.stdout.write(`To make it live: npx earshot publish ${nameRelease(release)}\n`);
 }
 
 type Column = Pick<BulkWriterOptions, 'table' | 'family' | 'qualifier' | 'timestampMs' | 'beforeFirst'>;

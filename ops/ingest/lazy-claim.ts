@@ -1,6 +1,7 @@
 // The claim of a load on its generation, made before its first write. A load without a valid line claims nothing.
-import type { Release } from '../../shared/domain/release.ts';
+import { isItems, type Release } from '../../shared/domain/release.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
+import { versionsOf } from '../bigtable/kept-generations.ts';
 import { type Claim, type ClaimOptions, claimLoad, whyNotClaim } from '../bigtable/load-claim.ts';
 import { liveManifest, readManifestRow } from '../bigtable/manifest-row.ts';
 import { listReleases, type ReleaseSummary, readRecord } from '../bigtable/release-record.ts';
@@ -64,8 +65,9 @@ export async function requireHarmless(
   const reason = whyNotLoad({
     generation,
     loads: loads.map((each) => each.generation),
-    live: live.surfaces[surface]?.variants.find(({ name }) => name === variant),
+    live: isItems(load) ? live.items : live.surfaces[surface]?.variants.find(({ name }) => name === variant),
     nowMs,
+    versions: versionsOf(load),
   });
   if (reason !== undefined) throw new Error(`${reason} (--force loads it anyway)`);
 }

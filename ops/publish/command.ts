@@ -2,6 +2,7 @@
 import { Command, Option } from 'commander';
 import type { Name } from '../../shared/domain/ids.ts';
 import {
+  isItems,
   type Line,
   nameLine,
   nameRelease,
@@ -10,10 +11,9 @@ import {
   type Release,
 } from '../../shared/domain/release.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
-import { newestKept } from '../bigtable/kept-generations.ts';
+import { newestKept, versionsOf } from '../bigtable/kept-generations.ts';
 import { beginOpen, type HeldOpen, type Plan, planSchema, resumeOpen } from '../bigtable/open-release.ts';
 import { listReleases } from '../bigtable/release-record.ts';
-import { LIST_VERSIONS } from '../bigtable/schema/tables.ts';
 import {
   asOption,
   dryRunOption,
@@ -31,9 +31,10 @@ import { confirmWrite } from '../cli/write-target.ts';
 import { describeSurface } from '../manifest/describe-surface.ts';
 import { findOrigins } from '../manifest/served-manifests.ts';
 import { findEdge } from '../release/edge-sample.ts';
+import { checkItems } from '../release/gate/check-items.ts';
 import { checkRelease } from '../release/gate/check-release.ts';
 import { readRegions } from '../release/gate/serving-regions.ts';
-import { findVariant, goLive, whyBusy } from '../release/manifest-changes.ts';
+import { findVariant, goLive, goLiveWithItems, whyBusy } from '../release/manifest-changes.ts';
 import { type PublicationDeps, readLive, runPublication } from '../release/publication.ts';
 import { stateOfRelease } from '../release/state.ts';
 import { repairRecords, requireLoaded } from '../release/steps.ts';
@@ -208,7 +209,7 @@ async function begin(
     await describe(release, plan, deps);
     return undefined;
   }
-  const live = findVariant(manifest, release);
+  const live = isItems(release) ? { weight: undefined, ...manifest.items } : findVariant(manifest, release);
   if (live?.current === release.generation && (plan.weight === undefined || plan.weight === live.weight)) {
     process.stdout.write(`${nameRelease(release)} is live already: no change (version ${manifest.version})\n`);
     return undefined;
@@ -227,7 +228,7 @@ async function chooseNewest(
   line: Line,
   manifest: Parameters<typeof findVariant>[0],
 ): Promise<number> {
-  const current = findVariant(manifest, line)?.current ?? 0;
+  const current = (isItems(line) ? manifest.items : findVariant(manifest, line))?.current ?? 0;
   const found = (await listReleases(control, line)).findLast(
     ({ generation, state }) => generation > current && (state === 'loaded' || state === 'checked'),
   );
@@ -249,17 +250,26 @@ async function requirePublishable(
   const manifest = await readLive(control);
   const nowMs = control.retries.clock.now();
   const all = (await listReleases(control, release)).filter(({ state: each }) => each !== 'dropped');
-  if (!newestKept(all.map((each) => each.generation)).includes(release.generation))
+  const versions = versionsOf(release);
+  const kept = newestKept(
+    all.map((each) => each.generation),
+    versions,
+  );
+  if (!kept.includes(release.generation))
     throw new Error(
-      `expected a release that is kept, got ${nameRelease(release)}, which is no longer kept: only the newest ${LIST_VERSIONS} are`,
+      `expected a release that is kept, got ${nameRelease(release)}, which is no longer kept: only the newest ${versions} are`,
     );
   const state = stateOfRelease(manifest, release, record, nowMs);
   if ((state === 'rolled-back' || state === 'blocked') && !flags.again)
     throw new Error(`${nameRelease(release)} is ${state}: --again publishes it all the same`);
   if (record.rejected > 0) say(`note: ${formatPlural(record.rejected, 'line')} of this load were rejected`);
-  const live = findVariant(manifest, release);
+  const live = isItems(release) ? manifest.items : findVariant(manifest, release);
   const isTrial =
     plan.canary !== undefined || plan.warmMs !== undefined || plan.ramp !== undefined || plan.regions !== undefined;
+  if (isItems(release) && (isTrial || plan.weight !== undefined || plan.atMs !== undefined))
+    throw new Error(
+      'expected no --canary, --warm, --regions, --ramp, --at or --weight with items: they go live at once',
+    );
   if (live === undefined && isTrial)
     throw new Error(
       `--canary, --warm, --regions and --ramp have no effect: no release of ${nameLine(release)} is live yet`,
@@ -283,7 +293,7 @@ async function requirePublishable(
 async function describe(release: Release, plan: Plan, deps: PublicationDeps): Promise<void> {
   const { control, check, regions, say } = deps;
   const manifest = await readLive(control);
-  const { verdict, reasons } = await check(control, release, {
+  const { verdict, reasons } = await (isItems(release) ? checkItems : check)(control, release, {
     manifest,
     regions,
     accepted: plan.accepted,
@@ -294,7 +304,9 @@ async function describe(release: Release, plan: Plan, deps: PublicationDeps): Pr
   const nowMs = control.retries.clock.now();
   const durationMs = typeof plan.ramp === 'number' ? plan.ramp : 0;
   const ramp = durationMs === 0 ? undefined : { startsAtMs: Math.max(nowMs, plan.atMs ?? 0), durationMs };
-  const next = goLive(manifest, release, ramp, plan.weight);
+  const next = isItems(release)
+    ? goLiveWithItems(manifest, release.generation)
+    : goLive(manifest, release, ramp, plan.weight);
   process.stdout.write(`${nameRelease(release)} would be live (version ${manifest.version + 1})\n`);
   const surface = next.surfaces[release.surface];
   if (surface !== undefined) process.stdout.write(describeSurface(release.surface, surface, nowMs));

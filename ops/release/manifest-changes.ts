@@ -248,3 +248,35 @@ export function whyBusy(manifest: Manifest, line: Line, nowMs: number): string |
   if (!isRamping(live, nowMs)) return undefined;
   return `the ramp to ${nameRelease({ ...line, generation: live.current })} is running: \`npx earshot ramp finish ${nameLine(line)}\` ends it, \`npx earshot rollback ${nameLine(line)} --why TEXT\` goes back`;
 }
+
+/** The release of the items becomes live at once. */
+export function goLiveWithItems(manifest: Manifest, generation: number): Manifest {
+  const { items } = manifest;
+  if (items?.current === generation) return manifest;
+  if (items === undefined) return { ...manifest, items: { current: generation, lineage: [generation] } };
+  const lineage = extendLineage(generation, items);
+  return { ...manifest, items: { ...items, current: generation, previous: items.current, lineage } };
+}
+
+/** The items of an earlier release: `to`, or the one before. Throws an Error if there is none to go back to. */
+export function goBackWithItems(manifest: Manifest, to?: number): Manifest {
+  const { items } = manifest;
+  if (items === undefined) throw new Error('expected a live release of the items, got none');
+  const older = (items.lineage ?? []).filter((generation) => generation < items.current);
+  const target = to ?? older[0];
+  if (target === undefined)
+    throw new Error(
+      `expected an earlier release to go back to, got none: items has only ${formatGeneration(items.current)}`,
+    );
+  if (!older.includes(target))
+    throw new Error(
+      `expected --to to be a published release before the live one, got ${formatGeneration(target)} (${older.map(formatGeneration).join(', ')})`,
+    );
+  const { previous: _previous, ...rest } = items;
+  const lineage = older.filter((generation) => generation <= target);
+  const [, previous] = lineage;
+  return {
+    ...manifest,
+    items: { ...rest, current: target, ...(previous === undefined ? {} : { previous }), lineage },
+  };
+}

@@ -6,7 +6,7 @@ import { readRows, rowsOf } from '../../origin/bigtable/read-rows.ts';
 import { addCohorts, type Cohorts, emptyCohort } from '../../shared/domain/cohort.ts';
 import { TABLES } from '../../shared/domain/keys.ts';
 import { EMPTY_MANIFEST, type Manifest } from '../../shared/domain/manifest.ts';
-import { nameRelease } from '../../shared/domain/release.ts';
+import { isItems, nameRelease } from '../../shared/domain/release.ts';
 import { isRamping, rampProgress } from '../../shared/domain/rollout.ts';
 import { pause } from '../../shared/runtime/clock.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
@@ -21,10 +21,11 @@ import { changeManifest } from '../manifest/change-manifest.ts';
 import type { Origins } from '../manifest/served-manifests.ts';
 import { confirmLive } from './confirm.ts';
 import type { EdgeSample } from './edge-sample.ts';
+import { checkItems } from './gate/check-items.ts';
 import type { checkRelease } from './gate/check-release.ts';
 import { describeTable } from './gate/describe-table.ts';
 import { compareCohorts, type GuardResult } from './guard.ts';
-import { endTrial, findVariant, goLive, startCanary, startWarm } from './manifest-changes.ts';
+import { endTrial, findVariant, goLive, goLiveWithItems, startCanary, startWarm } from './manifest-changes.ts';
 import { rampMsOf } from './ramp-auto.ts';
 import { changeRelease, recordState, repairRecords } from './steps.ts';
 import type { runVerdictCommand } from './verdict-command.ts';
@@ -93,7 +94,8 @@ async function replicate(held: HeldOpen, { control, say }: PublicationDeps): Pro
     say(`not waiting for ${degraded.join(', ')}, marked as degraded: the gate compares the other clusters`);
     return;
   }
-  await waitForReplication(control.bigtable, 'recommendations', { clock: retries.clock, timeoutMs: waitMs, retries });
+  const table = isItems(held.release) ? TABLES.items : TABLES.recommendations;
+  await waitForReplication(control.bigtable, table, { clock: retries.clock, timeoutMs: waitMs, retries });
 }
 
 async function passGate(held: HeldOpen, deps: PublicationDeps): Promise<void> {
@@ -104,7 +106,8 @@ async function passGate(held: HeldOpen, deps: PublicationDeps): Promise<void> {
   const degraded = new Set(degradedRegions(manifest, control.retries.clock.now()));
   const healthy = deps.regions.filter((region) => !degraded.has(region));
   const regions = held.current().plan.isWaiting ? healthy : await findReachable(control, healthy, say);
-  const table = await deps.check(control, release, { manifest, regions, accepted, why, checkCommand });
+  const check = isItems(release) ? checkItems : deps.check;
+  const table = await check(control, release, { manifest, regions, accepted, why, checkCommand });
   const { rows, verdict, reasons } = table;
   say(describeTable(table).trimEnd());
   if (verdict === 'passed') {
@@ -263,7 +266,18 @@ async function goBackFromCanary(
   throw new ExitError(exitCode, `${nameRelease(release)} went back: ${why}`);
 }
 
+async function goLiveAtOnce(held: HeldOpen, deps: PublicationDeps): Promise<void> {
+  const { control, by, origins, say } = deps;
+  const { release } = held;
+  const { next, nowMs } = await changeRelease(control, {
+    ...{ release, to: 'live', by, why: held.current().plan.why, what: `publish ${nameRelease(release)}`, origins },
+    change: (manifest) => goLiveWithItems(manifest, release.generation),
+  });
+  say((await confirm(deps, next.version, nowMs)).trimEnd());
+}
+
 async function rampUp(held: HeldOpen, deps: PublicationDeps): Promise<void> {
+  if (isItems(held.release)) return goLiveAtOnce(held, deps);
   const { control, by, origins, say } = deps;
   const { release } = held;
   const { plan } = held.current();

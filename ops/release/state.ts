@@ -1,7 +1,7 @@
 // The state of a release, from its record and the manifest. The manifest decides wherever it names the release: a
 // command may have died between the manifest and the record.
-import type { Manifest } from '../../shared/domain/manifest.ts';
-import type { Release } from '../../shared/domain/release.ts';
+import type { Manifest, Variant } from '../../shared/domain/manifest.ts';
+import { isItems, type Release } from '../../shared/domain/release.ts';
 import { isRamping } from '../../shared/domain/rollout.ts';
 import type { ReleaseRecord } from '../bigtable/release-record.ts';
 import { findVariant } from './manifest-changes.ts';
@@ -19,11 +19,12 @@ export function stateOfRelease(manifest: Manifest, release: Release, record: Rel
 }
 
 function stateInManifest(manifest: Manifest, release: Release, nowMs: number): string | undefined {
-  const live = findVariant(manifest, release);
+  const live = isItems(release) ? manifest.items : findVariant(manifest, release);
   if (live === undefined) return undefined;
   const { generation } = release;
-  if (live.current === generation) return isRamping(live, nowMs) ? 'ramping' : 'live';
-  if (live.canary?.generation === generation) return nowMs < live.canary.untilMs ? 'canary' : undefined;
+  const { flip, canary } = live as Partial<Variant>;
+  if (live.current === generation) return isRamping({ flip, previous: live.previous }, nowMs) ? 'ramping' : 'live';
+  if (canary?.generation === generation) return nowMs < canary.untilMs ? 'canary' : undefined;
   if (live.previous === generation) return 'backup';
   return live.lineage?.includes(generation) ? 'retired' : undefined;
 }

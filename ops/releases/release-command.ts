@@ -1,8 +1,8 @@
 // `earshot release`: one release: its record, and how to block it or to delete its lists.
 import { Command } from 'commander';
 import { APP_PROFILES } from '../../origin/bigtable/app-profiles.ts';
-import { FAMILIES, makeListQualifier, TABLES } from '../../shared/domain/keys.ts';
-import { nameRelease, type Release } from '../../shared/domain/release.ts';
+import { FAMILIES, JSON_QUALIFIER, makeListQualifier, TABLES } from '../../shared/domain/keys.ts';
+import { isItems, nameRelease, type Release } from '../../shared/domain/release.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { createBulkWriter } from '../bigtable/bulk-writer.ts';
 import { endOpen, readOpen } from '../bigtable/open-release.ts';
@@ -166,13 +166,13 @@ async function drop(release: Release, flags: Flags): Promise<void> {
     const by = await whoIs(flags);
     // First the record, so that nothing publishes it meanwhile.
     await recordState(control, release, { to: 'dropped', by, why });
-    const qualifier = makeListQualifier(release.surface, release.variant);
-    const column = {
-      table: TABLES.recommendations,
-      family: FAMILIES.lists,
-      qualifier,
-      timestampMs: release.generation,
-    };
+    const { generation: timestampMs } = release;
+    const column = isItems(release)
+      ? { table: TABLES.items, family: FAMILIES.metadata, qualifier: JSON_QUALIFIER, timestampMs }
+      : {
+          ...{ table: TABLES.recommendations, family: FAMILIES.lists, timestampMs },
+          qualifier: makeListQualifier(release.surface, release.variant),
+        };
     const writer = createBulkWriter(control.bigtable, {
       ...column,
       ...{ appProfile: APP_PROFILES.ingest, clock: systemClock, random: Math.random },

@@ -1,8 +1,9 @@
 // `earshot rollback`: the variant is on an earlier release at once, or its canary ends.
 import { Command } from 'commander';
-import { type Line, nameLine, nameRelease } from '../../shared/domain/release.ts';
+import type { Manifest, Variant } from '../../shared/domain/manifest.ts';
+import { isItems, type Line, nameRelease } from '../../shared/domain/release.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
-import { endOpen } from '../bigtable/open-release.ts';
+import { endOpen, readOpen } from '../bigtable/open-release.ts';
 import { asOption, dryRunOption, parseLine, parseMoment, whyOption } from '../cli/arguments.ts';
 import { type ControlFlags, controlProfileOption, withControl } from '../cli/control.ts';
 import { UsageError } from '../cli/usage-error.ts';
@@ -11,7 +12,7 @@ import { describeSurface } from '../manifest/describe-surface.ts';
 import { findOrigins } from '../manifest/served-manifests.ts';
 import { confirmLive } from '../release/confirm.ts';
 import { findEdge } from '../release/edge-sample.ts';
-import { goBack, requireVariant } from '../release/manifest-changes.ts';
+import { endTrial, goBack, goBackWithItems, requireVariant } from '../release/manifest-changes.ts';
 import { readLive } from '../release/publication.ts';
 import { changeRelease, recordState, repairRecords } from '../release/steps.ts';
 import { whoIs } from '../release/who.ts';
@@ -49,14 +50,8 @@ async function rollBack(line: Line, flags: Flags): Promise<void> {
   await withControl(flags, async (control) => {
     const by = await whoIs(flags);
     const before = await readLive(control);
-    const live = requireVariant(before, line);
-    const planned = goBack(before, line, to);
-    if (planned === before) {
-      process.stdout.write(`${nameLine(line)} is there already: no change (version ${before.version})\n`);
-      return;
-    }
-    const trial = live.canary ?? live.warm;
-    const left = { ...line, generation: to === undefined && trial !== undefined ? trial.generation : live.current };
+    const { left, back } = await plan(control, line, before, to);
+    const planned = back(before);
     if (dryRun) {
       describe(control, `${nameRelease(left)} would be left`, line, { ...planned, version: before.version + 1 });
       return;
@@ -72,7 +67,7 @@ async function rollBack(line: Line, flags: Flags): Promise<void> {
         what: `rollback ${nameRelease(left)}`,
         origins: findOrigins(flags),
       },
-      change: (manifest) => goBack(manifest, line, to),
+      change: back,
     });
     if (open !== undefined && open.generation !== left.generation)
       await recordState(control, { ...line, generation: open.generation }, { to: 'rolled-back', by, why });
@@ -81,6 +76,26 @@ async function rollBack(line: Line, flags: Flags): Promise<void> {
     const confirmation = { version: next.version, writtenAtMs: nowMs, exceptRegions: [], sampleEdge: findEdge(flags) };
     process.stdout.write(await confirmLive(control, confirmation));
   });
+}
+
+/**
+ * The release that is left, and the change. Without `to` a canary, a warm-up, or a publication that is not live yet
+ * ends, and the live release stays.
+ */
+async function plan(control: ControlTable, line: Line, manifest: Manifest, to: number | undefined) {
+  const open = await readOpen(control, line);
+  const { items } = manifest;
+  const live = isItems(line) ? items && { current: items.current } : requireVariant(manifest, line);
+  if (live === undefined) throw new Error('expected a live release of the items, got none');
+  const { canary, warm } = live as Partial<Variant>;
+  const isTrialOpen = open !== undefined && open.generation !== live.current;
+  const trial = (canary ?? warm)?.generation ?? (isTrialOpen ? open.generation : undefined);
+  const isTrial = to === undefined && trial !== undefined;
+  const back = (current: Manifest): Manifest => {
+    if (isTrial) return isItems(line) ? current : endTrial(current, line);
+    return isItems(line) ? goBackWithItems(current, to) : goBack(current, line, to);
+  };
+  return { left: { ...line, generation: isTrial ? trial : live.current }, back };
 }
 
 function describe(

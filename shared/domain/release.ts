@@ -14,20 +14,28 @@ export interface Release extends Line {
   readonly generation: number;
 }
 
-/** `home/control`. */
-export const nameLine = ({ surface, variant }: Line): string => `${surface}/${variant}`;
+/** The items have releases, too. No variant has an empty name. */
+export const ITEMS: Line = { surface: 'items' as Name, variant: '' as Name };
+
+export const isItems = ({ variant }: Line): boolean => variant === ITEMS.variant;
+
+/** `home/control`, or `items`. */
+export const nameLine = (line: Line): string => (isItems(line) ? ITEMS.surface : `${line.surface}/${line.variant}`);
 
 /** `home/control@2026-11-29T03:00:00.000Z`. */
 export const nameRelease = (release: Release): string => `${nameLine(release)}@${formatGeneration(release.generation)}`;
 
 export const RELEASE_FORM = 'surface/variant@generation, for example home/control@2026-11-29T03:00:00Z';
 
-/** Parses `surface/variant` or `surface/variant@generation`; undefined for any other text. */
+/** Parses `surface/variant` or `items`, with or without `@generation`; undefined for any other text. */
 export function parseRelease(text: string): (Line & { readonly generation: number | undefined }) | undefined {
-  const [, surface, variant, moment] = /^([^/@]+)\/([^/@]+)(?:@(.+))?$/.exec(text) ?? [];
+  const [name = '', moment, ...rest] = text.split('@');
+  const [surface, variant, ...parts] = name.split('/');
   const generation = moment === undefined ? undefined : parseGeneration(moment);
   const isWhole = (moment === undefined) === (generation === undefined);
-  return isName(surface) && isName(variant) && isWhole ? { surface, variant, generation } : undefined;
+  if (rest.length > 0 || parts.length > 0 || !isWhole) return undefined;
+  if (surface === ITEMS.surface && variant === undefined) return { ...ITEMS, generation };
+  return isName(surface) && isName(variant) ? { surface, variant, generation } : undefined;
 }
 
 /** In the order of a life. `refused`, `rolled-back` and `blocked` are ends, too. */

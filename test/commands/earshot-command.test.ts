@@ -16,7 +16,7 @@ import {
   MONDAY,
   manifestOf,
   REGIONS,
-  recordLoad,
+  recordLoadOfOne,
   TIMEOUT_MS,
   TUESDAY,
   WEDNESDAY,
@@ -187,7 +187,7 @@ describe.concurrent('a day of ops', () => {
     const { bigtable, earshot, live } = await makeLiveInstance();
     for (const variant of ['knn', 'als']) {
       const load = { surface: toName('home'), variant: toName(variant), generation: MONDAY };
-      await recordLoad(bigtable, load, { state: 'loaded', lists: 1, rejected: 0 });
+      await recordLoadOfOne(bigtable, load);
     }
     const results = await Promise.all([
       earshot('publish', releaseOf(MONDAY, 'knn'), '--weight', '1000'),
@@ -406,7 +406,7 @@ describe.concurrent('a load with a fault in it', () => {
   ])('does not start if a file is %s: earlier loads can still be published', async (_what, name) => {
     const { address, bigtable, directory, earshot, file, live, receipt } = await makeLiveInstance();
     const load = { surface: toName('home'), variant: toName('control'), generation: TUESDAY };
-    await recordLoad(bigtable, load, { state: 'loaded', lists: 1, rejected: 0 });
+    await recordLoadOfOne(bigtable, load);
     const before = await live();
     const files = [file('good.ndjson', lines(1, 3)), join(directory, name)];
     const result = await earshot('ingest', ...files, ...home(), ...tuesday);

@@ -14,7 +14,7 @@ import {
   MONDAY,
   manifestOf,
   publishManifest,
-  recordLoad,
+  recordLoadOfOne,
   TIMEOUT_MS,
   TUESDAY,
   WEDNESDAY,
@@ -25,7 +25,6 @@ import { eventually } from '../support/waiting.ts';
 import { COMMAND, createCommandInstances, home, lines, messageOf, releaseOf } from './support/command-instances.ts';
 
 const { makeLiveInstance, startServer } = createCommandInstances();
-const loaded = { state: 'loaded', lists: 1, rejected: 0 } as const;
 const at = (generation: number): string[] => ['--generation', String(generation)];
 let shared: EmbeddedBigtable;
 
@@ -42,7 +41,7 @@ function changed(manifest: Manifest, version: number, change: Partial<Variant>):
 
 async function recordControl(bigtable: BigtableConnection, ...generations: number[]): Promise<void> {
   for (const generation of generations)
-    await recordLoad(bigtable, { surface: toName('home'), variant: toName('control'), generation }, loaded);
+    await recordLoadOfOne(bigtable, { surface: toName('home'), variant: toName('control'), generation });
 }
 
 const variantsIn = ({ surfaces }: Manifest) =>
@@ -61,7 +60,7 @@ describe('a publication makes only its named generation live', () => {
   test('a weight changes no generation, also with a newer load and after a roll-back', async () => {
     const { bigtable, earshot, live } = await makeLiveInstance(shared);
     await recordControl(bigtable, TUESDAY, WEDNESDAY);
-    await recordLoad(bigtable, { surface: toName('home'), variant: toName('knn'), generation: MONDAY }, loaded);
+    await recordLoadOfOne(bigtable, { surface: toName('home'), variant: toName('knn'), generation: MONDAY });
     await earshot('publish', releaseOf(MONDAY, 'knn'));
     await earshot('publish', releaseOf(TUESDAY));
     await earshot('rollback', 'home/control', '--why', 'Tuesday is bad');
@@ -126,7 +125,7 @@ describe('a publication makes only its named generation live', () => {
 
   test('variants without listeners and named surfaces are removed, others are protected', async () => {
     const { bigtable, earshot, live } = await makeLiveInstance(shared);
-    await recordLoad(bigtable, { surface: toName('home'), variant: toName('knn'), generation: MONDAY }, loaded);
+    await recordLoadOfOne(bigtable, { surface: toName('home'), variant: toName('knn'), generation: MONDAY });
     await earshot('publish', releaseOf(MONDAY, 'knn'), '--weight', '1000');
     for (const [args, message] of [
       [['variant', 'remove', 'home/knn'], /home\/knn has listeners \(weight 1000\)/],

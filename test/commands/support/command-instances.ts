@@ -18,7 +18,7 @@ import {
   MONDAY,
   manifestOf,
   publishManifest,
-  recordLoad,
+  recordLoadOfOne,
   TIMEOUT_MS,
 } from '../../contracts/origin/instance.ts';
 import { type CommandResult, runNode } from '../../support/local-cloud.ts';
@@ -96,7 +96,7 @@ export function createCommandInstances() {
     const instance = await makeInstance(server);
     const { bigtable } = instance;
     const load = { surface: toName('home'), variant: toName('control'), generation: MONDAY };
-    await recordLoad(bigtable, load, { state: 'loaded', lists: 1, rejected: 0 });
+    await recordLoadOfOne(bigtable, load);
     await publishManifest(bigtable, manifestOf(1), MONDAY);
     return instance;
   }

@@ -11,7 +11,7 @@ import { readManifestRow, replaceManifest } from '../../../ops/bigtable/manifest
 import type { Retries } from '../../../ops/bigtable/retry.ts';
 import { applySchema } from '../../../ops/bigtable/schema/schema.ts';
 import { type BigtableAddress, type BigtableConnection, connectBigtable } from '../../../origin/bigtable/connection.ts';
-import { toName } from '../../../shared/domain/ids.ts';
+import { toName, toUserId } from '../../../shared/domain/ids.ts';
 import {
   FAMILIES,
   JSON_QUALIFIER,
@@ -22,6 +22,7 @@ import {
   makeRowKey,
   TABLES,
 } from '../../../shared/domain/keys.ts';
+import { encodeItem } from '../../../shared/domain/list.ts';
 import type { Manifest } from '../../../shared/domain/manifest.ts';
 import type { Release } from '../../../shared/domain/release.ts';
 import { systemClock } from '../../../shared/runtime/clock.ts';
@@ -88,6 +89,19 @@ export const recordLoad = (
     value: JSON.stringify(receipt),
     appProfile: 'control',
   });
+
+/** As `recordLoad`, with the list of one user. Its receipt says that it has one. */
+export async function recordLoadOfOne(bigtable: BigtableConnection, release: Release): Promise<void> {
+  await writeCell(bigtable, {
+    table: TABLES.recommendations,
+    rowKey: makeRowKey(toUserId('u:one')),
+    family: FAMILIES.lists,
+    qualifier: makeListQualifier(release.surface, release.variant),
+    atMs: release.generation,
+    value: encodeItem('artist:1', String(Math.floor(release.generation / 3_600_000))),
+  });
+  await recordLoad(bigtable, release, { state: 'loaded', lists: 1, rejected: 0 });
+}
 
 /** With Earshot's schema. The counters start after its creation. */
 export async function startInstance(options: BigtableOptions = {}): Promise<TestInstance> {
