@@ -50,8 +50,12 @@ async function rollBack(line: Line, flags: Flags): Promise<void> {
   await withControl(flags, async (control) => {
     const by = await whoIs(flags);
     const before = await readLive(control);
-    const { left, back } = await plan(control, line, before, to);
+    const { left, back, isTrial } = await plan(control, line, before, to);
     const planned = back(before);
+    if (planned === before && !isTrial) {
+      process.stdout.write(`${nameRelease(left)} is live already: no change (version ${before.version})\n`);
+      return;
+    }
     if (dryRun) {
       describe(control, `${nameRelease(left)} would be left`, line, { ...planned, version: before.version + 1 });
       return;
@@ -95,7 +99,7 @@ async function plan(control: ControlTable, line: Line, manifest: Manifest, to: n
     if (isTrial) return isItems(line) ? current : endTrial(current, line);
     return isItems(line) ? goBackWithItems(current, to) : goBack(current, line, to);
   };
-  return { left: { ...line, generation: isTrial ? trial : live.current }, back };
+  return { left: { ...line, generation: isTrial ? trial : live.current }, back, isTrial };
 }
 
 function describe(
