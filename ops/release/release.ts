@@ -49,7 +49,7 @@ export const STATES = [
 const count = z.int().nonnegative();
 const spread = z.looseObject({ p50: z.number(), p99: z.number(), max: z.number() });
 
-/** What a load has written. */
+/** The lists that a load has written. */
 export const summarySchema = z.looseObject({
   /** Lists. */
   lists: count,

@@ -1,4 +1,4 @@
-// The gate against three clusters: every bad day is refused by the check of its fault, a good day passes, and the sample
+// The gate against three clusters: every bad day is refused by the check of its fault, and a good day passes. The sample
 // has the same users in every region, each read through its own cluster.
 import { describe, expect, test } from 'vitest';
 import { readSample } from '../../../../ops/release/gate/sample.ts';

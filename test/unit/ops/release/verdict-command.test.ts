@@ -1,4 +1,5 @@
-// A command with the last word: its three words, waits by a manual clock, and everything else as an abort with a reason.
+// A command with the last word: its three words, waits by a manual clock, and everything else as an abort with a
+// reason.
 import { describe, expect, test } from 'vitest';
 import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import type { RunShell } from '../../../../ops/cli/shell-command.ts';
