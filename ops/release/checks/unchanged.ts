@@ -1,5 +1,5 @@
-// Mean overlap@10 has a greatest bound, too: lists that are all as yesterday come from its file. Equal checksums
-// prove it for any number of users, and count as 1.
+// Mean overlap@10 has a greatest bound, too: lists that are all as yesterday come from yesterday's file. Equal
+// checksums prove it for any number of users, and count as 1.
 import { makeCheck, SHARES } from './check.ts';
 import { describePairs, meanOverlap } from './mean-overlap.ts';
 

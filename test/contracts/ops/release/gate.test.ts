@@ -1,5 +1,5 @@
-// The gate against three clusters: the check of its fault refuses each bad day, a good day passes, and the sample
-// has the same users in every region, each read through its own cluster.
+// The gate against three clusters: every bad day is refused by the check of its fault, and a good day passes. The
+// sample has the same users in every region, each read through its own cluster.
 import { describe, expect, test } from 'vitest';
 import { readSample } from '../../../../ops/release/gate/sample.ts';
 import { prefixOf } from '../../../../ops/release/gate/sample-ranges.ts';

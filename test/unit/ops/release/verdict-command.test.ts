@@ -1,4 +1,4 @@
-// A command with the last word: its three words, its waits by a manual clock, and all other output as an abort with a
+// A command with the last word: its three words, waits by a manual clock, and everything else as an abort with a
 // reason.
 import { describe, expect, test } from 'vitest';
 import { createManualClock } from '../../../../bench/support/manual-clock.ts';
