@@ -120,8 +120,25 @@ describe.concurrent('a day of ops', () => {
         .trim()
         .split('\n')
         .map((each) => each.split(': ')[1]);
-    expect(await outcomes()).toEqual([...Array(12).fill('created'), 'updated']);
-    expect(await outcomes()).toEqual(Array(13).fill('unchanged'));
+    expect(await outcomes()).toEqual([...Array(13).fill('created'), 'updated']);
+    expect(await outcomes()).toEqual(Array(14).fill('unchanged'));
+  });
+
+  test('the age of lists comes from the flag, else from the variable, and a changed rule is shown with the one before', async () => {
+    const { earshot, env } = makeEmptyInstance();
+    const apply = ['schema', 'apply', '--clusters', clusters];
+    expect(await earshot(...apply)).toMatchObject({ code: 0 });
+    expect((await earshot(...apply, '--list-max-age-days', '400')).stdout).toContain(
+      'table recommendations, family l, newest 6 versions, none older than 400 days: updated, was newest 6 versions, none older than 30 days\n',
+    );
+    const withVariable = { ...env, EARSHOT_LIST_MAX_AGE_DAYS: '7' };
+    expect((await runNode([COMMAND, ...apply], withVariable)).stdout).toContain('none older than 7 days: updated, was');
+    expect(await runNode([COMMAND, ...apply], { ...env, EARSHOT_LIST_MAX_AGE_DAYS: '0' })).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(
+        'expected EARSHOT_LIST_MAX_AGE_DAYS to be a whole number from 1 to 3650, got "0"',
+      ),
+    });
   });
 
   test('lists are loaded from plain and gzipped files, made live, moved on over a ramp, and shown', async () => {

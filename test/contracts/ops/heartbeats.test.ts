@@ -2,6 +2,7 @@
 import { pino } from 'pino';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { liveHeartbeats, readHeartbeats, waitForHeartbeats } from '../../../ops/bigtable/heartbeats.ts';
+import { HEARTBEAT_MS } from '../../../origin/heartbeat/heartbeat-loop.ts';
 import { startOrigin } from '../../../origin/server.ts';
 import { toName } from '../../../shared/domain/ids.ts';
 import { FAMILIES, JSON_QUALIFIER, TABLES } from '../../../shared/domain/keys.ts';
@@ -134,6 +135,21 @@ test('a heartbeat carries the sums of the cohorts that its process has served', 
     },
   });
   expect(heartbeat?.cohorts[name]?.canary.latencyMs.count).toBe(2);
+});
+
+test('a process whose cluster is down writes through the other profile, and stays live', async () => {
+  const instance = await startInstance();
+  await publishManifest(instance.bigtable, manifestOf(1), Date.now());
+  const { origin, clock, poll } = await runOrigin(instance);
+  const written = () => origin.counters.get('origin_heartbeats_total');
+  await eventually(() => expect(written()).toBe(1));
+  instance.server.setFault('asia', { down: true });
+  while (origin.counters.get('origin_ejections_total') === 0) await poll();
+  const before = written();
+  clock.advance(HEARTBEAT_MS);
+  await eventually(() => expect(written()).toBe(before + 1));
+  const others = instance.server.counters('europe').calls.MutateRow ?? instance.server.counters('us').calls.MutateRow;
+  expect(others).toBeGreaterThan(0);
 });
 
 test('without the table an origin serves, counts the failure, and the reader names the remedy', async () => {

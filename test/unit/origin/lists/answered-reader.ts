@@ -59,8 +59,9 @@ export function setUp({ memoryBytes = 1_000_000, listTtlSeconds = TTL_MS / 1000 
     return work(entry.timeoutMs / 2);
   };
   const memory = createListMemory(memoryBytes);
+  const cohorts = createCohortCounter();
   const reader = createListReader({
-    cohorts: createCohortCounter(),
+    cohorts,
     memory,
     load: createTableLoad({ table: { readLists }, manifest: () => manifest, clock, counters }),
     guard,
@@ -80,10 +81,31 @@ export function setUp({ memoryBytes = 1_000_000, listTtlSeconds = TTL_MS / 1000 
   const erase = (user: string, atMs: number) => {
     manifest = { ...manifest, erasures: [{ userHash: makeUserHash(user), atMs }] };
   };
+  /** Names a canary of home/control. */
+  const startCanary = (generation: number) => {
+    const [name, home] = ['home', manifest.surfaces.home];
+    const [variant] = home?.variants ?? [];
+    if (home === undefined || variant === undefined) throw new Error('expected home/control');
+    const canary = { generation, share: 0.1, untilMs: clock.now() + 3_600_000 };
+    manifest = { ...manifest, surfaces: { [name]: { ...home, variants: [{ ...variant, canary }] } } };
+  };
   const shedIf = (isShed: (isBackground: boolean) => boolean) => {
     shed = isShed;
   };
-  return { calls, clock, counters, erase, guarded, load, memory, read, reader, shedIf };
+  return {
+    calls,
+    clock,
+    cohortSums: () => cohorts.sums(manifest),
+    counters,
+    erase,
+    guarded,
+    load,
+    memory,
+    read,
+    reader,
+    shedIf,
+    startCanary,
+  };
 }
 
 /** Whether the next read is served from memory. */
