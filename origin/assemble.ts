@@ -8,6 +8,7 @@ import { systemRandom } from '../shared/runtime/random.ts';
 import { type BigtableConnection, connectBigtable } from './bigtable/connection.ts';
 import { createLocalCluster, type LocalCluster } from './bigtable/local-cluster.ts';
 import { createManifestRead } from './bigtable/manifest-read.ts';
+import { readOpenPublications } from './bigtable/open-publications.ts';
 import { createRecommendationTable, type RecommendationTable } from './bigtable/recommendation-table.ts';
 import type { OriginConfig } from './config.ts';
 import { createBulkhead } from './guard/bulkhead.ts';
@@ -31,6 +32,7 @@ import { createListReader } from './lists/coalescing-reader.ts';
 import { createListMemory } from './lists/list-memory.ts';
 import { createTableLoad } from './lists/load-lists.ts';
 import { createManifestPoller, type ManifestPoller } from './manifest/poller.ts';
+import { createReleaseWatch, type ReleaseWatch } from './manifest/release-watch.ts';
 import { createCohortCounter } from './metrics/cohorts.ts';
 import { createMetrics, type Metrics, type MetricsState } from './metrics/metrics.ts';
 import { observeCalls } from './metrics/observe-calls.ts';
@@ -39,6 +41,7 @@ export interface OriginParts {
   readonly table: RecommendationTable;
   readonly manifests: ManifestPoller;
   readonly heartbeat: HeartbeatLoop;
+  readonly releases: ReleaseWatch;
   readonly counters: Counters;
   /** Serves the edge, and health checks. */
   readonly listener: Listener;
@@ -80,6 +83,8 @@ export function assembleOrigin(
     isLocalClusterUp: bigtable.localCluster.isUp(),
     manifestVersion: manifests.latest()?.manifest.version ?? 0,
     manifestFailedPolls: manifests.failedPolls(),
+    openReleases: releases.open(),
+    degradedRegions: releases.degraded(),
   });
   const metrics = createMetrics({ region: config.region, counters, state });
   const basis: Basis = { ...surroundings, config, counters, metrics };
@@ -88,6 +93,7 @@ export function assembleOrigin(
   // A command that has changed the manifest waits for this process.
   const onNewVersion = (): void => void heartbeat.beat();
   const manifests = assembleManifests(basis, bigtable.connection, localCluster, onNewVersion);
+  const releases = assembleReleaseWatch(basis, bigtable.connection, localCluster, manifests);
   const readers = assembleReaders(basis, table, manifests);
   const residences = createResidences();
   const heartbeat = assembleHeartbeat({
@@ -117,6 +123,7 @@ export function assembleOrigin(
     table,
     manifests,
     heartbeat,
+    releases,
     counters,
     listener: (request, response) => {
       if (isListsRead(request)) readLists(request, response);
@@ -125,6 +132,7 @@ export function assembleOrigin(
     metricsListener: createAppListener(metricsApp, appDeps),
     close: async () => {
       manifests.stop();
+      releases.stop();
       await heartbeat.stop();
       await Promise.all([bigtable.connection.close(), table.close()]);
     },
@@ -186,6 +194,26 @@ function assembleManifests(
     counters,
     onNewVersion,
     onError: (err) => logger.warn({ err }, 'the manifest could not be read'),
+  });
+}
+
+function assembleReleaseWatch(
+  { config, clock, logger }: Basis,
+  bigtable: BigtableConnection,
+  localCluster: LocalCluster,
+  manifests: ManifestPoller,
+): ReleaseWatch {
+  const { appProfile, hedgeProfile = appProfile, readTimeoutMs } = config;
+  return createReleaseWatch({
+    read: () => readOpenPublications(bigtable, localCluster.isUp() ? appProfile : hedgeProfile, readTimeoutMs),
+    manifest: () => manifests.latest()?.manifest ?? EMPTY_MANIFEST,
+    clock,
+    onMarkEnded: (region) =>
+      logger.warn(
+        { markedRegion: region },
+        'the mark of a degraded region has ended by itself: the region takes traffic again, restored or not',
+      ),
+    onError: (err) => logger.debug({ err }, 'the open publications could not be read'),
   });
 }
 

@@ -82,6 +82,8 @@ export interface HeldOpen {
   current(): OpenRelease;
   /** Records the step. Throws an Error if another process has taken the publication over, or has ended it. */
   setStep(step: Step): Promise<void>;
+  /** Writes the row again, so that metrics see its process. Never rejects: `setStep` tells of a loss. */
+  renew(): Promise<void>;
   /** The end of the publication. Throws as `setStep`. */
   close(): Promise<void>;
 }
@@ -139,20 +141,38 @@ export function describeOpen(line: Line, { generation, by, sinceMs, step }: Open
 function hold(control: ControlTable, release: Release, first: OpenRelease, firstCell: ControlCell): HeldOpen {
   let open = first;
   let cell = firstCell;
+  let writing: Promise<unknown> = Promise.resolve();
+  /** One write after the other: each replaces the cell of the one before. */
+  const write = (make: () => OpenRelease | undefined): Promise<boolean> => {
+    const written = writing.then(async () => {
+      const next = make();
+      const replaced = await replace(control, release, cell, next);
+      if (replaced === undefined) return false;
+      cell = replaced;
+      if (next !== undefined) open = next;
+      return true;
+    });
+    writing = written.catch(() => undefined);
+    return written;
+  };
   const lost = `another process took the publication of ${nameRelease(release)} over, or ended it`;
   return {
     release,
     current: () => open,
     setStep: async (step) => {
-      const stepSinceMs = step === open.step ? open.stepSinceMs : control.retries.clock.now();
-      const next = { ...open, step, stepSinceMs };
-      const written = await replace(control, release, cell, next);
-      if (written === undefined) throw new Error(lost);
-      open = next;
-      cell = written;
+      const nowMs = control.retries.clock.now();
+      const isWritten = await write(() => ({
+        ...open,
+        step,
+        stepSinceMs: step === open.step ? open.stepSinceMs : nowMs,
+      }));
+      if (!isWritten) throw new Error(lost);
+    },
+    renew: async () => {
+      await write(() => open).catch(() => undefined);
     },
     close: async () => {
-      if ((await replace(control, release, cell, undefined)) === undefined) throw new Error(lost);
+      if (!(await write(() => undefined))) throw new Error(lost);
     },
   };
 }

@@ -49,6 +49,7 @@ const DEFAULT_WAIT_MS = 600_000;
 const LOOK_EVERY_MS = 1_000;
 /** The canary holds for this long after its soak, so that the publication can move on. */
 const MOVE_ON_MS = 60_000;
+const RENEW_EVERY_MS = 15_000;
 const REACH_MS = 2_000;
 const GUARD_COMMAND_MS = 600_000;
 
@@ -62,13 +63,33 @@ export async function runPublication(held: HeldOpen, deps: PublicationDeps): Pro
     ramp: () => rampUp(held, deps),
   };
   const first = STEPS.indexOf(held.current().step);
-  for (const step of STEPS.slice(first)) {
-    await held.setStep(step);
-    if (step !== 'end') await run[step]();
+  const endRenewals = keepRenewing(held, deps.control);
+  try {
+    for (const step of STEPS.slice(first)) {
+      await held.setStep(step);
+      if (step !== 'end') await run[step]();
+    }
+  } finally {
+    endRenewals();
   }
   const { control, by } = deps;
   await repairRecords(control, held.release, await readLive(control), by);
   await held.close();
+}
+
+/** Origins tell how long a publication has not been renewed. */
+function keepRenewing(held: HeldOpen, { retries: { clock } }: ControlTable): () => void {
+  let cancel = clock.setTimeout(renew, RENEW_EVERY_MS);
+  let isOver = false;
+  function renew(): void {
+    void held.renew().then(() => {
+      if (!isOver) cancel = clock.setTimeout(renew, RENEW_EVERY_MS);
+    });
+  }
+  return () => {
+    isOver = true;
+    cancel();
+  };
 }
 
 export async function readLive(control: ControlTable): Promise<Manifest> {

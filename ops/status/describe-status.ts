@@ -21,10 +21,24 @@ export function describeStatus({ edge, tiers, origins, parts }: CloudStatus): st
   const trouble = `manifest trouble at the origin in ${refused.map(({ name }) => name).join(', ')}: look at \`npx earshot manifest show\`\n`;
   return [
     ...(refused.length === 0 ? [] : [trouble]),
+    ...describeReleases(origins),
     edge === undefined ? 'the worker is starting\n' : describeEdge(edge, tiers),
     formatTable(figures),
     formatTable([['part', 'state', 'process', 'restarts', 'latest end'], ...parts.map(describePart)]),
   ].join('\n');
+}
+
+/** Of the origin that knows most: each reads the same rows. */
+function describeReleases(origins: readonly OriginFigures[]): string[] {
+  const [newest] = origins.toSorted((a, b) => b.releases.length - a.releases.length);
+  const degraded = [...new Set(origins.flatMap((origin) => origin.degraded))];
+  return [
+    ...(newest?.releases ?? []).map(
+      ({ release, step, stalledSeconds }) =>
+        `publication of ${release}: step ${step}${stalledSeconds === 0 ? '' : `, has stood still for ${formatDuration(stalledSeconds * 1000)}`}\n`,
+    ),
+    ...degraded.map((name) => `region ${name} is marked as degraded\n`),
+  ];
 }
 
 function describeEdge({ regions, manifest, budget, callers = [] }: EdgeStatus, tiers: readonly TierHits[]): string {

@@ -10,6 +10,16 @@ export interface OriginFigures {
   readonly readiness: string;
   /** Sum over all labels, by metric. Empty without an answer. */
   readonly metrics: Readonly<Record<string, number>>;
+  /** Open publications, as the origin tells. */
+  readonly releases: readonly OpenPublication[];
+  /** Regions that are marked as degraded. */
+  readonly degraded: readonly string[];
+}
+
+export interface OpenPublication {
+  readonly release: string;
+  readonly step: string;
+  readonly stalledSeconds: number;
 }
 
 /** Never rejects: `readiness` says that an origin does not answer. */
@@ -18,8 +28,8 @@ export async function readOriginFigures({
   origin,
   metrics: url,
 }: LocalCloud['regions'][number]): Promise<OriginFigures> {
-  const [readiness, metrics] = await Promise.all([readReadiness(origin), url === undefined ? {} : readMetrics(url)]);
-  return { name, readiness, metrics };
+  const [readiness, text] = await Promise.all([readReadiness(origin), url === undefined ? '' : readMetrics(url)]);
+  return { name, readiness, metrics: sumMetrics(text), ...readReleases(text) };
 }
 
 async function readReadiness(origin: string): Promise<string> {
@@ -31,13 +41,27 @@ async function readReadiness(origin: string): Promise<string> {
   }
 }
 
-async function readMetrics(url: string): Promise<Record<string, number>> {
+async function readMetrics(url: string): Promise<string> {
   try {
     const { status, text } = await call(`${url}/metrics`, { timeoutMs: TIMEOUT_MS });
-    return status === 200 ? sumMetrics(text) : {};
+    return status === 200 ? text : '';
   } catch {
-    return {};
+    return '';
   }
+}
+
+/** The releases in Prometheus' text format. */
+export function readReleases(text: string): Pick<OriginFigures, 'releases' | 'degraded'> {
+  const releases: OpenPublication[] = [];
+  const degraded: string[] = [];
+  for (const [, name, labels = '', value] of text.matchAll(
+    /^earshot_(release_stalled_seconds|region_degraded)\{(.*)\} (\S+)$/gm,
+  )) {
+    const label = (key: string): string => new RegExp(`(?:^|,)${key}="([^"]*)"`).exec(labels)?.[1] ?? '';
+    if (name === 'region_degraded') degraded.push(label('degraded_region'));
+    else releases.push({ release: label('release'), step: label('step'), stalledSeconds: Number(value) });
+  }
+  return { releases, degraded };
 }
 
 function parseStatus(text: string): string | undefined {

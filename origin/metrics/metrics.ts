@@ -5,6 +5,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import { COUNTERS, type CounterName, type Counters } from '../../shared/runtime/counters.ts';
 import { statusNameOf } from '../bigtable/bigtable-error.ts';
 import type { Priority, ShedReason } from '../guard/shed-error.ts';
+import type { OpenRelease } from '../manifest/release-watch.ts';
 import { createLabelledHistogram } from './labelled-histogram.ts';
 
 export type ReadResult = 'ok' | 'shed' | 'deadline' | 'error';
@@ -28,6 +29,10 @@ export interface MetricsState {
   readonly manifestVersion: number;
   /** Polls of the manifest row in a row that brought no manifest. */
   readonly manifestFailedPolls: number;
+  /** Publications under way. */
+  readonly openReleases: readonly OpenRelease[];
+  /** Regions that operators have marked as degraded. */
+  readonly degradedRegions: readonly string[];
   readonly caches: Readonly<Record<CacheName, { readonly bytes: number; readonly entries: number }>>;
 }
 
@@ -184,6 +189,20 @@ function registerGauges(registry: Registry, state: () => MetricsState): void {
     'polls of the manifest row in a row that failed, or found an invalid or older manifest',
     () => state().manifestFailedPolls,
   );
+  register(
+    'release_stalled_seconds',
+    'seconds for which an open publication has stood still: its command is gone, or its ramp is paused',
+    ['release', 'step'],
+    (each) => {
+      each.reset();
+      for (const { line, step, stalledSeconds } of state().openReleases)
+        each.set({ release: line, step }, stalledSeconds);
+    },
+  );
+  register('region_degraded', '1 for each region that is marked as degraded', ['degraded_region'], (each) => {
+    each.reset();
+    for (const name of state().degradedRegions) each.set({ degraded_region: name }, 1);
+  });
   const cacheGauge = (name: string, help: string, unit: 'bytes' | 'entries'): void =>
     register(name, help, ['cache'], (each) => {
       const { caches } = state();

@@ -84,7 +84,9 @@ export const makeReleaseRowKey = (surface: Name, variant: Name, generation: numb
 export const makeReleaseRowKeyPrefix = (surface: Name, variant: Name): string => `release#${surface}/${variant}#`;
 
 /** The row of the `control` table with the release of a variant that is being published. */
-export const makeOpenRowKey = (surface: Name, variant: Name): string => `open#${surface}/${variant}`;
+export const makeOpenRowKey = (surface: Name, variant: Name): string => `${OPEN_ROW_KEY_PREFIX}${surface}/${variant}`;
+
+export const OPEN_ROW_KEY_PREFIX = 'open#';
 
 /** The row of an origin process in the table `heartbeats`: `region#process`. */
 export const makeHeartbeatRowKey = (region: string, process: string): string => `${region}#${process}`;

@@ -46,8 +46,10 @@ test('the status has tables, with a dash for unknown values', () => {
         name: 'europe',
         readiness: 'ok',
         metrics: { earshot_origin_reads_total: 1234, earshot_origin_manifest_version: 17 },
+        releases: [],
+        degraded: [],
       },
-      { name: 'us', readiness: 'connect ECONNREFUSED', metrics: {} },
+      { name: 'us', readiness: 'connect ECONNREFUSED', metrics: {}, releases: [], degraded: [] },
     ],
     parts: [
       { name: 'edge', state: 'ready', pid: 41, restarts: 0 },
@@ -93,7 +95,7 @@ test('an origin that refuses the manifest row is named first, with the version t
       counters: createCounters().snapshot(),
     },
     tiers: [],
-    origins: [{ name: 'asia', readiness: 'ok', metrics }],
+    origins: [{ name: 'asia', readiness: 'ok', metrics, releases: [], degraded: [] }],
     parts: [],
   });
   expect(text).toMatch(/^manifest trouble at the origin in asia: look at `npx earshot manifest show`\n/);

@@ -12,6 +12,8 @@ function setUp(withProcess = false) {
     isLocalClusterUp: true,
     manifestVersion: 17,
     manifestFailedPolls: 2,
+    openReleases: [],
+    degradedRegions: [],
     caches: { lists: { bytes: 1_000_000, entries: 500 }, items: { bytes: 2000, entries: 20 } },
   } satisfies MetricsState;
   const metrics = createMetrics({ region: 'asia', counters, state: () => state, withProcess });
