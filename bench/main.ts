@@ -9,12 +9,14 @@ import { benchOrigin } from './origin/origin.ts';
 import { benchOverload } from './overload.ts';
 import { benchParse } from './parse.ts';
 import { benchRegions } from './regions.ts';
+import { benchBadDays } from './releases/bad-days.ts';
 import { benchSoak } from './soak/soak.ts';
 import { benchStartUp } from './start-up.ts';
 import type { BenchResult } from './support/result.ts';
 import { benchTraces } from './traces.ts';
 
 const benches: Readonly<Record<string, () => Promise<BenchResult>>> = {
+  'bad-days': benchBadDays,
   edge: benchEdge,
   hostile: benchHostile,
   ingest: benchIngest,

@@ -11,13 +11,14 @@ import { isRamping, rampProgress } from '../../shared/domain/rollout.ts';
 import { pause } from '../../shared/runtime/clock.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
 import { liveHeartbeats, readHeartbeats } from '../bigtable/heartbeats.ts';
-import { readManifestRow } from '../bigtable/manifest-row.ts';
+import { RECENT_VERSIONS, readManifestRow } from '../bigtable/manifest-row.ts';
 import { type HeldOpen, STEPS, type Step } from '../bigtable/open-release.ts';
 import { readRecord } from '../bigtable/release-record.ts';
 import { waitForReplication } from '../bigtable/replication.ts';
 import { EXIT, type ExitCode, ExitError } from '../cli/exit-codes.ts';
 import { formatDuration, formatShare, formatTable } from '../cli/format.ts';
 import { changeManifest } from '../manifest/change-manifest.ts';
+import { findTrouble } from '../manifest/manifest-trouble.ts';
 import type { Origins } from '../manifest/served-manifests.ts';
 import { confirmLive } from './confirm.ts';
 import type { EdgeSample } from './edge-sample.ts';
@@ -92,11 +93,12 @@ function keepRenewing(held: HeldOpen, { retries: { clock } }: ControlTable): () 
   };
 }
 
+/** The live manifest. Throws an Error for a row in trouble, or an EarshotError. */
 export async function readLive(control: ControlTable): Promise<Manifest> {
-  const [newest] = await readManifestRow(control, 1);
-  if (newest === undefined) return EMPTY_MANIFEST;
-  if (newest.manifest === undefined) throw new Error(`the stored manifest is broken (${newest.problem})`);
-  return newest.manifest;
+  const kept = await readManifestRow(control, RECENT_VERSIONS);
+  const trouble = findTrouble(kept, []);
+  if (trouble !== undefined) throw new Error(trouble);
+  return kept[0]?.manifest ?? EMPTY_MANIFEST;
 }
 
 /** Names of the regions that operators have marked as degraded. */

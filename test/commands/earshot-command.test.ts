@@ -7,6 +7,7 @@ import { join, relative } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { jwtVerify } from 'jose';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { runNode, spawnNode } from '../../bench/rigs/local-cloud.ts';
 import { createManualClock } from '../../bench/support/manual-clock.ts';
 import type { EmbeddedBigtable } from '../../dev/bigtable/embedded-bigtable.ts';
 import { formatGeneration } from '../../shared/domain/generation.ts';
@@ -21,7 +22,6 @@ import {
   TUESDAY,
   WEDNESDAY,
 } from '../contracts/origin/instance.ts';
-import { runNode, spawnNode } from '../support/local-cloud.ts';
 import { eventually } from '../support/waiting.ts';
 import usage from './earshot-usage.json' with { type: 'json' };
 import {

@@ -2,6 +2,7 @@
 // named and repaired, and work goes on without the write cluster. Long, because all tests share the history of one row.
 
 import { beforeAll, describe, expect, test } from 'vitest';
+import { runNode, spawnNode } from '../../bench/rigs/local-cloud.ts';
 import type { EmbeddedBigtable } from '../../dev/bigtable/embedded-bigtable.ts';
 import { readManifestRow } from '../../ops/bigtable/manifest-row.ts';
 import type { BigtableConnection } from '../../origin/bigtable/connection.ts';
@@ -20,7 +21,6 @@ import {
   WEDNESDAY,
   writeManifestCell,
 } from '../contracts/origin/instance.ts';
-import { runNode, spawnNode } from '../support/local-cloud.ts';
 import { eventually } from '../support/waiting.ts';
 import { COMMAND, createCommandInstances, home, lines, messageOf, releaseOf } from './support/command-instances.ts';
 

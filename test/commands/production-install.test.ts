@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { runNode, spawnCommand } from '../../bench/rigs/local-cloud.ts';
 import { NODE_ARGS } from '../../origin/node-args.ts';
 import { startInstance } from '../contracts/origin/instance.ts';
 import { ORIGIN_ENVIRONMENT } from '../contracts/origin/running-origin.ts';
-import { runNode, spawnCommand } from '../support/local-cloud.ts';
 
 const repository = join(import.meta.dirname, '../..');
 const FILES = ['package.json', 'package-lock.json', 'ops', 'origin', 'shared'];

@@ -1,7 +1,7 @@
 // The modules that a short call of `earshot` loads. Start-up is most of its time, and `npm run bench -- startup`
 // measures it.
 import { expect, test } from 'vitest';
-import { runNode } from '../support/local-cloud.ts';
+import { runNode } from '../../bench/rigs/local-cloud.ts';
 
 /** Prints the address of each module that Node loads. */
 const RECORDER = `data:text/javascript,${encodeURIComponent(`

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { runNode, spawnCommand } from '../support/local-cloud.ts';
+import { runNode, spawnCommand } from '../../bench/rigs/local-cloud.ts';
 
 let directory: string;
 let lists: string;

@@ -2,9 +2,9 @@
 // wrong meanwhile. Without its launcher the cloud ends. Two rounds kill each process once.
 import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { startTestCloud, type TestCloud } from '../../bench/rigs/local-cloud.ts';
 import type { PartStatus } from '../../ops/status/part-status.ts';
 import { drillRounds } from '../support/drill-rounds.ts';
-import { startTestCloud, type TestCloud } from '../support/local-cloud.ts';
 import { findProcesses } from '../support/processes.ts';
 import { createReadLoad, type ReadLoad } from '../support/read-load.ts';
 import { eventually } from '../support/waiting.ts';

@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs';
 import { chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { runNode, spawnNode, startTestCloud, type TestCloud } from '../../bench/rigs/local-cloud.ts';
 import { findFreePorts } from '../../bench/support/free-ports.ts';
-import { runNode, spawnNode, startTestCloud, type TestCloud } from '../support/local-cloud.ts';
 
 const BROWSER = '/usr/bin/chromium';
 const BROWSER_ARGS = [

@@ -5,9 +5,15 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import {
+  type CommandResult,
+  runNode,
+  spawnNode,
+  startTestCloud,
+  type TestCloud,
+} from '../../bench/rigs/local-cloud.ts';
 import type { LocalCloud } from '../../ops/cli/settings.ts';
 import type { PartStatus } from '../../ops/status/part-status.ts';
-import { type CommandResult, runNode, spawnNode, startTestCloud, type TestCloud } from '../support/local-cloud.ts';
 import { eventually } from '../support/waiting.ts';
 
 interface Status {

@@ -3,12 +3,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startTestCloud, type TestCloud } from '../../bench/rigs/local-cloud.ts';
 import { edgeStatusSchema, STATUS_PATH } from '../../shared/wire/edge-status.ts';
 import { EDGE_WATCHED, findRowFaults, type HostileTarget } from '../support/hostile/check-row.ts';
 import table from '../support/hostile/edge-requests.json' with { type: 'json' };
 import { type HostileRow, serializeRequest } from '../support/hostile/row.ts';
 import type { TokenSpec } from '../support/hostile/tokens.ts';
-import { startTestCloud, type TestCloud } from '../support/local-cloud.ts';
 import { createRawClient, type RawClient } from '../support/raw-http/raw-client.ts';
 
 const rows = (table.rows as unknown as HostileRow[]).filter(({ only }) => only !== 'workerd');

@@ -5,11 +5,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { findCloudPorts, portArgs, type RunningCommand, spawnCommand } from '../../bench/rigs/local-cloud.ts';
 import type { EmbeddedBigtable } from '../../dev/bigtable/embedded-bigtable.ts';
 import { startBigtable } from '../../dev/bigtable/server.ts';
 import { NODE_ARGS } from '../../origin/node-args.ts';
 import { ORIGIN_ENVIRONMENT } from '../contracts/origin/running-origin.ts';
-import { findCloudPorts, portArgs, type RunningCommand, spawnCommand } from '../support/local-cloud.ts';
 import { findProcesses } from '../support/processes.ts';
 import { eventually } from '../support/waiting.ts';
 

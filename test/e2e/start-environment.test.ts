@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type CommandResult, findCloudPorts, portArgs, runNode } from '../support/local-cloud.ts';
+import { type CommandResult, findCloudPorts, portArgs, runNode } from '../../bench/rigs/local-cloud.ts';
 import { findProcesses } from '../support/processes.ts';
 
 let root: string;

@@ -4,7 +4,7 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, symlin
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { findCloudPorts, portArgs, runNode, spawnNode } from '../support/local-cloud.ts';
+import { findCloudPorts, portArgs, runNode, spawnNode } from '../../bench/rigs/local-cloud.ts';
 import { findProcesses } from '../support/processes.ts';
 import { eventually } from '../support/waiting.ts';
 

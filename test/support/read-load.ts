@@ -1,7 +1,7 @@
 // Reads at a steady rate against a local cloud, with a judgement of every answer.
 import { setTimeout } from 'node:timers/promises';
 import { Agent, request } from 'undici';
-import type { TestCloud } from './local-cloud.ts';
+import type { TestCloud } from '../../bench/rigs/local-cloud.ts';
 
 const READS_PER_SECOND = 50;
 const KNOWN_USERS = 100;

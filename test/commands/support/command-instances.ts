@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect } from 'vitest';
+import { type CommandResult, runNode } from '../../../bench/rigs/local-cloud.ts';
 import type { EmbeddedBigtable } from '../../../dev/bigtable/embedded-bigtable.ts';
 import { type BigtableOptions, startBigtable } from '../../../dev/bigtable/server.ts';
 import { listReleases } from '../../../ops/bigtable/release-record.ts';
@@ -21,7 +22,6 @@ import {
   recordLoadOfOne,
   TIMEOUT_MS,
 } from '../../contracts/origin/instance.ts';
-import { type CommandResult, runNode } from '../../support/local-cloud.ts';
 
 /** The name of a release of `home`. */
 export const releaseOf = (generation: number, variant = 'control'): string => `home/${variant}@${generation}`;

@@ -3,13 +3,13 @@ import { mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { spawnNode } from '../../../bench/rigs/local-cloud.ts';
 import { findFreePorts } from '../../../bench/support/free-ports.ts';
 import { openJournal } from '../../../dev/bigtable/journal.ts';
 import { startBigtable } from '../../../dev/bigtable/server.ts';
 import { applySchema } from '../../../ops/bigtable/schema/schema.ts';
 import { connectBigtable } from '../../../origin/bigtable/connection.ts';
 import { readManifest } from '../../../origin/bigtable/manifest-row.ts';
-import { spawnNode } from '../../support/local-cloud.ts';
 import { CLUSTERS, MONDAY, manifestOf, publishManifest, TIMEOUT_MS } from '../origin/instance.ts';
 import { connect, type RawCell, readCells } from './clients.ts';
 import { startEmbedded, TABLE_NAME } from './embedded.ts';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { runNode, spawnNode } from '../../support/local-cloud.ts';
+import { runNode, spawnNode } from '../../../bench/rigs/local-cloud.ts';
 import { makeRandomSecret } from '../../support/random-secret.ts';
 import { startInstance } from './instance.ts';
 import { ORIGIN_ENVIRONMENT, SECRET } from './running-origin.ts';

@@ -1,8 +1,8 @@
 // Several origin processes on one port, one per core: they share the port and nothing else.
 import { connect } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
+import { runNode, spawnNode } from '../../../bench/rigs/local-cloud.ts';
 import { findFreePorts } from '../../../bench/support/free-ports.ts';
-import { runNode, spawnNode } from '../../support/local-cloud.ts';
 import { eventually } from '../../support/waiting.ts';
 import { startInstance } from './instance.ts';
 import { ORIGIN_ENVIRONMENT } from './running-origin.ts';

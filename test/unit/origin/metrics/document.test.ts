@@ -23,8 +23,8 @@ const described = (withProcess: boolean) =>
       isLocalClusterUp: true,
       manifestVersion: 17,
       manifestFailedPolls: 2,
-    openReleases: [],
-    degradedRegions: [],
+      openReleases: [],
+      degradedRegions: [],
       caches: { lists: { bytes: 0, entries: 0 }, items: { bytes: 0, entries: 0 } },
     }),
   }).describe();

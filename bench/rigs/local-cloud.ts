@@ -1,14 +1,14 @@
-// A local cloud for tests: `dev/start.ts` in its own process, on free ports, with a temporary state directory.
+// A local cloud for tests and benchmarks: `dev/start.ts` in its own process, on free ports, with a temporary state directory.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { findFreePorts } from '../../bench/support/free-ports.ts';
 import { COMPILE_CACHE } from '../../dev/compile-cache.ts';
 import { METRICS_PORT_OFFSET, type Ports } from '../../dev/topology.ts';
 import type { LocalCloud } from '../../ops/cli/settings.ts';
+import { findFreePorts } from '../support/free-ports.ts';
 
 const repository = join(import.meta.dirname, '../..');
 

@@ -1,0 +1,264 @@
+// A day of bad lists, of each kind, published in a local cloud with 200 000 users under load: which check or guard
+// catches it, after how long, and how many users have seen it. Good days in a row show that nothing else is caught.
+import { createWriteStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { LOCAL_INSTANCE, LOCAL_PROJECT } from '../../dev/topology.ts';
+import { createBulkWriter } from '../../ops/bigtable/bulk-writer.ts';
+import { APP_PROFILES } from '../../origin/bigtable/app-profiles.ts';
+import { connectBigtable } from '../../origin/bigtable/connection.ts';
+import { formatGeneration } from '../../shared/domain/generation.ts';
+import { toName, toUserId } from '../../shared/domain/ids.ts';
+import { FAMILIES, makeListQualifier, makeRowKey, TABLES } from '../../shared/domain/keys.ts';
+import { cohortOf } from '../../shared/domain/rollout.ts';
+import { systemClock } from '../../shared/runtime/clock.ts';
+import { spawnNode, startTestCloud, type TestCloud } from '../rigs/local-cloud.ts';
+import { type Cleanup, withCleanup } from '../support/cleanup.ts';
+import { ALL_ITEMS, type ListOfUser, linesOn, listOn, userOf } from '../support/days-of-lists.ts';
+import type { BenchResult } from '../support/result.ts';
+import { type BatchReaders, startBatchReaders } from './batch-readers.ts';
+
+const USERS = Number(process.env.EARSHOT_BENCH_USERS ?? 200_000);
+const GOOD_DAYS = Number(process.env.EARSHOT_BENCH_GOOD_DAYS ?? 20);
+const BATCHES_PER_SECOND = 4;
+const CANARY_SHARE = 0.005;
+const LINE = { surface: toName('home'), variant: toName('control') };
+const users = Array.from({ length: USERS }, (_, i) => userOf(i));
+
+interface BadDay {
+  readonly fault: string;
+  /** Undefined for a user without a list. Default: the list of the day. */
+  readonly change?: (list: ListOfUser) => ListOfUser | undefined;
+  /** Loads an earlier day instead. Default: the next day. */
+  readonly isYesterday?: boolean;
+  /** After the load, and before the publication. */
+  readonly before?: (day: Day) => Promise<void>;
+  /** After the gate has passed the release. */
+  readonly afterGate?: (day: Day) => Promise<void>;
+  readonly heal?: (day: Day) => Promise<void>;
+}
+
+interface Day {
+  readonly cloud: TestCloud;
+  readonly release: string;
+  readonly generation: number;
+  /** The day before, whose lists are live. */
+  readonly liveDay: number;
+  readonly liveGeneration: number;
+}
+
+export interface FaultFigures {
+  readonly fault: string;
+  /** The check or guard; undefined if nothing caught it. */
+  readonly caughtBy: string | undefined;
+  /** From the start of the publication until it was blocked or back. */
+  readonly seconds: number;
+  readonly usersShare: number;
+  readonly failedReads: number;
+}
+
+const shifted = (user: string): string => userOf((Number(user.slice(2)) + 1) % USERS);
+
+const BAD_DAYS: readonly BadDay[] = [
+  { fault: 'half of the rows missing', change: (list) => (Number(list.user.slice(2)) % 2 === 0 ? list : undefined) },
+  { fault: 'users swapped', change: ({ user, items }) => ({ user: shifted(user), items }) },
+  {
+    fault: 'lists three times as long',
+    change: ({ user, items }) => ({
+      user,
+      items: [0, 1, 2].flatMap((part) =>
+        items.map(({ id, score }) => ({ id: `${id}${part === 0 ? '' : `-${part}`}`, score: score - part })),
+      ),
+    }),
+  },
+  { fault: "yesterday's file again", isYesterday: true },
+  { fault: 'one cluster truncated', before: truncateOneCluster, heal: healReplication },
+  {
+    fault: 'unknown items',
+    change: ({ user, items }) => ({ user, items: items.map(({ id, score }) => ({ id: `new:${id}`, score })) }),
+  },
+  {
+    fault: 'scores reversed',
+    change: ({ user, items }) => ({ user, items: items.map(({ id }, i) => ({ id, score: i / 100 })) }),
+  },
+  { fault: 'absent for one in five', afterGate: deleteOneInFive, heal: restoreLists },
+];
+
+export const benchBadDays = async (): Promise<BenchResult> => {
+  const { faults, falseAlarms, goodDays } = await withCleanup(measureAll);
+  const lines = faults.map(
+    ({ fault, caughtBy, seconds, usersShare, failedReads }) =>
+      `${fault}: caught by ${caughtBy ?? 'nothing'} after ${seconds} s, ${(100 * usersShare).toFixed(2)} % of users saw it, ${failedReads} failed reads`,
+  );
+  const report = [...lines, `${goodDays} good days in a row: ${falseAlarms} alarms`].join('\n');
+  return { report, figures: { users: USERS, faults, goodDays, falseAlarms } };
+};
+
+async function measureAll(cleanup: Cleanup) {
+  const directory = mkdtempSync(join(tmpdir(), 'earshot-bad-days-'));
+  cleanup.push(async () => rmSync(directory, { recursive: true, force: true }));
+  await writeDay(join(directory, 'home.control.ndjson'), 0);
+  const items = Array.from({ length: ALL_ITEMS }, (_, i) => `{"id":"item:${i}","title":"t"}\n`);
+  writeFileSync(join(directory, 'items.ndjson'), items.join(''));
+  const cloud = await startTestCloud('--data', directory);
+  cleanup.push(async () => {
+    await cloud.stop();
+  });
+  const token = await cloud.mintToken('service:bench', 'recs:read:any');
+  const readers = startBatchReaders({
+    ...{ edgeUrl: cloud.edgeUrl, token, users, batchesPerSecond: BATCHES_PER_SECOND, clock: systemClock },
+  });
+  cleanup.push(() => readers.stop());
+  const state = { day: 0, generation: await liveGeneration(cloud) };
+  const calendar: Calendar = { cloud, directory, readers, live: { ...state }, ...state };
+  const faults: FaultFigures[] = [];
+  for (const bad of BAD_DAYS) faults.push(await measureBadDay(calendar, bad));
+  let falseAlarms = 0;
+  for (let i = 0; i < GOOD_DAYS; i++) if (await publishGoodDay(calendar)) falseAlarms++;
+  return { faults, falseAlarms, goodDays: GOOD_DAYS };
+}
+
+interface Calendar {
+  readonly cloud: TestCloud;
+  readonly directory: string;
+  readonly readers: BatchReaders;
+  day: number;
+  generation: number;
+  live: { day: number; generation: number };
+}
+
+async function measureBadDay(calendar: Calendar, bad: BadDay): Promise<FaultFigures> {
+  const { cloud, readers } = calendar;
+  const day = await ingestDay(calendar, bad);
+  await bad.before?.(day);
+  readers.reset();
+  const startedAtMs = systemClock.monotonicNow();
+  const args = ['--canary', `${CANARY_SHARE * 100}%`, '--soak', '4m', '--no-wait'];
+  const publishing = spawnNode(['ops/earshot.mjs', 'publish', day.release, ...args], {
+    EARSHOT_STATE_DIR: cloud.stateDirectory,
+  });
+  if (bad.afterGate !== undefined) {
+    await waitForState(cloud, day.release, 'canary');
+    await bad.afterGate(day);
+  }
+  const code = await publishing.exited;
+  const seconds = Number(((systemClock.monotonicNow() - startedAtMs) / 1000).toFixed(1));
+  const { failed, usersOf, without } = readers.seen();
+  await bad.heal?.(day);
+  await cloud.earshot('release', 'drop', day.release, '--why', 'a bad day');
+  const sawIt = new Set([...(usersOf.get(day.generation) ?? []), ...(bad.afterGate === undefined ? [] : without)]);
+  const caughtBy = reasonIn(code, publishing.output.stderr);
+  const figures = { fault: bad.fault, caughtBy, seconds, usersShare: sawIt.size / USERS, failedReads: failed };
+  process.stderr.write(`${JSON.stringify(figures)}\n`);
+  return figures;
+}
+
+/** Whether it was stopped. */
+async function publishGoodDay(calendar: Calendar): Promise<boolean> {
+  const { cloud } = calendar;
+  const day = await ingestDay(calendar, {});
+  const { code, stderr } = await cloud.earshot('publish', day.release, '--canary', '10%', '--soak', '20s');
+  process.stderr.write(`good day ${calendar.day}: exit ${code}\n${code === 0 ? '' : stderr}`);
+  if (code !== 0) return true;
+  calendar.live = { day: calendar.day, generation: day.generation };
+  return false;
+}
+
+async function ingestDay(calendar: Calendar, { change, isYesterday }: Partial<BadDay>): Promise<Day> {
+  const { cloud, directory, live } = calendar;
+  calendar.generation += 1_000;
+  calendar.day = live.day + 1;
+  const moment = formatGeneration(calendar.generation);
+  const path = join(directory, 'next.ndjson');
+  await writeDay(path, isYesterday === true ? live.day : calendar.day, change);
+  const which = ['--surface', LINE.surface, '--variant', LINE.variant, '--generation', moment];
+  const { code, stderr } = await cloud.earshot('ingest', path, ...which);
+  if (code !== 0) throw new Error(`expected ${moment} to be loaded, got ${stderr}`);
+  const of = { cloud, generation: calendar.generation, liveDay: live.day, liveGeneration: live.generation };
+  return { ...of, release: `home/control@${moment}` };
+}
+
+const writeDay = (path: string, day: number, change?: (list: ListOfUser) => ListOfUser | undefined): Promise<void> =>
+  pipeline(Readable.from(linesOn(users, day, change)), createWriteStream(path));
+
+async function liveGeneration(cloud: TestCloud): Promise<number> {
+  const { stdout } = await cloud.earshot('manifest', 'show', '--json');
+  const { surfaces } = JSON.parse(stdout) as { surfaces: { home: { variants: { current: number }[] } } };
+  return surfaces.home.variants[0]?.current ?? 0;
+}
+
+async function waitForState(cloud: TestCloud, release: string, state: string): Promise<void> {
+  for (;;) {
+    const { stdout } = await cloud.earshot('release', 'show', release);
+    if (stdout.includes(`: ${state}`)) return;
+  }
+}
+
+/** The name of the check or of the guard in the output of `publish`. */
+function reasonIn(code: number | null, stderr: string): string | undefined {
+  if (code === 3)
+    return `gate: ${[...stderr.matchAll(/^([a-z-]+) .* refused\b/gm)].map(([, name]) => name).join(', ')}`;
+  if (code === 4) return `guard: ${/the guard found ([a-z]+)/.exec(stderr)?.[1] ?? 'unknown'}`;
+  return undefined;
+}
+
+/** A cluster that lacks a fifth of the rows: deletes that have not reached the others. */
+async function truncateOneCluster({ cloud, generation }: Day): Promise<void> {
+  await cloud.earshot('fault', 'replication', '--stop', 'europe');
+  await writeLists(
+    cloud,
+    generation,
+    users.filter((_, i) => i % 5 === 0),
+    () => undefined,
+    'serve-europe',
+  );
+}
+
+async function healReplication({ cloud }: Day): Promise<void> {
+  await cloud.earshot('fault', 'replication', '--heal');
+}
+
+const canaryUsers = (generation: number): string[] => {
+  const canary = { generation, share: CANARY_SHARE, untilMs: Number.POSITIVE_INFINITY };
+  return users.filter((user) => cohortOf({ canary }, user, 0) === 'canary');
+};
+
+/** Every list of one in five of the canary's users is gone. */
+async function deleteOneInFive({ cloud, generation, liveGeneration: live }: Day): Promise<void> {
+  const gone = canaryUsers(generation).filter((_, i) => i % 5 === 0);
+  for (const of of [generation, live]) await writeLists(cloud, of, gone, () => undefined);
+}
+
+async function restoreLists({ cloud, generation, liveDay, liveGeneration: live }: Day): Promise<void> {
+  const gone = canaryUsers(generation).filter((_, i) => i % 5 === 0);
+  await writeLists(cloud, live, gone, (user) =>
+    listOn(user, liveDay)
+      .items.map(({ id, score }) => `{"id":"${id}","score":${score}}`)
+      .join(',\n'),
+  );
+}
+
+async function writeLists(
+  cloud: TestCloud,
+  generation: number,
+  of: readonly string[],
+  valueFor: (user: string) => string | undefined,
+  appProfile: string = APP_PROFILES.ingest,
+): Promise<void> {
+  const emulatorHost = `127.0.0.1:${cloud.ports.bigtable}`;
+  const bigtable = connectBigtable({ project: LOCAL_PROJECT, instance: LOCAL_INSTANCE, emulatorHost });
+  const writer = createBulkWriter(bigtable, {
+    ...{ table: TABLES.recommendations, family: FAMILIES.lists, timestampMs: generation },
+    ...{
+      qualifier: makeListQualifier(LINE.surface, LINE.variant),
+      appProfile,
+      clock: systemClock,
+      random: Math.random,
+    },
+  });
+  for (const user of of) await writer.write({ rowKey: makeRowKey(toUserId(user)), value: valueFor(user) });
+  await writer.flush();
+  await bigtable.close();
+}

@@ -1,0 +1,129 @@
+// Reads of a local cloud that tell which release each answer is of.
+import { setTimeout } from 'node:timers/promises';
+import { Agent, request } from 'undici';
+import type { TestCloud } from '../../bench/rigs/local-cloud.ts';
+import { LOCAL_INSTANCE, LOCAL_PROJECT } from '../../dev/topology.ts';
+import { createBulkWriter } from '../../ops/bigtable/bulk-writer.ts';
+import { APP_PROFILES } from '../../origin/bigtable/app-profiles.ts';
+import { connectBigtable } from '../../origin/bigtable/connection.ts';
+import { parseGeneration } from '../../shared/domain/generation.ts';
+import { toName, toUserId } from '../../shared/domain/ids.ts';
+import { FAMILIES, makeListQualifier, makeRowKey, TABLES } from '../../shared/domain/keys.ts';
+import { systemClock } from '../../shared/runtime/clock.ts';
+import { forEachConcurrently } from './concurrency.ts';
+
+const READS_PER_SECOND = 150;
+const TIMEOUT_MS = 10_000;
+const QUALIFIER = makeListQualifier(toName('home'), toName('control'));
+
+export interface ReleaseAnswer {
+  readonly user: string;
+  readonly status: number;
+  readonly source: string;
+  readonly generation: string;
+  readonly ids: readonly string[];
+  readonly titles: readonly unknown[];
+}
+
+export interface Watch {
+  /** Ends the load. `goneBack`: users that had a later release before, at the same place. */
+  end(): Promise<{
+    readonly answers: readonly ReleaseAnswer[];
+    readonly failures: readonly string[];
+    readonly goneBack: readonly string[];
+  }>;
+}
+
+export interface ReleaseLoad {
+  read(user: string, place?: string, query?: string): Promise<ReleaseAnswer>;
+  readAll(users: readonly string[], place?: string, query?: string): Promise<ReleaseAnswer[]>;
+  /** Reads at a steady rate until its end: every user in turn, at every place in turn. */
+  watch(places: readonly (string | undefined)[]): Watch;
+  /** Makes the lists of a load empty, behind the gate's back. */
+  emptyLists(moment: string, users: readonly string[]): Promise<void>;
+  stop(): void;
+}
+
+interface Body {
+  readonly source?: string;
+  readonly generation?: string;
+  readonly items?: readonly { readonly id: string; readonly metadata?: { readonly title?: unknown } }[];
+}
+
+export async function createReleaseLoad(cloud: TestCloud, users: readonly string[]): Promise<ReleaseLoad> {
+  const token = await cloud.mintToken('service:load', 'recs:read:any');
+  const agent = new Agent({ connections: 50 });
+
+  async function read(user: string, place?: string, query = 'limit=10'): Promise<ReleaseAnswer> {
+    const { statusCode, body } = await request(`${cloud.edgeUrl}/v1/users/${user}/recommendations/home?${query}`, {
+      dispatcher: agent,
+      headers: { authorization: `Bearer ${token}`, ...(place === undefined ? {} : { 'earshot-dev-location': place }) },
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    const { source = '', generation = '', items = [] } = (await body.json()) as Body;
+    const titles = items.map(({ metadata }) => metadata?.title);
+    return { user, status: statusCode, source, generation, ids: items.map(({ id }) => id), titles };
+  }
+
+  async function readAll(of: readonly string[], place?: string, query?: string): Promise<ReleaseAnswer[]> {
+    const answers: ReleaseAnswer[] = [];
+    await forEachConcurrently([...of], async (user) => void answers.push(await read(user, place, query)));
+    return answers;
+  }
+
+  function watch(places: readonly (string | undefined)[]): Watch {
+    const answers: ReleaseAnswer[] = [];
+    const failures: string[] = [];
+    const goneBack: string[] = [];
+    const newest = new Map<string, number>();
+    let isOver = false;
+    const record = (answer: ReleaseAnswer, place: string | undefined): void => {
+      if (answer.status !== 200 || answer.source !== 'personal') failures.push(`${answer.user}: ${answer.status}`);
+      else answers.push(answer);
+      const key = `${answer.user}/${place}`;
+      const generation = parseGeneration(answer.generation) ?? 0;
+      if (generation < (newest.get(key) ?? 0)) goneBack.push(key);
+      newest.set(key, generation);
+    };
+    const inFlight = new Set<Promise<void>>();
+    const running = (async () => {
+      for (let i = 0; !isOver; i++) {
+        const place = places[Math.floor(i / users.length) % places.length];
+        const sent: Promise<void> = read(users[i % users.length] ?? '', place).then(
+          (answer) => record(answer, place),
+          (error: Error) => void failures.push(error.message),
+        );
+        inFlight.add(sent);
+        void sent.finally(() => inFlight.delete(sent));
+        await setTimeout(1000 / READS_PER_SECOND);
+      }
+      await Promise.all(inFlight);
+    })();
+    return {
+      end: async () => {
+        isOver = true;
+        await running;
+        return { answers, failures, goneBack };
+      },
+    };
+  }
+
+  return {
+    read,
+    readAll,
+    watch,
+    emptyLists: async (moment, of) => {
+      const emulatorHost = `127.0.0.1:${cloud.ports.bigtable}`;
+      const bigtable = connectBigtable({ project: LOCAL_PROJECT, instance: LOCAL_INSTANCE, emulatorHost });
+      const writer = createBulkWriter(bigtable, {
+        ...{ table: TABLES.recommendations, family: FAMILIES.lists, qualifier: QUALIFIER },
+        ...{ timestampMs: parseGeneration(moment) ?? 0, appProfile: APP_PROFILES.ingest },
+        ...{ clock: systemClock, random: Math.random },
+      });
+      for (const user of of) await writer.write({ rowKey: makeRowKey(toUserId(user)), value: '{"id":"x","score":1}' });
+      await writer.flush();
+      await bigtable.close();
+    },
+    stop: () => void agent.close(),
+  };
+}
