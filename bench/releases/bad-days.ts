@@ -98,19 +98,19 @@ export const benchBadDays = async (): Promise<BenchResult> => {
 
 async function measureAll(cleanup: Cleanup) {
   const directory = mkdtempSync(join(tmpdir(), 'earshot-bad-days-'));
-  cleanup.push(async () => rmSync(directory, { recursive: true, force: true }));
+  cleanup.add(async () => rmSync(directory, { recursive: true, force: true }));
   await writeDay(join(directory, 'home.control.ndjson'), 0);
   const items = Array.from({ length: ALL_ITEMS }, (_, i) => `{"id":"item:${i}","title":"t"}\n`);
   writeFileSync(join(directory, 'items.ndjson'), items.join(''));
   const cloud = await startTestCloud('--data', directory);
-  cleanup.push(async () => {
+  cleanup.add(async () => {
     await cloud.stop();
   });
   const token = await cloud.mintToken('service:bench', 'recs:read:any');
   const readers = startBatchReaders({
     ...{ edgeUrl: cloud.edgeUrl, token, users, batchesPerSecond: BATCHES_PER_SECOND, clock: systemClock },
   });
-  cleanup.push(() => readers.stop());
+  cleanup.add(() => readers.stop());
   const state = { day: 0, generation: await liveGeneration(cloud) };
   const calendar: Calendar = { cloud, directory, readers, live: { ...state }, ...state };
   const faults: FaultFigures[] = [];

@@ -9,7 +9,13 @@ import { type Name, POPULAR_SURFACE, POPULAR_USER, type UserId } from '../../sha
 import { type ListKey, makeCacheKey } from '../../shared/domain/keys.ts';
 import type { Lineage } from '../../shared/domain/lineage.ts';
 import type { Manifest, Surface, Variant } from '../../shared/domain/manifest.ts';
-import { chooseGeneration, chooseVariant, cohortOf, type NearestRegion } from '../../shared/domain/rollout.ts';
+import {
+  chooseGeneration,
+  chooseVariant,
+  cohortOf,
+  type NearestRegion,
+  warmGenerationOf,
+} from '../../shared/domain/rollout.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
 import type { ListRequest } from './list-source.ts';
 import type { FallbackKind } from './trail.ts';
@@ -56,13 +62,15 @@ export function makeOwnStep(
     notBeforeMs: erasedAtMs(manifest, user),
     source: 'personal',
     lineage: variant.lineage,
-    warm: warmOf(variant, generation, nowMs),
+    warm: warmOf(variant, user, generation, nowMs),
   };
 }
 
 /** The generation to warm beside a read of `generation`. */
-const warmOf = ({ warm }: Variant, generation: number, nowMs: number): number | undefined =>
-  warm === undefined || nowMs >= warm.untilMs || warm.generation === generation ? undefined : warm.generation;
+function warmOf(variant: Variant, user: string, generation: number, nowMs: number): number | undefined {
+  const next = warmGenerationOf(variant, user, nowMs);
+  return next === generation ? undefined : next;
+}
 
 interface Position {
   readonly read: Read;

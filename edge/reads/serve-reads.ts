@@ -15,6 +15,7 @@ import { type FallbackStep, makeOwnStep, nextStep, type Read } from './fallback.
 import type { ListRead } from './list-read.ts';
 import type { ListReader } from './read-through.ts';
 import type { CacheTrail } from './trail.ts';
+import { createWarmNext } from './warm-next.ts';
 import { createWarmPopular } from './warm-popular.ts';
 
 export interface Served {
@@ -83,6 +84,7 @@ export function createServeReads(options: ServeReadsOptions): {
   readonly serveCached: ServeCached;
 } {
   const { lists, regions, clock, counters, popularWarmMs, popularTimeoutMs } = options;
+  const warmNext = createWarmNext({ lists, clock, counters, timeoutMs: popularTimeoutMs });
   const warmPopular = createWarmPopular({ lists, clock, intervalMs: popularWarmMs, timeoutMs: popularTimeoutMs });
 
   function startRead(read: Read, manifest: Manifest, nearestRegion: NearestRegion): PendingRead | EarshotError {
@@ -140,6 +142,7 @@ export function createServeReads(options: ServeReadsOptions): {
         applyResult(pending, steps[i] as FallbackStep, results[i] as ListRead, manifest);
     }
     warmPopular(started, manifest, call);
+    for (const { own, trails } of started) if (isNearHit(trails[0])) warmNext(own, () => call);
     return outcomes.map((each) => (each instanceof EarshotError ? each : (each.outcome as Served | EarshotError)));
   };
 
@@ -150,12 +153,17 @@ export function createServeReads(options: ServeReadsOptions): {
     if (cached === undefined) return undefined;
     if (!isReadable(own.lineage, own.key.generation, cached.entry.value.generation)) return undefined;
     counters.add('edge_reads_total');
+    warmNext(own, open);
     const { value: list } = cached.entry;
     return { list, own: own.key, source: 'personal', fallbackReason: undefined, trails: [cached.trail] };
   };
 
   return { serveReads, serveCached };
 }
+
+/** Whether a cache of the edge had the list, so that no region object was asked. */
+const isNearHit = (trail: CacheTrail | undefined): boolean =>
+  trail?.entry?.value.kind === 'list' && trail.regions.length === 0;
 
 /** Computed at most once for a call. */
 function createNearestRegion(place: Place, regions: readonly Region[]): NearestRegion {

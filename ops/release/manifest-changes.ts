@@ -105,10 +105,17 @@ export function startCanary(
   return withVariant(manifest, release, { ...live, canary: { generation: release.generation, share, untilMs } });
 }
 
-/** Region objects load the release's lists for the users that they are asked for, until `untilMs`. */
-export function startWarm(manifest: Manifest, release: Release, untilMs: number): Manifest {
+export interface WarmUp {
+  readonly startsAtMs: number;
+  /** After it, the lists of all active users are loaded ahead. */
+  readonly durationMs: number;
+  readonly untilMs: number;
+}
+
+/** Caches load the release's lists for the users whose list they have, until `untilMs`. */
+export function startWarm(manifest: Manifest, release: Release, warmUp: WarmUp): Manifest {
   const live = requireVariant(manifest, release);
-  return withVariant(manifest, release, { ...live, warm: { generation: release.generation, untilMs } });
+  return withVariant(manifest, release, { ...live, warm: { generation: release.generation, ...warmUp } });
 }
 
 /** Ends canary and warm-up of `generation`, or of any. */

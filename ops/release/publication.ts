@@ -177,7 +177,12 @@ async function warmUp(held: HeldOpen, deps: PublicationDeps): Promise<void> {
   const endMs = stepSinceMs + plan.warmMs;
   await changeManifest(control, {
     ...{ what: `warm ${nameRelease(release)}`, why: plan.why, by, dryRun: false, origins },
-    change: (live) => startWarm(live, release, endMs + MOVE_ON_MS),
+    change: (live) =>
+      startWarm(live, release, {
+        startsAtMs: stepSinceMs,
+        durationMs: endMs - stepSinceMs,
+        untilMs: endMs + MOVE_ON_MS,
+      }),
   });
   while (clock.now() < endMs) {
     progress(`warming for ${formatDuration(endMs - clock.now())} more`);

@@ -66,8 +66,8 @@ const variant = z
     /** Absent until the first publication of a release: then every older list is readable. */
     lineage: lineage.optional(),
     canary: canary.optional(),
-    /** Until `untilMs`, region objects load this generation for the users that they are asked for. */
-    warm: z.looseObject({ generation, untilMs: moment }).optional(),
+    /** Until `untilMs`, caches load this generation for the users whose list they have: more users as time passes. */
+    warm: z.looseObject({ generation, startsAtMs: moment, durationMs, untilMs: moment }).optional(),
   })
   .refine((v) => v.flip === undefined || v.previous !== undefined, 'expected `previous` beside `flip`');
 

@@ -71,6 +71,12 @@ export function cohortOf({ canary }: Pick<Variant, 'canary'>, user: string, nowM
   return hash >= 1 - canary.share ? 'control' : undefined;
 }
 
+/** The generation that caches load ahead for `user`; undefined for none. The order of users is that of a ramp. */
+export function warmGenerationOf({ warm }: Pick<Variant, 'warm'>, user: string, nowMs: number): number | undefined {
+  if (warm === undefined || nowMs >= warm.untilMs || user === POPULAR_USER) return undefined;
+  return rampHash(warm.generation, user) < rampFraction(warm, nowMs) ? warm.generation : undefined;
+}
+
 /** Whether callers somewhere are on `generation` at `nowMs`, for one user or, without one, for any user. */
 export function isGenerationServed(variant: Generations, generation: number, nowMs: number, user?: string): boolean {
   const { current, previous, flip, canary } = variant;

@@ -52,6 +52,7 @@ export const COUNTERS = {
   region_refresh_failures_total: 'refreshes that failed',
   region_fenced_total: 'loads not stored, because a later load had overtaken them',
   region_shed_total: 'keys refused because too many were waiting',
+  edge_warmed_total: 'lists of the next release that were loaded for users whose list a near cache had',
   region_warmed_total: 'lists of the next generation that were loaded for users of the current one',
   region_cancelled_total: 'calls to region objects that the caller cancelled',
   region_tier_errors_total: "errors of the object's memory, each served as a miss",

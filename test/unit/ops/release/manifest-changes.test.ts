@@ -84,7 +84,9 @@ describe('going back', () => {
   test('out of a canary or a warm-up leaves the live release alone', () => {
     const trial = startCanary(second, release(THIRD), { share: 0.01, untilMs: NOW + 60_000 });
     expect(goBack(trial, line)).toEqual(second);
-    expect(goBack(startWarm(second, release(THIRD), NOW), line)).toEqual(second);
+    expect(
+      goBack(startWarm(second, release(THIRD), { startsAtMs: NOW, durationMs: 1, untilMs: NOW + 2 }), line),
+    ).toEqual(second);
   });
 
   test('out of a ramp is to the release that it came from', () => {
