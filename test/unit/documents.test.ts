@@ -2,6 +2,7 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { CHECKS } from '../../ops/release/checks/all.ts';
 import { COUNTERS } from '../../shared/runtime/counters.ts';
 import { type ErrorCode, problemOf } from '../../shared/wire/errors.ts';
 
@@ -88,4 +89,11 @@ test('the constants of the guard have the values of the code', () => {
     return !new RegExp(`\\b${name.split('.').at(-1)}(?: =|:) ${written}\\b`).test(source);
   });
   expect(differing.map(([row]) => row)).toEqual([]);
+});
+
+test('the table of the gate has every check with its default bound', () => {
+  const rows = [...read('docs/releases.md').matchAll(/^\| `([\w-]+)` +\| at (?:least|most) ([\d.]+) /gm)];
+  expect(rows.map(([, name, bound]) => [name, Number(bound)])).toEqual(
+    CHECKS.map(({ name, defaultBound }) => [name, defaultBound]),
+  );
 });

@@ -12,7 +12,7 @@ import { readKnownItems } from './known-items.ts';
 import { findVariant, generationToCompare } from './live-generation.ts';
 import { readLoad, requireLoaded } from './loaded-release.ts';
 import { type GateVerdict, judge, noteUnknownBounds, runChecks } from './run-checks.ts';
-import { readSample } from './sample.ts';
+import { readSample, type Sample } from './sample.ts';
 import { comparableSummaries } from './sample-summary.ts';
 
 export interface GateOptions {
@@ -42,14 +42,14 @@ export interface GateTable extends GateVerdict {
 export async function checkRelease(control: ControlTable, release: Release, options: GateOptions): Promise<GateTable> {
   requireOptions(options);
   const { manifest, regions, accepted = [], why, checkCommand } = options;
-  const input = await readInput(control, release, options);
+  const { endedEarly, ...input } = await readInput(control, release, options);
   const bounds = manifest.surfaces[release.surface]?.checks;
   const described = {
     release: nameRelease(release),
     live:
       input.liveGeneration === undefined ? undefined : `${nameLine(release)}@${formatGeneration(input.liveGeneration)}`,
     sampled: { users: input.users.length, regions },
-    notes: noteUnknownBounds(bounds),
+    notes: [...noteUnknownBounds(bounds), ...(endedEarly === undefined ? [] : [endedEarly])],
   };
   const table: GateTable = { ...described, ...runChecks(input, { bounds, accepted, why }) };
   if (checkCommand === undefined) return table;
@@ -67,7 +67,11 @@ function requireOptions({ regions, accepted = [], why }: GateOptions): void {
     throw new UsageError('expected --why with --accept: the history tells the reason');
 }
 
-async function readInput(control: ControlTable, release: Release, options: GateOptions): Promise<CheckInput> {
+async function readInput(
+  control: ControlTable,
+  release: Release,
+  options: GateOptions,
+): Promise<CheckInput & Pick<Sample, 'endedEarly'>> {
   const { manifest, regions, targetUsers } = options;
   const record = await requireLoaded(control, release);
   const liveGeneration = generationToCompare(manifest, release);

@@ -3,9 +3,11 @@
 
 import { makeServeProfile } from '../../../origin/bigtable/app-profiles.ts';
 import type { Cell, Row } from '../../../origin/bigtable/chunk-merger.ts';
-import { readRows } from '../../../origin/bigtable/read-rows.ts';
+import { readRows, rowsOf } from '../../../origin/bigtable/read-rows.ts';
 import { makeDigest } from '../../../origin/bigtable/stored-values.ts';
-import { TABLES } from '../../../shared/domain/keys.ts';
+import { POPULAR_USER } from '../../../shared/domain/ids.ts';
+import { makeRowKey, TABLES } from '../../../shared/domain/keys.ts';
+import { EarshotError } from '../../../shared/wire/errors.ts';
 import type { ControlTable } from '../../bigtable/control-table.ts';
 import { withRetries } from '../../bigtable/retry.ts';
 import type { SampledList, SampledUser } from '../checks/check.ts';
@@ -15,6 +17,7 @@ import {
   firstRange,
   keysOf,
   nextRange,
+  PREFIXES,
   type PrefixRange,
   prefixOf,
   SAMPLE_USERS,
@@ -26,6 +29,8 @@ export interface Sample {
   readonly users: readonly SampledUser[];
   /** Number of users whose new list is missing or different in a region, by region. */
   readonly differing: Readonly<Record<string, number>>;
+  /** The reason why the first part ended before it had enough users. Undefined at the end of the table, too. */
+  readonly endedEarly: string | undefined;
 }
 
 export interface SampleOptions extends SampledReleases {
@@ -45,33 +50,48 @@ type Users = Map<string, OpenUser>;
 
 /** Throws an EarshotError. */
 export async function readSample(control: ControlTable, options: SampleOptions): Promise<Sample> {
-  const { targetUsers = SAMPLE_USERS } = options;
   const users: Users = new Map();
+  const { readTo, endedEarly } = await readFirstPart(control, options, users);
+  for (const ranges of spreadRanges(readTo, users.size))
+    await readRanges(control, options, { rowRanges: ranges.map(keysOf) }, users);
+  // A variant can have this list alone, in a table of any size.
+  await readRanges(control, options, rowsOf([POPULAR_ROW_KEY]), users);
+  return { ...toSample(users, options.regions), endedEarly };
+}
+
+const POPULAR_ROW_KEY = makeRowKey(POPULAR_USER);
+
+async function readFirstPart(control: ControlTable, options: SampleOptions, users: Users) {
+  const { targetUsers = SAMPLE_USERS } = options;
   let range: PrefixRange | undefined = firstRange;
   let readTo = 0;
   while (range !== undefined && users.size < targetUsers) {
-    await readRanges(control, options, [range], users);
+    try {
+      await readRanges(control, options, { rowRanges: [keysOf(range)] }, users);
+    } catch (error) {
+      if (!isTooLarge(error, readTo)) throw error;
+      return { readTo, endedEarly: `the sample ends after ${readTo} of ${PREFIXES} prefixes: the next took too long` };
+    }
     readTo = range.to;
     range = nextRange(readTo, users.size);
   }
   const end = endOfSample([...users.keys()].map(prefixOf), targetUsers);
-  if (end !== undefined) {
-    readTo = end;
-    for (const rowKey of users.keys()) if (prefixOf(rowKey) >= end) users.delete(rowKey);
-  }
-  for (const ranges of spreadRanges(readTo, users.size)) await readRanges(control, options, ranges, users);
-  return toSample(users, options.regions);
+  for (const rowKey of users.keys()) if (end !== undefined && prefixOf(rowKey) >= end) users.delete(rowKey);
+  return { readTo: end ?? readTo, endedEarly: undefined };
 }
 
-/** Reads the same ranges in all regions, and merges them. */
+/** A variant with few users in a large table: a range without its lists takes as long as one with them. */
+const isTooLarge = (error: unknown, readTo: number): boolean =>
+  error instanceof EarshotError && error.code === 'deadline_exceeded' && readTo > firstRange.to;
+
+/** Reads the same rows in all regions, and merges them. */
 async function readRanges(
   { bigtable, retries }: ControlTable,
   options: SampleOptions,
-  ranges: readonly PrefixRange[],
+  rows: Parameters<typeof readRows>[1]['rows'],
   users: Users,
 ): Promise<void> {
   const filter = sampleFilter(options);
-  const rows = { rowRanges: ranges.map(keysOf) };
   const read = await Promise.all(
     options.regions.map((region) =>
       withRetries(retries, (timeoutMs) =>
@@ -105,7 +125,7 @@ function addRow(users: Users, region: string, { key, cells }: Row, { release, li
 
 const generationOf = ({ timestampMicros }: Cell): number => timestampMicros / 1000;
 
-function toSample(users: Users, regions: readonly string[]): Sample {
+function toSample(users: Users, regions: readonly string[]): Omit<Sample, 'endedEarly'> {
   const differing = Object.fromEntries(
     regions.map((region) => [
       region,

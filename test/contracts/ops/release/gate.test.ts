@@ -1,10 +1,11 @@
 // The gate against three clusters: every bad day is refused by the check of its fault, and a good day passes. The
 // sample has the same users in every region, each read through its own cluster.
 import { describe, expect, test } from 'vitest';
+import { checkRelease } from '../../../../ops/release/gate/check-release.ts';
 import { readSample } from '../../../../ops/release/gate/sample.ts';
 import { prefixOf } from '../../../../ops/release/gate/sample-ranges.ts';
 import { readRegions } from '../../../../ops/release/gate/serving-regions.ts';
-import { toUserId } from '../../../../shared/domain/ids.ts';
+import { POPULAR_USER, toUserId } from '../../../../shared/domain/ids.ts';
 import { makeRowKey } from '../../../../shared/domain/keys.ts';
 import { type Day, lengthen, makeDay, mapLists, nextDay, swapUsers } from '../../../unit/ops/release/sampled-days.ts';
 import { MONDAY, REGIONS, recordLoad, TUESDAY, WEDNESDAY } from '../../origin/instance.ts';
@@ -23,6 +24,17 @@ const reversed: Day = mapLists(tuesday, (items) => {
   const scores = items.map(({ score }) => score).reverse();
   return items.map(({ id }, i) => ({ id, score: scores[i] ?? 0 }));
 });
+
+type Client = Awaited<ReturnType<Gate['bigtable']['data']>>;
+
+/** A client whose reads up to the end of the table have a millisecond. */
+function withoutTimeForEnd(client: Client): Client {
+  const readRows: Client['readRows'] = (request, options) => {
+    const isToEnd = request?.rows?.rowRanges?.length === 1 && String(request.rows.rowRanges[0]?.endKeyOpen) === 'g';
+    return client.readRows(request, isToEnd ? { ...options, timeout: 1 } : options);
+  };
+  return { readRows } as Client;
+}
 
 test('a good day passes, with every user in the table of the gate', async () => {
   const { check } = await startTuesday(monday, tuesday);
@@ -133,6 +145,25 @@ describe('the sample', () => {
     expect(users(second).slice(0, whole.length)).toEqual(whole);
     expect(spread).toEqual(keys.slice(whole.length).filter((key) => (prefixOf(key) + 1) % 256 === 0));
     expect(spread.length).toBeGreaterThan(3);
+  });
+
+  test('has the popular list, and ends where a table is too large for a variant with few lists', async () => {
+    const { bigtable, control, record, writeLists } = await startGate();
+    const many = new Map([...makeDay(3_000, 2), ['~popular', [{ id: 'item:1', score: 1 }]] as const]);
+    await writeLists(MONDAY, many);
+    await record(MONDAY, many);
+    const large = { ...control, bigtable: { ...bigtable, data: async () => withoutTimeForEnd(await bigtable.data()) } };
+    const options = { regions: REGIONS, lineage: undefined, release: releaseOf(MONDAY), live: undefined };
+    const sample = await readSample(large, options);
+    expect(sample.endedEarly).toMatch(/^the sample ends after \d+ of 65536 prefixes: the next took too long$/);
+    expect(users(sample)).toContain(makeRowKey(POPULAR_USER));
+    expect(sample.users.length).toBeGreaterThan(10);
+    expect(sample.users.length).toBeLessThan(3_000);
+    const manifest = { ...manifestWith(), surfaces: {} };
+    expect(await checkRelease(large, releaseOf(MONDAY), { manifest, regions: REGIONS })).toMatchObject({
+      verdict: 'passed',
+      notes: [sample.endedEarly],
+    });
   });
 
   test('reads each region through its own cluster', async () => {
