@@ -5,8 +5,8 @@ import { createByteAccount } from '../shared/runtime/byte-account.ts';
 import type { Clock } from '../shared/runtime/clock.ts';
 import { type Counters, createCounters } from '../shared/runtime/counters.ts';
 import { systemRandom } from '../shared/runtime/random.ts';
-import { type BigtableConnection, connectBigtable } from './bigtable/connection.ts';
-import { createLocalCluster, type LocalCluster } from './bigtable/local-cluster.ts';
+import { connectBigtable } from './bigtable/connection.ts';
+import { createLocalCluster } from './bigtable/local-cluster.ts';
 import { createManifestRead } from './bigtable/manifest-read.ts';
 import { createRecommendationTable, type RecommendationTable } from './bigtable/recommendation-table.ts';
 import type { OriginConfig } from './config.ts';
@@ -84,7 +84,9 @@ export function assembleOrigin(
   const basis: Basis = { ...surroundings, config, counters, metrics };
   const bigtable = assembleBigtable(basis);
   const { table, localCluster } = bigtable;
-  const manifests = assembleManifests(basis, bigtable.connection, localCluster);
+  // Commands wait for the new version: its heartbeat is written at once.
+  const onChange = (): void => void heartbeat.beat();
+  const manifests = assembleManifests(basis, bigtable, onChange);
   const readers = assembleReaders(basis, table, manifests);
   const heartbeat = assembleHeartbeat({
     ...basis,
@@ -164,11 +166,11 @@ function assembleBigtable({ config, clock, logger, counters, metrics }: Basis) {
 
 function assembleManifests(
   { config, clock, logger, counters }: Basis,
-  bigtable: BigtableConnection,
-  localCluster: LocalCluster,
+  { connection, localCluster }: ReturnType<typeof assembleBigtable>,
+  onChange: () => void,
 ): ManifestPoller {
   const { appProfile, hedgeProfile: otherProfile, readTimeoutMs: timeoutMs } = config;
-  const readManifest = createManifestRead({ bigtable, appProfile, otherProfile, localCluster, timeoutMs });
+  const readManifest = createManifestRead({ bigtable: connection, appProfile, otherProfile, localCluster, timeoutMs });
   return createManifestPoller({
     read: async () => {
       const { manifest, cell } = await readManifest();
@@ -177,6 +179,7 @@ function assembleManifests(
     intervalMs: config.manifestPollMs,
     clock,
     counters,
+    onChange,
     onError: (err) => logger.warn({ err }, 'the manifest could not be read'),
   });
 }
