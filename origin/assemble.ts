@@ -5,8 +5,8 @@ import { createByteAccount } from '../shared/runtime/byte-account.ts';
 import type { Clock } from '../shared/runtime/clock.ts';
 import { type Counters, createCounters } from '../shared/runtime/counters.ts';
 import { systemRandom } from '../shared/runtime/random.ts';
-import { type BigtableConnection, connectBigtable } from './bigtable/connection.ts';
-import { createLocalCluster, type LocalCluster } from './bigtable/local-cluster.ts';
+import { connectBigtable } from './bigtable/connection.ts';
+import { createLocalCluster } from './bigtable/local-cluster.ts';
 import { createManifestRead } from './bigtable/manifest-read.ts';
 import { readOpenPublications } from './bigtable/open-publications.ts';
 import { createRecommendationTable, type RecommendationTable } from './bigtable/recommendation-table.ts';
@@ -90,10 +90,10 @@ export function assembleOrigin(
   const basis: Basis = { ...surroundings, config, counters, metrics };
   const bigtable = assembleBigtable(basis);
   const { table, localCluster } = bigtable;
-  // A command that has changed the manifest waits for this process.
-  const onNewVersion = (): void => void heartbeat.beat();
-  const manifests = assembleManifests(basis, bigtable.connection, localCluster, onNewVersion);
-  const releases = assembleReleaseWatch(basis, bigtable.connection, localCluster, manifests);
+  // Commands wait for the new version: its heartbeat is written at once.
+  const onChange = (): void => void heartbeat.beat();
+  const manifests = assembleManifests(basis, bigtable, onChange);
+  const releases = assembleReleaseWatch(basis, bigtable, manifests);
   const readers = assembleReaders(basis, table, manifests);
   const residences = createResidences();
   const heartbeat = assembleHeartbeat({
@@ -178,12 +178,11 @@ function assembleBigtable({ config, clock, logger, counters, metrics }: Basis) {
 
 function assembleManifests(
   { config, clock, logger, counters }: Basis,
-  bigtable: BigtableConnection,
-  localCluster: LocalCluster,
-  onNewVersion: () => void,
+  { connection, localCluster }: ReturnType<typeof assembleBigtable>,
+  onChange: () => void,
 ): ManifestPoller {
   const { appProfile, hedgeProfile: otherProfile, readTimeoutMs: timeoutMs } = config;
-  const readManifest = createManifestRead({ bigtable, appProfile, otherProfile, localCluster, timeoutMs });
+  const readManifest = createManifestRead({ bigtable: connection, appProfile, otherProfile, localCluster, timeoutMs });
   return createManifestPoller({
     read: async () => {
       const { manifest, cell } = await readManifest();
@@ -192,20 +191,19 @@ function assembleManifests(
     intervalMs: config.manifestPollMs,
     clock,
     counters,
-    onNewVersion,
+    onChange,
     onError: (err) => logger.warn({ err }, 'the manifest could not be read'),
   });
 }
 
 function assembleReleaseWatch(
   { config, clock, logger }: Basis,
-  bigtable: BigtableConnection,
-  localCluster: LocalCluster,
+  { connection, localCluster }: ReturnType<typeof assembleBigtable>,
   manifests: ManifestPoller,
 ): ReleaseWatch {
   const { appProfile, hedgeProfile = appProfile, readTimeoutMs } = config;
   return createReleaseWatch({
-    read: () => readOpenPublications(bigtable, localCluster.isUp() ? appProfile : hedgeProfile, readTimeoutMs),
+    read: () => readOpenPublications(connection, localCluster.isUp() ? appProfile : hedgeProfile, readTimeoutMs),
     manifest: () => manifests.latest()?.manifest ?? EMPTY_MANIFEST,
     clock,
     onMarkEnded: (region) =>

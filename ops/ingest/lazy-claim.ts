@@ -5,6 +5,7 @@ import { versionsOf } from '../bigtable/kept-generations.ts';
 import { type Claim, type ClaimOptions, claimLoad, whyNotClaim } from '../bigtable/load-claim.ts';
 import { liveManifest, readManifestRow } from '../bigtable/manifest-row.ts';
 import { listReleases, type ReleaseSummary, readRecord } from '../bigtable/release-record.ts';
+import { resolveListMaxAgeDays } from '../cli/list-max-age.ts';
 import { whyNotLoad } from '../publish/allowed-generations.ts';
 
 export interface LoadOptions extends ClaimOptions {
@@ -68,6 +69,7 @@ export async function requireHarmless(
     live: isItems(load) ? live.items : live.surfaces[surface]?.variants.find(({ name }) => name === variant),
     nowMs,
     versions: versionsOf(load),
+    ...(isItems(load) ? {} : { listMaxAgeDays: resolveListMaxAgeDays() }),
   });
   if (reason !== undefined) throw new Error(`${reason} (--force loads it anyway)`);
 }

@@ -30,13 +30,13 @@ export interface ManifestPollerOptions {
   readonly intervalMs: number;
   readonly clock: Clock;
   readonly counters: Counters;
-  /** Called for each version after the first. Default: nothing. */
-  readonly onNewVersion?: () => void;
+  /** Called when a poll brings a later version than the known one. Default: nothing. */
+  readonly onChange?: () => void;
   readonly onError: (error: unknown) => void;
 }
 
 export function createManifestPoller(options: ManifestPollerOptions): ManifestPoller {
-  const { read, intervalMs, clock, counters, onError } = options;
+  const { read, intervalMs, clock, counters, onChange, onError } = options;
   let latest: PolledManifest | undefined;
   let cancelNext: (() => void) | undefined;
   let failedPolls = 0;
@@ -51,11 +51,11 @@ export function createManifestPoller(options: ManifestPollerOptions): ManifestPo
         throw new Error(
           `expected the manifest's version to be at least ${latest.manifest.version}, got ${manifest.version}`,
         );
-      const isNew = latest !== undefined && manifest.version > latest.manifest.version;
+      const isLater = latest !== undefined && manifest.version > latest.manifest.version;
       latest = { manifest, json, etag: `"${hash('sha256', json, 'base64url').slice(0, ETAG_CHARS)}"` };
       failedPolls = 0;
       failure = undefined;
-      if (isNew) options.onNewVersion?.();
+      if (isLater) onChange?.();
     } catch (error) {
       failedPolls++;
       failure = (error as Error).message;

@@ -81,6 +81,17 @@ describe('the heartbeats of three regions', () => {
     expect([seen.missing, seen.regions]).toEqual([[], [...REGIONS]]);
   });
 
+  test('a new version is in the heartbeat before the next one is due', async () => {
+    const instance = await startInstance();
+    await publishManifest(instance.bigtable, manifestOf(1), Date.now());
+    const { origin, poll } = await runOrigin(instance);
+    await eventually(() => expect(origin.counters.get('origin_heartbeats_total')).toBe(1));
+    await publishManifest(instance.bigtable, manifestOf(2), Date.now());
+    await poll();
+    await eventually(async () => expect(await liveOf(instance)).toMatchObject([{ manifestVersion: 2 }]));
+    expect(origin.counters.get('origin_heartbeats_total')).toBe(2);
+  });
+
   test('a process that cannot see the version is missing, unless its region is excepted', async () => {
     const instance = await startInstance();
     const control = controlOf(instance.bigtable);

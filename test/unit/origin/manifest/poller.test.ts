@@ -15,6 +15,7 @@ function setUp(answer: () => Promise<string>) {
   const counters = createCounters();
   const errors: unknown[] = [];
   let reads = 0;
+  let changes = 0;
   const poller = createManifestPoller({
     read: () => {
       reads++;
@@ -23,13 +24,14 @@ function setUp(answer: () => Promise<string>) {
     intervalMs: INTERVAL_MS,
     clock,
     counters,
+    onChange: () => changes++,
     onError: (error) => errors.push(error),
   });
   const pass = async (ms: number) => {
     clock.advance(ms);
     await setImmediate();
   };
-  return { clock, counters, errors, poller, pass, reads: () => reads };
+  return { changes: () => changes, clock, counters, errors, poller, pass, reads: () => reads };
 }
 
 describe('the manifest poller', () => {
@@ -38,6 +40,19 @@ describe('the manifest poller', () => {
     expect(poller.latest()).toBeUndefined();
     await poller.start();
     expect(poller.latest()?.json).toBe(manifestOf(7));
+  });
+
+  test('reports a later version once, and neither the first one nor an earlier one', async () => {
+    let version = 1;
+    const { changes, poller, pass } = setUp(async () => manifestOf(version));
+    const seen: number[] = [];
+    await poller.start();
+    for (const next of [1, 2, 2, 1, 3]) {
+      version = next;
+      await pass(INTERVAL_MS);
+      seen.push(changes());
+    }
+    expect(seen).toEqual([0, 1, 1, 1, 2]);
   });
 
   test('reads once an interval, counted from the end of the read before', async () => {
