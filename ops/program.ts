@@ -45,17 +45,17 @@ const SUBCOMMANDS: readonly Subcommand[] = [
   {
     name: 'releases',
     description: 'The releases of a surface, or of all, with their states.',
-    load: async () => (await import('./releases/list-command.ts')).makeReleasesCommand,
+    load: async () => (await import('./releases/command.ts')).makeReleasesCommand,
   },
   {
     name: 'release',
     description: 'One release: its record, and how to block it or delete its lists.',
-    load: async () => (await import('./releases/release-command.ts')).makeReleaseCommand,
+    load: async () => (await import('./release/command.ts')).makeReleaseCommand,
   },
   {
     name: 'history',
     description: 'Every transition of the releases of a surface: when, who and why.',
-    load: async () => (await import('./releases/list-command.ts')).makeHistoryCommand,
+    load: async () => (await import('./history/command.ts')).makeHistoryCommand,
   },
   {
     name: 'region',

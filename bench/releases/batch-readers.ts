@@ -1,4 +1,4 @@
-// Backend services that read the lists of all users again and again, in batches, and tell which release each list is of.
+// Backend services that read the lists of all users again and again, in batches, and tell the release of each list.
 import { Agent, request } from 'undici';
 import { parseGeneration } from '../../shared/domain/generation.ts';
 import { type Clock, pause } from '../../shared/runtime/clock.ts';

@@ -1,4 +1,5 @@
-// A local cloud for tests and benchmarks: `dev/start.ts` in its own process, on free ports, with a temporary state directory.
+// A local cloud for tests and benchmarks: `dev/start.ts` in its own process, on free ports, with a temporary state
+// directory.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';

@@ -28,7 +28,7 @@ export function describeStatus({ edge, tiers, origins, parts }: CloudStatus): st
   ].join('\n');
 }
 
-/** Of the origin that knows most: each reads the same rows. */
+/** Every origin reads the same rows, so the one that knows most is shown. */
 function describeReleases(origins: readonly OriginFigures[]): string[] {
   const [newest] = origins.toSorted((a, b) => b.releases.length - a.releases.length);
   const degraded = [...new Set(origins.flatMap((origin) => origin.degraded))];

@@ -55,10 +55,10 @@ export function readReleases(text: string): Pick<OriginFigures, 'releases' | 'de
   const releases: OpenPublication[] = [];
   const degraded: string[] = [];
   for (const [, name, labels = '', value] of text.matchAll(
-    /^earshot_(release_stalled_seconds|region_degraded)\{(.*)\} (\S+)$/gm,
+    /^earshot_(release_stalled_seconds|degraded_region)\{(.*)\} (\S+)$/gm,
   )) {
     const label = (key: string): string => new RegExp(`(?:^|,)${key}="([^"]*)"`).exec(labels)?.[1] ?? '';
-    if (name === 'region_degraded') degraded.push(label('degraded_region'));
+    if (name === 'degraded_region') degraded.push(label('degraded'));
     else releases.push({ release: label('release'), step: label('step'), stalledSeconds: Number(value) });
   }
   return { releases, degraded };

@@ -1,5 +1,5 @@
-// The publications under way, as an origin reads them from the `control` table for its metrics. A command renews the row
-// of its publication: a row without renewal belongs to a process that is gone. ops/bigtable/open-release.ts writes it.
+// The publications under way, as an origin reads them from the `control` table for its metrics. A command renews its
+// row: a row without renewal belongs to a process that is gone. ops/bigtable/open-release.ts writes it.
 import { z } from 'zod';
 import { OPEN_ROW_KEY_PREFIX, TABLES } from '../../shared/domain/keys.ts';
 import type { BigtableConnection } from './connection.ts';

@@ -199,9 +199,9 @@ function registerGauges(registry: Registry, state: () => MetricsState): void {
         each.set({ release: line, step }, stalledSeconds);
     },
   );
-  register('region_degraded', '1 for each region that is marked as degraded', ['degraded_region'], (each) => {
+  register('degraded_region', '1 for each region that is marked as degraded', ['degraded'], (each) => {
     each.reset();
-    for (const name of state().degradedRegions) each.set({ degraded_region: name }, 1);
+    for (const degraded of state().degradedRegions) each.set({ degraded }, 1);
   });
   const cacheGauge = (name: string, help: string, unit: 'bytes' | 'entries'): void =>
     register(name, help, ['cache'], (each) => {

@@ -18,6 +18,9 @@ export type Name = Checked<'name'>;
 
 /** The pseudo-user whose list is the fallback for listeners without a list. */
 export const POPULAR_USER = '~popular' as UserId;
+/** The name of the items' releases, in the place of a surface, and the empty one in the place of a variant. */
+export const ITEMS_NAME = 'items' as Name;
+export const NO_VARIANT = '' as Name;
 /** The surface whose popular list is the fallback for surfaces without one. */
 export const POPULAR_SURFACE = 'popular' as Name;
 

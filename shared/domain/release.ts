@@ -1,7 +1,7 @@
 // A release: one generation of a surface's variant, `home/control@2026-11-29T03:00:00.000Z`, or of the items,
 // `items@2026-11-29T03:00:00.000Z`. Its record in the `control` table has its load, its state and its history.
 import { formatGeneration, parseGeneration } from './generation.ts';
-import { isName, type Name } from './ids.ts';
+import { ITEMS_NAME, isName, type Name, NO_VARIANT } from './ids.ts';
 
 /** A variant of a surface, whose releases follow each other. */
 export interface Line {
@@ -15,7 +15,7 @@ export interface Release extends Line {
 }
 
 /** The items have releases, too. No variant has an empty name. */
-export const ITEMS: Line = { surface: 'items' as Name, variant: '' as Name };
+export const ITEMS: Line = { surface: ITEMS_NAME, variant: NO_VARIANT };
 
 export const isItems = ({ variant }: Line): boolean => variant === ITEMS.variant;
 

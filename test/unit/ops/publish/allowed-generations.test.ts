@@ -35,16 +35,16 @@ describe('whyNotLoad', () => {
   test('protects lists that are live from being pushed out by loads that are not', () => {
     expect(check(on(23), days(18, 19, 20, 21, 22), live(on(18)))).toBeUndefined();
     expect(check(on(24), days(18, 19, 20, 21, 22, 23), live(on(18)))).toMatch(
-      /^generation 2026-11-24T.* would push out 2026-11-18T.*, which is live: Bigtable keeps the newest 6; load one of 2026-11-19T.*, 2026-11-23T.* again/,
+      /^generation 2026-11-24T.* would push out 2026-11-18T.*, which is live or the way back: Bigtable keeps the newest 6; load one of 2026-11-19T.*, 2026-11-23T.* again/,
     );
   });
 
-  test('protects the generation before only while a flip goes on', () => {
+  test('protects the way back, and a canary', () => {
     const loads = days(18, 19, 20, 21, 22, 23);
-    const previous = { previous: on(18) };
-    const flip = { startsAtMs: NOW - 1000, durationMs: 2000 };
-    expect(check(on(24), loads, live(on(19), previous))).toBeUndefined();
-    expect(check(on(24), loads, live(on(19), { ...previous, flip }))).toMatch(/would push out 2026-11-18T/);
+    const canary = { generation: on(18), share: 0.01, untilMs: NOW };
+    expect(check(on(24), loads, live(on(19)))).toBeUndefined();
+    expect(check(on(24), loads, live(on(19), { previous: on(18) }))).toMatch(/would push out 2026-11-18T/);
+    expect(check(on(24), loads, live(on(19), { canary }))).toMatch(/would push out 2026-11-18T/);
   });
 
   test.each([

@@ -14,13 +14,13 @@ import { formatPlural } from '../cli/format.ts';
 import { UsageError } from '../cli/usage-error.ts';
 import { confirmWrite } from '../cli/write-target.ts';
 import { findOrigins } from '../manifest/served-manifests.ts';
-import { confirmLive } from '../release/confirm.ts';
-import { findEdge } from '../release/edge-sample.ts';
-import { leave } from '../release/manifest-changes.ts';
-import { readLive } from '../release/publication.ts';
-import { stateOfRelease } from '../release/state.ts';
-import { changeRelease, recordState, repairRecords } from '../release/steps.ts';
-import { whoIs } from '../release/who.ts';
+import { confirmLive } from './confirm.ts';
+import { findEdge } from './edge-sample.ts';
+import { leave } from './manifest-changes.ts';
+import { readLive } from './publication.ts';
+import { stateOfRelease } from './state.ts';
+import { changeRelease, recordState, repairRecords } from './steps.ts';
+import { whoIs } from './who.ts';
 
 interface Flags extends ControlFlags {
   readonly json?: boolean;
