@@ -10,6 +10,7 @@ import { benchOverload } from './overload.ts';
 import { benchParse } from './parse.ts';
 import { benchRegions } from './regions.ts';
 import { benchBadDays } from './releases/bad-days.ts';
+import { benchFlip } from './releases/flip.ts';
 import { benchSoak } from './soak/soak.ts';
 import { benchStartUp } from './start-up.ts';
 import type { BenchResult } from './support/result.ts';
@@ -18,6 +19,7 @@ import { benchTraces } from './traces.ts';
 const benches: Readonly<Record<string, () => Promise<BenchResult>>> = {
   'bad-days': benchBadDays,
   edge: benchEdge,
+  flip: benchFlip,
   hostile: benchHostile,
   ingest: benchIngest,
   loading: benchLoading,

@@ -45,32 +45,35 @@ export async function fillTable(address: BigtableAddress, users: number): Promis
   const bigtable = connectBigtable(address);
   try {
     await applySchema(bigtable, { clusters: LOCAL_CLUSTERS, dryRun: false }, () => undefined);
-    let next = 0;
-    const write = async (): Promise<void> => {
-      while (next < users) {
-        const first = next;
-        next += ROWS_PER_CALL;
-        const count = Math.min(ROWS_PER_CALL, users - first);
-        await writeLists(
-          bigtable,
-          Array.from({ length: count }, (_, i) => makeListener(first + i)),
-        );
-      }
-    };
-    await Promise.all(Array.from({ length: CALLS_AT_ONCE }, write));
-    await writeLists(bigtable, [POPULAR_USER]);
+    await fillGeneration(bigtable, GENERATION, users);
+    await writeLists(bigtable, GENERATION, [POPULAR_USER]);
     await publish(bigtable);
   } finally {
     await bigtable.close();
   }
 }
 
-async function writeLists(bigtable: BigtableConnection, users: readonly string[]): Promise<void> {
+/** Writes the lists of `users` listeners under a generation. */
+export async function fillGeneration(bigtable: BigtableConnection, generation: number, users: number): Promise<void> {
+  let next = 0;
+  const write = async (): Promise<void> => {
+    while (next < users) {
+      const first = next;
+      next += ROWS_PER_CALL;
+      const count = Math.min(ROWS_PER_CALL, users - first);
+      const listeners = Array.from({ length: count }, (_, i) => makeListener(first + i));
+      await writeLists(bigtable, generation, listeners);
+    }
+  };
+  await Promise.all(Array.from({ length: CALLS_AT_ONCE }, write));
+}
+
+async function writeLists(bigtable: BigtableConnection, generation: number, users: readonly string[]): Promise<void> {
   const entries = users.map((user) => {
     const setCell = {
       familyName: FAMILIES.lists,
       columnQualifier: Buffer.from(makeListQualifier(SURFACE, VARIANT)),
-      timestampMicros: GENERATION * 1000,
+      timestampMicros: generation * 1000,
       value: Buffer.from(makeListText(user)),
     };
     return { rowKey: Buffer.from(makeRowKey(toUserId(user))), mutations: [{ setCell }] };

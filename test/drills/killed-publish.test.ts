@@ -1,0 +1,118 @@
+// `earshot publish` is killed at random points, then resumed or left alone, under load. The manifest is always valid, no
+// user is ever on a release that was refused, and a canary that is left alone ends by itself. Each round publishes one
+// release; every third one is bad.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { spawnNode, startTestCloud, type TestCloud } from '../../bench/rigs/local-cloud.ts';
+import { type ListOfUser, linesOn, userOf } from '../../bench/support/days-of-lists.ts';
+import { formatGeneration, parseGeneration } from '../../shared/domain/generation.ts';
+import { parseManifest } from '../../shared/domain/manifest.ts';
+import { drillRounds } from '../support/drill-rounds.ts';
+import { createReleaseLoad } from '../support/release-load.ts';
+import { eventually } from '../support/waiting.ts';
+
+const users = Array.from({ length: 1_400 }, (_, i) => userOf(i));
+/** A publication of a good release takes about as long. */
+const MAX_DELAY_MS = 30_000;
+const OPTIONS = ['--canary', '25%', '--soak', '10s', '--regions', 'europe,us,asia', '--between', '1s', '--ramp', '2s'];
+
+interface Drill {
+  readonly cloud: TestCloud;
+  readonly directory: string;
+  generation: number;
+  day: number;
+}
+
+test('a killed publication leaves a valid manifest, and nobody on a refused release', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'earshot-killed-'));
+  writeFileSync(join(directory, 'home.control.ndjson'), [...linesOn(users, 0)].join(''));
+  const cloud = await startTestCloud('--data', directory);
+  try {
+    const load = await createReleaseLoad(cloud, users);
+    const { generation: first } = await load.read(userOf(0));
+    const drill: Drill = { cloud, directory, generation: parseGeneration(first) ?? 0, day: 0 };
+    const bad = new Set<string>();
+    for (let round = 1; round <= drillRounds; round++) {
+      const isBad = round % 3 === 0;
+      const release = await ingest(drill, isBad);
+      const moment = release.split('@')[1] ?? '';
+      if (isBad) bad.add(moment);
+      const watch = load.watch([undefined, 'NRT', 'LHR', 'SFO']);
+      // The first round dies in its canary and is left alone, so that the canary has to end by itself.
+      const delayMs = round === 1 ? undefined : Math.random() * MAX_DELAY_MS;
+      const isResumed = round > 1 && Math.random() < 0.5;
+      const code = await publishAndKill(drill, release, delayMs, isResumed);
+      const { answers, failures } = await watch.end();
+      console.log(
+        `round ${round}: ${isBad ? 'bad' : 'good'} release, killed after ${delayMs?.toFixed(0) ?? 'the begin of its canary'} ms, ${isResumed ? `resumed with exit code ${code}` : 'left alone'}, ${answers.length} reads`,
+      );
+      expect(failures).toEqual([]);
+      expect(answers.filter(({ generation }) => bad.has(generation))).toEqual([]);
+      if (round === 1) await eventually(async () => expect(await releasesOf(load)).toEqual(new Set([first])));
+      if (isBad) expect([undefined, 3, 0]).toContain(isResumed ? code : undefined);
+      await cleanUp(drill, release);
+    }
+    load.stop();
+  } finally {
+    await cloud.stop();
+    rmSync(directory, { recursive: true, force: true });
+  }
+}, 3_600_000);
+
+async function ingest(drill: Drill, isBad: boolean): Promise<string> {
+  drill.generation += 1_000;
+  drill.day += 1;
+  const moment = formatGeneration(drill.generation);
+  const path = join(drill.directory, 'next.ndjson');
+  const cut = ({ user, items }: ListOfUser): ListOfUser => ({ user, items: items.slice(0, 1) });
+  writeFileSync(path, [...linesOn(users, drill.day, isBad ? cut : undefined)].join(''));
+  const which = ['--surface', 'home', '--variant', 'control', '--generation', moment];
+  expect(await drill.cloud.earshot('ingest', path, ...which)).toMatchObject({ code: 0 });
+  return `home/control@${moment}`;
+}
+
+/** Kills the publication after `delayMs`, or in its canary. Returns the exit code of its resumption. */
+async function publishAndKill(
+  { cloud }: Drill,
+  release: string,
+  delayMs: number | undefined,
+  isResumed: boolean,
+): Promise<number | undefined> {
+  const env = { EARSHOT_STATE_DIR: cloud.stateDirectory };
+  const publishing = spawnNode(['ops/earshot.mjs', 'publish', release, ...OPTIONS], env);
+  if (delayMs === undefined)
+    await eventually(async () =>
+      expect((await cloud.earshot('release', 'show', release)).stdout).toContain(': canary'),
+    );
+  else await Promise.race([setTimeout(delayMs), publishing.exited]);
+  publishing.child.kill('SIGKILL');
+  await publishing.exited;
+  await requireValidManifest(cloud);
+  if (!isResumed) return undefined;
+  const { code } = await cloud.earshot('publish', 'home/control', '--resume');
+  await requireValidManifest(cloud);
+  return code;
+}
+
+async function requireValidManifest(cloud: TestCloud): Promise<void> {
+  const { code, stdout } = await cloud.earshot('manifest', 'show', '--json');
+  expect(code).toBe(0);
+  parseManifest(stdout);
+}
+
+const releasesOf = async (load: Awaited<ReturnType<typeof createReleaseLoad>>): Promise<Set<string>> =>
+  new Set((await load.readAll(users)).map(({ generation }) => generation));
+
+/** Whatever is open ends, and the next round begins from a release that is live for every user. */
+async function cleanUp({ cloud }: Drill, release: string): Promise<void> {
+  const shown = (await cloud.earshot('release', 'show', release)).stdout;
+  if (/open at step/.test(shown) && !/: (live|ramping)/.test(shown))
+    expect(await cloud.earshot('rollback', 'home/control', '--why', 'the end of a round')).toMatchObject({ code: 0 });
+  else if (/open at step/.test(shown)) await cloud.earshot('publish', 'home/control', '--resume');
+  if (/: ramping/.test(shown)) await cloud.earshot('ramp', 'finish', 'home/control');
+  expect((await cloud.earshot('release', 'show', release)).stdout).not.toContain('open at step');
+  await requireValidManifest(cloud);
+}
