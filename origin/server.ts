@@ -47,7 +47,7 @@ export async function startOrigin(config: OriginConfig, surroundings: OriginSurr
   };
   await Promise.all([parts.manifests.start(), keepWarming()]);
   parts.heartbeat.start();
-  void parts.releases.start();
+  parts.releases.start();
   if (!isLoopback(host))
     logger.warn(
       { host },

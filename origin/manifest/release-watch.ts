@@ -14,7 +14,8 @@ export interface OpenRelease {
 }
 
 export interface ReleaseWatch {
-  start(): Promise<void>;
+  /** Looks every WATCH_MS, for the first time after as long. */
+  start(): void;
   stop(): void;
   open(): readonly OpenRelease[];
   /** Names of the regions that are marked as degraded. */
@@ -61,11 +62,15 @@ export function createReleaseWatch(options: ReleaseWatchOptions): ReleaseWatch {
     } catch (error) {
       onError(error);
     }
+    schedule();
+  }
+
+  function schedule(): void {
     if (!isStopped) cancelNext = clock.setTimeout(() => void watch(), WATCH_MS);
   }
 
   return {
-    start: watch,
+    start: schedule,
     stop: () => {
       isStopped = true;
       cancelNext?.();

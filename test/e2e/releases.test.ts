@@ -12,6 +12,8 @@ import { eventually } from '../support/waiting.ts';
 
 const USERS = 2_000;
 const users = Array.from({ length: USERS }, (_, i) => userOf(i));
+/** Every fifth user, with all that some releases miss. */
+const sample = users.filter((_, i) => i % 5 === 0);
 const PLACES = [undefined, 'NRT', 'LHR', 'SFO'];
 
 let cloud: TestCloud;
@@ -57,8 +59,8 @@ async function publish(release: string, ...args: string[]): Promise<CommandResul
   return cloud.earshot('publish', release, ...args);
 }
 
-/** Every user's answer at every place: the list of a published release, as it was loaded. Returns the releases. */
-async function readEverywhere(of: readonly string[] = users): Promise<Set<string>> {
+/** The answers of the sample at every place: the list of a published release, as it was loaded. Returns the releases. */
+async function readEverywhere(of: readonly string[] = sample): Promise<Set<string>> {
   const seen = new Set<string>();
   for (const place of PLACES) {
     for (const answer of await load.readAll(of, place)) {

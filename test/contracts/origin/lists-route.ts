@@ -39,8 +39,10 @@ export async function serveRoute(
   const counters = createCounters();
   const observed: string[] = [];
   const errors: unknown[] = [];
+  const asked: object[] = [];
   const lists: ListReader = {
-    read: async () => {
+    read: async (queries) => {
+      asked.push(...queries);
       clock.advance(tookMs);
       return [...results];
     },
@@ -79,7 +81,7 @@ export async function serveRoute(
     const body = JSON.stringify({ keys: Array.from({ length: count }, (_, i) => key(`u:${i}`)) });
     return fetch(`http://127.0.0.1:${port}${LISTS_READ_PATH}`, { method: 'POST', body, headers: JSON_BODY });
   };
-  return { bodyMemory, bodySheds, clock, counters, errors, observed, port, read, responses, server };
+  return { asked, bodyMemory, bodySheds, clock, counters, errors, observed, port, read, responses, server };
 }
 
 /** A caller on a raw socket. `received` is all it has received. */

@@ -162,7 +162,6 @@ describe('a request that is refused', () => {
     ['a variant in capitals', body({ variant: 'Control' }), 400, /keys\.0\.variant/],
     ['a generation of 0', body({ generation: 0 }), 400, /keys\.0\.generation/],
     ['a generation in text', body({ generation: String(MONDAY) }), 400, /keys\.0\.generation/],
-    ['a key with more in it', body({ more: 1 }), 400, /"more"/],
   ])('because it has %s is told so in one problem, and Bigtable is not asked', async (_what, text, status, detail) => {
     const instance = await startInstance();
     const { clock, origin } = await runOrigin(instance);

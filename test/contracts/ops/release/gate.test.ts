@@ -7,6 +7,7 @@ import { prefixOf } from '../../../../ops/release/gate/sample-ranges.ts';
 import { readRegions } from '../../../../ops/release/gate/serving-regions.ts';
 import { POPULAR_USER, toUserId } from '../../../../shared/domain/ids.ts';
 import { makeRowKey } from '../../../../shared/domain/keys.ts';
+import { nameRelease } from '../../../../shared/domain/release.ts';
 import { type Day, lengthen, makeDay, mapLists, nextDay, swapUsers } from '../../../unit/ops/release/sampled-days.ts';
 import { MONDAY, REGIONS, recordLoad, TUESDAY, WEDNESDAY } from '../../origin/instance.ts';
 import { type Gate, manifestWith, releaseOf, startGate, startTuesday } from './gate-instance.ts';
@@ -40,8 +41,8 @@ test('a good day passes, with every user in the table of the gate', async () => 
   const { check } = await startTuesday(monday, tuesday);
   const table = await check();
   expect(table).toMatchObject({
-    release: 'home/control@2024-01-02T03:00:00.000Z',
-    live: 'home/control@2024-01-01T03:00:00.000Z',
+    release: nameRelease(releaseOf(TUESDAY)),
+    live: nameRelease(releaseOf(MONDAY)),
     sampled: { users: USERS, regions: REGIONS },
     verdict: 'passed',
     reasons: [],
@@ -221,7 +222,7 @@ describe('a check', () => {
     const live = { current: TUESDAY, previous: MONDAY };
     expect(await check({ manifest: manifestWith(live) })).toMatchObject({
       verdict: 'passed',
-      live: 'home/control@2024-01-01T03:00:00.000Z',
+      live: nameRelease(releaseOf(MONDAY)),
     });
     const alone = { ...live, lineage: [TUESDAY] };
     const table = await check({ manifest: manifestWith(alone) });
@@ -251,11 +252,11 @@ describe('a check', () => {
   test.each([
     ['was never loaded', undefined, 'which was never loaded: load it with `npx earshot ingest`'],
     ['is still loading', 'loading', 'whose load did not finish: load it again'],
-    ['was dropped', 'dropped', 'whose lists are gone (dropped): load another generation'],
+    ['was dropped', 'dropped', 'whose lists were dropped: load another generation'],
   ])('of a release that %s is an error', async (_what, state, message) => {
     const { bigtable, check } = await startGate();
     if (state !== undefined) await recordLoad(bigtable, releaseOf(TUESDAY), { state, lists: 1, rejected: 0 } as never);
-    const name = 'home/control@2024-01-02T03:00:00.000Z';
+    const name = nameRelease(releaseOf(TUESDAY));
     await expect(check()).rejects.toThrow(`expected a loaded release, got ${name}, ${message}`);
   });
 
