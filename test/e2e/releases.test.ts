@@ -59,7 +59,7 @@ async function publish(release: string, ...args: string[]): Promise<CommandResul
   return cloud.earshot('publish', release, ...args);
 }
 
-/** The answers of the sample at every place: the list of a published release, as it was loaded. Returns the releases. */
+/** Each answer must be the list of a published release, as it was loaded. Returns the releases. */
 async function readEverywhere(of: readonly string[] = sample): Promise<Set<string>> {
   const seen = new Set<string>();
   for (const place of PLACES) {

@@ -10,7 +10,7 @@ const repository = join(import.meta.dirname, '../..');
 const read = (path: string): string => readFileSync(join(repository, path), 'utf8');
 const documents = [...globSync(['*.md', 'docs/**/*.md', '.github/**/*.md'], { cwd: repository })];
 const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
-const benches = [...read('bench/main.ts').matchAll(/^ {2}(\w+): bench\w+,$/gm)].map(([, name]) => name ?? '');
+const benches = [...read('bench/main.ts').matchAll(/^ {2}'?([\w-]+)'?: bench\w+,$/gm)].map(([, name]) => name ?? '');
 const commands = globSync('ops/*/command.ts', { cwd: repository }).map((file) => file.split('/')[1] ?? '');
 
 /** The anchor that GitHub gives a heading. */
@@ -52,7 +52,7 @@ describe.each(documents)('%s', (path) => {
       [...text.matchAll(pattern)].filter(([, name = '']) => !known.includes(name)).map(([command]) => command);
     expect([
       ...unknown(/\bnpm run ([a-z:]+)/g, Object.keys(scripts)),
-      ...unknown(/\bnpm run bench -- ([a-z]+)/g, benches),
+      ...unknown(/\bnpm run bench -- ([a-z-]+)/g, benches),
       ...unknown(/`(?:npx )?earshot ([a-z]+)/g, commands),
       ...unknown(/^npx earshot ([a-z]+)/gm, commands),
     ]).toEqual([]);
@@ -60,7 +60,7 @@ describe.each(documents)('%s', (path) => {
 });
 
 test('the benchmarks have a section for every measurement', () => {
-  const named = [...read('docs/benchmarks.md').matchAll(/^## .*`npm run bench -- (\w+)`/gm)].map(([, name]) => name);
+  const named = [...read('docs/benchmarks.md').matchAll(/^## .*`npm run bench -- ([\w-]+)`/gm)].map(([, name]) => name);
   expect(benches.length).toBeGreaterThan(5);
   expect(named.sort()).toEqual(benches.sort());
 });

@@ -124,5 +124,5 @@ test('a member that this build does not know is ignored: a caller of the next bu
   const { readLists } = await runOrigin(instance);
   const response = await readLists([key('u:1', { more: 1 })]);
   const [result] = decodeListFrames(new Uint8Array(await response.arrayBuffer()), 1);
-  expect(result).toMatchObject({ kind: 'list', bytes: Buffer.from('of u:1') });
+  expect(result?.kind === 'list' && Buffer.from(result.bytes).toString()).toBe('of u:1');
 });

@@ -159,6 +159,9 @@ test('a caller who goes away while items are read for their list has that call c
 
 test('a caller who is answered leaves nothing behind', async () => {
   const { ask, clock, count, held, server, serverClock } = await startHeld();
+  // The next heartbeat has its timer.
+  await eventually(() => expect(count('origin_heartbeats_total')).toBe(1));
+  await setImmediate();
   const timers = clock.pending();
   const { kinds } = ask('u:1');
   await eventually(() => expect(held()).toBe(1));
