@@ -1,6 +1,5 @@
-// `earshot publish` is killed at random points, then resumed or left alone, under load. The manifest is always valid, and
-// no user is on a release that was refused. A canary that is left alone ends by itself. Each round publishes one release;
-// every third one is bad.
+// Kills `earshot publish` at random points, under load, and resumes it or leaves it alone. The manifest is always valid,
+// and no user is on a release that was refused. A canary that is left alone ends by itself. Every third release is bad.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

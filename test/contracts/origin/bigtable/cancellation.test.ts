@@ -2,6 +2,7 @@
 // The clocks of origin and cluster stand still: a delayed call never completes by itself, so a call that ends was
 // cancelled.
 
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { createManualClock } from '../../../../bench/support/manual-clock.ts';
 import { toName, toUserId } from '../../../../shared/domain/ids.ts';
