@@ -105,7 +105,7 @@ test('loads between two releases, half a load, and a release that was left are s
     ],
     { EARSHOT_STATE_DIR: cloud.stateDirectory },
   );
-  await eventually(async () => expect((await cloud.earshot('releases', 'home')).stdout).toMatch(/\.500Z +loading/));
+  await eventually(async () => expect((await cloud.earshot('releases', 'home')).stdout).toMatch(/ loading +0 /));
   half.child.kill('SIGKILL');
   await half.exited;
 
@@ -120,7 +120,7 @@ test('loads between two releases, half a load, and a release that was left are s
   const after = await ingest((list) => (isMissing(list) ? undefined : list));
   expect(await publish(after.release)).toMatchObject({ code: 0 });
   expect(await readEverywhere()).toEqual(new Set([first, after.moment]));
-  expect((await cloud.earshot('releases', 'home')).stdout).toMatch(/\.000Z +rolled-back/);
+  expect((await cloud.earshot('releases', 'home')).stdout).toMatch(/Z +rolled-back/);
   expect(await cloud.earshot('publish', left.release)).toMatchObject({ code: 1 });
 });
 
