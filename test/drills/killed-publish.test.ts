@@ -15,8 +15,8 @@ import { eventually } from '../support/waiting.ts';
 
 const users = Array.from({ length: 1_400 }, (_, i) => userOf(i));
 /** A publication of a good release takes about as long. */
-const MAX_DELAY_MS = 30_000;
-const OPTIONS = ['--canary', '25%', '--soak', '10s', '--regions', 'europe,us,asia', '--between', '1s', '--ramp', '2s'];
+const MAX_DELAY_MS = 45_000;
+const OPTIONS = ['--canary', '25%', '--soak', '26s', '--regions', 'europe,us,asia', '--between', '1s', '--ramp', '2s'];
 
 interface Drill {
   readonly cloud: TestCloud;

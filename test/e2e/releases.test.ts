@@ -10,7 +10,7 @@ import { formatGeneration, parseGeneration } from '../../shared/domain/generatio
 import { createReleaseLoad, type ReleaseLoad } from '../support/release-load.ts';
 import { eventually } from '../support/waiting.ts';
 
-const USERS = 2_000;
+const USERS = 1_400;
 const users = Array.from({ length: USERS }, (_, i) => userOf(i));
 /** Every fifth user, with all that some releases miss. */
 const sample = users.filter((_, i) => i % 5 === 0);
@@ -131,7 +131,7 @@ test('a bad day is refused by the gate, and what is live stays', async () => {
   await readEverywhere();
   expect(await cloud.earshot('release', 'drop', bad.release, '--why', 'it was refused')).toMatchObject({
     code: 0,
-    stdout: expect.stringContaining('2 000 lists deleted'),
+    stdout: expect.stringContaining('1 400 lists deleted'),
   });
 });
 
@@ -140,7 +140,7 @@ test('a good canary goes on to a ramp by regions, and no user goes back', async 
   published.set(good.moment, day);
   const watch = load.watch(PLACES);
   const result = await cloud.earshot(
-    ...['publish', good.release, '--canary', '25%', '--soak', '15s'],
+    ...['publish', good.release, '--canary', '25%', '--soak', '26s'],
     ...['--regions', 'europe,us,asia', '--between', '2s', '--ramp', '4s', '--why', 'a test'],
   );
   const seen = await watch.end();

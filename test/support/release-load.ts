@@ -12,7 +12,7 @@ import { FAMILIES, makeListQualifier, makeRowKey, TABLES } from '../../shared/do
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { forEachConcurrently } from './concurrency.ts';
 
-const READS_PER_SECOND = 150;
+const READS_PER_SECOND = 60;
 const TIMEOUT_MS = 10_000;
 const QUALIFIER = makeListQualifier(toName('home'), toName('control'));
 
