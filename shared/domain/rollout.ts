@@ -40,7 +40,7 @@ export function chooseVariant({ salt, variants }: Pick<Surface, 'salt' | 'varian
 export type Cohort = 'canary' | 'control';
 
 /** The part of a variant that decides a user's generation. */
-export type Generations = Pick<Variant, 'current' | 'previous' | 'flip' | 'canary'>;
+export type Generations = Pick<Variant, 'current' | 'previous' | 'flip' | 'canary' | 'warm'>;
 
 /** Name of the region nearest to the caller, by coordinates alone; undefined if they are not known. */
 export type NearestRegion = () => string | undefined;
@@ -77,9 +77,11 @@ export function warmGenerationOf({ warm }: Pick<Variant, 'warm'>, user: string, 
   return rampHash(warm.generation, user) < rampFraction(warm, nowMs) ? warm.generation : undefined;
 }
 
-/** Whether callers somewhere are on `generation` at `nowMs`, for one user or, without one, for any user. */
+/** Whether callers somewhere are on `generation` at `nowMs`, or soon are: one user or, without one, any user. */
 export function isGenerationServed(variant: Generations, generation: number, nowMs: number, user?: string): boolean {
-  const { current, previous, flip, canary } = variant;
+  const { current, previous, flip, canary, warm } = variant;
+  // No user reads it yet, and caches keep it for its readers.
+  if (warm !== undefined && generation === warm.generation && nowMs < warm.untilMs) return true;
   if (user !== undefined)
     return delaysOf(flip).some((region) => chooseGeneration(variant, user, nowMs, () => region) === generation);
   if (canary !== undefined && generation === canary.generation && nowMs < canary.untilMs) return true;
