@@ -131,26 +131,49 @@ describeWithRealData('recommendations for 1 892 listeners', GEN1, () => {
     expect(Math.abs(onKnn / users.length - 0.1)).toBeLessThan(3 * standardError);
   });
 
-  test('the next generation goes live for readers without a restart, and users without one keep the list they had', async () => {
+  test('the next generation goes live region by region, and every answer equals the file of the generation it names', async () => {
     const path = realData('lastfm/gen2/home.control.ndjson.gz');
-    const generation = new Date(
-      Date.parse(((await (await read('lastfm:2', 'home')).json()) as Answer).generation) + 1000,
-    ).toISOString();
+    const first = ((await (await read('lastfm:2', 'home')).json()) as Answer).generation;
+    const generation = new Date(Date.parse(first) + 1000).toISOString();
     const which = ['--surface', 'home', '--variant', 'control', '--generation', generation];
     expect((await cloud.earshot('ingest', path, ...which)).code).toBe(0);
-    expect((await cloud.earshot('publish', `home/control@${generation}`)).stdout).toContain('is live (version 5)');
-    const next = readItemsByUser(path);
-    await expect
-      .poll(
-        async () =>
-          ((await (await read('lastfm:2', 'home', '?variant=control&limit=100')).json()) as Answer).generation,
-        {
-          timeout: 20_000,
-        },
-      )
-      .toBe(generation);
+    const files = new Map([
+      [first, file('home.control')],
+      [generation, readItemsByUser(path)],
+    ]);
+    const seen = new Set<string>();
+    const wrong: string[] = [];
+    /** Each answer must equal the file of the generation that it names. */
+    const readAll = (place: string | undefined) =>
+      forEachConcurrently(everybody(), async (user) => {
+        const headers: Record<string, string> = place === undefined ? {} : { 'Earshot-Dev-Location': place };
+        const text = await (
+          await get(`/v1/users/${user}/recommendations/home?limit=100&variant=control&fallback=none`, headers)
+        ).text();
+        const named = /"generation":"([^"]+)"/.exec(text)?.[1] ?? '';
+        const want = files.get(named)?.get(user);
+        const items = text.slice(text.indexOf('"items":') + '"items":'.length, -1).replaceAll(',\n', ',');
+        seen.add(named);
+        if (want === undefined ? !text.includes('no_recommendations') : items !== want) wrong.push(`${user} ${named}`);
+      });
+    await readAll(undefined);
+    const options = ['--regions', 'europe,us,asia', '--between', '4s', '--ramp', '8s'];
+    const publishing = cloud.earshot('publish', `home/control@${generation}`, ...options);
+    let isOver = false;
+    const published = publishing.finally(() => {
+      isOver = true;
+    });
+    for (let i = 0; !isOver; i++) await readAll(['LHR', 'SFO', 'NRT', undefined][i % 4]);
+    expect((await published).stdout).toContain('is live (version');
+    seen.clear();
+    for (const place of ['LHR', 'SFO', 'NRT', undefined]) await readAll(place);
+    expect(wrong).toEqual([]);
+    expect(seen.has(generation)).toBe(true);
     const answer = (await (await read('lastfm:2', 'home', '?variant=control&limit=100')).json()) as Answer;
-    expect(answer.items).toEqual(JSON.parse(next.get('lastfm:2') ?? ''));
+    expect([answer.generation, answer.items]).toEqual([
+      generation,
+      JSON.parse(files.get(generation)?.get('lastfm:2') ?? ''),
+    ]);
   });
 
   test('a region with a hanging origin is failed over to the next one', async () => {
