@@ -17,6 +17,7 @@ export const makeHistoryCommand = (): Command =>
     .argument('<surface>', 'surface, for example `home`, or `items`', parseName)
     .option('--json', 'print JSON')
     .addOption(controlProfileOption())
+    .addHelpText('after', '\nExamples:\n  $ npx earshot history home\n  $ npx earshot history items --json')
     .action(async (surface: Name, _options: unknown, command: Command) => history(surface, command.optsWithGlobals()));
 
 async function history(surface: Name, flags: Flags): Promise<void> {

@@ -28,6 +28,7 @@ import { type ControlFlags, controlProfileOption, withControl } from '../cli/con
 import { formatPlural } from '../cli/format.ts';
 import { UsageError } from '../cli/usage-error.ts';
 import { confirmWrite } from '../cli/write-target.ts';
+import { requireWritable } from '../manifest/change-manifest.ts';
 import { describeSurface } from '../manifest/describe-surface.ts';
 import { findOrigins } from '../manifest/served-manifests.ts';
 import { findEdge } from '../release/edge-sample.ts';
@@ -169,6 +170,8 @@ function planOf(flags: Flags): Partial<Plan> {
 async function publish(line: Line, generation: number | undefined, flags: Flags): Promise<void> {
   await confirmWrite(flags);
   await withControl(flags, async (control) => {
+    // An instance without tables, and a row in trouble, are told first.
+    await readLive(control);
     const by = await whoIs(flags);
     const progress = createProgressLine(process.stderr);
     const deps: PublicationDeps = {
@@ -307,6 +310,7 @@ async function describe(release: Release, plan: Plan, deps: PublicationDeps): Pr
   const next = isItems(release)
     ? goLiveWithItems(manifest, release.generation)
     : goLive(manifest, release, ramp, plan.weight);
+  requireWritable(next);
   process.stdout.write(`${nameRelease(release)} would be live (version ${manifest.version + 1})\n`);
   const surface = next.surfaces[release.surface];
   if (surface !== undefined) process.stdout.write(describeSurface(release.surface, surface, nowMs));

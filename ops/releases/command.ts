@@ -17,6 +17,7 @@ export const makeReleasesCommand = (): Command =>
     .argument('[surface]', 'surface, for example `home`, or `items` (default: all)', parseName)
     .option('--json', 'print JSON')
     .addOption(controlProfileOption())
+    .addHelpText('after', '\nExamples:\n  $ npx earshot releases\n  $ npx earshot releases home --json')
     .action(async (surface: Name | undefined, _options: unknown, command: Command) =>
       releases(surface, command.optsWithGlobals()),
     );

@@ -41,7 +41,7 @@ describe.concurrent('earshot check', () => {
     const { code, stdout, stderr } = await earshot('check', RELEASE);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(
-      /^home\/control@2024-01-02.* against the live home\/control@2024-01-01.*, 60 users sampled in asia, europe, us\n/,
+      /^home\/control@20.* against the live home\/control@20.*, 60 users sampled in asia, europe, us\n/,
     );
     expect(stdout).toMatch(/^check +live +new +bound +verdict\n/m);
     expect(stdout).toMatch(/^users +60 +60 +at least 0\.9 of live +pass\n/m);
@@ -56,7 +56,7 @@ describe.concurrent('earshot check', () => {
     expect(messageOf(result)).toEqual({
       code: 3,
       message: expect.stringMatching(
-        /^earshot: home\/control@2024-01-02T03:00:00\.000Z is refused: users: expected at least 0\.9 of live, got 30 \(live 60\); empty-lists: /,
+        /^earshot: home\/control@20\S+Z is refused: users: expected at least 0\.9 of live, got 30 \(live 60\); empty-lists: /,
       ),
     });
     expect(result.stdout).toContain('refused by 2 checks\n');

@@ -25,6 +25,7 @@ import {
 import { eventually } from '../support/waiting.ts';
 import usage from './earshot-usage.json' with { type: 'json' };
 import {
+  ACCEPT_ALL,
   COMMAND,
   createCommandInstances,
   home,
@@ -173,7 +174,7 @@ describe.concurrent('a day of ops', () => {
     expect(await live()).toEqual(after);
 
     await earshot('ingest', file('d.ndjson', lines(1, 1)), ...home(), '--generation', String(TUESDAY));
-    const publishing = spawnNode([COMMAND, 'publish', releaseOf(TUESDAY), '--ramp', '10m'], env);
+    const publishing = spawnNode([COMMAND, 'publish', releaseOf(TUESDAY), '--ramp', '10m', ...ACCEPT_ALL], env);
     await eventually(async () => expect((await live()).manifest.version).toBe(2));
     const { manifest, cell } = await live();
     expect(manifest.surfaces.home?.variants).toEqual([
@@ -351,7 +352,7 @@ describe.concurrent('a load with a fault in it', () => {
       true,
     ]);
     expect(await live()).toEqual(before);
-    expect(await earshot('publish', releaseOf(TUESDAY))).toMatchObject({
+    expect(await earshot('publish', releaseOf(TUESDAY), ...ACCEPT_ALL)).toMatchObject({
       code: 0,
       stderr: expect.stringContaining('4 lines of this load were rejected'),
     });
@@ -431,7 +432,7 @@ describe.concurrent('a load with a fault in it', () => {
     expect(await receipt(TUESDAY)).toMatchObject({ generation: TUESDAY, state: 'loaded', lists: 1, rejected: 0 });
     expect(await read(address, WEDNESDAY, ['u:1'])).toEqual(['absent']);
     expect(await live()).toEqual(before);
-    expect(await earshot('publish', releaseOf(TUESDAY))).toMatchObject({ code: 0 });
+    expect(await earshot('publish', releaseOf(TUESDAY), ...ACCEPT_ALL)).toMatchObject({ code: 0 });
   });
 
   test.each([['in the future', '2199-01-01T00:00:00Z', /is in the future/]])(
@@ -539,7 +540,7 @@ describe.concurrent('loads one after the other', () => {
       expect(await receipt(generation)).toBeUndefined();
     }
     expect(await earshot('ingest', good, ...attempt(TUESDAY))).toMatchObject({ code: 0, stderr: '' });
-    expect(await earshot('publish', releaseOf(TUESDAY))).toMatchObject({ code: 0 });
+    expect(await earshot('publish', releaseOf(TUESDAY), ...ACCEPT_ALL)).toMatchObject({ code: 0 });
     expect(await earshot('rollback', 'home/control', '--why', 'bad lists')).toMatchObject({ code: 0 });
     expect(messageOf(await earshot('ingest', bad, ...attempt(WEDNESDAY))).code).toBe(1);
     expect(await earshot('ingest', good, ...attempt(WEDNESDAY + day))).toMatchObject({ code: 0, stderr: '' });
@@ -643,7 +644,7 @@ test.concurrent('a killed load is recognised and can be repeated', async () => {
 
   expect(await read(address, TUESDAY, ['u:1', 'u:6000'])).toEqual([expect.stringContaining('for:u:1'), 'absent']);
   expect(await receipt(TUESDAY)).toMatchObject({ state: 'loading' });
-  expect(messageOf(await earshot('publish', releaseOf(TUESDAY)))).toEqual({
+  expect(messageOf(await earshot('publish', releaseOf(TUESDAY), ...ACCEPT_ALL))).toEqual({
     code: 1,
     message: expect.stringMatching(/got home\/control@20.*, whose load did not finish; load it again/),
   });
@@ -657,7 +658,7 @@ test.concurrent('a killed load is recognised and can be repeated', async () => {
   });
   const again = await earshot(...load, '--take-over');
   expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('6 000 lists') });
-  expect(await earshot('publish', releaseOf(TUESDAY))).toMatchObject({ code: 0 });
+  expect(await earshot('publish', releaseOf(TUESDAY), ...ACCEPT_ALL)).toMatchObject({ code: 0 });
   expect((await live()).manifest.surfaces.home?.variants[0]?.current).toBe(TUESDAY);
 });
 
@@ -670,7 +671,7 @@ test.concurrent('no region sees a publication before its lists: publish waits un
   const before = await live();
   expect(await read(address, TUESDAY, ['u:1'], 'us')).toEqual(['absent']);
 
-  const patient = spawnNode([COMMAND, 'publish', releaseOf(TUESDAY), '--wait', '10m'], env);
+  const patient = spawnNode([COMMAND, 'publish', releaseOf(TUESDAY), '--wait', '10m', ...ACCEPT_ALL], env);
   const asksForLoads = server.counters('asia').calls.ReadRows ?? 0;
   await eventually(() => expect(server.counters('asia').calls.ReadRows).toBeGreaterThan(asksForLoads));
   // A second publication is told of the first.

@@ -22,7 +22,15 @@ import {
   writeManifestCell,
 } from '../contracts/origin/instance.ts';
 import { eventually } from '../support/waiting.ts';
-import { COMMAND, createCommandInstances, home, lines, messageOf, releaseOf } from './support/command-instances.ts';
+import {
+  ACCEPT_ALL,
+  COMMAND,
+  createCommandInstances,
+  home,
+  lines,
+  messageOf,
+  releaseOf,
+} from './support/command-instances.ts';
 
 const { makeLiveInstance, startServer } = createCommandInstances();
 const at = (generation: number): string[] => ['--generation', String(generation)];
@@ -291,7 +299,7 @@ test('one UNAVAILABLE on the first read ends no command', async () => {
   for (const args of [
     ['manifest', 'show'],
     ['ingest', path, ...home(), ...at(TUESDAY)],
-    ['publish', releaseOf(TUESDAY)],
+    ['publish', releaseOf(TUESDAY), ...ACCEPT_ALL],
     ['schema', 'apply', '--clusters', 'asia=asia,europe=europe,us=us'],
   ]) {
     draws.splice(0, draws.length, 0.1, 0.1);

@@ -9,6 +9,7 @@ import type { EmbeddedBigtable } from '../../../dev/bigtable/embedded-bigtable.t
 import { type BigtableOptions, startBigtable } from '../../../dev/bigtable/server.ts';
 import { listReleases } from '../../../ops/bigtable/release-record.ts';
 import { applySchema } from '../../../ops/bigtable/schema/schema.ts';
+import { CHECK_NAMES } from '../../../ops/release/checks/all.ts';
 import { type BigtableAddress, connectBigtable } from '../../../origin/bigtable/connection.ts';
 import { readManifest } from '../../../origin/bigtable/manifest-row.ts';
 import { createRecommendationTable } from '../../../origin/bigtable/recommendation-table.ts';
@@ -25,6 +26,12 @@ import {
 
 /** The name of a release of `home`. */
 export const releaseOf = (generation: number, variant = 'control'): string => `home/${variant}@${generation}`;
+
+/** For loads of a few lists, which every check of the gate would refuse. */
+export const ACCEPT_ALL: readonly string[] = [
+  ...CHECK_NAMES.flatMap((name) => ['--accept', name]),
+  ...['--why', 'a small load'],
+];
 
 export const COMMAND = 'ops/earshot.mjs';
 
