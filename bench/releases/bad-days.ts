@@ -228,7 +228,7 @@ const canaryUsers = (generation: number): string[] => {
 /** Every list of one in five of the canary's users is gone. */
 async function deleteOneInFive({ cloud, generation, liveGeneration: live }: Day): Promise<void> {
   const gone = canaryUsers(generation).filter((_, i) => i % 5 === 0);
-  for (const of of [generation, live]) await writeLists(cloud, of, gone, () => undefined);
+  for (const each of [generation, live]) await writeLists(cloud, each, gone, () => undefined);
 }
 
 async function restoreLists({ cloud, generation, liveDay, liveGeneration: live }: Day): Promise<void> {

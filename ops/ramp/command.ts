@@ -19,12 +19,12 @@ interface Flags extends ControlFlags {
   readonly as?: string;
 }
 
-const help = `
-Examples:
-  $ npx earshot ramp pause home/control --why "Bigtable is slow"
-  $ npx earshot ramp resume home/control
-  $ npx earshot ramp set home/control --over 1h
-  $ npx earshot ramp finish home/control`;
+const EXAMPLES = {
+  pause: 'pause home/control --why "Bigtable is slow"',
+  resume: 'resume home/control',
+  finish: 'finish home/control',
+  set: 'set home/control --over 1h',
+} as const;
 
 const DESCRIPTIONS = {
   pause: 'The ramp stands still: users stay on the release that they have.',
@@ -34,7 +34,7 @@ const DESCRIPTIONS = {
 } as const;
 
 export function makeRampCommand(): Command {
-  const ramp = new Command('ramp').addHelpText('after', help);
+  const ramp = new Command('ramp');
   for (const kind of ['pause', 'resume', 'finish', 'set'] as const) {
     const command = new Command(kind)
       .description(DESCRIPTIONS[kind])
@@ -42,6 +42,7 @@ export function makeRampCommand(): Command {
       .addOption(asOption())
       .addOption(whyOption())
       .addOption(controlProfileOption())
+      .addHelpText('after', `\nExample:\n  $ npx earshot ramp ${EXAMPLES[kind]}`)
       .action(async (line: Line, _options: unknown, own: Command) => steer(kind, line, own.optsWithGlobals()));
     if (kind === 'set') command.requiredOption('--over <duration>', 'duration of the whole ramp', parseDuration);
     ramp.addCommand(command);

@@ -28,14 +28,11 @@ interface Flags extends ControlFlags {
 const DEFAULT_WAIT_MS = 600_000;
 const MAX_MARK_MS = 7 * 86_400_000;
 
-const help = `
-Examples:
-  $ npx earshot region degrade europe --until 2026-11-22T06:00:00Z --why "the cluster is gone"
-  $ npx earshot region restore europe --why "the cluster is back"`;
+/** An example for the help of a subcommand. */
+const example = (call: string): string => `\nExample:\n  $ npx earshot region ${call}`;
 
 export const makeRegionCommand = (): Command =>
   new Command('region')
-    .addHelpText('after', help)
     .addCommand(
       new Command('degrade')
         .description('Publications do not wait for the region, edges try it last and do not warm it, until the moment.')
@@ -44,6 +41,7 @@ export const makeRegionCommand = (): Command =>
         .addOption(asOption())
         .addOption(whyOption().makeOptionMandatory())
         .addOption(controlProfileOption())
+        .addHelpText('after', example('degrade europe --until 2026-11-22T06:00:00Z --why "the cluster is gone"'))
         .action(async (region: Name, _options: unknown, own: Command) => degrade(region, own.optsWithGlobals())),
     )
     .addCommand(
@@ -55,6 +53,7 @@ export const makeRegionCommand = (): Command =>
         .addOption(asOption())
         .addOption(whyOption())
         .addOption(controlProfileOption())
+        .addHelpText('after', example('restore europe --why "the cluster is back"'))
         .action(async (region: Name, _options: unknown, own: Command) => restore(region, own.optsWithGlobals())),
     );
 

@@ -28,23 +28,20 @@ interface Flags extends ControlFlags {
   readonly as?: string;
 }
 
-const help = `
-Examples:
-  $ npx earshot release show home/control@2026-11-22T03:00:00Z
-  $ npx earshot release block home/control@2026-11-22T03:00:00Z --why "personal data in titles"
-  $ npx earshot release drop home/control@2026-11-22T03:00:00Z --why "takes the place of a version"`;
+/** An example for the help of a subcommand. */
+const example = (call: string): string => `\nExample:\n  $ npx earshot release ${call}`;
 
 const argument = ['<surface/variant@generation>', 'for example `home/control@2026-11-22T03:00:00Z`'] as const;
 
 export const makeReleaseCommand = (): Command =>
   new Command('release')
-    .addHelpText('after', help)
     .addCommand(
       new Command('show')
         .description('The record of a release: its load, its state and its history.')
         .argument(...argument, parseWholeRelease)
         .option('--json', 'print JSON')
         .addOption(controlProfileOption())
+        .addHelpText('after', example('show home/control@2026-11-22T03:00:00Z'))
         .action(async (release: Release, _options: unknown, own: Command) => show(release, own.optsWithGlobals())),
     )
     .addCommand(
@@ -64,7 +61,8 @@ const changing = (name: string, description: string): Command =>
     .argument(...argument, parseWholeRelease)
     .addOption(asOption())
     .addOption(whyOption().makeOptionMandatory())
-    .addOption(controlProfileOption());
+    .addOption(controlProfileOption())
+    .addHelpText('after', example(`${name} home/control@2026-11-22T03:00:00Z --why "personal data in titles"`));
 
 async function show(release: Release, flags: Flags): Promise<void> {
   await withControl(flags, async (control) => {
