@@ -25,6 +25,9 @@ export interface ReadsSeen {
 
 export interface BatchReaders {
   seen(): ReadsSeen;
+  /** No batches until `resume`. Resolves when the last one is answered. */
+  pause(): Promise<void>;
+  resume(): void;
   reset(): void;
   stop(): Promise<void>;
 }
@@ -46,6 +49,7 @@ export function startBatchReaders(options: BatchReadersOptions): BatchReaders {
   let seen = makeSeen();
   let next = 0;
   let isStopped = false;
+  let isPaused = false;
   const inFlight = new Set<Promise<void>>();
 
   function record({ status, user = '', source, generation }: Result): void {
@@ -77,9 +81,11 @@ export function startBatchReaders(options: BatchReadersOptions): BatchReaders {
   async function run(): Promise<void> {
     const startedAtMs = clock.monotonicNow();
     for (let sent = 0; !isStopped; sent++) {
-      const reading = readBatch();
-      inFlight.add(reading);
-      void reading.finally(() => inFlight.delete(reading));
+      if (!isPaused) {
+        const reading = readBatch();
+        inFlight.add(reading);
+        void reading.finally(() => inFlight.delete(reading));
+      }
       const dueMs = startedAtMs + ((sent + 1) * 1000) / batchesPerSecond;
       await pause(clock, Math.max(1, dueMs - clock.monotonicNow()));
     }
@@ -89,6 +95,13 @@ export function startBatchReaders(options: BatchReadersOptions): BatchReaders {
   const running = run();
   return {
     seen: () => seen,
+    pause: async () => {
+      isPaused = true;
+      await Promise.all(inFlight);
+    },
+    resume: () => {
+      isPaused = false;
+    },
     reset: () => {
       seen = makeSeen();
     },
