@@ -1,15 +1,6 @@
 // `earshot publish`: makes a loaded release live: replication, gate, and if asked a warm-up, a canary and a ramp.
 import { Command, Option } from 'commander';
-import type { Name } from '../../shared/domain/ids.ts';
-import {
-  isItems,
-  type Line,
-  nameLine,
-  nameRelease,
-  parseRelease,
-  RELEASE_FORM,
-  type Release,
-} from '../../shared/domain/release.ts';
+import { isItems, type Line, nameLine, nameRelease, type Release } from '../../shared/domain/release.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
 import { newestKept, versionsOf } from '../bigtable/kept-generations.ts';
 import { beginOpen, type HeldOpen, type Plan, planSchema, resumeOpen } from '../bigtable/open-release.ts';
@@ -24,9 +15,8 @@ import {
   parseWeight,
   whyOption,
 } from '../cli/arguments.ts';
-import { type ControlFlags, controlProfileOption, withControl } from '../cli/control.ts';
+import { controlProfileOption, withControl } from '../cli/control.ts';
 import { formatPlural } from '../cli/format.ts';
-import { UsageError } from '../cli/usage-error.ts';
 import { confirmWrite } from '../cli/write-target.ts';
 import { requireWritable } from '../manifest/change-manifest.ts';
 import { describeSurface } from '../manifest/describe-surface.ts';
@@ -35,36 +25,15 @@ import { findEdge } from '../release/edge-sample.ts';
 import { checkItems } from '../release/gate/check-items.ts';
 import { checkRelease } from '../release/gate/check-release.ts';
 import { readRegions } from '../release/gate/serving-regions.ts';
+import { type PublicationDeps, readLive } from '../release/live.ts';
 import { findVariant, goLive, goLiveWithItems, whyBusy } from '../release/manifest-changes.ts';
-import { type PublicationDeps, readLive, runPublication } from '../release/publication.ts';
+import { runPublication } from '../release/publication.ts';
 import { stateOfRelease } from '../release/state.ts';
 import { repairRecords, requireLoaded } from '../release/steps.ts';
 import { runVerdictCommand } from '../release/verdict-command.ts';
 import { whoIs } from '../release/who.ts';
+import { checkFlags, type Flags, parseNamed, planOf } from './flags.ts';
 import { createProgressLine } from './progress-line.ts';
-
-interface Flags extends ControlFlags {
-  readonly weight?: number;
-  readonly at?: number;
-  readonly warm?: number;
-  readonly canary?: number;
-  readonly soak?: number;
-  readonly regions?: readonly Name[];
-  readonly between?: number;
-  readonly ramp?: number | 'auto';
-  /** False: do not wait. */
-  readonly wait?: number | false | undefined;
-  readonly accept?: readonly string[];
-  readonly checkCommand?: string;
-  readonly guardCommand?: string;
-  readonly again?: boolean;
-  readonly resume?: boolean;
-  readonly why?: string;
-  readonly as?: string;
-  readonly dryRun?: boolean;
-}
-
-const DEFAULT_SOAK_MS = 240_000;
 
 const examples = `
 Without options: the lists reach every region, the gate compares them with the live release, and they go live.
@@ -115,57 +84,10 @@ export const makePublishCommand = (): Command =>
       // Commander gives `--no-wait` a default of true.
       const isWaitGiven = command.getOptionValueSource('wait') === 'cli';
       const flags = command.optsWithGlobals<Flags>();
-      const { generation, ...line } = parseName(text, flags);
+      const { generation, ...line } = parseNamed(text, flags);
       checkFlags({ ...flags, wait: isWaitGiven ? flags.wait : undefined });
       await publish(line, generation, { ...flags, wait: isWaitGiven ? flags.wait : undefined });
     });
-
-/** Throws a UsageError for the options of an earlier form, and without a release. */
-function parseName(
-  text: string | undefined,
-  flags: Flags & Partial<Record<'surface' | 'variant' | 'generation', string>>,
-) {
-  if (flags.surface !== undefined || flags.variant !== undefined || flags.generation !== undefined)
-    throw new UsageError(
-      '--surface, --variant and --generation are gone: name the release as surface/variant@generation',
-    );
-  const parsed = text === undefined ? undefined : parseRelease(text);
-  if (parsed !== undefined) return parsed;
-  throw new UsageError(
-    text === undefined
-      ? "missing required argument 'surface/variant[@generation]'"
-      : `expected ${RELEASE_FORM}, got ${JSON.stringify(text)}`,
-  );
-}
-
-/** Throws a UsageError for options that have no effect together. */
-function checkFlags(flags: Flags): void {
-  const { wait, dryRun, soak, canary, between, regions, accept, why, resume } = flags;
-  const refuse = (message: string) => new UsageError(message);
-  if (dryRun && wait !== undefined)
-    throw refuse('expected no --wait with --dry-run: a dry run does not wait for the lists');
-  if (soak !== undefined && canary === undefined) throw refuse('expected --canary with --soak');
-  if (flags.guardCommand !== undefined && canary === undefined) throw refuse('expected --canary with --guard-command');
-  if ((between === undefined) !== (regions === undefined)) throw refuse('expected --regions and --between together');
-  if (accept !== undefined && (why ?? '').trim() === '') throw refuse('expected --why with --accept: history says why');
-  if (resume && (dryRun || Object.keys(planOf(flags)).some((name) => !['accepted', 'isWaiting'].includes(name))))
-    throw refuse('expected no other option with --resume: it goes on with the plan of the open publication');
-}
-
-/** The members without a value are absent. */
-function planOf(flags: Flags): Partial<Plan> {
-  const { weight, at, warm, canary, soak = DEFAULT_SOAK_MS, regions, between, ramp, wait, accept, why } = flags;
-  const plan: Partial<Plan> = {
-    ...{ weight, atMs: at, warmMs: warm, betweenMs: between, ramp, why },
-    ...{ checkCommand: flags.checkCommand, guardCommand: flags.guardCommand },
-    regions: regions === undefined ? undefined : [...regions],
-    canary: canary === undefined ? undefined : { share: canary, soakMs: soak },
-    waitMs: typeof wait === 'number' ? wait : undefined,
-    isWaiting: wait !== false,
-    accepted: [...(accept ?? [])],
-  } as Partial<Plan>;
-  return Object.fromEntries(Object.entries(plan).filter(([, value]) => value !== undefined));
-}
 
 async function publish(line: Line, generation: number | undefined, flags: Flags): Promise<void> {
   await confirmWrite(flags);

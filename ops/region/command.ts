@@ -14,7 +14,7 @@ import { confirmLive } from '../release/confirm.ts';
 import { findEdge } from '../release/edge-sample.ts';
 import { readRegions } from '../release/gate/serving-regions.ts';
 import { findLaggingReleases } from '../release/lagging.ts';
-import { readLive } from '../release/publication.ts';
+import { readLive } from '../release/live.ts';
 import { whoIs } from '../release/who.ts';
 
 interface Flags extends ControlFlags {

@@ -4,7 +4,7 @@ import type { Manifest } from '../../shared/domain/manifest.ts';
 import { ITEMS, type Line, nameLine, type Release } from '../../shared/domain/release.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
 import { listLines, listReleases, type RecordedRelease } from '../bigtable/release-record.ts';
-import { readLive } from './publication.ts';
+import { readLive } from './live.ts';
 import { stateOfRelease } from './state.ts';
 
 export interface ListedRelease extends Release {

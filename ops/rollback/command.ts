@@ -12,8 +12,8 @@ import { describeSurface } from '../manifest/describe-surface.ts';
 import { findOrigins } from '../manifest/served-manifests.ts';
 import { confirmLive } from '../release/confirm.ts';
 import { findEdge } from '../release/edge-sample.ts';
+import { readLive } from '../release/live.ts';
 import { endTrial, goBack, goBackWithItems, requireVariant } from '../release/manifest-changes.ts';
-import { readLive } from '../release/publication.ts';
 import { changeRelease, recordState, repairRecords } from '../release/steps.ts';
 import { whoIs } from '../release/who.ts';
 
