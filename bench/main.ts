@@ -11,6 +11,7 @@ import { benchParse } from './parse.ts';
 import { benchRegions } from './regions.ts';
 import { benchBadDays } from './releases/bad-days.ts';
 import { benchFlip } from './releases/flip.ts';
+import { benchLineage } from './releases/lineage.ts';
 import { benchSoak } from './soak/soak.ts';
 import { benchStartUp } from './start-up.ts';
 import type { BenchResult } from './support/result.ts';
@@ -22,6 +23,7 @@ const benches: Readonly<Record<string, () => Promise<BenchResult>>> = {
   flip: benchFlip,
   hostile: benchHostile,
   ingest: benchIngest,
+  lineage: benchLineage,
   loading: benchLoading,
   origin: benchOrigin,
   overload: benchOverload,
