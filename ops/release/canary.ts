@@ -1,5 +1,5 @@
-// The canary of a publication: its soak, its guard, and the ways out. The manifest names the moment until which it holds:
-// without this process every edge leaves it then.
+// The canary of a publication: its soak, its guard, and the ways out. The manifest names the moment until which it
+// holds: without this process every edge leaves it then.
 import { addCohorts, type Cohorts, emptyCohort } from '../../shared/domain/cohort.ts';
 import { nameRelease } from '../../shared/domain/release.ts';
 import { pause } from '../../shared/runtime/clock.ts';

@@ -1,5 +1,5 @@
-// Kills `earshot publish` at random points, under load, and resumes it or leaves it. The manifest is always valid, and no
-// user is on a release that was refused. A canary that is left alone ends by itself. Every third release is bad.
+// Kills `earshot publish` at random points, under load, and resumes it or leaves it. The manifest is always valid, and
+// no user is on a release that was refused. A canary that is left alone ends by itself. Every third release is bad.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
