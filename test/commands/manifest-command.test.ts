@@ -311,6 +311,6 @@ test('one UNAVAILABLE on the first read ends no command', async () => {
     }
   }
   server.setFault('asia', {});
-  expect(await receipt(TUESDAY)).toMatchObject({ state: 'loaded', lists: 2 });
+  expect(await receipt(TUESDAY)).toMatchObject({ state: 'live', lists: 2 });
   expect((await live()).manifest.surfaces.home?.variants[0]?.current).toBe(TUESDAY);
 });
