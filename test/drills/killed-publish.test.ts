@@ -31,7 +31,7 @@ test('a killed publication leaves a valid manifest, and nobody on a refused rele
   const cloud = await startTestCloud('--data', directory);
   try {
     const load = await createReleaseLoad(cloud, users);
-    const { generation: first } = await load.read(userOf(0));
+    const [{ generation: first } = { generation: '' }] = await load.readAll([userOf(0)]);
     const drill: Drill = { cloud, directory, generation: parseGeneration(first) ?? 0, day: 0 };
     const bad = new Set<string>();
     for (let round = 1; round <= drillRounds; round++) {

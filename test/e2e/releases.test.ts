@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type CommandResult, spawnNode, startTestCloud, type TestCloud } from '../../bench/rigs/local-cloud.ts';
 import { itemsOn, type ListOfUser, linesOn, userOf } from '../../bench/support/days-of-lists.ts';
 import { formatGeneration, parseGeneration } from '../../shared/domain/generation.ts';
-import { createReleaseLoad, type ReleaseLoad } from '../support/release-load.ts';
+import { createReleaseLoad, type ReleaseAnswer, type ReleaseLoad } from '../support/release-load.ts';
 import { eventually } from '../support/waiting.ts';
 
 const USERS = 1_400;
@@ -29,9 +29,9 @@ beforeAll(async () => {
   writeFileSync(join(directory, 'home.control.ndjson'), [...linesOn(users, 0)].join(''));
   cloud = await startTestCloud('--data', directory);
   load = await createReleaseLoad(cloud, users);
-  const first = await load.read(userOf(0));
-  generation = parseGeneration(first.generation) ?? 0;
-  published.set(first.generation, 0);
+  const [first] = await load.readAll([userOf(0)]);
+  generation = parseGeneration(first?.generation ?? '') ?? 0;
+  published.set(first?.generation ?? '', 0);
 });
 
 afterAll(async () => {
@@ -72,7 +72,7 @@ async function readEverywhere(of: readonly string[] = sample): Promise<Set<strin
   return seen;
 }
 
-function expectAsLoaded({ user, generation: named, ids }: Awaited<ReturnType<ReleaseLoad['read']>>): void {
+function expectAsLoaded({ user, generation: named, ids }: ReleaseAnswer): void {
   const of = published.get(named);
   if (of === undefined) throw new Error(`expected the list of a published release, got ${named} for ${user}`);
   expect(ids).toEqual(itemsOn(user, of).slice(0, ids.length));
@@ -203,7 +203,7 @@ test('items have releases: the gate, and a way back', async () => {
     return `items@${moment}`;
   };
   const titles = async (): Promise<Set<unknown>> => {
-    const answers = await load.readAll(users.slice(0, 20), undefined, 'expand=items');
+    const answers = await load.readAll(users.slice(0, 20), undefined, 'items');
     return new Set(answers.flatMap(({ titles: each }) => each));
   };
   expect(await cloud.earshot('publish', await write('one', ids))).toMatchObject({ code: 0 });

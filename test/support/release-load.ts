@@ -10,9 +10,10 @@ import { parseGeneration } from '../../shared/domain/generation.ts';
 import { toName, toUserId } from '../../shared/domain/ids.ts';
 import { FAMILIES, makeListQualifier, makeRowKey, TABLES } from '../../shared/domain/keys.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
-import { forEachConcurrently } from './concurrency.ts';
 
-const READS_PER_SECOND = 60;
+const READS_PER_SECOND = 100;
+/** Reads of one request. */
+const BATCH = 20;
 const TIMEOUT_MS = 10_000;
 const QUALIFIER = makeListQualifier(toName('home'), toName('control'));
 
@@ -35,8 +36,7 @@ export interface Watch {
 }
 
 export interface ReleaseLoad {
-  read(user: string, place?: string, query?: string): Promise<ReleaseAnswer>;
-  readAll(users: readonly string[], place?: string, query?: string): Promise<ReleaseAnswer[]>;
+  readAll(users: readonly string[], place?: string, expand?: 'items'): Promise<ReleaseAnswer[]>;
   /** Reads at a steady rate until its end: every user in turn, at every place in turn. */
   watch(places: readonly (string | undefined)[]): Watch;
   /** Makes the lists of a load empty, behind the gate's back. */
@@ -54,20 +54,28 @@ export async function createReleaseLoad(cloud: TestCloud, users: readonly string
   const token = await cloud.mintToken('service:load', 'recs:read:any');
   const agent = new Agent({ connections: 50 });
 
-  async function read(user: string, place?: string, query = 'limit=10'): Promise<ReleaseAnswer> {
-    const { statusCode, body } = await request(`${cloud.edgeUrl}/v1/users/${user}/recommendations/home?${query}`, {
-      dispatcher: agent,
-      headers: { authorization: `Bearer ${token}`, ...(place === undefined ? {} : { 'earshot-dev-location': place }) },
+  async function readBatch(of: readonly string[], place?: string, expand?: 'items'): Promise<ReleaseAnswer[]> {
+    const reads = of.map((user) => ({ user, surface: 'home', limit: 10, ...(expand === undefined ? {} : { expand }) }));
+    const { body } = await request(`${cloud.edgeUrl}/v1/recommendations:batch`, {
+      ...{ dispatcher: agent, method: 'POST', body: JSON.stringify({ reads }) },
+      headers: {
+        authorization: `Bearer ${token}`,
+        'content-type': 'application/json',
+        ...(place === undefined ? {} : { 'earshot-dev-location': place }),
+      },
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
-    const { source = '', generation = '', items = [] } = (await body.json()) as Body;
-    const titles = items.map(({ metadata }) => metadata?.title);
-    return { user, status: statusCode, source, generation, ids: items.map(({ id }) => id), titles };
+    const { results } = (await body.json()) as { results: (Body & { readonly status: number })[] };
+    return results.map(({ status, source = '', generation = '', items = [] }, i) => ({
+      ...{ user: of[i] ?? '', status, source, generation, ids: items.map(({ id }) => id) },
+      titles: items.map(({ metadata }) => metadata?.title),
+    }));
   }
 
-  async function readAll(of: readonly string[], place?: string, query?: string): Promise<ReleaseAnswer[]> {
+  async function readAll(of: readonly string[], place?: string, expand?: 'items'): Promise<ReleaseAnswer[]> {
     const answers: ReleaseAnswer[] = [];
-    await forEachConcurrently([...of], async (user) => void answers.push(await read(user, place, query)));
+    for (let from = 0; from < of.length; from += BATCH)
+      answers.push(...(await readBatch(of.slice(from, from + BATCH), place, expand)));
     return answers;
   }
 
@@ -85,19 +93,19 @@ export async function createReleaseLoad(cloud: TestCloud, users: readonly string
       if (generation < (newest.get(key) ?? 0)) goneBack.push(key);
       newest.set(key, generation);
     };
-    const inFlight = new Set<Promise<void>>();
     const running = (async () => {
+      const startedAtMs = performance.now();
       for (let i = 0; !isOver; i++) {
-        const place = places[Math.floor(i / users.length) % places.length];
-        const sent: Promise<void> = read(users[i % users.length] ?? '', place).then(
-          (answer) => record(answer, place),
-          (error: Error) => void failures.push(error.message),
-        );
-        inFlight.add(sent);
-        void sent.finally(() => inFlight.delete(sent));
-        await setTimeout(1000 / READS_PER_SECOND);
+        const from = (i * BATCH) % users.length;
+        const place = places[Math.floor((i * BATCH) / users.length) % places.length];
+        try {
+          for (const answer of await readBatch(users.slice(from, from + BATCH), place)) record(answer, place);
+        } catch (error) {
+          failures.push((error as Error).message);
+        }
+        const dueMs = startedAtMs + ((i + 1) * BATCH * 1000) / READS_PER_SECOND;
+        await setTimeout(Math.max(1, dueMs - performance.now()));
       }
-      await Promise.all(inFlight);
     })();
     return {
       end: async () => {
@@ -109,7 +117,6 @@ export async function createReleaseLoad(cloud: TestCloud, users: readonly string
   }
 
   return {
-    read,
     readAll,
     watch,
     emptyLists: async (moment, of) => {
