@@ -12,6 +12,7 @@ import { benchRegions } from './regions.ts';
 import { benchBadDays } from './releases/bad-days.ts';
 import { benchFlip } from './releases/flip.ts';
 import { benchLineage } from './releases/lineage.ts';
+import { benchPropagation } from './releases/propagation.ts';
 import { benchSoak } from './soak/soak.ts';
 import { benchStartUp } from './start-up.ts';
 import type { BenchResult } from './support/result.ts';
@@ -28,6 +29,7 @@ const benches: Readonly<Record<string, () => Promise<BenchResult>>> = {
   origin: benchOrigin,
   overload: benchOverload,
   parse: benchParse,
+  propagation: benchPropagation,
   regions: benchRegions,
   soak: benchSoak,
   startup: benchStartUp,

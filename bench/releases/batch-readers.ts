@@ -9,7 +9,17 @@ export interface BatchReadersOptions {
   readonly token: string;
   readonly users: readonly string[];
   readonly batchesPerSecond: number;
+  /** Default: 100. */
+  readonly readsPerBatch?: number;
+  /** Called with each batch that is answered. */
+  readonly onBatch?: (batch: AnsweredBatch) => void;
   readonly clock: Clock;
+}
+
+export interface AnsweredBatch {
+  readonly beganAtMs: number;
+  /** Generations of the lists in it. */
+  readonly generations: readonly number[];
 }
 
 /** The reads since the last `reset`. */
@@ -32,7 +42,7 @@ export interface BatchReaders {
   stop(): Promise<void>;
 }
 
-const BATCH = 100;
+const READS_PER_BATCH = 100;
 const TIMEOUT_MS = 10_000;
 
 interface Result {
@@ -43,7 +53,7 @@ interface Result {
 }
 
 export function startBatchReaders(options: BatchReadersOptions): BatchReaders {
-  const { edgeUrl, token, users, batchesPerSecond, clock } = options;
+  const { edgeUrl, token, users, batchesPerSecond, readsPerBatch = READS_PER_BATCH, onBatch, clock } = options;
   const agent = new Agent({ connections: 20 });
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
   let seen = makeSeen();
@@ -52,29 +62,33 @@ export function startBatchReaders(options: BatchReadersOptions): BatchReaders {
   let isPaused = false;
   const inFlight = new Set<Promise<void>>();
 
-  function record({ status, user = '', source, generation }: Result): void {
+  /** Returns the generation of the user's own list. */
+  function record({ status, user = '', source, generation }: Result): number | undefined {
     seen.reads++;
     if (status >= 500) seen.failed++;
     if (status !== 200 || source !== 'personal') {
       seen.without.add(user);
-      return;
+      return undefined;
     }
     const moment = parseGeneration(generation ?? '') ?? 0;
     const known = seen.usersOf.get(moment) ?? new Set<string>();
     seen.usersOf.set(moment, known.add(user));
+    return moment;
   }
 
   async function readBatch(): Promise<void> {
-    const batch = Array.from({ length: BATCH }, () => users[next++ % users.length] ?? '');
+    const batch = Array.from({ length: readsPerBatch }, () => users[next++ % users.length] ?? '');
     const body = JSON.stringify({ reads: batch.map((user) => ({ user, surface: 'home', limit: 1 })) });
+    const beganAtMs = clock.now();
     try {
       const answer = await request(`${edgeUrl}/v1/recommendations:batch`, {
         ...{ dispatcher: agent, method: 'POST', headers, body, signal: AbortSignal.timeout(TIMEOUT_MS) },
       });
       const { results } = (await answer.body.json()) as { results: Result[] };
-      for (const result of results) record(result);
+      const generations = results.map(record).filter((generation) => generation !== undefined);
+      onBatch?.({ beganAtMs, generations });
     } catch {
-      seen.failed += BATCH;
+      seen.failed += readsPerBatch;
     }
   }
 
