@@ -1,5 +1,5 @@
 // The composition root of the worker: from the environment and the platform to the object that answers requests.
-import { fenceReason } from '../shared/domain/erasure-fence.ts';
+import { fenceReason } from '../shared/domain/effects/erasure-fence.ts';
 import { createApp } from './app.ts';
 import { type EdgeConfig, readConfig } from './config.ts';
 import { answerNotConfigured } from './configuration-problem.ts';
@@ -17,6 +17,8 @@ import { type Platform, systemPlatform } from './platform.ts';
 import { keyOriginOf } from './public-hosts.ts';
 import { createReadThrough } from './reads/read-through.ts';
 import { createServeReads } from './reads/serve-reads.ts';
+import { createShadow } from './reads/shadow.ts';
+import { createUserRef } from './reads/user-ref.ts';
 import type { RegionCache } from './region/region-cache.ts';
 import { createRegionObjects, type FindObject } from './region/region-objects.ts';
 import { createRespondLarge } from './respond/large-answer.ts';
@@ -104,7 +106,7 @@ export function createReads(
   config: EdgeConfig,
   platform: WorkerPlatform,
   client: OriginClient,
-): Pick<EdgeDeps, 'manifests' | 'serveReads' | 'serveCached' | 'routing'> {
+): Pick<EdgeDeps, 'manifests' | 'serveReads' | 'serveCached' | 'routing' | 'shadow'> {
   const { clock, random, counters, log } = platform;
   const cache = createColoManifest({ ...platform, keepMs: KEEP_MS });
   const manifests = createManifestStore({
@@ -116,11 +118,12 @@ export function createReads(
     refreshTimeoutMs: config.requestDeadlineMs,
   });
   const routing = createRouting({ regions: config.regions, clock, random, counters, log });
+  const origin = createOriginReader({ client, clock, random, log });
   const nearest = createMemoryTier({ name: 'isolate', maxBytes: config.isolateCacheBytes });
   const lists = createReadThrough({
     tiers: createTierChain({ nearest, others: [createColoTier(platform)], clock, counters, side: 'edge' }),
     source: createFailoverAndHedge({
-      reader: createRegionReader(config, client, platform),
+      reader: createRegionReader(config, origin, platform),
       routing,
       clock,
       counters,
@@ -137,18 +140,21 @@ export function createReads(
     loadTimeoutMs: config.requestDeadlineMs,
     callers: 'requests',
   });
+  const userRef = createUserRef(config.hashKey);
+  const timeoutMs = config.originTimeoutMs;
+  const shadow = createShadow({ origin, clock, random, counters, log, userRef, timeoutMs });
   const popularWarmMs = config.popularWarmSeconds * 1000;
   const popularTimeoutMs = config.requestDeadlineMs;
   return {
     manifests,
     routing,
-    ...createServeReads({ lists, regions: config.regions, clock, counters, popularWarmMs, popularTimeoutMs }),
+    shadow,
+    ...createServeReads({ lists, shadow, regions: config.regions, clock, counters, popularWarmMs, popularTimeoutMs }),
   };
 }
 
-function createRegionReader(config: EdgeConfig, client: OriginClient, platform: WorkerPlatform): RegionReader {
-  const { clock, random, counters, log, findObject } = platform;
-  const origin = createOriginReader({ client, clock, random, log });
+function createRegionReader(config: EdgeConfig, origin: RegionReader, platform: WorkerPlatform): RegionReader {
+  const { clock, counters, log, findObject } = platform;
   if (config.regionTier === 'off') return origin;
   if (findObject === undefined) {
     log.error('region_tier_missing', { expected: 'a Durable Object binding REGION_CACHE, or REGION_TIER=off' });

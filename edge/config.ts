@@ -17,8 +17,14 @@ export type TokenKeys =
   | { readonly mode: 'secret'; readonly secrets: readonly string[] }
   | { readonly mode: 'jwks'; readonly url: string };
 
-/** The variables that `wrangler secret put` sets. They sign and check tokens; wrangler.toml never holds them. */
-export const SECRETS = ['TOKEN_SECRET', 'TOKEN_SECRET_PREVIOUS', 'ORIGIN_SECRET', 'ORIGIN_SECRET_PREVIOUS'] as const;
+/** The variables that `wrangler secret put` sets. wrangler.toml never holds them. */
+export const SECRETS = [
+  'TOKEN_SECRET',
+  'TOKEN_SECRET_PREVIOUS',
+  'ORIGIN_SECRET',
+  'ORIGIN_SECRET_PREVIOUS',
+  'HASH_KEY',
+] as const;
 
 /** The bindings of wrangler.toml. Each is optional: without one the worker turns its feature off and logs that. */
 export const BINDINGS = ['RATE_LIMITER', 'REGION_CACHE'] as const;
@@ -167,6 +173,7 @@ export function makeVariables(isLocal: boolean) {
     TOKEN_REQUIRED_SCOPES: scopes.default([]),
     ORIGIN_SECRET: secret,
     ORIGIN_SECRET_PREVIOUS: secret.optional(),
+    HASH_KEY: secret.optional(),
     ISOLATE_CACHE_BYTES: wholeNumber(0, 104_857_600).default(33_554_432),
     MAX_ANSWER_BYTES: wholeNumber(65_536, 33_554_432).default(4_194_304),
     REGION_TIER: z.enum(['on', 'off'], expected('on or off')).default('on'),
@@ -212,6 +219,8 @@ const toConfig = (vars: Variables) => ({
   originSecret: vars.ORIGIN_SECRET,
   /** Signs it for an origin that refuses the other one, while the secret is changed. Default: none. */
   previousOriginSecret: vars.ORIGIN_SECRET_PREVIOUS,
+  /** The key of users' references in logs and records. Default: log lines have no reference. */
+  hashKey: vars.HASH_KEY,
   /** Maximum bytes of lists in one isolate, 0 to 100 MiB. Default: 32 MiB. */
   isolateCacheBytes: vars.ISOLATE_CACHE_BYTES,
   /** Maximum bytes of the body of one answer, 64 KiB to 32 MiB. Default: 4 MiB. */

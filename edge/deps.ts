@@ -9,6 +9,7 @@ import type { Limits } from './limits/limits.ts';
 import type { Log } from './log.ts';
 import type { ManifestStore } from './manifest/store.ts';
 import type { ServeCached, ServeReads } from './reads/serve-reads.ts';
+import type { Shadow } from './reads/shadow.ts';
 import type { RespondLarge } from './respond/large-answer.ts';
 import type { Routing } from './upstream/routing.ts';
 
@@ -24,6 +25,7 @@ export interface EdgeDeps {
   readonly identity: IdentityVerifier;
   readonly manifests: ManifestStore;
   readonly routing: Routing;
+  readonly shadow: Pick<Shadow, 'status'>;
   readonly serveReads: ServeReads;
   readonly serveCached: ServeCached;
 }

@@ -1,11 +1,13 @@
 // The composition root of a process: builds each long-lived object once. Nothing listens or polls yet.
 import type { Logger } from 'pino';
-import { EMPTY_MANIFEST, type Manifest } from '../shared/domain/manifest.ts';
+import type { LiveManifest } from '../shared/domain/effects/documents.ts';
+import { EMPTY_MANIFEST } from '../shared/domain/manifest.ts';
 import { createByteAccount } from '../shared/runtime/byte-account.ts';
 import type { Clock } from '../shared/runtime/clock.ts';
 import { type Counters, createCounters } from '../shared/runtime/counters.ts';
 import { systemRandom } from '../shared/runtime/random.ts';
 import { connectBigtable } from './bigtable/connection.ts';
+import { readDocument } from './bigtable/document-row.ts';
 import { createLocalCluster } from './bigtable/local-cluster.ts';
 import { createManifestRead } from './bigtable/manifest-read.ts';
 import { readOpenPublications } from './bigtable/open-publications.ts';
@@ -31,6 +33,7 @@ import { createItemReader } from './items/item-reader.ts';
 import { createListReader } from './lists/coalescing-reader.ts';
 import { createListMemory } from './lists/list-memory.ts';
 import { createTableLoad } from './lists/load-lists.ts';
+import { createDocuments, type Documents } from './manifest/documents.ts';
 import { createManifestPoller, type ManifestPoller } from './manifest/poller.ts';
 import { createReleaseWatch, type ReleaseWatch } from './manifest/release-watch.ts';
 import { createCohortCounter } from './metrics/cohorts.ts';
@@ -92,7 +95,8 @@ export function assembleOrigin(
   const { table, localCluster } = bigtable;
   // Commands wait for the new version: its heartbeat is written at once.
   const onChange = (): void => void heartbeat.beat();
-  const manifests = assembleManifests(basis, bigtable, onChange);
+  const documents = assembleDocuments(basis, bigtable);
+  const manifests = assembleManifests(basis, bigtable, documents, onChange);
   const releases = assembleReleaseWatch(basis, bigtable, manifests);
   const readers = assembleReaders(basis, table, manifests);
   const residences = createResidences();
@@ -115,7 +119,7 @@ export function assembleOrigin(
     isDraining,
     isLocalClusterUp: localCluster.isUp,
   });
-  const appDeps = { manifests, isWarm: table.isWarm, whyCold, isDraining, onError };
+  const appDeps = { manifests, documents, isWarm: table.isWarm, whyCold, isDraining, onError };
   const serveApp = createAppListener(createApp({ ...appDeps, verifyCaller }), appDeps);
   const metricsApp = createMetricsApp({ ...appDeps, exposeMetrics: metrics.expose });
 
@@ -176,9 +180,20 @@ function assembleBigtable({ config, clock, logger, counters, metrics }: Basis) {
   return { connection: connectBigtable(config.bigtable), localCluster, table };
 }
 
+function assembleDocuments(
+  { config }: Basis,
+  { connection, localCluster }: ReturnType<typeof assembleBigtable>,
+): Documents {
+  const { appProfile, hedgeProfile = appProfile, readTimeoutMs } = config;
+  return createDocuments((name) =>
+    readDocument(connection, localCluster.isUp() ? appProfile : hedgeProfile, name, readTimeoutMs),
+  );
+}
+
 function assembleManifests(
   { config, clock, logger, counters }: Basis,
   { connection, localCluster }: ReturnType<typeof assembleBigtable>,
+  documents: Documents,
   onChange: () => void,
 ): ManifestPoller {
   const { appProfile, hedgeProfile: otherProfile, readTimeoutMs: timeoutMs } = config;
@@ -186,7 +201,10 @@ function assembleManifests(
   return createManifestPoller({
     read: async () => {
       const { manifest, cell } = await readManifest();
-      return { manifest, json: cell === undefined ? JSON.stringify(manifest) : cell.json.toString('utf8') };
+      return {
+        manifest: await documents.hold(manifest),
+        json: cell === undefined ? JSON.stringify(manifest) : cell.json.toString('utf8'),
+      };
     },
     intervalMs: config.manifestPollMs,
     clock,
@@ -231,7 +249,7 @@ function assembleReaders(basis: Basis, table: RecommendationTable, manifests: Ma
   const { guard, retryAfterSeconds } = createGuard(bulkhead);
   const memory = createListMemory(config.listCacheBytes);
   const flightAgeMs = config.readTimeoutMs;
-  const manifest = (): Manifest => manifests.latest()?.manifest ?? EMPTY_MANIFEST;
+  const manifest = (): LiveManifest => manifests.latest()?.manifest ?? EMPTY_MANIFEST;
   const cohorts = createCohortCounter();
   const lists = createListReader({
     memory,

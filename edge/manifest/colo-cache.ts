@@ -1,5 +1,6 @@
-// The manifest in the Cache API of the data centre, so that a new isolate starts with its neighbours' manifest. A
-// failing cache is a miss and a counter.
+// The manifest and its documents in the Cache API of the data centre, so that a new isolate starts with those of its
+// neighbours. A failing cache is a miss and a counter.
+import { type DocumentName, nameDocument } from '../../shared/domain/effects/documents.ts';
 import type { Counters } from '../../shared/runtime/counters.ts';
 import { withTimeout } from '../request/with-timeout.ts';
 import type { ColoOptions } from '../tiers/colo.ts';
@@ -15,6 +16,8 @@ export interface StoredManifest {
 export interface ManifestCache {
   get(): Promise<StoredManifest | undefined>;
   set(stored: StoredManifest): Promise<void>;
+  getDocument(name: DocumentName): Promise<string | undefined>;
+  setDocument(name: DocumentName, json: string): Promise<void>;
 }
 
 interface ManifestCacheOptions extends ColoOptions {
@@ -31,6 +34,8 @@ export function createColoManifest({
   keepMs,
 }: ManifestCacheOptions): ManifestCache {
   const url = `${keyOrigin}/.earshot/manifest`;
+  const urlOf = (name: DocumentName): string =>
+    `${keyOrigin}/.earshot/documents/${encodeURIComponent(nameDocument(name))}`;
   const countError = (): undefined => {
     counters.add('edge_tier_errors_total');
     return undefined;
@@ -60,8 +65,20 @@ export function createColoManifest({
     await (await openCache()).put(url, new Response(json, { headers }));
   }
 
+  async function getDocument(name: DocumentName): Promise<string | undefined> {
+    const response = await (await openCache()).match(urlOf(name));
+    return response?.text();
+  }
+
+  async function setDocument(name: DocumentName, json: string): Promise<void> {
+    const headers = { 'content-type': 'application/json', 'cache-control': `max-age=${Math.ceil(keepMs / 1000)}` };
+    await (await openCache()).put(urlOf(name), new Response(json, { headers }));
+  }
+
   return {
     get: () => withTimeout(clock, TIER_TIMEOUT_MS, get).catch(countError),
     set: (stored) => set(stored).catch(countError),
+    getDocument: (name) => withTimeout(clock, TIER_TIMEOUT_MS, () => getDocument(name)).catch(countError),
+    setDocument: (name, json) => setDocument(name, json).catch(countError),
   };
 }

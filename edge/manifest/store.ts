@@ -1,6 +1,7 @@
 // The live manifest in one isolate: fresh for 5 s, served stale while one refresh runs up to 10 s, awaited beyond that,
 // and kept for 24 h while no origin confirms it. The version never goes back: the store ignores the older manifest of a
 // lagging region.
+import type { LiveManifest } from '../../shared/domain/effects/documents.ts';
 import { type Manifest, parseManifest } from '../../shared/domain/manifest.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Counters } from '../../shared/runtime/counters.ts';
@@ -12,6 +13,7 @@ import { describeRequest } from '../request/request-id.ts';
 import { withTimeout } from '../request/with-timeout.ts';
 import { isRegionDown, type ManifestAnswer, type OriginAnswer, type OriginClient } from '../upstream/origin-client.ts';
 import type { ManifestCache, StoredManifest } from './colo-cache.ts';
+import { createDocuments } from './documents.ts';
 import { ManifestError, type ManifestTrail } from './manifest-error.ts';
 
 const FRESH_MS = 5_000;
@@ -27,13 +29,13 @@ const REFRESH_AGE_TIMEOUT_MS = 15_000;
 
 export interface ManifestStore {
   /** The live manifest, if a region confirmed it within the last 5 s. */
-  getFresh(): Manifest | undefined;
+  getFresh(): LiveManifest | undefined;
   /**
    * The live manifest. Throws a ManifestError without one. Regions that failed the refresh count as failed for `call`.
    */
-  get(call: Call): Promise<Manifest>;
+  get(call: Call): Promise<LiveManifest>;
   /** The current manifest of whatever age. */
-  peek(): Manifest | undefined;
+  peek(): LiveManifest | undefined;
   status(): ManifestStatus;
 }
 
@@ -48,7 +50,7 @@ interface ManifestStoreOptions {
 }
 
 interface Current extends StoredManifest {
-  readonly manifest: Manifest;
+  readonly manifest: LiveManifest;
   /** When a region last had this version. */
   readonly seenAtMs: number;
 }
@@ -67,6 +69,7 @@ type RefreshOutcome = 'current' | 'lagging' | 'failed';
 
 export function createManifestStore(options: ManifestStoreOptions): ManifestStore {
   const { clock, counters, log, client, cache, refreshTimeoutMs } = options;
+  const documents = createDocuments({ clock, client, cache });
   let current: Current | undefined;
   let failedAtMs = Number.NEGATIVE_INFINITY;
   let refresh: Refresh | undefined;
@@ -75,22 +78,38 @@ export function createManifestStore(options: ManifestStoreOptions): ManifestStor
 
   const ageMs = (): number => (current === undefined ? Number.POSITIVE_INFINITY : clock.now() - current.checkedAtMs);
   const sinceFailureMs = (): number => clock.now() - failedAtMs;
-  const getFresh = (): Manifest | undefined =>
+  const getFresh = (): LiveManifest | undefined =>
     current !== undefined && ageMs() < FRESH_MS ? current.manifest : undefined;
 
-  /** Replaces the current manifest, unless `stored` is invalid or older. */
-  function applyManifest(stored: StoredManifest): 'applied' | 'older' | 'invalid' {
+  /** A restored table counts from a lower version. A version that no region confirmed for KEEP_MS gives way. */
+  const isOlder = ({ version }: Manifest): boolean =>
+    current !== undefined && version < current.manifest.version && clock.now() - current.seenAtMs < KEEP_MS;
+
+  /** Replaces the current manifest and its documents, unless `stored` is invalid or older. */
+  async function applyManifest(stored: StoredManifest, call: Call): Promise<'applied' | 'older' | 'invalid'> {
+    const manifest = parse(stored);
+    if (manifest === undefined) return 'invalid';
+    if (isOlder(manifest)) return 'older';
     try {
-      const manifest = parseManifest(stored.json);
-      // A restored table counts from a lower version. A version that no region confirmed for KEEP_MS gives way.
-      const isConfirmed = (known: Current): boolean => clock.now() - known.seenAtMs < KEEP_MS;
-      if (current !== undefined && manifest.version < current.manifest.version && isConfirmed(current)) return 'older';
-      current = { ...stored, manifest, seenAtMs: stored.checkedAtMs };
+      const live = await documents.hold(manifest, call);
+      // A refresh that has lost its request may end beside this one.
+      if (isOlder(manifest)) return 'older';
+      current = { ...stored, manifest: live, seenAtMs: stored.checkedAtMs };
       return 'applied';
+    } catch (error) {
+      counters.add('edge_documents_refused_total');
+      log.error('documents_refused', { version: manifest.version, message: (error as Error).message });
+      return 'invalid';
+    }
+  }
+
+  function parse({ json }: StoredManifest): Manifest | undefined {
+    try {
+      return parseManifest(json);
     } catch (error) {
       counters.add('edge_manifests_refused_total');
       log.error('manifest_invalid', { message: error instanceof Error ? error.message : String(error) });
-      return 'invalid';
+      return undefined;
     }
   }
 
@@ -109,7 +128,7 @@ export function createManifestStore(options: ManifestStoreOptions): ManifestStor
         if (current !== undefined) current = { ...current, checkedAtMs, seenAtMs: checkedAtMs };
         return 'current';
       }
-      const applied = applyManifest({ json: answer.value.json, etag: answer.value.etag, checkedAtMs });
+      const applied = await applyManifest({ json: answer.value.json, etag: answer.value.etag, checkedAtMs }, call);
       if (applied === 'applied') return 'current';
       if (applied === 'older') isBehind = true;
     }
@@ -121,7 +140,7 @@ export function createManifestStore(options: ManifestStoreOptions): ManifestStor
   async function runRefresh(call: Call, lookups: RegionLookup[]): Promise<void> {
     const stored = await cache.get();
     if (stored !== undefined && stored.checkedAtMs > (current?.checkedAtMs ?? Number.NEGATIVE_INFINITY))
-      applyManifest(stored);
+      await applyManifest(stored, call);
     if (ageMs() < FRESH_MS) return;
     lastLookups = lookups;
     const outcome = await readRegions(call, lookups);
@@ -158,7 +177,7 @@ export function createManifestStore(options: ManifestStoreOptions): ManifestStor
     return refresh;
   }
 
-  async function getRefreshed(call: Call): Promise<Manifest> {
+  async function getRefreshed(call: Call): Promise<LiveManifest> {
     let trail: ManifestTrail = { regions: [], detail: 'backoff' };
     const isFailing = sinceFailureMs() < FAILING_MS;
     const mustWait = !(current !== undefined && (ageMs() < STALE_MS || (isFailing && ageMs() < KEEP_MS)));

@@ -4,7 +4,10 @@
 //   2. if it is unreachable: the list without item metadata (for an expanded read), then a cached previous list
 //   3. the surface's popular list, under the user's variant
 //   4. the popular list of all surfaces
-import { erasedAtMs } from '../../shared/domain/erasure-fence.ts';
+import type { LiveManifest } from '../../shared/domain/effects/documents.ts';
+import { HIDDEN_MS } from '../../shared/domain/effects/erasure-document.ts';
+import { erasedAtMs } from '../../shared/domain/effects/erasure-fence.ts';
+import type { Switches } from '../../shared/domain/effects/switches.ts';
 import { type Name, POPULAR_SURFACE, POPULAR_USER, type UserId } from '../../shared/domain/ids.ts';
 import { type ListKey, makeCacheKey } from '../../shared/domain/keys.ts';
 import type { Lineage } from '../../shared/domain/lineage.ts';
@@ -35,36 +38,55 @@ export interface FallbackStep extends ListRequest {
   /** Published generations of the variant, newest first. Undefined: every older list is readable. */
   readonly lineage?: Lineage | undefined;
   readonly source: 'personal' | 'popular';
+  /**
+   * The user is hidden, or a switch puts the popular list in the place of the user's: the step is not read. Default:
+   * false.
+   */
+  readonly isSkipped?: boolean;
   /** Undefined for the list that was requested. */
   readonly fallback?: FallbackKind;
 }
 
-/** The first step: the user's list. Returns `unknown_surface` or `unknown_variant` as a value. */
+/** The first step: the user's list. Returns `unknown_surface`, `unknown_variant` or `surface_off` as a value. */
 export function makeOwnStep(
   read: Read,
-  manifest: Manifest,
+  manifest: LiveManifest,
   nowMs: number,
   nearestRegion: NearestRegion,
+  switches?: Switches,
 ): FallbackStep | EarshotError {
   const { user, expand } = read;
   const surface = surfaceOf(manifest, read.surface);
   if (surface === undefined)
     return new EarshotError('unknown_surface', 'edge', `there is no surface "${read.surface}"`);
+  const switched = switches?.surfaces.get(read.surface);
+  if (switched?.mode === 'off') return makeSurfaceOff(read.surface);
   const variant = read.variant === undefined ? chooseVariant(surface, user) : variantOf(surface, read.variant);
   if (variant === undefined)
     return new EarshotError('unknown_variant', 'edge', `there is no variant "${read.variant}" on "${read.surface}"`);
   const generation = chooseGeneration(variant, user, nowMs, nearestRegion);
   const items = expand === undefined ? undefined : manifest.items?.current;
   const coldFor = cohortOf(variant, user, nowMs) === 'control' ? variant.canary?.generation : undefined;
+  const notBeforeMs = erasedAtMs(manifest, user);
+  const isSkipped = notBeforeMs === HIDDEN_MS || switched?.mode === 'popular';
   return {
     key: { surface: read.surface, variant: variant.name, generation, user, expand, items, coldFor },
-    ttlSeconds: surface.listTtlSeconds,
-    notBeforeMs: erasedAtMs(manifest, user),
+    ttlSeconds: Math.min(surface.listTtlSeconds, switched?.listTtlSeconds ?? surface.listTtlSeconds),
+    notBeforeMs,
     source: 'personal',
     lineage: variant.lineage,
-    warm: warmOf(variant, user, generation, nowMs),
+    warm: isSkipped ? undefined : warmOf(variant, user, generation, nowMs),
+    ...(isSkipped ? { isSkipped } : {}),
   };
 }
+
+/** Callers come back after about as long as a person needs to look. */
+const OFF_RETRY_AFTER_SECONDS = '30';
+
+const makeSurfaceOff = (surface: Name): EarshotError =>
+  new EarshotError('surface_off', 'edge', `the surface "${surface}" is switched off`, {
+    headers: { 'Retry-After': OFF_RETRY_AFTER_SECONDS },
+  });
 
 /** The generation to warm beside a read of `generation`. */
 function warmOf(variant: Variant, user: string, generation: number, nowMs: number): number | undefined {
@@ -123,6 +145,7 @@ export const makeSurfacePopularStep = (own: FallbackStep, manifest: Manifest): F
   source: 'popular',
   fallback: 'popular',
   warm: undefined,
+  isSkipped: false,
 });
 
 /** The popular list of all surfaces; undefined if the manifest has no surface for it. */

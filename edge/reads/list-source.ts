@@ -12,6 +12,8 @@ export interface ListRequest {
   readonly notBeforeMs: number;
   /** No caller waits for the result: a refresh or a warm-up. An overloaded origin sheds it first. Default: false. */
   readonly isBackground?: boolean;
+  /** For a comparison with Bigtable: an origin may not answer from memory, and stores nothing. Default: false. */
+  readonly isShadow?: boolean;
   /**
    * Generation that goes live next: a region object that has the list loads this one behind its answer. Default: none.
    */

@@ -74,7 +74,7 @@ export function createLoadThrough(options: LoadThroughOptions): LoadThrough {
   return async (loads, call) => {
     const startedAtMs = clock.now();
     const lookups = await Promise.all(
-      loads.map(({ request }) => tiers.lookupRest(makeCacheKey(request.key), request.notBeforeMs, call)),
+      loads.map(({ request }) => tiers.lookupRest(makeCacheKey(request.key), request, call)),
     );
     const found = loads.map((load, i) => {
       const lookup = lookups[i] as Lookup;

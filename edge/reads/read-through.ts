@@ -74,7 +74,7 @@ export function createReadThrough(options: ReadThroughOptions): ListReader {
   /** Starts a refresh of a served entry that is stale or, by XFetch, soon will be. */
   function refreshWhenDue(request: ListRequest, entry: Entry, call: Call): void {
     const nowMs = clock.now();
-    if (stateOf(entry, nowMs) === 'fresh' && !shouldRefreshEarly(entry, nowMs, random)) return;
+    if (stateOf(entry, nowMs, request.ttlSeconds) === 'fresh' && !shouldRefreshEarly(entry, nowMs, random)) return;
     refresh(request, entry, call);
   }
 
@@ -92,8 +92,8 @@ export function createReadThrough(options: ReadThroughOptions): ListReader {
 
   async function readOnlyIfCached(request: ListRequest, call: Call, reason: LoadFailureReason): Promise<ListRead> {
     const cacheKey = makeCacheKey(request.key);
-    const near = tiers.lookupNearest(cacheKey, request.notBeforeMs);
-    const lookup = near.state === 'fresh' ? near : await tiers.lookupRest(cacheKey, request.notBeforeMs, call);
+    const near = tiers.lookupNearest(cacheKey, request);
+    const lookup = near.state === 'fresh' ? near : await tiers.lookupRest(cacheKey, request, call);
     return readCached(request, lookup) ?? readStale(request, lookup, { reason });
   }
 
@@ -149,7 +149,7 @@ export function createReadThrough(options: ReadThroughOptions): ListReader {
   async function readOne(request: ListRequest, { call, group, isHopeless }: ReadContext): Promise<ListRead> {
     if (request.onlyIfCached === true) return readOnlyIfCached(request, call, 'region-unavailable');
     const cacheKey = makeCacheKey(request.key);
-    const near = tiers.lookupNearest(cacheKey, request.notBeforeMs);
+    const near = tiers.lookupNearest(cacheKey, request);
     const cached = readCached(request, near);
     if (cached?.kind === 'entry') {
       refreshWhenDue(request, cached.entry, call);
@@ -166,8 +166,8 @@ export function createReadThrough(options: ReadThroughOptions): ListReader {
 
   return {
     getCached: (request, open) => {
-      const { key, notBeforeMs } = request;
-      const entry = tiers.getFreshList(makeCacheKey(key), notBeforeMs);
+      const { key } = request;
+      const entry = tiers.getFreshList(makeCacheKey(key), request);
       if (entry === undefined) return undefined;
       if (shouldRefreshEarly(entry, clock.now(), random)) refresh(request, entry, open());
       const lookup = { tier: tiers.nearestName, outcome: 'hit' } as const;

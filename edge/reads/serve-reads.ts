@@ -1,9 +1,10 @@
 // Serves reads: the user's list, or the first list of the fallback chain (fallback.ts) that can be read, or the reason
 // why there is none.
+import type { LiveManifest } from '../../shared/domain/effects/documents.ts';
+import { namesFor, type Switches, switchesAt } from '../../shared/domain/effects/switches.ts';
 import type { ListKey } from '../../shared/domain/keys.ts';
 import { isReadable } from '../../shared/domain/lineage.ts';
 import type { StoredList } from '../../shared/domain/list.ts';
-import type { Manifest } from '../../shared/domain/manifest.ts';
 import type { Region } from '../../shared/domain/regions.ts';
 import type { NearestRegion } from '../../shared/domain/rollout.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
@@ -11,9 +12,11 @@ import type { Counters } from '../../shared/runtime/counters.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
 import type { Call } from '../request/call.ts';
 import { nearestRegionTo, type Place } from '../request/place.ts';
+import { createBlockFilter } from './block-filter.ts';
 import { type FallbackStep, makeOwnStep, nextStep, type Read } from './fallback.ts';
 import type { ListRead } from './list-read.ts';
 import type { ListReader } from './read-through.ts';
+import type { Shadow } from './shadow.ts';
 import type { CacheTrail } from './trail.ts';
 import { createWarmNext } from './warm-next.ts';
 import { createWarmPopular } from './warm-popular.ts';
@@ -39,25 +42,26 @@ export class ReadError extends EarshotError {
 }
 
 /**
- * One outcome per read, in order: a list, or `unknown_surface`, `unknown_variant`, `no_recommendations` or
- * `unavailable`.
+ * One outcome per read, in order: a list, or `unknown_surface`, `unknown_variant`, `surface_off`,
+ * `no_recommendations` or `unavailable`.
  */
 export type ServeReads = (
   reads: readonly Read[],
-  manifest: Manifest,
+  manifest: LiveManifest,
   call: Call,
 ) => Promise<readonly (Served | EarshotError)[]>;
 
 /** The user's list if the nearest tier has it fresh, without I/O. `open` is called only when a refresh is due. */
 export type ServeCached = (
   read: Read,
-  manifest: Manifest,
+  manifest: LiveManifest,
   nearestRegion: NearestRegion,
   open: () => Call,
 ) => Served | undefined;
 
 interface ServeReadsOptions {
   readonly lists: ListReader;
+  readonly shadow: Pick<Shadow, 'record'>;
   readonly regions: readonly Region[];
   readonly clock: Clock;
   readonly counters: Counters;
@@ -77,31 +81,49 @@ interface PendingRead {
   secondRead: FallbackStep | undefined;
   isUnreachable: boolean;
   outcome: Served | EarshotError | undefined;
+  readonly switches: string | undefined;
 }
 
 export function createServeReads(options: ServeReadsOptions): {
   readonly serveReads: ServeReads;
   readonly serveCached: ServeCached;
 } {
-  const { lists, regions, clock, counters, popularWarmMs, popularTimeoutMs } = options;
+  const { lists, shadow, regions, clock, counters, popularWarmMs, popularTimeoutMs } = options;
   const warmNext = createWarmNext({ lists, clock, counters, timeoutMs: popularTimeoutMs });
   const warmPopular = createWarmPopular({ lists, clock, intervalMs: popularWarmMs, timeoutMs: popularTimeoutMs });
 
-  function startRead(read: Read, manifest: Manifest, nearestRegion: NearestRegion): PendingRead | EarshotError {
-    const own = makeOwnStep(read, manifest, clock.now(), nearestRegion);
+  const withoutBlocked = createBlockFilter();
+
+  function startRead(
+    read: Read,
+    manifest: LiveManifest,
+    nearestRegion: NearestRegion,
+    switches: Switches | undefined,
+  ): PendingRead | EarshotError {
+    const own = makeOwnStep(read, manifest, clock.now(), nearestRegion, switches);
     if (own instanceof EarshotError) return own;
-    return { read, own, trails: [], step: own, secondRead: undefined, isUnreachable: false, outcome: undefined };
+    const position = { read, own, step: own, isUnreachable: false };
+    const step = own.isSkipped === true ? nextStep(position, manifest, clock.now()) : own;
+    const pending: PendingRead = {
+      ...{ read, own, trails: [], step, secondRead: undefined, isUnreachable: false, outcome: undefined },
+      switches: switches && namesFor(switches, read.surface),
+    };
+    if (step === undefined) pending.outcome = toReadError(pending);
+    return pending;
   }
 
   /** Ends the read with the list of `step`, or moves it to the next step. */
-  function applyResult(pending: PendingRead, step: FallbackStep, result: ListRead, manifest: Manifest): void {
+  function applyResult(pending: PendingRead, step: FallbackStep, result: ListRead, manifest: LiveManifest): void {
     const { fallback } = step;
-    pending.trails.push(fallback === undefined ? result.trail : { ...result.trail, detail: fallback });
+    const { switches } = pending;
+    const trail = switches === undefined ? result.trail : { ...result.trail, switches };
+    pending.trails.push(fallback === undefined ? trail : { ...trail, detail: fallback });
     const list = result.kind === 'entry' && result.entry.value.kind === 'list' ? result.entry.value : undefined;
     const isRefused = list !== undefined && !isReadable(step.lineage, step.key.generation, list.generation);
     if (list !== undefined && !isRefused) {
       countFallback(step);
-      pending.outcome = toServed(pending, step, list);
+      if (pending.switches !== undefined) counters.add('edge_switched_total');
+      pending.outcome = toServed(pending, step, withoutBlocked(list, manifest, clock.now()));
       return;
     }
     if (isRefused && readAgain(pending, step)) return;
@@ -131,15 +153,22 @@ export function createServeReads(options: ServeReadsOptions): {
 
   const serveReads: ServeReads = async (reads, manifest, openedCall) => {
     counters.add('edge_reads_total', reads.length);
-    const call = { ...openedCall, regions: orderByMarks(openedCall.regions, manifest, clock.now()) };
+    const switches = switchesAt(manifest, clock.now());
+    const ordered = orderByMarks(openedCall.regions, manifest, clock.now(), switches);
+    const call = { ...openedCall, regions: ordered, switches };
     const nearestRegion = createNearestRegion(call.place, regions);
-    const outcomes = reads.map((read) => startRead(read, manifest, nearestRegion));
+    const outcomes = reads.map((read) => startRead(read, manifest, nearestRegion, switches));
     const started = outcomes.filter((each): each is PendingRead => !(each instanceof EarshotError));
-    for (let open = started; open.length > 0; open = open.filter(({ outcome }) => outcome === undefined)) {
+    const isOpen = ({ outcome }: PendingRead): boolean => outcome === undefined;
+    for (let open = started.filter(isOpen); open.length > 0; open = open.filter(isOpen)) {
       const steps = open.map(({ step }) => step as FallbackStep);
       const results = await lists.read(steps, call);
-      for (const [i, pending] of open.entries())
-        applyResult(pending, steps[i] as FallbackStep, results[i] as ListRead, manifest);
+      for (const [i, pending] of open.entries()) {
+        const [step, result] = [steps[i] as FallbackStep, results[i] as ListRead];
+        if (switches !== undefined && result.kind === 'entry')
+          shadow.record(step, result, switches.shadowShare, () => call);
+        applyResult(pending, step, result, manifest);
+      }
     }
     warmPopular(started, manifest, call);
     for (const { own, trails } of started) if (isNearHit(trails[0])) warmNext(own, () => call);
@@ -147,15 +176,25 @@ export function createServeReads(options: ServeReadsOptions): {
   };
 
   const serveCached: ServeCached = (read, manifest, nearestRegion, open) => {
-    const own = makeOwnStep(read, manifest, clock.now(), nearestRegion);
-    if (own instanceof EarshotError) return undefined;
+    const nowMs = clock.now();
+    const switches = switchesAt(manifest, nowMs);
+    const own = makeOwnStep(read, manifest, nowMs, nearestRegion, switches);
+    if (own instanceof EarshotError || own.isSkipped === true) return undefined;
     const cached = lists.getCached(own, open);
     if (cached === undefined) return undefined;
     if (!isReadable(own.lineage, own.key.generation, cached.entry.value.generation)) return undefined;
     counters.add('edge_reads_total');
     warmNext(own, open);
-    const { value: list } = cached.entry;
-    return { list, own: own.key, source: 'personal', fallbackReason: undefined, trails: [cached.trail] };
+    const list = withoutBlocked(cached.entry.value, manifest, nowMs);
+    const { trail: found, entry } = cached;
+    if (switches !== undefined) {
+      const hit = { kind: 'entry', entry, isFromCache: true, trail: found } as const;
+      shadow.record(own, hit, switches.shadowShare, open);
+    }
+    const names = switches && namesFor(switches, read.surface);
+    if (names !== undefined) counters.add('edge_switched_total');
+    const trail = names === undefined ? found : { ...found, switches: names };
+    return { list, own: own.key, source: 'personal', fallbackReason: undefined, trails: [trail] };
   };
 
   return { serveReads, serveCached };
@@ -174,11 +213,18 @@ function createNearestRegion(place: Place, regions: readonly Region[]): NearestR
   };
 }
 
-/** `regions` with those last that an operator has marked as degraded. */
-function orderByMarks(regions: readonly Region[], { regions: marks }: Manifest, nowMs: number): readonly Region[] {
-  if (marks === undefined) return regions;
-  const isDegraded = ({ name }: Region): boolean => nowMs < (marks[name]?.degradedUntilMs ?? 0);
-  return [...regions.filter((region) => !isDegraded(region)), ...regions.filter(isDegraded)];
+/** `regions` with those last that an operator has marked as degraded, or avoids by a switch. */
+function orderByMarks(
+  regions: readonly Region[],
+  { regions: marks }: LiveManifest,
+  nowMs: number,
+  switches: Switches | undefined,
+): readonly Region[] {
+  const avoided = switches?.avoidedRegions;
+  if (marks === undefined && (avoided === undefined || avoided.size === 0)) return regions;
+  const isLast = ({ name }: Region): boolean =>
+    nowMs < (marks?.[name]?.degradedUntilMs ?? 0) || avoided?.has(name) === true;
+  return [...regions.filter((region) => !isLast(region)), ...regions.filter(isLast)];
 }
 
 function toServed({ own, trails, isUnreachable }: PendingRead, step: FallbackStep, list: StoredList): Served {

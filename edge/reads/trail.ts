@@ -25,6 +25,8 @@ export interface CacheTrail {
   readonly entry?: Entry;
   /** Whether the answer was stored in the tiers above its source. */
   readonly stored: boolean;
+  /** Names of the switches that the read was answered under, joined by `+`. Default: none. */
+  readonly switches?: string | undefined;
   /** Set for a read of a fallback. */
   readonly detail?: FallbackKind | undefined;
 }

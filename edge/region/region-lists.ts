@@ -64,9 +64,11 @@ export function createRegionLists(options: RegionListsOptions): RegionLists {
   /** By the id of the call in progress. */
   const cancellations = new Map<string, CancellationSource>();
 
-  function isCached({ key, notBeforeMs }: ListRequest): boolean {
+  function isCached({ key, notBeforeMs, ttlSeconds }: ListRequest): boolean {
     const entry = memory.peek(makeCacheKey(key));
-    return entry !== undefined && entry.storedAtMs >= notBeforeMs && stateOf(entry, clock.now()) === 'fresh';
+    return (
+      entry !== undefined && entry.storedAtMs >= notBeforeMs && stateOf(entry, clock.now(), ttlSeconds) === 'fresh'
+    );
   }
 
   /** Loads the lists of the next generation for users that have a list here: their next read would miss. */

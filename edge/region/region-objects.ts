@@ -9,6 +9,7 @@ import type { ListRequest, LoadResult } from '../reads/list-source.ts';
 import { type Call, remainingMs } from '../request/call.ts';
 import { describeRequest } from '../request/request-id.ts';
 import { WaitCancelled, WaitTimeout, withTimeout } from '../request/with-timeout.ts';
+import { SWITCHED_OFF } from '../tiers/tier.ts';
 import type { RegionReader } from '../upstream/region-reader.ts';
 import type { RegionObject, RegionRead } from './protocol.ts';
 import { chooseShard, shardName } from './shard.ts';
@@ -58,6 +59,10 @@ export function createRegionObjects(options: RegionObjectsOptions): RegionReader
 
   return {
     read: async (region, requests, call) => {
+      if (call.switches?.isRegionTierOff === true) {
+        const switched = new Map(requests.map((request) => [request, SWITCHED_OFF]));
+        return (await readBypassed(region, switched, call)).map(([, result]) => result);
+      }
       const byShard = Map.groupBy(requests, ({ key }) => shardName(region.name, chooseShard(key.user, shards)));
       const results = new Map<ListRequest, LoadResult>();
       const bypassed = new Map<ListRequest, string>();

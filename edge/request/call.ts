@@ -1,6 +1,7 @@
 // The state of one request: deadline, regions in order, timings, and the door for background work. It must not outlive
 // the request; isolate-wide objects take it as an argument.
 import type { Cancellation } from '../../shared/caching/cancellation.ts';
+import type { Switches } from '../../shared/domain/effects/switches.ts';
 import type { Region } from '../../shared/domain/regions.ts';
 import type { ByteHold } from '../../shared/runtime/byte-account.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
@@ -24,6 +25,8 @@ export interface Call {
   /** Location that the caller names. Local cloud only: the region proxies add its round-trip time. */
   readonly devLocation?: string | undefined;
   readonly timings: Timings;
+  /** Switches of the manifest that the request is answered under. Default: none is on. */
+  readonly switches?: Switches | undefined;
   /** Bytes of loads that the request keeps until it is answered. Default: each load counts only while it is read. */
   readonly held?: ByteHold | undefined;
   /** Fires when no caller waits for the result. Default: never. */

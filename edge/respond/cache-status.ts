@@ -45,7 +45,11 @@ export function serializeCacheStatus(trails: readonly CacheTrail[], nowMs: numbe
 function serializeSingleHit([trail, ...others]: readonly CacheTrail[], nowMs: number): string | undefined {
   const lookup = trail?.tiers[0];
   const isSingle =
-    others.length === 0 && trail?.tiers.length === 1 && trail.regions.length === 0 && trail.detail === undefined;
+    others.length === 0 &&
+    trail?.tiers.length === 1 &&
+    trail.regions.length === 0 &&
+    trail.detail === undefined &&
+    trail.switches === undefined;
   if (!isSingle || lookup?.outcome !== 'hit' || trail.entry?.value.kind !== 'list') return undefined;
   return `${lookup.tier}; hit; ttl=${Math.floor((trail.entry.freshUntilMs - nowMs) / 1000)}`;
 }
@@ -66,7 +70,7 @@ export const serializeMember = (name: string, parameters: readonly string[]): st
 /** The members of one trail, from the one closest to the origin. */
 export const membersOf = (trail: CacheTrail, nowMs: number): Member[] => [
   ...trail.regions.flatMap((lookup) => regionMembersOf(lookup, trail, nowMs)),
-  ...trail.tiers.toReversed().map((lookup) => cacheMember(lookup.tier, lookup, trail, nowMs)),
+  ...trail.tiers.map((lookup, i) => cacheMember(lookup.tier, lookup, trail, nowMs, i === 0)).reverse(),
 ];
 
 export const originName = (region: string): string => `origin-${region}`;
@@ -93,20 +97,32 @@ function regionMembersOf({ region, object, origin }: RegionLookup, trail: CacheT
 
 const FORWARDED = { miss: 'fwd=miss', error: 'fwd=miss', stale: 'fwd=stale', bypass: 'fwd=bypass' } as const;
 
-function cacheMember(name: string, lookup: Omit<TierLookup, 'tier'>, trail: CacheTrail, nowMs: number): Member {
+/** `isNearest`: the member that also names the switches. */
+function cacheMember(
+  name: string,
+  lookup: Omit<TierLookup, 'tier'>,
+  trail: CacheTrail,
+  nowMs: number,
+  isNearest = false,
+): Member {
+  const detailOf = (own: string | undefined): string => withDetail(isNearest ? withSwitches(own, trail.switches) : own);
   const { outcome, isCollapsed, detail: ownDetail } = lookup;
   const { entry, stored, detail } = trail;
   if (outcome === 'hit' || outcome === 'stale-while-revalidate' || outcome === 'stale-if-error') {
     // Negative for a stale entry (RFC 9211, section 2.4).
     const ttl = entry === undefined ? '' : `ttl=${Math.floor((entry.freshUntilMs - nowMs) / 1000)}`;
     const hitDetail = entry?.value.kind === 'absent' ? 'absent' : detail;
-    const own = [ttl, withDetail(outcome === 'hit' ? hitDetail : outcome)];
+    const own = [ttl, detailOf(outcome === 'hit' ? hitDetail : outcome)];
     return { name, isHit: true, isAnswer: true, flags: [], own };
   }
   const isStored = lookup.isStored ?? (stored && outcome !== 'bypass');
   const flags = [FORWARDED[outcome], isStored ? 'stored' : '', isCollapsed ? 'collapsed' : ''];
-  const own = [withDetail(ownDetail ?? (outcome === 'error' ? 'error' : detail))];
+  const own = [detailOf(ownDetail ?? (outcome === 'error' ? 'error' : detail))];
   return { name, isHit: false, isAnswer: false, flags, own };
 }
+
+/** `popular/switch:surface.home+hedging`: one token (RFC 9651, section 3.3.4). */
+const withSwitches = (detail: string | undefined, switches: string | undefined): string | undefined =>
+  switches === undefined ? detail : [detail, `switch:${switches}`].filter(Boolean).join('/');
 
 const withDetail = (detail: string | undefined): string => (detail === undefined ? '' : `detail=${detail}`);

@@ -9,11 +9,11 @@ import { everyAnswer } from '../respond/every-answer.ts';
 import type { Caller } from './caller.ts';
 import { readCallerHeaders, refuseQuery } from './validation.ts';
 
-type StatusDeps = Pick<EdgeDeps, 'config' | 'costs' | 'counters' | 'limits' | 'manifests' | 'routing'>;
+type StatusDeps = Pick<EdgeDeps, 'config' | 'costs' | 'counters' | 'limits' | 'manifests' | 'routing' | 'shadow'>;
 
 /** Throws `forbidden` without the scope, and what readCallerHeaders, refuseQuery and placeOf throw. */
 export function answerStatus(
-  { config, costs, counters, limits, manifests, routing }: StatusDeps,
+  { config, costs, counters, limits, manifests, routing, shadow }: StatusDeps,
   { req }: Context,
   { identity, requestId }: Caller,
 ): Response {
@@ -26,6 +26,7 @@ export function answerStatus(
     manifest: manifests.status(),
     counters: counters.snapshot(),
     callers: costs.all(),
+    shadow: shadow.status(),
   };
   return Response.json(status, { headers: { ...everyAnswer(requestId), 'Cache-Control': 'no-store' } });
 }

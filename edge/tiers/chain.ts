@@ -8,7 +8,7 @@ import type { Clock } from '../../shared/runtime/clock.ts';
 import type { CounterName, CounterSide, Counters } from '../../shared/runtime/counters.ts';
 import type { Call } from '../request/call.ts';
 import { withTimeout } from '../request/with-timeout.ts';
-import { type MemoryTier, TIER_TIMEOUT_MS, type Tier, type TierLookup } from './tier.ts';
+import { type MemoryTier, SWITCHED_OFF, TIER_TIMEOUT_MS, type Tier, type TierLookup } from './tier.ts';
 
 /** The result of a lookup. `tiers` holds the tiers that were asked, in order. */
 export type Lookup =
@@ -19,14 +19,22 @@ export interface ListEntry extends Entry {
   readonly value: StoredList;
 }
 
+/** What a reader asks of an entry. */
+export interface Terms {
+  /** An entry stored before this moment is a miss. */
+  readonly notBeforeMs: number;
+  /** Maximum fresh time. Default: that of the entry. */
+  readonly ttlSeconds?: number;
+}
+
 export interface TierChain {
   readonly nearestName: string;
   /** The nearest tier's list, if it is fresh. Any other result counts nothing, because a full lookup follows. */
-  getFreshList(key: CacheKey, notBeforeMs: number): ListEntry | undefined;
+  getFreshList(key: CacheKey, terms: Terms): ListEntry | undefined;
   /** Asks the nearest tier alone, without I/O. */
-  lookupNearest(key: CacheKey, notBeforeMs: number): Lookup;
+  lookupNearest(key: CacheKey, terms: Terms): Lookup;
   /** Asks the nearest tier again, because another request may have filled it, and then the other tiers. */
-  lookupRest(key: CacheKey, notBeforeMs: number, call: Call): Promise<Lookup>;
+  lookupRest(key: CacheKey, terms: Terms, call: Call): Promise<Lookup>;
   /** Stores the entry in every tier, in the background. */
   store(key: CacheKey, entry: Entry, call: Call): void;
 }
@@ -48,17 +56,17 @@ export function createTierChain({ nearest, others, clock, counters, side }: Chai
   const tiers = [nearest, ...others];
   const countError = (): void => counters.add(`${side}_tier_errors_total`);
 
-  function classify(tier: Tier, entry: Entry | undefined, notBeforeMs: number): Answer {
+  function classify(tier: Tier, entry: Entry | undefined, { notBeforeMs, ttlSeconds }: Terms): Answer {
     const isUsable = entry !== undefined && entry.storedAtMs >= notBeforeMs;
-    const state = isUsable ? stateOf(entry, clock.now()) : 'expired';
+    const state = isUsable ? stateOf(entry, clock.now(), ttlSeconds) : 'expired';
     if (entry === undefined || state === 'expired') return { lookup: { tier: tier.name, outcome: 'miss' } };
     return { lookup: { tier: tier.name, outcome: state === 'fresh' ? 'hit' : 'stale' }, entry };
   }
 
-  async function query(tier: Tier, key: CacheKey, notBeforeMs: number): Promise<Answer> {
+  async function query(tier: Tier, key: CacheKey, terms: Terms): Promise<Answer> {
     try {
       const entry = await withTimeout(clock, TIER_TIMEOUT_MS, () => tier.get(key));
-      return classify(tier, entry, notBeforeMs);
+      return classify(tier, entry, terms);
     } catch {
       countError();
       return { lookup: { tier: tier.name, outcome: 'error' } };
@@ -66,24 +74,28 @@ export function createTierChain({ nearest, others, clock, counters, side }: Chai
   }
 
   function storeIn(targets: readonly Tier[], key: CacheKey, entry: Entry, call: Call): void {
-    for (const tier of targets) call.waitUntil(tier.set(key, entry).catch(countError));
+    for (const tier of targets) if (!isOff(tier, call)) call.waitUntil(tier.set(key, entry).catch(countError));
   }
 
-  function lookupNearest(key: CacheKey, notBeforeMs: number): Lookup {
-    const { lookup, entry } = classify(nearest, nearest.peek(key), notBeforeMs);
+  function lookupNearest(key: CacheKey, terms: Terms): Lookup {
+    const { lookup, entry } = classify(nearest, nearest.peek(key), terms);
     if (entry === undefined) return { state: 'missing', tiers: [lookup] };
     if (lookup.outcome === 'stale') return { state: 'stale', entry, tiers: [lookup] };
     countHit(nearest, counters);
     return { state: 'fresh', entry, tiers: [lookup] };
   }
 
-  async function lookupRest(key: CacheKey, notBeforeMs: number, call: Call): Promise<Lookup> {
-    const near = lookupNearest(key, notBeforeMs);
+  async function lookupRest(key: CacheKey, terms: Terms, call: Call): Promise<Lookup> {
+    const near = lookupNearest(key, terms);
     if (near.state === 'fresh') return near;
     const lookups = [...near.tiers];
     let newest = near.state === 'stale' ? near.entry : undefined;
     for (const tier of others) {
-      const { lookup, entry } = await call.timings.time(tier.name, () => query(tier, key, notBeforeMs));
+      if (isOff(tier, call)) {
+        lookups.push({ tier: tier.name, outcome: 'bypass', detail: SWITCHED_OFF });
+        continue;
+      }
+      const { lookup, entry } = await call.timings.time(tier.name, () => query(tier, key, terms));
       lookups.push(lookup);
       if (entry === undefined) continue;
       const isFresh = lookup.outcome === 'hit';
@@ -101,8 +113,8 @@ export function createTierChain({ nearest, others, clock, counters, side }: Chai
 
   return {
     nearestName: nearest.name,
-    getFreshList: (key, notBeforeMs) => {
-      const { lookup, entry } = classify(nearest, nearest.peek(key), notBeforeMs);
+    getFreshList: (key, terms) => {
+      const { lookup, entry } = classify(nearest, nearest.peek(key), terms);
       if (entry === undefined || !isList(entry) || lookup.outcome !== 'hit') return undefined;
       countHit(nearest, counters);
       return entry;
@@ -112,6 +124,8 @@ export function createTierChain({ nearest, others, clock, counters, side }: Chai
     store: (key, entry, call) => storeIn(tiers, key, entry, call),
   };
 }
+
+const isOff = ({ name }: Tier, { switches }: Call): boolean => name === 'colo' && switches?.isColoTierOff === true;
 
 const isList = (entry: Entry): entry is ListEntry => entry.value.kind === 'list';
 

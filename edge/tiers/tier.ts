@@ -5,6 +5,9 @@ import type { CacheKey } from '../../shared/domain/keys.ts';
 /** Maximum wait for a tier in milliseconds. A slower tier does not pay: the region is about as near. */
 export const TIER_TIMEOUT_MS = 250;
 
+/** Detail of a tier that a switch of the manifest keeps out. */
+export const SWITCHED_OFF = 'switched-off';
+
 export interface Tier {
   /** Name in Cache-Status. */
   readonly name: string;

@@ -93,7 +93,7 @@ async function loadKeys(deps: AttemptDeps, keys: readonly KeyProgress[], call: C
       }
       if (nowMs >= attempt.hedgeAtMs) {
         attempt.hedgeAtMs = Number.POSITIVE_INFINITY;
-        if (!routing.isShedding()) tryNextRegion(open, 'hedge');
+        if (!routing.isShedding() && call.switches?.isHedgingOff !== true) tryNextRegion(open, 'hedge');
       }
     }
   }

@@ -1,4 +1,5 @@
 // HTTP calls to one origin. Every failure is a value that names its reason, so that the caller can try the next region.
+import { type DocumentName, MAX_DOCUMENT_BYTES } from '../../shared/domain/effects/documents.ts';
 import type { Region } from '../../shared/domain/regions.ts';
 import { DEV_LOCATION_HEADER } from '../../shared/domain/regions.ts';
 import type { ByteAccount } from '../../shared/runtime/byte-account.ts';
@@ -14,7 +15,7 @@ import {
   RESIDENCE_HEADER,
   readMessageVersion,
 } from '../../shared/wire/message-version.ts';
-import { LISTS_READ_PATH, type ListQuery, MANIFEST_PATH } from '../../shared/wire/read-request.ts';
+import { DOCUMENTS_PATH, LISTS_READ_PATH, type ListQuery, MANIFEST_PATH } from '../../shared/wire/read-request.ts';
 import { decodeListFrames, type ListResult, MAX_FRAMES_BYTES } from '../../shared/wire/read-response.ts';
 import { REQUEST_ID_HEADER } from '../../shared/wire/request-id.ts';
 import { describeError, type Log } from '../log.ts';
@@ -50,6 +51,8 @@ export interface OriginClient {
   readLists(region: Region, queries: readonly ListQuery[], call: Call): Promise<OriginAnswer<ListResult[]>>;
   /** `etag` is that of the current manifest, if there is one. */
   readManifest(region: Region, etag: string | undefined, call: Call): Promise<OriginAnswer<ManifestAnswer>>;
+  /** The JSON of a document of the manifest. */
+  readDocument(region: Region, name: DocumentName, call: Call): Promise<OriginAnswer<string>>;
 }
 
 interface OriginClientOptions {
@@ -164,6 +167,17 @@ export function createOriginClient(options: OriginClientOptions): OriginClient {
           await expectStatus(response, 200);
           const json = decodeUtf8(await readBody(response, MAX_MANIFEST_BODY_BYTES));
           return { kind: 'manifest', json, etag: response.headers.get('etag') ?? undefined };
+        },
+      });
+    },
+    readDocument: (region, { kind, version }, call) => {
+      counters.add('edge_document_fetches_total');
+      return exchange<string>(region, call, {
+        path: `${DOCUMENTS_PATH}/${kind}/${version}`,
+        init: { method: 'GET' },
+        read: async (response) => {
+          await expectStatus(response, 200);
+          return decodeUtf8(await readBody(response, MAX_DOCUMENT_BYTES));
         },
       });
     },

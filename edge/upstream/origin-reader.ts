@@ -92,10 +92,11 @@ const isOutdated = ({ regions }: LoadResult): boolean => regions[0]?.origin?.det
  * Sends an age instead of a moment, because clocks differ. The transfer only adds age, so a list that is young enough
  * there is so here.
  */
-const toQuery = ({ key, notBeforeMs, isBackground = false }: ListRequest, nowMs: number): ListQuery => ({
+const toQuery = ({ key, notBeforeMs, isBackground, isShadow }: ListRequest, nowMs: number): ListQuery => ({
   ...key,
   ...(notBeforeMs > 0 ? { maxAgeMs: Math.max(0, nowMs - notBeforeMs) } : {}),
   ...(isBackground ? { isBackground } : {}),
+  ...(isShadow ? { isShadow } : {}),
 });
 
 const TIMED_OUT = 408;

@@ -3,9 +3,11 @@
 import type { HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
 import type { Logger } from 'pino';
+import { isDocumentKind } from '../../shared/domain/effects/documents.ts';
 import { EarshotError, problemOf, toEarshotError } from '../../shared/wire/errors.ts';
 import { isNotModified } from '../../shared/wire/if-none-match.ts';
-import { LISTS_READ_PATH, MANIFEST_PATH } from '../../shared/wire/read-request.ts';
+import { DOCUMENTS_PATH, LISTS_READ_PATH, MANIFEST_PATH } from '../../shared/wire/read-request.ts';
+import type { Documents } from '../manifest/documents.ts';
 import { addHealth, type HealthDeps } from './health.ts';
 import { makeProblemAnswer, type ProblemAnswer, problemOfError } from './problem.ts';
 import { describeRequest } from './request-id.ts';
@@ -13,6 +15,7 @@ import type { VerifyCaller } from './verify-caller.ts';
 
 export interface AppDeps extends HealthDeps {
   readonly verifyCaller: VerifyCaller;
+  readonly documents: Pick<Documents, 'find'>;
   /** Called for each failed request, and for each caller without a valid token. */
   readonly onError: (thrown: unknown, error: EarshotError, about: object) => void;
 }
@@ -20,7 +23,7 @@ export interface AppDeps extends HealthDeps {
 const READ_METHODS = ['GET', 'HEAD'];
 
 export function createApp(deps: AppDeps): Hono {
-  const { manifests, verifyCaller, isDraining } = deps;
+  const { manifests, documents, verifyCaller, isDraining } = deps;
   const app = new Hono();
   addHealth(app, deps, { withReason: false });
   for (const path of ['/livez', '/readyz']) allowOnly(app, path, READ_METHODS);
@@ -42,6 +45,14 @@ export function createApp(deps: AppDeps): Hono {
       : c.body(json, 200, { 'Content-Type': 'application/json' });
   });
   allowOnly(app, MANIFEST_PATH, READ_METHODS);
+  const documentPath = `${DOCUMENTS_PATH}/:kind/:version`;
+  app.get(documentPath, (c) => {
+    const { kind, version } = c.req.param();
+    const json = isDocumentKind(kind) ? documents.find({ kind, version }) : undefined;
+    if (json === undefined) throw new EarshotError('not_found', 'origin', 'the live manifest has no such document');
+    return c.body(json, 200, { 'Content-Type': 'application/json' });
+  });
+  allowOnly(app, documentPath, READ_METHODS);
   allowOnly(app, LISTS_READ_PATH, ['POST']);
   return withProblems(app, deps);
 }

@@ -9,6 +9,7 @@ import type { CohortCounter } from '../metrics/cohorts.ts';
 import { Admission } from './admission.ts';
 import { CoalescedLoad, type CoalescedLoadOptions, type MissingList } from './coalesced-load.ts';
 import { isServable, toListResult } from './freshness.ts';
+import { readShadow } from './shadow-read.ts';
 
 export interface ListReader {
   /**
@@ -39,7 +40,7 @@ export function createListReader(options: ListReaderOptions): ListReader {
       const newest = manifest();
       const results: ListResult[] = [];
       for (const query of queries) {
-        if (query.expand !== undefined) return undefined;
+        if (query.expand !== undefined || query.isShadow) return undefined;
         const cached = memory.get(makeCacheKey(query));
         if (cached === undefined || !isServable(cached, query, newest, nowMs)) return undefined;
         results.push(toListResult(cached, nowMs));
@@ -49,6 +50,8 @@ export function createListReader(options: ListReaderOptions): ListReader {
       return results;
     },
     read: async (queries, timeoutMs, cancellation) => {
+      // A call has only such keys, or none.
+      if (queries.some(({ isShadow }) => isShadow)) return readShadow(options, queries, timeoutMs, cancellation);
       const nowMs = clock.now();
       const newest = manifest();
       const results: ListResult[] = new Array(queries.length);

@@ -1,12 +1,12 @@
 // Keeps the newest manifest, as the stored bytes. After a failed read, or an invalid or older manifest, the previous
 // one stays: replication may not have reached the cluster yet.
 import { hash } from 'node:crypto';
-import type { Manifest } from '../../shared/domain/manifest.ts';
+import type { LiveManifest } from '../../shared/domain/effects/documents.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Counters } from '../../shared/runtime/counters.ts';
 
 export interface PolledManifest {
-  readonly manifest: Manifest;
+  readonly manifest: LiveManifest;
   readonly json: string;
   /** From the bytes: after a restore, the same version may be another manifest. */
   readonly etag: string;
@@ -25,7 +25,7 @@ export interface ManifestPoller {
 }
 
 export interface ManifestPollerOptions {
-  /** Reads and validates the stored manifest. */
+  /** Reads and validates the stored manifest and its documents. */
   readonly read: () => Promise<Pick<PolledManifest, 'manifest' | 'json'>>;
   readonly intervalMs: number;
   readonly clock: Clock;

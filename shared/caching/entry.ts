@@ -25,8 +25,9 @@ export interface Entry {
 
 export type EntryState = 'fresh' | 'stale' | 'expired';
 
-export function stateOf(entry: Entry, nowMs: number): EntryState {
-  if (nowMs < entry.freshUntilMs) return 'fresh';
+/** `ttlSeconds`: maximum fresh time of the reader, which may be shorter than that of the load. Default: the entry's. */
+export function stateOf(entry: Entry, nowMs: number, ttlSeconds = Number.POSITIVE_INFINITY): EntryState {
+  if (nowMs < entry.freshUntilMs && nowMs < entry.storedAtMs + ttlSeconds * 1000) return 'fresh';
   return nowMs < entry.staleUntilMs ? 'stale' : 'expired';
 }
 

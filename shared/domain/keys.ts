@@ -97,11 +97,11 @@ export const makeLoadRowKey = (surface: Name, variant: Name, generation: number)
 
 export const makeLoadRowKeyPrefix = (surface: Name, variant: Name): string => `load#${surface}/${variant}#`;
 
-/** The user in the manifest's erasures, as 16 hex digits. A collision costs one needless miss. */
-export const makeUserHash = (user: string): string =>
-  Math.floor(unitHash(user) * 2 ** 53)
-    .toString(16)
-    .padStart(16, '0');
+/** The user in documents of erasures: a whole number of 53 bits. A collision costs one needless miss. */
+export const userHashOf = (user: string): number => Math.floor(unitHash(user) * 2 ** 53);
+
+/** The user in the manifest's erasures, as 16 hex digits. */
+export const makeUserHash = (user: string): string => userHashOf(user).toString(16).padStart(16, '0');
 
 /** The `count - 1` row-key prefixes that split the hash space into `count` even tablets (1 to 65 536). */
 export const makeInitialSplits = (count: number): string[] =>

@@ -30,6 +30,10 @@ export const DEFAULT_LIST_TTL_SECONDS = 21_600;
 
 const surfaceName = z.string().regex(NAME_PATTERN, `expected ${NAME_GRAMMAR}`);
 const variantName = surfaceName as unknown as z.ZodType<Name, string>;
+/** Version of a document beside the manifest. */
+const documentVersion = z.string().regex(/^[0-9a-z-]{1,64}$/, 'expected 1 to 64 of 0-9 a-z -');
+/** Maximum number of documents of erasures. */
+export const MAX_ERASURE_DOCUMENTS = 4;
 const generation = z.number().refine(isGeneration, 'expected a generation in whole milliseconds since the epoch');
 const moment = z.int().nonnegative();
 
@@ -93,6 +97,25 @@ export const manifestSchema = z.looseObject({
     .optional(),
   /** Regions that operators have marked. */
   regions: z.record(surfaceName, z.looseObject({ degradedUntilMs: moment, why: z.string().optional() })).optional(),
+  /** Versions of the documents that belong to this manifest. */
+  documents: z
+    .looseObject({
+      erasures: z.array(documentVersion).max(MAX_ERASURE_DOCUMENTS).optional(),
+      blocked: documentVersion.optional(),
+    })
+    .optional(),
+  /** Switches by name, with the moment when each goes off by itself. A reader ignores one that it does not know. */
+  switches: z
+    .record(
+      z.string().regex(/^[a-z][a-z0-9.-]{0,99}$/),
+      z.looseObject({
+        value: z.string().max(32),
+        untilMs: moment,
+        why: z.string().optional(),
+        by: z.string().optional(),
+      }),
+    )
+    .optional(),
   erasures: z.array(z.looseObject({ userHash: z.string().regex(/^[0-9a-f]{16}$/), atMs: moment })),
 });
 

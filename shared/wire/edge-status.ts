@@ -63,6 +63,25 @@ const callerStatusSchema = z.object({
 
 export type CallerStatus = z.infer<typeof callerStatusSchema>;
 
+const shadowStatusSchema = z.object({
+  /** Answers of caches that were compared with Bigtable. */
+  reads: count,
+  differences: z.array(
+    z.object({
+      /** `isolate`, `colo`, `region`, or `origin` for an origin's memory. */
+      tier: z.string(),
+      /**
+       * `stale`: the list of another generation. `truncated`: the begin of the list. `other`: other bytes. `missing`: the
+       * cache says that there is no list. `surplus`: Bigtable has none.
+       */
+      kind: z.enum(['stale', 'truncated', 'other', 'missing', 'surplus']),
+      count,
+    }),
+  ),
+});
+
+export type ShadowStatus = z.infer<typeof shadowStatusSchema>;
+
 export const edgeStatusSchema = z.object({
   /** In the order of this caller. */
   regions: z.array(regionStatusSchema),
@@ -74,6 +93,8 @@ export const edgeStatusSchema = z.object({
   counters: z.record(z.enum(counterNames), count),
   /** The cost of callers since the start of the isolate, by service. Absent in a worker of an earlier build. */
   callers: z.array(callerStatusSchema).readonly().optional(),
+  /** Comparisons under the switch `shadow`. Absent in a worker of an earlier build. */
+  shadow: shadowStatusSchema.optional(),
 });
 
 export type EdgeStatus = z.infer<typeof edgeStatusSchema>;

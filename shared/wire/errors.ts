@@ -34,6 +34,7 @@ const problems = {
   rate_limited: { status: 429, title: 'The limit of this caller is reached; try again later.', retryable: true },
   internal: { status: 500, title: 'Something went wrong.', retryable: false },
   not_configured: { status: 503, title: 'The service is not configured; its log has the reason.', retryable: false },
+  surface_off: { status: 503, title: 'This surface is switched off; try again later.', retryable: true },
   overloaded: { status: 503, title: 'The service is overloaded; try again.', retryable: true },
   unavailable: { status: 503, title: 'The service is unavailable; try again.', retryable: true },
   deadline_exceeded: { status: 504, title: 'The deadline passed before an answer came.', retryable: true },

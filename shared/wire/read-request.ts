@@ -9,6 +9,8 @@ import { MAX_KEYS_PER_READ } from './read-response.ts';
 
 export const LISTS_READ_PATH = '/internal/v1/lists:read';
 export const MANIFEST_PATH = '/internal/v1/manifest';
+/** Before the kind and the version of a document. */
+export const DOCUMENTS_PATH = '/internal/v1/documents';
 /** `any` on answers of an origin that reads another cluster because its own is down. Otherwise absent. */
 export const SERVED_BY_HEADER = 'Earshot-Served-By';
 
@@ -18,6 +20,8 @@ export interface ListQuery extends ListKey {
   readonly maxAgeMs?: number | undefined;
   /** No caller waits for the answer: a refresh or a warm-up. An overloaded origin sheds it first. Default: false. */
   readonly isBackground?: boolean | undefined;
+  /** For a comparison with Bigtable: memory may not answer, and nothing is stored. Default: false. */
+  readonly isShadow?: boolean | undefined;
 }
 
 const name = z.string().regex(NAME_PATTERN) as unknown as z.ZodType<Name, string>;
@@ -36,6 +40,7 @@ const listQuerySchema = z.looseObject({
   coldFor: moment.optional(),
   maxAgeMs: z.int().min(0).optional(),
   isBackground: z.boolean().optional(),
+  isShadow: z.boolean().optional(),
 });
 
 export const listsReadSchema = z.looseObject({ keys: z.array(listQuerySchema).min(1).max(MAX_KEYS_PER_READ) });
@@ -86,10 +91,11 @@ function isValidListsRead(body: unknown): body is { readonly keys: readonly List
 
 function isValidListQuery(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
-  const { maxAgeMs, isBackground } = value as Record<string, unknown>;
+  const { maxAgeMs, isBackground, isShadow } = value as Record<string, unknown>;
   return (
     isListKey(value) &&
     (maxAgeMs === undefined || (Number.isSafeInteger(maxAgeMs) && (maxAgeMs as number) >= 0)) &&
-    (isBackground === undefined || typeof isBackground === 'boolean')
+    (isBackground === undefined || typeof isBackground === 'boolean') &&
+    (isShadow === undefined || typeof isShadow === 'boolean')
   );
 }

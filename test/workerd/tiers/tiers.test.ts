@@ -164,8 +164,8 @@ describe('the chain', () => {
   async function lookup(others: readonly Tier[], notBeforeMs = 0) {
     const context = createExecutionContext();
     const chain = chainOf(others);
-    const near = chain.lookupNearest(KEY, notBeforeMs);
-    const result = near.state === 'fresh' ? near : await chain.lookupRest(KEY, notBeforeMs, callOf(context));
+    const near = chain.lookupNearest(KEY, { notBeforeMs });
+    const result = near.state === 'fresh' ? near : await chain.lookupRest(KEY, { notBeforeMs }, callOf(context));
     await waitOnExecutionContext(context);
     return result;
   }
@@ -275,9 +275,9 @@ describe('the chain', () => {
   test('looks up the nearest tier again before the others', async () => {
     const context = createExecutionContext();
     const chain = chainOf([broken]);
-    expect(chain.lookupNearest(KEY, 0)).toMatchObject({ state: 'missing' });
+    expect(chain.lookupNearest(KEY, { notBeforeMs: 0 })).toMatchObject({ state: 'missing' });
     await upper.set(KEY, entryFor(1_000));
-    expect(await chain.lookupRest(KEY, 0, callOf(context))).toMatchObject({
+    expect(await chain.lookupRest(KEY, { notBeforeMs: 0 }, callOf(context))).toMatchObject({
       state: 'fresh',
       tiers: [{ tier: 'isolate', outcome: 'hit' }],
     });

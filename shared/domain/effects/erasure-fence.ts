@@ -1,21 +1,33 @@
 // Loads that the manifest has overtaken: the load started before its user was erased, or its generation is no longer
 // the one of its readers. Its callers still get the result, but no cache stores it.
-import { POPULAR_USER } from './ids.ts';
-import { type ListKey, makeUserHash } from './keys.ts';
-import type { Manifest } from './manifest.ts';
-import { isGenerationServed } from './rollout.ts';
+import { POPULAR_USER } from '../ids.ts';
+import { type ListKey, makeUserHash, userHashOf } from '../keys.ts';
+import type { Manifest } from '../manifest.ts';
+import { isGenerationServed } from '../rollout.ts';
+import type { LiveManifest } from './documents.ts';
+import { HIDDEN_MS } from './erasure-document.ts';
 
 const indexes = new WeakMap<Manifest, ReadonlyMap<string, number>>();
 
-/** Moment of the last erasure of `user` in ms since the epoch; 0 for none. Entries stored before it are misses. */
-export function erasedAtMs(manifest: Manifest, user: string): number {
-  if (manifest.erasures.length === 0) return 0;
-  return indexOf(manifest).get(makeUserHash(user)) ?? 0;
+/**
+ * Moment of the last erasure of `user` in ms since the epoch; 0 for none, HIDDEN_MS for a hidden user. Entries stored
+ * before it are misses.
+ */
+export function erasedAtMs(manifest: LiveManifest, user: string): number {
+  const { erasures, held } = manifest;
+  const inManifest = erasures.length === 0 ? 0 : (indexOf(manifest).get(makeUserHash(user)) ?? 0);
+  if (held === undefined || held.erasures.length === 0) return inManifest;
+  const hash = userHashOf(user);
+  // The manifest has the newest once more, for readers that know no documents. What a document says is later.
+  return held.erasures.reduce((latest, document) => Math.max(latest, document.atMs(hash)), inManifest);
 }
+
+/** Whether no cache and no region may be asked for the user. */
+export const isHidden = (manifest: LiveManifest, user: string): boolean => erasedAtMs(manifest, user) === HIDDEN_MS;
 
 /** The reason not to store a load of `key` that started at `startedAtMs`; undefined if it may be stored. */
 export function fenceReason(
-  manifest: Manifest,
+  manifest: LiveManifest,
   { surface, variant, generation, user }: ListKey,
   startedAtMs: number,
   nowMs: number,

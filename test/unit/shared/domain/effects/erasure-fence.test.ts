@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { erasedAtMs, fenceReason } from '../../../../shared/domain/erasure-fence.ts';
-import { POPULAR_USER, toName, toUserId } from '../../../../shared/domain/ids.ts';
-import { type ListKey, makeUserHash } from '../../../../shared/domain/keys.ts';
-import type { Manifest, Variant } from '../../../../shared/domain/manifest.ts';
-import { chooseGeneration } from '../../../../shared/domain/rollout.ts';
+import { erasedAtMs, fenceReason } from '../../../../../shared/domain/effects/erasure-fence.ts';
+import { POPULAR_USER, toName, toUserId } from '../../../../../shared/domain/ids.ts';
+import { type ListKey, makeUserHash } from '../../../../../shared/domain/keys.ts';
+import type { Manifest, Variant } from '../../../../../shared/domain/manifest.ts';
+import { chooseGeneration } from '../../../../../shared/domain/rollout.ts';
 
 const OLD = 1_795_316_400_000;
 const NEW = 1_795_402_800_000;
