@@ -83,6 +83,41 @@ const SUBCOMMANDS: readonly Subcommand[] = [
     load: async () => (await import('./manifest/command.ts')).makeManifestCommand,
   },
   {
+    name: 'erase',
+    description: 'Deletes whatever is kept of users, and outlaws what caches hold of them.',
+    load: async () => (await import('./erase/command.ts')).makeEraseCommand,
+  },
+  {
+    name: 'erasures',
+    description: 'The erasures: their states, and until when each is remembered.',
+    load: async () => (await import('./erasures/command.ts')).makeErasuresCommand,
+  },
+  {
+    name: 'keep-out',
+    description: 'The users whose lines loads drop.',
+    load: async () => (await import('./keep-out/command.ts')).makeKeepOutCommand,
+  },
+  {
+    name: 'block',
+    description: 'Takes items out of all answers.',
+    load: async () => (await import('./block/command.ts')).makeBlockCommand,
+  },
+  {
+    name: 'unblock',
+    description: 'Lets answers hold blocked items again.',
+    load: async () => (await import('./unblock/command.ts')).makeUnblockCommand,
+  },
+  {
+    name: 'blocked',
+    description: 'The blocked items: until when, who and why.',
+    load: async () => (await import('./blocked/command.ts')).makeBlockedCommand,
+  },
+  {
+    name: 'switch',
+    description: 'Turns a tier, hedging, a region or a surface off, or down, for some hours.',
+    load: async () => (await import('./switch/command.ts')).makeSwitchCommand,
+  },
+  {
     name: 'token',
     description: 'Prints a token for an edge with a shared secret: the local cloud, or EARSHOT_TOKEN_SECRET.',
     load: async () => (await import('./token/command.ts')).makeTokenCommand,

@@ -124,7 +124,7 @@ function describeForCommands({ options, backend, secrets }: Starting, controlPor
   const { project, instance, emulatorHost, clusters } = backend;
   writeLocalCloud(stateDirectory, {
     ...{ project, instance, emulatorHost, clusters, edgeUrl: edgeUrlOf(ports) },
-    ...{ tokenSecret: secrets.token, originSecret: secrets.origin },
+    ...{ tokenSecret: secrets.token, originSecret: secrets.origin, hashKey: secrets.hash },
     regions: makeRegions(ports.origins).map(({ name, origin }, i) => ({
       ...{ name, origin },
       metrics: `http://127.0.0.1:${metricsPortOf(ports, i)}`,

@@ -95,6 +95,7 @@ export const edgeVariables = (
   CORS_ORIGINS: corsOrigins.join(','),
   TOKEN_SECRET: secrets.token,
   ORIGIN_SECRET: secrets.origin,
+  HASH_KEY: secrets.hash,
 });
 
 /** Wrangler reads secrets from a file, so no process list shows them. With --env-file it ignores .dev.vars. */

@@ -19,8 +19,9 @@ const processesSchema = z.object({
   children: z.array(processIdSchema),
 });
 
-const secretsSchema = z.object({ token: z.string(), origin: z.string() });
-export type Secrets = z.infer<typeof secretsSchema>;
+/** An earlier version wrote no key of hashes. */
+const secretsSchema = z.object({ token: z.string(), origin: z.string(), hash: z.string().optional() });
+export type Secrets = z.infer<typeof secretsSchema> & { readonly hash: string };
 
 /**
  * The processes of this state directory that still run. A launcher that was killed may leave its children running for a
@@ -53,9 +54,9 @@ export function recordChildren(directory: string, pids: readonly number[]): void
 export function loadSecrets(directory: string): Secrets {
   const path = join(directory, SECRETS_FILE);
   const stored = readStateFile(path, secretsSchema);
-  if (stored !== undefined) return stored;
+  if (stored?.hash !== undefined) return { ...stored, hash: stored.hash };
   const makeSecret = () => randomBytes(MIN_SECRET_BYTES).toString('hex');
-  const secrets = { token: makeSecret(), origin: makeSecret() };
+  const secrets = { token: makeSecret(), origin: makeSecret(), ...stored, hash: makeSecret() };
   writeStateFile(path, secrets);
   return secrets;
 }

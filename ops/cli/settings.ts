@@ -22,6 +22,8 @@ export const localCloudSchema = z.object({
   tokenSecret: z.string(),
   /** Signs calls to the origins. Absent in the file of an older cloud. */
   originSecret: z.string().optional(),
+  /** Key of references to users. Absent in the file of an older cloud. */
+  hashKey: z.string().optional(),
   edgeUrl: z.string(),
   /** Each region with the URL of its origin, as the worker uses it. */
   regions: z.array(

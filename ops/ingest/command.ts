@@ -22,12 +22,14 @@ import { author, type ControlFlags, controlProfileOption, withControl } from '..
 import { formatDuration, formatPlural } from '../cli/format.ts';
 import { stateDirectory } from '../cli/settings.ts';
 import { UsageError } from '../cli/usage-error.ts';
+import { findUserRef } from '../cli/user-ref.ts';
 import { confirmWrite } from '../cli/write-target.ts';
+import { readKeepOut } from '../effects/keep-out.ts';
 import { STANDARD_INPUT } from './input.ts';
 import { parseItemLine } from './item-line.ts';
 import { createLazyClaim, requireHarmless } from './lazy-claim.ts';
 import { parseListLine } from './list-line.ts';
-import { loadFiles, measureFiles, type ParsedLine } from './load-files.ts';
+import { type LoadedLines, loadFiles, measureFiles, type ParsedLine } from './load-files.ts';
 import { createProgress } from './progress.ts';
 import { createRejects, findNewFile, type Rejects, requireNewFile } from './rejects.ts';
 import { createSummary } from './summary.ts';
@@ -108,7 +110,7 @@ async function load(control: ControlTable, files: readonly string[], totalBytes:
   await requireHarmless(control, release, options);
   const name = flags.items ? `items.${generation}` : `${surface}.${variant}.${generation}`;
   const rejects = createRejectFile(flags.rejects, name);
-  await write(control, { files, totalBytes, rejects }, release, options);
+  await write(control, { files, totalBytes, rejects }, release, { ...options, flags });
   finishRejects(rejects);
 }
 
@@ -141,7 +143,7 @@ async function write(
   control: ControlTable,
   { files, totalBytes, rejects }: Source,
   release: Release,
-  options: Parameters<typeof requireHarmless>[2],
+  options: Parameters<typeof requireHarmless>[2] & { readonly flags: Flags },
 ): Promise<void> {
   const { parse, noun, ...column } = columnOf(release);
   const startedAtMs = systemClock.now();
@@ -151,10 +153,12 @@ async function write(
   });
   const summary = createSummary();
   const moment = formatGeneration(release.generation);
-  let written: number;
+  const isKeptOut = isItems(release) ? undefined : await findKeptOut(control, options.flags);
+  let loaded: LoadedLines;
   try {
-    written = await loadFiles({
+    loaded = await loadFiles({
       ...{ files, totalBytes, parse, rejects, requireHeld: claim.requireHeld },
+      ...(isKeptOut === undefined ? {} : { isKeptOut }),
       writer: {
         ...writer,
         write: (cell) => {
@@ -164,7 +168,7 @@ async function write(
       },
       progress: createProgress({ label: nameLine(release), output: process.stderr, clock: systemClock }),
     });
-    requireSome(written, noun, rejects);
+    requireSome(loaded.written + loaded.keptOut, noun, rejects);
     await claim.finish(summary.get(rejects.count()));
   } catch (error) {
     const { message } = error as Error;
@@ -172,8 +176,18 @@ async function write(
     const again = `this load cannot go live; to load it again, pass --generation ${moment}`;
     throw new Error(isPartial ? `${message}; ${again}` : message, { cause: error });
   }
-  report(`${nameLine(release)} ${moment}: ${formatPlural(written, noun)}`, files, startedAtMs);
+  report(`${nameLine(release)} ${moment}: ${formatPlural(loaded.written, noun)}`, files, startedAtMs);
+  if (loaded.keptOut > 0)
+    process.stdout.write(`${formatPlural(loaded.keptOut, 'line')} dropped: their users are kept out\n`);
   process.stdout.write(`To make it live: npx earshot publish ${nameRelease(release)}\n`);
+}
+
+/** Undefined if no user is kept out: a load needs the hash key only then. Throws a UsageError without it. */
+async function findKeptOut(control: ControlTable, flags: Flags): Promise<((id: string) => boolean) | undefined> {
+  const users = await readKeepOut(control);
+  if (users.size === 0) return undefined;
+  const userRef = findUserRef(flags);
+  return (id) => users.has(userRef(id));
 }
 
 type Column = Pick<BulkWriterOptions, 'table' | 'family' | 'qualifier' | 'timestampMs' | 'beforeFirst'>;

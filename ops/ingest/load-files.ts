@@ -21,6 +21,8 @@ export interface LoadOptions {
   /** Throws an Error with the reason of a reject. */
   readonly parse: (text: string) => ParsedLine;
   readonly writer: BulkWriter;
+  /** Whether the load drops the line of this id. Default: it drops none. */
+  readonly isKeptOut?: (id: string) => boolean;
   /** Throws an Error if the load must not go on. Called before each group of lines. */
   readonly requireHeld?: () => void;
   readonly rejects: Rejects;
@@ -34,22 +36,31 @@ export async function measureFiles(files: readonly string[]): Promise<number> {
   return totalBytes;
 }
 
+export interface LoadedLines {
+  /** Written cells. */
+  readonly written: number;
+  /** Lines that were dropped, because their users are kept out. */
+  readonly keptOut: number;
+}
+
 /**
- * The number of written cells. Throws an Error for an empty or truncated file, and when Bigtable refuses; earlier lines
+ * Throws an Error for an empty or truncated file, and when Bigtable refuses; earlier lines
  * may be written then. Of two lines with one id the first counts, in the order of the files.
  */
-export async function loadFiles(options: LoadOptions): Promise<number> {
+export async function loadFiles(options: LoadOptions): Promise<LoadedLines> {
   const { files, totalBytes, parse, writer, requireHeld = () => undefined, rejects, progress } = options;
+  const { isKeptOut = () => false } = options;
   const seen = createSeenIds();
   const places = createPlaces();
   progress.start(totalBytes);
   let loaded = 0;
+  let keptOut = 0;
   try {
     for (const file of files) {
-      const before = loaded + rejects.count();
+      const before = loaded + keptOut + rejects.count();
       places.open(file);
       await loadFile(file);
-      if (loaded + rejects.count() === before)
+      if (loaded + keptOut + rejects.count() === before)
         throw new Error(`${nameInput(file)}: expected at least one line, got an empty file`);
     }
     requireHeld();
@@ -58,7 +69,7 @@ export async function loadFiles(options: LoadOptions): Promise<number> {
     progress.stop();
     await rejects.close();
   }
-  return loaded;
+  return { written: loaded, keptOut };
 
   async function loadFile(file: string): Promise<void> {
     for await (const lines of readLines(file, (bytes) => progress.addBytes(bytes))) {
@@ -69,7 +80,11 @@ export async function loadFiles(options: LoadOptions): Promise<number> {
           await rejects.add({ file: shortName(file), line: line.number, reason: parsed, text: line.text });
           continue;
         }
-        const room = writer.write(parsed);
+        if (isKeptOut(parsed.id)) {
+          keptOut++;
+          continue;
+        }
+        const room = writer.write(parsed.cell);
         if (room !== undefined) await room;
         loaded++;
       }
@@ -77,7 +92,7 @@ export async function loadFiles(options: LoadOptions): Promise<number> {
     }
   }
 
-  function parseOrReason(line: Line): CellWrite | string {
+  function parseOrReason(line: Line): ParsedLine | string {
     if (line.broken !== undefined) return line.broken;
     let parsed: ParsedLine;
     try {
@@ -87,7 +102,7 @@ export async function loadFiles(options: LoadOptions): Promise<number> {
     }
     const earlier = seen.add(parsed.id, places.numberOf(line.number));
     return earlier === undefined
-      ? parsed.cell
+      ? parsed
       : `expected each id once in a load, got ${parsed.id} again after ${places.describe(earlier)}`;
   }
 }

@@ -33,6 +33,9 @@ export async function restore(version: number, flags: Flags): Promise<void> {
     const next: Manifest = {
       ...source,
       version: Math.max(highestSeen(kept, served), source.version) + 1,
+      // What takes effect now is not part of a version: an erasure, a blocked item or a switch stays as it is.
+      documents: kept[0]?.manifest?.documents,
+      switches: kept[0]?.manifest?.switches,
       erasures: joinErasures([source, ...others.flatMap(({ manifest }) => manifest ?? [])]),
     };
     requireWritable(next);

@@ -140,7 +140,11 @@ async function generateTypes(local: Readonly<Record<string, string>>): Promise<G
 }
 
 test('the types that wrangler generates have the bindings of the worker and only its variables, in every section', async () => {
-  const local = edgeVariables({ token: secrets.TOKEN_SECRET, origin: secrets.ORIGIN_SECRET }, makeRegions(8081), []);
+  const local = edgeVariables(
+    { token: secrets.TOKEN_SECRET, origin: secrets.ORIGIN_SECRET, hash: 'h'.repeat(32) },
+    makeRegions(8081),
+    [],
+  );
   const generated = await generateTypes(local);
   expect(generated.map(({ name }) => name)).toEqual(['__BaseEnv_Env', 'StagingEnv', 'ProductionEnv']);
   for (const env of generated) {

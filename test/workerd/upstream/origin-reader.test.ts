@@ -38,7 +38,8 @@ async function read(requests: readonly ListRequest[], answer: OriginAnswer<ListR
     clock.advance(TOOK_MS);
     return answer;
   };
-  const client = { readLists, readManifest: () => Promise.reject(new Error('not asked for')) };
+  const refuse = () => Promise.reject(new Error('not asked for'));
+  const client = { readLists, readManifest: refuse, readDocument: refuse };
   const log = { warn: (event: string) => void events.push(event), error: (event: string) => void events.push(event) };
   const call: Call = {
     deadlineAtMs: clock.now() + 1_000,

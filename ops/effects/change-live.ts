@@ -1,0 +1,43 @@
+// One change of the manifest by a command that takes effect now: written, and then confirmed at origins and edge.
+import type { Manifest } from '../../shared/domain/manifest.ts';
+import type { ControlTable } from '../bigtable/control-table.ts';
+import type { ControlFlags } from '../cli/control.ts';
+import { changeManifest } from '../manifest/change-manifest.ts';
+import { findOrigins } from '../manifest/served-manifests.ts';
+import { confirmLive } from '../release/confirm.ts';
+import { findEdge } from '../release/edge-sample.ts';
+import { whoIs } from '../release/who.ts';
+
+interface Flags extends ControlFlags {
+  readonly why?: string;
+  readonly as?: string;
+  readonly dryRun?: boolean;
+}
+
+export interface LiveChange {
+  /** The change in words, for the history of the manifest. */
+  readonly what: string;
+  /** The changed manifest; the same object if there is nothing to change. Throws an Error otherwise. */
+  readonly change: (live: Manifest, nowMs: number, by: string) => Manifest;
+  /** What to print of the changed manifest. */
+  readonly done: (next: Manifest) => string;
+}
+
+/** Throws an Error with the reason if nothing was changed. A dry run does everything but the write. */
+export async function changeLive(
+  control: ControlTable,
+  flags: Flags,
+  { what, change, done }: LiveChange,
+): Promise<void> {
+  const by = await whoIs(flags);
+  const dryRun = flags.dryRun ?? false;
+  const { before, next, nowMs } = await changeManifest(control, {
+    ...{ what, why: flags.why, by, dryRun, origins: findOrigins(flags) },
+    change: (live, atMs) => change(live, atMs, by),
+  });
+  const words = next === before ? 'no change' : dryRun ? `would be: ${done(next)}` : done(next);
+  process.stdout.write(`${words} (version ${next.version})\n`);
+  if (next === before || dryRun) return;
+  const confirmation = { version: next.version, writtenAtMs: nowMs, exceptRegions: [], sampleEdge: findEdge(flags) };
+  process.stdout.write(await confirmLive(control, confirmation));
+}

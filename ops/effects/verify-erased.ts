@@ -1,0 +1,106 @@
+// Proof that nothing of erased users is served: from the edge of the local cloud, from each origin, and from each
+// cluster. Without a known edge or origins, the proof says so.
+
+import { LISTENER_AUDIENCE } from '../../shared/domain/identity.ts';
+import type { UserId } from '../../shared/domain/ids.ts';
+import { mintOriginToken } from '../../shared/wire/origin-token.ts';
+import { LISTS_READ_PATH } from '../../shared/wire/read-request.ts';
+import { decodeListFrames } from '../../shared/wire/read-response.ts';
+import { type ConnectionFlags, findTargetCloud } from '../cli/settings.ts';
+import { readLive } from '../release/live.ts';
+import { mintToken } from '../token/mint-token.ts';
+import type { EraseDeps } from './erase.ts';
+import { findRows } from './user-rows.ts';
+
+const READS_PER_CALL = 100;
+const TOKEN_LIFETIME_MS = 600_000;
+
+/** One line of what was read. Throws an Error that names each place which still has something. */
+export async function verifyErased(deps: EraseDeps, users: readonly UserId[], flags: ConnectionFlags): Promise<string> {
+  const { control, regions, origins } = deps;
+  const found: string[] = [];
+  const read: string[] = [];
+  for (const region of regions) {
+    const rows = await findRows(control, region, users);
+    if (rows.length > 0) found.push(`the cluster of ${region} has ${rows.length} rows`);
+  }
+  read.push(`the clusters of ${regions.join(', ')}`);
+  const surfaces = surfacesOf(await readLive(control));
+  for (const { name, origin } of origins?.regions ?? []) {
+    const lists = await readOrigin(origin, name, origins?.secret ?? '', users, surfaces);
+    if (lists > 0) found.push(`the origin of ${name} has ${lists} lists`);
+    read.push(`the origin of ${name}`);
+  }
+  const local = findTargetCloud(flags);
+  if (local !== undefined) {
+    const lists = await readEdge(local, users, surfaces);
+    if (lists > 0) found.push(`the edge has ${lists} lists`);
+    read.push('the edge');
+  }
+  if (found.length > 0) throw new Error(`expected nothing of the users, got: ${found.join('; ')}`);
+  const unread = local === undefined ? '; no edge and its caches, because none is known here' : '';
+  return `verified: nothing of them in ${read.join(', ')}${unread}\n`;
+}
+
+interface LiveSurface {
+  readonly surface: string;
+  readonly variant: string;
+  readonly generation: number;
+}
+
+const surfacesOf = ({ surfaces }: Awaited<ReturnType<typeof readLive>>): LiveSurface[] =>
+  Object.entries(surfaces).flatMap(([surface, { variants }]) =>
+    variants.map(({ name, current }) => ({ surface, variant: name, generation: current })),
+  );
+
+/** Number of lists of the users that the origin answers with. */
+async function readOrigin(
+  origin: string,
+  region: string,
+  secret: string,
+  users: readonly UserId[],
+  surfaces: readonly LiveSurface[],
+): Promise<number> {
+  const authorization = `Bearer ${await mintOriginToken(secret, { subject: 'earshot', region, nowMs: Date.now() })}`;
+  let lists = 0;
+  for (const keys of partsOf(keysOf(users, surfaces))) {
+    const response = await fetch(`${origin}${LISTS_READ_PATH}`, {
+      ...{ method: 'POST', body: JSON.stringify({ keys }) },
+      headers: { authorization, 'content-type': 'application/json' },
+    });
+    if (response.status !== 200) throw new Error(`expected status 200 of ${origin}, got ${response.status}`);
+    const results = decodeListFrames(new Uint8Array(await response.arrayBuffer()), keys.length);
+    lists += results.filter(({ kind }) => kind === 'list').length;
+  }
+  return lists;
+}
+
+const keysOf = (users: readonly UserId[], surfaces: readonly LiveSurface[]) =>
+  users.flatMap((user) => surfaces.map((surface) => ({ ...surface, user })));
+
+/** Number of personal lists that the edge answers with. */
+async function readEdge(
+  { edgeUrl, tokenSecret }: { readonly edgeUrl: string; readonly tokenSecret: string },
+  users: readonly UserId[],
+  surfaces: readonly LiveSurface[],
+): Promise<number> {
+  const claims = { user: 'service:verify', scope: ['recs:read:any'], audience: LISTENER_AUDIENCE };
+  const token = await mintToken({ ...claims, expires: TOKEN_LIFETIME_MS }, tokenSecret);
+  const names = [...new Set(surfaces.map(({ surface }) => surface))];
+  const reads = users.flatMap((user) => names.map((surface) => ({ user, surface, limit: 1 })));
+  let lists = 0;
+  for (const part of partsOf(reads)) {
+    const response = await fetch(`${edgeUrl}/v1/recommendations:batch`, {
+      ...{ method: 'POST', body: JSON.stringify({ reads: part }) },
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    });
+    if (response.status !== 200) throw new Error(`expected status 200 of the edge, got ${response.status}`);
+    const { results } = (await response.json()) as { results: { source?: string }[] };
+    lists += results.filter(({ source }) => source === 'personal').length;
+  }
+  return lists;
+}
+
+function* partsOf<T>(all: readonly T[]): Generator<readonly T[]> {
+  for (let from = 0; from < all.length; from += READS_PER_CALL) yield all.slice(from, from + READS_PER_CALL);
+}
