@@ -1,8 +1,9 @@
 // Scripted origins behind the `fetch` of the worker. They record their requests.
+import { type DocumentName, nameDocument } from '../../../shared/domain/effects/documents.ts';
 import { type ListKey, makeCacheKey } from '../../../shared/domain/keys.ts';
 import type { Manifest } from '../../../shared/domain/manifest.ts';
 import { type Clock, systemClock } from '../../../shared/runtime/clock.ts';
-import { LISTS_READ_PATH, type ListQuery, MANIFEST_PATH } from '../../../shared/wire/read-request.ts';
+import { DOCUMENTS_PATH, LISTS_READ_PATH, type ListQuery, MANIFEST_PATH } from '../../../shared/wire/read-request.ts';
 import {
   type AgedValue,
   encodeListFrames,
@@ -58,6 +59,8 @@ export interface ScriptedOrigins {
   /** Releases the answers of slow regions. They contain the values of the time of the request. */
   release(): void;
   publish(manifest: Manifest, region?: string): void;
+  /** Stores a document of manifests at all regions; `undefined` removes it. */
+  putDocument(name: DocumentName, json: string | undefined): void;
   /**
    * Writes to the tables of all regions. An age is that of a part read elsewhere, for example the items of an expanded
    * list.
@@ -81,6 +84,7 @@ export function createScriptedOrigins(manifest: Manifest, clock: Pick<Clock, 'no
   const lists = new Map<string, AgedValue>();
   const memories = new Map<string, { value: AgedValue; readAtMs: number }>();
   const refusals = new Map<string, number>();
+  const documents = new Map<string, string>();
   let memory: Memory = 'none';
   let releases = 0;
 
@@ -89,14 +93,14 @@ export function createScriptedOrigins(manifest: Manifest, clock: Pick<Clock, 'no
 
   function storedIn(region: string): (key: ListQuery) => ListResult {
     return (key) => {
-      const { maxAgeMs = Number.POSITIVE_INFINITY } = key;
+      const { maxAgeMs = Number.POSITIVE_INFINITY, isShadow = false } = key;
       const id = `${region} ${makeCacheKey(key)}`;
       const held = memories.get(id);
       const ageMs = clock.now() - (held?.readAtMs ?? 0);
       const isTaken = memory === 'ignores-max-age' || (memory === 'heeds-max-age' && ageMs <= maxAgeMs);
-      if (held !== undefined && isTaken) return addAge(held.value, ageMs, key);
+      if (held !== undefined && isTaken && !isShadow) return addAge(held.value, ageMs, key);
       const value = lists.get(makeCacheKey(key)) ?? { kind: 'absent' };
-      memories.set(id, { value, readAtMs: clock.now() });
+      if (!isShadow) memories.set(id, { value, readAtMs: clock.now() });
       return value;
     };
   }
@@ -113,6 +117,11 @@ export function createScriptedOrigins(manifest: Manifest, clock: Pick<Clock, 'no
     const etag = `"${live?.version}"`;
     if (headers.get('if-none-match') === etag) return new Response(null, { status: 304, headers: { etag } });
     return new Response(JSON.stringify(live), { headers: { etag } });
+  }
+
+  function readDocument(path: string): Response {
+    const json = documents.get(path.slice(DOCUMENTS_PATH.length + 1).replace('/', '#'));
+    return json === undefined ? new Response('{}', { status: 404 }) : new Response(json);
   }
 
   async function misbehave(
@@ -168,6 +177,7 @@ export function createScriptedOrigins(manifest: Manifest, clock: Pick<Clock, 'no
       if (refusal !== undefined) return new Response('{}', { status: refusal });
       if (behaviour !== 'up' && (isRead || behaviour !== 'table-down')) return misbehave(behaviour, region, keys, init);
       if (pathname === MANIFEST_PATH) return readManifest(region, headers);
+      if (pathname.startsWith(DOCUMENTS_PATH)) return readDocument(pathname);
       return new Response(answerLists(keys, storedIn(region)), { headers: { 'content-type': LIST_FRAMES_TYPE } });
     },
     behave: (behaviour, { region, path, times = Number.POSITIVE_INFINITY } = {}) => {
@@ -183,6 +193,10 @@ export function createScriptedOrigins(manifest: Manifest, clock: Pick<Clock, 'no
     },
     publish: (next, region) => {
       for (const name of region === undefined ? REGION_NAMES : [region]) manifests.set(name, next);
+    },
+    putDocument: (name, json) => {
+      if (json === undefined) documents.delete(nameDocument(name));
+      else documents.set(nameDocument(name), json);
     },
     put: (key, list) => lists.set(makeCacheKey(key), list),
     remember: (next) => {
