@@ -128,7 +128,7 @@ export function spawnCommand(command: string, args: readonly string[], place: Co
   };
 }
 
-function cleanEnvironment(): Record<string, string | undefined> {
+export function cleanEnvironment(): Record<string, string | undefined> {
   const { BIGTABLE_EMULATOR_HOST, EARSHOT_PROJECT, EARSHOT_INSTANCE, EARSHOT_CLUSTERS, EARSHOT_STATE_DIR, ...rest } =
     process.env;
   // The tests start hundreds of processes with the same modules.

@@ -1,4 +1,4 @@
-// `earshot check` and the bounds of a surface, each call in its own process: tables, exit codes, and what is refused.
+// `earshot check` and the bounds of a surface: tables, exit codes, and what is refused.
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { EmbeddedBigtable } from '../../dev/bigtable/embedded-bigtable.ts';
 import { formatGeneration } from '../../shared/domain/generation.ts';
@@ -6,7 +6,7 @@ import { toName } from '../../shared/domain/ids.ts';
 import { MONDAY, manifestOf, publishManifest, recordLoad, TUESDAY, WEDNESDAY } from '../contracts/origin/instance.ts';
 import { createCommandInstances, home, messageOf } from './support/command-instances.ts';
 
-const { startServer, makeInstance } = createCommandInstances();
+const { startServer, makeInstance } = createCommandInstances({ inProcess: true });
 let shared: EmbeddedBigtable;
 
 beforeAll(async () => {
@@ -34,7 +34,7 @@ async function startTuesday(users: number) {
   return instance;
 }
 
-describe.concurrent('earshot check', () => {
+describe('earshot check', () => {
   test('shows the table of a good release and ends with 0', async () => {
     const { earshot, live } = await startTuesday(60);
     const before = await live();
@@ -115,7 +115,7 @@ describe.concurrent('earshot check', () => {
   });
 });
 
-describe.concurrent('earshot surface set', () => {
+describe('earshot surface set', () => {
   test('sets bounds, and takes them away', async () => {
     const { earshot, live } = await startTuesday(30);
     const checks = async () => (await live()).manifest.surfaces.home?.checks;

@@ -1,4 +1,4 @@
-// `earshot` and the manifest, each call in its own process: only what was named goes live, every trouble of the row is
+// `earshot` and the manifest: only what was named goes live, every trouble of the row is
 // named and repaired, and work goes on without the write cluster. Long, because all tests share the history of one row.
 
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -32,7 +32,7 @@ import {
   releaseOf,
 } from './support/command-instances.ts';
 
-const { makeLiveInstance, startServer } = createCommandInstances();
+const { makeLiveInstance, startServer } = createCommandInstances({ inProcess: true });
 const at = (generation: number): string[] => ['--generation', String(generation)];
 let shared: EmbeddedBigtable;
 

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { runNode, spawnCommand } from '../../bench/rigs/local-cloud.ts';
+import { spawnCommand } from '../../bench/rigs/local-cloud.ts';
+import { runInProcess } from './support/command-in-process.ts';
 
 let directory: string;
 let lists: string;
@@ -39,7 +40,7 @@ test.each(writes.map((args) => ({ command: args.slice(0, 3).join(' '), args })))
     // Nothing listens there: the command fails after it has named the instance.
     const env = { BIGTABLE_EMULATOR_HOST: '127.0.0.1:1', EARSHOT_RETRY_MS: '0', EARSHOT_STATE_DIR: directory };
     const named = args.map((arg) => (arg === 'lists.ndjson' ? lists : arg));
-    const { code, stderr } = await runNode(['ops/earshot.mjs', ...instance, ...named], env);
+    const { code, stderr } = await runInProcess([...instance, ...named], env);
     expect(code).toBe(1);
     expect(stderr).toMatch(/^writing to some-project\/some-instance at 127\.0\.0\.1:1\n/);
   },
@@ -73,6 +74,6 @@ test.each([
 
 test('a dry run names no target', async () => {
   const env = { BIGTABLE_EMULATOR_HOST: '127.0.0.1:1', EARSHOT_RETRY_MS: '0', EARSHOT_STATE_DIR: directory };
-  const { stderr } = await runNode(['ops/earshot.mjs', ...instance, 'weight', 'home', 'control=1', '--dry-run'], env);
+  const { stderr } = await runInProcess([...instance, 'weight', 'home', 'control=1', '--dry-run'], env);
   expect(stderr).not.toContain('writing to');
 });

@@ -208,14 +208,19 @@ test('items have releases: the gate, and a way back', async () => {
     const answers = await load.readAll(users.slice(0, 20), undefined, 'items');
     return new Set(answers.flatMap(({ titles: each }) => each));
   };
+  /** Metadata that an origin has no time for is left out, and is there with a later read. It is never of another release. */
+  const expectTitle = async (title: string): Promise<void> => {
+    expect([title, undefined]).toEqual(expect.arrayContaining([...(await titles())]));
+    await eventually(async () => expect(await titles()).toEqual(new Set([title])));
+  };
   expect(await cloud.earshot('publish', await write('one', ids))).toMatchObject({ code: 0 });
   await eventually(async () => expect(await titles()).toEqual(new Set(['one'])));
   const two = await write('two', ids);
-  expect(await titles()).toEqual(new Set(['one']));
+  await expectTitle('one');
   expect(await cloud.earshot('publish', two)).toMatchObject({ code: 0 });
-  expect(await titles()).toEqual(new Set(['two']));
+  await expectTitle('two');
   expect(await cloud.earshot('rollback', 'items', '--why', 'a test')).toMatchObject({ code: 0 });
-  expect(await titles()).toEqual(new Set(['one']));
+  await expectTitle('one');
   expect(await cloud.earshot('publish', await write('three', ids.slice(0, 100)))).toMatchObject({ code: 3 });
-  expect(await titles()).toEqual(new Set(['one']));
+  await expectTitle('one');
 });

@@ -1,4 +1,4 @@
-// Instances of embedded Bigtables with the `earshot` command configured for them, each call in its own process.
+// Instances of embedded Bigtables with the `earshot` command configured for them.
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -23,6 +23,7 @@ import {
   recordLoadOfOne,
   TIMEOUT_MS,
 } from '../../contracts/origin/instance.ts';
+import { runInProcess } from './command-in-process.ts';
 
 /** The name of a release of `home`. */
 export const releaseOf = (generation: number, variant = 'control'): string => `home/${variant}@${generation}`;
@@ -35,8 +36,11 @@ export const ACCEPT_ALL: readonly string[] = [
 
 export const COMMAND = 'ops/earshot.mjs';
 
-/** The instances of one test file. They end with it. */
-export function createCommandInstances() {
+/**
+ * The instances of one test file. They end with it. A call has a process of its own, or with `inProcess` that of the
+ * test: then it takes a tenth of the time, and there can be one at a time.
+ */
+export function createCommandInstances({ inProcess = false } = {}) {
   const root = mkdtempSync(join(tmpdir(), 'earshot-command-'));
   const closers: (() => Promise<unknown>)[] = [];
   let instances = 0;
@@ -75,7 +79,7 @@ export function createCommandInstances() {
       env,
       /** Without the line that names the instance. */
       earshot: async (...args: string[]): Promise<CommandResult> => {
-        const result = await runNode([COMMAND, ...args], env);
+        const result = inProcess ? await runInProcess(args, env) : await runNode([COMMAND, ...args], env);
         return { ...result, stderr: result.stderr.replace(/^writing to .*\n/, '') };
       },
       /** The path of a new file. */
