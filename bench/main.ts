@@ -2,6 +2,7 @@
 // ratios are the result, because the machine is never idle.
 import { parseArgs } from 'node:util';
 import { benchEdge } from './edge/edge.ts';
+import { benchErasures } from './effects/erasures.ts';
 import { benchHostile } from './hostile/hostile.ts';
 import { benchIngest } from './ingest/ingest.ts';
 import { benchLoading } from './loading.ts';
@@ -21,6 +22,7 @@ import { benchTraces } from './traces.ts';
 const benches: Readonly<Record<string, () => Promise<BenchResult>>> = {
   'bad-days': benchBadDays,
   edge: benchEdge,
+  erasures: benchErasures,
   flip: benchFlip,
   hostile: benchHostile,
   ingest: benchIngest,

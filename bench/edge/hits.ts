@@ -1,27 +1,19 @@
 // CPU of the workerd process per request: a list from the isolate's memory, with and without the limits of callers, the
-// same bytes from a bare route, and batches of such lists. They alternate in slices of a fraction of a second, so that
-// other load on the machine affects all of them.
+// same bytes from a bare route, and batches of such lists.
 import type { Answer, Ask } from '../load/http-load.ts';
 import { createBatchAsks, expectBatch, expectHit, expectOk, READS_PER_BATCH } from '../rigs/edge-asks.ts';
 import type { EdgeRig, Served } from '../rigs/edge-rig.ts';
-import { cpuTimeMs } from '../support/cpu-time.ts';
 import { median } from '../support/statistics.ts';
+import { type Cost, measureRound, type Subject } from './rounds.ts';
 
 export const ROUNDS = 7;
 /** Requests per round. They use a second of CPU or more, much longer than Linux's resolution of 10 ms. */
 export const REQUESTS = 12_000;
 export const BATCHES = 500;
-const SLICES = 20;
 /** Requests before the measurement, so that V8 has compiled the hot code. */
 const WARM_UP_ROUNDS = 2;
 /** One of this many answers is compared byte by byte. More would slow down the client. */
 const SAMPLE_EVERY = 97;
-
-export interface Cost {
-  /** CPU per request. */
-  readonly micros: number;
-  readonly perSecond: number;
-}
 
 export interface Costs {
   readonly hit: Cost;
@@ -39,14 +31,6 @@ type Name = 'hit' | 'limited' | 'bare' | 'batch';
 /** Limits that no load reaches: the measurement is of their check. */
 const LIMITS = { perSecond: 1_000_000, burst: 10_000_000 };
 type Round = Readonly<Record<Name, Cost>>;
-
-/** The requests to `served` in a round: `count` of them. `check` throws for a wrong answer. */
-interface Subject {
-  readonly served: Served;
-  readonly count: number;
-  readonly askOf: (i: number) => Ask;
-  readonly check: (answer: Answer, i: number) => void;
-}
 
 export async function measureHits(rig: EdgeRig): Promise<Costs> {
   const variables = { RATE_LIMITS: 'on', LIMITS: JSON.stringify({ subject: LIMITS, address: LIMITS }) };
@@ -101,25 +85,4 @@ async function makeSubjects(rig: EdgeRig, edge: Served, limited: Served, bare: S
     bare: { served: bare, count: REQUESTS, askOf, check: checkBare },
     batch: { served: edge, count: BATCHES, askOf: () => batch, check: checkBatch },
   };
-}
-
-async function measureRound(subjects: Readonly<Record<Name, Subject>>): Promise<Round> {
-  const names = Object.keys(subjects) as Name[];
-  const cpuMs = { hit: 0, limited: 0, bare: 0, batch: 0 };
-  const wallMs = { hit: 0, limited: 0, bare: 0, batch: 0 };
-  for (let slice = 0; slice < SLICES; slice++) {
-    for (let turn = 0; turn < names.length; turn++) {
-      const name = names[(slice + turn) % names.length] ?? 'hit';
-      const { served, count, askOf, check } = subjects[name];
-      const [startedAtMs, cpuBeforeMs] = [performance.now(), cpuTimeMs(served.pid)];
-      await served.load.run(count / SLICES, askOf, check);
-      cpuMs[name] += cpuTimeMs(served.pid) - cpuBeforeMs;
-      wallMs[name] += performance.now() - startedAtMs;
-    }
-  }
-  const costOf = (name: Name): Cost => ({
-    micros: (cpuMs[name] * 1000) / subjects[name].count,
-    perSecond: subjects[name].count / (wallMs[name] / 1000),
-  });
-  return { hit: costOf('hit'), limited: costOf('limited'), bare: costOf('bare'), batch: costOf('batch') };
 }

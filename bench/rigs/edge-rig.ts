@@ -102,7 +102,8 @@ function readBytes({ vars }: WorkerBundle): number {
   return bytes;
 }
 
-const makeRegions = (origin: string): string =>
+/** The configuration of one region with this origin. */
+export const makeRegions = (origin: string): string =>
   JSON.stringify([{ name: 'asia', origin, locationHint: 'apac', latitude: 1.35, longitude: 103.82 }]);
 
 function makeDirectory(parent: string, name: string): string {

@@ -14,7 +14,7 @@ import { DEFAULT_LIST_TTL_SECONDS, FULL_WEIGHT, type Manifest } from '../../shar
 import { encodeUtf8 } from '../../shared/runtime/bytes.ts';
 import { murmur3 } from '../../shared/runtime/hash.ts';
 import { boundResults } from '../../shared/wire/bounded-results.ts';
-import { LISTS_READ_PATH, MANIFEST_PATH } from '../../shared/wire/read-request.ts';
+import { DOCUMENTS_PATH, LISTS_READ_PATH, MANIFEST_PATH } from '../../shared/wire/read-request.ts';
 import { encodeListFrames, LIST_FRAMES_TYPE } from '../../shared/wire/read-response.ts';
 import { generationDaysAgo } from '../support/generation-days-ago.ts';
 
@@ -40,6 +40,10 @@ export interface ListOrigin {
   readonly url: string;
   /** Number of requested keys so far. */
   readonly reads: number;
+  /** Bytes of answered documents so far. */
+  readonly documentBytes: number;
+  /** The next manifest, with `documents` by their names. Those of before are gone. */
+  publish(change: Partial<Manifest>, documents: ReadonlyMap<string, string>): void;
   stop(): Promise<void>;
 }
 
@@ -53,13 +57,22 @@ interface ListOriginOptions {
 /** Listens on a free port of this machine. */
 export async function startListOrigin({ beforeLists, metadataBytes }: ListOriginOptions = {}): Promise<ListOrigin> {
   let reads = 0;
+  let documentBytes = 0;
+  let manifest = MANIFEST;
+  let documents: ReadonlyMap<string, string> = new Map();
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (request.url === MANIFEST_PATH) {
-      const etag = `"${MANIFEST.version}"`;
+      const etag = `"${manifest.version}"`;
       const isHeld = request.headers['if-none-match'] === etag;
       response.writeHead(isHeld ? 304 : 200, { etag, 'content-type': 'application/json' });
-      response.end(isHeld ? undefined : JSON.stringify(MANIFEST));
+      response.end(isHeld ? undefined : JSON.stringify(manifest));
+      return;
+    }
+    if (request.url?.startsWith(DOCUMENTS_PATH)) {
+      const json = documents.get(request.url.slice(DOCUMENTS_PATH.length + 1).replace('/', '#'));
+      documentBytes += json?.length ?? 0;
+      response.writeHead(json === undefined ? 404 : 200, { 'content-type': 'application/json' }).end(json);
       return;
     }
     if (request.url !== LISTS_READ_PATH) throw new Error(`expected ${LISTS_READ_PATH}, got ${request.url}`);
@@ -81,6 +94,13 @@ export async function startListOrigin({ beforeLists, metadataBytes }: ListOrigin
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     get reads() {
       return reads;
+    },
+    get documentBytes() {
+      return documentBytes;
+    },
+    publish: (change, next) => {
+      manifest = { ...manifest, ...change, version: manifest.version + 1 };
+      documents = next;
     },
     stop: async () => {
       server.close();

@@ -6,12 +6,14 @@ import {
   documentsOf,
   holdDocuments,
   type LiveManifest,
+  NO_DOCUMENTS,
   nameDocument,
   parseDocument,
 } from '../../shared/domain/effects/documents.ts';
 import type { ErasureDocument } from '../../shared/domain/effects/erasure-document.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
+import type { ManifestStatus } from '../../shared/wire/edge-status.ts';
 import { type Call, remainingMs } from '../request/call.ts';
 import type { OriginClient } from '../upstream/origin-client.ts';
 import type { ManifestCache } from './colo-cache.ts';
@@ -57,5 +59,18 @@ export function createDocuments({ clock, client, cache }: DocumentsOptions): Doc
       held = parsed;
       return holdDocuments(manifest, parsed);
     },
+  };
+}
+
+/** What the manifest and its documents make take effect at `nowMs`. */
+export function describeEffects(
+  { held = NO_DOCUMENTS, switches = {} }: LiveManifest,
+  nowMs: number,
+): NonNullable<ManifestStatus['effects']> {
+  const live = Object.entries(switches).filter(([, { untilMs }]) => nowMs < untilMs);
+  return {
+    switches: live.map(([name, { value }]) => `${name}=${value}`),
+    erasures: held.erasures.reduce((sum, { size }) => sum + size, 0),
+    blockedItems: held.blocked.at(nowMs)?.size ?? 0,
   };
 }

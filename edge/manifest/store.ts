@@ -13,7 +13,7 @@ import { describeRequest } from '../request/request-id.ts';
 import { withTimeout } from '../request/with-timeout.ts';
 import { isRegionDown, type ManifestAnswer, type OriginAnswer, type OriginClient } from '../upstream/origin-client.ts';
 import type { ManifestCache, StoredManifest } from './colo-cache.ts';
-import { createDocuments } from './documents.ts';
+import { createDocuments, describeEffects } from './documents.ts';
 import { ManifestError, type ManifestTrail } from './manifest-error.ts';
 
 const FRESH_MS = 5_000;
@@ -205,7 +205,8 @@ export function createManifestStore(options: ManifestStoreOptions): ManifestStor
     const { version } = current.manifest;
     // Without requests no refresh runs: only a failed one makes an old manifest a doubtful one.
     const state = sinceFailureMs() < Number.POSITIVE_INFINITY ? 'unconfirmed' : 'live';
-    return { state, version, confirmedForMs: ageMs(), regions };
+    const effects = describeEffects(current.manifest, clock.now());
+    return { state, version, confirmedForMs: ageMs(), regions, effects };
   }
 
   return {

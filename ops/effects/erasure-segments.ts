@@ -23,9 +23,10 @@ export function changeSegments(segments: readonly Segment[], changes: Segment, n
   const final = new Map([...recent].filter(([, atMs]) => atMs !== null && atMs > nowMs - KEEP_ERASURE_MS));
   const parts =
     final.size > MAX_RECENT ? [...mergeLarge(large, final, nowMs), hidden] : [...large, new Map([...final, ...hidden])];
-  const total = parts.reduce((sum, { size }) => sum + size, 0);
-  if (total > MAX_ERASURES || parts.length > MAX_ERASURE_DOCUMENTS)
-    throw new Error(`expected at most ${MAX_ERASURES} erasures at once, got ${total}`);
+  if (parts.length > MAX_ERASURE_DOCUMENTS || parts.some(({ size }) => size > MAX_ERASURES))
+    throw new Error(
+      `expected at most ${(MAX_ERASURE_DOCUMENTS - 1) * MAX_ERASURES} erasures within ${KEEP_ERASURE_MS / 86_400_000} days, and ${MAX_ERASURES} hidden users at once, got ${parts.map(({ size }) => size).join(' + ')}`,
+    );
   // The last part stays, also empty: the next change replaces it.
   return parts;
 }
@@ -36,14 +37,27 @@ function later(known: number | null | undefined, next: number | null): number | 
   return Math.max(known, next);
 }
 
-/** One large part: what is over is left out. */
+/** The large parts with `final`: the last one that has room takes it. Parts are put together anew only where none has. */
 function mergeLarge(large: readonly Segment[], final: Segment, nowMs: number): readonly Segment[] {
-  const merged = new Map<number, number | null>();
-  for (const [hash, atMs] of [...large, final].flatMap((part) => [...part])) {
-    if (atMs !== null && atMs <= nowMs - KEEP_ERASURE_MS) continue;
-    merged.set(hash, Math.max(merged.get(hash) ?? 0, atMs ?? 0));
+  const merged = unite([...large.slice(-1), final], nowMs);
+  const parts = merged.size <= MAX_ERASURES ? [...large.slice(0, -1), merged] : [...large, final];
+  return parts.length < MAX_ERASURE_DOCUMENTS ? parts : split(unite(parts, nowMs));
+}
+
+/** The latest moment of each user; what is over is left out. */
+function unite(parts: readonly Segment[], nowMs: number): Segment {
+  const united = new Map<number, number>();
+  for (const [hash, atMs] of parts.flatMap((part) => [...part])) {
+    if (atMs === null || atMs <= nowMs - KEEP_ERASURE_MS) continue;
+    united.set(hash, Math.max(united.get(hash) ?? 0, atMs));
   }
-  return [merged];
+  return united;
+}
+
+function split(segment: Segment): Segment[] {
+  const entries = [...segment];
+  const parts = Math.ceil(entries.length / MAX_ERASURES);
+  return Array.from({ length: parts }, (_, i) => new Map(entries.slice(i * MAX_ERASURES, (i + 1) * MAX_ERASURES)));
 }
 
 /** The document of a part. */

@@ -1,6 +1,12 @@
 // The state of the local cloud in the command's output: the regions, the tiers, and the origins.
-import type { CallerStatus, EdgeStatus, ManifestStatus, RegionStatus } from '../../shared/wire/edge-status.ts';
-import { formatCount, formatDuration, formatShare, formatTable } from '../cli/format.ts';
+import type {
+  CallerStatus,
+  EdgeStatus,
+  ManifestStatus,
+  RegionStatus,
+  ShadowStatus,
+} from '../../shared/wire/edge-status.ts';
+import { formatCount, formatDuration, formatPlural, formatShare, formatTable } from '../cli/format.ts';
 import type { TierHits } from './hit-ratios.ts';
 import type { CloudStatus } from './local-status.ts';
 import type { OriginFigures } from './origin-figures.ts';
@@ -41,13 +47,16 @@ function describeReleases(origins: readonly OriginFigures[]): string[] {
   ];
 }
 
-function describeEdge({ regions, manifest, budget, callers = [] }: EdgeStatus, tiers: readonly TierHits[]): string {
+function describeEdge(
+  { regions, manifest, budget, callers = [], shadow }: EdgeStatus,
+  tiers: readonly TierHits[],
+): string {
   const { tokens, reserve } = budget;
   const columns = ['region', 'state', 'round trip', '', 'p95', 'calls', 'failed', 'ejections'];
   const hits = tiers.map(({ tier, hits: found, asked }) => [tier, formatShare(found, asked), formatCount(asked)]);
   return [
     formatTable([columns, ...regions.map(describeRegion)]),
-    `manifest: ${describeManifest(manifest)}\n`,
+    `manifest: ${describeManifest(manifest)}\n${describeEffects(manifest)}${describeShadow(shadow)}`,
     `retry budget: ${formatCount(tokens)} of ${formatCount(reserve)} attempts\n`,
     formatTable([['tier', 'hits', 'of'], ...hits]),
     ...(callers.length === 0 ? [] : [formatTable([CALLER_COLUMNS, ...callers.map(describeCaller)])]),
@@ -76,6 +85,22 @@ function describeManifest({ state, version, confirmedForMs = 0, regions }: Manif
   if (state === 'none') return `none, so no list can be served (${answers})`;
   const confirmed = `version ${version}, confirmed ${formatDuration(confirmedForMs)} ago`;
   return state === 'live' ? confirmed : `${confirmed}, and not since (${answers})`;
+}
+
+/** What takes effect now; empty if nothing does. */
+function describeEffects({ effects }: ManifestStatus): string {
+  const { switches = [], erasures = 0, blockedItems = 0 } = effects ?? {};
+  return [
+    ...(switches.length === 0 ? [] : [`switches: ${switches.join(', ')}\n`]),
+    ...(erasures === 0 ? [] : [`erased: ${formatPlural(erasures, 'user')}\n`]),
+    ...(blockedItems === 0 ? [] : [`blocked: ${formatPlural(blockedItems, 'item')}\n`]),
+  ].join('');
+}
+
+function describeShadow(shadow: ShadowStatus | undefined): string {
+  if (shadow === undefined || shadow.reads === 0) return '';
+  const differences = shadow.differences.map(({ tier, kind, count }) => `${tier} ${kind} ${formatCount(count)}`);
+  return `shadow: ${formatPlural(shadow.reads, 'answer')} of caches compared with Bigtable, ${differences.join(', ') || 'no difference'}\n`;
 }
 
 const ORIGIN_COLUMNS = [

@@ -43,6 +43,16 @@ const manifestStatusSchema = z.object({
   confirmedForMs: durationMs.optional(),
   /** The regions that the last refresh asked, with the answer of each: `status 304`, `timeout`. */
   regions: z.array(z.object({ name: z.string(), answer: z.string() })),
+  /** What the manifest and its documents make take effect now. Absent in a worker of an earlier build. */
+  effects: z
+    .object({
+      /** `name=value` of the switches that are on. */
+      switches: z.array(z.string()),
+      /** Users whose erasure is remembered, hidden ones included. */
+      erasures: count,
+      blockedItems: count,
+    })
+    .optional(),
 });
 
 export type ManifestStatus = z.infer<typeof manifestStatusSchema>;

@@ -31,6 +31,15 @@ const asking: readonly [what: string, args: readonly string[]][] = [
   ['check', ['check', 'home/control@2024-01-01']],
   ['manifest history', ['manifest', 'history']],
   ['manifest restore', ['manifest', 'restore', '1', '--why', 'test']],
+  ['erase', ['erase', 'u:1', '--why', 'test']],
+  ['erase --resume', ['erase', '--resume']],
+  ['erasures', ['erasures', 'list']],
+  ['keep-out', ['keep-out', 'list']],
+  ['block', ['block', 'item', 'artist:1', '--why', 'test']],
+  ['unblock', ['unblock', 'item', 'artist:1']],
+  ['blocked', ['blocked', 'list']],
+  ['switch set', ['switch', 'set', 'hedging=off', '--why', 'test']],
+  ['switch list', ['switch', 'list']],
   ['schema apply', ['schema', 'apply', '--clusters', 'asia=asia']],
   ['ingest', ['ingest', 'FILE', ...home()]],
   ['ingest of items', ['ingest', 'FILE', '--items']],
@@ -40,7 +49,7 @@ describe('a Bigtable that cannot be reached', () => {
   const run = (args: readonly string[], bigtable: Readonly<Record<string, string>>) => {
     const { env, file } = instance;
     const { BIGTABLE_EMULATOR_HOST, ...more } = env;
-    const rest = { ...more, EARSHOT_RETRY_MS: '0' };
+    const rest = { ...more, EARSHOT_RETRY_MS: '0', EARSHOT_HASH_KEY: 'a-hash-key-for-tests-only-0123456789' };
     const path = file('lists.ndjson', '{"id":"artist:1"}\n');
     return runInProcess([...args.map((arg) => (arg === 'FILE' ? path : arg))], { ...rest, ...bigtable });
   };

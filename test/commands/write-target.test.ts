@@ -31,6 +31,13 @@ const writes: readonly (readonly string[])[] = [
   ['variant', 'remove', 'home/knn'],
   ['surface', 'remove', 'home'],
   ['manifest', 'restore', '1', '--why', 'a test'],
+  ['erase', 'u:1', '--why', 'a test'],
+  ['erase', '--resume'],
+  ['keep-out', 'remove', 'u:1'],
+  ['block', 'item', 'artist:1', '--why', 'a test'],
+  ['unblock', 'item', 'artist:1'],
+  ['switch', 'set', 'hedging=off', '--why', 'a test'],
+  ['switch', 'clear', 'hedging'],
 ];
 const instance = ['--project', 'some-project', '--instance', 'some-instance'];
 
@@ -38,7 +45,12 @@ test.each(writes.map((args) => ({ command: args.slice(0, 3).join(' '), args })))
   '$command says where it writes',
   async ({ args }) => {
     // Nothing listens there: the command fails after it has named the instance.
-    const env = { BIGTABLE_EMULATOR_HOST: '127.0.0.1:1', EARSHOT_RETRY_MS: '0', EARSHOT_STATE_DIR: directory };
+    const env = {
+      BIGTABLE_EMULATOR_HOST: '127.0.0.1:1',
+      EARSHOT_RETRY_MS: '0',
+      EARSHOT_STATE_DIR: directory,
+      EARSHOT_HASH_KEY: 'a-hash-key-for-tests-only-0123456789',
+    };
     const named = args.map((arg) => (arg === 'lists.ndjson' ? lists : arg));
     const { code, stderr } = await runInProcess([...instance, ...named], env);
     expect(code).toBe(1);

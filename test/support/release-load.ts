@@ -19,6 +19,9 @@ const QUALIFIER = makeListQualifier(toName('home'), toName('control'));
 
 export interface ReleaseAnswer {
   readonly user: string;
+  readonly place: string | undefined;
+  /** When it was asked for, in ms since the epoch. */
+  readonly askedAtMs: number;
   readonly status: number;
   readonly source: string;
   readonly generation: string;
@@ -37,8 +40,8 @@ export interface Watch {
 
 export interface ReleaseLoad {
   readAll(users: readonly string[], place?: string, expand?: 'items'): Promise<ReleaseAnswer[]>;
-  /** Reads at a steady rate until its end: every user in turn, at every place in turn. */
-  watch(places: readonly (string | undefined)[]): Watch;
+  /** Reads at a steady rate until its end: every user in turn, at every place in turn. Other lists count as failures. */
+  watch(places: readonly (string | undefined)[], accepts?: 'personal' | 'any'): Watch;
   /** Makes the lists of a load empty, behind the gate's back. */
   emptyLists(moment: string, users: readonly string[]): Promise<void>;
   stop(): void;
@@ -55,6 +58,7 @@ export async function createReleaseLoad(cloud: TestCloud, users: readonly string
   const agent = new Agent({ connections: 50 });
 
   async function readBatch(of: readonly string[], place?: string, expand?: 'items'): Promise<ReleaseAnswer[]> {
+    const askedAtMs = Date.now();
     const reads = of.map((user) => ({ user, surface: 'home', limit: 10, ...(expand === undefined ? {} : { expand }) }));
     const { body } = await request(`${cloud.edgeUrl}/v1/recommendations:batch`, {
       ...{ dispatcher: agent, method: 'POST', body: JSON.stringify({ reads }) },
@@ -67,7 +71,7 @@ export async function createReleaseLoad(cloud: TestCloud, users: readonly string
     });
     const { results } = (await body.json()) as { results: (Body & { readonly status: number })[] };
     return results.map(({ status, source = '', generation = '', items = [] }, i) => ({
-      ...{ user: of[i] ?? '', status, source, generation, ids: items.map(({ id }) => id) },
+      ...{ user: of[i] ?? '', place, askedAtMs, status, source, generation, ids: items.map(({ id }) => id) },
       titles: items.map(({ metadata }) => metadata?.title),
     }));
   }
@@ -79,14 +83,15 @@ export async function createReleaseLoad(cloud: TestCloud, users: readonly string
     return answers;
   }
 
-  function watch(places: readonly (string | undefined)[]): Watch {
+  function watch(places: readonly (string | undefined)[], accepts: 'personal' | 'any' = 'personal'): Watch {
     const answers: ReleaseAnswer[] = [];
     const failures: string[] = [];
     const goneBack: string[] = [];
     const newest = new Map<string, number>();
     let isOver = false;
     const record = (answer: ReleaseAnswer, place: string | undefined): void => {
-      if (answer.status !== 200 || answer.source !== 'personal') failures.push(`${answer.user}: ${answer.status}`);
+      const isList = answer.status === 200 && (accepts === 'any' || answer.source === 'personal');
+      if (!isList) failures.push(`${answer.user}: ${answer.status}`);
       else answers.push(answer);
       const key = `${answer.user}/${place}`;
       const generation = parseGeneration(answer.generation) ?? 0;

@@ -6,7 +6,7 @@ import {
   toErasureJson,
   toSegment,
 } from '../../../ops/effects/erasure-segments.ts';
-import { HIDDEN_MS, parseErasures } from '../../../shared/domain/effects/erasure-document.ts';
+import { HIDDEN_MS, MAX_ERASURES, parseErasures } from '../../../shared/domain/effects/erasure-document.ts';
 
 const NOW_MS = 1_795_410_000_000;
 const many = (count: number, atMs: number | null, from = 0) =>
@@ -49,8 +49,28 @@ describe('changeSegments', () => {
     expect([at(NOW_MS + KEEP_ERASURE_MS - 1), at(NOW_MS + KEEP_ERASURE_MS)]).toEqual([true, false]);
   });
 
-  test('too many erasures at once are refused', () => {
-    expect(() => changeSegments([], many(100_001, null), NOW_MS)).toThrow('expected at most 100000 erasures at once');
+  test('a full large part stays as it is, and the next one takes what comes', () => {
+    const full = many(MAX_ERASURES, NOW_MS);
+    const parts = changeSegments([full, new Map()], many(MAX_RECENT + 1, NOW_MS, MAX_ERASURES), NOW_MS);
+    expect(parts.map(({ size }) => size)).toEqual([MAX_ERASURES, MAX_RECENT + 1, 0]);
+    expect(parts[0]).toBe(full);
+    const next = changeSegments(parts, many(MAX_RECENT + 1, NOW_MS, 2 * MAX_ERASURES), NOW_MS);
+    expect(next.map(({ size }) => size)).toEqual([MAX_ERASURES, 2 * (MAX_RECENT + 1), 0]);
+  });
+
+  test('parts without room are put together anew, without what is over', () => {
+    const old = NOW_MS - KEEP_ERASURE_MS;
+    const full = [many(MAX_ERASURES, old), many(MAX_ERASURES, NOW_MS, MAX_ERASURES), many(MAX_ERASURES, NOW_MS, -1)];
+    const parts = changeSegments([...full, new Map()], many(MAX_RECENT + 1, NOW_MS, 3 * MAX_ERASURES), NOW_MS);
+    expect(parts.map(({ size }) => size)).toEqual([MAX_ERASURES, MAX_ERASURES, MAX_RECENT + 1, 0]);
+  });
+
+  test('too many erasures are refused', () => {
+    const message = 'expected at most 300000 erasures within 31 days, and 100000 hidden users at once, got';
+    expect(() => changeSegments([], many(MAX_ERASURES + 1, null), NOW_MS)).toThrow(message);
+    const full = [0, 1, 2].map((i) => many(MAX_ERASURES, NOW_MS, i * MAX_ERASURES));
+    const more = many(MAX_RECENT + 1, NOW_MS, 3 * MAX_ERASURES);
+    expect(() => changeSegments([...full, new Map()], more, NOW_MS)).toThrow(message);
   });
 });
 

@@ -33,9 +33,11 @@ test('the status has tables, with a dash for unknown values', () => {
         version: 17,
         confirmedForMs: 2400,
         regions: [{ name: 'europe', answer: 'status 304' }],
+        effects: { switches: ['hedging=off', 'shadow=0.01'], erasures: 1050, blockedItems: 1 },
       },
       budget: { tokens: 12.6, reserve: 10 },
       counters: createCounters().snapshot(),
+      shadow: { reads: 300, differences: [{ tier: 'colo', kind: 'stale', count: 2 }] },
     },
     tiers: [
       { tier: 'isolate', hits: 1, asked: 3 },
@@ -61,6 +63,10 @@ europe  healthy            12 ms       by distance  -      0      0       0
 us      ejected for 4.2 s  12 ms       measured     80 ms  1 000  7       2
 
 manifest: version 17, confirmed 2.4 s ago
+switches: hedging=off, shadow=0.01
+erased: 1 050 users
+blocked: 1 item
+shadow: 300 answers of caches compared with Bigtable, colo stale 2
 
 retry budget: 13 of 10 attempts
 
