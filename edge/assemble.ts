@@ -16,6 +16,7 @@ import { createManifestStore, KEEP_MS } from './manifest/store.ts';
 import { type Platform, systemPlatform } from './platform.ts';
 import { keyOriginOf } from './public-hosts.ts';
 import { createReadThrough } from './reads/read-through.ts';
+import type { RegionReader } from './reads/region-reader.ts';
 import { createServeReads } from './reads/serve-reads.ts';
 import { createShadow } from './reads/shadow.ts';
 import { createUserRef } from './reads/user-ref.ts';
@@ -29,7 +30,6 @@ import { createFailoverAndHedge } from './upstream/failover-and-hedge.ts';
 import { createInternalTokens } from './upstream/internal-token.ts';
 import { createOriginClient, type OriginClient } from './upstream/origin-client.ts';
 import { createOriginReader } from './upstream/origin-reader.ts';
-import type { RegionReader } from './upstream/region-reader.ts';
 import { createRouting } from './upstream/routing.ts';
 
 export type Answer = (request: Request, env: object, context: ExecutionContext) => Response | Promise<Response>;

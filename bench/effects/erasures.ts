@@ -19,7 +19,7 @@ const ERASURES = 50_000;
 const PER_HOUR = Math.round(ERASURES / 36);
 /** Calls of `earshot erase` in an hour; each changes the documents twice: hidden, and erased. */
 const CALLS_PER_HOUR = 6;
-/** Of the mean of fetched bytes. */
+/** The fetched bytes are a mean over these. */
 const HOURS = 24;
 const ROUNDS = 7;
 const REQUESTS = 12_000;

@@ -3,6 +3,7 @@
 
 import type { ListRequest } from '../../edge/reads/list-source.ts';
 import { createReadThrough } from '../../edge/reads/read-through.ts';
+import type { RegionReader } from '../../edge/reads/region-reader.ts';
 import { createRegionLists, type RegionLists } from '../../edge/region/region-lists.ts';
 import { createRegionObjects } from '../../edge/region/region-objects.ts';
 import type { Call } from '../../edge/request/call.ts';
@@ -11,7 +12,6 @@ import { createTimings } from '../../edge/request/timings.ts';
 import { createTierChain } from '../../edge/tiers/chain.ts';
 import { createMemoryTier } from '../../edge/tiers/memory.ts';
 import { createFailoverAndHedge } from '../../edge/upstream/failover-and-hedge.ts';
-import type { RegionReader } from '../../edge/upstream/region-reader.ts';
 import { createRouting } from '../../edge/upstream/routing.ts';
 import { MAX_KEYS_PER_CALL } from '../../origin/bigtable/recommendation-table.ts';
 import { makeEntry } from '../../shared/caching/lifetime.ts';

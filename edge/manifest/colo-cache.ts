@@ -13,6 +13,9 @@ export interface StoredManifest {
   readonly checkedAtMs: number;
 }
 
+/** A document is stored once, and may be needed for as long as an erasure is remembered. */
+const DOCUMENT_KEEP_MS = 31 * 86_400_000;
+
 export interface ManifestCache {
   get(): Promise<StoredManifest | undefined>;
   set(stored: StoredManifest): Promise<void>;
@@ -71,7 +74,7 @@ export function createColoManifest({
   }
 
   async function setDocument(name: DocumentName, json: string): Promise<void> {
-    const headers = { 'content-type': 'application/json', 'cache-control': `max-age=${Math.ceil(keepMs / 1000)}` };
+    const headers = { 'content-type': 'application/json', 'cache-control': `max-age=${DOCUMENT_KEEP_MS / 1000}` };
     await (await openCache()).put(urlOf(name), new Response(json, { headers }));
   }
 

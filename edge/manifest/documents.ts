@@ -31,22 +31,53 @@ interface DocumentsOptions {
 
 type Parsed = ErasureDocument | BlockList;
 
-export function createDocuments({ clock, client, cache }: DocumentsOptions): Documents {
-  /** Of the last manifest that was held. */
-  let held: ReadonlyMap<string, Parsed> = new Map();
+/** Pause after a document that no region had. */
+const RETRY_AFTER_MS = 1_000;
 
+export function createDocuments({ clock, client, cache }: DocumentsOptions): Documents {
+  /** The documents of the last manifest that was held. */
+  let held: ReadonlyMap<string, Parsed> = new Map();
+  let refused: { readonly text: string; readonly atMs: number; readonly error: Error } | undefined;
+
+  /** From the data centre, else from the first region that has a valid one. */
   async function read(name: DocumentName, call: Call): Promise<Parsed> {
+    let reason = 'no region answered in time';
+    const tryParse = (json: string): Parsed | undefined => {
+      try {
+        return parseDocument(name, json);
+      } catch (error) {
+        reason = (error as Error).message;
+        return undefined;
+      }
+    };
     const cached = await cache.getDocument(name);
-    if (cached !== undefined) return parseDocument(name, cached);
+    const parsed = cached === undefined ? undefined : tryParse(cached);
+    if (parsed !== undefined) return parsed;
     for (const region of call.regions) {
       if (remainingMs(call, clock) === 0) break;
       const answer = await client.readDocument(region, name, call);
-      if (answer.kind === 'failed') continue;
-      const parsed = parseDocument(name, answer.value);
+      if (answer.kind === 'failed') {
+        reason = `${region.name}: ${answer.failure.reason}`;
+        continue;
+      }
+      const read = tryParse(answer.value);
+      if (read === undefined) continue;
       call.waitUntil(cache.setDocument(name, answer.value));
-      return parsed;
+      return read;
     }
-    throw new Error(`expected a region to have the document ${nameDocument(name)}, got none that answers with it`);
+    throw new Error(`expected the document ${nameDocument(name)}, got none: ${reason}`);
+  }
+
+  /** A document that no region has is not asked for again at once: each region's manifest may name it. */
+  async function readOrRefuse(name: DocumentName, call: Call): Promise<Parsed> {
+    const text = nameDocument(name);
+    if (refused?.text === text && clock.now() - refused.atMs < RETRY_AFTER_MS) throw refused.error;
+    try {
+      return await read(name, call);
+    } catch (error) {
+      refused = { text, atMs: clock.now(), error: error as Error };
+      throw error;
+    }
   }
 
   return {
@@ -54,7 +85,7 @@ export function createDocuments({ clock, client, cache }: DocumentsOptions): Doc
       const parsed = new Map<string, Parsed>();
       for (const name of documentsOf(manifest)) {
         const text = nameDocument(name);
-        parsed.set(text, held.get(text) ?? (await read(name, call)));
+        parsed.set(text, held.get(text) ?? (await readOrRefuse(name, call)));
       }
       held = parsed;
       return holdDocuments(manifest, parsed);
@@ -62,7 +93,7 @@ export function createDocuments({ clock, client, cache }: DocumentsOptions): Doc
   };
 }
 
-/** What the manifest and its documents make take effect at `nowMs`. */
+/** The switches that are on, and the numbers of erasures and blocked items, at `nowMs`. */
 export function describeEffects(
   { held = NO_DOCUMENTS, switches = {} }: LiveManifest,
   nowMs: number,

@@ -8,9 +8,9 @@ import type { Random } from '../../shared/runtime/random.ts';
 import type { ShadowStatus } from '../../shared/wire/edge-status.ts';
 import type { Log } from '../log.ts';
 import { type Call, detach } from '../request/call.ts';
-import type { RegionReader } from '../upstream/region-reader.ts';
 import type { FallbackStep } from './fallback.ts';
 import type { EntryRead } from './list-read.ts';
+import type { RegionReader } from './region-reader.ts';
 import type { UserRef } from './user-ref.ts';
 
 export interface Shadow {
@@ -60,7 +60,7 @@ export function createShadow({ origin, clock, random, counters, log, userRef, ti
     record: (step, read, share, open) => {
       const tier = tierOf(read);
       // An expanded list changes with its items.
-      if (tier === undefined || step.key.expand !== undefined || random() >= share) return;
+      if (tier === undefined || share === 0 || step.key.expand !== undefined || random() >= share) return;
       const call = open();
       call.waitUntil(compare(step, read.entry.value, tier, detach(call, clock, timeoutMs)));
     },

@@ -6,8 +6,8 @@ import type { Region } from '../../shared/domain/regions.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import { MAX_KEYS_PER_READ } from '../../shared/wire/read-response.ts';
 import type { ListRequest, ListSource, LoadResult } from '../reads/list-source.ts';
+import type { RegionReader } from '../reads/region-reader.ts';
 import { type Call, remainingMs } from '../request/call.ts';
-import type { RegionReader } from '../upstream/region-reader.ts';
 
 export interface Batcher extends ListSource {
   /** Number of misses that wait to leave. */

@@ -13,12 +13,12 @@ import { MESSAGE_VERSION } from '../../shared/wire/message-version.ts';
 import type { ListRead } from '../reads/list-read.ts';
 import type { ListRequest } from '../reads/list-source.ts';
 import { createReadThrough } from '../reads/read-through.ts';
+import type { RegionReader } from '../reads/region-reader.ts';
 import { type Call, detach } from '../request/call.ts';
 import { NOWHERE } from '../request/place.ts';
 import { createTimings } from '../request/timings.ts';
 import { createTierChain } from '../tiers/chain.ts';
 import type { MemoryTier } from '../tiers/tier.ts';
-import type { RegionReader } from '../upstream/region-reader.ts';
 import { createBatcher } from './batcher.ts';
 import type { RegionAnswer, RegionCall, RegionRead } from './protocol.ts';
 

@@ -6,11 +6,11 @@ import type { Counters } from '../../shared/runtime/counters.ts';
 import { isFarVersion, MESSAGE_VERSION, readMessageVersion } from '../../shared/wire/message-version.ts';
 import { describeError, type Log } from '../log.ts';
 import type { ListRequest, LoadResult } from '../reads/list-source.ts';
+import type { RegionReader } from '../reads/region-reader.ts';
 import { type Call, remainingMs } from '../request/call.ts';
 import { describeRequest } from '../request/request-id.ts';
 import { WaitCancelled, WaitTimeout, withTimeout } from '../request/with-timeout.ts';
 import { SWITCHED_OFF } from '../tiers/tier.ts';
-import type { RegionReader } from '../upstream/region-reader.ts';
 import type { RegionObject, RegionRead } from './protocol.ts';
 import { chooseShard, shardName } from './shard.ts';
 

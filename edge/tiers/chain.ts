@@ -19,7 +19,7 @@ export interface ListEntry extends Entry {
   readonly value: StoredList;
 }
 
-/** What a reader asks of an entry. */
+/** The demands of a reader on an entry. */
 export interface Terms {
   /** An entry stored before this moment is a miss. */
   readonly notBeforeMs: number;

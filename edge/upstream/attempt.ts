@@ -5,6 +5,7 @@ import type { Region } from '../../shared/domain/regions.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Counters } from '../../shared/runtime/counters.ts';
 import type { LoadResult } from '../reads/list-source.ts';
+import type { RegionReader } from '../reads/region-reader.ts';
 import { type Call, remainingMs } from '../request/call.ts';
 import {
   type AttemptOutcome,
@@ -15,7 +16,6 @@ import {
   toBackgroundOutcome,
 } from './attempt-outcome.ts';
 import { applyResult, type KeyProgress } from './key-progress.ts';
-import type { RegionReader } from './region-reader.ts';
 import type { Routing } from './routing.ts';
 
 export interface Attempt {

@@ -8,6 +8,7 @@ import type { ListQuery } from '../../shared/wire/read-request.ts';
 import type { AgedValue, ListResult } from '../../shared/wire/read-response.ts';
 import type { Log } from '../log.ts';
 import type { ListRequest, LoadResult } from '../reads/list-source.ts';
+import type { RegionReader } from '../reads/region-reader.ts';
 import { remainingMs } from '../request/call.ts';
 import { describeRequest } from '../request/request-id.ts';
 import {
@@ -17,7 +18,6 @@ import {
   type RegionFailure,
   UNAUTHENTICATED,
 } from './origin-client.ts';
-import type { RegionReader } from './region-reader.ts';
 import { readLeftOut, readSplitting } from './split-refused.ts';
 
 interface OriginReaderOptions {

@@ -21,7 +21,7 @@ export const makeBlockedCommand = (): Command =>
 async function list(flags: Flags): Promise<void> {
   await withControl(flags, async (control) => {
     const nowMs = control.retries.clock.now();
-    const notes = [...(await readBlocked(control)).values()].filter(({ untilMs = Infinity }) => nowMs < untilMs);
+    const notes = [...(await readBlocked(control, flags)).values()].filter(({ untilMs = Infinity }) => nowMs < untilMs);
     if (flags.json) process.stdout.write(`${JSON.stringify({ items: notes })}\n`);
     else if (notes.length === 0) process.stdout.write('no item is blocked\n');
     else process.stdout.write(formatTable([['item', 'until', 'since', 'by', 'why'], ...notes.map(toRow)]));

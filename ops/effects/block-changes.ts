@@ -3,7 +3,7 @@
 import type { BlockedItem } from '../../shared/domain/effects/block-list.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
 import type { ControlFlags } from '../cli/control.ts';
-import { findOrigins } from '../manifest/served-manifests.ts';
+import { findOrigins, type Origins } from '../manifest/served-manifests.ts';
 import { confirmLive } from '../release/confirm.ts';
 import { findEdge } from '../release/edge-sample.ts';
 import { readLive } from '../release/live.ts';
@@ -21,13 +21,19 @@ export interface BlockNote {
 
 export type BlockNotes = ReadonlyMap<string, BlockNote>;
 
-export async function readBlocked(control: ControlTable): Promise<BlockNotes> {
-  return readNotes(control, (await readLive(control)).documents?.blocked);
+export async function readBlocked(control: ControlTable, flags: ControlFlags): Promise<BlockNotes> {
+  return readNotes(control, (await readLive(control)).documents?.blocked, findOrigins(flags));
 }
 
-async function readNotes(control: ControlTable, version: string | undefined): Promise<BlockNotes> {
+async function readNotes(
+  control: ControlTable,
+  version: string | undefined,
+  origins: Origins | undefined,
+): Promise<BlockNotes> {
   if (version === undefined) return new Map();
-  const { notes } = JSON.parse(await readStored(control, { kind: 'blocked', version })) as { notes: BlockNote[] };
+  const { notes } = JSON.parse(await readStored(control, { kind: 'blocked', version }, origins)) as {
+    notes: BlockNote[];
+  };
   return new Map(notes.map((note) => [note.id, note]));
 }
 
@@ -50,11 +56,12 @@ export async function changeBlocked(
 ): Promise<number> {
   const by = await whoIs(flags);
   const dryRun = flags.dryRun ?? false;
+  const origins = findOrigins(flags);
   let count = 0;
   const { version, writtenAtMs, isChanged } = await changeDocuments(control, {
-    ...{ what, why: flags.why, by, dryRun, origins: findOrigins(flags) },
+    ...{ what, why: flags.why, by, dryRun, origins },
     prepare: async ({ blocked, ...others }, nowMs) => {
-      const before = await readNotes(control, blocked);
+      const before = await readNotes(control, blocked, origins);
       const notes = new Map([...before].filter(([, { untilMs }]) => untilMs === undefined || nowMs < untilMs));
       apply(notes, nowMs, by);
       count = notes.size;

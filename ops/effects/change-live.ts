@@ -19,7 +19,7 @@ export interface LiveChange {
   readonly what: string;
   /** The changed manifest; the same object if there is nothing to change. Throws an Error otherwise. */
   readonly change: (live: Manifest, nowMs: number, by: string) => Manifest;
-  /** What to print of the changed manifest. */
+  /** The line to print about the changed manifest. */
   readonly done: (next: Manifest) => string;
 }
 

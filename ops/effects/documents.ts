@@ -12,16 +12,37 @@ import {
 } from '../../shared/domain/effects/documents.ts';
 import { TABLES } from '../../shared/domain/keys.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
+import { EarshotError } from '../../shared/wire/errors.ts';
 import { replaceControlCell } from '../bigtable/control-row.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
 import { withRetries } from '../bigtable/retry.ts';
 import { changeManifest } from '../manifest/change-manifest.ts';
 import type { Origins } from '../manifest/served-manifests.ts';
 import { readLive } from '../release/live.ts';
+import { restoreDocument } from './served-documents.ts';
 
-/** The JSON of a document that the manifest names. Throws an EarshotError, or an Error for a broken one. */
-export const readStored = (control: ControlTable, name: DocumentName): Promise<string> =>
-  withRetries(control.retries, (timeoutMs) => readDocument(control.bigtable, control.appProfile, name, timeoutMs));
+/**
+ * The JSON of a document that the manifest names. A row that is lost or broken is repaired from an origin. Throws an
+ * EarshotError, or an Error if no origin has the document either.
+ */
+export async function readStored(
+  control: ControlTable,
+  name: DocumentName,
+  origins: Origins | undefined,
+): Promise<string> {
+  const { bigtable, appProfile, retries } = control;
+  try {
+    return await withRetries(retries, (timeoutMs) => readDocument(bigtable, appProfile, name, timeoutMs));
+  } catch (error) {
+    if (error instanceof EarshotError) throw error;
+    const json = await restoreDocument(control, name, origins);
+    if (json !== undefined) return json;
+    throw new Error(
+      `${(error as Error).message}, and no origin has it${origins === undefined ? ': none is known (set EARSHOT_ORIGINS and EARSHOT_ORIGIN_SECRET)' : ''}`,
+      { cause: error },
+    );
+  }
+}
 
 /** Writes the document, unless it is there. Returns its version. Throws an Error for one that readers would refuse. */
 export async function writeDocument(control: ControlTable, kind: DocumentKind, json: string): Promise<string> {

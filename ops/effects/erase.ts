@@ -13,10 +13,10 @@ import { confirmLive } from '../release/confirm.ts';
 import type { EdgeSample } from '../release/edge-sample.ts';
 import { readLive } from '../release/live.ts';
 import { changeDocuments, deleteOldDocuments, readStored, writeDocument } from './documents.ts';
-import { forgetUsers, type StoredErasure, updateErasure } from './erasure-record.ts';
-import { changeSegments, type Segment, toErasureJson, toSegment } from './erasure-segments.ts';
-import { addToKeepOut } from './keep-out.ts';
-import { deleteRows, findRows } from './user-rows.ts';
+import { advanceErasure, forgetUsers, readErasure, type StoredErasure } from './erasure-record.ts';
+import { changeSegments, KEEP_ERASURE_MS, type Segment, toErasureJson, toSegment } from './erasure-segments.ts';
+import { addToKeepOut, KEEP_OUT_POLL_MS } from './keep-out.ts';
+import { deleteUserRows, findRows } from './user-rows.ts';
 
 export interface EraseDeps {
   readonly control: ControlTable;
@@ -43,14 +43,18 @@ export async function runErasure(
   const { control, say } = deps;
   let erasure = begun;
   if (erasure.state === 'hiding') {
-    if (erasure.keepOut) await addToKeepOut(control, erasure.refs, erasure);
-    await note(deps, erasure, users, null);
-    erasure = await updateErasure(control, erasure.id, { state: 'hidden' });
-    say(`${erasure.id}: hidden`);
+    if (erasure.keepOut) {
+      await addToKeepOut(control, erasure.refs, erasure);
+      // Running loads know it before the rows are deleted.
+      await pause(control.retries.clock, 2 * KEEP_OUT_POLL_MS);
+    }
+    const hidden = await note(deps, erasure, users, null);
+    erasure = await advanceErasure(control, erasure.id, { state: 'hidden' });
+    say(`${erasure.id}: hidden; ${hidden.trimEnd()}`);
   }
   if (erasure.state === 'hidden') {
     const pendingRegions = await deleteEverywhere(deps, users);
-    erasure = await updateErasure(control, erasure.id, {
+    erasure = await advanceErasure(control, erasure.id, {
       pendingRegions,
       ...(pendingRegions.length === 0 ? { state: 'deleted' as const } : {}),
     });
@@ -60,7 +64,7 @@ export async function runErasure(
   if (erasure.state === 'deleted') {
     const finalMs = control.retries.clock.now() + CLOCK_MARGIN_MS;
     say((await note(deps, erasure, users, finalMs)).trimEnd());
-    erasure = await updateErasure(control, erasure.id, { state: 'done', finalMs });
+    erasure = await advanceErasure(control, erasure.id, { state: 'done', finalMs });
   }
   await forgetUsers(control, erasure.id);
   await deleteOldDocuments(control, await readLive(control));
@@ -79,8 +83,12 @@ async function note(
   const { version, writtenAtMs } = await changeDocuments(control, {
     ...{ what: `erase ${id}: ${atMs === null ? 'hidden' : 'erased'}`, why, by, dryRun: false, origins },
     prepare: async ({ erasures: versions = [], ...others }, nowMs) => {
+      // Another process may have gone on with this erasure: its users must not be hidden again after the end.
+      if (atMs === null && (await readErasure(control, id))?.state !== 'hiding') return undefined;
       const names = versions.map((each): DocumentName => ({ kind: 'erasures', version: each }));
-      const segments = await Promise.all(names.map(async (name) => toSegment(await readStored(control, name))));
+      const segments = await Promise.all(
+        names.map(async (name) => toSegment(await readStored(control, name, origins))),
+      );
       const next = changeSegments(segments, changes, nowMs);
       const written = await Promise.all(
         next.map((segment) => {
@@ -91,15 +99,23 @@ async function note(
         }),
       );
       const { erasures } = await readLive(control);
-      return { documents: { ...others, erasures: written }, erasures: withErasures(erasures, users, atMs ?? nowMs) };
+      return {
+        documents: { ...others, erasures: written },
+        erasures: withErasures(erasures, users, { atMs: atMs ?? nowMs, nowMs }),
+      };
     },
   });
   return confirmLive(control, { version, writtenAtMs, exceptRegions: [], sampleEdge });
 }
 
 /** The newest MAX_IN_MANIFEST, each user once. */
-function withErasures(known: Manifest['erasures'], users: readonly UserId[], atMs: number): Manifest['erasures'] {
-  const latest = new Map(known.map((each) => [each.userHash, each]));
+function withErasures(
+  known: Manifest['erasures'],
+  users: readonly UserId[],
+  { atMs, nowMs }: { readonly atMs: number; readonly nowMs: number },
+): Manifest['erasures'] {
+  const remembered = known.filter((each) => each.atMs > nowMs - KEEP_ERASURE_MS);
+  const latest = new Map(remembered.map((each) => [each.userHash, each]));
   for (const user of users) {
     const userHash = makeUserHash(user);
     latest.set(userHash, { userHash, atMs: Math.max(atMs, latest.get(userHash)?.atMs ?? 0) });
@@ -112,7 +128,7 @@ async function deleteEverywhere(deps: EraseDeps, users: readonly UserId[]): Prom
   const { control, regions, waitMs } = deps;
   const { clock } = control.retries;
   const untilMs = clock.monotonicNow() + waitMs;
-  await deleteRows(control, users);
+  await deleteUserRows(control, users);
   for (;;) {
     const left = await Promise.all(regions.map((region) => rowsLeft(control, region, users)));
     const pending = regions.filter((_, i) => left[i] === undefined || (left[i]?.length ?? 0) > 0);
@@ -121,7 +137,7 @@ async function deleteEverywhere(deps: EraseDeps, users: readonly UserId[]): Prom
     await pause(clock, POLL_MS);
     // A load beside the erasure may have written a row again.
     const again = [...new Set(left.flatMap((each) => each ?? []))];
-    if (again.length > 0) await deleteRows(control, again);
+    if (again.length > 0) await deleteUserRows(control, again);
   }
 }
 

@@ -56,17 +56,26 @@ export async function beginErasure(
   await write(control, `${PREFIX}${id}`, Buffer.from(JSON.stringify(record)));
 }
 
-/** Changes the record. Two processes that resume one erasure make the same changes. */
-export async function updateErasure(
+/**
+ * Changes the record by compare-and-set. Its state never goes back: of two processes that go on with one erasure, the
+ * later one leaves the record as it is.
+ */
+export async function advanceErasure(
   control: ControlTable,
   id: string,
   change: Partial<ErasureRecord>,
 ): Promise<StoredErasure> {
-  const known = await readErasure(control, id);
-  if (known === undefined) throw new Error(`expected the erasure ${id}, got none`);
-  const { id: _, ...record } = { ...known, ...change };
-  await write(control, `${PREFIX}${id}`, Buffer.from(JSON.stringify(record)));
-  return { id, ...record };
+  const rowKey = `${PREFIX}${id}`;
+  for (;;) {
+    const read = await readControlCell(control, rowKey);
+    if (read === undefined) throw new Error(`expected the erasure ${id}, got none`);
+    const { id: _, ...known } = parse(id, read.value);
+    const next = { ...known, ...change };
+    if (ERASURE_STATES.indexOf(next.state) < ERASURE_STATES.indexOf(known.state)) return { id, ...known };
+    const value = Buffer.from(JSON.stringify(next));
+    if ((await replaceControlCell(control, { rowKey, read, value, what: 'the write of an erasure' })) !== undefined)
+      return { id, ...next };
+  }
 }
 
 /** Deletes the ids of a finished erasure. */
@@ -80,8 +89,14 @@ export async function readErasedUsers(control: ControlTable, id: string): Promis
   return (JSON.parse(cell.value.toString('utf8')) as string[]).map(toUserId);
 }
 
-/** Ids of the erasures whose users are still known, the oldest first. Throws an EarshotError. */
-export async function findOpenErasures({ bigtable, appProfile, retries }: ControlTable): Promise<string[]> {
+export interface OpenErasure {
+  readonly id: string;
+  /** When its ids were written: the first step of an erasure. */
+  readonly writtenAtMs: number;
+}
+
+/** The erasures whose users are still known, the oldest first. Throws an EarshotError. */
+export async function findOpenErasures({ bigtable, appProfile, retries }: ControlTable): Promise<OpenErasure[]> {
   const rows = {
     rowRanges: [{ startKeyClosed: Buffer.from(USERS_PREFIX), endKeyOpen: Buffer.from('erasure-users$') }],
   };
@@ -89,7 +104,10 @@ export async function findOpenErasures({ bigtable, appProfile, retries }: Contro
   const found = await withRetries(retries, (timeoutMs) =>
     readRows(bigtable, { table: TABLES.control, appProfile, rows, filter, timeoutMs }),
   );
-  return found.map(({ key }) => key.toString().slice(USERS_PREFIX.length));
+  return found.map(({ key, cells: [cell] }) => ({
+    id: key.toString().slice(USERS_PREFIX.length),
+    writtenAtMs: (cell?.timestampMicros ?? 0) / 1000,
+  }));
 }
 
 export async function readErasure(control: ControlTable, id: string): Promise<StoredErasure | undefined> {

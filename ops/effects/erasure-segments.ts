@@ -37,7 +37,7 @@ function later(known: number | null | undefined, next: number | null): number | 
   return Math.max(known, next);
 }
 
-/** The large parts with `final`: the last one that has room takes it. Parts are put together anew only where none has. */
+/** The large parts with `final`, which the last one takes if it has room. Without room in any, all are united again. */
 function mergeLarge(large: readonly Segment[], final: Segment, nowMs: number): readonly Segment[] {
   const merged = unite([...large.slice(-1), final], nowMs);
   const parts = merged.size <= MAX_ERASURES ? [...large.slice(0, -1), merged] : [...large, final];

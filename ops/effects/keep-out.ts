@@ -1,58 +1,147 @@
-// Users whose lines loads drop from now on: one row of the table `control` with references, never with ids.
+// Users whose lines loads drop from now on: a row of the table `control` for each, by reference, never by id. One more
+// row counts the changes, so that a running load sees one without reading the others.
 import { z } from 'zod';
+import { newestControlCell, readRows } from '../../origin/bigtable/read-rows.ts';
 import { describeIssues } from '../../shared/domain/describe-issues.ts';
+import { FAMILIES, JSON_QUALIFIER, TABLES } from '../../shared/domain/keys.ts';
+import type { Clock } from '../../shared/runtime/clock.ts';
+import { createBulkWriter } from '../bigtable/bulk-writer.ts';
 import { readControlCell, replaceControlCell } from '../bigtable/control-row.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
+import { deleteRows } from '../bigtable/delete-rows.ts';
+import { withRetries } from '../bigtable/retry.ts';
 
-const ROW_KEY = 'keep-out';
-/** Maximum number of users: the row stays below 10 MB. */
+const PREFIX = 'keep-out#';
+const CHANGES_ROW = 'keep-out';
+/** Maximum number of users. */
 export const MAX_KEPT_OUT = 100_000;
 
-const entrySchema = z.looseObject({ atMs: z.number(), by: z.string(), why: z.string() });
-const schema = z.looseObject({ format: z.int().positive().default(1), users: z.record(z.string(), entrySchema) });
+const schema = z.looseObject({
+  format: z.int().positive().default(1),
+  atMs: z.number(),
+  by: z.string(),
+  why: z.string(),
+});
 
-export type KeptOut = z.infer<typeof entrySchema>;
+export type KeptOut = z.infer<typeof schema>;
 
 /** By reference. Throws an EarshotError, or an Error for a broken row. */
 export async function readKeepOut(control: ControlTable): Promise<ReadonlyMap<string, KeptOut>> {
-  return (await read(control)).users;
+  const { bigtable, appProfile, retries } = control;
+  const rows = { rowRanges: [{ startKeyClosed: Buffer.from(PREFIX), endKeyOpen: Buffer.from('keep-out$') }] };
+  const found = await withRetries(retries, (timeoutMs) =>
+    readRows(bigtable, { table: TABLES.control, appProfile, rows, filter: newestControlCell, timeoutMs }),
+  );
+  return new Map(
+    found.map(({ key, cells: [cell] }) => {
+      const parsed = schema.safeParse(JSON.parse(String(cell?.value)));
+      if (!parsed.success) throw new Error(`expected the row ${key} to be valid: ${describeIssues(parsed.error)}`);
+      return [key.toString().slice(PREFIX.length), parsed.data];
+    }),
+  );
 }
 
-async function read(control: ControlTable) {
-  const cell = await readControlCell(control, ROW_KEY);
-  if (cell === undefined) return { cell, users: new Map<string, KeptOut>() };
-  const parsed = schema.safeParse(JSON.parse(cell.value.toString('utf8')));
-  if (!parsed.success) throw new Error(`expected the row ${ROW_KEY} to be valid: ${describeIssues(parsed.error)}`);
-  return { cell, users: new Map(Object.entries(parsed.data.users)) };
-}
-
-export const addToKeepOut = (
+/** Returns how many were not on the list. */
+export async function addToKeepOut(
   control: ControlTable,
   refs: readonly string[],
   { by, why }: { readonly by: string; readonly why: string },
-): Promise<number> =>
-  change(control, (users) => {
-    const atMs = control.retries.clock.now();
-    for (const ref of refs) if (!users.has(ref)) users.set(ref, { atMs, by, why });
+): Promise<number> {
+  const known = await readKeepOut(control);
+  const added = refs.filter((ref) => !known.has(ref));
+  if (known.size + added.length > MAX_KEPT_OUT)
+    throw new Error(`expected at most ${MAX_KEPT_OUT} users to be kept out, got ${known.size + added.length}`);
+  const { bigtable, appProfile, retries } = control;
+  const atMs = retries.clock.now();
+  const writer = createBulkWriter(bigtable, {
+    ...{ table: TABLES.control, family: FAMILIES.control, qualifier: JSON_QUALIFIER, timestampMs: atMs, appProfile },
+    ...{ clock: retries.clock, random: Math.random },
   });
+  const value = JSON.stringify({ format: 1, atMs, by, why });
+  for (const ref of added) await writer.write({ rowKey: `${PREFIX}${ref}`, value });
+  await writer.flush();
+  if (added.length > 0) await countChange(control);
+  return added.length;
+}
 
 /** Returns how many were on the list. */
-export const removeFromKeepOut = (control: ControlTable, refs: readonly string[]): Promise<number> =>
-  change(control, (users) => {
-    for (const ref of refs) users.delete(ref);
-  });
+export async function removeFromKeepOut(control: ControlTable, refs: readonly string[]): Promise<number> {
+  const known = await readKeepOut(control);
+  const removed = refs.filter((ref) => known.has(ref));
+  const { appProfile } = control;
+  await deleteRows(
+    control,
+    { table: TABLES.control, appProfile },
+    removed.map((ref) => `${PREFIX}${ref}`),
+  );
+  if (removed.length > 0) await countChange(control);
+  return removed.length;
+}
 
-/** By compare-and-set, until no other writer interferes. Returns by how many the number of users changed. */
-async function change(control: ControlTable, apply: (users: Map<string, KeptOut>) => void): Promise<number> {
+const readChanges = async (control: ControlTable) => {
+  const cell = await readControlCell(control, CHANGES_ROW);
+  const changes = cell === undefined ? 0 : (JSON.parse(cell.value.toString()) as { readonly changes: number }).changes;
+  return { cell, changes };
+};
+
+async function countChange(control: ControlTable): Promise<void> {
   for (;;) {
-    const { cell, users } = await read(control);
-    const before = users.size;
-    apply(users);
-    if (users.size === before) return 0;
-    if (users.size > MAX_KEPT_OUT) throw new Error(`expected at most ${MAX_KEPT_OUT} users, got ${users.size}`);
-    const value = Buffer.from(JSON.stringify({ format: 1, users: Object.fromEntries(users) }));
-    const what = 'the compare-and-set of the keep-out list';
-    if ((await replaceControlCell(control, { rowKey: ROW_KEY, read: cell, value, what })) !== undefined)
-      return Math.abs(users.size - before);
+    const { cell, changes } = await readChanges(control);
+    const value = Buffer.from(JSON.stringify({ format: 1, changes: changes + 1 }));
+    const what = 'the count of changes of the keep-out list';
+    if ((await replaceControlCell(control, { rowKey: CHANGES_ROW, read: cell, value, what })) !== undefined) return;
   }
+}
+
+/** The list as a running load knows it. */
+export interface WatchedKeepOut {
+  has(ref: string): boolean;
+  readonly size: number;
+  /** Throws an Error if the list has not been read for MAX_AGE_MS. */
+  requireCurrent(): void;
+  stop(): void;
+}
+
+/** A running load knows a change after this time. An erasure waits for longer before it deletes. */
+export const KEEP_OUT_POLL_MS = 2_000;
+const MAX_AGE_MS = 60_000;
+
+/** Reads the list now, and again whenever it has changed. Throws what readKeepOut throws. */
+export async function watchKeepOut(control: ControlTable): Promise<WatchedKeepOut> {
+  const clock: Clock = control.retries.clock;
+  let { changes } = await readChanges(control);
+  let users = await readKeepOut(control);
+  let checkedAtMs = clock.monotonicNow();
+  let isStopped = false;
+  let cancel = (): void => undefined;
+
+  async function poll(): Promise<void> {
+    try {
+      const next = await readChanges(control);
+      if (next.changes !== changes) {
+        users = await readKeepOut(control);
+        ({ changes } = next);
+      }
+      checkedAtMs = clock.monotonicNow();
+    } catch {
+      // requireCurrent ends the load if no poll succeeds.
+    }
+    if (!isStopped) cancel = clock.setTimeout(() => void poll(), KEEP_OUT_POLL_MS);
+  }
+  cancel = clock.setTimeout(() => void poll(), KEEP_OUT_POLL_MS);
+
+  return {
+    has: (ref) => users.has(ref),
+    get size() {
+      return users.size;
+    },
+    requireCurrent: () => {
+      if (clock.monotonicNow() - checkedAtMs > MAX_AGE_MS)
+        throw new Error(`expected to read the keep-out list within ${MAX_AGE_MS / 1000} s, got no answer`);
+    },
+    stop: () => {
+      isStopped = true;
+      cancel();
+    },
+  };
 }

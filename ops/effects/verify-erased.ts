@@ -27,7 +27,11 @@ export async function verifyErased(deps: EraseDeps, users: readonly UserId[], fl
   read.push(`the clusters of ${regions.join(', ')}`);
   const surfaces = surfacesOf(await readLive(control));
   for (const { name, origin } of origins?.regions ?? []) {
-    const lists = await readOrigin(origin, name, origins?.secret ?? '', users, surfaces);
+    const lists = await readOrigin(
+      { origin, region: name, secret: origins?.secret ?? '', nowMs: control.retries.clock.now() },
+      users,
+      surfaces,
+    );
     if (lists > 0) found.push(`the origin of ${name} has ${lists} lists`);
     read.push(`the origin of ${name}`);
   }
@@ -53,15 +57,20 @@ const surfacesOf = ({ surfaces }: Awaited<ReturnType<typeof readLive>>): LiveSur
     variants.map(({ name, current }) => ({ surface, variant: name, generation: current })),
   );
 
+interface AskedOrigin {
+  readonly origin: string;
+  readonly region: string;
+  readonly secret: string;
+  readonly nowMs: number;
+}
+
 /** Number of lists of the users that the origin answers with. */
 async function readOrigin(
-  origin: string,
-  region: string,
-  secret: string,
+  { origin, region, secret, nowMs }: AskedOrigin,
   users: readonly UserId[],
   surfaces: readonly LiveSurface[],
 ): Promise<number> {
-  const authorization = `Bearer ${await mintOriginToken(secret, { subject: 'earshot', region, nowMs: Date.now() })}`;
+  const authorization = `Bearer ${await mintOriginToken(secret, { subject: 'earshot', region, nowMs })}`;
   let lists = 0;
   for (const keys of partsOf(keysOf(users, surfaces))) {
     const response = await fetch(`${origin}${LISTS_READ_PATH}`, {

@@ -41,6 +41,8 @@ interface Flags extends ControlFlags {
 /** Users of one call. Their ids stand in one row until its end. */
 const MAX_USERS = 50_000;
 const DEFAULT_WAIT_MS = 600_000;
+/** An erasure has its record within this time, or is dead. */
+const BEGIN_MS = 60_000;
 
 const help = `
 The users are hidden at once: the popular list is served in the place of theirs. Their rows are deleted, every cluster
@@ -58,7 +60,7 @@ export const makeEraseCommand = (): Command =>
     .option('--file <path>', 'a file with one id a line; - is standard input')
     .option('--keep-out', 'loads drop the lines of these users from now on')
     .option('--verify', 'read through every tier and region at the end')
-    .option('--resume', 'go on with every erasure whose process is gone')
+    .option('--resume', 'go on with every erasure that has not ended')
     .option('--wait <duration>', 'maximum wait for every cluster (default: 10m)', parseDuration)
     .addOption(asOption())
     .addOption(whyOption())
@@ -78,17 +80,11 @@ function checkFlags(users: readonly string[], { resume: isResumed, file, keepOut
 }
 
 async function erase(users: readonly UserId[], flags: Flags): Promise<void> {
+  if (flags.dryRun) return count(users, flags);
   const userRef = findUserRef(flags);
   await confirmWrite(flags);
   await withControl(flags, async (control) => {
     const deps = await makeDeps(control, flags);
-    if (flags.dryRun) {
-      for (const region of deps.regions) {
-        const found = await findRows(control, region, users);
-        process.stdout.write(`${region}: ${formatPlural(found.length, 'row')} would be deleted\n`);
-      }
-      return;
-    }
     const nowMs = control.retries.clock.now();
     const { why = '', keepOut = false } = flags;
     const by = await whoIs(flags);
@@ -101,6 +97,16 @@ async function erase(users: readonly UserId[], flags: Flags): Promise<void> {
   });
 }
 
+/** Prints how many rows a call would delete. */
+async function count(users: readonly UserId[], flags: Flags): Promise<void> {
+  await withControl(flags, async (control) => {
+    for (const region of await readRegions(control)) {
+      const found = await findRows(control, region, users);
+      process.stdout.write(`${region}: ${formatPlural(found.length, 'row')} would be deleted\n`);
+    }
+  });
+}
+
 async function resume(flags: Flags): Promise<void> {
   await confirmWrite(flags);
   await withControl(flags, async (control) => {
@@ -108,15 +114,20 @@ async function resume(flags: Flags): Promise<void> {
     const open = await findOpenErasures(control);
     if (open.length === 0) process.stdout.write('no erasure is open\n');
     const failures: string[] = [];
-    for (const id of open) {
+    for (const { id, writtenAtMs } of open) {
       const erasure = await readErasure(control, id);
       const users = await readErasedUsers(control, id);
-      // Killed before its record: nothing was hidden.
-      if (erasure === undefined || users === undefined) await forgetUsers(control, id);
+      if (erasure === undefined || users === undefined) await forgetDead(control, id, writtenAtMs);
       else await finish(deps, erasure, users, flags).catch((error: Error) => failures.push(error.message));
     }
     if (failures.length > 0) throw new Error(failures.join('; '));
   });
+}
+
+/** An erasure that was killed before its record has hidden no user. A young one may be about to write the record. */
+async function forgetDead(control: ControlTable, id: string, writtenAtMs: number): Promise<void> {
+  if (control.retries.clock.now() - writtenAtMs > BEGIN_MS) await forgetUsers(control, id);
+  else process.stdout.write(`${id}: begins, or was killed as it began; nothing is hidden\n`);
 }
 
 async function makeDeps(control: ControlTable, flags: Flags): Promise<EraseDeps> {

@@ -24,7 +24,7 @@ import { stateDirectory } from '../cli/settings.ts';
 import { UsageError } from '../cli/usage-error.ts';
 import { findUserRef } from '../cli/user-ref.ts';
 import { confirmWrite } from '../cli/write-target.ts';
-import { readKeepOut } from '../effects/keep-out.ts';
+import { type WatchedKeepOut, watchKeepOut } from '../effects/keep-out.ts';
 import { STANDARD_INPUT } from './input.ts';
 import { parseItemLine } from './item-line.ts';
 import { createLazyClaim, requireHarmless } from './lazy-claim.ts';
@@ -153,12 +153,16 @@ async function write(
   });
   const summary = createSummary();
   const moment = formatGeneration(release.generation);
-  const isKeptOut = isItems(release) ? undefined : await findKeptOut(control, options.flags);
+  const keepOut = isItems(release) ? undefined : await watchKeepOut(control);
   let loaded: LoadedLines;
   try {
     loaded = await loadFiles({
-      ...{ files, totalBytes, parse, rejects, requireHeld: claim.requireHeld },
-      ...(isKeptOut === undefined ? {} : { isKeptOut }),
+      ...{ files, totalBytes, parse, rejects },
+      requireHeld: () => {
+        claim.requireHeld();
+        keepOut?.requireCurrent();
+      },
+      ...(keepOut === undefined ? {} : { isKeptOut: makeIsKeptOut(keepOut, options.flags) }),
       writer: {
         ...writer,
         write: (cell) => {
@@ -175,6 +179,8 @@ async function write(
     const isPartial = await claim.abandon(writer.mayHaveWritten());
     const again = `this load cannot go live; to load it again, pass --generation ${moment}`;
     throw new Error(isPartial ? `${message}; ${again}` : message, { cause: error });
+  } finally {
+    keepOut?.stop();
   }
   report(`${nameLine(release)} ${moment}: ${formatPlural(loaded.written, noun)}`, files, startedAtMs);
   if (loaded.keptOut > 0)
@@ -182,12 +188,14 @@ async function write(
   process.stdout.write(`To make it live: npx earshot publish ${nameRelease(release)}\n`);
 }
 
-/** Undefined if no user is kept out: a load needs the hash key only then. Throws a UsageError without it. */
-async function findKeptOut(control: ControlTable, flags: Flags): Promise<((id: string) => boolean) | undefined> {
-  const users = await readKeepOut(control);
-  if (users.size === 0) return undefined;
-  const userRef = findUserRef(flags);
-  return (id) => users.has(userRef(id));
+/** A load needs the hash key only if a user is kept out. Throws a UsageError without it. */
+function makeIsKeptOut(keepOut: WatchedKeepOut, flags: Flags): (id: string) => boolean {
+  let userRef = keepOut.size === 0 ? undefined : findUserRef(flags);
+  return (id) => {
+    if (keepOut.size === 0) return false;
+    userRef ??= findUserRef(flags);
+    return keepOut.has(userRef(id));
+  };
 }
 
 type Column = Pick<BulkWriterOptions, 'table' | 'family' | 'qualifier' | 'timestampMs' | 'beforeFirst'>;

@@ -1,7 +1,11 @@
 // `earshot manifest show`, `history` and `diff`: the versions of the manifest that the table keeps.
+import { readDocument } from '../../origin/bigtable/document-row.ts';
+import { documentsOf } from '../../shared/domain/effects/documents.ts';
 import { EMPTY_MANIFEST, type Manifest } from '../../shared/domain/manifest.ts';
+import { EarshotError } from '../../shared/wire/errors.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
 import { type KeptManifest, RECENT_VERSIONS, readManifestRow } from '../bigtable/manifest-row.ts';
+import { withRetries } from '../bigtable/retry.ts';
 import { type ControlFlags, withControl } from '../cli/control.ts';
 import { formatTable } from '../cli/format.ts';
 import { describeSurface } from './describe-surface.ts';
@@ -37,6 +41,15 @@ async function showLive(flags: Flags): Promise<void> {
 async function warnOfMissing(control: ControlTable, manifest: Manifest): Promise<void> {
   const missing = await findMissingGenerations(control, manifest, control.retries.clock.now());
   for (const each of missing) process.stderr.write(`warning: ${each}, and is live\n`);
+  const { bigtable, appProfile, retries } = control;
+  for (const name of documentsOf(manifest)) {
+    try {
+      await withRetries(retries, (timeoutMs) => readDocument(bigtable, appProfile, name, timeoutMs));
+    } catch (error) {
+      if (error instanceof EarshotError) throw error;
+      process.stderr.write(`warning: ${(error as Error).message}; readers keep the manifest and documents of before\n`);
+    }
+  }
 }
 
 async function showKept(version: number, flags: Flags): Promise<void> {

@@ -29,14 +29,16 @@ export async function restore(version: number, flags: Flags): Promise<void> {
     const [kept, served] = await Promise.all([readManifestRow(control), readServedManifests(origins)]);
     const source = saved ?? findSource(version, kept, served);
     const nowMs = control.retries.clock.now();
-    const others = [...kept, ...served];
+    const others = [...kept, ...served].flatMap(({ manifest }) => manifest ?? []);
+    // The row may be broken or gone: then the latest manifest that can be read has what takes effect now.
+    const newest = others.reduce((latest, each) => (each.version > latest.version ? each : latest), source);
     const next: Manifest = {
       ...source,
       version: Math.max(highestSeen(kept, served), source.version) + 1,
-      // What takes effect now is not part of a version: an erasure, a blocked item or a switch stays as it is.
-      documents: kept[0]?.manifest?.documents,
-      switches: kept[0]?.manifest?.switches,
-      erasures: joinErasures([source, ...others.flatMap(({ manifest }) => manifest ?? [])]),
+      // A version does not bring back erasures, blocked items and switches of its time.
+      documents: newest.documents,
+      switches: newest.switches,
+      erasures: joinErasures([source, ...others]),
     };
     requireWritable(next);
     if (!flags.force) await requireGenerations(control, next, nowMs);

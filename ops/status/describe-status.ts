@@ -87,7 +87,7 @@ function describeManifest({ state, version, confirmedForMs = 0, regions }: Manif
   return state === 'live' ? confirmed : `${confirmed}, and not since (${answers})`;
 }
 
-/** What takes effect now; empty if nothing does. */
+/** Switches, erasures and blocked items; empty if there are none. */
 function describeEffects({ effects }: ManifestStatus): string {
   const { switches = [], erasures = 0, blockedItems = 0 } = effects ?? {};
   return [

@@ -8,6 +8,7 @@ import { formatDuration, formatTable } from '../cli/format.ts';
 import { UsageError } from '../cli/usage-error.ts';
 import { confirmWrite } from '../cli/write-target.ts';
 import { changeLive } from '../effects/change-live.ts';
+import { readRegions } from '../release/gate/serving-regions.ts';
 import { readLive } from '../release/live.ts';
 
 interface Flags extends ControlFlags {
@@ -71,21 +72,25 @@ async function set(pair: string, flags: Flags): Promise<void> {
   if (why.trim() === '') throw new UsageError('expected --why to have the reason, got an empty text');
   if (forMs > MAX_FOR_MS) throw new UsageError(`expected --for to be at most 7d, got ${formatDuration(forMs)}`);
   await confirmWrite(flags);
-  await withControl(flags, (control) =>
-    changeLive(control, flags, {
+  await withControl(flags, async (control) => {
+    const regions = name.startsWith('region.') ? await readRegions(control) : [];
+    await changeLive(control, flags, {
       what: `switch set ${pair}`,
       change: (live, nowMs, by) => {
-        requireTarget(live, name);
+        requireTarget(live, regions, name);
         const untilMs = nowMs + forMs;
         return { ...live, switches: { ...live.switches, [name]: { value, untilMs, why, by, atMs: nowMs } } };
       },
       done: ({ switches }) => `${pair} until ${new Date(switches?.[name]?.untilMs ?? 0).toISOString()}`,
-    }),
-  );
+    });
+  });
 }
 
-/** Throws an Error for the switch of a surface that is not live: it would have no effect. */
-function requireTarget({ surfaces }: Manifest, name: string): void {
+/** Throws an Error for the switch of a surface that is not live, or of no region: it would have no effect. */
+function requireTarget({ surfaces }: Manifest, regions: readonly string[], name: string): void {
+  const region = /^region\.(.+)/.exec(name)?.[1];
+  if (region !== undefined && !regions.includes(region))
+    throw new Error(`expected one of the regions ${regions.join(', ')}, got ${region}`);
   const surface = /^surface\.([^.]+)/.exec(name)?.[1];
   if (surface !== undefined && !Object.hasOwn(surfaces, surface))
     throw new Error(`expected a live surface, got ${surface} (live are ${Object.keys(surfaces).join(', ') || 'none'})`);

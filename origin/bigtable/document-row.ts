@@ -11,6 +11,10 @@ const DIGEST_CHARS = 16;
 export const makeDocumentVersion = (json: string, nowMs: number): string =>
   `${nowMs.toString(36)}-${hash('sha256', json, 'hex').slice(0, DIGEST_CHARS)}`;
 
+/** Whether these are the bytes that the name was made for. */
+export const hasDigestOfName = ({ version }: DocumentName, bytes: Uint8Array): boolean =>
+  version.endsWith(`-${hash('sha256', bytes, 'hex').slice(0, DIGEST_CHARS)}`);
+
 /** The JSON of the document. Throws an EarshotError, or an Error for a row that is missing, too large or changed. */
 export async function readDocument(
   bigtable: BigtableConnection,
@@ -30,8 +34,6 @@ export async function readDocument(
   if (value === undefined) throw new Error(`expected the row ${nameDocument(name)}, got none`);
   if (value.length > MAX_DOCUMENT_BYTES)
     throw new Error(`expected ${nameDocument(name)} to have at most ${MAX_DOCUMENT_BYTES} bytes, got ${value.length}`);
-  const digest = hash('sha256', value, 'hex').slice(0, DIGEST_CHARS);
-  if (!name.version.endsWith(`-${digest}`))
-    throw new Error(`expected ${nameDocument(name)} to have the digest of its name, got ${digest}`);
+  if (!hasDigestOfName(name, value)) throw new Error(`expected ${nameDocument(name)} to have the digest of its name`);
   return value.toString('utf8');
 }

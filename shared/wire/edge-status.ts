@@ -43,7 +43,7 @@ const manifestStatusSchema = z.object({
   confirmedForMs: durationMs.optional(),
   /** The regions that the last refresh asked, with the answer of each: `status 304`, `timeout`. */
   regions: z.array(z.object({ name: z.string(), answer: z.string() })),
-  /** What the manifest and its documents make take effect now. Absent in a worker of an earlier build. */
+  /** Switches, erasures and blocked items of the manifest. Absent in a worker of an earlier build. */
   effects: z
     .object({
       /** `name=value` of the switches that are on. */
@@ -81,8 +81,8 @@ const shadowStatusSchema = z.object({
       /** `isolate`, `colo`, `region`, or `origin` for an origin's memory. */
       tier: z.string(),
       /**
-       * `stale`: the list of another generation. `truncated`: the begin of the list. `other`: other bytes. `missing`: the
-       * cache says that there is no list. `surplus`: Bigtable has none.
+       * `stale`: the list of another generation. `truncated`: the begin of the list. `other`: other bytes.
+       * `missing`: the cache says that there is no list. `surplus`: Bigtable has none.
        */
       kind: z.enum(['stale', 'truncated', 'other', 'missing', 'surplus']),
       count,

@@ -36,7 +36,9 @@ async function startInstance() {
   const moments = async () => {
     const { manifest } = await instance.live();
     const names = (manifest.documents?.erasures ?? []).map((version) => ({ kind: 'erasures' as const, version }));
-    const segments = await Promise.all(names.map(async (name) => toSegment(await readStored(control, name))));
+    const segments = await Promise.all(
+      names.map(async (name) => toSegment(await readStored(control, name, undefined))),
+    );
     return users.map((user) => segments.map((segment) => segment.get(userHashOf(user))).find((at) => at !== undefined));
   };
   const rowsLeft = async () => {

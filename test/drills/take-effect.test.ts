@@ -1,6 +1,6 @@
-// What must take effect now, in a running local cloud under load: blocked items, switches, and erased users. The bound
-// is 12 s from the command's first note. Each round blocks and unblocks once more, and reads 5 000 lists more of erased
-// users.
+// Changes that must take effect now, in a running local cloud under load: blocked items, switches, and erased users.
+// The bound is 12 s from the command's first note. Each round blocks and unblocks once more, and reads 5 000 lists more
+// of erased users.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

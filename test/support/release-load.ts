@@ -40,7 +40,7 @@ export interface Watch {
 
 export interface ReleaseLoad {
   readAll(users: readonly string[], place?: string, expand?: 'items'): Promise<ReleaseAnswer[]>;
-  /** Reads at a steady rate until its end: every user in turn, at every place in turn. Other lists count as failures. */
+  /** Reads at a steady rate until its end: every user and every place in turn. Other lists count as failures. */
   watch(places: readonly (string | undefined)[], accepts?: 'personal' | 'any'): Watch;
   /** Makes the lists of a load empty, behind the gate's back. */
   emptyLists(moment: string, users: readonly string[]): Promise<void>;

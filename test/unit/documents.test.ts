@@ -53,8 +53,8 @@ describe.each(documents)('%s', (path) => {
     expect([
       ...unknown(/\bnpm run ([a-z:]+)/g, Object.keys(scripts)),
       ...unknown(/\bnpm run bench -- ([a-z-]+)/g, benches),
-      ...unknown(/`(?:npx )?earshot ([a-z]+)/g, commands),
-      ...unknown(/^npx earshot ([a-z]+)/gm, commands),
+      ...unknown(/`(?:npx )?earshot ([a-z][a-z-]*)/g, commands),
+      ...unknown(/^npx earshot ([a-z][a-z-]*)/gm, commands),
     ]).toEqual([]);
   });
 });

@@ -43,7 +43,7 @@ export const nameDocument = ({ kind, version }: DocumentName): string => `${kind
 export const isDocumentKind = (text: string): text is DocumentKind =>
   (DOCUMENT_KINDS as readonly string[]).includes(text);
 
-/** The JSON of a document, by its name. Throws an Error for a value that is too large, no JSON, or of a later format. */
+/** Parses the JSON of a document. Throws an Error for a value that is too large, no JSON, or of a later format. */
 export function parseDocument({ kind }: DocumentName, json: string): ErasureDocument | BlockList {
   if (json.length > MAX_DOCUMENT_BYTES)
     throw new Error(`expected a document of at most ${MAX_DOCUMENT_BYTES} bytes, got ${json.length}`);

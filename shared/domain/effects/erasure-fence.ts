@@ -18,7 +18,7 @@ export function erasedAtMs(manifest: LiveManifest, user: string): number {
   const inManifest = erasures.length === 0 ? 0 : (indexOf(manifest).get(makeUserHash(user)) ?? 0);
   if (held === undefined || held.erasures.length === 0) return inManifest;
   const hash = userHashOf(user);
-  // The manifest has the newest once more, for readers that know no documents. What a document says is later.
+  // The manifest has the newest once more, for readers that know no documents. A document has the later moment.
   return held.erasures.reduce((latest, document) => Math.max(latest, document.atMs(hash)), inManifest);
 }
 

@@ -3,13 +3,13 @@
 import { createManualClock } from '../../../bench/support/manual-clock.ts';
 import type { LoadResult } from '../../../edge/reads/list-source.ts';
 import { createReadThrough } from '../../../edge/reads/read-through.ts';
+import type { RegionReader } from '../../../edge/reads/region-reader.ts';
 import type { Call } from '../../../edge/request/call.ts';
 import { NOWHERE, type Place } from '../../../edge/request/place.ts';
 import { createTimings } from '../../../edge/request/timings.ts';
 import { createTierChain } from '../../../edge/tiers/chain.ts';
 import { createMemoryTier } from '../../../edge/tiers/memory.ts';
 import { createFailoverAndHedge } from '../../../edge/upstream/failover-and-hedge.ts';
-import type { RegionReader } from '../../../edge/upstream/region-reader.ts';
 import { createRouting } from '../../../edge/upstream/routing.ts';
 import type { Region } from '../../../shared/domain/regions.ts';
 import { createCounters } from '../../../shared/runtime/counters.ts';

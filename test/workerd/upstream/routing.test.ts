@@ -2,11 +2,11 @@
 import { describe, expect, test } from 'vitest';
 import { createManualClock } from '../../../bench/support/manual-clock.ts';
 import type { ListRequest, LoadResult } from '../../../edge/reads/list-source.ts';
+import type { RegionReader } from '../../../edge/reads/region-reader.ts';
 import type { Call } from '../../../edge/request/call.ts';
 import { NOWHERE, type Place } from '../../../edge/request/place.ts';
 import { createTimings } from '../../../edge/request/timings.ts';
 import { createFailoverAndHedge } from '../../../edge/upstream/failover-and-hedge.ts';
-import type { RegionReader } from '../../../edge/upstream/region-reader.ts';
 import { createRouting } from '../../../edge/upstream/routing.ts';
 import type { Region } from '../../../shared/domain/regions.ts';
 import { createCounters } from '../../../shared/runtime/counters.ts';
