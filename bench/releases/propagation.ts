@@ -1,4 +1,4 @@
-// Publish, roll back and block in a running local cloud under load, again and again: from the write of the manifest until
+// Publish, roll back and block in a running local cloud under load, many times: from the write of the manifest until
 // every region's origin and the edge serve it, and what the edge still answers after the command has returned.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

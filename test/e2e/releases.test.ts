@@ -208,7 +208,7 @@ test('items have releases: the gate, and a way back', async () => {
     const answers = await load.readAll(users.slice(0, 20), undefined, 'items');
     return new Set(answers.flatMap(({ titles: each }) => each));
   };
-  /** Metadata that an origin has no time for is left out, and is there with a later read. It is never of another release. */
+  /** Metadata that an origin has no time for is left out, and comes with a later read. It is of no other release. */
   const expectTitle = async (title: string): Promise<void> => {
     expect([title, undefined]).toEqual(expect.arrayContaining([...(await titles())]));
     await eventually(async () => expect(await titles()).toEqual(new Set([title])));
