@@ -17,7 +17,8 @@ export default defineConfig({
     // The default leaves one core free, which is half of two.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
-      { test: { ...patience, name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      // Unit tests leave nothing behind, so the modules are loaded once for all files of a worker.
+      { test: { ...patience, name: 'unit', isolate: false, include: ['test/unit/**/*.test.ts'] } },
       { test: { ...patience, name: 'contracts', include: ['test/contracts/**/*.test.ts'] } },
       { test: { ...patience, name: 'scenarios', include: ['test/scenarios/**/*.test.ts'] } },
       {

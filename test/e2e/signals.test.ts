@@ -60,6 +60,9 @@ const cases = Object.keys(starters).flatMap((starter) =>
   (['SIGTERM', 'SIGINT'] as const).map((signal) => ({ starter, signal })),
 );
 
+/** A local cloud starts in ten seconds: beside npm, each starter has one of the signals. */
+const cloudCases = cases.filter(({ starter }, i) => starter === 'npm' || i % 4 === 1 || i % 4 === 2);
+
 const find = (starter: string): Starter => {
   const found = starters[starter];
   if (found === undefined) throw new Error(`expected one of ${Object.keys(starters).join(', ')}, got ${starter}`);
@@ -95,7 +98,7 @@ test.each(cases)('an origin that $starter has started is drained by $signal', as
   expect(output).toContain('"msg":"drained"');
 });
 
-test.each(cases)('a local cloud that $starter has started is ended by $signal', async ({ starter, signal }) => {
+test.each(cloudCases)('a local cloud that $starter has started is ended by $signal', async ({ starter, signal }) => {
   // One list: a start without the sample is faster.
   writeFileSync(join(stateDirectory, 'home.control.ndjson'), '{"user":"u","items":[{"id":"i","score":1}]}\n');
   const ports = [...portArgs(await findCloudPorts()), '--data', stateDirectory];
