@@ -197,6 +197,19 @@ describe('a manifest row in trouble', () => {
     expect(await earshot('publish', releaseOf(TUESDAY))).toMatchObject({ code: 0 });
   });
 
+  test('that is broken keeps blocked items and switches of the latest version', async () => {
+    const { bigtable, earshot, live } = await makeLiveInstance(shared);
+    await earshot('switch', 'set', 'hedging=off', '--why', 'a test');
+    await earshot('block', 'item', 'artist:9', '--why', 'a test');
+    const { documents, switches } = (await live()).manifest;
+    expect([documents?.blocked, switches?.hedging]).toEqual([expect.any(String), expect.anything()]);
+    await writeManifestCell(bigtable, 'version 10', WEDNESDAY * 2);
+    expect(await earshot('manifest', 'restore', '1', '--why', 'it was broken')).toMatchObject({ code: 0 });
+    expect((await live()).manifest).toMatchObject({ version: 4, documents, switches });
+    expect((await earshot('blocked', 'list')).stdout).toContain('artist:9');
+    expect((await earshot('switch', 'list')).stdout).toContain('hedging=off');
+  });
+
   test('that was deleted is restored from a saved version', async () => {
     const { bigtable, earshot, file, live } = await makeLiveInstance(shared);
     const saved = file('saved.json', (await earshot('manifest', 'show', '--json')).stdout);
