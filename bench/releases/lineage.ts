@@ -44,6 +44,7 @@ export const benchLineage = (): Promise<BenchResult> =>
     await fillGeneration(connection, LEFT, USERS / 10);
     const table = createRecommendationTable({ address, appProfile: 'serve-europe', onError: () => undefined });
     cleanup.add(() => table.close());
+    await table.warm();
     const reads: Readonly<Record<Way, () => Promise<number>>> = {
       before: () => measure(table, undefined, false),
       lineage: () => measure(table, [LIVE, GENERATION], false),
