@@ -20,6 +20,11 @@ const READS_PER_ROUND = 5_000;
 const users = Array.from({ length: 1_200 }, (_, i) => userOf(i));
 const [erased, erasedLater, keptOut] = [users.slice(0, 1_000), users.slice(1_000, 1_050), users.slice(1_050, 1_070)];
 const others = users.slice(1_070);
+/** Each round sets and clears one more. */
+const SWITCHES = [
+  ...['shadow=1', 'colo-tier=off', 'region-tier=off', 'hedging=off', 'region.asia=avoid', 'surface.home.list-ttl=60'],
+  'surface.home=popular',
+];
 /** In every list, at another place in each. */
 const COMMON = 'item:common';
 
@@ -115,8 +120,7 @@ test('no 304 confirms an answer with a blocked item', async () => {
 
 test('switches take effect without a failed read, answers are counted, and all are cleared', async () => {
   const watch = load.watch(PLACES, 'any');
-  const names = ['region-tier=off', 'colo-tier=off', 'hedging=off', 'region.asia=avoid', 'surface.home.list-ttl=60'];
-  for (const pair of [...names, 'shadow=1', 'surface.home=popular']) {
+  for (const pair of SWITCHES.slice(0, drillRounds)) {
     const name = pair.slice(0, pair.lastIndexOf('='));
     const before = await status();
     await done('switch', 'set', pair, '--for', '10m', ...WHY);
