@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { MONDAY } from '../contracts/origin/instance.ts';
+import { makeRandomSecret } from '../support/random-secret.ts';
 import usage from './earshot-usage.json' with { type: 'json' };
 import { runInProcess } from './support/command-in-process.ts';
 import { createCommandInstances, home, lines, messageOf, releaseOf } from './support/command-instances.ts';
@@ -49,7 +50,7 @@ describe('a Bigtable that cannot be reached', () => {
   const run = (args: readonly string[], bigtable: Readonly<Record<string, string>>) => {
     const { env, file } = instance;
     const { BIGTABLE_EMULATOR_HOST, ...more } = env;
-    const rest = { ...more, EARSHOT_RETRY_MS: '0', EARSHOT_HASH_KEY: 'a-hash-key-for-tests-only-0123456789' };
+    const rest = { ...more, EARSHOT_RETRY_MS: '0', EARSHOT_HASH_KEY: makeRandomSecret() };
     const path = file('lists.ndjson', '{"id":"artist:1"}\n');
     return runInProcess([...args.map((arg) => (arg === 'FILE' ? path : arg))], { ...rest, ...bigtable });
   };

@@ -73,7 +73,7 @@ test('deletes the rows in every cluster, remembers the moment, and keeps no id',
     table: 'control',
     appProfile: 'control',
     rows: {},
-    filter: {},
+    filter: { cellsPerColumnLimitFilter: 100 },
     timeoutMs: TIMEOUT_MS,
   });
   const text = rows.map(({ key, cells }) => `${key}${cells.map(({ value }) => value)}`).join('\n');
