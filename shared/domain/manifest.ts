@@ -4,6 +4,7 @@
 import { z } from 'zod';
 import { encodeUtf8 } from '../runtime/bytes.ts';
 import { describeIssues } from './describe-issues.ts';
+import { experimentsSchema, holdoutsSchema } from './experiments/schema.ts';
 import { isGeneration } from './generation.ts';
 import { NAME_GRAMMAR, NAME_PATTERN, type Name } from './ids.ts';
 
@@ -116,6 +117,9 @@ export const manifestSchema = z.looseObject({
       }),
     )
     .optional(),
+  /** A reader that knows no experiments chooses by the weights of the surface. */
+  experiments: experimentsSchema.optional(),
+  holdouts: holdoutsSchema.optional(),
   erasures: z.array(z.looseObject({ userHash: z.string().regex(/^[0-9a-f]{16}$/), atMs: moment })),
 });
 
