@@ -132,7 +132,10 @@ interface Calendar {
 async function measureBadDay(calendar: Calendar, bad: BadDay): Promise<FaultFigures> {
   const { cloud, readers } = calendar;
   const day = await ingestDay(calendar, bad);
+  // Its writes are not measured either.
+  await readers.pause();
   await bad.before?.(day);
+  readers.resume();
   readers.reset();
   const startedAtMs = systemClock.monotonicNow();
   const args = ['--canary', `${CANARY_SHARE * 100}%`, '--soak', '4m', '--no-wait'];
@@ -147,7 +150,8 @@ async function measureBadDay(calendar: Calendar, bad: BadDay): Promise<FaultFigu
   const seconds = Number(((systemClock.monotonicNow() - startedAtMs) / 1000).toFixed(1));
   const { failed, usersOf, without } = readers.seen();
   await bad.heal?.(day);
-  await cloud.earshot('release', 'drop', day.release, '--why', 'a bad day');
+  const dropped = await cloud.earshot('release', 'drop', day.release, '--why', 'a bad day');
+  if (dropped.code !== 0) throw new Error(`expected ${day.release} to be dropped, got ${dropped.stderr}`);
   const sawIt = new Set([...(usersOf.get(day.generation) ?? []), ...(bad.afterGate === undefined ? [] : without)]);
   const caughtBy = reasonIn(code, publishing.output.stderr);
   const figures = { fault: bad.fault, caughtBy, seconds, usersShare: sawIt.size / USERS, failedReads: failed };
