@@ -22,8 +22,11 @@ import { type BatchReaders, startBatchReaders } from './batch-readers.ts';
 
 const USERS = Number(process.env.EARSHOT_BENCH_USERS ?? 200_000);
 const GOOD_DAYS = Number(process.env.EARSHOT_BENCH_GOOD_DAYS ?? 20);
-const BATCHES_PER_SECOND = 3;
+/** 100 reads a second, nearly all of them cold: more than that waits on a machine of two cores. */
+const BATCHES_PER_SECOND = 5;
+const READS_PER_BATCH = 20;
 const CANARY_SHARE = 0.005;
+const GOOD_CANARY_SHARE = 0.1;
 const LINE = { surface: toName('home'), variant: toName('control') };
 const users = Array.from({ length: USERS }, (_, i) => userOf(i));
 
@@ -108,7 +111,8 @@ async function measureAll(cleanup: Cleanup) {
   });
   const token = await cloud.mintToken('service:bench', 'recs:read:any');
   const readers = startBatchReaders({
-    ...{ edgeUrl: cloud.edgeUrl, token, users, batchesPerSecond: BATCHES_PER_SECOND, clock: systemClock },
+    ...{ edgeUrl: cloud.edgeUrl, token, users, clock: systemClock },
+    ...{ batchesPerSecond: BATCHES_PER_SECOND, readsPerBatch: READS_PER_BATCH },
   });
   cleanup.add(() => readers.stop());
   const state = { day: 0, generation: await liveGeneration(cloud) };
@@ -142,13 +146,16 @@ async function measureBadDay(calendar: Calendar, bad: BadDay): Promise<FaultFigu
   const publishing = spawnNode(['ops/earshot.mjs', 'publish', day.release, ...args], {
     EARSHOT_STATE_DIR: cloud.stateDirectory,
   });
+  // Half of the reads are of the two cohorts, so that each has enough users within the soak.
   if (bad.afterGate !== undefined) {
+    readers.focus(cohortUsers(day.generation, CANARY_SHARE));
     await waitForState(cloud, day.release, 'canary');
     await bad.afterGate(day);
   }
   const code = await publishing.exited;
   const seconds = Number(((systemClock.monotonicNow() - startedAtMs) / 1000).toFixed(1));
   const { failed, usersOf, without } = readers.seen();
+  readers.focus([]);
   await bad.heal?.(day);
   const dropped = await cloud.earshot('release', 'drop', day.release, '--why', 'a bad day');
   if (dropped.code !== 0) throw new Error(`expected ${day.release} to be dropped, got ${dropped.stderr}`);
@@ -161,9 +168,12 @@ async function measureBadDay(calendar: Calendar, bad: BadDay): Promise<FaultFigu
 
 /** Whether it was stopped. */
 async function publishGoodDay(calendar: Calendar): Promise<boolean> {
-  const { cloud } = calendar;
+  const { cloud, readers } = calendar;
   const day = await ingestDay(calendar, {});
-  const { code, stderr } = await cloud.earshot('publish', day.release, '--canary', '10%', '--soak', '20s');
+  readers.focus(cohortUsers(day.generation, GOOD_CANARY_SHARE));
+  const canary = ['--canary', `${GOOD_CANARY_SHARE * 100}%`, '--soak', '20s'];
+  const { code, stderr } = await cloud.earshot('publish', day.release, ...canary);
+  readers.focus([]);
   process.stderr.write(`good day ${calendar.day}: exit ${code}\n${code === 0 ? '' : stderr}`);
   if (code !== 0) return true;
   calendar.live = { day: calendar.day, generation: day.generation };
@@ -231,6 +241,12 @@ const canaryUsers = (generation: number): string[] => {
   const canary = { generation, share: CANARY_SHARE, untilMs: Number.POSITIVE_INFINITY };
   return users.filter((user) => cohortOf({ canary }, user, 0) === 'canary');
 };
+
+/** The users of the canary and of the control cohort. */
+function cohortUsers(generation: number, share: number): string[] {
+  const canary = { generation, share, untilMs: Number.POSITIVE_INFINITY };
+  return users.filter((user) => cohortOf({ canary }, user, 0) !== undefined);
+}
 
 /** Every list of one in five of the canary's users is gone. */
 async function deleteOneInFive({ cloud, generation, liveGeneration: live }: Day): Promise<void> {

@@ -108,11 +108,15 @@ async function measureAll(cleanup: Cleanup): Promise<readonly Moved[]> {
   const stage: Stage = { cloud, directory, readers, batches, newest, moved: [], day: 0, generation: current };
   for (let i = 0; i < ROUNDS; i++) {
     // The second is left first: then there is nothing between it and the release that the round began with.
-    await move(stage, 'publish', await ingest(stage));
+    const first = await ingest(stage);
+    await move(stage, 'publish', first);
     const second = await ingest(stage);
     await move(stage, 'publish', second);
     await move(stage, 'block', second);
     await move(stage, 'rollback', 'home/control');
+    // They take versions of a list, which the releases of the next rounds need.
+    for (const left of [first, second])
+      requireDone(await stage.cloud.earshot('release', 'drop', left, '--why', 'a bench'));
   }
   // Each round has two publications.
   return stage.moved.filter(({ move: of }, i) => of !== 'publish' || i % 4 === 0);
@@ -150,6 +154,8 @@ async function move(stage: Stage, of: Move, what: string): Promise<void> {
   const command = of === 'block' ? ['release', 'block'] : [of];
   const why = of === 'publish' ? [] : ['--why', 'a bench'];
   const regions = watchRegions(cloud, before.version + 1);
+  // A failed command ends the bench, and its cloud.
+  regions.catch(() => undefined);
   requireDone(await cloud.earshot(...command, what, ...why));
   const returnedAtMs = systemClock.now();
   const { writtenAtMs, current } = await newest();
