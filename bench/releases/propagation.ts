@@ -106,6 +106,8 @@ async function measureAll(cleanup: Cleanup): Promise<readonly Moved[]> {
   cleanup.add(() => readers.stop());
   const { current } = await newest();
   const stage: Stage = { cloud, directory, readers, batches, newest, moved: [], day: 0, generation: current };
+  // At first every list is cold, and the origins' limits have not adapted.
+  while (batches.length * READS_PER_BATCH < 3 * users.length) await pause(systemClock, POLL_MS);
   for (let i = 0; i < ROUNDS; i++) {
     // The second is left first: then there is nothing between it and the release that the round began with.
     const first = await ingest(stage);
