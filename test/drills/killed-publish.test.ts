@@ -126,6 +126,9 @@ async function cleanUp({ cloud }: Drill, release: string): Promise<void> {
     expect(await cloud.earshot('rollback', 'home/control', '--why', 'the end of a round')).toMatchObject({ code: 0 });
   else if (/open at step/.test(shown)) await cloud.earshot('publish', 'home/control', '--resume');
   if (/: ramping/.test(shown)) await cloud.earshot('ramp', 'finish', 'home/control');
-  expect((await cloud.earshot('release', 'show', release)).stdout).not.toContain('open at step');
+  const ended = (await cloud.earshot('release', 'show', release)).stdout;
+  expect(ended).not.toContain('open at step');
+  // A release that is left takes a version of a list, which the next rounds need.
+  if (!/: (live|ramping)/.test(ended)) await cloud.earshot('release', 'drop', release, '--why', 'the end of a round');
   await requireValidManifest(cloud);
 }
