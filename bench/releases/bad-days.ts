@@ -12,7 +12,7 @@ import { connectBigtable } from '../../origin/bigtable/connection.ts';
 import { formatGeneration } from '../../shared/domain/generation.ts';
 import { toName, toUserId } from '../../shared/domain/ids.ts';
 import { FAMILIES, makeListQualifier, makeRowKey, TABLES } from '../../shared/domain/keys.ts';
-import { cohortOf } from '../../shared/domain/rollout.ts';
+import { type Cohort, cohortOf } from '../../shared/domain/rollout.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { spawnNode, startTestCloud, type TestCloud } from '../rigs/local-cloud.ts';
 import { type Cleanup, withCleanup } from '../support/cleanup.ts';
@@ -27,6 +27,7 @@ const BATCHES_PER_SECOND = 5;
 const READS_PER_BATCH = 20;
 const CANARY_SHARE = 0.005;
 const GOOD_CANARY_SHARE = 0.1;
+const BOTH: readonly Cohort[] = ['canary', 'control'];
 const LINE = { surface: toName('home'), variant: toName('control') };
 const users = Array.from({ length: USERS }, (_, i) => userOf(i));
 
@@ -136,7 +137,7 @@ interface Calendar {
 async function measureBadDay(calendar: Calendar, bad: BadDay): Promise<FaultFigures> {
   const { cloud, readers } = calendar;
   const day = await ingestDay(calendar, bad);
-  // Its writes are not measured either.
+  // The reads would wait for the writes that make the fault, too.
   await readers.pause();
   await bad.before?.(day);
   readers.resume();
@@ -148,7 +149,7 @@ async function measureBadDay(calendar: Calendar, bad: BadDay): Promise<FaultFigu
   });
   // Half of the reads are of the two cohorts, so that each has enough users within the soak.
   if (bad.afterGate !== undefined) {
-    readers.focus(cohortUsers(day.generation, CANARY_SHARE));
+    readers.focus(usersIn(BOTH, day.generation, CANARY_SHARE));
     await waitForState(cloud, day.release, 'canary');
     await bad.afterGate(day);
   }
@@ -170,7 +171,7 @@ async function measureBadDay(calendar: Calendar, bad: BadDay): Promise<FaultFigu
 async function publishGoodDay(calendar: Calendar): Promise<boolean> {
   const { cloud, readers } = calendar;
   const day = await ingestDay(calendar, {});
-  readers.focus(cohortUsers(day.generation, GOOD_CANARY_SHARE));
+  readers.focus(usersIn(BOTH, day.generation, GOOD_CANARY_SHARE));
   const canary = ['--canary', `${GOOD_CANARY_SHARE * 100}%`, '--soak', '20s'];
   const { code, stderr } = await cloud.earshot('publish', day.release, ...canary);
   readers.focus([]);
@@ -237,25 +238,25 @@ async function healReplication({ cloud }: Day): Promise<void> {
   await cloud.earshot('fault', 'replication', '--heal');
 }
 
-const canaryUsers = (generation: number): string[] => {
-  const canary = { generation, share: CANARY_SHARE, untilMs: Number.POSITIVE_INFINITY };
-  return users.filter((user) => cohortOf({ canary }, user, 0) === 'canary');
-};
-
-/** The users of the canary and of the control cohort. */
-function cohortUsers(generation: number, share: number): string[] {
+/** The users of these cohorts, while a canary has `share` of the users. */
+function usersIn(cohorts: readonly Cohort[], generation: number, share: number): string[] {
   const canary = { generation, share, untilMs: Number.POSITIVE_INFINITY };
-  return users.filter((user) => cohortOf({ canary }, user, 0) !== undefined);
+  const isIn = (cohort: Cohort | undefined): boolean => cohort !== undefined && cohorts.includes(cohort);
+  return users.filter((user) => isIn(cohortOf({ canary }, user, 0)));
 }
+
+/** Every fifth user of the canary. */
+const oneInFive = (generation: number): string[] =>
+  usersIn(['canary'], generation, CANARY_SHARE).filter((_, i) => i % 5 === 0);
 
 /** Every list of one in five of the canary's users is gone. */
 async function deleteOneInFive({ cloud, generation, liveGeneration: live }: Day): Promise<void> {
-  const gone = canaryUsers(generation).filter((_, i) => i % 5 === 0);
+  const gone = oneInFive(generation);
   for (const each of [generation, live]) await writeLists(cloud, each, gone, () => undefined);
 }
 
 async function restoreLists({ cloud, generation, liveDay, liveGeneration: live }: Day): Promise<void> {
-  const gone = canaryUsers(generation).filter((_, i) => i % 5 === 0);
+  const gone = oneInFive(generation);
   await writeLists(cloud, live, gone, (user) =>
     listOn(user, liveDay)
       .items.map(({ id, score }) => `{"id":"${id}","score":${score}}`)

@@ -118,7 +118,7 @@ async function measureAll(cleanup: Cleanup): Promise<readonly Moved[]> {
     await move(stage, 'rollback', 'home/control');
     // The live release is that of the round's begin again, and the next day follows it.
     stage.day -= 2;
-    // They take versions of a list, which the releases of the next rounds need.
+    // A release that is left takes a version of a list, which the next rounds need.
     for (const left of [first, second])
       requireDone(await stage.cloud.earshot('release', 'drop', left, '--why', 'a bench'));
   }
