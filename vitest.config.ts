@@ -8,6 +8,8 @@ import { mutate } from './test/support/mutations.ts';
 import { patience } from './test/support/patience.ts';
 
 const { EARSHOT_MUTATION: mutation } = process.env;
+/** They measure memory, or demand that no region is ejected. */
+const DRILLS_ALONE = ['fuzzed-requests', 'client-aborts', 'slow-bodies'].map((name) => `test/drills/${name}.test.ts`);
 const worker = readWranglerConfig({ config: './wrangler.toml' });
 
 export default defineConfig({
@@ -44,6 +46,15 @@ export default defineConfig({
           ...patience,
           name: 'drills',
           include: ['test/drills/**/*.test.ts'],
+          exclude: DRILLS_ALONE,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        test: {
+          ...patience,
+          name: 'drills alone',
+          include: DRILLS_ALONE,
           fileParallelism: false,
           sequence: { groupOrder: 3 },
         },
