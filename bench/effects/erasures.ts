@@ -1,17 +1,18 @@
 // Cost of 50 000 pending erasures: CPU of a hit, memory of an isolate and of an origin's documents, and bytes that a
-// data centre fetches in an hour of erasures at a steady rate.
+// data centre fetches in an hour of erasures at a steady rate. Cost of 10 000 blocked items: CPU of a hit.
 import { changeSegments, KEEP_ERASURE_MS, type Segment, toErasureJson } from '../../ops/effects/erasure-segments.ts';
+import { MAX_BLOCKED_ITEMS } from '../../shared/domain/effects/block-list.ts';
 import { nameDocument } from '../../shared/domain/effects/documents.ts';
 import { userHashOf } from '../../shared/domain/keys.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
-import { measureRound, type Subject } from '../edge/rounds.ts';
-import { expectHit, expectOk } from '../rigs/edge-asks.ts';
-import { createEdgeRig, type EdgeRig, makeRegions, type Served } from '../rigs/edge-rig.ts';
+import { expectOk } from '../rigs/edge-asks.ts';
+import { createEdgeRig, type EdgeRig, makeRegions } from '../rigs/edge-rig.ts';
 import { connectInspector, measureLiveBytes } from '../rigs/inspector.ts';
 import { type ListOrigin, startListOrigin } from '../rigs/list-origin.ts';
 import { withCleanup } from '../support/cleanup.ts';
 import type { BenchResult } from '../support/result.ts';
-import { median } from '../support/statistics.ts';
+import { measureBlocked } from './blocked-items.ts';
+import { HIT_ROUNDS, HITS_PER_ROUND, measureHits } from './hit-cost.ts';
 import { measureOriginBytes } from './origin-memory.ts';
 
 const ERASURES = 50_000;
@@ -21,20 +22,20 @@ const PER_HOUR = Math.round(ERASURES / 36);
 const CALLS_PER_HOUR = 6;
 /** The fetched bytes are a mean over these. */
 const HOURS = 24;
-const ROUNDS = 7;
-const REQUESTS = 12_000;
 
 export const benchErasures = (): Promise<BenchResult> =>
   withCleanup(async (cleanup) => {
+    const pending = createPending();
+    // First: what the rig leaves to the garbage collector would count.
+    const originBytes = await measureOriginBytes(pending.segments().map(toErasureJson));
     const rig = await createEdgeRig(cleanup);
     const origin = await startListOrigin();
     cleanup.add(origin.stop);
-    const pending = createPending();
     publish(origin, pending.segments());
     const hits = await measureHits(rig, origin);
     const isolateBytes = await measureIsolate(rig, origin);
-    const originBytes = await measureOriginBytes(pending.segments().map(toErasureJson));
     const { bytes, documents } = countBytes(pending);
+    const blocked = await measureBlocked(rig, cleanup);
 
     const figures = {
       hitCpuVs: round(hits.vs, 3),
@@ -44,12 +45,20 @@ export const benchErasures = (): Promise<BenchResult> =>
       bytesPerHour: bytes,
       hitCpuUs: round(hits.micros, 1),
       erasures: ERASURES,
+      blockedHitCpuVs: round(blocked.hits.vs, 3),
+      blockedSameVsSame: round(blocked.hits.noise, 3),
+      blockedFirstUs: round(blocked.firstMicros, 2),
+      blockedLaterUs: round(blocked.laterMicros, 2),
+      notBlockedUs: round(blocked.noneMicros, 2),
+      blockedItems: MAX_BLOCKED_ITEMS,
     };
     const report = [
       `a hit with ${ERASURES} pending erasures: ${figures.hitCpuVs} times the CPU of one without (${figures.hitCpuUs} us); of two workers without, one needs ${figures.sameVsSame} times the CPU of the other`,
-      `  (medians of ${ROUNDS} rounds in turn, ${REQUESTS} requests each)`,
+      `  (medians of ${HIT_ROUNDS} rounds in turn, ${HITS_PER_ROUND} requests each)`,
       `memory of an isolate: ${figures.isolateMb} MB more; of an origin: ${figures.originMb} MB more`,
       `bytes that a data centre fetches in an hour of ${PER_HOUR} erasures by ${CALLS_PER_HOUR} calls: ${bytes} in ${documents} documents`,
+      `a hit on a list that lost one of ${MAX_BLOCKED_ITEMS} blocked items: ${figures.blockedHitCpuVs} times the CPU of one without a block list; of two workers without, ${figures.blockedSameVsSame}`,
+      `  the filter of a list of 50 items: ${figures.blockedFirstUs} us at the first hit after a change, ${figures.blockedLaterUs} us at later ones, ${figures.notBlockedUs} us without blocked items`,
     ];
     return { report: report.join('\n'), figures };
   });
@@ -97,31 +106,6 @@ function publish(origin: ListOrigin, segments: readonly Segment[]): void {
   );
   const versions = [...documents.keys()].map((name) => name.slice('erasures#'.length));
   origin.publish({ documents: { erasures: versions } }, documents);
-}
-
-/** A worker with the erasures, one without, and a second one without, which shows the spread. */
-async function measureHits(
-  { startEdge, asks }: EdgeRig,
-  origin: ListOrigin,
-): Promise<{ readonly vs: number; readonly noise: number; readonly micros: number }> {
-  const withErasures = await startEdge({ variables: { REGIONS: makeRegions(origin.url) } });
-  const [without, same] = [await startEdge(), await startEdge()];
-  for (const ask of asks) for (const { load } of [withErasures, without, same]) expectOk(await load.ask(ask));
-  if (origin.documentBytes === 0) throw new Error('expected the worker to hold the documents, got none asked for');
-  const subjectOf = (served: Served): Subject => ({
-    ...{ served, count: REQUESTS, askOf: (i) => asks[i % asks.length] ?? { path: '/' } },
-    check: (answer, i) => (i % 97 === 0 ? expectHit(answer) : expectOk(answer)),
-  });
-  const subjects = { withErasures: subjectOf(withErasures), without: subjectOf(without), same: subjectOf(same) };
-  await measureRound(subjects);
-  const rounds: Awaited<ReturnType<typeof measureRound<keyof typeof subjects>>>[] = [];
-  for (let i = 0; i < ROUNDS; i++) rounds.push(await measureRound(subjects));
-  await Promise.all([withErasures.stop(), without.stop(), same.stop()]);
-  return {
-    vs: median(rounds.map((each) => each.withErasures.micros / each.without.micros)),
-    noise: median(rounds.map((each) => each.same.micros / each.without.micros)),
-    micros: median(rounds.map((each) => each.withErasures.micros)),
-  };
 }
 
 /** Live bytes of an isolate with the erasures beyond those of one without. */

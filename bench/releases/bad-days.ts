@@ -12,7 +12,7 @@ import { connectBigtable } from '../../origin/bigtable/connection.ts';
 import { formatGeneration } from '../../shared/domain/generation.ts';
 import { toName, toUserId } from '../../shared/domain/ids.ts';
 import { FAMILIES, makeListQualifier, makeRowKey, TABLES } from '../../shared/domain/keys.ts';
-import { cohortOf } from '../../shared/domain/rollout.ts';
+import { type Cohort, cohortOf } from '../../shared/domain/rollout.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { spawnNode, startTestCloud, type TestCloud } from '../rigs/local-cloud.ts';
 import { type Cleanup, withCleanup } from '../support/cleanup.ts';
@@ -22,8 +22,12 @@ import { type BatchReaders, startBatchReaders } from './batch-readers.ts';
 
 const USERS = Number(process.env.EARSHOT_BENCH_USERS ?? 200_000);
 const GOOD_DAYS = Number(process.env.EARSHOT_BENCH_GOOD_DAYS ?? 20);
-const BATCHES_PER_SECOND = 3;
+/** 100 reads a second, nearly all of them cold: more than that waits on a machine of two cores. */
+const BATCHES_PER_SECOND = 5;
+const READS_PER_BATCH = 20;
 const CANARY_SHARE = 0.005;
+const GOOD_CANARY_SHARE = 0.1;
+const BOTH: readonly Cohort[] = ['canary', 'control'];
 const LINE = { surface: toName('home'), variant: toName('control') };
 const users = Array.from({ length: USERS }, (_, i) => userOf(i));
 
@@ -108,7 +112,8 @@ async function measureAll(cleanup: Cleanup) {
   });
   const token = await cloud.mintToken('service:bench', 'recs:read:any');
   const readers = startBatchReaders({
-    ...{ edgeUrl: cloud.edgeUrl, token, users, batchesPerSecond: BATCHES_PER_SECOND, clock: systemClock },
+    ...{ edgeUrl: cloud.edgeUrl, token, users, clock: systemClock },
+    ...{ batchesPerSecond: BATCHES_PER_SECOND, readsPerBatch: READS_PER_BATCH },
   });
   cleanup.add(() => readers.stop());
   const state = { day: 0, generation: await liveGeneration(cloud) };
@@ -132,22 +137,29 @@ interface Calendar {
 async function measureBadDay(calendar: Calendar, bad: BadDay): Promise<FaultFigures> {
   const { cloud, readers } = calendar;
   const day = await ingestDay(calendar, bad);
+  // The reads would wait for the writes that make the fault, too.
+  await readers.pause();
   await bad.before?.(day);
+  readers.resume();
   readers.reset();
   const startedAtMs = systemClock.monotonicNow();
   const args = ['--canary', `${CANARY_SHARE * 100}%`, '--soak', '4m', '--no-wait'];
   const publishing = spawnNode(['ops/earshot.mjs', 'publish', day.release, ...args], {
     EARSHOT_STATE_DIR: cloud.stateDirectory,
   });
+  // Half of the reads are of the two cohorts, so that each has enough users within the soak.
   if (bad.afterGate !== undefined) {
+    readers.focus(usersIn(BOTH, day.generation, CANARY_SHARE));
     await waitForState(cloud, day.release, 'canary');
     await bad.afterGate(day);
   }
   const code = await publishing.exited;
   const seconds = Number(((systemClock.monotonicNow() - startedAtMs) / 1000).toFixed(1));
   const { failed, usersOf, without } = readers.seen();
+  readers.focus([]);
   await bad.heal?.(day);
-  await cloud.earshot('release', 'drop', day.release, '--why', 'a bad day');
+  const dropped = await cloud.earshot('release', 'drop', day.release, '--why', 'a bad day');
+  if (dropped.code !== 0) throw new Error(`expected ${day.release} to be dropped, got ${dropped.stderr}`);
   const sawIt = new Set([...(usersOf.get(day.generation) ?? []), ...(bad.afterGate === undefined ? [] : without)]);
   const caughtBy = reasonIn(code, publishing.output.stderr);
   const figures = { fault: bad.fault, caughtBy, seconds, usersShare: sawIt.size / USERS, failedReads: failed };
@@ -157,9 +169,12 @@ async function measureBadDay(calendar: Calendar, bad: BadDay): Promise<FaultFigu
 
 /** Whether it was stopped. */
 async function publishGoodDay(calendar: Calendar): Promise<boolean> {
-  const { cloud } = calendar;
+  const { cloud, readers } = calendar;
   const day = await ingestDay(calendar, {});
-  const { code, stderr } = await cloud.earshot('publish', day.release, '--canary', '10%', '--soak', '20s');
+  readers.focus(usersIn(BOTH, day.generation, GOOD_CANARY_SHARE));
+  const canary = ['--canary', `${GOOD_CANARY_SHARE * 100}%`, '--soak', '20s'];
+  const { code, stderr } = await cloud.earshot('publish', day.release, ...canary);
+  readers.focus([]);
   process.stderr.write(`good day ${calendar.day}: exit ${code}\n${code === 0 ? '' : stderr}`);
   if (code !== 0) return true;
   calendar.live = { day: calendar.day, generation: day.generation };
@@ -223,19 +238,25 @@ async function healReplication({ cloud }: Day): Promise<void> {
   await cloud.earshot('fault', 'replication', '--heal');
 }
 
-const canaryUsers = (generation: number): string[] => {
-  const canary = { generation, share: CANARY_SHARE, untilMs: Number.POSITIVE_INFINITY };
-  return users.filter((user) => cohortOf({ canary }, user, 0) === 'canary');
-};
+/** The users of these cohorts, while a canary has `share` of the users. */
+function usersIn(cohorts: readonly Cohort[], generation: number, share: number): string[] {
+  const canary = { generation, share, untilMs: Number.POSITIVE_INFINITY };
+  const isIn = (cohort: Cohort | undefined): boolean => cohort !== undefined && cohorts.includes(cohort);
+  return users.filter((user) => isIn(cohortOf({ canary }, user, 0)));
+}
+
+/** Every fifth user of the canary. */
+const oneInFive = (generation: number): string[] =>
+  usersIn(['canary'], generation, CANARY_SHARE).filter((_, i) => i % 5 === 0);
 
 /** Every list of one in five of the canary's users is gone. */
 async function deleteOneInFive({ cloud, generation, liveGeneration: live }: Day): Promise<void> {
-  const gone = canaryUsers(generation).filter((_, i) => i % 5 === 0);
+  const gone = oneInFive(generation);
   for (const each of [generation, live]) await writeLists(cloud, each, gone, () => undefined);
 }
 
 async function restoreLists({ cloud, generation, liveDay, liveGeneration: live }: Day): Promise<void> {
-  const gone = canaryUsers(generation).filter((_, i) => i % 5 === 0);
+  const gone = oneInFive(generation);
   await writeLists(cloud, live, gone, (user) =>
     listOn(user, liveDay)
       .items.map(({ id, score }) => `{"id":"${id}","score":${score}}`)

@@ -38,6 +38,8 @@ export interface BatchReaders {
   /** No batches until `resume`. Resolves when the last one is answered. */
   pause(): Promise<void>;
   resume(): void;
+  /** Half of the reads are of these users from now on. Empty: all are of all users. */
+  focus(users: readonly string[]): void;
   reset(): void;
   stop(): Promise<void>;
 }
@@ -58,6 +60,8 @@ export function startBatchReaders(options: BatchReadersOptions): BatchReaders {
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
   let seen = makeSeen();
   let next = 0;
+  let focused: readonly string[] = [];
+  let nextFocused = 0;
   let isStopped = false;
   let isPaused = false;
   const inFlight = new Set<Promise<void>>();
@@ -77,7 +81,11 @@ export function startBatchReaders(options: BatchReadersOptions): BatchReaders {
   }
 
   async function readBatch(): Promise<void> {
-    const batch = Array.from({ length: readsPerBatch }, () => users[next++ % users.length] ?? '');
+    const batch = Array.from({ length: readsPerBatch }, (_, i) =>
+      focused.length > 0 && i % 2 === 0
+        ? (focused[nextFocused++ % focused.length] ?? '')
+        : (users[next++ % users.length] ?? ''),
+    );
     const body = JSON.stringify({ reads: batch.map((user) => ({ user, surface: 'home', limit: 1 })) });
     const beganAtMs = clock.now();
     try {
@@ -115,6 +123,10 @@ export function startBatchReaders(options: BatchReadersOptions): BatchReaders {
     },
     resume: () => {
       isPaused = false;
+    },
+    focus: (of) => {
+      focused = of;
+      nextFocused = 0;
     },
     reset: () => {
       seen = makeSeen();

@@ -20,6 +20,7 @@ export function drawChart(curves: readonly Curve[], windowSeconds: number): stri
     return `<polyline fill="none" stroke="${colour}" stroke-width="2" points="${points}"/>${label}`;
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="13">
+<title>Reads of Bigtable over the time of a flip</title>
 <rect width="${WIDTH}" height="${HEIGHT}" fill="white"/>
 <path d="M${MARGIN} ${MARGIN / 2}V${HEIGHT - MARGIN}H${WIDTH - MARGIN / 2}" fill="none" stroke="black"/>
 <text x="8" y="${MARGIN / 2}">reads of Bigtable a second, at most ${most.toFixed(0)}</text>

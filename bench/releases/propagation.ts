@@ -106,13 +106,21 @@ async function measureAll(cleanup: Cleanup): Promise<readonly Moved[]> {
   cleanup.add(() => readers.stop());
   const { current } = await newest();
   const stage: Stage = { cloud, directory, readers, batches, newest, moved: [], day: 0, generation: current };
+  // At first every list is cold, and the origins' limits have not adapted.
+  while (batches.length * READS_PER_BATCH < 3 * users.length) await pause(systemClock, POLL_MS);
   for (let i = 0; i < ROUNDS; i++) {
     // The second is left first: then there is nothing between it and the release that the round began with.
-    await move(stage, 'publish', await ingest(stage));
+    const first = await ingest(stage);
+    await move(stage, 'publish', first);
     const second = await ingest(stage);
     await move(stage, 'publish', second);
     await move(stage, 'block', second);
     await move(stage, 'rollback', 'home/control');
+    // The live release is that of the round's begin again, and the next day follows it.
+    stage.day -= 2;
+    // A release that is left takes a version of a list, which the next rounds need.
+    for (const left of [first, second])
+      requireDone(await stage.cloud.earshot('release', 'drop', left, '--why', 'a bench'));
   }
   // Each round has two publications.
   return stage.moved.filter(({ move: of }, i) => of !== 'publish' || i % 4 === 0);
@@ -150,6 +158,8 @@ async function move(stage: Stage, of: Move, what: string): Promise<void> {
   const command = of === 'block' ? ['release', 'block'] : [of];
   const why = of === 'publish' ? [] : ['--why', 'a bench'];
   const regions = watchRegions(cloud, before.version + 1);
+  // A failed command ends the bench, and its cloud.
+  regions.catch(() => undefined);
   requireDone(await cloud.earshot(...command, what, ...why));
   const returnedAtMs = systemClock.now();
   const { writtenAtMs, current } = await newest();

@@ -1,9 +1,11 @@
 // Ends the local cloud when its launcher has ended without doing so, for example by SIGKILL: `node dev/cloud/guard.ts
 // DIRECTORY`. The launcher holds the other end of standard input.
 import { once } from 'node:events';
-import { systemClock } from '../../shared/runtime/clock.ts';
+import { pause, systemClock } from '../../shared/runtime/clock.ts';
 import { endGroup } from '../processes/process-groups.ts';
 import { clearState, findRunning } from './state.ts';
+
+const POLL_MS = 20;
 
 const [directory = ''] = process.argv.slice(2);
 // The launcher ends the guard first.
@@ -11,11 +13,11 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => pr
 process.stdin.resume();
 process.stdin.on('error', () => undefined);
 await once(process.stdin, 'close');
-const { launcher, children } = findRunning(directory);
-if (launcher === undefined) {
-  const others = children.filter(({ pid }) => pid !== process.pid);
-  process.stdout.write(`the launcher has ended; ending ${others.map(({ pid }) => pid).join(', ')}\n`);
-  await Promise.all(others.map(({ pid }) => endGroup(pid, systemClock)));
-  clearState(directory);
-}
+process.stdout.write('the pipe of the launcher is closed\n');
+// The system closes the pipe of a killed process before it lists the process as ended.
+while (findRunning(directory).launcher !== undefined) await pause(systemClock, POLL_MS);
+const others = findRunning(directory).children.filter(({ pid }) => pid !== process.pid);
+process.stdout.write(`the launcher has ended; ending ${others.map(({ pid }) => pid).join(', ')}\n`);
+await Promise.all(others.map(({ pid }) => endGroup(pid, systemClock)));
+clearState(directory);
 process.exit(0);

@@ -3,7 +3,7 @@
 import { LRUCache } from 'lru-cache';
 import type { LiveManifest } from '../../shared/domain/effects/documents.ts';
 import type { StoredList } from '../../shared/domain/list.ts';
-import { concatBytes, decodeUtf8, encodeUtf8 } from '../../shared/runtime/bytes.ts';
+import { concatBytes, decodeAnyUtf8, encodeUtf8 } from '../../shared/runtime/bytes.ts';
 import { murmur3 } from '../../shared/runtime/hash.ts';
 
 /** Returns the list without the items that are blocked at `nowMs`. */
@@ -40,40 +40,42 @@ export function createBlockFilter(): BlockFilter {
 }
 
 const NEWLINE = 0x0a;
-const QUOTE = 0x22;
 /** Each item begins with it: `encodeItem` in shared/domain/list.ts. */
-const ID_START = encodeUtf8('{"id":"').length;
+const ID_START = '{"id":"'.length;
 
 /** The same object if no item of the list is blocked. */
 function cut(list: StoredList, blocked: Blocked): StoredList {
-  const { bytes } = list;
-  const kept: Uint8Array[] = [];
-  let removed = '';
-  for (const line of linesOf(bytes)) {
-    const id = idOf(line);
-    if (blocked.has(id)) removed += `${id}/`;
-    else kept.push(line);
-  }
-  if (removed === '') return list;
+  const ids = idsOf(list.bytes);
+  const removed = ids.filter((id) => blocked.has(id));
+  if (removed.length === 0) return list;
+  const lines = [...linesOf(list.bytes)];
+  const kept = lines.filter((_, i) => !blocked.has(ids[i] ?? ''));
   // The digest becomes part of ETags: it has to differ for each set of items that the list lost.
-  const digest = `${list.digest}-${murmur3(removed, 0x5bd1e995).toString(36)}${murmur3(removed).toString(36)}`;
+  const text = removed.map((id) => `${id}/`).join('');
+  const digest = `${list.digest}-${murmur3(text, 0x5bd1e995).toString(36)}${murmur3(text).toString(36)}`;
   return { ...list, bytes: joinLines(kept), digest };
+}
+
+/** The ids of a stored list, in order. The bytes are decoded at once: a call for each id takes ten times as long. */
+function idsOf(bytes: Uint8Array): string[] {
+  const text = decodeAnyUtf8(bytes);
+  const ids: string[] = [];
+  for (let from = 0; from !== 0 || ids.length === 0; from = text.indexOf('\n', from) + 1) {
+    const start = from + ID_START;
+    const end = text.indexOf('"', start);
+    ids.push(end === -1 ? '' : text.slice(start, end));
+  }
+  return ids;
 }
 
 /** The items of a stored list, without the separators. */
 function* linesOf(bytes: Uint8Array): Generator<Uint8Array> {
-  if (bytes.length === 0) return;
   let from = 0;
   for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, from)) {
     yield bytes.subarray(from, at - 1);
     from = at + 1;
   }
   yield bytes.subarray(from);
-}
-
-function idOf(line: Uint8Array): string {
-  const end = line.indexOf(QUOTE, ID_START);
-  return end === -1 ? '' : decodeUtf8(line.subarray(ID_START, end));
 }
 
 const SEPARATOR = encodeUtf8(',\n');

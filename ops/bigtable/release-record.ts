@@ -60,6 +60,8 @@ export const recordSchema = z.looseObject({
   lists: count.default(0),
   rejected: count.default(0),
   summary: summarySchema.optional(),
+  /** A dropped release whose every list is deleted: it takes no version of a list. */
+  isEmpty: z.boolean().optional(),
   /** Oldest first. */
   transitions: z.array(transitionSchema).default([]),
   /** The step that a command has begun: the manifest says whether it was done. */
@@ -160,6 +162,9 @@ function parseJson(text: string): unknown {
     return undefined;
   }
 }
+
+/** Whether lists of the release may be stored. A drop that was killed has left some. */
+export const hasLists = ({ state, isEmpty }: ReleaseRecord): boolean => state !== 'dropped' || isEmpty !== true;
 
 /** Whether the load of the release is complete, and its lists were not dropped. */
 export const isWhole = ({ state }: ReleaseRecord): boolean => state !== 'loading' && state !== 'dropped';

@@ -1,6 +1,6 @@
 // Ids of users or items, as arguments or in a file with one id a line.
 import { readFileSync } from 'node:fs';
-import { ID_GRAMMAR, isPublicId, type UserId } from '../../shared/domain/ids.ts';
+import { ID_GRAMMAR, isPublicId, toUserId, type UserId } from '../../shared/domain/ids.ts';
 import { UsageError } from './usage-error.ts';
 
 export interface IdFlags {
@@ -15,7 +15,7 @@ export function readIds(given: readonly string[], { file }: IdFlags, max: number
   if (ids.length > max) throw new UsageError(`expected at most ${max} ids in one call, got ${ids.length}`);
   const wrong = ids.find((id) => !isPublicId(id));
   if (wrong !== undefined) throw new UsageError(`expected ids to be ${ID_GRAMMAR}, got ${JSON.stringify(wrong)}`);
-  return ids as UserId[];
+  return ids.map(toUserId);
 }
 
 function readText(file: string): string {

@@ -4,7 +4,7 @@ import type { ControlTable } from '../bigtable/control-table.ts';
 import { versionsOf } from '../bigtable/kept-generations.ts';
 import { type Claim, type ClaimOptions, claimLoad, whyNotClaim } from '../bigtable/load-claim.ts';
 import { liveManifest, readManifestRow } from '../bigtable/manifest-row.ts';
-import { listReleases, type ReleaseSummary, readRecord } from '../bigtable/release-record.ts';
+import { hasLists, listReleases, type ReleaseSummary, readRecord } from '../bigtable/release-record.ts';
 import { resolveListMaxAgeDays } from '../cli/list-max-age.ts';
 import { whyNotLoad } from '../publish/allowed-generations.ts';
 
@@ -65,7 +65,7 @@ export async function requireHarmless(
   }
   const reason = whyNotLoad({
     generation,
-    loads: loads.map((each) => each.generation),
+    loads: loads.filter(hasLists).map((each) => each.generation),
     live: isItems(load) ? live.items : live.surfaces[surface]?.variants.find(({ name }) => name === variant),
     nowMs,
     versions: versionsOf(load),

@@ -4,7 +4,7 @@ import { isItems, type Line, nameLine, nameRelease, type Release } from '../../s
 import type { ControlTable } from '../bigtable/control-table.ts';
 import { newestKept, versionsOf } from '../bigtable/kept-generations.ts';
 import { beginOpen, type HeldOpen, type Plan, planSchema, resumeOpen } from '../bigtable/open-release.ts';
-import { listReleases } from '../bigtable/release-record.ts';
+import { hasLists, listReleases } from '../bigtable/release-record.ts';
 import {
   asOption,
   dryRunOption,
@@ -174,7 +174,7 @@ async function requirePublishable(
   const record = await requireLoaded(control, release);
   const manifest = await readLive(control);
   const nowMs = control.retries.clock.now();
-  const all = (await listReleases(control, release)).filter(({ state: each }) => each !== 'dropped');
+  const all = (await listReleases(control, release)).filter(hasLists);
   const versions = versionsOf(release);
   const kept = newestKept(
     all.map((each) => each.generation),

@@ -5,8 +5,9 @@ import { FAMILIES, JSON_QUALIFIER, makeListQualifier, TABLES } from '../../share
 import { isItems, nameRelease, type Release } from '../../shared/domain/release.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { createBulkWriter } from '../bigtable/bulk-writer.ts';
+import type { ControlTable } from '../bigtable/control-table.ts';
 import { endOpen, readOpen } from '../bigtable/open-release.ts';
-import { readRecord } from '../bigtable/release-record.ts';
+import { readRecord, updateRecord } from '../bigtable/release-record.ts';
 import { scanCells } from '../bigtable/scan-cells.ts';
 import { asOption, parseWholeRelease, whyOption } from '../cli/arguments.ts';
 import { type ControlFlags, controlProfileOption, withControl } from '../cli/control.ts';
@@ -145,7 +146,8 @@ async function block(release: Release, flags: Flags): Promise<void> {
 }
 
 /** States of a release whose lists can be deleted. */
-const DROPPABLE = ['loading', 'loaded', 'checked', 'refused', 'rolled-back', 'blocked'];
+/** A drop that was killed is repeated. */
+const DROPPABLE = ['loading', 'loaded', 'checked', 'refused', 'rolled-back', 'blocked', 'dropped'];
 
 async function drop(release: Release, flags: Flags): Promise<void> {
   const why = requireWhy(flags);
@@ -163,27 +165,37 @@ async function drop(release: Release, flags: Flags): Promise<void> {
       );
     const by = await whoIs(flags);
     // First the record, so that nothing publishes it meanwhile.
-    await recordState(control, release, { to: 'dropped', by, why });
-    const { generation: timestampMs } = release;
-    const column = isItems(release)
-      ? { table: TABLES.items, family: FAMILIES.metadata, qualifier: JSON_QUALIFIER, timestampMs }
-      : {
-          ...{ table: TABLES.recommendations, family: FAMILIES.lists, timestampMs },
-          qualifier: makeListQualifier(release.surface, release.variant),
-        };
-    const writer = createBulkWriter(control.bigtable, {
-      ...column,
-      ...{ appProfile: APP_PROFILES.ingest, clock: systemClock, random: Math.random },
-    });
-    let deleted = 0;
-    for await (const keys of scanCells(control, column)) {
-      for (const rowKey of keys) {
-        const room = writer.write({ rowKey, value: undefined });
-        if (room !== undefined) await room;
-        deleted++;
-      }
-    }
-    await writer.flush();
+    if (state !== 'dropped') await recordState(control, release, { to: 'dropped', by, why });
+    const deleted = await deleteLists(control, release);
+    await updateRecord(control, release, (record = stored.record) =>
+      // A load of the same generation may have begun.
+      record.state === 'dropped' ? { ...record, isEmpty: true } : record,
+    );
     process.stdout.write(`${nameRelease(release)} is dropped: ${formatPlural(deleted, 'list')} deleted\n`);
   });
+}
+
+/** Returns the number of deleted lists, or of deleted metadata of items. Throws an EarshotError. */
+async function deleteLists(control: ControlTable, release: Release): Promise<number> {
+  const { generation: timestampMs } = release;
+  const column = isItems(release)
+    ? { table: TABLES.items, family: FAMILIES.metadata, qualifier: JSON_QUALIFIER, timestampMs }
+    : {
+        ...{ table: TABLES.recommendations, family: FAMILIES.lists, timestampMs },
+        qualifier: makeListQualifier(release.surface, release.variant),
+      };
+  const writer = createBulkWriter(control.bigtable, {
+    ...column,
+    ...{ appProfile: APP_PROFILES.ingest, clock: systemClock, random: Math.random },
+  });
+  let deleted = 0;
+  for await (const keys of scanCells(control, column)) {
+    for (const rowKey of keys) {
+      const room = writer.write({ rowKey, value: undefined });
+      if (room !== undefined) await room;
+      deleted++;
+    }
+  }
+  await writer.flush();
+  return deleted;
 }

@@ -11,11 +11,15 @@ interface PlatformCoders {
 const { TextEncoder, TextDecoder } = globalThis as unknown as PlatformCoders;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true });
+const tolerantDecoder = new TextDecoder('utf-8', { fatal: false });
 
 export const encodeUtf8 = (text: string): Uint8Array<ArrayBuffer> => encoder.encode(text);
 
 /** Throws a TypeError for bytes that are not UTF-8. */
 export const decodeUtf8 = (bytes: Uint8Array): string => decoder.decode(bytes);
+
+/** Bytes that are not UTF-8 become U+FFFD. */
+export const decodeAnyUtf8 = (bytes: Uint8Array): string => tolerantDecoder.decode(bytes);
 
 /** `before`, `bytes` and `after` in one array. The texts must be ASCII. */
 export function surroundBytes(before: string, bytes: Uint8Array, after: string): Uint8Array<ArrayBuffer> {

@@ -1,4 +1,4 @@
-// `earshot check` and the bounds of a surface: tables, exit codes, and what is refused.
+// The tables and exit codes of `earshot check`, and the bounds that `earshot surface set` gives a surface.
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { EmbeddedBigtable } from '../../dev/bigtable/embedded-bigtable.ts';
 import { formatGeneration } from '../../shared/domain/generation.ts';

@@ -52,7 +52,10 @@ describe('a Bigtable that cannot be reached', () => {
     const { BIGTABLE_EMULATOR_HOST, ...more } = env;
     const rest = { ...more, EARSHOT_RETRY_MS: '0', EARSHOT_HASH_KEY: makeRandomSecret() };
     const path = file('lists.ndjson', '{"id":"artist:1"}\n');
-    return runInProcess([...args.map((arg) => (arg === 'FILE' ? path : arg))], { ...rest, ...bigtable });
+    return runInProcess(
+      args.map((arg) => (arg === 'FILE' ? path : arg)),
+      { ...rest, ...bigtable },
+    );
   };
 
   test.each(asking)('is one message and exit code 1 for %s', async (_what, args) => {

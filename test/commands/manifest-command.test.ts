@@ -1,5 +1,5 @@
-// `earshot` and the manifest: only what was named goes live, every trouble of the row is
-// named and repaired, and work goes on without the write cluster. Long, because all tests share the history of one row.
+// `earshot` publishes only the named release, names every trouble of the manifest's row and repairs it, and works on
+// without the write cluster. Long, because all tests share the history of one row.
 
 import { beforeAll, describe, expect, test } from 'vitest';
 import { runNode, spawnNode } from '../../bench/rigs/local-cloud.ts';

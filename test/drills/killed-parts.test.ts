@@ -1,6 +1,5 @@
 // Each process of the local cloud is killed under 50 reads a second. Reads come back by themselves, and no answer is
 // wrong meanwhile. Without its launcher the cloud ends. Two rounds kill each process once.
-import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { startTestCloud, type TestCloud } from '../../bench/rigs/local-cloud.ts';
 import type { PartStatus } from '../../ops/status/part-status.ts';
@@ -69,7 +68,7 @@ async function killLauncher(cloud: TestCloud, round: number): Promise<void> {
   const [launcher] = findProcesses(cloud.stateDirectory).filter(({ command }) => command.includes('dev/start.ts'));
   const killedAtMs = performance.now();
   process.kill(launcher?.pid ?? 0, 'SIGKILL');
-  while (findProcesses(cloud.stateDirectory).length > 0) await setImmediate();
+  await eventually(() => expect(findProcesses(cloud.stateDirectory)).toEqual([]));
   process.stdout.write(`round ${round}: launcher: nothing runs after ${seconds(performance.now() - killedAtMs)}\n`);
 }
 
