@@ -90,6 +90,7 @@ export function createDeps(config: EdgeConfig, platform: WorkerPlatform): EdgeDe
       rules: {
         userClaim: config.tokenUserClaim,
         requiredScopes: config.tokenRequiredScopes,
+        targetingClaims: config.targetingClaims,
         maxLifetimeSeconds: config.tokenMaxLifetimeSeconds,
         serviceClaim: config.limits.serviceClaim,
       },

@@ -106,11 +106,12 @@ const publicHosts = z
   .transform(splitList)
   .refine(areHosts, { error: ({ input }) => `expected ${HOSTS}, got ${got((input as string[]).join(','))}` });
 
-/** RFC 6749, section 3.3: separated by spaces. A scope may hold a comma. */
-const scopes = z
-  .string(expected('scopes separated by spaces'))
-  .regex(/^[ !#-[\]-~]*$/, expected('scopes separated by spaces'))
-  .transform((value) => value.split(' ').filter((scope) => scope !== ''));
+/** RFC 6749, section 3.3: separated by spaces. A scope may hold a comma, and so may the name of a claim. */
+const spaced = (what: string) =>
+  z
+    .string(expected(`${what} separated by spaces`))
+    .regex(/^[ !#-[\]-~]*$/, expected(`${what} separated by spaces`))
+    .transform((value) => value.split(' ').filter((each) => each !== ''));
 
 /** A variable with JSON text that `schema` accepts. */
 const jsonOf = <T>(schema: z.ZodType<T>, what: string) =>
@@ -170,7 +171,8 @@ export function makeVariables(isLocal: boolean) {
     TOKEN_ISSUER: text.optional(),
     TOKEN_USER_CLAIM: text.default('sub'),
     TOKEN_MAX_LIFETIME_SECONDS: wholeNumber(60, 3_153_600_000).default(86_400),
-    TOKEN_REQUIRED_SCOPES: scopes.default([]),
+    TOKEN_REQUIRED_SCOPES: spaced('scopes').default([]),
+    TARGETING_CLAIMS: spaced('names of claims').default([]),
     ORIGIN_SECRET: secret,
     ORIGIN_SECRET_PREVIOUS: secret.optional(),
     HASH_KEY: secret.optional(),
@@ -215,6 +217,8 @@ const toConfig = (vars: Variables) => ({
   tokenMaxLifetimeSeconds: vars.TOKEN_MAX_LIFETIME_SECONDS,
   /** Scopes that a token needs to read any list. Default: none. */
   tokenRequiredScopes: vars.TOKEN_REQUIRED_SCOPES,
+  /** Claims of a listener's token that experiments may target. Default: none. */
+  targetingClaims: vars.TARGETING_CLAIMS,
   /** Signs the worker's token for origins. At least MIN_SECRET_BYTES bytes, and different from TOKEN_SECRET. */
   originSecret: vars.ORIGIN_SECRET,
   /** Signs it for an origin that refuses the other one, while the secret is changed. Default: none. */

@@ -15,6 +15,8 @@ export interface Identity {
    * app have the same client id, and must not share a quota.
    */
   readonly service: string | undefined;
+  /** The claims of type text that experiments may target. Undefined: none. */
+  readonly claims: Readonly<Record<string, string>> | undefined;
 }
 
 export interface ClaimRules {
@@ -25,6 +27,8 @@ export interface ClaimRules {
   readonly maxLifetimeSeconds: number;
   /** The claim with the name of a service. Undefined: callers have no service. */
   readonly serviceClaim: string | undefined;
+  /** The claims that experiments may target. */
+  readonly targetingClaims: readonly string[];
   readonly nowMs: number;
 }
 
@@ -51,6 +55,7 @@ export function identityOf(payload: JWTPayload, rules: ClaimRules): Identity {
     scopes: new Set(texts.filter(isScope)),
     lacks: rules.requiredScopes.find((scope) => !grants(texts, scope)),
     service: texts.includes('recs:read:any') ? serviceOf(payload, rules.serviceClaim) : undefined,
+    claims: targetingClaimsOf(payload, rules.targetingClaims),
   };
 }
 
@@ -81,6 +86,22 @@ function serviceOf(payload: JWTPayload, claim: string | undefined): string | und
   expectClaim(claim, name, isText, 'a text');
   return isPublicId(name) ? name : undefined;
 }
+
+/** Longer values are never targeted, and would only be remembered. */
+const MAX_CLAIM_CHARACTERS = 128;
+
+/** A claim of another type is no reason to refuse a token: it is not targeted. */
+function targetingClaimsOf(payload: JWTPayload, names: readonly string[]): Identity['claims'] {
+  const found = names.flatMap((name) => {
+    const value = Object.hasOwn(payload, name) ? payload[name] : undefined;
+    return isText(value) && value.length <= MAX_CLAIM_CHARACTERS ? [[name, value] as const] : [];
+  });
+  return found.length === 0 ? undefined : Object.fromEntries(found);
+}
+
+/** The claims that say something of `user`: those of the user's own token. */
+export const claimsFor = (user: UserId, identity: Pick<Identity, 'user' | 'claims'>): Identity['claims'] =>
+  user === identity.user ? identity.claims : undefined;
 
 function scopeTextsOf(payload: JWTPayload): readonly string[] {
   return SCOPE_CLAIMS.flatMap((claim) => {

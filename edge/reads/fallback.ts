@@ -8,6 +8,7 @@ import type { LiveManifest } from '../../shared/domain/effects/documents.ts';
 import { HIDDEN_MS } from '../../shared/domain/effects/erasure-document.ts';
 import { erasedAtMs } from '../../shared/domain/effects/erasure-fence.ts';
 import type { Switches } from '../../shared/domain/effects/switches.ts';
+import { type Assignment, type AttributesOf, assign, assignPreview } from '../../shared/domain/experiments/assign.ts';
 import { type Name, POPULAR_SURFACE, POPULAR_USER, type UserId } from '../../shared/domain/ids.ts';
 import { type ListKey, makeCacheKey } from '../../shared/domain/keys.ts';
 import type { Lineage } from '../../shared/domain/lineage.ts';
@@ -32,6 +33,13 @@ export interface Read {
   readonly variant: Name | undefined;
   /** Adds each item's metadata. Default: the list alone. */
   readonly expand?: ListKey['expand'];
+  /** What experiments may target. Default: nothing is known of the user. */
+  readonly attributes?: AttributesOf | undefined;
+}
+
+/** The step of the user's own list. */
+export interface OwnStep extends FallbackStep {
+  readonly assignment: Assignment;
 }
 
 export interface FallbackStep extends ListRequest {
@@ -54,16 +62,20 @@ export function makeOwnStep(
   nowMs: number,
   nearestRegion: NearestRegion,
   switches?: Switches,
-): FallbackStep | EarshotError {
+): OwnStep | EarshotError {
   const { user, expand } = read;
   const surface = surfaceOf(manifest, read.surface);
   if (surface === undefined)
     return new EarshotError('unknown_surface', 'edge', `there is no surface "${read.surface}"`);
   const switched = switches?.surfaces.get(read.surface);
   if (switched?.mode === 'off') return makeSurfaceOff(read.surface);
-  const variant = read.variant === undefined ? chooseVariant(surface, user) : variantOf(surface, read.variant);
-  if (variant === undefined)
+  const assignment =
+    read.variant === undefined
+      ? assign(manifest, read.surface, surface, user, read.attributes)
+      : assignPreview(read.surface, surface, read.variant);
+  if (assignment === undefined)
     return new EarshotError('unknown_variant', 'edge', `there is no variant "${read.variant}" on "${read.surface}"`);
+  const { variant } = assignment;
   const generation = chooseGeneration(variant, user, nowMs, nearestRegion);
   const items = expand === undefined ? undefined : manifest.items?.current;
   const coldFor = cohortOf(variant, user, nowMs) === 'control' ? variant.canary?.generation : undefined;
@@ -74,6 +86,7 @@ export function makeOwnStep(
     ttlSeconds: Math.min(surface.listTtlSeconds, switched?.listTtlSeconds ?? surface.listTtlSeconds),
     notBeforeMs,
     source: 'personal',
+    assignment,
     lineage: variant.lineage,
     warm: isSkipped ? undefined : warmOf(variant, user, generation, nowMs),
     ...(isSkipped ? { isSkipped } : {}),

@@ -2,6 +2,7 @@
 // why there is none.
 import type { LiveManifest } from '../../shared/domain/effects/documents.ts';
 import { namesFor, type Switches, switchesAt } from '../../shared/domain/effects/switches.ts';
+import type { Assignment } from '../../shared/domain/experiments/assign.ts';
 import type { ListKey } from '../../shared/domain/keys.ts';
 import { isReadable } from '../../shared/domain/lineage.ts';
 import type { StoredList } from '../../shared/domain/list.ts';
@@ -13,7 +14,7 @@ import { EarshotError } from '../../shared/wire/errors.ts';
 import type { Call } from '../request/call.ts';
 import { nearestRegionTo, type Place } from '../request/place.ts';
 import { createBlockFilter } from './block-filter.ts';
-import { type FallbackStep, makeOwnStep, nextStep, type Read } from './fallback.ts';
+import { type FallbackStep, makeOwnStep, nextStep, type OwnStep, type Read } from './fallback.ts';
 import type { ListRead } from './list-read.ts';
 import type { ListReader } from './read-through.ts';
 import type { Shadow } from './shadow.ts';
@@ -25,6 +26,8 @@ export interface Served {
   readonly list: StoredList;
   /** Key of the user's list, with the user's variant, also if a fallback is served. */
   readonly own: ListKey;
+  /** Why the user has that variant. */
+  readonly assignment: Assignment;
   readonly source: 'personal' | 'popular';
   /** Why a fallback is served: the user has no list, or no region could be reached. Undefined for the user's list. */
   readonly fallbackReason: 'absent' | 'unreachable' | undefined;
@@ -74,7 +77,7 @@ interface ServeReadsOptions {
 /** One read on its way through the fallback chain. */
 interface PendingRead {
   readonly read: Read;
-  own: FallbackStep;
+  own: OwnStep;
   readonly trails: CacheTrail[];
   step: FallbackStep | undefined;
   /** The step that is read for the second time. */
@@ -140,9 +143,14 @@ export function createServeReads(options: ServeReadsOptions): {
   function readAgain(pending: PendingRead, step: FallbackStep): boolean {
     counters.add('edge_unpublished_lists_total');
     if (step.onlyIfCached === true || pending.secondRead === step) return false;
-    pending.step = { ...step, notBeforeMs: clock.now() };
+    const again = { notBeforeMs: clock.now() };
+    if (pending.own === step) {
+      pending.own = { ...pending.own, ...again };
+      pending.step = pending.own;
+    } else {
+      pending.step = { ...step, ...again };
+    }
     pending.secondRead = pending.step;
-    if (pending.own === step) pending.own = pending.step;
     return true;
   }
 
@@ -194,7 +202,8 @@ export function createServeReads(options: ServeReadsOptions): {
     const names = switches && namesFor(switches, read.surface);
     if (names !== undefined) counters.add('edge_switched_total');
     const trail = names === undefined ? found : { ...found, switches: names };
-    return { list, own: own.key, source: 'personal', fallbackReason: undefined, trails: [trail] };
+    const { key, assignment } = own;
+    return { list, own: key, assignment, source: 'personal', fallbackReason: undefined, trails: [trail] };
   };
 
   return { serveReads, serveCached };
@@ -230,7 +239,7 @@ function orderByMarks(
 function toServed({ own, trails, isUnreachable }: PendingRead, step: FallbackStep, list: StoredList): Served {
   const reason = isUnreachable ? 'unreachable' : 'absent';
   const fallbackReason = step === own ? undefined : reason;
-  return { list, own: own.key, source: step.source, fallbackReason, trails };
+  return { list, own: own.key, assignment: own.assignment, source: step.source, fallbackReason, trails };
 }
 
 function toReadError({ read, own, isUnreachable, trails }: PendingRead): ReadError {

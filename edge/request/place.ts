@@ -41,6 +41,12 @@ export function nearestRegionTo({ coordinates }: Place, regions: readonly Region
   return nearest?.name;
 }
 
+/** ISO 3166-1 alpha-2. Undefined if the platform does not know the caller's country, or for Tor. */
+export function countryOf({ cf }: Request): string | undefined {
+  const country = cf?.country;
+  return typeof country === 'string' && /^[A-Z]{2}$/.test(country) && country !== 'XX' ? country : undefined;
+}
+
 function devCoordinatesOf(code: string, devLocations: DevLocations): Coordinates {
   const refuse = (message: string) => new EarshotError('invalid_request', 'edge', message);
   if (devLocations === undefined) throw refuse(`${DEV_LOCATION_HEADER} is refused outside the local cloud`);

@@ -67,7 +67,8 @@ function composeContent(answer: BatchAnswer): Content & { readonly bytes: number
     const opening = openList({
       status: 200,
       ...describeList(read, served),
-      ...describeDecision(read, served, answer),
+      experiment: served.assignment.experiment,
+      ...describeDecision(served, answer),
     });
     const list = cutList(served.list.bytes, read.limit);
     const more = text.length + opening.length + list.length;
@@ -91,11 +92,11 @@ function describeFailure(result: FailedRead, answer: BatchAnswer): string {
   return JSON.stringify({ status: problem.status, ...owner, problem, ...describeTrails(trailsOf(result), answer) });
 }
 
-function describeDecision(read: Read, served: Served, answer: BatchAnswer): object {
+function describeDecision(served: Served, answer: BatchAnswer): object {
   if (!answer.debug) return {};
   return {
     ...describeTrails(served.trails, answer),
-    decision: serializeDecision(read, served, answer.manifest),
+    decision: serializeDecision(served, answer.manifest),
   };
 }
 

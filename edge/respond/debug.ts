@@ -3,7 +3,6 @@
 import { makeCacheKey } from '../../shared/domain/keys.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
 import type { Region } from '../../shared/domain/regions.ts';
-import type { Read } from '../reads/fallback.ts';
 import type { Served } from '../reads/serve-reads.ts';
 
 export const DEBUG_HEADER = 'Earshot-Debug';
@@ -11,26 +10,24 @@ export const REGIONS_HEADER = 'Earshot-Regions';
 export const DECISION_HEADER = 'Earshot-Decision';
 
 export const makeDebugHeaders = (
-  read: Read,
   served: Served,
   manifest: Manifest,
   regions: readonly Region[],
 ): Record<string, string> => ({
   [REGIONS_HEADER]: serializeRegions(regions),
-  [DECISION_HEADER]: serializeDecision(read, served, manifest),
+  [DECISION_HEADER]: serializeDecision(served, manifest),
 });
 
 export const serializeRegions = (regions: readonly Region[]): string => regions.map(({ name }) => name).join(', ');
 
 export function serializeDecision(
-  read: Read,
-  { own, source, fallbackReason }: Served,
+  { own, assignment, source, fallbackReason }: Served,
   { version, surfaces }: Manifest,
 ): string {
   const variant = surfaces[own.surface]?.variants.find(({ name }) => name === own.variant);
   return [
     `manifest=${version}`,
-    `variant=${own.variant};by=${read.variant === undefined ? 'weight' : 'preview'}`,
+    `variant=${own.variant};by=${assignment.reason}`,
     // The requested generation. The answer has the list's generation, which can be older.
     `generation=${own.generation};by=${variant?.current === own.generation ? 'current' : 'ramp'}`,
     `source=${source}${fallbackReason === undefined ? '' : `;by=${fallbackReason}`}`,

@@ -7,6 +7,7 @@ import { isNotModified } from '../../shared/wire/if-none-match.ts';
 import type { Read } from '../reads/fallback.ts';
 import type { Served } from '../reads/serve-reads.ts';
 import type { Timings } from '../request/timings.ts';
+import { serializeAssignment, VARIANT_HEADER } from './assignment.ts';
 import { serializeCacheStatus } from './cache-status.ts';
 import { closeList, describeList, openList } from './compose.ts';
 import { makeDebugHeaders } from './debug.ts';
@@ -59,17 +60,18 @@ export function respondWithList(answer: ReadAnswer): Response {
 }
 
 function makeHeaders(answer: ReadAnswer, etag: string): Record<string, string> {
-  const { read, served, manifest, nowMs, debug, timings, regions } = answer;
+  const { served, manifest, nowMs, debug, timings, regions } = answer;
   // A record until the response is made: the Response constructor would copy a Headers object.
   const headers: Record<string, string> = {
     ...everyAnswer(answer.requestId),
     ETag: etag,
     'Cache-Control': `private, max-age=${maxAgeSecondsOf(answer)}`,
     Vary: 'Authorization',
+    [VARIANT_HEADER]: serializeAssignment(served.assignment),
     'Cache-Status': serializeCacheStatus(served.trails, nowMs, debug),
     'Server-Timing': timings.serialize(),
   };
-  if (debug) Object.assign(headers, makeDebugHeaders(read, served, manifest, regions));
+  if (debug) Object.assign(headers, makeDebugHeaders(served, manifest, regions));
   return headers;
 }
 

@@ -1,6 +1,7 @@
 // The contract of the public routes, for validation and for /openapi.json. batch/route.ts has the contract of batches.
 import { createRoute, z } from '@hono/zod-openapi';
 import { REQUEST_ID_HEADER } from '../../shared/wire/request-id.ts';
+import { VARIANT_HEADER } from '../respond/assignment.ts';
 import { DECISION_HEADER, REGIONS_HEADER } from '../respond/debug.ts';
 import {
   headersSchema,
@@ -9,6 +10,7 @@ import {
   querySchema,
   recommendationsSchema,
   userParamsSchema,
+  userQuerySchema,
 } from './schemas.ts';
 
 /** Of every answer. */
@@ -38,7 +40,7 @@ const debugHeaders = {
     .optional()
     .openapi({
       description:
-        'With Earshot-Debug: the version of the manifest; the variant, chosen by weight or as a preview; ' +
+        'With Earshot-Debug: the version of the manifest; the variant, with the reason as in Earshot-Variant; ' +
         'the requested generation, current or previous during a ramp; ' +
         'the source of the list, with the reason for a fallback.',
       example: 'manifest=17, variant=control;by=weight, generation=1795402800000;by=current, source=popular;by=absent',
@@ -60,6 +62,11 @@ const validators = {
   }),
   Vary: z.string(),
   'Cache-Status': cacheStatus,
+  [VARIANT_HEADER]: header(
+    'The variant; the experiment that decided, or the surface, or holdout; and the reason.',
+  ).openapi({
+    example: 'knn;experiment=ranking;by=bucket',
+  }),
   'Server-Timing': header('How long each step took, in milliseconds.'),
 };
 
@@ -106,5 +113,5 @@ export const userRoute = createRoute({
   path: '/v1/users/{user}/recommendations/{surface}',
   operationId: 'getUserRecommendations',
   summary: 'The recommendations of a named user: the own user, or any user with the scope recs:read:any',
-  request: { params: userParamsSchema, query: querySchema, headers: headersSchema },
+  request: { params: userParamsSchema, query: userQuerySchema, headers: headersSchema },
 });

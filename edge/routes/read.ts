@@ -8,12 +8,13 @@ import { DEV_LOCATION_HEADER, type Region } from '../../shared/domain/regions.ts
 import { EarshotError } from '../../shared/wire/errors.ts';
 import type { EdgeDeps } from '../deps.ts';
 import { checkAccess } from '../identity/access.ts';
+import { claimsFor } from '../identity/claims.ts';
 import { chargeAnswer } from '../limits/charge-answer.ts';
 import { costOf } from '../limits/read-cost.ts';
 import type { Read } from '../reads/fallback.ts';
 import type { Served } from '../reads/serve-reads.ts';
 import { openCall } from '../request/open-call.ts';
-import { nearestRegionTo, placeOf } from '../request/place.ts';
+import { countryOf, nearestRegionTo, placeOf } from '../request/place.ts';
 import { allowDebugOutput } from '../respond/answer-error.ts';
 import { respondWithList } from '../respond/list.ts';
 import { type Caller, withCaller } from './caller.ts';
@@ -29,7 +30,9 @@ export function createOwnReadHandler(deps: EdgeDeps): Handler {
     withCaller(deps, c, (caller) => {
       const { query, params, headers } = readRequest(c.req);
       const { debug } = headers;
-      return answerRead(deps, c, caller, { ...query, user: caller.identity.user, surface: params.surface, debug });
+      const { user } = caller.identity;
+      const country = () => countryOf(c.req.raw);
+      return answerRead(deps, c, caller, { ...query, user, surface: params.surface, debug, country });
     });
 }
 
@@ -39,7 +42,8 @@ export function createUserReadHandler(deps: EdgeDeps): Handler {
   return (c) =>
     withCaller(deps, c, (caller) => {
       const { query, params, headers } = readRequest(c.req);
-      return answerRead(deps, c, caller, { ...query, ...params, debug: headers.debug });
+      const { country, ...options } = query;
+      return answerRead(deps, c, caller, { ...options, ...params, debug: headers.debug, country: () => country });
     });
 }
 
@@ -51,6 +55,7 @@ interface ReadRequest {
   readonly fallback?: 'popular' | 'none' | undefined;
   readonly variant?: Name | undefined;
   readonly expand?: Read['expand'];
+  readonly country: () => string | undefined;
 }
 
 type Respond = (served: Served, manifest: Manifest, regions: readonly Region[]) => Response;
@@ -60,7 +65,8 @@ function answerRead(deps: EdgeDeps, c: Context, caller: Caller, request: ReadReq
   const { config, clock, limits, manifests, respondLarge, serveCached } = deps;
   const { user, surface, limit = DEFAULT_LIMIT, fallback = 'popular', variant, expand, debug } = request;
   const { timings } = caller;
-  const read = { user, surface, fallback, variant, expand };
+  const attributes = () => ({ country: request.country(), claims: claimsFor(user, caller.identity) });
+  const read = { user, surface, fallback, variant, expand, attributes };
   const cost = costOf([read]);
   limits.admit(caller.identity, cost);
   checkAccess(caller.identity, [read], debug);

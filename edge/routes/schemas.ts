@@ -64,6 +64,18 @@ export const querySchema = z.strictObject({
   expand: makeExpand(expectedOnce),
 });
 
+/** ISO 3166-1 alpha-2. */
+const COUNTRY_PATTERN = /^[A-Z]{2}$/;
+
+/** As makeFallback. */
+export const makeCountry = (refuse: (name: string, what: string) => Refusal) =>
+  patterned(COUNTRY_PATTERN, refuse('country', 'two letters A-Z, as in ISO 3166-1'))
+    .optional()
+    .openapi({ description: "The user's country, for experiments that target countries.", example: 'SE' });
+
+/** A read of a named user comes from a service, whose own country says nothing of the user. */
+export const userQuerySchema = querySchema.extend({ country: makeCountry(expectedOnce) });
+
 const debug = z
   .enum(['1'], expected(DEBUG_HEADER, '"1"'))
   .optional()

@@ -6,7 +6,7 @@ import { DEFAULT_LIMIT } from '../../../shared/domain/list.ts';
 import { EarshotError } from '../../../shared/wire/errors.ts';
 import type { EdgeDeps } from '../../deps.ts';
 import { checkAccess } from '../../identity/access.ts';
-import type { Identity } from '../../identity/claims.ts';
+import { claimsFor, type Identity } from '../../identity/claims.ts';
 import { chargeAnswer } from '../../limits/charge-answer.ts';
 import { costOf } from '../../limits/read-cost.ts';
 import { type Log, type LogFields, logFailure } from '../../log.ts';
@@ -35,7 +35,7 @@ export async function answerBatch(deps: BatchDeps, c: Context, identity: Identit
   refuseQuery(c.req);
   // The body is read for one token; the rest of the cost is known after it.
   limits.admit(identity, 1);
-  const reads = (await readBatchBody(request)).map(checkRead);
+  const reads = (await readBatchBody(request)).map((value) => checkRead(value, identity));
   const valid = reads.filter((read): read is BatchRead => !('error' in read));
   const cost = costOf(valid);
   limits.admit(identity, Math.max(0, cost - 1));
@@ -68,11 +68,12 @@ async function readHeld({ inFlight, serveReads }: BatchDeps, ...[reads, manifest
   }
 }
 
-function checkRead(value: unknown): BatchRead | FailedRead {
+function checkRead(value: unknown, identity: Identity): BatchRead | FailedRead {
   const parsed = readSchema.safeParse(value);
   if (!parsed.success) return { owner: ownerOf(value), error: invalidRequest(parsed.error, 'member') };
-  const { user, surface, limit = DEFAULT_LIMIT, fallback = 'popular', variant, expand } = parsed.data;
-  return { user, surface, limit, fallback, variant, expand };
+  const { user, surface, limit = DEFAULT_LIMIT, fallback = 'popular', variant, expand, country } = parsed.data;
+  const attributes = () => ({ country, claims: claimsFor(user, identity) });
+  return { user, surface, limit, fallback, variant, expand, attributes };
 }
 
 /** Longer texts are no user or surface, and would make the answer larger than the request. */

@@ -7,6 +7,7 @@ import { expected } from '../expected.ts';
 import {
   LIMIT_GRAMMAR,
   limitRange,
+  makeCountry,
   makeExpand,
   makeFallback,
   makeVariant,
@@ -29,6 +30,7 @@ export const readSchema = z
       fallback: makeFallback(expected),
       variant: makeVariant(expected),
       expand: makeExpand(expected),
+      country: makeCountry(expected),
     },
     expected('the read', 'an object'),
   )
@@ -49,6 +51,9 @@ const resultSchema = z.union([
   recommendationsSchema
     .extend({
       status: z.literal(200),
+      experiment: z
+        .string()
+        .openapi({ description: 'The experiment that decided the variant, or the surface, or holdout.' }),
       cacheStatus: z
         .string()
         .optional()

@@ -16,7 +16,7 @@ export interface Attributes {
 }
 
 /** Why the user has the variant. */
-export type Reason = 'holdout' | 'allowed' | 'bucket' | 'weights';
+export type Reason = 'holdout' | 'allowed' | 'bucket' | 'weight' | 'preview';
 
 export interface Assignment {
   readonly variant: Variant;
@@ -27,21 +27,30 @@ export interface Assignment {
   readonly reason: Reason;
 }
 
-const NO_ATTRIBUTES: Attributes = {};
+/** Called only for an experiment with targeting. */
+export type AttributesOf = () => Attributes;
+
+const noAttributes: AttributesOf = () => ({});
 
 export function assign(
   manifest: Pick<Manifest, 'experiments' | 'holdouts'>,
   name: string,
   surface: Surface,
   user: string,
-  attributes: Attributes = NO_ATTRIBUTES,
+  attributes: AttributesOf = noAttributes,
 ): Assignment {
   // The popular list belongs to every user: no experiment decides it.
   if (user !== POPULAR_USER) {
     const found = assignHeldOut(manifest, name, surface, user) ?? assignArm(manifest, name, surface, user, attributes);
     if (found !== undefined) return found;
   }
-  return { variant: chooseVariant(surface, user), experiment: name, salt: surface.salt, reason: 'weights' };
+  return { variant: chooseVariant(surface, user), experiment: name, salt: surface.salt, reason: 'weight' };
+}
+
+/** The variant that a previewer names. Undefined if the surface has none of the name. No experiment counts it. */
+export function assignPreview(name: string, surface: Surface, variant: string): Assignment | undefined {
+  const found = surface.variants.find((each) => each.name === variant);
+  return found && { variant: found, experiment: name, salt: surface.salt, reason: 'preview' };
 }
 
 /** The bucket of a text in a space of BUCKETS. */
@@ -93,7 +102,7 @@ function assignArm(
   surfaceName: string,
   surface: Surface,
   user: string,
-  attributes: Attributes,
+  attributes: AttributesOf,
 ): Assignment | undefined {
   const live = experimentsOf(manifest, surfaceName);
   if (live.length === 0) return undefined;
@@ -111,7 +120,7 @@ function assignArm(
   const own = live.find(({ experiment }) => contains(experiment.slots, slot));
   if (own === undefined) return undefined;
   const { salt, arms, targeting } = own.experiment;
-  if (targeting !== undefined && !isTargeted(targeting, attributes)) return undefined;
+  if (targeting !== undefined && !isTargeted(targeting, attributes())) return undefined;
   const bucket = bucketOf(salt, user);
   const arm = arms.find(({ buckets }) => contains(buckets, bucket));
   return arm && toAssignment(own, arm.variant, 'bucket');

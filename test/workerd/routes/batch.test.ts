@@ -11,7 +11,7 @@ import { NOWHERE } from '../../../edge/request/place.ts';
 import { createTimings } from '../../../edge/request/timings.ts';
 import { createRespondLarge } from '../../../edge/respond/large-answer.ts';
 import { answerBatch } from '../../../edge/routes/batch/handler.ts';
-import { toUserId } from '../../../shared/domain/ids.ts';
+import { toName, toUserId } from '../../../shared/domain/ids.ts';
 import { toEarshotError } from '../../../shared/wire/errors.ts';
 import { batchOptions, POST_PATH, QUERY_PATH, readBatch, readsOf, resultsOf, sendBatch } from '../support/batches.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
@@ -292,6 +292,12 @@ describe('an unforeseen error', () => {
   const served: Served = {
     list: makeList('a', 1),
     own: keyOf('ann'),
+    assignment: {
+      variant: { name: toName('control'), weight: 1, current: GENERATION },
+      experiment: 'home',
+      salt: 's',
+      reason: 'weight',
+    },
     source: 'personal',
     fallbackReason: undefined,
     trails: [],
@@ -321,7 +327,13 @@ describe('an unforeseen error', () => {
       answerBatch(
         deps,
         c,
-        { user: toUserId('service'), scopes: new Set(['recs:read:any']), lacks: undefined, service: undefined },
+        {
+          user: toUserId('service'),
+          scopes: new Set(['recs:read:any']),
+          lacks: undefined,
+          service: undefined,
+          claims: undefined,
+        },
         call,
       ),
     );

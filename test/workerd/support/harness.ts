@@ -47,7 +47,7 @@ export interface GetOptions extends Partial<TokenOptions> {
   /** Host of the URL. Default: that of the harness's data centre. */
   readonly host?: string | undefined;
   readonly signal?: AbortSignal;
-  readonly cf?: { latitude?: string; longitude?: string };
+  readonly cf?: { latitude?: string; longitude?: string; country?: string };
 }
 
 /** One isolate of the worker. */

@@ -28,8 +28,8 @@ const manifestOf = (experiments: Readonly<Record<string, Experiment>>): Pick<Man
   experiments: { ...experiments },
 });
 const armOf = (manifest: Pick<Manifest, 'experiments'>, user: string, attributes?: Attributes): string => {
-  const { variant: chosen, reason } = assign(manifest, 'home', HOME, user, attributes);
-  return reason === 'weights' ? 'none' : chosen.name;
+  const { variant: chosen, reason } = assign(manifest, 'home', HOME, user, attributes && (() => attributes));
+  return reason === 'weight' ? 'none' : chosen.name;
 };
 const usersOf = (count: number): string[] => Array.from({ length: count }, (_, i) => `u:${i}`);
 
@@ -39,7 +39,7 @@ test('the vectors for 1 000 users hold', () => {
     for (const name of ['home', 'radio'] as const) {
       const surface = manifest.surfaces[name] as Surface;
       const own = claims as Readonly<Record<string, string>>;
-      const found = assign(manifest, name, surface, user, { country: country ?? undefined, claims: own });
+      const found = assign(manifest, name, surface, user, () => ({ country: country ?? undefined, claims: own }));
       expect([user, found.variant.name, found.experiment, found.reason]).toEqual([user, ...expected[name]]);
     }
   }
@@ -135,13 +135,13 @@ test('an allowed user gets the arm whatever the slot, a held-out one the control
   expect(assign({ ...manifest, holdouts }, 'home', HOME, 'u:1')).toMatchObject({
     ...{ variant: { name: 'control' }, experiment: 'holdout', reason: 'holdout' },
   });
-  expect(assign({ ...manifest, holdouts }, 'home', HOME, POPULAR_USER).reason).toBe('weights');
+  expect(assign({ ...manifest, holdouts }, 'home', HOME, POPULAR_USER).reason).toBe('weight');
 });
 
 test('an arm whose variant is gone has no users', () => {
   const manifest = manifestOf({ x: experimentOf(['gone'], { control: 'gone' }) });
   expect(assign(manifest, 'home', HOME, 'u:1')).toMatchObject({
-    reason: 'weights',
+    reason: 'weight',
     experiment: 'home',
     salt: 'home-1',
   });
