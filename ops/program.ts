@@ -68,6 +68,16 @@ const SUBCOMMANDS: readonly Subcommand[] = [
     load: async () => (await import('./weight/command.ts')).makeWeightCommand,
   },
   {
+    name: 'experiment',
+    description: 'Experiments: who sees which variant, and how to change it.',
+    load: async () => (await import('./experiment/command.ts')).makeExperimentCommand,
+  },
+  {
+    name: 'layer',
+    description: 'The layers of experiments, and what is free in each.',
+    load: async () => (await import('./layer/command.ts')).makeLayerCommand,
+  },
+  {
     name: 'variant',
     description: 'The variants of a surface: how to remove one.',
     load: async () => (await import('./variant/command.ts')).makeVariantCommand,

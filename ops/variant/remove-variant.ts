@@ -1,4 +1,5 @@
 // The change of the manifest by the removal of a variant: a pure function, so a dry run can show it.
+import { isLive } from '../../shared/domain/experiments/schema.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
 
 /** The manifest without the variant. Throws an Error while listeners have the variant, and for an unknown one. */
@@ -18,6 +19,14 @@ export function removeVariant(manifest: Manifest, surfaceName: string, variantNa
   if (variant.weight > 0) {
     throw new Error(
       `${surfaceName}/${variantName} has listeners (weight ${variant.weight}): give them to another variant with \`npx earshot weight\` first`,
+    );
+  }
+  const experiment = Object.entries(manifest.experiments ?? {}).find(
+    ([, each]) => isLive(each) && each.surface === surfaceName && each.arms.some((arm) => arm.variant === variantName),
+  );
+  if (experiment !== undefined) {
+    throw new Error(
+      `${surfaceName}/${variantName} is an arm of ${experiment[0]}: stop it with \`npx earshot experiment stop\` first`,
     );
   }
   const variants = surface.variants.filter((each) => each !== variant);

@@ -23,13 +23,15 @@ const salt = z.string().regex(/^[A-Za-z0-9._-]{1,64}$/, 'expected 1 to 64 of A-Z
 /** `[from, to)` */
 const range = z
   .tuple([z.int().min(0), z.int().max(BUCKETS)])
-  .refine(([from, to]) => from < to, 'expected a range [from, to) that is not empty');
+  .refine(([from, to]) => from < to, 'expected a range [from, to) that is not empty')
+  .readonly();
 
 /** In ascending order, without overlap. */
 const ranges = z
   .array(range)
   .max(BUCKETS)
-  .refine((all) => all.every(([from], i) => i === 0 || from >= (all[i - 1] as Range)[1]), 'expected ranges in order');
+  .refine((all) => all.every(([from], i) => i === 0 || from >= (all[i - 1] as Range)[1]), 'expected ranges in order')
+  .readonly();
 
 export type Range = readonly [from: number, to: number];
 

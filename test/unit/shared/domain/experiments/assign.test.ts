@@ -85,14 +85,13 @@ describe('nobody moves', () => {
   });
 
   test('who is in when an arm grows from 10 to 20 percent', () => {
-    const [before, after] = [tenPercent, structuredClone(tenPercent)].map((experiment) =>
-      manifestOf({ x: experiment }),
-    );
-    const arm = after?.experiments?.x?.arms[1];
-    arm?.buckets.push(...(takeFree([[0, 2000]], 1000) ?? []).map(([from, to]): [number, number] => [from, to]));
-    const moved = users.filter((user) => armOf(before ?? {}, user) !== armOf(after ?? {}, user));
+    const grown = [[1000, 2000] as const, ...(takeFree([[0, 2000]], 1000) ?? [])];
+    const [control] = tenPercent.arms;
+    const arms = [control as (typeof tenPercent.arms)[number], { variant: 'a', buckets: grown }];
+    const [before, after] = [manifestOf({ x: tenPercent }), manifestOf({ x: { ...tenPercent, arms } })];
+    const moved = users.filter((user) => armOf(before, user) !== armOf(after, user));
     expect(moved.length / users.length).toBeCloseTo(0.1, 2);
-    expect(moved.every((user) => armOf(before ?? {}, user) === 'none' && armOf(after ?? {}, user) === 'a')).toBe(true);
+    expect(moved.every((user) => armOf(before, user) === 'none' && armOf(after, user) === 'a')).toBe(true);
   });
 
   test('when the intake is closed', () => {

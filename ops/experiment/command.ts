@@ -1,0 +1,345 @@
+// `earshot experiment`: who sees which variant. Every change is one compare-and-set of the manifest, live within 12 s.
+import { Command } from 'commander';
+import { BUCKETS, type Experiment, type Range, sizeOf } from '../../shared/domain/experiments/schema.ts';
+import { ID_GRAMMAR, isName, isPublicId, NAME_GRAMMAR } from '../../shared/domain/ids.ts';
+import { makeUserHash } from '../../shared/domain/keys.ts';
+import type { Manifest } from '../../shared/domain/manifest.ts';
+import { readManifestRow } from '../bigtable/manifest-row.ts';
+import { asOption, dryRunOption, parseName, whyOption } from '../cli/arguments.ts';
+import { type ControlFlags, controlProfileOption, withControl } from '../cli/control.ts';
+import { formatShare, formatTable } from '../cli/format.ts';
+import { readIds } from '../cli/id-arguments.ts';
+import { UsageError } from '../cli/usage-error.ts';
+import { confirmWrite } from '../cli/write-target.ts';
+import { changeLive } from '../effects/change-live.ts';
+import { readLive } from '../release/live.ts';
+import {
+  closeExperiment,
+  createExperiment,
+  type ExperimentForm,
+  percent,
+  restartExperiment,
+  setExperiment,
+  sharesOf,
+  show,
+  startExperiment,
+  stopExperiment,
+} from './changes.ts';
+import { explain } from './explain.ts';
+import { countMoves, SAMPLE } from './moves.ts';
+
+interface Flags extends ControlFlags {
+  readonly surface?: string;
+  readonly layer?: string;
+  readonly size?: string;
+  readonly slots?: string;
+  readonly arm?: readonly string[];
+  readonly control?: string;
+  readonly country?: readonly string[];
+  readonly claim?: readonly string[];
+  readonly allow?: readonly string[];
+  readonly salt?: string;
+  readonly why?: string;
+  readonly as?: string;
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+}
+
+const help = (...calls: readonly string[]): string =>
+  `\nExample${calls.length === 1 ? '' : 's'}:\n${calls.map((call) => `  $ npx earshot experiment ${call}\n`).join('')}`;
+
+const collect = (value: string, before: readonly string[] = []): string[] => [...before, value];
+
+/** Options of everything that changes an experiment. */
+const withWriteOptions = (command: Command): Command =>
+  command
+    .addOption(asOption())
+    .addOption(whyOption().makeOptionMandatory())
+    .addOption(dryRunOption())
+    .option('--json', 'print JSON')
+    .addOption(controlProfileOption());
+
+/** Options of its form. */
+const withForm = (command: Command): Command =>
+  command
+    .option('--arm <variant=percent>', 'share of the experiment that an arm has, several times', collect)
+    .option('--size <percent>', 'share of the layer (default: what is free)')
+    .option('--slots <ranges>', 'slots of the layer instead, for example `0-999,2000-2999`')
+    .option('--control <variant>', 'the arm that others are compared with (default: `control`, or the first)')
+    .option('--country <code>', 'only users in that country, several times', collect)
+    .option('--claim <name=value>', 'only users whose token has that claim, several times', collect)
+    .option('--allow <variant=user>', 'a user who gets that arm, several times', collect)
+    .option('--salt <text>', 'text that draws the arms (default: a new one)');
+
+const CREATE = 'create ranking --surface home --size 20 --arm control=50 --arm knn=50 --why "offline it wins"';
+
+export const makeExperimentCommand = (): Command =>
+  new Command('experiment')
+    .addCommand(
+      withWriteOptions(withForm(new Command('create')))
+        .description('Makes a draft. It has slots of its layer, and no users.')
+        .argument('<experiment>', 'a new name', parseName)
+        .requiredOption('--surface <surface>', 'surface, for example `home`', parseName)
+        .option('--layer <layer>', 'layer (default: named after the surface)', parseName)
+        .addHelpText('after', help(CREATE))
+        .action(async (name: string, _options: unknown, own: Command) => create(name, own.optsWithGlobals())),
+    )
+    .addCommand(changing('start', 'Lets users into the arms of a draft.', startExperiment, 'start ranking --why "go"'))
+    .addCommand(
+      withWriteOptions(withForm(new Command('set')))
+        .description('Grows arms or slots: users who are in an arm stay there.')
+        .argument('<experiment>', 'for example `ranking`', parseName)
+        .addHelpText('after', help('set ranking --size 40 --why "no harm seen" --dry-run'))
+        .action(async (name: string, _options: unknown, own: Command) =>
+          change('set', name, own.optsWithGlobals(), setExperiment),
+        ),
+    )
+    .addCommand(changing('close', 'Ends the intake: nothing grows.', closeExperiment, 'close ranking --why "enough"'))
+    .addCommand(changing('stop', 'Takes all users out.', stopExperiment, 'stop ranking --why "knn lost"'))
+    .addCommand(
+      withWriteOptions(withForm(new Command('restart')))
+        .description("Draws every user's arm again.")
+        .argument('<experiment>', 'for example `ranking`', parseName)
+        .addHelpText('after', help('restart ranking --arm control=90 --arm knn=10 --why "too large"'))
+        .action(async (name: string, _options: unknown, own: Command) =>
+          change('restart', name, own.optsWithGlobals(), restartExperiment),
+        ),
+    )
+    .addCommand(
+      new Command('list')
+        .description('All experiments: surface, layer, state, size and arms.')
+        .option('--json', 'print JSON')
+        .addOption(controlProfileOption())
+        .addHelpText('after', help('list'))
+        .action(async (_options: unknown, own: Command) => list(own.optsWithGlobals())),
+    )
+    .addCommand(
+      new Command('show')
+        .description('One experiment, and its history.')
+        .argument('<experiment>', 'for example `ranking`', parseName)
+        .option('--json', 'print JSON')
+        .addOption(controlProfileOption())
+        .addHelpText('after', help('show ranking'))
+        .action(async (name: string, _options: unknown, own: Command) => showOne(name, own.optsWithGlobals())),
+    )
+    .addCommand(
+      new Command('explain')
+        .description('Which variant a user gets on each surface, and why.')
+        .argument('<user>', 'for example `lastfm:2`')
+        .option('--country <code>', "the user's country", collect)
+        .option('--claim <name=value>', "a claim of the user's token, several times", collect)
+        .option('--json', 'print JSON')
+        .addOption(controlProfileOption())
+        .addHelpText('after', help('explain lastfm:2 --country SE'))
+        .action(async (user: string, _options: unknown, own: Command) => explainUser(user, own.optsWithGlobals())),
+    );
+
+const changing = (
+  verb: string,
+  description: string,
+  apply: (live: Manifest, name: string) => Manifest,
+  example: string,
+): Command =>
+  withWriteOptions(new Command(verb))
+    .description(description)
+    .argument('<experiment>', 'for example `ranking`', parseName)
+    .addHelpText('after', help(example))
+    .action(async (name: string, _options: unknown, own: Command) => change(verb, name, own.optsWithGlobals(), apply));
+
+async function create(name: string, flags: Flags): Promise<void> {
+  const { surface = '', layer } = flags;
+  const form = parseForm(flags);
+  const { arms } = form;
+  if (arms === undefined) throw new UsageError('expected at least one --arm variant=percent, got none');
+  await change('create', name, flags, (live) => createExperiment(live, name, { ...form, arms, surface, layer }));
+}
+
+async function change(
+  verb: string,
+  name: string,
+  flags: Flags,
+  apply: (live: Manifest, name: string, form: ExperimentForm) => Manifest,
+): Promise<void> {
+  if ((flags.why ?? '').trim() === '') throw new UsageError('expected --why to have the reason, got an empty text');
+  const form = parseForm(flags);
+  await confirmWrite(flags);
+  await withControl(flags, (control) => {
+    let before: Manifest | undefined;
+    return changeLive(control, flags, {
+      what: `experiment ${verb} ${name}`,
+      change: (live) => {
+        before = live;
+        return apply(live, name, form);
+      },
+      done: (next) => describeChange(before ?? next, next, name),
+    });
+  });
+}
+
+function describeChange(before: Manifest, next: Manifest, name: string): string {
+  const experiment = next.experiments?.[name];
+  const moves = countMoves(before, next, name);
+  const lines = moves.map(({ from, to, users }) => `  ${from} -> ${to}: ${users}`);
+  const moved = moves.reduce((sum, { users }) => sum + users, 0);
+  return [
+    `${name} is ${experiment?.state}: ${experiment === undefined ? '' : describeArms(experiment)}`,
+    `of ${SAMPLE} users that it targets, ${moved} move`,
+    ...lines,
+  ].join('\n');
+}
+
+const describeArms = (experiment: Experiment): string =>
+  [...sharesOf(experiment)].map(([variant, share]) => `${variant}=${percent(share)}`).join(', ');
+
+async function list(flags: Flags): Promise<void> {
+  const { experiments = {} } = await withControl(flags, readLive);
+  if (flags.json) return void process.stdout.write(`${JSON.stringify({ experiments })}\n`);
+  const rows = Object.entries(experiments).map(([name, each]) => [
+    ...[name, each.surface, each.layer, each.state, formatShare(sizeOf(each.slots), BUCKETS)],
+    describeArms(each),
+  ]);
+  process.stdout.write(
+    rows.length === 0
+      ? 'there is no experiment\n'
+      : formatTable([['experiment', 'surface', 'layer', 'state', 'of the layer', 'arms'], ...rows]),
+  );
+}
+
+/** Versions of the manifest that the row keeps. */
+const KEPT_VERSIONS = 200;
+
+async function showOne(name: string, flags: Flags): Promise<void> {
+  const kept = await withControl(flags, (control) => readManifestRow(control, KEPT_VERSIONS));
+  const experiment = kept[0]?.manifest?.experiments?.[name];
+  if (experiment === undefined) throw new Error(`expected an experiment, got ${name}`);
+  const history = kept
+    .filter(({ note }) => new RegExp(`^experiment \\w+ ${name}$`).test(note?.what ?? ''))
+    .map(({ note, writtenAtMs }) => ({ at: new Date(writtenAtMs).toISOString(), ...note }));
+  if (flags.json) return void process.stdout.write(`${JSON.stringify({ name, ...experiment, history })}\n`);
+  const facts = [
+    ['surface', experiment.surface],
+    ['layer', experiment.layer],
+    ['state', experiment.state],
+    ['slots', `${show(experiment.slots)} (${percent(sizeOf(experiment.slots))})`],
+    ['salt', experiment.salt],
+    ['control', experiment.control],
+    ...experiment.arms.map(({ variant, buckets }) => [
+      `arm ${variant}`,
+      `${percent(sizeOf(buckets))}: ${show(buckets)}`,
+    ]),
+    ...(experiment.targeting === undefined ? [] : [['targeting', JSON.stringify(experiment.targeting)]]),
+    ...Object.entries(experiment.allow ?? {}).map(([variant, hashes]) => [
+      `allowed into ${variant}`,
+      `${hashes.length}`,
+    ]),
+  ];
+  const rows = history.map(({ at, what = '', by = '-', why = '-' }) => [at, what, by, why]);
+  process.stdout.write(
+    `${formatTable([['experiment', name], ...facts])}\n${formatTable([['when', 'what', 'by', 'why'], ...rows])}`,
+  );
+}
+
+async function explainUser(user: string, flags: Flags): Promise<void> {
+  if (!isPublicId(user)) throw new UsageError(`expected a user to be ${ID_GRAMMAR}, got ${JSON.stringify(user)}`);
+  const [country, ...more] = parseCountries(flags.country) ?? [];
+  if (more.length > 0) throw new UsageError('expected --country once: a user is in one country');
+  const claims = Object.fromEntries((flags.claim ?? []).map((pair) => splitPair('--claim', 'name=value', pair)));
+  await withControl(flags, async (control) => {
+    const explanations = explain(await readLive(control), user, { country, claims }, control.retries.clock.now());
+    if (flags.json) return void process.stdout.write(`${JSON.stringify({ user, surfaces: explanations })}\n`);
+    for (const { surface, experiment, variant, reason, generation, trail } of explanations)
+      process.stdout.write(
+        [
+          `${surface}: ${variant}, by ${experiment} (${reason}), ${generation}`,
+          ...trail.map((each) => `  ${each}`),
+          '',
+        ].join('\n'),
+      );
+  });
+}
+
+function parseForm(flags: Flags): ExperimentForm {
+  const { size, slots, arm, control, salt } = flags;
+  if (size !== undefined && slots !== undefined) throw new UsageError('expected --size or --slots, got both');
+  if (control !== undefined && !isName(control)) throw new UsageError(`expected --control to be ${NAME_GRAMMAR}`);
+  return {
+    salt,
+    control,
+    size: size === undefined ? undefined : parsePercent('--size', size),
+    slots: slots === undefined ? undefined : parseSlots(slots),
+    arms: arm === undefined ? undefined : parseArms(arm),
+    targeting: parseTargeting(flags),
+    allow: parseAllowed(flags.allow),
+  };
+}
+
+function parseArms(pairs: readonly string[]): Map<string, number> {
+  const arms = new Map<string, number>();
+  for (const pair of pairs) {
+    const [variant, text] = splitPair('--arm', 'variant=percent', pair);
+    if (!isName(variant))
+      throw new UsageError(`expected --arm variant=percent with ${NAME_GRAMMAR}, got ${JSON.stringify(pair)}`);
+    if (arms.has(variant)) throw new UsageError(`expected each arm once, got ${variant} twice`);
+    arms.set(variant, parsePercent('--arm', text));
+  }
+  return arms;
+}
+
+function parsePercent(option: string, text: string): number {
+  const basisPoints = Math.round(Number(text) * 100);
+  if (!/^\d{1,3}(\.\d{1,2})?$/.test(text) || basisPoints > BUCKETS)
+    throw new UsageError(
+      `expected ${option} in percent from 0 to 100 with at most 2 decimals, got ${JSON.stringify(text)}`,
+    );
+  return basisPoints;
+}
+
+function parseSlots(text: string): Range[] {
+  return text.split(',').map((part) => {
+    const [, from, to] = /^(\d{1,4})-(\d{1,4})$/.exec(part.trim()) ?? [];
+    if (from === undefined || to === undefined || Number(from) > Number(to))
+      throw new UsageError(
+        `expected --slots to be ranges of 0 to 9999, for example 0-999,2000-2999, got ${JSON.stringify(text)}`,
+      );
+    return [Number(from), Number(to) + 1] as const;
+  });
+}
+
+function parseTargeting({ country, claim }: Flags): ExperimentForm['targeting'] {
+  if (country === undefined && claim === undefined) return undefined;
+  const claims: Record<string, string[]> = {};
+  for (const pair of claim ?? []) {
+    const [name, value] = splitPair('--claim', 'name=value', pair);
+    claims[name] = [...(claims[name] ?? []), value];
+  }
+  const countries = parseCountries(country);
+  return { ...(countries === undefined ? {} : { countries }), ...(claim === undefined ? {} : { claims }) };
+}
+
+function parseCountries(codes: readonly string[] | undefined): string[] | undefined {
+  const wrong = codes?.find((code) => !/^[A-Z]{2}$/.test(code));
+  if (wrong !== undefined)
+    throw new UsageError(`expected --country to be two letters A-Z, as in ISO 3166-1, got ${JSON.stringify(wrong)}`);
+  return codes === undefined ? undefined : [...codes];
+}
+
+/** The manifest holds the hashes of users alone. */
+function parseAllowed(pairs: readonly string[] | undefined): ExperimentForm['allow'] {
+  if (pairs === undefined) return undefined;
+  const allow: Record<string, string[]> = {};
+  for (const pair of pairs) {
+    const [variant, user] = splitPair('--allow', 'variant=user', pair);
+    if (!isName(variant))
+      throw new UsageError(`expected --allow variant=user with ${NAME_GRAMMAR}, got ${JSON.stringify(pair)}`);
+    const [id = ''] = readIds([user], {}, 1);
+    allow[variant] = [...(allow[variant] ?? []), makeUserHash(id)];
+  }
+  return allow;
+}
+
+/** The name of a claim may hold a `=` only behind the first one. */
+function splitPair(option: string, form: string, pair: string): [string, string] {
+  const at = pair.indexOf('=');
+  if (at < 1) throw new UsageError(`expected ${option} ${form}, got ${JSON.stringify(pair)}`);
+  return [pair.slice(0, at), pair.slice(at + 1)];
+}
