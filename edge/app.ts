@@ -16,6 +16,8 @@ import { batchRoute, QUERY_PATH, queryRoute } from './routes/batch/route.ts';
 import { withCaller } from './routes/caller.ts';
 import { allowOrigins } from './routes/cors.ts';
 import { documentRoute, healthRoute, serveDocument } from './routes/document.ts';
+import { answerExposures } from './routes/exposures/handler.ts';
+import { exposuresRoute } from './routes/exposures/route.ts';
 import { answerHealth } from './routes/health.ts';
 import { ownRoute, userRoute } from './routes/openapi.ts';
 import { createOwnReadHandler, createUserReadHandler } from './routes/read.ts';
@@ -66,12 +68,15 @@ function makeRoutes(deps: EdgeDeps, app: OpenAPIHono): readonly Route[] {
     });
   const status = (c: Context): Promise<Response> | Response =>
     withCaller(deps, c, (caller) => answerStatus(deps, c, caller));
+  const exposures = (c: Context): Promise<Response> | Response =>
+    withCaller(deps, c, (caller) => answerExposures(deps, c, caller));
   const get = ['GET', 'HEAD'];
   return [
     { path: ownRoute.getRoutingPath(), methods: get, handler: createOwnReadHandler(deps), contract: ownRoute },
     { path: userRoute.getRoutingPath(), methods: get, handler: createUserReadHandler(deps), contract: userRoute },
     { path: QUERY_PATH, methods: ['QUERY'], handler: batch, contract: queryRoute },
     { path: batchRoute.getRoutingPath(), methods: ['POST'], handler: batch, contract: batchRoute },
+    { path: exposuresRoute.getRoutingPath(), methods: ['POST'], handler: exposures, contract: exposuresRoute },
     { path: STATUS_PATH, methods: get, handler: status },
     { path: documentRoute.path, methods: get, handler: serveDocument(app), contract: documentRoute },
     { path: healthRoute.path, methods: get, handler: (c) => answerHealth(deps, c), contract: healthRoute },

@@ -4,6 +4,9 @@ import { createApp } from './app.ts';
 import { type EdgeConfig, readConfig } from './config.ts';
 import { answerNotConfigured } from './configuration-problem.ts';
 import type { EdgeDeps } from './deps.ts';
+import { createExposureReceiver } from './exposures/receive.ts';
+import { createQueueSink, type ExposureSink, type MessageQueue } from './exposures/sink.ts';
+import { createExposureTokens } from './exposures/tokens.ts';
 import { createIdentityVerifier } from './identity/identity.ts';
 import { createVerificationKeys } from './identity/token-keys.ts';
 import { limitLog } from './limited-log.ts';
@@ -43,6 +46,8 @@ export interface WorkerPlatform extends Platform {
   readonly findObject: FindObject | undefined;
   /** The rate-limit binding. Default: none. */
   readonly limiter?: RateLimiter | undefined;
+  /** The queue of exposures. Default: none. */
+  readonly exposureSink?: ExposureSink | undefined;
 }
 
 /** The app. A worker cannot refuse to start, so with an invalid configuration every answer is a 503 problem. */
@@ -55,6 +60,7 @@ export function assemble(env: object): Answer {
       keyOrigin: keyOriginOf(config.publicHosts),
       findObject: findObjectIn(env),
       limiter: (env as { RATE_LIMITER?: RateLimiter }).RATE_LIMITER,
+      exposureSink: findSinkIn(env),
     };
     return createApp(createDeps(config, platform)).fetch;
   } catch (thrown) {
@@ -66,6 +72,11 @@ function findObjectIn(env: object): FindObject | undefined {
   const { REGION_CACHE: namespace } = env as { REGION_CACHE?: DurableObjectNamespace<RegionCache> };
   if (namespace === undefined) return undefined;
   return (name, locationHint) => namespace.getByName(name, { locationHint });
+}
+
+function findSinkIn(env: object): ExposureSink | undefined {
+  const { EXPOSURES: queue } = env as { EXPOSURES?: MessageQueue };
+  return queue && createQueueSink(queue, systemPlatform.clock);
 }
 
 /** The objects that live as long as the isolate. */
@@ -99,7 +110,19 @@ export function createDeps(config: EdgeConfig, platform: WorkerPlatform): EdgeDe
       log,
     }),
     ...createReads(config, limited, createEdgeClient(config, limited)),
+    ...createExposures(config, limited),
   };
+}
+
+function createExposures(
+  { hashKey, regions }: EdgeConfig,
+  { clock, counters, log, exposureSink: sink }: WorkerPlatform,
+): Pick<EdgeDeps, 'exposureTokens' | 'exposures'> {
+  if (hashKey === undefined) return { exposureTokens: undefined, exposures: undefined };
+  const userRef = createUserRef(hashKey);
+  const tokens = createExposureTokens({ hashKey, userRef, clock });
+  const exposures = sink && createExposureReceiver({ tokens, userRef, sink, regions, clock, counters, log });
+  return { exposureTokens: tokens, exposures };
 }
 
 /** The part of the worker that reads lists, without callers' identities. */

@@ -3,6 +3,8 @@ import type { ByteAccount } from '../shared/runtime/byte-account.ts';
 import type { Clock } from '../shared/runtime/clock.ts';
 import type { Counters } from '../shared/runtime/counters.ts';
 import type { EdgeConfig } from './config.ts';
+import type { ExposureReceiver } from './exposures/receive.ts';
+import type { ExposureTokens } from './exposures/tokens.ts';
 import type { IdentityVerifier } from './identity/identity.ts';
 import type { CallerCosts } from './limits/caller-costs.ts';
 import type { Limits } from './limits/limits.ts';
@@ -24,6 +26,10 @@ export interface EdgeDeps {
   readonly log: Log;
   readonly identity: IdentityVerifier;
   readonly manifests: ManifestStore;
+  /** Undefined without HASH_KEY: answers carry no exposures. */
+  readonly exposureTokens: ExposureTokens | undefined;
+  /** Undefined without HASH_KEY, or without a queue: no reports are taken. */
+  readonly exposures: ExposureReceiver | undefined;
   readonly routing: Routing;
   readonly shadow: Pick<Shadow, 'status'>;
   readonly serveReads: ServeReads;

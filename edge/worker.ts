@@ -1,5 +1,6 @@
 // The worker's entry. It only wires. Long-lived objects are built at the isolate's first request, which brings `env`.
 import { type Answer, assemble } from './assemble.ts';
+import { archiveExposures, type Bucket } from './exposures/archive.ts';
 
 let answer: Answer | undefined;
 
@@ -10,4 +11,6 @@ export default {
     answer ??= assemble(env);
     return answer(request, env, context);
   },
+  queue: ({ messages }, env: object) =>
+    archiveExposures(messages, (env as { EXPOSURE_ARCHIVE: Bucket }).EXPOSURE_ARCHIVE),
 } satisfies ExportedHandler<object>;

@@ -14,6 +14,7 @@ import { serializeCacheStatus } from './cache-status.ts';
 import { closeList, describeList, openList } from './compose.ts';
 import { REGIONS_HEADER, serializeDecision, serializeRegions } from './debug.ts';
 import { everyAnswer } from './every-answer.ts';
+import { serializeExposure } from './exposure.ts';
 import { type Content, LARGE_ANSWER_BYTES, makeTooLarge, type RespondLarge } from './large-answer.ts';
 
 export interface BatchRead extends Read {
@@ -21,7 +22,9 @@ export interface BatchRead extends Read {
 }
 
 /** A failure becomes the problem in the place of its read. */
-export type BatchResult = { readonly read: BatchRead; readonly served: Served } | FailedRead;
+export type BatchResult =
+  | { readonly read: BatchRead; readonly served: Served; readonly exposure?: string | undefined }
+  | FailedRead;
 
 export interface FailedRead {
   /** The user and the surface, as far as the read names them: a refused read can have any members. */
@@ -63,11 +66,12 @@ function composeContent(answer: BatchAnswer): Content & { readonly bytes: number
       text += describeFailure(result, answer);
       continue;
     }
-    const { read, served } = result;
+    const { read, served, exposure } = result;
     const opening = openList({
       status: 200,
       ...describeList(read, served),
       experiment: served.assignment.experiment,
+      ...(exposure === undefined ? {} : { exposure: serializeExposure(exposure, served, answer.nowMs) }),
       ...describeDecision(served, answer),
     });
     const list = cutList(served.list.bytes, read.limit);

@@ -7,6 +7,7 @@ import { requestIdOf } from '../request/request-id.ts';
 import { VARIANT_HEADER } from '../respond/assignment.ts';
 import { DECISION_HEADER, REGIONS_HEADER } from '../respond/debug.ts';
 import { everyAnswer } from '../respond/every-answer.ts';
+import { EXPOSURE_HEADER } from '../respond/exposure.ts';
 
 /** Maximum age of a preflight answer in a browser. It is Chromium's upper bound. */
 const PREFLIGHT_MAX_AGE_SECONDS = 7_200;
@@ -25,7 +26,7 @@ export const EXPOSED_HEADERS = [
     'Server-Timing',
     'WWW-Authenticate',
   ],
-  ...[REQUEST_ID_HEADER, VARIANT_HEADER, REGIONS_HEADER, DECISION_HEADER],
+  ...[REQUEST_ID_HEADER, VARIANT_HEADER, EXPOSURE_HEADER, REGIONS_HEADER, DECISION_HEADER],
 ];
 
 export function allowOrigins(origins: readonly string[]): MiddlewareHandler {

@@ -3,6 +3,7 @@ import { createRoute, z } from '@hono/zod-openapi';
 import { REQUEST_ID_HEADER } from '../../shared/wire/request-id.ts';
 import { VARIANT_HEADER } from '../respond/assignment.ts';
 import { DECISION_HEADER, REGIONS_HEADER } from '../respond/debug.ts';
+import { EXPOSURE_HEADER } from '../respond/exposure.ts';
 import {
   headersSchema,
   ownParamsSchema,
@@ -67,6 +68,7 @@ const validators = {
   ).openapi({
     example: 'knn;experiment=ranking;by=bucket',
   }),
+  [EXPOSURE_HEADER]: header('The token of the exposure, to be sent back when the list is shown.').optional(),
   'Server-Timing': header('How long each step took, in milliseconds.'),
 };
 

@@ -7,6 +7,7 @@ import type { Manifest } from '../../shared/domain/manifest.ts';
 import { DEV_LOCATION_HEADER, type Region } from '../../shared/domain/regions.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
 import type { EdgeDeps } from '../deps.ts';
+import { withExposure } from '../exposures/with-exposure.ts';
 import { checkAccess } from '../identity/access.ts';
 import { claimsFor } from '../identity/claims.ts';
 import { chargeAnswer } from '../limits/charge-answer.ts';
@@ -58,7 +59,7 @@ interface ReadRequest {
   readonly country: () => string | undefined;
 }
 
-type Respond = (served: Served, manifest: Manifest, regions: readonly Region[]) => Response;
+type Respond = (served: Served, manifest: Manifest, regions: readonly Region[]) => Response | Promise<Response>;
 
 /** Throws, or rejects with, `forbidden`, `invalid_request`, or an error of serveReads or of the manifest store. */
 function answerRead(deps: EdgeDeps, c: Context, caller: Caller, request: ReadRequest): Response | Promise<Response> {
@@ -72,10 +73,14 @@ function answerRead(deps: EdgeDeps, c: Context, caller: Caller, request: ReadReq
   checkAccess(caller.identity, [read], debug);
   const respond: Respond = (served, manifest, regions) => {
     chargeAnswer(deps, caller.identity, cost, [served]);
-    return respondWithList({
+    return withExposure(deps, read, served, manifest, (exposure) => compose(served, manifest, regions, exposure));
+  };
+  const compose = (served: Served, manifest: Manifest, regions: readonly Region[], exposure: string | undefined) =>
+    respondWithList({
       requestId: caller.requestId,
       read,
       served,
+      exposure,
       manifest,
       limit,
       ifNoneMatch: c.req.header('if-none-match'),
@@ -89,7 +94,6 @@ function answerRead(deps: EdgeDeps, c: Context, caller: Caller, request: ReadReq
       respondLarge,
       waitUntil: (work) => c.executionCtx.waitUntil(work),
     });
-  };
 
   const needsPlace = debug || c.req.header(DEV_LOCATION_HEADER) !== undefined;
   const live = needsPlace ? undefined : manifests.getFresh();

@@ -40,6 +40,10 @@ export const COUNTERS = {
   edge_shadow_differences_total: 'answers of caches that differed from Bigtable',
   edge_popular_total: 'answers with the popular list as the fallback',
   edge_unpublished_lists_total: 'lists refused because the manifest does not name their generation',
+  edge_exposures_total: 'exposures that were reported and stored',
+  edge_exposures_dropped_total:
+    'reported exposures that were dropped: not valid, expired, of another user, or repeated',
+  edge_exposures_lost_total: 'reported exposures that could not be stored',
   edge_far_messages_total: 'answers of origins and region objects more than one message version away',
   edge_large_answers_shed_total: 'large answers refused, because too many bytes of answers and loads were in memory',
   edge_rejected_tokens_total: 'requests refused because of their token',

@@ -3,8 +3,10 @@
 import type { Context } from 'hono';
 import { routePath } from 'hono/route';
 import { DEFAULT_LIMIT } from '../../../shared/domain/list.ts';
+import type { Manifest } from '../../../shared/domain/manifest.ts';
 import { EarshotError } from '../../../shared/wire/errors.ts';
 import type { EdgeDeps } from '../../deps.ts';
+import { withExposure } from '../../exposures/with-exposure.ts';
 import { checkAccess } from '../../identity/access.ts';
 import { claimsFor, type Identity } from '../../identity/claims.ts';
 import { chargeAnswer } from '../../limits/charge-answer.ts';
@@ -15,17 +17,27 @@ import type { Call } from '../../request/call.ts';
 import { describeRequest } from '../../request/request-id.ts';
 import { allowDebugOutput } from '../../respond/answer-error.ts';
 import { type BatchRead, type BatchResult, type FailedRead, respondWithBatch } from '../../respond/batch.ts';
+import { readListBody } from '../body.ts';
 import { invalidRequest, readCallerHeaders, refuseQuery } from '../validation.ts';
-import { readBatchBody } from './body.ts';
+import { BATCH_BODY } from './bounds.ts';
 import { readSchema } from './schemas.ts';
 
 type BatchDeps = Pick<
   EdgeDeps,
-  'clock' | 'config' | 'costs' | 'inFlight' | 'limits' | 'log' | 'manifests' | 'respondLarge' | 'serveReads'
+  | 'clock'
+  | 'config'
+  | 'costs'
+  | 'exposureTokens'
+  | 'inFlight'
+  | 'limits'
+  | 'log'
+  | 'manifests'
+  | 'respondLarge'
+  | 'serveReads'
 >;
 
 /**
- * Throws an error of the whole request: `rate_limited`, `forbidden`, an error of readBatchBody, or `unavailable`
+ * Throws an error of the whole request: `rate_limited`, `forbidden`, an error of readListBody, or `unavailable`
  * without a manifest.
  */
 export async function answerBatch(deps: BatchDeps, c: Context, identity: Identity, call: Call): Promise<Response> {
@@ -35,7 +47,7 @@ export async function answerBatch(deps: BatchDeps, c: Context, identity: Identit
   refuseQuery(c.req);
   // The body is read for one token; the rest of the cost is known after it.
   limits.admit(identity, 1);
-  const reads = (await readBatchBody(request)).map((value) => checkRead(value, identity));
+  const reads = (await readListBody(request, BATCH_BODY)).map((value) => checkRead(value, identity));
   const valid = reads.filter((read): read is BatchRead => !('error' in read));
   const cost = costOf(valid);
   limits.admit(identity, Math.max(0, cost - 1));
@@ -46,7 +58,8 @@ export async function answerBatch(deps: BatchDeps, c: Context, identity: Identit
     call.timings.time('manifest', () => manifests.get(call)),
     limits.admitAtLocation(identity),
   ]);
-  const results = placeOutcomes(reads, await readHeld(deps, valid, manifest, call));
+  const placed = placeOutcomes(reads, await readHeld(deps, valid, manifest, call));
+  const results = await Promise.all(placed.map((result) => addExposure(deps, result, manifest)));
   chargeAnswer(
     deps,
     identity,
@@ -99,6 +112,11 @@ function placeOutcomes(
     return { owner: { user: read.user, surface: read.surface }, error: served };
   });
 }
+
+const addExposure = (deps: BatchDeps, result: BatchResult, manifest: Manifest): BatchResult | Promise<BatchResult> =>
+  'error' in result
+    ? result
+    : withExposure(deps, result.read, result.served, manifest, (exposure) => ({ ...result, exposure }));
 
 /** One log line per kind of failure: when regions are down, a hundred reads fail for one reason. */
 function logFailures(log: Log, results: readonly BatchResult[], about: LogFields): void {

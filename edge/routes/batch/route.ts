@@ -4,7 +4,7 @@ import { JSON_TYPE } from '../../../shared/wire/json-body.ts';
 import { REGIONS_HEADER } from '../../respond/debug.ts';
 import { answers, commonHeaders, problem } from '../openapi.ts';
 import { headersSchema } from '../schemas.ts';
-import { MAX_BATCH_BYTES, MAX_BATCH_READS } from './body.ts';
+import { MAX_BATCH_BYTES, MAX_BATCH_READS } from './bounds.ts';
 import { batchAnswerSchema, batchSchema } from './schemas.ts';
 
 /** The path of QUERY. */

@@ -1,4 +1,4 @@
-// The schemas of batches. The schema of one read validates it and documents it. body.ts checks the list around the
+// The schemas of batches. The schema of one read validates it and documents it. ../body.ts checks the list around the
 // reads, because a schema of the whole would refuse all reads for one.
 import { z } from '@hono/zod-openapi';
 import { MAX_ITEMS } from '../../../shared/domain/list.ts';
@@ -16,7 +16,7 @@ import {
   surface,
   user,
 } from '../schemas.ts';
-import { MAX_BATCH_READS } from './body.ts';
+import { MAX_BATCH_READS } from './bounds.ts';
 
 const limit = expected('limit', LIMIT_GRAMMAR);
 
@@ -54,6 +54,10 @@ const resultSchema = z.union([
       experiment: z
         .string()
         .openapi({ description: 'The experiment that decided the variant, or the surface, or holdout.' }),
+      exposure: z
+        .string()
+        .optional()
+        .openapi({ description: 'The token of the exposure, to be sent back when the list is shown.' }),
       cacheStatus: z
         .string()
         .optional()

@@ -309,6 +309,7 @@ describe('an unforeseen error', () => {
     const deps: Parameters<typeof answerBatch>[0] = {
       clock: edge.clock,
       config: edge.config,
+      exposureTokens: undefined,
       inFlight: edge.inFlight,
       limits: NO_LIMITS,
       costs: createCallerCosts(),

@@ -1,9 +1,11 @@
 // The worker's app on a manual clock, with scripted origins and workerd's real Cache API under a host of its own.
+
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test';
 import { createManualClock, type ManualClock } from '../../../bench/support/manual-clock.ts';
 import { createApp } from '../../../edge/app.ts';
 import { createDeps } from '../../../edge/assemble.ts';
 import { type EdgeConfig, readConfig } from '../../../edge/config.ts';
+import type { ExposureSink } from '../../../edge/exposures/sink.ts';
 import type { RateLimiter } from '../../../edge/limits/location-limit.ts';
 import type { LogFields } from '../../../edge/log.ts';
 import { IN_FLIGHT_BYTES } from '../../../edge/platform.ts';
@@ -86,6 +88,8 @@ interface HarnessOptions {
   readonly findObject?: (found: FindObject) => FindObject | undefined;
   /** The rate-limit binding. Default: none. */
   readonly limiter?: RateLimiter;
+  /** Default: none. */
+  readonly exposureSink?: ExposureSink;
 }
 
 let harnesses = 0;
@@ -99,6 +103,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     findObject = (found) => found,
     keyOrigin = `https://edge-${harnesses++}.test`,
     limiter,
+    exposureSink,
   } = options;
   const clock = createManualClock();
   const counters = createCounters();
@@ -116,7 +121,9 @@ export function createHarness(options: HarnessOptions = {}): Harness {
   const platform = { clock, random, counters, inFlight, log, fetch: fetch ?? origins.fetch };
   const objects = findObject(registerRegionCaches(`harness-${harnesses++}`, { config, platform }));
   const build = (colo: string) =>
-    createApp(createDeps(config, { ...platform, openCache, keyOrigin: colo, findObject: objects, limiter }));
+    createApp(
+      createDeps(config, { ...platform, openCache, keyOrigin: colo, findObject: objects, limiter, exposureSink }),
+    );
   let app = build(keyOrigin);
 
   async function send(

@@ -1,0 +1,38 @@
+// Where exposures go: one message a call. In production it is a Cloudflare Queue, whose consumer archives them.
+import type { Exposure } from '../../shared/domain/experiments/exposure.ts';
+import type { Clock } from '../../shared/runtime/clock.ts';
+import { withTimeout } from '../request/with-timeout.ts';
+
+/** One line of the archive. */
+export interface ShownExposure extends Omit<Exposure, 'hour'> {
+  /** The same for each report of one token: readers drop the rest. */
+  readonly id: string;
+  /** Milliseconds since the epoch: when the worker was told. */
+  readonly atMs: number;
+  /** The tier and the region that answered, as the app reports them. */
+  readonly tier: string;
+  readonly region: string | undefined;
+  /** ISO 3166-1 alpha-2, of the listener's own report. */
+  readonly country: string | undefined;
+}
+
+export interface ExposureSink {
+  /** Rejects if the exposures may be lost. */
+  send(exposures: readonly ShownExposure[]): Promise<void>;
+}
+
+/** The part of Cloudflare's Queue binding that the sink uses. */
+export interface MessageQueue {
+  send(message: unknown): Promise<unknown>;
+}
+
+/** Format of a message. A reader sets a later one aside. */
+export const MESSAGE_FORMAT = 1;
+
+const TIMEOUT_MS = 2_000;
+
+export const createQueueSink = (queue: MessageQueue, clock: Clock): ExposureSink => ({
+  send: async (exposures) => {
+    await withTimeout(clock, TIMEOUT_MS, () => queue.send({ format: MESSAGE_FORMAT, exposures }));
+  },
+});
