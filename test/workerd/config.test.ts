@@ -37,6 +37,7 @@ describe('a configuration', () => {
       tokenRequiredScopes: [],
       originSecret: ORIGIN_SECRET,
       previousOriginSecret: undefined,
+      hashKey: undefined,
       isolateCacheBytes: 33_554_432,
       maxAnswerBytes: 4_194_304,
       regionTier: 'on',
