@@ -69,9 +69,9 @@ function composeContent(answer: BatchAnswer): Content & { readonly bytes: number
     const { read, served, exposure } = result;
     const opening = openList({
       status: 200,
-      ...describeList(read, served),
       experiment: served.assignment.experiment,
       ...(exposure === undefined ? {} : { exposure: serializeExposure(exposure, served, answer.nowMs) }),
+      ...describeList(read, served),
       ...describeDecision(served, answer),
     });
     const list = cutList(served.list.bytes, read.limit);

@@ -38,6 +38,7 @@ describe('a configuration', () => {
       originSecret: ORIGIN_SECRET,
       previousOriginSecret: undefined,
       hashKey: undefined,
+      targetingClaims: [],
       isolateCacheBytes: 33_554_432,
       maxAnswerBytes: 4_194_304,
       regionTier: 'on',

@@ -36,9 +36,9 @@ describe('the answer', () => {
     expect(response.status).toBe(200);
     expect(await response.text()).toBe(
       '{"results":[' +
-        '{"status":200,"user":"bob","surface":"home","variant":"control","generation":"2026-11-22T03:00:00.000Z","source":"personal",' +
+        '{"status":200,"experiment":"home","user":"bob","surface":"home","variant":"control","generation":"2026-11-22T03:00:00.000Z","source":"personal",' +
         '"items":[{"id":"bob:1","score":1},\n{"id":"bob:2","score":0.999}]},' +
-        '{"status":200,"user":"ann","surface":"home","variant":"control","generation":"2026-11-22T03:00:00.000Z","source":"personal",' +
+        '{"status":200,"experiment":"home","user":"ann","surface":"home","variant":"control","generation":"2026-11-22T03:00:00.000Z","source":"personal",' +
         '"items":[{"id":"ann:1","score":1}]}]}',
     );
   });
@@ -57,7 +57,7 @@ describe('the answer', () => {
     const singles = users.map(async (user) => {
       const path = `/v1/users/${user}/recommendations/home${query}`;
       const single = await (await edge.get(path, { scope: 'recs:read:any' })).text();
-      return `{"status":200,${single.slice(1)}`;
+      return `{"status":200,"experiment":"home",${single.slice(1)}`;
     });
     expect(text).toBe(`{"results":[${(await Promise.all(singles)).join(',')}]}`);
   });

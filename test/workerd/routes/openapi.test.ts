@@ -50,6 +50,7 @@ test('it is an OpenAPI 3.2 document with the public routes, their methods and no
     '/v1/recommendations': ['query'],
     '/v1/recommendations:batch': ['post'],
     '/openapi.json': ['get', 'head'],
+    '/v1/exposures': ['post'],
     '/healthz': ['get', 'head'],
   });
   expect(document.servers).toEqual([{ url: '/', description: expect.any(String) }]);
@@ -146,10 +147,10 @@ describe('a batch', () => {
   test('has an answer that fits its schema', async () => {
     const [list, problem] = await readBatch(edge, reads);
     expect(document.components.schemas.BatchList).toMatchObject({
-      allOf: [{ $ref: '#/components/schemas/Recommendations' }, { required: ['status'] }],
+      allOf: [{ $ref: '#/components/schemas/Recommendations' }, { required: ['status', 'experiment'] }],
     });
-    const { status, ...recommendations } = list ?? {};
-    expect(status).toBe(200);
+    const { status, experiment, ...recommendations } = list ?? {};
+    expect([status, experiment]).toEqual([200, 'home']);
     expect(componentOf('Recommendations').safeParse(recommendations).error).toBeUndefined();
     expect(componentOf('Problem').safeParse(problem?.problem).error).toBeUndefined();
   });

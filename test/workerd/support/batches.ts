@@ -6,6 +6,7 @@ export const QUERY_PATH = '/v1/recommendations';
 
 export interface Result {
   readonly status: number;
+  readonly experiment?: string;
   readonly user?: string;
   readonly source?: string;
   readonly items?: { id: string }[];
