@@ -35,7 +35,13 @@ type AppFront = (read: Read, nearest: Region) => Promise<Outcome>;
 export function createAppFront({ keep, ...deps }: AppFrontOptions): AppFront {
   // The header names the caller. A signature check is real cryptography, which settles on the event loop.
   const scopes = new Set(Object.keys(SCOPES) as Scope[]);
-  const identityOf = (user: UserId): Identity => ({ user, scopes, lacks: undefined, service: undefined, claims: undefined });
+  const identityOf = (user: UserId): Identity => ({
+    user,
+    scopes,
+    lacks: undefined,
+    service: undefined,
+    claims: undefined,
+  });
   const identity: EdgeDeps['identity'] = {
     recall: (authorization) => (asked % 2 === 0 ? undefined : identityOf(authorization as UserId)),
     verify: async (authorization) => identityOf(authorization as UserId),

@@ -65,7 +65,9 @@ export function createIsolate(options: IsolateOptions): Isolate {
     },
     client,
   );
-  const app = isThroughApp ? createAppFront({ ...platform, ...deps, exposureTokens: undefined, exposures: undefined, config, keep }) : undefined;
+  const app = isThroughApp
+    ? createAppFront({ ...platform, ...deps, exposureTokens: undefined, exposures: undefined, config, keep })
+    : undefined;
   let version = 0;
 
   function noteVersion(next: number, beganAtMs: number): void {

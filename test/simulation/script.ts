@@ -3,11 +3,11 @@
 import type { Read } from '../../edge/reads/fallback.ts';
 import { POPULAR_USER, toName, toUserId } from '../../shared/domain/ids.ts';
 import type { Manifest, Surface, Variant } from '../../shared/domain/manifest.ts';
+import { type Chance, createChance } from '../support/chance.ts';
 import { type Erasure, tellErasures } from './cloud.ts';
 import { OBJECT_TROUBLES } from './objects.ts';
 import { type Outcome, Violation } from './oracle.ts';
 import { TROUBLES } from './origins.ts';
-import { type Chance, createChance } from './platform/chance.ts';
 import { FIRST_GENERATION } from './setting.ts';
 import { SLOTS, type World } from './world.ts';
 

@@ -3,7 +3,7 @@
 import type { EdgeConfig } from '../../edge/config.ts';
 import { POPULAR_USER, toName } from '../../shared/domain/ids.ts';
 import type { Manifest, Surface } from '../../shared/domain/manifest.ts';
-import type { Chance } from './platform/chance.ts';
+import type { Chance } from '../support/chance.ts';
 
 /** Level of faults: none; caches and region objects; these and origins. */
 export type Trouble = 'none' | 'caches' | 'all';

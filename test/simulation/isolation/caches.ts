@@ -5,7 +5,7 @@ import type { Platform } from '../../../edge/platform.ts';
 import { assembleRegion, createRegionMemory } from '../../../edge/region/assemble.ts';
 import type { RegionLists } from '../../../edge/region/region-lists.ts';
 import type { FindObject } from '../../../edge/region/region-objects.ts';
-import type { Chance } from '../platform/chance.ts';
+import type { Chance } from '../../support/chance.ts';
 import { PlainResponse } from '../platform/plain-platform.ts';
 import type { Io } from './io.ts';
 

@@ -1,7 +1,7 @@
 // The events of one world between and during requests: releases, erasures, losses, failures and their ends.
 import type { ManualClock } from '../../../bench/support/manual-clock.ts';
+import type { Chance } from '../../support/chance.ts';
 import { TEST_REGIONS } from '../../workerd/support/harness.ts';
-import type { Chance } from '../platform/chance.ts';
 import type { Colo, Objects } from './caches.ts';
 import type { Population } from './population.ts';
 import { erase, publish, reweigh, rollBack } from './releases.ts';

@@ -1,6 +1,6 @@
 // The I/O around the worker. Half of it takes a while and ends in a random order, so that requests overlap.
 import type { ManualClock } from '../../../bench/support/manual-clock.ts';
-import type { Chance } from '../platform/chance.ts';
+import type { Chance } from '../../support/chance.ts';
 
 export interface Io {
   /** Resolves at once, or after some turns. */

@@ -1,8 +1,8 @@
 // The users of one world and the callers that ask for them. Each user's lists carry a mark that no other user can
 // guess.
 import { POPULAR_USER } from '../../../shared/domain/ids.ts';
+import type { Chance } from '../../support/chance.ts';
 import { signToken } from '../../workerd/support/tokens.ts';
-import type { Chance } from '../platform/chance.ts';
 
 /** `always`: has a list everywhere. `erasable`: has one until its erasure. */
 export type Presence = 'always' | 'erasable' | 'never';

@@ -2,7 +2,7 @@
 import { toName } from '../../../shared/domain/ids.ts';
 import { makeUserHash } from '../../../shared/domain/keys.ts';
 import type { Manifest, Variant } from '../../../shared/domain/manifest.ts';
-import type { Chance } from '../platform/chance.ts';
+import type { Chance } from '../../support/chance.ts';
 
 /** Surfaces and variants with equal concatenations: `s` with `va`, and `sv` with `a`. */
 const SURFACES = { s: ['va', 'v'], sv: ['a', 'av'], home: ['control', 'knn'], popular: ['chart', 'control'] };

@@ -1,7 +1,7 @@
 // The requests of one world, drawn at random: reads alone and in batches, by callers with and without the scopes that
 // they need, often with an ETag that another user's answer had.
 import { DEFAULT_LIMIT } from '../../../shared/domain/list.ts';
-import type { Chance } from '../platform/chance.ts';
+import type { Chance } from '../../support/chance.ts';
 import type { Caller, Person, Population } from './population.ts';
 
 /** One read as its caller means it. */

@@ -4,7 +4,7 @@ import type { Manifest } from '../../../shared/domain/manifest.ts';
 import { encodeUtf8 } from '../../../shared/runtime/bytes.ts';
 import { type ListQuery, MANIFEST_PATH } from '../../../shared/wire/read-request.ts';
 import { encodeListFrames, type ListResult } from '../../../shared/wire/read-response.ts';
-import type { Chance } from '../platform/chance.ts';
+import type { Chance } from '../../support/chance.ts';
 import type { Io } from './io.ts';
 import type { Population } from './population.ts';
 

@@ -1,5 +1,5 @@
 // The Cache API of one data centre. Its answers take time, entries disappear at random, and it may have a fault.
-import type { Chance } from './chance.ts';
+import type { Chance } from '../../support/chance.ts';
 import type { PlainResponse } from './plain-platform.ts';
 import type { Timeline } from './timeline.ts';
 

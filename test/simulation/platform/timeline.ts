@@ -1,7 +1,7 @@
 // The order of all delayed events: timers fire when they are due, and deliveries arrive at any time up to their limit.
 // The next delivery is drawn at random. Between two events all ready code runs.
 import type { Clock } from '../../../shared/runtime/clock.ts';
-import type { Chance } from './chance.ts';
+import type { Chance } from '../../support/chance.ts';
 
 export interface Timeline {
   readonly clock: Clock;

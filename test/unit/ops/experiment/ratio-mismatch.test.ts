@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { chiSquaredTail, lnGamma } from '../../../../ops/experiment/distributions.ts';
 import { testAlike, testRatio } from '../../../../ops/experiment/ratio-mismatch.ts';
-import { createChance } from '../../../simulation/platform/chance.ts';
+import { createChance } from '../../../support/chance.ts';
 
 test.each([
   [0.5, 0.5723649429247001],
