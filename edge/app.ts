@@ -3,6 +3,7 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { STATUS_PATH } from '../shared/wire/edge-status.ts';
+import { ARCHIVE_PATH } from '../shared/wire/exposure-archive.ts';
 import { JSON_TYPE } from '../shared/wire/json-body.ts';
 import type { EdgeDeps } from './deps.ts';
 import { createHostCheck } from './public-hosts.ts';
@@ -16,6 +17,7 @@ import { batchRoute, QUERY_PATH, queryRoute } from './routes/batch/route.ts';
 import { withCaller } from './routes/caller.ts';
 import { allowOrigins } from './routes/cors.ts';
 import { documentRoute, healthRoute, serveDocument } from './routes/document.ts';
+import { listArchive, sendArchived } from './routes/exposures/archive.ts';
 import { answerExposures } from './routes/exposures/handler.ts';
 import { exposuresRoute } from './routes/exposures/route.ts';
 import { answerHealth } from './routes/health.ts';
@@ -70,6 +72,8 @@ function makeRoutes(deps: EdgeDeps, app: OpenAPIHono): readonly Route[] {
     withCaller(deps, c, (caller) => answerStatus(deps, c, caller));
   const exposures = (c: Context): Promise<Response> | Response =>
     withCaller(deps, c, (caller) => answerExposures(deps, c, caller));
+  const listing = (c: Context) => withCaller(deps, c, (caller) => listArchive(deps, c, caller));
+  const archived = (c: Context) => withCaller(deps, c, (caller) => sendArchived(deps, c, caller));
   const get = ['GET', 'HEAD'];
   return [
     { path: ownRoute.getRoutingPath(), methods: get, handler: createOwnReadHandler(deps), contract: ownRoute },
@@ -77,6 +81,8 @@ function makeRoutes(deps: EdgeDeps, app: OpenAPIHono): readonly Route[] {
     { path: QUERY_PATH, methods: ['QUERY'], handler: batch, contract: queryRoute },
     { path: batchRoute.getRoutingPath(), methods: ['POST'], handler: batch, contract: batchRoute },
     { path: exposuresRoute.getRoutingPath(), methods: ['POST'], handler: exposures, contract: exposuresRoute },
+    { path: ARCHIVE_PATH, methods: get, handler: listing },
+    { path: `${ARCHIVE_PATH}/:hour/:name`, methods: get, handler: archived },
     { path: STATUS_PATH, methods: get, handler: status },
     { path: documentRoute.path, methods: get, handler: serveDocument(app), contract: documentRoute },
     { path: healthRoute.path, methods: get, handler: (c) => answerHealth(deps, c), contract: healthRoute },

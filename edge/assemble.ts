@@ -4,6 +4,7 @@ import { createApp } from './app.ts';
 import { type EdgeConfig, readConfig } from './config.ts';
 import { answerNotConfigured } from './configuration-problem.ts';
 import type { EdgeDeps } from './deps.ts';
+import type { Bucket } from './exposures/archive.ts';
 import { createExposureReceiver } from './exposures/receive.ts';
 import { createQueueSink, type ExposureSink, type MessageQueue } from './exposures/sink.ts';
 import { createExposureTokens } from './exposures/tokens.ts';
@@ -48,6 +49,8 @@ export interface WorkerPlatform extends Platform {
   readonly limiter?: RateLimiter | undefined;
   /** The queue of exposures. Default: none. */
   readonly exposureSink?: ExposureSink | undefined;
+  /** The archive of exposures. Default: none. */
+  readonly archive?: Bucket | undefined;
 }
 
 /** The app. A worker cannot refuse to start, so with an invalid configuration every answer is a 503 problem. */
@@ -61,6 +64,7 @@ export function assemble(env: object): Answer {
       findObject: findObjectIn(env),
       limiter: (env as { RATE_LIMITER?: RateLimiter }).RATE_LIMITER,
       exposureSink: findSinkIn(env),
+      archive: (env as { EXPOSURE_ARCHIVE?: Bucket }).EXPOSURE_ARCHIVE,
     };
     return createApp(createDeps(config, platform)).fetch;
   } catch (thrown) {
@@ -111,6 +115,7 @@ export function createDeps(config: EdgeConfig, platform: WorkerPlatform): EdgeDe
     }),
     ...createReads(config, limited, createEdgeClient(config, limited)),
     ...createExposures(config, limited),
+    archive: platform.archive,
   };
 }
 

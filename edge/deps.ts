@@ -3,6 +3,7 @@ import type { ByteAccount } from '../shared/runtime/byte-account.ts';
 import type { Clock } from '../shared/runtime/clock.ts';
 import type { Counters } from '../shared/runtime/counters.ts';
 import type { EdgeConfig } from './config.ts';
+import type { Bucket } from './exposures/archive.ts';
 import type { ExposureReceiver } from './exposures/receive.ts';
 import type { ExposureTokens } from './exposures/tokens.ts';
 import type { IdentityVerifier } from './identity/identity.ts';
@@ -30,6 +31,8 @@ export interface EdgeDeps {
   readonly exposureTokens: ExposureTokens | undefined;
   /** Undefined without HASH_KEY, or without a queue: no reports are taken. */
   readonly exposures: ExposureReceiver | undefined;
+  /** Undefined without a bucket. */
+  readonly archive: Bucket | undefined;
   readonly routing: Routing;
   readonly shadow: Pick<Shadow, 'status'>;
   readonly serveReads: ServeReads;

@@ -73,6 +73,11 @@ const SUBCOMMANDS: readonly Subcommand[] = [
     load: async () => (await import('./experiment/command.ts')).makeExperimentCommand,
   },
   {
+    name: 'exposures',
+    description: 'The exposures of experiments: how to export them.',
+    load: async () => (await import('./exposures/command.ts')).makeExposuresCommand,
+  },
+  {
     name: 'layer',
     description: 'The layers of experiments, and what is free in each.',
     load: async () => (await import('./layer/command.ts')).makeLayerCommand,

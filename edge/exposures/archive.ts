@@ -4,7 +4,13 @@ import { MESSAGE_FORMAT, type ShownExposure } from './sink.ts';
 
 /** The part of Cloudflare's R2 binding that the archive uses. */
 export interface Bucket {
-  put(key: string, value: ReadableStream | ArrayBuffer, options?: object): Promise<unknown>;
+  put(key: string, value: ArrayBuffer): Promise<unknown>;
+  list(options: { readonly prefix: string; readonly cursor?: string | undefined }): Promise<{
+    readonly objects: readonly { readonly key: string }[];
+    readonly truncated: boolean;
+    readonly cursor?: string | undefined;
+  }>;
+  get(key: string): Promise<{ readonly body: ReadableStream } | null>;
 }
 
 export interface ExposureMessage {
@@ -14,6 +20,8 @@ export interface ExposureMessage {
 }
 
 export const ARCHIVE_PREFIX = 'exposures/';
+/** Of an object in the folder of its hour. */
+export const OBJECT_NAME_PATTERN = /^[0-9a-z-]{1,64}\.ndjson\.gz$/;
 
 /** Writes one object for each hour of the batch, and then acknowledges its messages. */
 export async function archiveExposures(

@@ -5,7 +5,7 @@ import { ID_GRAMMAR, isName, isPublicId, NAME_GRAMMAR } from '../../shared/domai
 import { makeUserHash } from '../../shared/domain/keys.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
 import { readManifestRow } from '../bigtable/manifest-row.ts';
-import { asOption, dryRunOption, parseName, whyOption } from '../cli/arguments.ts';
+import { asOption, dryRunOption, parseMoment, parseName, whyOption } from '../cli/arguments.ts';
 import { type ControlFlags, controlProfileOption, withControl } from '../cli/control.ts';
 import { formatShare, formatTable } from '../cli/format.ts';
 import { readIds } from '../cli/id-arguments.ts';
@@ -27,6 +27,7 @@ import {
 } from './changes.ts';
 import { explain } from './explain.ts';
 import { countMoves, SAMPLE } from './moves.ts';
+import { reportRatio } from './report-ratio.ts';
 
 interface Flags extends ControlFlags {
   readonly surface?: string;
@@ -121,6 +122,20 @@ export const makeExperimentCommand = (): Command =>
         .addOption(controlProfileOption())
         .addHelpText('after', help('show ranking'))
         .action(async (name: string, _options: unknown, own: Command) => showOne(name, own.optsWithGlobals())),
+    )
+    .addCommand(
+      new Command('srm')
+        .description(
+          'Whether users of the arms are as many as their shares say, and if not, whether Earshot is the cause.',
+        )
+        .argument('<experiment>', 'for example `ranking`', parseName)
+        .option('--since <moment>', 'the first exposure (default: 14 days ago)', parseMoment)
+        .option('--file <file>', 'NDJSON of `earshot exposures export`, instead of the archive')
+        .option('--edge <url>', 'base URL of the worker (or EARSHOT_EDGE_URL; default: the local cloud)')
+        .option('--json', 'print JSON')
+        .addOption(controlProfileOption())
+        .addHelpText('after', help('srm ranking', 'srm ranking --file exposures.ndjson --json'))
+        .action(async (name: string, _options: unknown, own: Command) => reportRatio(name, own.optsWithGlobals())),
     )
     .addCommand(
       new Command('explain')

@@ -11,6 +11,7 @@ export const SCOPES = {
   'recs:read:any': "read any user's lists",
   'recs:preview': 'choose the variant with ?variant=',
   'recs:debug': 'see keys, region order and the decision trail with Earshot-Debug: 1',
+  'recs:exposures': 'read the archive of exposures',
   'recs:status': 'read the status of the worker',
 } as const;
 

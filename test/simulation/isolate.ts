@@ -66,7 +66,15 @@ export function createIsolate(options: IsolateOptions): Isolate {
     client,
   );
   const app = isThroughApp
-    ? createAppFront({ ...platform, ...deps, exposureTokens: undefined, exposures: undefined, config, keep })
+    ? createAppFront({
+        ...platform,
+        ...deps,
+        exposureTokens: undefined,
+        exposures: undefined,
+        archive: undefined,
+        config,
+        keep,
+      })
     : undefined;
   let version = 0;
 

@@ -5,6 +5,7 @@ import { createManualClock, type ManualClock } from '../../../bench/support/manu
 import { createApp } from '../../../edge/app.ts';
 import { createDeps } from '../../../edge/assemble.ts';
 import { type EdgeConfig, readConfig } from '../../../edge/config.ts';
+import type { Bucket } from '../../../edge/exposures/archive.ts';
 import type { ExposureSink } from '../../../edge/exposures/sink.ts';
 import type { RateLimiter } from '../../../edge/limits/location-limit.ts';
 import type { LogFields } from '../../../edge/log.ts';
@@ -90,6 +91,8 @@ interface HarnessOptions {
   readonly limiter?: RateLimiter;
   /** Default: none. */
   readonly exposureSink?: ExposureSink;
+  /** Default: none. */
+  readonly archive?: Bucket;
 }
 
 let harnesses = 0;
@@ -104,6 +107,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     keyOrigin = `https://edge-${harnesses++}.test`,
     limiter,
     exposureSink,
+    archive,
   } = options;
   const clock = createManualClock();
   const counters = createCounters();
@@ -122,7 +126,15 @@ export function createHarness(options: HarnessOptions = {}): Harness {
   const objects = findObject(registerRegionCaches(`harness-${harnesses++}`, { config, platform }));
   const build = (colo: string) =>
     createApp(
-      createDeps(config, { ...platform, openCache, keyOrigin: colo, findObject: objects, limiter, exposureSink }),
+      createDeps(config, {
+        ...platform,
+        openCache,
+        keyOrigin: colo,
+        findObject: objects,
+        limiter,
+        exposureSink,
+        archive,
+      }),
     );
   let app = build(keyOrigin);
 

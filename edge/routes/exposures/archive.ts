@@ -1,0 +1,61 @@
+// `GET /internal/v1/exposures`: the archive of exposures, for export: the names of its objects, and one object. It needs
+// the scope recs:exposures.
+import { z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { EarshotError } from '../../../shared/wire/errors.ts';
+import type { EdgeDeps } from '../../deps.ts';
+import { ARCHIVE_PREFIX, OBJECT_NAME_PATTERN } from '../../exposures/archive.ts';
+import { requireScope } from '../../identity/access.ts';
+import { everyAnswer } from '../../respond/every-answer.ts';
+import type { Caller } from '../caller.ts';
+import { expectedOnce, patterned } from '../expected.ts';
+import { createRequestReader } from '../validation.ts';
+
+type ArchiveDeps = Pick<EdgeDeps, 'archive' | 'limits'>;
+
+const HOUR_PATTERN = /^\d{4}-\d\d-\d\dT\d\d$/;
+const hour = patterned(HOUR_PATTERN, expectedOnce('hour', 'an hour such as 2026-11-30T09'));
+
+const readListing = createRequestReader({
+  query: z.strictObject({
+    hour: hour.optional(),
+    cursor: patterned(/^[\x21-\x7e]{1,2048}$/, expectedOnce('cursor', 'the cursor of an answer')).optional(),
+  }),
+  params: z.object({}),
+});
+
+const readObject = createRequestReader({
+  query: z.strictObject({}),
+  params: z.object({ hour, name: patterned(OBJECT_NAME_PATTERN, expectedOnce('name', 'the name of an object')) }),
+});
+
+/** The names of an hour's objects, and a cursor if there are more. */
+export async function listArchive(deps: ArchiveDeps, c: Context, caller: Caller): Promise<Response> {
+  const archive = openArchive(deps, caller);
+  const { query } = readListing(c.req);
+  if (query.hour === undefined) throw new EarshotError('invalid_request', 'edge', 'expected hour once, got none');
+  const prefix = `${ARCHIVE_PREFIX}${query.hour}/`;
+  const { objects, truncated, cursor } = await archive.list({ prefix, cursor: query.cursor });
+  const names = objects.map(({ key }) => key.slice(prefix.length));
+  return Response.json({ names, ...(truncated ? { cursor } : {}) }, { headers: headersOf(caller) });
+}
+
+/** One object: gzipped NDJSON. */
+export async function sendArchived(deps: ArchiveDeps, c: Context, caller: Caller): Promise<Response> {
+  const archive = openArchive(deps, caller);
+  const { params } = readObject(c.req);
+  const found = await archive.get(`${ARCHIVE_PREFIX}${params.hour}/${params.name}`);
+  if (found === null)
+    throw new EarshotError('not_found', 'edge', `there is no object ${params.name} in ${params.hour}`);
+  return new Response(found.body, { headers: { ...headersOf(caller), 'Content-Type': 'application/gzip' } });
+}
+
+/** Throws `forbidden` without the scope, `rate_limited`, and `not_found` without an archive. */
+function openArchive({ archive, limits }: ArchiveDeps, { identity }: Caller): NonNullable<EdgeDeps['archive']> {
+  limits.admit(identity, 1);
+  requireScope(identity, 'recs:exposures');
+  if (archive === undefined) throw new EarshotError('not_found', 'edge', 'exposures are not archived here');
+  return archive;
+}
+
+const headersOf = ({ requestId }: Caller) => ({ ...everyAnswer(requestId), 'Cache-Control': 'no-store' });
