@@ -15,6 +15,7 @@ export {
   record,
   strictObject,
   string,
+  tuple,
   union,
   url,
   ZodType,

@@ -5,7 +5,7 @@ import { MESSAGE_FORMAT, type ShownExposure } from './sink.ts';
 /** The part of Cloudflare's R2 binding that the archive uses. */
 export interface Bucket {
   put(key: string, value: ArrayBuffer): Promise<unknown>;
-  list(options: { readonly prefix: string; readonly cursor?: string | undefined }): Promise<{
+  list(options: { readonly prefix: string; readonly startAfter?: string; readonly cursor?: string }): Promise<{
     readonly objects: readonly { readonly key: string }[];
     readonly truncated: boolean;
     readonly cursor?: string | undefined;

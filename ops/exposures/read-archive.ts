@@ -1,4 +1,4 @@
-// Reads the archive of exposures through the worker: hour by hour, each object's lines, without doubles.
+// Reads the archive of exposures through the worker: the lines of each object, without doubles.
 import { gunzipSync } from 'node:zlib';
 import { LISTENER_AUDIENCE } from '../../shared/domain/identity.ts';
 import {
@@ -21,7 +21,6 @@ export interface ArchiveTarget {
   readonly token: string;
 }
 
-const HOUR_MS = 3_600_000;
 const TIMEOUT_MS = 60_000;
 const TOKEN_LIFETIME_MS = 3_600_000;
 
@@ -50,21 +49,25 @@ export async function* readArchive(
   { sinceMs, untilMs }: { readonly sinceMs: number; readonly untilMs: number },
 ): AsyncGenerator<ArchivedExposure> {
   const seen = new Set<string>();
-  for (let atMs = Math.floor(sinceMs / HOUR_MS) * HOUR_MS; atMs < untilMs; atMs += HOUR_MS) {
-    const hour = new Date(atMs).toISOString().slice(0, 13);
-    for await (const name of namesOf(target, hour))
-      for (const exposure of await readObject(target, hour, name)) {
-        if (exposure.atMs < sinceMs || exposure.atMs >= untilMs || seen.has(exposure.id)) continue;
-        seen.add(exposure.id);
-        yield exposure;
-      }
+  const last = hourOf(untilMs);
+  for await (const name of namesOf(target, hourOf(sinceMs))) {
+    if (name.slice(0, last.length) > last) return;
+    for (const exposure of await readObject(target, name)) {
+      if (exposure.atMs < sinceMs || exposure.atMs >= untilMs || seen.has(exposure.id)) continue;
+      seen.add(exposure.id);
+      yield exposure;
+    }
   }
 }
 
-async function* namesOf(target: ArchiveTarget, hour: string): AsyncGenerator<string> {
+/** `2026-11-30T09`, the folder of an object. */
+const hourOf = (atMs: number): string => new Date(atMs).toISOString().slice(0, 13);
+
+/** In the order of their hours. */
+async function* namesOf(target: ArchiveTarget, since: string): AsyncGenerator<string> {
   let cursor: string | undefined;
   do {
-    const query = new URLSearchParams({ hour, ...(cursor === undefined ? {} : { cursor }) });
+    const query = new URLSearchParams({ since, ...(cursor === undefined ? {} : { cursor }) });
     const answer = await get(target, `${ARCHIVE_PATH}?${query}`);
     const listing = listingSchema.parse(await answer.json());
     yield* listing.names;
@@ -72,8 +75,8 @@ async function* namesOf(target: ArchiveTarget, hour: string): AsyncGenerator<str
   } while (cursor !== undefined);
 }
 
-async function readObject(target: ArchiveTarget, hour: string, name: string): Promise<ArchivedExposure[]> {
-  const answer = await get(target, `${ARCHIVE_PATH}/${hour}/${name}`);
+async function readObject(target: ArchiveTarget, name: string): Promise<ArchivedExposure[]> {
+  const answer = await get(target, `${ARCHIVE_PATH}/${name}`);
   const lines = gunzipSync(Buffer.from(await answer.arrayBuffer()))
     .toString()
     .trimEnd()
@@ -81,7 +84,7 @@ async function readObject(target: ArchiveTarget, hour: string, name: string): Pr
   return lines.map((line, i) => {
     const parsed = archivedExposureSchema.safeParse(JSON.parse(line));
     if (parsed.success) return parsed.data;
-    throw new Error(`${hour}/${name}:${i + 1} is no exposure: ${parsed.error.issues[0]?.message}`);
+    throw new Error(`${name}:${i + 1} is no exposure: ${parsed.error.issues[0]?.message}`);
   });
 }
 

@@ -4,7 +4,7 @@ import { type CommandResult, startTestCloud, type TestCloud } from '../../bench/
 import type { ArchivedExposure } from '../../shared/wire/exposure-archive.ts';
 import { eventually } from '../support/waiting.ts';
 
-/** The queue hands a batch to its consumer after at most 30 s. */
+/** The queue hands a batch to its consumer after at most 10 s. */
 vi.setConfig({ testTimeout: 300_000 });
 const WHY = ['--why', 'a test'];
 const USERS = 400;

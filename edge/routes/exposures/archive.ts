@@ -14,11 +14,11 @@ import { createRequestReader } from '../validation.ts';
 type ArchiveDeps = Pick<EdgeDeps, 'archive' | 'limits'>;
 
 const HOUR_PATTERN = /^\d{4}-\d\d-\d\dT\d\d$/;
-const hour = patterned(HOUR_PATTERN, expectedOnce('hour', 'an hour such as 2026-11-30T09'));
+const hourAs = (name: string) => patterned(HOUR_PATTERN, expectedOnce(name, 'an hour such as 2026-11-30T09'));
 
 const readListing = createRequestReader({
   query: z.strictObject({
-    hour: hour.optional(),
+    since: hourAs('since').optional(),
     cursor: patterned(/^[\x21-\x7e]{1,2048}$/, expectedOnce('cursor', 'the cursor of an answer')).optional(),
   }),
   params: z.object({}),
@@ -26,18 +26,23 @@ const readListing = createRequestReader({
 
 const readObject = createRequestReader({
   query: z.strictObject({}),
-  params: z.object({ hour, name: patterned(OBJECT_NAME_PATTERN, expectedOnce('name', 'the name of an object')) }),
+  params: z.object({
+    hour: hourAs('hour'),
+    name: patterned(OBJECT_NAME_PATTERN, expectedOnce('name', 'the name of an object')),
+  }),
 });
 
-/** The names of an hour's objects, and a cursor if there are more. */
+/** The names of the objects from an hour on, in their order, and a cursor if there are more. */
 export async function listArchive(deps: ArchiveDeps, c: Context, caller: Caller): Promise<Response> {
   const archive = openArchive(deps, caller);
   const { query } = readListing(c.req);
-  if (query.hour === undefined) throw new EarshotError('invalid_request', 'edge', 'expected hour once, got none');
-  const prefix = `${ARCHIVE_PREFIX}${query.hour}/`;
-  const { objects, truncated, cursor } = await archive.list({ prefix, cursor: query.cursor });
-  const names = objects.map(({ key }) => key.slice(prefix.length));
-  return Response.json({ names, ...(truncated ? { cursor } : {}) }, { headers: headersOf(caller) });
+  const { since, cursor } = query;
+  if (since === undefined) throw new EarshotError('invalid_request', 'edge', 'expected since once, got none');
+  // No key is the hour alone, so the first object of the hour comes after it.
+  const from = cursor === undefined ? { startAfter: `${ARCHIVE_PREFIX}${since}` } : { cursor };
+  const { objects, truncated, cursor: next } = await archive.list({ prefix: ARCHIVE_PREFIX, ...from });
+  const names = objects.map(({ key }) => key.slice(ARCHIVE_PREFIX.length));
+  return Response.json({ names, ...(truncated ? { cursor: next } : {}) }, { headers: headersOf(caller) });
 }
 
 /** One object: gzipped NDJSON. */

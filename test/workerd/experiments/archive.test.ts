@@ -19,14 +19,14 @@ const bucket: Bucket = {
     return value === undefined ? null : { body: new Response(value).body as ReadableStream };
   },
   // One object a page.
-  list: async ({ prefix, cursor }) => {
-    const keys = [...objects.keys()].filter((key) => key.startsWith(prefix)).sort();
-    const from = Number(cursor ?? 0);
-    const truncated = from + 1 < keys.length;
+  list: async ({ prefix, startAfter = '', cursor = startAfter }) => {
+    const keys = [...objects.keys()].filter((key) => key.startsWith(prefix) && key > cursor).sort();
+    const [key] = keys;
+    const found = key === undefined ? [] : [{ key }];
     return {
-      objects: keys.slice(from, from + 1).map((key) => ({ key })),
-      truncated,
-      ...(truncated ? { cursor: String(from + 1) } : {}),
+      objects: found,
+      truncated: keys.length > 1,
+      ...(keys.length > 1 && key !== undefined ? { cursor: key } : {}),
     };
   },
 };
@@ -75,12 +75,13 @@ describe('an export', () => {
 
   test('lists the objects of an hour page by page, and reads each', async () => {
     let id = 0;
-    for (let i = 0; i < 3; i++) await archiveExposures([messageOf(`m${i}`, NINE)], bucket, () => `o${id++}`);
+    for (const hour of [-1, 0, 0, 0])
+      await archiveExposures([messageOf(`m${id}`, NINE + hour * HOUR_MS)], bucket, () => `o${id++}`);
     const edge = edgeWith(bucket);
     const names: string[] = [];
     let cursor: string | undefined;
     do {
-      const query = `hour=2026-11-30T09${cursor === undefined ? '' : `&cursor=${cursor}`}`;
+      const query = `since=2026-11-30T09${cursor === undefined ? '' : `&cursor=${cursor}`}`;
       const page = (await (await edge.get(`/internal/v1/exposures?${query}`, { scope })).json()) as {
         names: string[];
         cursor?: string;
@@ -88,15 +89,15 @@ describe('an export', () => {
       names.push(...page.names);
       cursor = page.cursor;
     } while (cursor !== undefined);
-    expect(names).toEqual(['o0.ndjson.gz', 'o1.ndjson.gz', 'o2.ndjson.gz']);
-    const response = await edge.get(`/internal/v1/exposures/2026-11-30T09/${names[1]}`, { scope });
+    expect(names).toEqual(['o1', 'o2', 'o3'].map((each) => `2026-11-30T09/${each}.ndjson.gz`));
+    const response = await edge.get(`/internal/v1/exposures/${names[1]}`, { scope });
     expect([response.status, response.headers.get('content-type')]).toEqual([200, 'application/gzip']);
-    expect(await unpack(await response.arrayBuffer())).toBe(`{"id":"m1","atMs":${NINE}}\n`);
+    expect(await unpack(await response.arrayBuffer())).toBe(`{"id":"m2","atMs":${NINE}}\n`);
   });
 
   test.each([
-    ['?hour=2026-11-30T09', '', 403],
-    ['?hour=2026-11-30', scope, 400],
+    ['?since=2026-11-30T09', '', 403],
+    ['?since=2026-11-30', scope, 400],
     ['', scope, 400],
     ['/2026-11-30T09/missing.ndjson.gz', scope, 404],
     ['/2026-11-30T09/..%2F..%2Fsecret', scope, 400],
@@ -106,6 +107,6 @@ describe('an export', () => {
   });
 
   test('without a bucket there is no archive', async () => {
-    expect((await edgeWith().get('/internal/v1/exposures?hour=2026-11-30T09', { scope })).status).toBe(404);
+    expect((await edgeWith().get('/internal/v1/exposures?since=2026-11-30T09', { scope })).status).toBe(404);
   });
 });
