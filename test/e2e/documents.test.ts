@@ -21,7 +21,7 @@ function allCommandsIn(path: string): string[] {
 }
 
 /** The documents with commands against a local cloud. */
-const DOCUMENTS = ['README.md', 'docs/operations.md', 'docs/releases.md'];
+const DOCUMENTS = ['README.md', 'docs/operations.md', 'docs/releases.md', 'docs/experiments.md'];
 
 /** Other commands in code blocks, by their beginning, with the reason for which this test does not run them. */
 const ELSEWHERE: readonly (readonly [command: string, reason: string])[] = [

@@ -1,0 +1,131 @@
+// `earshot experiment`, `earshot layer` and `earshot variant remove` against an instance: changes, refusals, history.
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { EmbeddedBigtable } from '../../dev/bigtable/embedded-bigtable.ts';
+import { toName } from '../../shared/domain/ids.ts';
+import { makeUserHash } from '../../shared/domain/keys.ts';
+import { MONDAY, recordLoadOfOne } from '../contracts/origin/instance.ts';
+import { createCommandInstances, messageOf, releaseOf } from './support/command-instances.ts';
+
+const { makeLiveInstance, startServer } = createCommandInstances({ inProcess: true });
+let server: EmbeddedBigtable;
+beforeAll(async () => {
+  server = await startServer();
+});
+
+const ARMS = ['--arm', 'control=50', '--arm', 'knn=50'];
+
+async function start() {
+  const instance = await makeLiveInstance(server);
+  await recordLoadOfOne(instance.bigtable, { surface: toName('home'), variant: toName('knn'), generation: MONDAY });
+  expect(await instance.earshot('publish', releaseOf(MONDAY, 'knn'))).toMatchObject({ code: 0 });
+  const experiment = (...args: string[]) => instance.earshot('experiment', ...args, '--as', 'ann', '--why', 'a test');
+  const experiments = async () => (await instance.live()).manifest.experiments;
+  return { ...instance, experiment, experiments };
+}
+
+test('the life of an experiment, with its history', async () => {
+  const { earshot, experiment, experiments } = await start();
+  expect(await experiment('create', 'ranking', '--surface', 'home', '--size', '20', ...ARMS)).toMatchObject({
+    ...{
+      code: 0,
+      stdout: expect.stringMatching(/^ranking is draft: control=50 %, knn=50 %\nof 100000 users .*, 0 move/),
+    },
+  });
+  const before = await experiments();
+  expect(await experiment('start', 'ranking', '--dry-run')).toMatchObject({
+    stdout: expect.stringMatching(/^would be: ranking is running[\s\S]*home\/control -> ranking\/knn: (9|10)\d{3}/),
+  });
+  expect(await experiments()).toEqual(before);
+  for (const verb of ['start', 'close', 'stop'])
+    expect(await experiment(verb, 'ranking'), verb).toMatchObject({ code: 0 });
+  expect((await experiments())?.ranking).toMatchObject({ state: 'stopped', slots: [[0, 2_000]], salt: 'ranking-1' });
+  const again = await experiment('restart', 'ranking', '--arm', 'control=90', '--arm', 'knn=10');
+  expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('control=90 %, knn=10 %') });
+  const { stdout } = await earshot('experiment', 'show', 'ranking');
+  expect(stdout).toMatch(/state +running\n/);
+  const verbs = [...stdout.matchAll(/experiment (\w+) ranking +ann +a test/g)].map(([, verb]) => verb);
+  expect(verbs).toEqual(['restart', 'stop', 'close', 'start', 'create']);
+  expect((await earshot('experiment', 'list')).stdout).toMatch(
+    /ranking +home +home +running +20\.0 % +control=90 %, knn=10 %/,
+  );
+  expect((await earshot('layer', 'list')).stdout).toMatch(/home +\(free\) +80 % +2000-9999/);
+});
+
+test('targeting and allow lists are stored, users as hashes', async () => {
+  const { experiment, experiments } = await start();
+  const who = ['--country', 'SE', '--country', 'NO', '--claim', 'plan=premium', '--allow', 'knn=listener:7'];
+  await experiment('create', 'ranking', '--surface', 'home', ...ARMS, ...who);
+  expect((await experiments())?.ranking).toMatchObject({
+    targeting: { countries: ['SE', 'NO'], claims: { plan: ['premium'] } },
+    allow: { knn: [makeUserHash('listener:7')] },
+  });
+  expect(JSON.stringify(await experiments())).not.toContain('listener:7');
+});
+
+test('explain tells the rule that decided, and those that were looked at', async () => {
+  const { earshot, experiment } = await start();
+  await experiment('create', 'ranking', '--surface', 'home', ...ARMS, '--country', 'SE');
+  await experiment('start', 'ranking');
+  const outside = JSON.parse((await earshot('experiment', 'explain', 'listener:7', '--json')).stdout);
+  expect(outside.surfaces).toMatchObject([{ surface: 'home', experiment: 'home', reason: 'weight' }]);
+  const inside = await earshot('experiment', 'explain', 'listener:7', '--country', 'SE');
+  expect(inside.stdout).toMatch(/^home: (control|knn), by ranking \(bucket\), 2026-/);
+  expect(inside.stdout).toMatch(/slot \d+ of home is its own, targets .*SE.*, bucket \d+ of ranking-1 is of the arm/);
+});
+
+describe('a refusal says why, and changes nothing', () => {
+  test.each<[string, string[], string]>([
+    [
+      'overlapping slots',
+      ['create', 'other', '--surface', 'home', '--slots', '100-200', ...ARMS],
+      'expected free slots',
+    ],
+    ['a surface that is not live', ['create', 'other', '--surface', 'shelf', ...ARMS], 'expected a live surface'],
+    ['a used salt', ['restart', 'ranking', '--salt', 'ranking-1'], 'expected a salt that no experiment has used'],
+    ['another layer', ['create', 'other', '--surface', 'home', '--layer', 'two', ...ARMS], ''],
+    ['a smaller arm', ['set', 'ranking', '--arm', 'knn=10'], 'it needs `experiment restart`'],
+    ['an unknown experiment', ['stop', 'other'], 'expected an experiment, got other (there are ranking)'],
+  ])('%s', async (_case, args, message) => {
+    const { experiment, live } = await start();
+    await experiment('create', 'ranking', '--surface', 'home', ...ARMS);
+    await experiment('start', 'ranking');
+    if (args.includes('--layer')) {
+      await experiment(...args);
+      const before = await live();
+      const refused = messageOf(await experiment('start', 'other'));
+      expect(refused).toEqual({
+        code: 1,
+        message: expect.stringContaining('expected the experiments of home in one layer'),
+      });
+      expect(await live()).toEqual(before);
+      return;
+    }
+    const before = await live();
+    expect(messageOf(await experiment(...args))).toEqual({ code: 1, message: expect.stringContaining(message) });
+    expect(await live()).toEqual(before);
+  });
+
+  test('an arm without a live release, and a variant that is an arm', async () => {
+    const { earshot, experiment } = await start();
+    await experiment('create', 'later', '--surface', 'home', '--arm', 'control=50', '--arm', 'mf=50');
+    expect(messageOf(await experiment('start', 'later'))).toEqual({
+      ...{ code: 1, message: expect.stringContaining('got none of home/mf') },
+    });
+    await experiment('set', 'later', '--arm', 'control=50', '--arm', 'knn=50', '--size', '10');
+    expect(await experiment('start', 'later')).toMatchObject({ code: 0 });
+    await earshot('weight', 'home', 'control=100', 'knn=0');
+    expect(messageOf(await earshot('variant', 'remove', 'home/knn'))).toEqual({
+      ...{ code: 1, message: expect.stringContaining('home/knn is an arm of later') },
+    });
+  });
+});
+
+test('two changes at once: both are made, one after the other', async () => {
+  const { experiment, experiments } = await start();
+  await experiment('create', 'a', '--surface', 'home', '--size', '10', ...ARMS);
+  await experiment('create', 'b', '--surface', 'home', '--size', '10', ...ARMS);
+  expect(Object.values((await experiments()) ?? {}).map(({ slots }) => slots)).toEqual([
+    [[0, 1_000]],
+    [[1_000, 2_000]],
+  ]);
+});
