@@ -4,15 +4,17 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { type CommandResult, spawnNode, startTestCloud, type TestCloud } from '../../bench/rigs/local-cloud.ts';
 import { type ListOfUser, linesOn, userOf } from '../../bench/support/days-of-lists.ts';
 import { formatGeneration, parseGeneration } from '../../shared/domain/generation.ts';
+import { POPULAR_USER } from '../../shared/domain/ids.ts';
 import type { EdgeStatus } from '../../shared/wire/edge-status.ts';
 import { drillRounds } from '../support/drill-rounds.ts';
 import { createReleaseLoad, type ReleaseLoad } from '../support/release-load.ts';
 import { eventually } from '../support/waiting.ts';
 
+vi.setConfig({ testTimeout: 3_600_000 });
 const BOUND_MS = 12_000;
 const WHY = ['--why', 'a drill'];
 const PLACES = [undefined, 'NRT', 'LHR', 'SFO'];
@@ -41,12 +43,17 @@ const withCommon = ({ user, items }: ListOfUser): ListOfUser => {
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'earshot-effects-'));
   writeFileSync(join(directory, 'home.control.ndjson'), [...linesOn(users, 0, withCommon)].join(''));
+  writeFileSync(join(directory, 'popular.control.ndjson'), [...linesOn([POPULAR_USER], 0)].join(''));
   cloud = await startTestCloud('--data', directory);
   load = await createReleaseLoad(cloud, users);
   const token = await cloud.mintToken('service:drill', 'recs:status');
   const headers = { authorization: `Bearer ${token}` };
   status = async () => (await fetch(`${cloud.edgeUrl}/internal/v1/status`, { headers })).json() as Promise<EdgeStatus>;
   await everywhere(users);
+});
+
+afterEach(async () => {
+  await cloud.earshot('fault', '--heal');
 });
 
 afterAll(async () => {
