@@ -127,15 +127,18 @@ test('no 304 confirms an answer with a blocked item', async () => {
 
 test('switches take effect without a failed read, answers are counted, and all are cleared', async () => {
   const watch = load.watch(PLACES, 'any');
+  const milliseconds: number[] = [];
   for (const pair of SWITCHES.slice(0, drillRounds)) {
     const name = pair.slice(0, pair.lastIndexOf('='));
     const before = await status();
+    const setAtMs = Date.now();
     await done('switch', 'set', pair, '--for', '10m', ...WHY);
     await eventually(async () => {
       const { counters, shadow } = await status();
       expect(counters.edge_switched_total).toBeGreaterThan(before.counters.edge_switched_total ?? 0);
       if (pair.startsWith('shadow')) expect(shadow?.reads ?? 0).toBeGreaterThan(0);
     });
+    milliseconds.push(Date.now() - setAtMs);
     expect((await done('switch', 'list')).stdout).toContain(pair);
     await done('switch', 'clear', name);
     expect((await done('switch', 'list')).stdout).toBe('no switch is on\n');
@@ -145,6 +148,8 @@ test('switches take effect without a failed read, answers are counted, and all a
   }
   expect((await status()).shadow?.differences).toEqual([]);
   expect((await watch.end()).failures).toEqual([]);
+  console.log(`from the start of \`switch set\` to its effect, in ms: ${milliseconds.join(', ')}`);
+  expect(Math.max(...milliseconds)).toBeLessThanOrEqual(BOUND_MS);
   await done('switch', 'set', 'surface.home=off', ...WHY);
   const [off] = await load.readAll(others.slice(0, 1));
   expect(off).toMatchObject({ status: 503 });
