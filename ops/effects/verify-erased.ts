@@ -1,11 +1,12 @@
 // Proof that nothing of erased users is served: from the edge of the local cloud, from each origin, and from each
-// cluster. Without a known edge or origins, the proof says so.
-
+// cluster. Without a known edge or origins, the proof says so. A read that fails proves nothing: it is repeated.
 import { LISTENER_AUDIENCE } from '../../shared/domain/identity.ts';
 import type { UserId } from '../../shared/domain/ids.ts';
+import { EarshotError } from '../../shared/wire/errors.ts';
 import { mintOriginToken } from '../../shared/wire/origin-token.ts';
 import { LISTS_READ_PATH } from '../../shared/wire/read-request.ts';
 import { decodeListFrames } from '../../shared/wire/read-response.ts';
+import { type Retries, withRetries } from '../bigtable/retry.ts';
 import { type ConnectionFlags, findTargetCloud } from '../cli/settings.ts';
 import { readLive } from '../release/live.ts';
 import { mintToken } from '../token/mint-token.ts';
@@ -28,7 +29,7 @@ export async function verifyErased(deps: EraseDeps, users: readonly UserId[], fl
   const surfaces = surfacesOf(await readLive(control));
   for (const { name, origin } of origins?.regions ?? []) {
     const lists = await readOrigin(
-      { origin, region: name, secret: origins?.secret ?? '', nowMs: control.retries.clock.now() },
+      { origin, region: name, secret: origins?.secret ?? '', retries: control.retries },
       users,
       surfaces,
     );
@@ -37,7 +38,7 @@ export async function verifyErased(deps: EraseDeps, users: readonly UserId[], fl
   }
   const local = findTargetCloud(flags);
   if (local !== undefined) {
-    const lists = await readEdge(local, users, surfaces);
+    const lists = await readEdge({ ...local, retries: control.retries }, users, surfaces);
     if (lists > 0) found.push(`the edge has ${lists} lists`);
     read.push('the edge');
   }
@@ -61,25 +62,26 @@ interface AskedOrigin {
   readonly origin: string;
   readonly region: string;
   readonly secret: string;
-  readonly nowMs: number;
+  readonly retries: Retries;
 }
 
 /** Number of lists of the users that the origin answers with. */
 async function readOrigin(
-  { origin, region, secret, nowMs }: AskedOrigin,
+  { origin, region, secret, retries }: AskedOrigin,
   users: readonly UserId[],
   surfaces: readonly LiveSurface[],
 ): Promise<number> {
+  const nowMs = retries.clock.now();
   const authorization = `Bearer ${await mintOriginToken(secret, { subject: 'earshot', region, nowMs })}`;
   let lists = 0;
   for (const keys of partsOf(keysOf(users, surfaces))) {
-    const response = await fetch(`${origin}${LISTS_READ_PATH}`, {
-      ...{ method: 'POST', body: JSON.stringify({ keys }) },
-      headers: { authorization, 'content-type': 'application/json' },
+    const asked = { place: `the origin of ${region}`, url: `${origin}${LISTS_READ_PATH}`, authorization };
+    lists += await post(retries, { ...asked, body: { keys } }, async (response) => {
+      const results = decodeListFrames(new Uint8Array(await response.arrayBuffer()), keys.length);
+      const failed = results.find((result) => result.kind === 'error' && result.code !== 'answer_too_large');
+      if (failed !== undefined) throw unread(asked.place, JSON.stringify(failed));
+      return results.filter(({ kind }) => kind !== 'absent').length;
     });
-    if (response.status !== 200) throw new Error(`expected status 200 of ${origin}, got ${response.status}`);
-    const results = decodeListFrames(new Uint8Array(await response.arrayBuffer()), keys.length);
-    lists += results.filter(({ kind }) => kind === 'list').length;
   }
   return lists;
 }
@@ -89,7 +91,11 @@ const keysOf = (users: readonly UserId[], surfaces: readonly LiveSurface[]) =>
 
 /** Number of personal lists that the edge answers with. */
 async function readEdge(
-  { edgeUrl, tokenSecret }: { readonly edgeUrl: string; readonly tokenSecret: string },
+  {
+    edgeUrl,
+    tokenSecret,
+    retries,
+  }: { readonly edgeUrl: string; readonly tokenSecret: string; readonly retries: Retries },
   users: readonly UserId[],
   surfaces: readonly LiveSurface[],
 ): Promise<number> {
@@ -99,16 +105,44 @@ async function readEdge(
   const reads = users.flatMap((user) => names.map((surface) => ({ user, surface, limit: 1 })));
   let lists = 0;
   for (const part of partsOf(reads)) {
-    const response = await fetch(`${edgeUrl}/v1/recommendations:batch`, {
-      ...{ method: 'POST', body: JSON.stringify({ reads: part }) },
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    const asked = { place: 'the edge', url: `${edgeUrl}/v1/recommendations:batch`, authorization: `Bearer ${token}` };
+    lists += await post(retries, { ...asked, body: { reads: part } }, async (response) => {
+      const { results } = (await response.json()) as { results: { status: number; source?: string }[] };
+      const failed = results.find(({ status }) => status !== 200 && status !== 404);
+      if (failed !== undefined) throw unread(asked.place, JSON.stringify(failed));
+      return results.filter(({ source }) => source === 'personal').length;
     });
-    if (response.status !== 200) throw new Error(`expected status 200 of the edge, got ${response.status}`);
-    const { results } = (await response.json()) as { results: { source?: string }[] };
-    lists += results.filter(({ source }) => source === 'personal').length;
   }
   return lists;
 }
+
+interface Question {
+  /** Where the answer comes from, in words. */
+  readonly place: string;
+  readonly url: string;
+  readonly authorization: string;
+  readonly body: object;
+}
+
+/** What `read` makes of the answer. It is asked again for as long as Bigtable would be. */
+const post = <T>(
+  retries: Retries,
+  { place, url, authorization, body }: Question,
+  read: (response: Response) => Promise<T>,
+): Promise<T> =>
+  withRetries(retries, async (timeoutMs) => {
+    const init = { method: 'POST', headers: { authorization, 'content-type': 'application/json' } };
+    const signal = AbortSignal.timeout(timeoutMs);
+    const response = await fetch(url, { ...init, signal, body: JSON.stringify(body) }).catch((error: unknown) => {
+      throw unread(place, (error as Error).message);
+    });
+    if (response.status >= 500) throw unread(place, `status ${response.status}`);
+    if (response.status !== 200) throw new Error(`expected status 200 of ${place}, got ${response.status}`);
+    return read(response);
+  });
+
+const unread = (place: string, got: string): EarshotError =>
+  new EarshotError('unavailable', 'origin', `expected an answer of ${place}, got ${got}`);
 
 function* partsOf<T>(all: readonly T[]): Generator<readonly T[]> {
   for (let from = 0; from < all.length; from += READS_PER_CALL) yield all.slice(from, from + READS_PER_CALL);

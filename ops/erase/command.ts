@@ -126,8 +126,10 @@ async function resume(flags: Flags): Promise<void> {
 
 /** An erasure that was killed before its record has hidden no user. A young one may be about to write the record. */
 async function forgetDead(control: ControlTable, id: string, writtenAtMs: number): Promise<void> {
-  if (control.retries.clock.now() - writtenAtMs > BEGIN_MS) await forgetUsers(control, id);
-  else process.stdout.write(`${id}: begins, or was killed as it began; nothing is hidden\n`);
+  if (control.retries.clock.now() - writtenAtMs > BEGIN_MS) {
+    await forgetUsers(control, id);
+    process.stdout.write(`${id}: was killed as it began, and is forgotten; nothing was hidden\n`);
+  } else process.stdout.write(`${id}: begins, or was killed as it began; nothing is hidden\n`);
 }
 
 async function makeDeps(control: ControlTable, flags: Flags): Promise<EraseDeps> {
