@@ -124,7 +124,7 @@ interface Question {
   readonly body: object;
 }
 
-/** What `read` makes of the answer. It is asked again for as long as Bigtable would be. */
+/** The result of `read` for the answer. The question is repeated for as long as one to Bigtable. */
 const post = <T>(
   retries: Retries,
   { place, url, authorization, body }: Question,
