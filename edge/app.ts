@@ -2,8 +2,8 @@
 // does.
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
+import { ARCHIVE_PATH } from '../shared/domain/experiments/archive.ts';
 import { STATUS_PATH } from '../shared/wire/edge-status.ts';
-import { ARCHIVE_PATH } from '../shared/wire/exposure-archive.ts';
 import { JSON_TYPE } from '../shared/wire/json-body.ts';
 import type { EdgeDeps } from './deps.ts';
 import { createHostCheck } from './public-hosts.ts';

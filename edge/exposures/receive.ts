@@ -28,7 +28,7 @@ export interface Reporter {
 }
 
 export interface ExposureReceiver {
-  /** Rejects with `unavailable` if the sink fails: the exposures count as lost, and the caller may report them again. */
+  /** Rejects with `unavailable` if the sink fails: the exposures count as lost, and may be reported again. */
   receive(reports: readonly string[], reporter: Reporter): Promise<Receipt>;
 }
 

@@ -33,7 +33,7 @@ export interface Read {
   readonly variant: Name | undefined;
   /** Adds each item's metadata. Default: the list alone. */
   readonly expand?: ListKey['expand'];
-  /** What experiments may target. Default: nothing is known of the user. */
+  /** Attributes of the user that experiments may target. Default: none is known. */
   readonly attributes?: AttributesOf | undefined;
 }
 

@@ -13,7 +13,7 @@ import {
 } from '../../shared/domain/experiments/schema.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
 
-/** What a caller may name. Shares are basis points: of the layer for `size`, of the experiment for an arm. */
+/** The parts that a caller may name. Shares are basis points: of the layer for `size`, of the experiment for an arm. */
 export interface ExperimentForm {
   readonly size?: number | undefined;
   /** Slots of the layer, instead of free ones. */

@@ -13,7 +13,7 @@ export interface Explanation {
   readonly reason: string;
   /** ISO 8601; for a caller without a known place. */
   readonly generation: string;
-  /** What each rule said, in the order of the rules. */
+  /** One line for each rule that was looked at, in their order. */
   readonly trail: readonly string[];
 }
 

@@ -1,5 +1,4 @@
-// How many users a change of an experiment moves, from which arm to which: of SAMPLE synthetic users that the experiment
-// targets.
+// The number of users that a change of an experiment moves, from arm to arm: of SAMPLE synthetic users that it targets.
 import { type Attributes, assign } from '../../shared/domain/experiments/assign.ts';
 import type { Targeting } from '../../shared/domain/experiments/schema.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';

@@ -55,7 +55,7 @@ function verdictOf(p: number, deviation: number): Verdict {
   return p < WARNING_P ? 'warning' : 'ok';
 }
 
-/** Against shares that are drawn from a Dirichlet distribution around the expected ones, one observation's weight each. */
+/** Against shares of a Dirichlet distribution around the expected ones, with the weight of one observation each. */
 function lnBayesFactor(counts: readonly ArmCount[], expected: readonly number[], users: number): number {
   const alphas = expected.map((share) => share * expected.length);
   const total = alphas.reduce((sum, alpha) => sum + alpha, 0);

@@ -1,7 +1,7 @@
 // `earshot experiment srm`: the report of a sample ratio mismatch. It exits with code 3 for an alarm.
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { type ArchivedExposure, archivedExposureSchema } from '../../shared/wire/exposure-archive.ts';
+import { type ArchivedExposure, archivedExposureSchema } from '../../shared/domain/experiments/archive.ts';
 import { type ControlFlags, withControl } from '../cli/control.ts';
 import { EXIT, ExitError } from '../cli/exit-codes.ts';
 import { formatCount, formatTable } from '../cli/format.ts';

@@ -1,7 +1,8 @@
 // Sample ratio mismatch of an experiment, from its exposures: users of each arm, whole and by country, tier, region and
 // source. A tier or a region that serves one arm worse makes a mismatch by itself: then the cause is Earshot.
+
+import type { ArchivedExposure } from '../../shared/domain/experiments/archive.ts';
 import type { Experiment } from '../../shared/domain/experiments/schema.ts';
-import type { ArchivedExposure } from '../../shared/wire/exposure-archive.ts';
 import { sharesOf } from './changes.ts';
 import { type ArmCount, LEAST_DEVIATION, type Mismatch, testAlike, testRatio } from './ratio-mismatch.ts';
 

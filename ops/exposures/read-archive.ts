@@ -1,12 +1,12 @@
 // Reads the archive of exposures through the worker: the lines of each object, without doubles.
 import { gunzipSync } from 'node:zlib';
-import { LISTENER_AUDIENCE } from '../../shared/domain/identity.ts';
 import {
   ARCHIVE_PATH,
   type ArchivedExposure,
   archivedExposureSchema,
   listingSchema,
-} from '../../shared/wire/exposure-archive.ts';
+} from '../../shared/domain/experiments/archive.ts';
+import { LISTENER_AUDIENCE } from '../../shared/domain/identity.ts';
 import { type ConnectionFlags, findTargetCloud } from '../cli/settings.ts';
 import { UsageError } from '../cli/usage-error.ts';
 import { mintToken } from '../token/mint-token.ts';

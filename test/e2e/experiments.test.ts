@@ -1,7 +1,7 @@
 // An experiment in a running local cloud: created, started, read, shown, exported and tested, by commands and HTTP.
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { type CommandResult, startTestCloud, type TestCloud } from '../../bench/rigs/local-cloud.ts';
-import type { ArchivedExposure } from '../../shared/wire/exposure-archive.ts';
+import type { ArchivedExposure } from '../../shared/domain/experiments/archive.ts';
 import { eventually } from '../support/waiting.ts';
 
 /** The queue hands a batch to its consumer after at most 10 s. */

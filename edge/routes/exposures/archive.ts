@@ -1,5 +1,4 @@
-// `GET /internal/v1/exposures`: the archive of exposures, for export: the names of its objects, and one object. It needs
-// the scope recs:exposures.
+// `GET /internal/v1/exposures`: the archive of exposures for an export. It needs the scope recs:exposures.
 import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { EarshotError } from '../../../shared/wire/errors.ts';

@@ -1,5 +1,5 @@
 // The variant of a user on a surface: a pure function of manifest, user, country and claims, so that the worker, the
-// commands and anybody's warehouse decide alike. docs/experiments.md describes it, and
+// commands and a warehouse decide alike. docs/experiments.md describes it, and
 // test/unit/shared/domain/experiments/vectors.json has the results for 1 000 users.
 import { unitHash } from '../../runtime/hash.ts';
 import { POPULAR_USER } from '../ids.ts';

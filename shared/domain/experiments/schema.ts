@@ -1,7 +1,6 @@
-// Experiments and holdouts in the manifest. A layer is a space of 10 000 slots. Each experiment owns slots of its layer,
-// so a user is in at most one experiment of a layer. Within an experiment, arms own buckets of its own space of 10 000,
-// drawn with its salt: a new salt draws every user's arm again. All experiments of a surface are in one layer, because
-// an answer has one variant.
+// Experiments and holdouts in the manifest. A layer is a space of 10 000 slots, which its experiments do not share: a
+// user is in at most one of them. Arms own buckets of the experiment's own space of 10 000, which its salt draws. All
+// experiments of a surface are in one layer, because an answer has one variant.
 import { z } from 'zod';
 import { NAME_GRAMMAR, NAME_PATTERN } from '../ids.ts';
 

@@ -1,10 +1,10 @@
 // The report of a sample ratio mismatch from exposures: what counts, and what names Earshot as the cause.
 import { describe, expect, test } from 'vitest';
 import { checkRatio } from '../../../../ops/experiment/srm.ts';
+import type { ArchivedExposure } from '../../../../shared/domain/experiments/archive.ts';
 import { assign } from '../../../../shared/domain/experiments/assign.ts';
 import type { Experiment } from '../../../../shared/domain/experiments/schema.ts';
 import { parseManifest, type Surface } from '../../../../shared/domain/manifest.ts';
-import type { ArchivedExposure } from '../../../../shared/wire/exposure-archive.ts';
 import { createChance } from '../../../support/chance.ts';
 
 const experimentWith = (salt: string): Experiment => ({

@@ -1,4 +1,4 @@
-// The assignment of users to arms: public vectors, shares, independence of layers, and nobody moves who should not.
+// The assignment of users to arms: public vectors, shares, independence of layers, the users that a change moves.
 import { describe, expect, test } from 'vitest';
 import { type Attributes, assign, bucketOf } from '../../../../../shared/domain/experiments/assign.ts';
 import { BUCKETS, type Experiment, takeFree } from '../../../../../shared/domain/experiments/schema.ts';
