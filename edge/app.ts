@@ -21,11 +21,15 @@ import { listArchive, sendArchived } from './routes/exposures/archive.ts';
 import { answerExposures } from './routes/exposures/handler.ts';
 import { exposuresRoute } from './routes/exposures/route.ts';
 import { answerHealth } from './routes/health.ts';
+import { answerFlag, answerFlags } from './routes/ofrep/handler.ts';
 import { ownRoute, userRoute } from './routes/openapi.ts';
 import { createOwnReadHandler, createUserReadHandler } from './routes/read.ts';
 import { answerStatus } from './routes/status.ts';
 import { type Route, registerRoutes } from './routes/table.ts';
 import { readCallerHeaders } from './routes/validation.ts';
+
+/** OpenFeature Remote Evaluation Protocol. */
+const OFREP_PATH = '/ofrep/v1/evaluate/flags';
 
 export function createApp(deps: EdgeDeps): OpenAPIHono {
   const { config } = deps;
@@ -74,6 +78,8 @@ function makeRoutes(deps: EdgeDeps, app: OpenAPIHono): readonly Route[] {
     withCaller(deps, c, (caller) => answerExposures(deps, c, caller));
   const listing = (c: Context) => withCaller(deps, c, (caller) => listArchive(deps, c, caller));
   const archived = (c: Context) => withCaller(deps, c, (caller) => sendArchived(deps, c, caller));
+  const flag = (c: Context) => withCaller(deps, c, (caller) => answerFlag(deps, c, caller));
+  const flags = (c: Context) => withCaller(deps, c, (caller) => answerFlags(deps, c, caller));
   const get = ['GET', 'HEAD'];
   return [
     { path: ownRoute.getRoutingPath(), methods: get, handler: createOwnReadHandler(deps), contract: ownRoute },
@@ -83,6 +89,8 @@ function makeRoutes(deps: EdgeDeps, app: OpenAPIHono): readonly Route[] {
     { path: exposuresRoute.getRoutingPath(), methods: ['POST'], handler: exposures, contract: exposuresRoute },
     { path: ARCHIVE_PATH, methods: get, handler: listing },
     { path: `${ARCHIVE_PATH}/:hour/:name`, methods: get, handler: archived },
+    { path: `${OFREP_PATH}/:key`, methods: ['POST'], handler: flag },
+    { path: OFREP_PATH, methods: ['POST'], handler: flags },
     { path: STATUS_PATH, methods: get, handler: status },
     { path: documentRoute.path, methods: get, handler: serveDocument(app), contract: documentRoute },
     { path: healthRoute.path, methods: get, handler: (c) => answerHealth(deps, c), contract: healthRoute },

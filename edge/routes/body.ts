@@ -1,4 +1,4 @@
-// A JSON body that is an object with one list. Media type, size and form are checked before any element.
+// JSON bodies of bounded size. Media type, size and form are checked before any element.
 import { concatBytes, decodeUtf8 } from '../../shared/runtime/bytes.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
 import { refuseBody } from '../../shared/wire/json-body.ts';
@@ -18,8 +18,13 @@ export interface ListBody {
  * `invalid_request`.
  */
 export async function readListBody(request: Request, form: ListBody): Promise<readonly unknown[]> {
+  return elementsOf(await readJsonBody(request, form.maxBytes), form);
+}
+
+/** Throws `unsupported_media_type`, `payload_too_large`, or `invalid_request` for a body that is no JSON. */
+export async function readJsonBody(request: Request, maxBytes: number): Promise<unknown> {
   checkMediaType(request.headers);
-  return elementsOf(parseJson(await readBytes(request, form.maxBytes)), form);
+  return parseJson(await readBytes(request, maxBytes));
 }
 
 /** RFC 10008, section 2: a QUERY without a Content-Type must fail. */

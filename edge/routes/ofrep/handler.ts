@@ -1,0 +1,102 @@
+// `POST /ofrep/v1/evaluate/flags[/{experiment}]`: experiments for clients of OpenFeature, read only. The targeting key is
+// the user, under the rules of reads.
+import { z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import type { AttributesOf } from '../../../shared/domain/experiments/assign.ts';
+import { isPublicId, type UserId } from '../../../shared/domain/ids.ts';
+import type { Manifest } from '../../../shared/domain/manifest.ts';
+import { EarshotError } from '../../../shared/wire/errors.ts';
+import { isNotModified } from '../../../shared/wire/if-none-match.ts';
+import type { EdgeDeps } from '../../deps.ts';
+import { checkAccess } from '../../identity/access.ts';
+import { claimsFor } from '../../identity/claims.ts';
+import { openCall } from '../../request/open-call.ts';
+import { countryOf } from '../../request/place.ts';
+import { hashText } from '../../respond/etag.ts';
+import { everyAnswer } from '../../respond/every-answer.ts';
+import { readJsonBody } from '../body.ts';
+import type { Caller } from '../caller.ts';
+import { readCallerHeaders, refuseQuery } from '../validation.ts';
+import { evaluateAll, evaluateFlag } from './evaluate.ts';
+
+type OfrepDeps = Pick<EdgeDeps, 'config' | 'limits' | 'manifests' | 'routing'>;
+
+const MAX_BYTES = 16_384;
+/** Other members of the context are not looked at: only signed claims can be targeted. */
+const bodySchema = z.looseObject({
+  context: z.looseObject({ targetingKey: z.string().optional(), country: z.string().optional() }).optional(),
+});
+
+type ErrorCode = 'PARSE_ERROR' | 'TARGETING_KEY_MISSING' | 'INVALID_CONTEXT' | 'FLAG_NOT_FOUND';
+
+interface Asked {
+  readonly manifest: Manifest;
+  readonly user: UserId;
+  readonly attributes: AttributesOf;
+}
+
+/** One experiment. Throws what `ask` throws. */
+export async function answerFlag(deps: OfrepDeps, c: Context, caller: Caller): Promise<Response> {
+  const key = c.req.param('key') ?? '';
+  const asked = await ask(deps, c, caller);
+  if ('errorCode' in asked) return refuse(caller, 400, { key, ...asked });
+  const evaluation = evaluateFlag(asked.manifest, key, asked.user, asked.attributes);
+  if (evaluation === undefined)
+    return refuse(caller, 404, { key, errorCode: 'FLAG_NOT_FOUND', errorDetails: 'there is no such experiment' });
+  return answerWithTag(c, caller, evaluation);
+}
+
+/** All experiments. Throws what `ask` throws. */
+export async function answerFlags(deps: OfrepDeps, c: Context, caller: Caller): Promise<Response> {
+  const asked = await ask(deps, c, caller);
+  if ('errorCode' in asked) return refuse(caller, 400, asked);
+  return answerWithTag(c, caller, { flags: evaluateAll(asked.manifest, asked.user, asked.attributes) });
+}
+
+/** Throws `rate_limited`, `forbidden`, an error of readJsonBody, or `unavailable` without a manifest. */
+async function ask(
+  deps: OfrepDeps,
+  c: Context,
+  caller: Caller,
+): Promise<Asked | { readonly errorCode: ErrorCode; readonly errorDetails: string }> {
+  const { limits, manifests } = deps;
+  const { identity } = caller;
+  readCallerHeaders(c.req);
+  refuseQuery(c.req);
+  limits.admit(identity, 1);
+  const parsed = bodySchema.safeParse(await readBody(c.req.raw));
+  if (!parsed.success) return { errorCode: 'INVALID_CONTEXT', errorDetails: 'expected context to be an object' };
+  const { targetingKey: user, country } = parsed.data.context ?? {};
+  if (user === undefined || user === '')
+    return { errorCode: 'TARGETING_KEY_MISSING', errorDetails: 'expected context.targetingKey to be the user' };
+  if (!isPublicId(user)) return { errorCode: 'INVALID_CONTEXT', errorDetails: 'expected targetingKey to be an id' };
+  checkAccess(identity, [{ user, variant: undefined }], false);
+  const manifest = await manifests.get(openCall(deps, c, caller));
+  const isOwn = user === identity.user;
+  const attributes = () => ({
+    country: isOwn ? countryOf(c.req.raw) : country,
+    claims: claimsFor(user, identity),
+  });
+  return { manifest, user, attributes };
+}
+
+/** A body that is no JSON has a code of its own in the protocol, and so it is a value that no schema accepts here. */
+async function readBody(request: Request): Promise<unknown> {
+  try {
+    return await readJsonBody(request, MAX_BYTES);
+  } catch (error) {
+    if (error instanceof EarshotError && error.code === 'invalid_request') return undefined;
+    throw error;
+  }
+}
+
+function answerWithTag(c: Context, { requestId }: Caller, value: object): Response {
+  const body = JSON.stringify(value);
+  const etag = `"${hashText(body)}"`;
+  const headers = { ...everyAnswer(requestId), ETag: etag, 'Cache-Control': 'private, no-cache' };
+  if (isNotModified(c.req.header('if-none-match'), etag)) return new Response(null, { status: 304, headers });
+  return new Response(body, { headers: { ...headers, 'Content-Type': 'application/json' } });
+}
+
+const refuse = ({ requestId }: Caller, status: number, value: object): Response =>
+  Response.json(value, { status, headers: { ...everyAnswer(requestId), 'Cache-Control': 'no-store' } });
