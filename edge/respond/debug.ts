@@ -27,7 +27,7 @@ export function serializeDecision(
   const variant = surfaces[own.surface]?.variants.find(({ name }) => name === own.variant);
   return [
     `manifest=${version}`,
-    `variant=${own.variant};by=${assignment.reason}`,
+    `variant=${own.variant};by=${assignment.reason};experiment=${assignment.experiment};salt="${assignment.salt}"`,
     // The requested generation. The answer has the list's generation, which can be older.
     `generation=${own.generation};by=${variant?.current === own.generation ? 'current' : 'ramp'}`,
     `source=${source}${fallbackReason === undefined ? '' : `;by=${fallbackReason}`}`,

@@ -44,7 +44,8 @@ const debugHeaders = {
         'With Earshot-Debug: the version of the manifest; the variant, with the reason as in Earshot-Variant; ' +
         'the requested generation, current or previous during a ramp; ' +
         'the source of the list, with the reason for a fallback.',
-      example: 'manifest=17, variant=control;by=weight, generation=1795402800000;by=current, source=popular;by=absent',
+      example:
+        'manifest=17, variant=control;by=weight;experiment=home;salt="home-1", generation=1795402800000;by=current, source=popular;by=absent',
     }),
 };
 const retryAfter = { 'Retry-After': header('Seconds after which the request may be tried again.') };

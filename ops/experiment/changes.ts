@@ -129,6 +129,23 @@ export function restartExperiment(live: Manifest, name: string, form: Experiment
 const defined = (form: ExperimentForm): ExperimentForm =>
   Object.fromEntries(Object.entries(form).filter(([, value]) => value !== undefined));
 
+/**
+ * The holdout of a surface, or of all surfaces. A growing one takes more users, and none leaves it; 0 ends it. Throws
+ * an Error for a surface that is not live.
+ */
+export function setHoldout(live: Manifest, surface: string | undefined, share: number): Manifest {
+  const { global, surfaces = {} } = live.holdouts ?? {};
+  if (surface === undefined) {
+    const next = share === 0 ? undefined : { salt: 'holdout', ...global, share };
+    return { ...live, holdouts: { ...live.holdouts, global: next } };
+  }
+  if (!Object.hasOwn(live.surfaces, surface))
+    throw new Error(`expected a live surface, got ${surface} (live are ${namesOf(live.surfaces)})`);
+  const { [surface]: known, ...others } = surfaces;
+  const own = share === 0 ? {} : { [surface]: { salt: `holdout-${surface}`, ...known, share } };
+  return { ...live, holdouts: { ...live.holdouts, surfaces: { ...others, ...own } } };
+}
+
 /** The share of each arm, in basis points. */
 export const sharesOf = ({ arms }: Experiment): Map<string, number> =>
   new Map(arms.map(({ variant, buckets }) => [variant, sizeOf(buckets)]));

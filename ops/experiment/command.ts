@@ -20,6 +20,7 @@ import {
   percent,
   restartExperiment,
   setExperiment,
+  setHoldout,
   sharesOf,
   show,
   startExperiment,
@@ -107,6 +108,14 @@ export const makeExperimentCommand = (): Command =>
         ),
     )
     .addCommand(
+      withWriteOptions(new Command('holdout'))
+        .description('A share of users who get the control variant, whatever experiments run. 0 ends it.')
+        .argument('<percent>', 'for example `5`')
+        .option('--surface <surface>', 'of this surface alone (default: of all)', parseName)
+        .addHelpText('after', help('holdout 5 --why "the quarter\'s baseline"'))
+        .action(async (share: string, _options: unknown, own: Command) => holdout(share, own.optsWithGlobals())),
+    )
+    .addCommand(
       new Command('list')
         .description('All experiments: surface, layer, state, size and arms.')
         .option('--json', 'print JSON')
@@ -189,6 +198,20 @@ async function change(
       done: (next) => describeChange(before ?? next, next, name),
     });
   });
+}
+
+async function holdout(percentage: string, flags: Flags): Promise<void> {
+  const { surface, why = '' } = flags;
+  if (why.trim() === '') throw new UsageError('expected --why to have the reason, got an empty text');
+  const share = parsePercent('the share', percentage);
+  await confirmWrite(flags);
+  await withControl(flags, (control) =>
+    changeLive(control, flags, {
+      what: `experiment holdout ${percentage}${surface === undefined ? '' : ` --surface ${surface}`}`,
+      change: (live) => setHoldout(live, surface, share),
+      done: () => `${percent(share)} of the users of ${surface ?? 'all surfaces'} are held out`,
+    }),
+  );
 }
 
 function describeChange(before: Manifest, next: Manifest, name: string): string {

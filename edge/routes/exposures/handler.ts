@@ -2,6 +2,7 @@
 import type { Context } from 'hono';
 import { EarshotError } from '../../../shared/wire/errors.ts';
 import type { EdgeDeps } from '../../deps.ts';
+import { checkAccess } from '../../identity/access.ts';
 import { countryOf } from '../../request/place.ts';
 import { everyAnswer } from '../../respond/every-answer.ts';
 import { readListBody } from '../body.ts';
@@ -15,7 +16,7 @@ type ExposureDeps = Pick<EdgeDeps, 'exposures' | 'limits'>;
 /** As many tokens of a caller's limit as a batch of that many hits. */
 const REPORTS_PER_TOKEN = 10;
 
-/** Throws `not_found` without a queue, `rate_limited`, an error of readListBody, or `unavailable` if it fails. */
+/** Throws `not_found` without a queue, `rate_limited`, `forbidden`, an error of readListBody, or `unavailable` if it fails. */
 export async function answerExposures(
   { exposures, limits }: ExposureDeps,
   c: Context,
@@ -25,8 +26,10 @@ export async function answerExposures(
   refuseQuery(c.req);
   if (exposures === undefined) throw new EarshotError('not_found', 'edge', 'exposures are not collected here');
   limits.admit(identity, 1);
+  checkAccess(identity, [{ user: identity.user, variant: undefined }], false);
   const reports = (await readListBody(c.req.raw, REPORTS_BODY)).map(checkReport);
   limits.admit(identity, Math.floor(reports.length / REPORTS_PER_TOKEN));
+  await limits.admitAtLocation(identity);
   const receipt = await exposures.receive(reports, { identity, country: countryOf(c.req.raw) });
   const headers = { ...everyAnswer(requestId), 'Cache-Control': 'no-store' };
   return Response.json(receipt, { status: 202, headers });

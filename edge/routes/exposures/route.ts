@@ -40,6 +40,7 @@ export const exposuresRoute = createRoute({
     421: answers[421],
     429: answers[429],
     500: answers[500],
+    504: answers[504],
     503: { ...answers[503], description: 'The exposures were not stored; report them again.' },
   },
 });

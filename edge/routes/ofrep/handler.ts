@@ -93,7 +93,10 @@ async function readBody(request: Request): Promise<unknown> {
 function answerWithTag(c: Context, { requestId }: Caller, value: object): Response {
   const body = JSON.stringify(value);
   const etag = `"${hashText(body)}"`;
-  const headers = { ...everyAnswer(requestId), ETag: etag, 'Cache-Control': 'private, no-cache' };
+  const headers = {
+    ...everyAnswer(requestId),
+    ...{ ETag: etag, 'Cache-Control': 'private, max-age=0', Vary: 'Authorization' },
+  };
   if (isNotModified(c.req.header('if-none-match'), etag)) return new Response(null, { status: 304, headers });
   return new Response(body, { headers: { ...headers, 'Content-Type': 'application/json' } });
 }

@@ -23,7 +23,7 @@ describe('with the scope', () => {
     const response = await edge.get(PATH, inEurope);
     expect(response.headers.get('earshot-regions')).toBe('europe, us, asia');
     expect(decisionOf(response)).toBe(
-      `manifest=1, variant=control;by=weight, generation=${GENERATION};by=current, source=personal`,
+      `manifest=1, variant=control;by=weight;experiment=home;salt="home-1", generation=${GENERATION};by=current, source=personal`,
     );
   });
 
@@ -63,7 +63,7 @@ describe('with the scope', () => {
       makeManifest({ version: 7, surfaces: home === undefined ? {} : { home: { ...home, variants } } }),
     );
     expect(decisionOf(await edge.get(PATH, debug))).toBe(
-      `manifest=7, variant=control;by=weight, generation=${GENERATION};by=ramp, source=personal`,
+      `manifest=7, variant=control;by=weight;experiment=home;salt="home-1", generation=${GENERATION};by=ramp, source=personal`,
     );
   });
 

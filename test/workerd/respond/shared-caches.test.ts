@@ -2,7 +2,7 @@
 // for requests with Authorization: every route, with every status that it has.
 import { expect, test } from 'vitest';
 import { createHarness, type GetOptions, type Harness, ONE_REGION } from '../support/harness.ts';
-import { keyOf, makeList } from '../support/lists.ts';
+import { keyOf, makeList, makeManifest } from '../support/lists.ts';
 
 const OWN = '/v1/me/recommendations/home';
 const USER = '/v1/users/ann/recommendations/home';
@@ -11,6 +11,8 @@ const BATCH = '/v1/recommendations:batch';
 const STATUS = '/internal/v1/status';
 const DOCUMENT = '/openapi.json';
 const HEALTH = '/healthz';
+const EXPOSURES = '/v1/exposures';
+const FLAGS = '/ofrep/v1/evaluate/flags';
 
 const ANY = { scope: 'recs:read:any' };
 const DEBUG = { scope: 'recs:read:any recs:debug', headers: { 'earshot-debug': '1' } };
@@ -75,7 +77,63 @@ const batches = (method: 'POST' | 'QUERY', path: string): Case[] => {
   ];
 };
 
+const WITH_SINK = {
+  env: { ...ONE_REGION, HASH_KEY: 'a-hash-key-for-tests-only-0123456789' },
+  exposureSink: { send: async () => {} },
+};
+const FAILING_SINK = { ...WITH_SINK, exposureSink: { send: () => Promise.reject(new Error('full')) } };
+const report = (token: string, options: GetOptions = {}): GetOptions => ({
+  ...{ method: 'POST', body: JSON.stringify({ exposures: [token] }), ...options },
+  headers: { ...JSON_TYPE, ...options.headers },
+});
+
+/** A token of the user ann, as another harness with the same key makes it. */
+async function makeToken(): Promise<string> {
+  const edge = createHarness(WITH_SINK);
+  edge.origins.put(keyOf('ann'), makeList('ann'));
+  const holdouts = { global: { salt: 'h', share: 10_000 } };
+  edge.origins.publish(makeManifest({ version: 2, holdouts }));
+  return (await edge.get(OWN, { sub: 'ann' })).headers.get('earshot-exposure') ?? '';
+}
+const token = await makeToken();
+
+const exposures: Case[] = [
+  [202, EXPOSURES, report(token, { sub: 'ann' }), nothing, WITH_SINK],
+  [503, EXPOSURES, report(token, { sub: 'ann' }), nothing, FAILING_SINK],
+  [202, EXPOSURES, report('x'), nothing, WITH_SINK],
+  [400, EXPOSURES, report('x'.repeat(800)), nothing, WITH_SINK],
+  [401, EXPOSURES, report('x', { authorization: null }), nothing, WITH_SINK],
+  [
+    403,
+    EXPOSURES,
+    report('x'),
+    nothing,
+    { ...WITH_SINK, env: { ...WITH_SINK.env, TOKEN_REQUIRED_SCOPES: 'recs:read' } },
+  ],
+  [404, EXPOSURES, report('x')],
+  [405, EXPOSURES, {}],
+  [413, EXPOSURES, report('x'.repeat(100_000)), nothing, WITH_SINK],
+  [415, EXPOSURES, report('x', { headers: { 'content-type': 'text/plain' } }), nothing, WITH_SINK],
+  [421, EXPOSURES, report('x'), nothing, OTHER_HOST],
+  [
+    429,
+    EXPOSURES,
+    report('x'),
+    nothing,
+    { ...WITH_SINK, ...LIMITED, env: { ...LIMITED.env, ...WITH_SINK.env, RATE_LIMITS: 'on' } },
+  ],
+  [504, EXPOSURES, report('x', NO_TIME), nothing, WITH_SINK],
+];
+
+const flags: Case[] = [
+  [200, FLAGS, { method: 'POST', body: '{"context":{"targetingKey":"ann"}}', headers: JSON_TYPE }],
+  [400, FLAGS, { method: 'POST', body: '{}', headers: JSON_TYPE }],
+  [404, `${FLAGS}/none`, { method: 'POST', body: '{"context":{"targetingKey":"ann"}}', headers: JSON_TYPE }],
+];
+
 const CASES: readonly Case[] = [
+  ...exposures,
+  ...flags,
   ...lists(OWN),
   ...lists(USER),
   ...batches('POST', BATCH),

@@ -400,7 +400,7 @@ describe('the debug output', () => {
     const [ann, refused] = await resultsOf(response);
     const { cacheStatus, decision, ...others } = ann ?? { status: 0 };
     expect(decision).toBe(
-      `manifest=1, variant=control;by=weight, generation=${GENERATION};by=current, source=personal`,
+      `manifest=1, variant=control;by=weight;experiment=home;salt="home-1", generation=${GENERATION};by=current, source=personal`,
     );
     const key = `home/control/${GENERATION}/ann`;
     expect(parseCacheStatus(String(cacheStatus)).map(({ name, params }) => [name, params.key])).toEqual(
