@@ -30,6 +30,8 @@ export interface Reporter {
 export interface ExposureReceiver {
   /** Rejects with `unavailable` if the sink fails: the exposures count as lost, and may be reported again. */
   receive(reports: readonly string[], reporter: Reporter): Promise<Receipt>;
+  /** An answer with that exposure was sent, which counts as shown. Work behind the answer: a failure is a loss. */
+  noteServed(report: string, country: string | undefined): Promise<void> | undefined;
 }
 
 interface ReceiverOptions {
@@ -46,6 +48,9 @@ interface ReceiverOptions {
 const REPEAT_MS = 120_000;
 const MAX_RECENT = 20_000;
 
+/** The signature: the same for each report of one token. */
+const idOf = (token: string): string => token.slice(-22);
+
 export function createExposureReceiver(options: ReceiverOptions): ExposureReceiver {
   const { tokens, userRef, sink, regions, clock, counters, log } = options;
   const recent = createRecent({ clock, forMs: REPEAT_MS, maxKeys: MAX_RECENT });
@@ -60,10 +65,32 @@ export function createExposureReceiver(options: ReceiverOptions): ExposureReceiv
     if (ageHours >= TOKEN_HOURS || ageHours < -1) return 'expired';
     const { hour, ...shown } = exposure;
     const { tier, region, token } = parsed;
-    return { ...shown, id: token.slice(-22), atMs: nowMs, tier, region, country };
+    return { ...shown, id: idOf(token), atMs: nowMs, tier, region, country };
+  }
+
+  async function send(shown: readonly ShownExposure[]): Promise<void> {
+    try {
+      await sink.send(shown);
+    } catch (error) {
+      counters.add('edge_exposures_lost_total', shown.length);
+      log.warn('exposures_lost', { exposures: shown.length, ...describeError(error) });
+      throw new EarshotError('unavailable', 'edge', 'the exposures were not stored', { cause: error });
+    }
+    for (const { id } of shown) recent.add(id);
+    counters.add('edge_exposures_total', shown.length);
   }
 
   return {
+    noteServed: (report, country) => {
+      const id = idOf(report.split(';')[0] ?? '');
+      if (recent.has(id)) return undefined;
+      // Hits of the same list arrive while the message is sent.
+      recent.add(id);
+      return (async () => {
+        const checked = await check(report, undefined, country);
+        if (typeof checked !== 'string') await send([checked]).catch(() => undefined);
+      })();
+    },
     receive: async (reports, { identity, country }) => {
       // A service reports for any user.
       const ownRef = identity.scopes.has('recs:read:any') ? undefined : await userRef(identity.user);
@@ -77,17 +104,7 @@ export function createExposureReceiver(options: ReceiverOptions): ExposureReceiv
         else if (typeof checked !== 'string') kept.set(checked.id, checked);
       }
       counters.add('edge_exposures_dropped_total', reports.length - kept.size);
-      if (kept.size > 0) {
-        try {
-          await sink.send([...kept.values()]);
-        } catch (error) {
-          counters.add('edge_exposures_lost_total', kept.size);
-          log.warn('exposures_lost', { exposures: kept.size, ...describeError(error) });
-          throw new EarshotError('unavailable', 'edge', 'the exposures were not stored', { cause: error });
-        }
-      }
-      for (const id of kept.keys()) recent.add(id);
-      counters.add('edge_exposures_total', kept.size);
+      if (kept.size > 0) await send([...kept.values()]);
       return { accepted: kept.size, dropped };
     },
   };

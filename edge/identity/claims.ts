@@ -2,7 +2,7 @@
 // signed token can hold any JSON: a regular expression would turn a number or a list into text. Pure.
 import type { JWTPayload } from 'jose';
 import { isScope, ORIGIN_AUDIENCE, type Scope } from '../../shared/domain/identity.ts';
-import { ID_GRAMMAR, isPublicId, type UserId } from '../../shared/domain/ids.ts';
+import { ID_GRAMMAR, isName, isPublicId, type UserId } from '../../shared/domain/ids.ts';
 import { invalidToken } from './access-error.ts';
 
 export interface Identity {
@@ -17,6 +17,8 @@ export interface Identity {
   readonly service: string | undefined;
   /** The claims of type text that experiments may target. Undefined: none. */
   readonly claims: Readonly<Record<string, string>> | undefined;
+  /** Variants by surface that another system has assigned, from `earshot_arms`. Undefined: none. */
+  readonly arms: Readonly<Record<string, string>> | undefined;
 }
 
 export interface ClaimRules {
@@ -56,6 +58,7 @@ export function identityOf(payload: JWTPayload, rules: ClaimRules): Identity {
     lacks: rules.requiredScopes.find((scope) => !grants(texts, scope)),
     service: texts.includes('recs:read:any') ? serviceOf(payload, rules.serviceClaim) : undefined,
     claims: targetingClaimsOf(payload, rules.targetingClaims),
+    arms: armsOf(payload.earshot_arms),
   };
 }
 
@@ -99,9 +102,20 @@ function targetingClaimsOf(payload: JWTPayload, names: readonly string[]): Ident
   return found.length === 0 ? undefined : Object.fromEntries(found);
 }
 
+const MAX_OUTSIDE_ARMS = 32;
+
+/** An object with names of variants by surface. Any other value is no assignment. */
+function armsOf(claim: unknown): Identity['arms'] {
+  if (typeof claim !== 'object' || claim === null || Array.isArray(claim)) return undefined;
+  const arms = Object.entries(claim).filter(([, arm]) => isText(arm) && isName(arm));
+  return arms.length === 0 || arms.length > MAX_OUTSIDE_ARMS ? undefined : Object.fromEntries(arms);
+}
+
 /** The claims that say something of `user`: those of the user's own token. */
-export const claimsFor = (user: UserId, identity: Pick<Identity, 'user' | 'claims'>): Identity['claims'] =>
-  user === identity.user ? identity.claims : undefined;
+export const claimsFor = (
+  user: UserId,
+  { user: own, claims, arms }: Pick<Identity, 'user' | 'claims' | 'arms'>,
+): Pick<Identity, 'claims' | 'arms'> => (user === own ? { claims, arms } : { claims: undefined, arms: undefined });
 
 function scopeTextsOf(payload: JWTPayload): readonly string[] {
   return SCOPE_CLAIMS.flatMap((claim) => {

@@ -14,7 +14,6 @@ import { serializeCacheStatus } from './cache-status.ts';
 import { closeList, describeList, openList } from './compose.ts';
 import { REGIONS_HEADER, serializeDecision, serializeRegions } from './debug.ts';
 import { everyAnswer } from './every-answer.ts';
-import { serializeExposure } from './exposure.ts';
 import { type Content, LARGE_ANSWER_BYTES, makeTooLarge, type RespondLarge } from './large-answer.ts';
 
 export interface BatchRead extends Read {
@@ -70,7 +69,7 @@ function composeContent(answer: BatchAnswer): Content & { readonly bytes: number
     const opening = openList({
       status: 200,
       experiment: served.assignment.experiment,
-      ...(exposure === undefined ? {} : { exposure: serializeExposure(exposure, served, answer.nowMs) }),
+      ...(exposure === undefined ? {} : { exposure }),
       ...describeList(read, served),
       ...describeDecision(served, answer),
     });

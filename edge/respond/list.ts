@@ -13,14 +13,14 @@ import { closeList, describeList, openList } from './compose.ts';
 import { makeDebugHeaders } from './debug.ts';
 import { makeEtag } from './etag.ts';
 import { everyAnswer } from './every-answer.ts';
-import { EXPOSURE_HEADER, serializeExposure } from './exposure.ts';
+import { EXPOSURE_HEADER } from './exposure.ts';
 import { LARGE_ANSWER_BYTES, makeTooLarge, type RespondLarge } from './large-answer.ts';
 
 interface ReadAnswer {
   readonly requestId: string;
   readonly read: Read;
   readonly served: Served;
-  /** The token of the exposure. Undefined: the answer carries none. */
+  /** The exposure as serializeExposure makes it. Undefined: the answer carries none. */
   readonly exposure: string | undefined;
   /** The manifest that `served` was chosen under. */
   readonly manifest: Manifest;
@@ -74,7 +74,7 @@ function makeHeaders(answer: ReadAnswer, etag: string): Record<string, string> {
     'Cache-Status': serializeCacheStatus(served.trails, nowMs, debug),
     'Server-Timing': timings.serialize(),
   };
-  if (answer.exposure !== undefined) headers[EXPOSURE_HEADER] = serializeExposure(answer.exposure, served, nowMs);
+  if (answer.exposure !== undefined) headers[EXPOSURE_HEADER] = answer.exposure;
   if (debug) Object.assign(headers, makeDebugHeaders(served, manifest, regions));
   return headers;
 }

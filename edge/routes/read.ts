@@ -66,14 +66,15 @@ function answerRead(deps: EdgeDeps, c: Context, caller: Caller, request: ReadReq
   const { config, clock, limits, manifests, respondLarge, serveCached } = deps;
   const { user, surface, limit = DEFAULT_LIMIT, fallback = 'popular', variant, expand, debug } = request;
   const { timings } = caller;
-  const attributes = () => ({ country: request.country(), claims: claimsFor(user, caller.identity) });
+  const attributes = () => ({ country: request.country(), ...claimsFor(user, caller.identity) });
   const read = { user, surface, fallback, variant, expand, attributes };
   const cost = costOf([read]);
   limits.admit(caller.identity, cost);
   checkAccess(caller.identity, [read], debug);
   const respond: Respond = (served, manifest, regions) => {
     chargeAnswer(deps, caller.identity, cost, [served]);
-    return withExposure(deps, read, served, manifest, (exposure) => compose(served, manifest, regions, exposure));
+    const answered = { read, served, manifest, waitUntil: (work: Promise<unknown>) => c.executionCtx.waitUntil(work) };
+    return withExposure(deps, answered, (exposure) => compose(served, manifest, regions, exposure));
   };
   const compose = (served: Served, manifest: Manifest, regions: readonly Region[], exposure: string | undefined) =>
     respondWithList({

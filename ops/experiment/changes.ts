@@ -11,7 +11,7 @@ import {
   sizeOf,
   takeFree,
 } from '../../shared/domain/experiments/schema.ts';
-import type { Manifest } from '../../shared/domain/manifest.ts';
+import type { Manifest, Surface } from '../../shared/domain/manifest.ts';
 
 /** The parts that a caller may name. Shares are basis points: of the layer for `size`, of the experiment for an arm. */
 export interface ExperimentForm {
@@ -144,6 +144,21 @@ export function setHoldout(live: Manifest, surface: string | undefined, share: n
   const { [surface]: known, ...others } = surfaces;
   const own = share === 0 ? {} : { [surface]: { salt: `holdout-${surface}`, ...known, share } };
   return { ...live, holdouts: { ...live.holdouts, surfaces: { ...others, ...own } } };
+}
+
+/** When a user of the surface counts. Throws an Error for a surface that is not live. */
+export const setExposure = (live: Manifest, surface: string, exposure: 'shown' | 'served'): Manifest =>
+  changeSurface(live, surface, { exposure });
+
+/** Whether a signed claim may name the variant. Throws an Error for a surface that is not live. */
+export const setOutsideArms = (live: Manifest, surface: string, outsideArms: boolean): Manifest =>
+  changeSurface(live, surface, { outsideArms });
+
+function changeSurface(live: Manifest, name: string, change: Partial<Surface>): Manifest {
+  const surface = Object.hasOwn(live.surfaces, name) ? live.surfaces[name] : undefined;
+  if (surface === undefined)
+    throw new Error(`expected a live surface, got ${name} (live are ${namesOf(live.surfaces)})`);
+  return { ...live, surfaces: { ...live.surfaces, [name]: { ...surface, ...change } } };
 }
 
 /** The share of each arm, in basis points. */

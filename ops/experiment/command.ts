@@ -1,5 +1,5 @@
 // `earshot experiment`: who sees which variant. Every change is one compare-and-set of the manifest, live within 12 s.
-import { Command } from 'commander';
+import { Argument, Command } from 'commander';
 import { BUCKETS, type Experiment, type Range, sizeOf } from '../../shared/domain/experiments/schema.ts';
 import { ID_GRAMMAR, isName, isPublicId, NAME_GRAMMAR } from '../../shared/domain/ids.ts';
 import { makeUserHash } from '../../shared/domain/keys.ts';
@@ -20,7 +20,9 @@ import {
   percent,
   restartExperiment,
   setExperiment,
+  setExposure,
   setHoldout,
+  setOutsideArms,
   sharesOf,
   show,
   startExperiment,
@@ -116,6 +118,28 @@ export const makeExperimentCommand = (): Command =>
         .action(async (share: string, _options: unknown, own: Command) => holdout(share, own.optsWithGlobals())),
     )
     .addCommand(
+      withWriteOptions(new Command('count'))
+        .description('When a user of the surface counts: when the app says that a list was shown, or at the answer.')
+        .argument('<surface>', 'for example `home`', parseName)
+        .addArgument(new Argument('<when>', 'when').choices(['shown', 'served'] as const))
+        .addHelpText('after', help('count home served --why "this surface shows every answer"'))
+        .action(async (surface: string, when: 'shown' | 'served', _options: unknown, own: Command) =>
+          changeSurface(`count ${surface} ${when}`, own.optsWithGlobals(), (live) => setExposure(live, surface, when)),
+        ),
+    )
+    .addCommand(
+      withWriteOptions(new Command('outside'))
+        .description('Whether the claim earshot_arms of a token may name the variant of the surface.')
+        .argument('<surface>', 'for example `home`', parseName)
+        .addArgument(new Argument('<rule>', 'rule').choices(['allow', 'refuse'] as const))
+        .addHelpText('after', help('outside home allow --why "another system assigns"'))
+        .action(async (surface: string, rule: 'allow' | 'refuse', _options: unknown, own: Command) =>
+          changeSurface(`outside ${surface} ${rule}`, own.optsWithGlobals(), (live) =>
+            setOutsideArms(live, surface, rule === 'allow'),
+          ),
+        ),
+    )
+    .addCommand(
       new Command('list')
         .description('All experiments: surface, layer, state, size and arms.')
         .option('--json', 'print JSON')
@@ -201,16 +225,18 @@ async function change(
 }
 
 async function holdout(percentage: string, flags: Flags): Promise<void> {
-  const { surface, why = '' } = flags;
-  if (why.trim() === '') throw new UsageError('expected --why to have the reason, got an empty text');
+  const { surface } = flags;
   const share = parsePercent('the share', percentage);
+  const what = `holdout ${percentage}${surface === undefined ? '' : ` --surface ${surface}`}`;
+  await changeSurface(what, flags, (live) => setHoldout(live, surface, share));
+}
+
+/** A change that is no experiment's. */
+async function changeSurface(what: string, flags: Flags, apply: (live: Manifest) => Manifest): Promise<void> {
+  if ((flags.why ?? '').trim() === '') throw new UsageError('expected --why to have the reason, got an empty text');
   await confirmWrite(flags);
   await withControl(flags, (control) =>
-    changeLive(control, flags, {
-      what: `experiment holdout ${percentage}${surface === undefined ? '' : ` --surface ${surface}`}`,
-      change: (live) => setHoldout(live, surface, share),
-      done: () => `${percent(share)} of the users of ${surface ?? 'all surfaces'} are held out`,
-    }),
+    changeLive(control, flags, { what: `experiment ${what}`, change: apply, done: () => what }),
   );
 }
 

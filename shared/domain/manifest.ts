@@ -81,6 +81,10 @@ const surface = z.looseObject({
   listTtlSeconds: z.int().min(1).max(604_800),
   /** Bounds of this surface's checks before a publication, by name. Absent ones have their default. */
   checks: z.record(z.string(), z.number()).optional(),
+  /** `served`: an answer counts as shown. Default: the app says so. */
+  exposure: z.string().optional(),
+  /** Whether a signed claim of the token may name the variant. Default: it may not. */
+  outsideArms: z.boolean().optional(),
   variants: z
     .array(variant)
     .min(1)

@@ -41,6 +41,7 @@ export function createAppFront({ keep, ...deps }: AppFrontOptions): AppFront {
     lacks: undefined,
     service: undefined,
     claims: undefined,
+    arms: undefined,
   });
   const identity: EdgeDeps['identity'] = {
     recall: (authorization) => (asked % 2 === 0 ? undefined : identityOf(authorization as UserId)),

@@ -27,6 +27,7 @@ type BatchDeps = Pick<
   | 'clock'
   | 'config'
   | 'costs'
+  | 'exposures'
   | 'exposureTokens'
   | 'inFlight'
   | 'limits'
@@ -59,7 +60,7 @@ export async function answerBatch(deps: BatchDeps, c: Context, identity: Identit
     limits.admitAtLocation(identity),
   ]);
   const placed = placeOutcomes(reads, await readHeld(deps, valid, manifest, call));
-  const results = await Promise.all(placed.map((result) => addExposure(deps, result, manifest)));
+  const results = await Promise.all(placed.map((result) => addExposure(deps, result, manifest, call)));
   chargeAnswer(
     deps,
     identity,
@@ -85,7 +86,7 @@ function checkRead(value: unknown, identity: Identity): BatchRead | FailedRead {
   const parsed = readSchema.safeParse(value);
   if (!parsed.success) return { owner: ownerOf(value), error: invalidRequest(parsed.error, 'member') };
   const { user, surface, limit = DEFAULT_LIMIT, fallback = 'popular', variant, expand, country } = parsed.data;
-  const attributes = () => ({ country, claims: claimsFor(user, identity) });
+  const attributes = () => ({ country, ...claimsFor(user, identity) });
   return { user, surface, limit, fallback, variant, expand, attributes };
 }
 
@@ -113,10 +114,16 @@ function placeOutcomes(
   });
 }
 
-const addExposure = (deps: BatchDeps, result: BatchResult, manifest: Manifest): BatchResult | Promise<BatchResult> =>
-  'error' in result
-    ? result
-    : withExposure(deps, result.read, result.served, manifest, (exposure) => ({ ...result, exposure }));
+function addExposure(
+  deps: BatchDeps,
+  result: BatchResult,
+  manifest: Manifest,
+  { waitUntil }: Call,
+): BatchResult | Promise<BatchResult> {
+  if ('error' in result) return result;
+  const answered = { read: result.read, served: result.served, manifest, waitUntil };
+  return withExposure(deps, answered, (exposure) => ({ ...result, exposure }));
+}
 
 /** One log line per kind of failure: when regions are down, a hundred reads fail for one reason. */
 function logFailures(log: Log, results: readonly BatchResult[], about: LogFields): void {

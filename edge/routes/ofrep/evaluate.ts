@@ -37,6 +37,7 @@ const REASONS: Readonly<Record<Reason, Evaluation['reason']>> = {
   bucket: 'SPLIT',
   allowed: 'TARGETING_MATCH',
   holdout: 'DEFAULT',
+  outside: 'DEFAULT',
   weight: 'DEFAULT',
   preview: 'DEFAULT',
 };

@@ -75,7 +75,7 @@ async function ask(
   const isOwn = user === identity.user;
   const attributes = () => ({
     country: isOwn ? countryOf(c.req.raw) : country,
-    claims: claimsFor(user, identity),
+    ...claimsFor(user, identity),
   });
   return { manifest, user, attributes };
 }

@@ -13,10 +13,12 @@ export interface Attributes {
   readonly country?: string | undefined;
   /** Signed claims of the caller's token, of type text. */
   readonly claims?: Readonly<Record<string, string>> | undefined;
+  /** Variants by surface, from the signed claim `earshot_arms`: another system has assigned them. */
+  readonly arms?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Why the user has the variant. */
-export type Reason = 'holdout' | 'allowed' | 'bucket' | 'weight' | 'preview';
+export type Reason = 'outside' | 'holdout' | 'allowed' | 'bucket' | 'weight' | 'preview';
 
 export interface Assignment {
   readonly variant: Variant;
@@ -41,7 +43,10 @@ export function assign(
 ): Assignment {
   // The popular list belongs to every user: no experiment decides it.
   if (user !== POPULAR_USER) {
-    const found = assignHeldOut(manifest, name, surface, user) ?? assignArm(manifest, name, surface, user, attributes);
+    const found =
+      assignOutside(name, surface, attributes) ??
+      assignHeldOut(manifest, name, surface, user) ??
+      assignArm(manifest, name, surface, user, attributes);
     if (found !== undefined) return found;
   }
   return { variant: chooseVariant(surface, user), experiment: name, salt: surface.salt, reason: 'weight' };
@@ -60,6 +65,15 @@ export const bucketOf = (salt: string, user: string): number => Math.floor(unitH
 export const controlOf = ({ variants }: Surface): Variant =>
   variants.find(({ name }) => name === 'control') ??
   variants.reduce((heaviest, each) => (each.weight > heaviest.weight ? each : heaviest));
+
+/** A variant that the surface does not have is no assignment. */
+function assignOutside(name: string, surface: Surface, attributes: AttributesOf): Assignment | undefined {
+  if (surface.outsideArms !== true) return undefined;
+  const { arms } = attributes();
+  const arm = arms !== undefined && Object.hasOwn(arms, name) ? arms[name] : undefined;
+  const variant = arm === undefined ? undefined : surface.variants.find((each) => each.name === arm);
+  return variant && { variant, experiment: 'outside', salt: 'outside', reason: 'outside' };
+}
 
 function assignHeldOut(
   { holdouts }: Pick<Manifest, 'holdouts'>,

@@ -28,7 +28,7 @@ export const SIGNATURE_BYTES = 16;
 export const MAX_TOKEN_CHARACTERS = 640;
 
 export const SOURCES = ['personal', 'popular'] as const;
-export const REASONS = ['holdout', 'allowed', 'bucket', 'weight'] as const satisfies readonly Reason[];
+export const REASONS = ['outside', 'holdout', 'allowed', 'bucket', 'weight'] as const satisfies readonly Reason[];
 
 /** The JSON of the payload. */
 export const encodePayload = (exposure: Exposure): string =>

@@ -155,3 +155,45 @@ describe('targeting', () => {
     expect(await read({ claims: { group: 'a' } } as GetOptions)).toEqual(OUT);
   });
 });
+
+describe('an arm that another system has assigned', () => {
+  const publishOutside = (outsideArms: boolean) => {
+    const { surfaces } = makeManifest();
+    const home = { ...surfaces.home, outsideArms };
+    const arms = [{ variant: 'control', buckets: ALL }];
+    edge.origins.publish(
+      makeManifest({
+        version: 2,
+        surfaces: { ...surfaces, home },
+        experiments: { ranking: ranking({ arms }) },
+      } as never),
+    );
+  };
+  const readWith = (earshot_arms: unknown) => read({ claims: { earshot_arms } } as GetOptions);
+  const OUTSIDE = ['knn;experiment=outside;by=outside', 'knn'];
+  const OURS = ['control;experiment=ranking;by=bucket', 'control'];
+
+  test('wins where the surface allows it', async () => {
+    publishOutside(true);
+    expect(await readWith({ home: 'knn' })).toEqual(OUTSIDE);
+  });
+
+  test('is ignored where the surface does not', async () => {
+    publishOutside(false);
+    expect(await readWith({ home: 'knn' })).toEqual(OURS);
+  });
+
+  test.each([[{ home: 'none' }], [{ home: 7 }], [{ radio: 'knn' }], ['knn'], [['knn']], [{}], [null]])(
+    'is none if the claim is %j',
+    async (claim) => {
+      publishOutside(true);
+      expect(await readWith(claim)).toEqual(OURS);
+    },
+  );
+
+  test("of a service's token is not the user's", async () => {
+    publishOutside(true);
+    const service = { sub: 'service', scope: 'recs:read:any', claims: { earshot_arms: { home: 'knn' } } };
+    expect(await read(service as GetOptions, '/v1/users/ann/recommendations/home')).toEqual(OURS);
+  });
+});

@@ -213,3 +213,35 @@ describe('a report', () => {
     expect(edge.counters.get('edge_exposures_total')).toBe(1);
   });
 });
+
+describe('a surface whose answers count as shown', () => {
+  beforeEach(async () => {
+    const { surfaces } = makeManifest();
+    const home = { ...surfaces.home, exposure: 'served' };
+    const experiments = { ranking: RANKING };
+    edge.origins.publish(makeManifest({ version: 3, surfaces: { ...surfaces, home }, experiments } as never));
+  });
+
+  test('sends each exposure once, on a cold read, hits and batches', async () => {
+    const first = await read();
+    await read();
+    await edge.get('/v1/recommendations:batch', {
+      ...{ method: 'POST', headers: { 'content-type': 'application/json' }, scope: 'recs:read:any' },
+      body: JSON.stringify({ reads: ['ann', 'ann', 'bob'].map((user) => ({ user, surface: 'home' })) }),
+    });
+    expect(sent.map(({ arm, tier }) => [arm, tier])).toEqual([
+      ['knn', expect.stringMatching(/^(region|origin)$/)],
+      ['knn', expect.stringMatching(/^(region|origin)$/)],
+    ]);
+    expect(sent[0]?.id).toBe(first?.split(';')[0]?.slice(-22));
+    expect(new Set(sent.map(({ userRef }) => userRef)).size).toBe(2);
+  });
+
+  test('is read all the same when the sink fails, and the loss is counted exactly', async () => {
+    failure = new Error('the queue is down');
+    for (const sub of ['ann', 'bob', 'carl'])
+      expect((await edge.get(PATH, { sub })).headers.get('earshot-exposure')).toMatch(/^v1\./);
+    expect(edge.counters.get('edge_exposures_lost_total')).toBe(3);
+    expect(sent).toEqual([]);
+  });
+});

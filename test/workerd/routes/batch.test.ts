@@ -309,6 +309,7 @@ describe('an unforeseen error', () => {
     const deps: Parameters<typeof answerBatch>[0] = {
       clock: edge.clock,
       config: edge.config,
+      exposures: undefined,
       exposureTokens: undefined,
       inFlight: edge.inFlight,
       limits: NO_LIMITS,
@@ -334,6 +335,7 @@ describe('an unforeseen error', () => {
           lacks: undefined,
           service: undefined,
           claims: undefined,
+          arms: undefined,
         },
         call,
       ),
