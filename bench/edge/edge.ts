@@ -4,6 +4,7 @@ import { READS_PER_BATCH } from '../rigs/edge-asks.ts';
 import { createEdgeRig } from '../rigs/edge-rig.ts';
 import { withCleanup } from '../support/cleanup.ts';
 import type { BenchResult } from '../support/result.ts';
+import { measureExposures } from './exposures.ts';
 import { BATCHES, measureHits, REQUESTS, ROUNDS } from './hits.ts';
 import { LISTS, measureMemory } from './memory.ts';
 import { measureStartUps, PAIRS } from './start-up.ts';
@@ -16,10 +17,14 @@ export const benchEdge = (): Promise<BenchResult> =>
     const costs = await measureHits(rig);
     const memory = await measureMemory(rig);
     const tokens = await measureTokenMemory();
+    const exposures = await measureExposures();
 
     const figures = {
       isolateHitCpuVsBare: round(costs.hitVsBare, 2),
       limitedHitVsUnlimited: round(costs.limitedVsHit, 2),
+      exposureHitCpuVs: round(costs.exposedVsHit, 2),
+      exposureBytes: costs.exposureBytes,
+      exposuresPerSecond: round(exposures, 0),
       rememberedTokenUs: round(tokens.micros, 2),
       rememberedTokenVsMap: round(tokens.vsMap, 2),
       batch100VsSingleHits: round(costs.batchVsHit, 2),
@@ -40,6 +45,7 @@ export const benchEdge = (): Promise<BenchResult> =>
       `a list from the isolate: ${figures.hitCpuUs} us of CPU, ${figures.isolateHitCpuVsBare} times that of a bare Hono route with the same bytes (${figures.bareCpuUs} us)`,
       `  at ${figures.hitsPerSecond} and ${figures.barePerSecond} requests/s, the rate of one client on the same machine`,
       `  with the limits of callers: ${figures.limitedHitVsUnlimited} times the CPU`,
+      `  with an exposure of ${figures.exposureBytes} bytes: ${figures.exposureHitCpuVs} times the CPU; ${figures.exposuresPerSecond} reports a second a core`,
       `  a remembered token: ${figures.rememberedTokenUs} us, ${figures.rememberedTokenVsMap} times a look-up in a Map`,
       `a batch of ${READS_PER_BATCH} such lists: ${figures.batchCpuUs} us of CPU, that of ${figures.batch100VsSingleHits} single ones`,
       `  (medians of ${ROUNDS} rounds in turn, ${REQUESTS} requests or ${BATCHES} batches each)`,

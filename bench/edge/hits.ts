@@ -1,8 +1,9 @@
-// CPU of the workerd process per request: a list from the isolate's memory, with and without the limits of callers, the
+// CPU of the workerd process per request: a list from the isolate's memory, with and without the limits of callers and exposures, the
 // same bytes from a bare route, and batches of such lists.
 import type { Answer, Ask } from '../load/http-load.ts';
 import { createBatchAsks, expectBatch, expectHit, expectOk, READS_PER_BATCH } from '../rigs/edge-asks.ts';
-import type { EdgeRig, Served } from '../rigs/edge-rig.ts';
+import { type EdgeRig, makeRegions, type Served } from '../rigs/edge-rig.ts';
+import { startListOrigin } from '../rigs/list-origin.ts';
 import { median } from '../support/statistics.ts';
 import { type Cost, measureRound, type Subject } from './rounds.ts';
 
@@ -24,26 +25,53 @@ export interface Costs {
   /** With RATE_LIMITS=on, against off. */
   readonly limitedVsHit: number;
   readonly batchVsHit: number;
+  /** In an experiment, with an exposure, against none. */
+  readonly exposedVsHit: number;
+  /** Bytes of the exposure in an answer. */
+  readonly exposureBytes: number;
 }
 
-type Name = 'hit' | 'limited' | 'bare' | 'batch';
+type Name = 'hit' | 'limited' | 'exposed' | 'bare' | 'batch';
 
 /** Limits that no load reaches: the measurement is of their check. */
 const LIMITS = { perSecond: 1_000_000, burst: 10_000_000 };
+const HASH_KEY = 'hash-key-for-benches-only-0123456789-abcdef';
+const EXPERIMENTS = {
+  ranking: {
+    ...{ surface: 'home', layer: 'home', salt: 'ranking-1', state: 'running', control: 'control' },
+    slots: [[0, 10_000] as const],
+    arms: [
+      { variant: 'control', buckets: [[0, 5_000] as const] },
+      { variant: 'knn', buckets: [[5_000, 10_000] as const] },
+    ],
+  },
+};
+
+/** Throws an Error for an answer without an exposure. */
+function exposureIn({ headers }: Answer): string {
+  const exposure = String(headers['earshot-exposure']);
+  if (!exposure.startsWith('v1.')) throw new Error(`expected an exposure, got ${exposure}`);
+  return exposure;
+}
+
 type Round = Readonly<Record<Name, Cost>>;
 
 export async function measureHits(rig: EdgeRig): Promise<Costs> {
   const variables = { RATE_LIMITS: 'on', LIMITS: JSON.stringify({ subject: LIMITS, address: LIMITS }) };
   const [edge, limited, bare] = [await rig.startEdge(), await rig.startEdge({ variables }), await rig.startBare()];
-  for (const ask of rig.asks) for (const { load } of [edge, limited]) expectOk(await load.ask(ask));
-  const subjects = await makeSubjects(rig, edge, limited, bare);
+  const origin = await startListOrigin();
+  origin.publish({ experiments: EXPERIMENTS }, new Map());
+  const exposed = await rig.startEdge({ variables: { REGIONS: makeRegions(origin.url), HASH_KEY } });
+  for (const ask of rig.asks) for (const { load } of [edge, limited, exposed]) expectOk(await load.ask(ask));
+  const subjects = await makeSubjects(rig, { edge, limited, exposed, bare });
   for (let i = 0; i < WARM_UP_ROUNDS; i++) await measureRound(subjects);
   const readsBefore = rig.origin.reads;
   const rounds: Round[] = [];
   for (let i = 0; i < ROUNDS; i++) rounds.push(await measureRound(subjects));
   const reads = rig.origin.reads - readsBefore;
   if (reads > 0) throw new Error(`expected hits only, got ${reads} reads at the origin`);
-  await Promise.all([edge.stop(), limited.stop(), bare.stop()]);
+  const exposureBytes = exposureIn(await exposed.load.ask(rig.asks[0] ?? { path: '/' })).length;
+  await Promise.all([edge.stop(), limited.stop(), exposed.stop(), bare.stop(), origin.stop()]);
 
   const middle = (of: (round: Round) => number): number => median(rounds.map(of));
   const costOf = (name: Name): Cost => ({
@@ -56,11 +84,20 @@ export async function measureHits(rig: EdgeRig): Promise<Costs> {
     batch: costOf('batch'),
     hitVsBare: middle(({ hit, bare }) => hit.micros / bare.micros),
     limitedVsHit: middle(({ hit, limited }) => limited.micros / hit.micros),
+    exposureBytes,
+    exposedVsHit: middle(({ hit, exposed: own }) => own.micros / hit.micros),
     batchVsHit: middle(({ hit, batch }) => batch.micros / hit.micros),
   };
 }
 
-async function makeSubjects(rig: EdgeRig, edge: Served, limited: Served, bare: Served): Promise<Record<Name, Subject>> {
+interface Workers {
+  readonly edge: Served;
+  readonly limited: Served;
+  readonly exposed: Served;
+  readonly bare: Served;
+}
+
+async function makeSubjects(rig: EdgeRig, { edge, limited, exposed, bare }: Workers): Promise<Record<Name, Subject>> {
   const { users, asks, bodies } = rig;
   const batchUsers = users.slice(0, READS_PER_BATCH);
   const batch = (await createBatchAsks())(batchUsers);
@@ -75,6 +112,12 @@ async function makeSubjects(rig: EdgeRig, edge: Served, limited: Served, bare: S
     checkBare(answer, i);
     if (isSampled(i)) expectHit(answer);
   };
+  const checkExposed = (answer: Answer, i: number): void => {
+    expectOk(answer);
+    if (!isSampled(i)) return;
+    expectHit(answer);
+    exposureIn(answer);
+  };
   const checkBatch = (answer: Answer, i: number): void => {
     expectOk(answer);
     if (isSampled(i)) expectBatch(answer, batchUsers);
@@ -82,6 +125,7 @@ async function makeSubjects(rig: EdgeRig, edge: Served, limited: Served, bare: S
   return {
     hit: { served: edge, count: REQUESTS, askOf, check: checkHit },
     limited: { served: limited, count: REQUESTS, askOf, check: checkHit },
+    exposed: { served: exposed, count: REQUESTS, askOf, check: checkExposed },
     bare: { served: bare, count: REQUESTS, askOf, check: checkBare },
     batch: { served: edge, count: BATCHES, askOf: () => batch, check: checkBatch },
   };
