@@ -82,6 +82,8 @@ test('a refresh behind a hit is made under the switches, too', async () => {
 
 test('surface.popular.list-ttl holds for the popular list of other surfaces, too', async () => {
   open({});
+  edge.origins.put(keyOf(POPULAR_USER), { kind: 'absent' });
+  edge.origins.put(keyOf(POPULAR_USER, 'popular'), makeList('p'));
   await read('nobody');
   await set({ 'surface.popular.list-ttl': '10' });
   await read('nobody');
