@@ -100,7 +100,7 @@ export interface WatchedKeepOut {
   readonly size: number;
   /** Throws an Error if the list has not been read for MAX_AGE_MS. */
   requireCurrent(): void;
-  /** Reads the changes now. Resolves with whether the list is another one than `refresh` saw before. Rejects as readKeepOut. */
+  /** Reads the list if it has changed. Resolves with whether it has since the last call. Rejects as readKeepOut. */
   refresh(): Promise<boolean>;
   stop(): void;
 }

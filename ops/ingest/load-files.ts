@@ -83,8 +83,8 @@ export async function loadFiles(options: LoadOptions): Promise<LoadedLines> {
   return { written: loaded, keptOut };
 
   /**
-   * A user may be kept out while the line waits in a batch, or is sent: the erasure's deletion would come first. So once
-   * the cells are stored, the list is read again, and the cells of its new users are deleted.
+   * A user may be kept out while the line waits in a batch: then the deletion of an erasure comes before the write. So
+   * the list is read again once the cells are stored, and the cells of its new users are deleted.
    */
   async function settle(): Promise<void> {
     await writer.flush();
