@@ -1,8 +1,10 @@
 // Cost of 50 000 pending erasures: CPU of a hit, memory of an isolate and of an origin's documents, and bytes that a
 // data centre fetches in an hour of erasures at a steady rate. Cost of 10 000 blocked items: CPU of a hit.
-import { changeSegments, KEEP_ERASURE_MS, type Segment, toErasureJson } from '../../ops/effects/erasure-segments.ts';
+
+import { changeSegments, type Segment, toErasureJson } from '../../ops/effects/erasure-segments.ts';
 import { MAX_BLOCKED_ITEMS } from '../../shared/domain/effects/block-list.ts';
 import { nameDocument } from '../../shared/domain/effects/documents.ts';
+import { KEEP_ERASURE_MS } from '../../shared/domain/effects/erasure-document.ts';
 import { userHashOf } from '../../shared/domain/keys.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { expectOk } from '../rigs/edge-asks.ts';

@@ -7,7 +7,7 @@
 import type { LiveManifest } from '../../shared/domain/effects/documents.ts';
 import { HIDDEN_MS } from '../../shared/domain/effects/erasure-document.ts';
 import { erasedAtMs } from '../../shared/domain/effects/erasure-fence.ts';
-import type { Switches } from '../../shared/domain/effects/switches.ts';
+import { type Switches, switchesAt } from '../../shared/domain/effects/switches.ts';
 import { type Assignment, type AttributesOf, assign, assignPreview } from '../../shared/domain/experiments/assign.ts';
 import { type Name, POPULAR_SURFACE, POPULAR_USER, type UserId } from '../../shared/domain/ids.ts';
 import { type ListKey, makeCacheKey } from '../../shared/domain/keys.ts';
@@ -83,7 +83,7 @@ export function makeOwnStep(
   const isSkipped = notBeforeMs === HIDDEN_MS || switched?.mode === 'popular';
   return {
     key: { surface: read.surface, variant: variant.name, generation, user, expand, items, coldFor },
-    ttlSeconds: Math.min(surface.listTtlSeconds, switched?.listTtlSeconds ?? surface.listTtlSeconds),
+    ttlSeconds: ttlOf(surface, switched),
     notBeforeMs,
     source: 'personal',
     assignment,
@@ -92,6 +92,12 @@ export function makeOwnStep(
     ...(isSkipped ? { isSkipped } : {}),
   };
 }
+
+/** A switch only shortens it. */
+const ttlOf = (
+  { listTtlSeconds }: Surface,
+  switched: { readonly listTtlSeconds?: number | undefined } | undefined,
+): number => Math.min(listTtlSeconds, switched?.listTtlSeconds ?? listTtlSeconds);
 
 /** Callers come back after about as long as a person needs to look. */
 const OFF_RETRY_AFTER_SECONDS = '30';
@@ -174,7 +180,7 @@ export function makePopularStep(
   const items = expand === undefined ? undefined : manifest.items?.current;
   return {
     key: { surface: POPULAR_SURFACE, variant: variant.name, generation, user: POPULAR_USER, expand, items },
-    ttlSeconds: surface.listTtlSeconds,
+    ttlSeconds: ttlOf(surface, switchesAt(manifest, nowMs)?.surfaces.get(POPULAR_SURFACE)),
     notBeforeMs: erasedAtMs(manifest, POPULAR_USER),
     source: 'popular',
     fallback: 'popular',

@@ -162,8 +162,7 @@ export function createServeReads(options: ServeReadsOptions): {
   const serveReads: ServeReads = async (reads, manifest, openedCall) => {
     counters.add('edge_reads_total', reads.length);
     const switches = switchesAt(manifest, clock.now());
-    const ordered = orderByMarks(openedCall.regions, manifest, clock.now(), switches);
-    const call = { ...openedCall, regions: ordered, switches };
+    const call = underMarks(openedCall, manifest, clock.now(), switches);
     const nearestRegion = createNearestRegion(call.place, regions);
     const outcomes = reads.map((read) => startRead(read, manifest, nearestRegion, switches));
     const started = outcomes.filter((each): each is PendingRead => !(each instanceof EarshotError));
@@ -183,9 +182,10 @@ export function createServeReads(options: ServeReadsOptions): {
     return outcomes.map((each) => (each instanceof EarshotError ? each : (each.outcome as Served | EarshotError)));
   };
 
-  const serveCached: ServeCached = (read, manifest, nearestRegion, open) => {
+  const serveCached: ServeCached = (read, manifest, nearestRegion, openCall) => {
     const nowMs = clock.now();
     const switches = switchesAt(manifest, nowMs);
+    const open = (): Call => underMarks(openCall(), manifest, nowMs, switches);
     const own = makeOwnStep(read, manifest, nowMs, nearestRegion, switches);
     if (own instanceof EarshotError || own.isSkipped === true) return undefined;
     const cached = lists.getCached(own, open);
@@ -221,6 +221,13 @@ function createNearestRegion(place: Place, regions: readonly Region[]): NearestR
     return nearest.name;
   };
 }
+
+/** `call` under the switches and the marks of the manifest, also for work behind an answer. */
+const underMarks = (call: Call, manifest: LiveManifest, nowMs: number, switches: Switches | undefined): Call => ({
+  ...call,
+  regions: orderByMarks(call.regions, manifest, nowMs, switches),
+  switches,
+});
 
 /** `regions` with those last that an operator has marked as degraded, or avoids by a switch. */
 function orderByMarks(

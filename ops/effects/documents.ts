@@ -116,6 +116,8 @@ const KEEP_ROWS_MS = 2 * 86_400_000;
 
 /** Never rejects: a row that stays costs some kilobytes. */
 export async function deleteOldDocuments(control: ControlTable, live: Manifest): Promise<void> {
+  // Without a manifest nothing says which documents origins hold.
+  if (live.version === 0) return;
   const named = new Set(documentsOf(live).map(nameDocument));
   const { bigtable, appProfile, retries } = control;
   const olderThanMs = retries.clock.now() - KEEP_ROWS_MS;

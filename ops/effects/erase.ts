@@ -3,18 +3,27 @@
 // record. Until the end the users are hidden: no cache and no region is asked for them.
 import type { DocumentName } from '../../shared/domain/effects/documents.ts';
 import type { UserId } from '../../shared/domain/ids.ts';
-import { makeUserHash, userHashOf } from '../../shared/domain/keys.ts';
+import { makeUserHash, TABLES, userHashOf } from '../../shared/domain/keys.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
 import { pause } from '../../shared/runtime/clock.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
+import { waitForReplication } from '../bigtable/replication.ts';
+import { newestErasures } from '../manifest/known-erasures.ts';
 import type { Origins } from '../manifest/served-manifests.ts';
 import { confirmLive } from '../release/confirm.ts';
 import type { EdgeSample } from '../release/edge-sample.ts';
 import { readLive } from '../release/live.ts';
 import { changeDocuments, deleteOldDocuments, readStored, writeDocument } from './documents.ts';
-import { advanceErasure, forgetUsers, readErasure, type StoredErasure } from './erasure-record.ts';
-import { changeSegments, KEEP_ERASURE_MS, type Segment, toErasureJson, toSegment } from './erasure-segments.ts';
+import {
+  advanceErasure,
+  findOpenErasures,
+  forgetUsers,
+  readErasedUsers,
+  readErasure,
+  type StoredErasure,
+} from './erasure-record.ts';
+import { changeSegments, type Segment, toErasureJson, toSegment } from './erasure-segments.ts';
 import { addToKeepOut, KEEP_OUT_POLL_MS } from './keep-out.ts';
 import { deleteUserRows, findRows } from './user-rows.ts';
 
@@ -26,13 +35,13 @@ export interface EraseDeps {
   /** Maximum milliseconds for every cluster to have the deletion. */
   readonly waitMs: number;
   readonly say: (line: string) => void;
+  /** Runs at the end, while the ids are still known. If it rejects, the erasure stays open. Default: nothing. */
+  readonly verify?: (users: readonly UserId[]) => Promise<void>;
 }
 
 /** Clocks differ by less than this: the final moment is so much later than the deletion. */
 export const CLOCK_MARGIN_MS = 5_000;
 const POLL_MS = 500;
-/** Readers that know no documents get the newest erasures in the manifest. */
-const MAX_IN_MANIFEST = 500;
 
 /** Runs the erasure from its state on. Returns it as it ends: `done`, or `hidden` if a cluster still has rows. */
 export async function runErasure(
@@ -66,6 +75,7 @@ export async function runErasure(
     say((await note(deps, erasure, users, finalMs)).trimEnd());
     erasure = await advanceErasure(control, erasure.id, { state: 'done', finalMs });
   }
+  await deps.verify?.(users);
   await forgetUsers(control, erasure.id);
   await deleteOldDocuments(control, await readLive(control));
   return erasure;
@@ -79,12 +89,16 @@ async function note(
   atMs: number | null,
 ): Promise<string> {
   const { control, origins, sampleEdge } = deps;
-  const changes: Segment = new Map(users.map((user) => [userHashOf(user), atMs]));
   const { version, writtenAtMs } = await changeDocuments(control, {
     ...{ what: `erase ${id}: ${atMs === null ? 'hidden' : 'erased'}`, why, by, dryRun: false, origins },
     prepare: async ({ erasures: versions = [], ...others }, nowMs) => {
       // Another process may have gone on with this erasure: its users must not be hidden again after the end.
       if (atMs === null && (await readErasure(control, id))?.state !== 'hiding') return undefined;
+      if (atMs === null && (await readErasedUsers(control, id)) === undefined)
+        throw new Error(`${id}: another command took it for dead, and nothing is hidden: erase the users again`);
+      const hiddenByOthers = atMs === null ? NOBODY : await findHiddenByOthers(control, id);
+      const noted = users.filter((user) => !hiddenByOthers.has(user));
+      const changes: Segment = new Map(noted.map((user) => [userHashOf(user), atMs]));
       const names = versions.map((each): DocumentName => ({ kind: 'erasures', version: each }));
       const segments = await Promise.all(
         names.map(async (name) => toSegment(await readStored(control, name, origins))),
@@ -101,26 +115,33 @@ async function note(
       const { erasures } = await readLive(control);
       return {
         documents: { ...others, erasures: written },
-        erasures: withErasures(erasures, users, { atMs: atMs ?? nowMs, nowMs }),
+        erasures: withErasures(erasures, noted, { atMs: atMs ?? nowMs, nowMs }),
       };
     },
   });
   return confirmLive(control, { version, writtenAtMs, exceptRegions: [], sampleEdge });
 }
 
-/** The newest MAX_IN_MANIFEST, each user once. */
+const NOBODY: ReadonlySet<UserId> = new Set();
+
+/** The users whom another erasure hides, or is about to: its own final moment ends that. */
+export async function findHiddenByOthers(control: ControlTable, id: string): Promise<ReadonlySet<UserId>> {
+  const hidden = new Set<UserId>();
+  for (const { id: other } of await findOpenErasures(control)) {
+    const state = other === id ? undefined : (await readErasure(control, other))?.state;
+    if (state !== 'hiding' && state !== 'hidden') continue;
+    for (const user of (await readErasedUsers(control, other)) ?? []) hidden.add(user);
+  }
+  return hidden;
+}
+
+/** The newest, each user once. */
 function withErasures(
   known: Manifest['erasures'],
   users: readonly UserId[],
   { atMs, nowMs }: { readonly atMs: number; readonly nowMs: number },
 ): Manifest['erasures'] {
-  const remembered = known.filter((each) => each.atMs > nowMs - KEEP_ERASURE_MS);
-  const latest = new Map(remembered.map((each) => [each.userHash, each]));
-  for (const user of users) {
-    const userHash = makeUserHash(user);
-    latest.set(userHash, { userHash, atMs: Math.max(atMs, latest.get(userHash)?.atMs ?? 0) });
-  }
-  return [...latest.values()].sort((a, b) => b.atMs - a.atMs).slice(0, MAX_IN_MANIFEST);
+  return newestErasures([...known, ...users.map((user) => ({ userHash: makeUserHash(user), atMs }))], nowMs);
 }
 
 /** The regions whose clusters have rows of the users at the end of the wait, or do not answer. */
@@ -132,12 +153,25 @@ async function deleteEverywhere(deps: EraseDeps, users: readonly UserId[]): Prom
   for (;;) {
     const left = await Promise.all(regions.map((region) => rowsLeft(control, region, users)));
     const pending = regions.filter((_, i) => left[i] === undefined || (left[i]?.length ?? 0) > 0);
-    if (pending.length === 0) return [];
+    // A cluster without a row of theirs may still get an older write, and the deletion behind it.
+    if (pending.length === 0) return (await isReplicated(control, untilMs - clock.monotonicNow())) ? [] : [...regions];
     if (clock.monotonicNow() + POLL_MS > untilMs) return pending;
     await pause(clock, POLL_MS);
     // A load beside the erasure may have written a row again.
     const again = [...new Set(left.flatMap((each) => each ?? []))];
     if (again.length > 0) await deleteUserRows(control, again);
+  }
+}
+
+/** Whether every cluster has all writes from before the call, within `leftMs`. */
+async function isReplicated({ bigtable, retries }: ControlTable, leftMs: number): Promise<boolean> {
+  const { clock } = retries;
+  try {
+    await waitForReplication(bigtable, TABLES.recommendations, { clock, timeoutMs: Math.max(0, leftMs), retries });
+    return true;
+  } catch (error) {
+    if (error instanceof EarshotError) return false;
+    throw error;
   }
 }
 

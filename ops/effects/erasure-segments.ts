@@ -1,13 +1,11 @@
 // The documents of erasures as sorted parts: large ones that rarely change, and a last one that every change replaces.
 // So an erasure moves some kilobytes to each data centre, also beside 50 000 others. Pure.
-import { type ErasureEntry, MAX_ERASURES } from '../../shared/domain/effects/erasure-document.ts';
+import { type ErasureEntry, KEEP_ERASURE_MS, MAX_ERASURES } from '../../shared/domain/effects/erasure-document.ts';
 import { MAX_ERASURE_DOCUMENTS } from '../../shared/domain/manifest.ts';
 
 /** Moment by user hash; null for a hidden user. */
 export type Segment = ReadonlyMap<number, number | null>;
 
-/** Caches and Bigtable keep a list for at most 30 days. A day more covers late collection. */
-export const KEEP_ERASURE_MS = 31 * 86_400_000;
 /** A last part with more final moments is merged into a large one. */
 export const MAX_RECENT = 2_000;
 

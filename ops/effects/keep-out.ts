@@ -60,7 +60,8 @@ export async function addToKeepOut(
   const value = JSON.stringify({ format: 1, atMs, by, why });
   for (const ref of added) await writer.write({ rowKey: `${PREFIX}${ref}`, value });
   await writer.flush();
-  if (added.length > 0) await countChange(control);
+  // Also if a killed call has written the rows: loads must read them.
+  if (refs.length > 0) await countChange(control);
   return added.length;
 }
 
@@ -99,6 +100,8 @@ export interface WatchedKeepOut {
   readonly size: number;
   /** Throws an Error if the list has not been read for MAX_AGE_MS. */
   requireCurrent(): void;
+  /** Reads the list if it has changed. Resolves with whether it has since the last call. Rejects as readKeepOut. */
+  refresh(): Promise<boolean>;
   stop(): void;
 }
 
@@ -113,16 +116,21 @@ export async function watchKeepOut(control: ControlTable): Promise<WatchedKeepOu
   let users = await readKeepOut(control);
   let checkedAtMs = clock.monotonicNow();
   let isStopped = false;
+  let seen = changes;
   let cancel = (): void => undefined;
+
+  async function read(): Promise<void> {
+    const next = await readChanges(control);
+    if (next.changes !== changes) {
+      users = await readKeepOut(control);
+      ({ changes } = next);
+    }
+    checkedAtMs = clock.monotonicNow();
+  }
 
   async function poll(): Promise<void> {
     try {
-      const next = await readChanges(control);
-      if (next.changes !== changes) {
-        users = await readKeepOut(control);
-        ({ changes } = next);
-      }
-      checkedAtMs = clock.monotonicNow();
+      await read();
     } catch {
       // requireCurrent ends the load if no poll succeeds.
     }
@@ -134,6 +142,12 @@ export async function watchKeepOut(control: ControlTable): Promise<WatchedKeepOu
     has: (ref) => users.has(ref),
     get size() {
       return users.size;
+    },
+    refresh: async () => {
+      await read();
+      const isChanged = changes !== seen;
+      seen = changes;
+      return isChanged;
     },
     requireCurrent: () => {
       if (clock.monotonicNow() - checkedAtMs > MAX_AGE_MS)

@@ -2,6 +2,7 @@
 // cluster. Without a known edge or origins, the proof says so. A read that fails proves nothing: it is repeated.
 import { LISTENER_AUDIENCE } from '../../shared/domain/identity.ts';
 import type { UserId } from '../../shared/domain/ids.ts';
+import type { Manifest } from '../../shared/domain/manifest.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
 import { mintOriginToken } from '../../shared/wire/origin-token.ts';
 import { LISTS_READ_PATH } from '../../shared/wire/read-request.ts';
@@ -10,14 +11,19 @@ import { type Retries, withRetries } from '../bigtable/retry.ts';
 import { type ConnectionFlags, findTargetCloud } from '../cli/settings.ts';
 import { readLive } from '../release/live.ts';
 import { mintToken } from '../token/mint-token.ts';
-import type { EraseDeps } from './erase.ts';
+import { type EraseDeps, findHiddenByOthers } from './erase.ts';
 import { findRows } from './user-rows.ts';
 
 const READS_PER_CALL = 100;
 const TOKEN_LIFETIME_MS = 600_000;
 
 /** One line of what was read. Throws an Error that names each place which still has something. */
-export async function verifyErased(deps: EraseDeps, users: readonly UserId[], flags: ConnectionFlags): Promise<string> {
+export async function verifyErased(
+  deps: EraseDeps,
+  id: string,
+  users: readonly UserId[],
+  flags: ConnectionFlags,
+): Promise<string> {
   const { control, regions, origins } = deps;
   const found: string[] = [];
   const read: string[] = [];
@@ -26,7 +32,8 @@ export async function verifyErased(deps: EraseDeps, users: readonly UserId[], fl
     if (rows.length > 0) found.push(`the cluster of ${region} has ${rows.length} rows`);
   }
   read.push(`the clusters of ${regions.join(', ')}`);
-  const surfaces = surfacesOf(await readLive(control));
+  const live = await readLive(control);
+  const surfaces = surfacesOf(live);
   for (const { name, origin } of origins?.regions ?? []) {
     const lists = await readOrigin(
       { origin, region: name, secret: origins?.secret ?? '', retries: control.retries },
@@ -43,8 +50,22 @@ export async function verifyErased(deps: EraseDeps, users: readonly UserId[], fl
     read.push('the edge');
   }
   if (found.length > 0) throw new Error(`expected nothing of the users, got: ${found.join('; ')}`);
-  const unread = local === undefined ? '; no edge and its caches, because none is known here' : '';
-  return `verified: nothing of them in ${read.join(', ')}${unread}\n`;
+  const hidden = await findHiddenByOthers(control, id);
+  const unread = [
+    ...(origins === undefined ? ['no origin was read, because none is known here'] : []),
+    ...(local === undefined ? ['no edge and its caches were read, because none is known here'] : []),
+    ...unreadSurfaces(live, control.retries.clock.now()),
+    ...(users.some((user) => hidden.has(user)) ? ['the edge asks no cache for users whom another erasure hides'] : []),
+  ];
+  return `verified: nothing of them in ${[read.join(', '), ...unread].join('; ')}\n`;
+}
+
+/** Under these switches the edge reads no list of a user. */
+function unreadSurfaces({ switches = {} }: Manifest, nowMs: number): string[] {
+  const on = Object.entries(switches).filter(([, { untilMs }]) => nowMs < untilMs);
+  const names = on.map(([name, { value }]) => `${name}=${value}`);
+  const hiding = names.filter((each) => /^surface\.[^.=]+=(popular|off)$/.test(each));
+  return hiding.length === 0 ? [] : [`the edge reads no list of a user under ${hiding.join(', ')}`];
 }
 
 interface LiveSurface {
@@ -71,10 +92,11 @@ async function readOrigin(
   users: readonly UserId[],
   surfaces: readonly LiveSurface[],
 ): Promise<number> {
-  const nowMs = retries.clock.now();
-  const authorization = `Bearer ${await mintOriginToken(secret, { subject: 'earshot', region, nowMs })}`;
   let lists = 0;
   for (const keys of partsOf(keysOf(users, surfaces))) {
+    // A token lives for minutes, and a large erasure takes longer.
+    const nowMs = retries.clock.now();
+    const authorization = `Bearer ${await mintOriginToken(secret, { subject: 'earshot', region, nowMs })}`;
     const asked = { place: `the origin of ${region}`, url: `${origin}${LISTS_READ_PATH}`, authorization };
     lists += await post(retries, { ...asked, body: { keys } }, async (response) => {
       const results = decodeListFrames(new Uint8Array(await response.arrayBuffer()), keys.length);
@@ -100,11 +122,11 @@ async function readEdge(
   surfaces: readonly LiveSurface[],
 ): Promise<number> {
   const claims = { user: 'service:verify', scope: ['recs:read:any'], audience: LISTENER_AUDIENCE };
-  const token = await mintToken({ ...claims, expires: TOKEN_LIFETIME_MS }, tokenSecret);
   const names = [...new Set(surfaces.map(({ surface }) => surface))];
   const reads = users.flatMap((user) => names.map((surface) => ({ user, surface, limit: 1 })));
   let lists = 0;
   for (const part of partsOf(reads)) {
+    const token = await mintToken({ ...claims, expires: TOKEN_LIFETIME_MS }, tokenSecret);
     const asked = { place: 'the edge', url: `${edgeUrl}/v1/recommendations:batch`, authorization: `Bearer ${token}` };
     lists += await post(retries, { ...asked, body: { reads: part } }, async (response) => {
       const { results } = (await response.json()) as { results: { status: number; source?: string }[] };

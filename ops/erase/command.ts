@@ -1,5 +1,7 @@
 // `earshot erase`: whatever is kept of users is deleted, and nothing of it is served from any cache.
+
 import { Command } from 'commander';
+import { KEEP_ERASURE_MS } from '../../shared/domain/effects/erasure-document.ts';
 import type { UserId } from '../../shared/domain/ids.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
 import { asOption, dryRunOption, parseDuration, whyOption } from '../cli/arguments.ts';
@@ -19,7 +21,6 @@ import {
   readErasure,
   type StoredErasure,
 } from '../effects/erasure-record.ts';
-import { KEEP_ERASURE_MS } from '../effects/erasure-segments.ts';
 import { findRows } from '../effects/user-rows.ts';
 import { verifyErased } from '../effects/verify-erased.ts';
 import { findOrigins } from '../manifest/served-manifests.ts';
@@ -117,7 +118,8 @@ async function resume(flags: Flags): Promise<void> {
     for (const { id, writtenAtMs } of open) {
       const erasure = await readErasure(control, id);
       const users = await readErasedUsers(control, id);
-      if (erasure === undefined || users === undefined) await forgetDead(control, id, writtenAtMs);
+      if (erasure === undefined) await forgetDead(control, id, writtenAtMs);
+      else if (users === undefined) process.stdout.write(`${id}: ${erasure.state}, by another command\n`);
       else await finish(deps, erasure, users, flags).catch((error: Error) => failures.push(error.message));
     }
     if (failures.length > 0) throw new Error(failures.join('; '));
@@ -142,7 +144,12 @@ async function makeDeps(control: ControlTable, flags: Flags): Promise<EraseDeps>
 
 /** Throws an Error if the users stay hidden, or if something of them is served. */
 async function finish(deps: EraseDeps, begun: StoredErasure, users: readonly UserId[], flags: Flags): Promise<void> {
-  const { id, state, pendingRegions, finalMs = 0, keepOut } = await runErasure(deps, begun, users);
+  let proof = '';
+  const verify = async (of: readonly UserId[]): Promise<void> => {
+    proof = await verifyErased(deps, begun.id, of, flags);
+  };
+  const checked = flags.verify ? { ...deps, verify } : deps;
+  const { id, state, pendingRegions, finalMs = 0, keepOut } = await runErasure(checked, begun, users);
   if (state !== 'done')
     throw new Error(
       `${id}: the users are hidden, and ${pendingRegions.join(', ')} still has rows of them or does not answer: \`npx earshot erase --resume\` goes on`,
@@ -152,7 +159,7 @@ async function finish(deps: EraseDeps, begun: StoredErasure, users: readonly Use
       `left of the users: answers on devices for DEVICE_MAX_AGE_SECONDS, and lines in reject files of loads\n` +
       (keepOut
         ? 'loads drop their lines from now on\n'
-        : 'a later load brings them back (--keep-out drops their lines)\n'),
+        : 'a later load brings them back (--keep-out drops their lines)\n') +
+      proof,
   );
-  if (flags.verify) process.stdout.write(await verifyErased(deps, users, flags));
 }

@@ -1,9 +1,10 @@
 // `earshot erasures`: every erasure with its state, and until when it has to be remembered.
+
 import { Command } from 'commander';
+import { KEEP_ERASURE_MS } from '../../shared/domain/effects/erasure-document.ts';
 import { type ControlFlags, controlProfileOption, withControl } from '../cli/control.ts';
 import { formatCount, formatTable } from '../cli/format.ts';
 import { listErasures, readErasure, type StoredErasure } from '../effects/erasure-record.ts';
-import { KEEP_ERASURE_MS } from '../effects/erasure-segments.ts';
 
 interface Flags extends ControlFlags {
   readonly json?: boolean;

@@ -29,7 +29,7 @@ import { STANDARD_INPUT } from './input.ts';
 import { parseItemLine } from './item-line.ts';
 import { createLazyClaim, requireHarmless } from './lazy-claim.ts';
 import { parseListLine } from './list-line.ts';
-import { type LoadedLines, loadFiles, measureFiles, type ParsedLine } from './load-files.ts';
+import { type KeepOut, type LoadedLines, loadFiles, measureFiles, type ParsedLine } from './load-files.ts';
 import { createProgress } from './progress.ts';
 import { createRejects, findNewFile, type Rejects, requireNewFile } from './rejects.ts';
 import { createSummary } from './summary.ts';
@@ -162,7 +162,7 @@ async function write(
         claim.requireHeld();
         keepOut?.requireCurrent();
       },
-      ...(keepOut === undefined ? {} : { isKeptOut: makeIsKeptOut(keepOut, options.flags) }),
+      ...(keepOut === undefined ? {} : { keepOut: byId(keepOut, options.flags) }),
       writer: {
         ...writer,
         write: (cell) => {
@@ -189,12 +189,15 @@ async function write(
 }
 
 /** A load needs the hash key only if a user is kept out. Throws a UsageError without it. */
-function makeIsKeptOut(keepOut: WatchedKeepOut, flags: Flags): (id: string) => boolean {
+function byId(keepOut: WatchedKeepOut, flags: Flags): KeepOut {
   let userRef = keepOut.size === 0 ? undefined : findUserRef(flags);
-  return (id) => {
-    if (keepOut.size === 0) return false;
-    userRef ??= findUserRef(flags);
-    return keepOut.has(userRef(id));
+  return {
+    has: (id) => {
+      if (keepOut.size === 0) return false;
+      userRef ??= findUserRef(flags);
+      return keepOut.has(userRef(id));
+    },
+    refresh: keepOut.refresh,
   };
 }
 

@@ -21,13 +21,22 @@ export interface LoadOptions {
   /** Throws an Error with the reason of a reject. */
   readonly parse: (text: string) => ParsedLine;
   readonly writer: BulkWriter;
-  /** Whether the load drops the line of this id. Default: it drops none. */
-  readonly isKeptOut?: (id: string) => boolean;
+  /** The users whose lines the load drops. Default: it drops none. */
+  readonly keepOut?: KeepOut;
   /** Throws an Error if the load must not go on. Called before each group of lines. */
   readonly requireHeld?: () => void;
   readonly rejects: Rejects;
   readonly progress: Progress;
 }
+
+export interface KeepOut {
+  has(id: string): boolean;
+  /** Reads the list again. Resolves with whether it has changed since the last call. */
+  refresh(): Promise<boolean>;
+}
+
+/** Accepted lines between two looks at the keep-out list. Their cells are held in memory. */
+const SETTLE_LINES = 100_000;
 
 /** The total size of all files, 0 for standard input. Throws an Error if one cannot be read. */
 export async function measureFiles(files: readonly string[]): Promise<number> {
@@ -49,12 +58,14 @@ export interface LoadedLines {
  */
 export async function loadFiles(options: LoadOptions): Promise<LoadedLines> {
   const { files, totalBytes, parse, writer, requireHeld = () => undefined, rejects, progress } = options;
-  const { isKeptOut = () => false } = options;
+  const { keepOut } = options;
   const seen = createSeenIds();
   const places = createPlaces();
   progress.start(totalBytes);
   let loaded = 0;
   let keptOut = 0;
+  /** Row keys of accepted lines by id, since the last look. */
+  let accepted = new Map<string, string>();
   try {
     for (const file of files) {
       const before = loaded + keptOut + rejects.count();
@@ -64,12 +75,32 @@ export async function loadFiles(options: LoadOptions): Promise<LoadedLines> {
         throw new Error(`${nameInput(file)}: expected at least one line, got an empty file`);
     }
     requireHeld();
-    await writer.flush();
+    await settle();
   } finally {
     progress.stop();
     await rejects.close();
   }
   return { written: loaded, keptOut };
+
+  /**
+   * A user may be kept out while the line waits in a batch: then the deletion of an erasure comes before the write. So
+   * the list is read again once the cells are stored, and the cells of its new users are deleted.
+   */
+  async function settle(): Promise<void> {
+    await writer.flush();
+    if (keepOut === undefined || !(await keepOut.refresh())) {
+      accepted = new Map();
+      return;
+    }
+    for (const [id, rowKey] of accepted) {
+      if (!keepOut.has(id)) continue;
+      await writer.write({ rowKey, value: undefined });
+      loaded--;
+      keptOut++;
+    }
+    accepted = new Map();
+    await writer.flush();
+  }
 
   async function loadFile(file: string): Promise<void> {
     for await (const lines of readLines(file, (bytes) => progress.addBytes(bytes))) {
@@ -80,14 +111,16 @@ export async function loadFiles(options: LoadOptions): Promise<LoadedLines> {
           await rejects.add({ file: shortName(file), line: line.number, reason: parsed, text: line.text });
           continue;
         }
-        if (isKeptOut(parsed.id)) {
+        if (keepOut?.has(parsed.id)) {
           keptOut++;
           continue;
         }
+        if (keepOut !== undefined) accepted.set(parsed.id, parsed.cell.rowKey);
         const room = writer.write(parsed.cell);
         if (room !== undefined) await room;
         loaded++;
       }
+      if (accepted.size >= SETTLE_LINES) await settle();
       progress.setCounts(loaded, rejects.count());
     }
   }

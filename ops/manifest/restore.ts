@@ -10,6 +10,7 @@ import { highestSeen, reportServed, requireWritable } from './change-manifest.ts
 import { describeSurface } from './describe-surface.ts';
 import { diffManifests } from './diff.ts';
 import { findMissingGenerations } from './existing-generations.ts';
+import { MAX_IN_MANIFEST, newestErasures } from './known-erasures.ts';
 import { describeVersions, findVersion } from './read-versions.ts';
 import { findOrigins, readServedManifests, type ServedManifest } from './served-manifests.ts';
 
@@ -38,7 +39,7 @@ export async function restore(version: number, flags: Flags): Promise<void> {
       // A version does not bring back erasures, blocked items and switches of its time.
       documents: newest.documents,
       switches: newest.switches,
-      erasures: joinErasures([source, ...others]),
+      erasures: joinErasures([source, ...others], newest, nowMs),
     };
     requireWritable(next);
     if (!flags.force) await requireGenerations(control, next, nowMs);
@@ -80,14 +81,13 @@ function findSource(version: number, kept: readonly KeptManifest[], served: read
 const describeVersion = ({ name, manifest, problem }: ServedManifest): string =>
   `${manifest?.version ?? problem} in ${name}`;
 
-/** The latest moment of every erased user: a restore never brings an erased list back. */
-function joinErasures(manifests: readonly Manifest[]): Manifest['erasures'] {
-  const latest = new Map<string, Manifest['erasures'][number]>();
-  for (const erasure of manifests.flatMap(({ erasures }) => erasures)) {
-    const known = latest.get(erasure.userHash);
-    if (known === undefined || known.atMs < erasure.atMs) latest.set(erasure.userHash, erasure);
-  }
-  return [...latest.values()];
+/**
+ * The latest moment of every erased user: a restore never brings an erased list back. Documents have every erasure, so
+ * beside them the newest are enough.
+ */
+function joinErasures(manifests: readonly Manifest[], newest: Manifest, nowMs: number): Manifest['erasures'] {
+  const all = manifests.flatMap(({ erasures }) => erasures);
+  return newestErasures(all, nowMs, newest.documents?.erasures === undefined ? all.length : MAX_IN_MANIFEST);
 }
 
 async function requireGenerations(control: ControlTable, manifest: Manifest, nowMs: number): Promise<void> {

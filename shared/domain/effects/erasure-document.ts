@@ -2,6 +2,9 @@
 // user's 53-bit number, and `atMs` the moment before which nothing of the user may be served. `null` hides the user:
 // no cache and no region is asked, because the rows may not be deleted everywhere yet.
 
+/** Caches and Bigtable keep a list for at most 30 days. A day more covers late collection. */
+export const KEEP_ERASURE_MS = 31 * 86_400_000;
+
 /** Maximum number of erasures of one document. */
 export const MAX_ERASURES = 100_000;
 /** In the place of a moment: the user is hidden. */

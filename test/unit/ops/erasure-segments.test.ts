@@ -1,12 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import { changeSegments, MAX_RECENT, toErasureJson, toSegment } from '../../../ops/effects/erasure-segments.ts';
 import {
-  changeSegments,
+  HIDDEN_MS,
   KEEP_ERASURE_MS,
-  MAX_RECENT,
-  toErasureJson,
-  toSegment,
-} from '../../../ops/effects/erasure-segments.ts';
-import { HIDDEN_MS, MAX_ERASURES, parseErasures } from '../../../shared/domain/effects/erasure-document.ts';
+  MAX_ERASURES,
+  parseErasures,
+} from '../../../shared/domain/effects/erasure-document.ts';
 
 const NOW_MS = 1_795_410_000_000;
 const many = (count: number, atMs: number | null, from = 0) =>

@@ -63,6 +63,33 @@ test('region.asia=avoid: the region is tried last', async () => {
   expect(second.headers.get('cache-status')).not.toContain('origin-asia');
 });
 
+test('a read behind a hit is made under the switches, too', async () => {
+  open({});
+  const near = { cf: { latitude: '35', longitude: '139' } };
+  await edge.get(PATH, { sub: 'ann', ...near });
+  await set({ 'region.asia': 'avoid', shadow: '1' });
+  const asked = edge.origins.calls.length;
+  const hit = await edge.get(PATH, { sub: 'ann', ...near });
+  expect(hit.headers.get('cache-status')).toMatch(/^isolate; hit/);
+  const behind = edge.origins.calls.slice(asked).filter(({ keys }) => keys.some(({ user }) => user === 'ann'));
+  expect(behind.map(({ region }) => region)).toEqual(['us']);
+});
+
+test('surface.popular.list-ttl holds for the popular list of other surfaces, too', async () => {
+  open({});
+  edge.origins.put(keyOf(POPULAR_USER), { kind: 'absent' });
+  edge.origins.put(keyOf(POPULAR_USER, 'popular'), makeList('p'));
+  await read('nobody');
+  await set({ 'surface.popular.list-ttl': '10' });
+  await read('nobody');
+  const asked = edge.origins.calls.length;
+  edge.clock.advance(15_000);
+  await read('nobody');
+  expect(edge.origins.calls.slice(asked).flatMap(({ keys }) => keys.map(({ surface }) => surface))).toContain(
+    'popular',
+  );
+});
+
 test('surface.home=popular: every listener gets the popular list, and nothing else is read', async () => {
   await read();
   await set({ 'surface.home': 'popular' });

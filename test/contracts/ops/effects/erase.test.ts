@@ -4,6 +4,7 @@ import { runErasure } from '../../../../ops/effects/erase.ts';
 import {
   beginErasure,
   findOpenErasures,
+  forgetUsers,
   listErasures,
   makeErasureId,
   readErasedUsers,
@@ -126,4 +127,57 @@ test('a process that is late does not hide the users again', async () => {
   const done = await runErasure(deps, begun, users);
   expect(await runErasure(deps, begun, users)).toMatchObject({ state: 'done', finalMs: done.finalMs });
   expect(await erasedAt('ann')).toBe(done.finalMs);
+});
+
+test('the end of one erasure does not show a user whom another one still hides', async () => {
+  const { server, deps, begin, erasedAt } = await start();
+  const [ann, bob] = ['ann', 'bob'].map(toUserId) as [UserId, UserId];
+  const first = await begin([ann, bob]);
+  server.setFault('europe', { down: true });
+  const second = await begin([bob]);
+  expect(await runErasure(deps, second, [bob])).toMatchObject({ state: 'hidden' });
+  server.setFault('europe', {});
+  // The first one had deleted its rows when it was killed.
+  expect(await runErasure(deps, { ...first, state: 'deleted' }, [ann, bob])).toMatchObject({ state: 'done' });
+  expect(await erasedAt('ann')).toBeLessThan(HIDDEN_MS);
+  expect(await erasedAt('bob')).toBe(HIDDEN_MS);
+  const done = await runErasure(deps, { ...second, state: 'hidden' }, [bob]);
+  expect(await erasedAt('bob')).toBe(done.finalMs);
+});
+
+test('a cluster without a row of the user, but behind, leaves the user hidden', async () => {
+  const { bigtable, server, deps, begin, erasedAt } = await start();
+  const fay = toUserId('fay');
+  server.stopReplication('europe');
+  await writeList(
+    bigtable,
+    { surface: toName('home'), variant: toName('control'), generation: TUESDAY, user: fay },
+    'x',
+  );
+  const begun = await begin([fay]);
+  const hidden = await runErasure(deps, begun, [fay]);
+  expect(hidden).toMatchObject({ state: 'hidden', pendingRegions: [...REGIONS] });
+  expect(await erasedAt('fay')).toBe(HIDDEN_MS);
+  server.resumeReplication('europe');
+  expect(await runErasure(deps, { ...begun, state: 'hidden' }, [fay])).toMatchObject({ state: 'done' });
+  expect(await findRows(deps.control, 'europe', [fay])).toEqual([]);
+});
+
+test('an erasure that was taken for dead as it began hides no user', async () => {
+  const { deps, control, begin, erasedAt } = await start();
+  const begun = await begin(users);
+  await forgetUsers(control, begun.id);
+  await expect(runErasure(deps, begun, users)).rejects.toThrow('another command took it for dead');
+  expect(await erasedAt('ann')).toBe(0);
+});
+
+test('a proof that fails leaves the ids, so that it can be repeated', async () => {
+  const { deps, control, begin } = await start();
+  const begun = await begin(users);
+  const failing = { ...deps, verify: () => Promise.reject(new Error('the edge has 1 list')) };
+  await expect(runErasure(failing, begun, users)).rejects.toThrow('the edge has 1 list');
+  expect(await readErasedUsers(control, begun.id)).toEqual(users);
+  const again = await readErasure(control, begun.id);
+  expect(await runErasure(deps, again ?? begun, users)).toMatchObject({ state: 'done' });
+  expect(await readErasedUsers(control, begun.id)).toBeUndefined();
 });
