@@ -1,5 +1,5 @@
-// CPU of the workerd process per request: a list from the isolate's memory, with and without the limits of callers and exposures, the
-// same bytes from a bare route, and batches of such lists.
+// CPU of the workerd process per request: a list from the isolate's memory, with and without the limits of callers, and
+// with an exposure; the same bytes from a bare route; and batches of such lists.
 import type { Answer, Ask } from '../load/http-load.ts';
 import { createBatchAsks, expectBatch, expectHit, expectOk, READS_PER_BATCH } from '../rigs/edge-asks.ts';
 import { type EdgeRig, makeRegions, type Served } from '../rigs/edge-rig.ts';

@@ -16,7 +16,7 @@ type ExposureDeps = Pick<EdgeDeps, 'exposures' | 'limits'>;
 /** As many tokens of a caller's limit as a batch of that many hits. */
 const REPORTS_PER_TOKEN = 10;
 
-/** Throws `not_found` without a queue, `rate_limited`, `forbidden`, an error of readListBody, or `unavailable` if it fails. */
+/** Throws `not_found` without a queue, `unavailable` if it fails, `rate_limited`, `forbidden`, or as readListBody. */
 export async function answerExposures(
   { exposures, limits }: ExposureDeps,
   c: Context,

@@ -1,5 +1,5 @@
-// `POST /ofrep/v1/evaluate/flags[/{experiment}]`: experiments for clients of OpenFeature, read only. The targeting key is
-// the user, under the rules of reads.
+// `POST /ofrep/v1/evaluate/flags[/{experiment}]`: experiments for clients of OpenFeature, read only. The targeting key
+// is the user, under the rules of reads.
 import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import type { AttributesOf } from '../../../shared/domain/experiments/assign.ts';
