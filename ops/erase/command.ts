@@ -156,7 +156,7 @@ async function finish(deps: EraseDeps, begun: StoredErasure, users: readonly Use
     );
   process.stdout.write(
     `${id}: erased; remembered until ${new Date(finalMs + KEEP_ERASURE_MS).toISOString()}\n` +
-      `left of the users: answers on devices for DEVICE_MAX_AGE_SECONDS, and lines in reject files of loads\n` +
+      `left of the users: answers on devices for DEVICE_MAX_AGE_SECONDS, lines in reject files of loads, and exposures by reference until the bucket deletes them\n` +
       (keepOut
         ? 'loads drop their lines from now on\n'
         : 'a later load brings them back (--keep-out drops their lines)\n') +
