@@ -9,7 +9,7 @@ import { isItems, nameRelease } from '../../shared/domain/release.ts';
 import { isRamping, rampProgress } from '../../shared/domain/rollout.ts';
 import { pause } from '../../shared/runtime/clock.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
-import { type HeldOpen, STEPS, type Step } from '../bigtable/open-release.ts';
+import { type HeldOpen, readOpen, STEPS, type Step } from '../bigtable/open-release.ts';
 import { waitForReplication } from '../bigtable/replication.ts';
 import { EXIT, ExitError } from '../cli/exit-codes.ts';
 import { formatDuration, formatShare } from '../cli/format.ts';
@@ -175,7 +175,11 @@ async function rampUp(held: HeldOpen, deps: PublicationDeps): Promise<void> {
     const durationMs = await rampMsOf(control, plan.ramp, say);
     const regionDelaysMs = delaysOf(plan.regions, plan.betweenMs ?? 0);
     const isAtOnce = durationMs === 0 && regionDelaysMs === undefined && plan.atMs === undefined;
-    const { next, nowMs } = await changeRelease(control, {
+    const {
+      before: previous,
+      next,
+      nowMs,
+    } = await changeRelease(control, {
       ...{
         release,
         to: isAtOnce ? 'live' : 'ramping',
@@ -191,7 +195,7 @@ async function rampUp(held: HeldOpen, deps: PublicationDeps): Promise<void> {
         return goLive(manifest, release, ramp, plan.weight);
       },
     });
-    await undoIfEnded(held, deps);
+    if (next !== previous) await undoIfEnded(held, deps);
     say((await confirm(deps, next.version, nowMs)).trimEnd());
   }
   await waitForRamp(held, deps);
@@ -206,18 +210,15 @@ function requireOwnCanary({ release, current }: HeldOpen, manifest: Manifest): v
 }
 
 /** A command may have ended the publication between its last look and the change: then the change is taken back. */
-async function undoIfEnded(held: HeldOpen, { control, by, origins }: PublicationDeps): Promise<void> {
-  const { release } = held;
-  try {
-    await held.setStep('ramp');
-  } catch (error) {
-    const why = 'the publication was ended while it went live';
-    await changeRelease(control, {
-      ...{ release, to: 'rolled-back', by, why, what: `back from ${nameRelease(release)}`, origins },
-      change: (manifest) => leave(manifest, release),
-    });
-    throw new ExitError(EXIT.wentBack, `${nameRelease(release)} went back: ${(error as Error).message}`);
-  }
+async function undoIfEnded({ release }: HeldOpen, { control, by, origins }: PublicationDeps): Promise<void> {
+  // A process that has taken the publication over goes on with it.
+  if ((await readOpen(control, release))?.generation === release.generation) return;
+  const why = 'the publication was ended while it went live';
+  await changeRelease(control, {
+    ...{ release, to: 'rolled-back', by, why, what: `back from ${nameRelease(release)}`, origins },
+    change: (manifest) => leave(manifest, release),
+  });
+  throw new ExitError(EXIT.wentBack, `${nameRelease(release)} went back: ${why}`);
 }
 
 /** Watches the ramp, which another command may steer. Throws an ExitError if it was left. */
