@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { TABLES } from '../../shared/domain/keys.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
-import { nameRelease, type Release } from '../../shared/domain/release.ts';
+import { isItems, nameRelease, type Release } from '../../shared/domain/release.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
 import { liveManifest, RECENT_VERSIONS, readManifestRow } from '../bigtable/manifest-row.ts';
@@ -10,8 +10,10 @@ import { waitForReplication } from '../bigtable/replication.ts';
 import { parseNames, parseWholeRelease } from '../cli/arguments.ts';
 import { type ControlFlags, controlProfileOption, withControl } from '../cli/control.ts';
 import { EXIT, ExitError } from '../cli/exit-codes.ts';
+import { UsageError } from '../cli/usage-error.ts';
 import { findTrouble } from '../manifest/manifest-trouble.ts';
 import { CHECK_NAMES } from '../release/checks/all.ts';
+import { checkItems } from '../release/gate/check-items.ts';
 import { checkRelease } from '../release/gate/check-release.ts';
 import { describeTable } from '../release/gate/describe-table.ts';
 import { isDegraded, readRegions } from '../release/gate/serving-regions.ts';
@@ -60,7 +62,10 @@ async function check(control: ControlTable, release: Release, flags: Flags): Pro
   if (manifest === undefined) throw new Error(findTrouble(kept, []) ?? 'the stored manifest is broken');
   const regions = await chooseRegions(control, manifest, flags.regions);
   await awaitLists(control);
-  const table = await checkRelease(control, release, { manifest, regions, accepted, why, checkCommand });
+  if (isItems(release) && checkCommand !== undefined)
+    throw new UsageError('expected no --check-command with items: it is asked about lists');
+  const judge = isItems(release) ? checkItems : checkRelease;
+  const table = await judge(control, release, { manifest, regions, accepted, why, checkCommand });
   process.stdout.write(json ? `${JSON.stringify(table)}\n` : describeTable(table));
   if (table.verdict === 'passed') return;
   throw new ExitError(EXIT.refused, `${nameRelease(release)} is refused: ${table.reasons.join('; ')}`);

@@ -1,11 +1,11 @@
-// Checks that the lists of a manifest's generations exist: loaded completely, and still kept by Bigtable.
+// Checks that the lists of a manifest's generations exist: loaded completely, still kept by Bigtable, and not left.
 import { formatGeneration } from '../../shared/domain/generation.ts';
 import { toName } from '../../shared/domain/ids.ts';
 import type { Manifest, Variant } from '../../shared/domain/manifest.ts';
 import { isGenerationServed } from '../../shared/domain/rollout.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
 import { newestKept } from '../bigtable/kept-generations.ts';
-import { isWhole, listReleases, type RecordedRelease } from '../bigtable/release-record.ts';
+import { hasLists, isWhole, listReleases, type RecordedRelease } from '../bigtable/release-record.ts';
 
 /** One sentence for each generation with listeners whose lists are missing. Throws an EarshotError. */
 export async function findMissingGenerations(
@@ -18,7 +18,9 @@ export async function findMissingGenerations(
     for (const variant of variants) {
       const loads = await listReleases(control, { surface: toName(surface), variant: variant.name });
       for (const generation of servedGenerations(variant, nowMs)) {
-        const reason = whyMissing(generation, loads);
+        const state = loads.find((each) => each.generation === generation)?.state;
+        const left = state === 'blocked' || state === 'rolled-back' ? `is ${state}` : undefined;
+        const reason = whyMissing(generation, loads) ?? left;
         if (reason !== undefined) missing.push(`${surface}/${variant.name} ${formatGeneration(generation)} ${reason}`);
       }
     }
@@ -33,9 +35,18 @@ function servedGenerations(variant: Variant, nowMs: number): number[] {
   return previous !== undefined && isGenerationServed(variant, previous, nowMs) ? [current, previous] : [current];
 }
 
-function whyMissing(generation: number, loads: readonly RecordedRelease[]): string | undefined {
+/** Undefined if Bigtable keeps the lists. */
+export function whyMissing(
+  generation: number,
+  loads: readonly RecordedRelease[],
+  versions?: number,
+): string | undefined {
   const load = loads.find((each) => each.generation === generation);
   if (load === undefined) return 'was never loaded';
   if (!isWhole(load)) return load.state === 'dropped' ? 'was dropped' : 'was loaded only in part';
-  return newestKept(loads.map((each) => each.generation)).includes(generation) ? undefined : 'is no longer kept';
+  const kept = newestKept(
+    loads.filter(hasLists).map((each) => each.generation),
+    versions,
+  );
+  return kept.includes(generation) ? undefined : 'is no longer kept';
 }

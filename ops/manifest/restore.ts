@@ -36,9 +36,10 @@ export async function restore(version: number, flags: Flags): Promise<void> {
     const next: Manifest = {
       ...source,
       version: Math.max(highestSeen(kept, served), source.version) + 1,
-      // A version does not bring back erasures, blocked items and switches of its time.
+      // A version does not bring back erasures, blocked items, switches and marks of regions of its time.
       documents: newest.documents,
       switches: newest.switches,
+      regions: newest.regions,
       erasures: joinErasures([source, ...others], newest, nowMs),
     };
     requireWritable(next);

@@ -195,9 +195,11 @@ async function requirePublishable(
     throw new Error(
       'expected no --canary, --warm, --regions, --ramp, --at or --weight with items: they go live at once',
     );
-  if (live === undefined && isTrial)
+  if (isItems(release) && plan.checkCommand !== undefined)
+    throw new Error('expected no --check-command with items: it is asked about lists');
+  if (live === undefined && (isTrial || plan.atMs !== undefined))
     throw new Error(
-      `--canary, --warm, --regions and --ramp have no effect: no release of ${nameLine(release)} is live yet`,
+      `--at, --canary, --warm, --regions and --ramp have no effect: no release of ${nameLine(release)} is live yet`,
     );
   if (live?.current === release.generation && isTrial)
     throw new Error(

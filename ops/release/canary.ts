@@ -1,10 +1,11 @@
 // The canary of a publication: its soak, its guard, and the ways out. The manifest names the moment until which it
 // holds: without this process every edge leaves it then.
 import { addCohorts, type Cohorts, emptyCohort } from '../../shared/domain/cohort.ts';
+import type { Manifest, Variant } from '../../shared/domain/manifest.ts';
 import { nameRelease } from '../../shared/domain/release.ts';
 import { pause } from '../../shared/runtime/clock.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
-import { liveHeartbeats, readHeartbeats } from '../bigtable/heartbeats.ts';
+import { readHeartbeats } from '../bigtable/heartbeats.ts';
 import type { HeldOpen } from '../bigtable/open-release.ts';
 import { readRecord } from '../bigtable/release-record.ts';
 import { EXIT, type ExitCode, ExitError } from '../cli/exit-codes.ts';
@@ -31,8 +32,9 @@ export async function runCanary(held: HeldOpen, deps: PublicationDeps): Promise<
   let endMs = clock.now() + soakMs;
   if (known?.generation === release.generation && clock.now() < known.untilMs) endMs = known.untilMs - holdMs;
   else {
+    // Only a release that the gate has passed begins a canary: any other has had one, which ended or was ended.
     const record = await readRecord(control, release);
-    if (record?.record.state === 'canary') await endAlone(held, deps);
+    if (known?.generation === release.generation || record?.record.state !== 'checked') await endAlone(held, deps);
     const { next, nowMs } = await changeRelease(control, {
       ...{ release, to: 'canary', by, why: plan.why, what: `canary ${nameRelease(release)}`, origins },
       change: (live, atMs) => startCanary(live, release, { share, untilMs: atMs + soakMs + holdMs }),
@@ -64,7 +66,7 @@ async function soak(
   let endMs = firstEndMs;
   let isExtended = false;
   for (;;) {
-    const result = compareCohorts(await readCohorts(control, nameRelease(release)));
+    const result = compareCohorts(await readCohorts(held, control));
     progress(
       `canary for ${formatDuration(Math.max(0, endMs - clock.now()))} more: ${result.rows[0]?.canary} and ${result.rows[0]?.control} users`,
     );
@@ -85,13 +87,16 @@ async function soak(
       say(`canary: too few users, so the soak is doubled once`);
       await changeManifest(control, {
         ...{ what: `canary ${nameRelease(release)}`, why: 'too few users', by, dryRun: false, origins },
-        change: (live) => startCanary(live, release, { share: plan.canary?.share ?? 0, untilMs: endMs + holdMs }),
+        change: (live) => {
+          requireOwn(held, live);
+          return startCanary(live, release, { share: plan.canary?.share ?? 0, untilMs: endMs + holdMs });
+        },
       });
     }
     await pause(clock, Math.min(LOOK_EVERY_MS, Math.max(1, endMs - clock.now())));
   }
   if (plan.guardCommand === undefined) return;
-  const { rows } = compareCohorts(await readCohorts(control, nameRelease(release)));
+  const { rows } = compareCohorts(await readCohorts(held, control));
   const verdict = await deps.runVerdictCommand(plan.guardCommand, { release: nameRelease(release), rows }, { clock });
   if (verdict.verdict === 'abort')
     await goBackFromCanary(held, deps, `the guard command: ${verdict.reason}`, EXIT.wentBack);
@@ -100,10 +105,15 @@ async function soak(
 /** Throws an ExitError if the manifest's canary is another one, or has ended. */
 async function requireCanary(held: HeldOpen, deps: PublicationDeps): Promise<void> {
   const { control } = deps;
-  const canary = findVariant(await readLive(control), held.release)?.canary;
-  if (canary?.generation !== held.release.generation)
-    throw new ExitError(EXIT.wentBack, `the canary of ${nameRelease(held.release)} was ended by another command`);
+  const canary = requireOwn(held, await readLive(control));
   if (control.retries.clock.now() >= canary.untilMs) await endAlone(held, deps);
+}
+
+/** Throws an ExitError if the manifest has another canary, or none. */
+function requireOwn({ release }: HeldOpen, live: Manifest): NonNullable<Variant['canary']> {
+  const canary = findVariant(live, release)?.canary;
+  if (canary?.generation === release.generation) return canary;
+  throw new ExitError(EXIT.wentBack, `the canary of ${nameRelease(release)} was ended by another command`);
 }
 
 async function goBackFromCanary(
@@ -123,11 +133,12 @@ async function goBackFromCanary(
   throw new ExitError(exitCode, `${nameRelease(release)} went back: ${why}`);
 }
 
-/** The sums of all origin processes. */
-async function readCohorts(control: ControlTable, name: string): Promise<Cohorts> {
-  const all = liveHeartbeats(await readHeartbeats(control), control.retries.clock.now());
+/** The sums of all origin processes since the canary began, also of those that have ended. */
+async function readCohorts({ release, current }: HeldOpen, control: ControlTable): Promise<Cohorts> {
+  const sinceMs = current().stepSinceMs;
+  const all = (await readHeartbeats(control)).filter(({ storedAtMs }) => storedAtMs >= sinceMs);
   return all
-    .flatMap(({ cohorts }) => cohorts[name] ?? [])
+    .flatMap(({ cohorts }) => cohorts[nameRelease(release)] ?? [])
     .reduce<Cohorts>(
       (sum, each) => ({ canary: addCohorts(sum.canary, each.canary), control: addCohorts(sum.control, each.control) }),
       { canary: emptyCohort(), control: emptyCohort() },

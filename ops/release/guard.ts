@@ -5,6 +5,8 @@ import type { CohortSums, Cohorts, Sums } from '../../shared/domain/cohort.ts';
 
 /** Users that each cohort needs. */
 export const MIN_USERS = 300;
+/** Users, or reads, of each cohort without which no share is compared. */
+const MIN_COMPARED = 50;
 const MIN_Z = 4;
 
 export interface GuardRow {
@@ -64,9 +66,10 @@ export function compareCohorts({ canary, control }: Cohorts): GuardResult {
     ...SHARES.map((each) => compareShares(each, canary, control)),
     ...MEANS.map((each) => compareMeans(each, canary, control)),
   ];
-  const isBad = rows.some(({ verdict }) => verdict === 'bad');
-  if (few) return { rows, verdict: 'few' };
-  return { rows, verdict: isBad ? 'bad' : 'good' };
+  // Few users prove a difference of shares, if it is large, and none of means.
+  const counted = few ? rows.slice(0, 1 + SHARES.length) : rows;
+  if (counted.some(({ verdict }) => verdict === 'bad')) return { rows, verdict: 'bad' };
+  return { rows, verdict: few ? 'few' : 'good' };
 }
 
 /** Of users, and for errors of reads: a failed read has no user that counts. */
@@ -78,7 +81,8 @@ function compareShares({ check, count, increase }: ShareBound, canary: CohortSum
   const pooled = (a.share * a.total + b.share * b.total) / Math.max(1, a.total + b.total);
   const deviation = Math.sqrt(pooled * (1 - pooled) * (1 / Math.max(1, a.total) + 1 / Math.max(1, b.total)));
   const difference = a.share - b.share;
-  const isBad = difference > increase && difference > MIN_Z * deviation;
+  const isComparable = Math.min(a.total, b.total) >= MIN_COMPARED;
+  const isBad = isComparable && difference > increase && difference > MIN_Z * deviation;
   return {
     check,
     control: percent(b.share),

@@ -11,7 +11,7 @@ import {
   type Surface,
   type Variant,
 } from '../../shared/domain/manifest.ts';
-import { type Line, nameLine, nameRelease, type Release } from '../../shared/domain/release.ts';
+import { isItems, type Line, nameLine, nameRelease, type Release } from '../../shared/domain/release.ts';
 import { isRamping, rampFraction } from '../../shared/domain/rollout.ts';
 
 export const findVariant = (manifest: Manifest, { surface, variant }: Line): Variant | undefined =>
@@ -110,6 +110,8 @@ export interface WarmUp {
   /** After it, the lists of all active users are loaded ahead. */
   readonly durationMs: number;
   readonly untilMs: number;
+  /** The canary that follows has this share of users, who stay cold. */
+  readonly fromShare?: number;
 }
 
 /** Caches load the release's lists for the users whose list they have, until `untilMs`. */
@@ -165,6 +167,7 @@ export function goBack(manifest: Manifest, line: Line, to?: number): Manifest {
 
 /** No user reads the release any more: it is left if it is live, and leaves the lineage. */
 export function leave(manifest: Manifest, release: Release): Manifest {
+  if (isItems(release)) return leaveWithItems(manifest, release.generation);
   const live = findVariant(manifest, release);
   if (live === undefined) return manifest;
   const { generation } = release;
@@ -187,6 +190,24 @@ export function leave(manifest: Manifest, release: Release): Manifest {
         ? {}
         : { previous }),
   } as Variant);
+}
+
+function leaveWithItems(manifest: Manifest, generation: number): Manifest {
+  const { items } = manifest;
+  if (items === undefined) return manifest;
+  if (items.current === generation) return goBackWithItems(manifest);
+  if (items.previous !== generation && items.lineage?.includes(generation) !== true) return manifest;
+  const lineage = items.lineage?.filter((each) => each !== generation);
+  const { previous: _previous, lineage: _lineage, ...rest } = items;
+  const previous = items.previous === generation ? lineage?.find((each) => each < items.current) : items.previous;
+  return {
+    ...manifest,
+    items: {
+      ...rest,
+      ...(previous === undefined ? {} : { previous }),
+      ...(lineage === undefined ? {} : { lineage }),
+    },
+  };
 }
 
 export type Steering =

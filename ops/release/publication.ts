@@ -4,11 +4,12 @@
 import { makeServeProfile } from '../../origin/bigtable/app-profiles.ts';
 import { readRows, rowsOf } from '../../origin/bigtable/read-rows.ts';
 import { TABLES } from '../../shared/domain/keys.ts';
+import type { Manifest } from '../../shared/domain/manifest.ts';
 import { isItems, nameRelease } from '../../shared/domain/release.ts';
 import { isRamping, rampProgress } from '../../shared/domain/rollout.ts';
 import { pause } from '../../shared/runtime/clock.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
-import { type HeldOpen, STEPS, type Step } from '../bigtable/open-release.ts';
+import { type HeldOpen, readOpen, STEPS, type Step } from '../bigtable/open-release.ts';
 import { waitForReplication } from '../bigtable/replication.ts';
 import { EXIT, ExitError } from '../cli/exit-codes.ts';
 import { formatDuration, formatShare } from '../cli/format.ts';
@@ -17,7 +18,7 @@ import { runCanary } from './canary.ts';
 import { checkItems } from './gate/check-items.ts';
 import { describeTable } from './gate/describe-table.ts';
 import { confirm, degradedRegions, MOVE_ON_MS, type PublicationDeps, readLive } from './live.ts';
-import { findVariant, goLive, goLiveWithItems, startWarm } from './manifest-changes.ts';
+import { findVariant, goLive, goLiveWithItems, leave, startWarm } from './manifest-changes.ts';
 import { rampMsOf } from './ramp-auto.ts';
 import { changeRelease, recordState, repairRecords } from './steps.ts';
 
@@ -92,6 +93,8 @@ async function passGate(held: HeldOpen, deps: PublicationDeps): Promise<void> {
   const check = isItems(release) ? checkItems : deps.check;
   const table = await check(control, release, { manifest, regions, accepted, why, checkCommand });
   const { rows, verdict, reasons } = table;
+  // A release that was blocked or rolled back meanwhile keeps that state.
+  await held.setStep('gate');
   say(describeTable(table).trimEnd());
   if (verdict === 'passed') {
     const note = rows.filter((row) => row.verdict === 'accepted').map(({ check }) => check);
@@ -142,6 +145,7 @@ async function warmUp(held: HeldOpen, deps: PublicationDeps): Promise<void> {
         startsAtMs: stepSinceMs,
         durationMs: endMs - stepSinceMs,
         untilMs: endMs + MOVE_ON_MS,
+        ...(plan.canary === undefined ? {} : { fromShare: plan.canary.share }),
       }),
   });
   while (clock.now() < endMs) {
@@ -171,7 +175,11 @@ async function rampUp(held: HeldOpen, deps: PublicationDeps): Promise<void> {
     const durationMs = await rampMsOf(control, plan.ramp, say);
     const regionDelaysMs = delaysOf(plan.regions, plan.betweenMs ?? 0);
     const isAtOnce = durationMs === 0 && regionDelaysMs === undefined && plan.atMs === undefined;
-    const { next, nowMs } = await changeRelease(control, {
+    const {
+      before: previous,
+      next,
+      nowMs,
+    } = await changeRelease(control, {
       ...{
         release,
         to: isAtOnce ? 'live' : 'ramping',
@@ -181,14 +189,36 @@ async function rampUp(held: HeldOpen, deps: PublicationDeps): Promise<void> {
         origins,
       },
       change: (manifest, atMs) => {
+        requireOwnCanary(held, manifest);
         const startsAtMs = Math.max(atMs, plan.atMs ?? 0);
         const ramp = isAtOnce ? undefined : { startsAtMs, durationMs, regionDelaysMs };
         return goLive(manifest, release, ramp, plan.weight);
       },
     });
+    if (next !== previous) await undoIfEnded(held, deps);
     say((await confirm(deps, next.version, nowMs)).trimEnd());
   }
   await waitForRamp(held, deps);
+}
+
+/** Throws an ExitError if a command has ended the canary of the publication. */
+function requireOwnCanary({ release, current }: HeldOpen, manifest: Manifest): void {
+  const live = findVariant(manifest, release);
+  const isOwn = live?.canary?.generation === release.generation || live?.current === release.generation;
+  if (current().plan.canary === undefined || isOwn) return;
+  throw new ExitError(EXIT.wentBack, `the canary of ${nameRelease(release)} was ended by another command`);
+}
+
+/** A command may have ended the publication between its last look and the change: then the change is taken back. */
+async function undoIfEnded({ release }: HeldOpen, { control, by, origins }: PublicationDeps): Promise<void> {
+  // A process that has taken the publication over goes on with it.
+  if ((await readOpen(control, release))?.generation === release.generation) return;
+  const why = 'the publication was ended while it went live';
+  await changeRelease(control, {
+    ...{ release, to: 'rolled-back', by, why, what: `back from ${nameRelease(release)}`, origins },
+    change: (manifest) => leave(manifest, release),
+  });
+  throw new ExitError(EXIT.wentBack, `${nameRelease(release)} went back: ${why}`);
 }
 
 /** Watches the ramp, which another command may steer. Throws an ExitError if it was left. */

@@ -5,7 +5,7 @@ import { liveHeartbeats, readHeartbeats } from '../bigtable/heartbeats.ts';
 import type { Plan } from '../bigtable/open-release.ts';
 import { formatDuration } from '../cli/format.ts';
 
-/** Without a measurement, and the least duration with one. */
+/** Without a measurement. */
 const DEFAULT_RAMP_MS = 600_000;
 const MAX_RAMP_MS = 21_600_000;
 

@@ -72,7 +72,13 @@ const variant = z
     lineage: lineage.optional(),
     canary: canary.optional(),
     /** Until `untilMs`, caches load this generation for the users whose list they have: more users as time passes. */
-    warm: z.looseObject({ generation, startsAtMs: moment, durationMs, untilMs: moment }).optional(),
+    warm: z
+      .looseObject({
+        ...{ generation, startsAtMs: moment, durationMs, untilMs: moment },
+        /** The canary that follows has this share of users: they stay as cold as the control cohort. */
+        fromShare: z.number().min(0).max(1).optional(),
+      })
+      .optional(),
   })
   .refine((v) => v.flip === undefined || v.previous !== undefined, 'expected `previous` beside `flip`');
 

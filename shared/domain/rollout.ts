@@ -74,7 +74,8 @@ export function cohortOf({ canary }: Pick<Variant, 'canary'>, user: string, nowM
 /** The generation that caches load ahead for `user`; undefined for none. The order of users is that of a ramp. */
 export function warmGenerationOf({ warm }: Pick<Variant, 'warm'>, user: string, nowMs: number): number | undefined {
   if (warm === undefined || nowMs >= warm.untilMs || user === POPULAR_USER) return undefined;
-  return rampHash(warm.generation, user) < rampFraction(warm, nowMs) ? warm.generation : undefined;
+  const hash = rampHash(warm.generation, user);
+  return hash >= (warm.fromShare ?? 0) && hash < rampFraction(warm, nowMs) ? warm.generation : undefined;
 }
 
 /** Whether callers somewhere are on `generation` at `nowMs`, or soon are: one user or, without one, any user. */

@@ -85,7 +85,8 @@ describeWithRealData('recommendations for 1 892 listeners', GEN1, () => {
   test('a first read names the region that it came from, and the next is a hit', async () => {
     const first = await read('lastfm:8', 'rediscover');
     expect(first.headers.get('Cache-Status')).toMatch(
-      /^origin-(asia|europe|us); fwd=miss; fwd-status=200, region-\1; .*stored, colo; .*stored, isolate; .*stored$/,
+      // A machine that is busy makes a hedge, whose loser is cancelled.
+      /^(?:origin-\w+; fwd=miss; detail=cancelled, )?origin-(asia|europe|us); fwd=miss; fwd-status=200, region-\1; .*stored, colo; .*stored, isolate; .*stored$/,
     );
     const second = await read('lastfm:8', 'rediscover');
     expect(second.headers.get('Cache-Status')).toMatch(/^isolate; hit; ttl=\d+$/);

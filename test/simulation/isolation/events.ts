@@ -44,16 +44,16 @@ export function createEvents(options: EventsOptions): () => void {
     ...Array<() => void>(6).fill(heal),
     ...Array<() => void>(5).fill(() => clock.advance(chance.pick([50, 1_000, 3_000, 6_000, 12_000]))),
     ...Array<() => void>(4).fill(breakOrigin),
-    () => {
+    ...Array<() => void>(2).fill(() => {
       tables.manifest = publish(tables.manifest, chance, clock.now());
-    },
+    }),
     () => {
       tables.manifest = rollBack(tables.manifest, chance);
     },
     () => {
       tables.manifest = reweigh(tables.manifest, chance);
     },
-    eraseOne,
+    ...Array<() => void>(2).fill(eraseOne),
     () => {
       chance.pick(colos).trouble = chance.pick(['match', 'put']);
     },

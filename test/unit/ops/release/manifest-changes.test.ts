@@ -5,6 +5,7 @@ import {
   findVariant,
   goBack,
   goLive,
+  goLiveWithItems,
   leave,
   type Ramp,
   startCanary,
@@ -14,7 +15,8 @@ import {
 } from '../../../../ops/release/manifest-changes.ts';
 import { toName } from '../../../../shared/domain/ids.ts';
 import { EMPTY_MANIFEST, type Manifest, manifestSchema, type Variant } from '../../../../shared/domain/manifest.ts';
-import { chooseGeneration, isGenerationServed } from '../../../../shared/domain/rollout.ts';
+import { ITEMS } from '../../../../shared/domain/release.ts';
+import { chooseGeneration, cohortOf, isGenerationServed, warmGenerationOf } from '../../../../shared/domain/rollout.ts';
 
 const NOW = 1_795_500_000_000;
 const [FIRST, SECOND, THIRD] = [1_795_316_400_000, 1_795_402_800_000, 1_795_489_200_000];
@@ -218,4 +220,36 @@ describe('a ramp', () => {
       { numRuns: 500 },
     );
   });
+});
+
+describe('a release of the items is left', () => {
+  const items = [FIRST, SECOND, THIRD].reduce((manifest, generation) => goLiveWithItems(manifest, generation), first);
+  const itemsAfter = (generation: number) => valid(leave(items, { ...ITEMS, generation })).items;
+
+  test('the live one: the release before is live, and the other leaves the lineage', () => {
+    expect(itemsAfter(THIRD)).toEqual({ current: SECOND, previous: FIRST, lineage: [SECOND, FIRST] });
+  });
+
+  test('an earlier one: it is no way back any more', () => {
+    expect(itemsAfter(SECOND)).toEqual({ current: THIRD, previous: FIRST, lineage: [THIRD, FIRST] });
+    expect(itemsAfter(FIRST)).toEqual({ current: THIRD, previous: SECOND, lineage: [THIRD, SECOND] });
+  });
+
+  test('one that the manifest does not name: nothing changes', () => {
+    expect(leave(items, { ...ITEMS, generation: FIRST - 1 })).toBe(items);
+    expect(leave(first, { ...ITEMS, generation: FIRST })).toBe(first);
+  });
+});
+
+test('a warm-up before a canary leaves the users of the canary cold', () => {
+  const share = 0.1;
+  const warm = { startsAtMs: NOW, durationMs: 1_000, untilMs: NOW + 10_000, fromShare: share };
+  const warming = variantOf(startWarm(second, release(THIRD), warm));
+  const trying = variantOf(startCanary(second, release(THIRD), { share, untilMs: NOW + 60_000 }));
+  const users = Array.from({ length: 5_000 }, (_, i) => `u:${i}`);
+  const warmed = (user: string) => warmGenerationOf(warming, user, NOW + 1_000) === THIRD;
+  const canary = users.filter((user) => cohortOf(trying, user, NOW) === 'canary');
+  expect(canary.length).toBeGreaterThan(300);
+  expect(canary.filter(warmed)).toEqual([]);
+  expect(users.filter(warmed)).toHaveLength(users.length - canary.length);
 });
