@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { type CommandResult, startTestCloud, type TestCloud } from '../../bench/rigs/local-cloud.ts';
 import { linesOn, userOf } from '../../bench/support/days-of-lists.ts';
-import { POPULAR_USER } from '../../shared/domain/ids.ts';
 import type { ArchivedExposure } from '../../shared/domain/experiments/archive.ts';
+import { POPULAR_USER } from '../../shared/domain/ids.ts';
 import { drillRounds } from '../support/drill-rounds.ts';
 import { createReleaseLoad, type ReleaseLoad } from '../support/release-load.ts';
 import { eventually } from '../support/waiting.ts';
@@ -122,7 +122,10 @@ test('the archive has each shown exposure, and the shown ones alone', async () =
     expect(stderr).toContain(`${String(SHOWN).replace(/\B(?=(\d{3})+$)/g, ' ')} exposures`);
   });
   const { stdout } = await done('exposures', 'export', '--since', '2026-01-01T00:00:00Z');
-  const archived = stdout.split('\n').filter(Boolean).map((line) => JSON.parse(line) as ArchivedExposure);
+  const archived = stdout
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as ArchivedExposure);
   expect(new Set(archived.map(({ id }) => id))).toEqual(new Set(shown.map((each) => each.split(';')[0]?.slice(-22))));
   const report = JSON.parse((await done('experiment', 'srm', 'ranking', '--file', path, '--json')).stdout);
   expect(report).toMatchObject({ users: SHOWN, crossovers: 0, causes: [] });
