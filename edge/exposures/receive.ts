@@ -30,8 +30,13 @@ export interface Reporter {
 export interface ExposureReceiver {
   /** Rejects with `unavailable` if the sink fails: the exposures count as lost, and may be reported again. */
   receive(reports: readonly string[], reporter: Reporter): Promise<Receipt>;
-  /** An answer with that exposure was sent, which counts as shown. Work behind the answer: a failure is a loss. */
-  noteServed(report: string, country: string | undefined): Promise<void> | undefined;
+  /** An answer has these exposures, which count as shown. Work behind the answer: a failure is a loss. */
+  noteServed(served: readonly ServedExposure[]): Promise<void> | undefined;
+}
+
+export interface ServedExposure {
+  readonly report: string;
+  readonly country: string | undefined;
 }
 
 interface ReceiverOptions {
@@ -81,14 +86,19 @@ export function createExposureReceiver(options: ReceiverOptions): ExposureReceiv
   }
 
   return {
-    noteServed: (report, country) => {
-      const id = idOf(report.split(';')[0] ?? '');
-      if (recent.has(id)) return undefined;
-      // Hits of the same list arrive while the message is sent.
-      recent.add(id);
+    noteServed: (served) => {
+      const fresh = served.filter(({ report }) => {
+        const id = idOf(report.split(';')[0] ?? '');
+        if (recent.has(id)) return false;
+        // Hits of the same list arrive while the message is sent.
+        recent.add(id);
+        return true;
+      });
+      if (fresh.length === 0) return undefined;
       return (async () => {
-        const checked = await check(report, undefined, country);
-        if (typeof checked !== 'string') await send([checked]).catch(() => undefined);
+        const checked = await Promise.all(fresh.map(({ report, country }) => check(report, undefined, country)));
+        const shown = checked.filter((each) => typeof each !== 'string');
+        if (shown.length > 0) await send(shown).catch(() => undefined);
       })();
     },
     receive: async (reports, { identity, country }) => {

@@ -6,33 +6,33 @@ import { describeError } from '../log.ts';
 import type { Read } from '../reads/fallback.ts';
 import type { Served } from '../reads/serve-reads.ts';
 import { serializeExposure } from '../respond/exposure.ts';
+import type { ServedExposure } from './receive.ts';
 import { isExposed } from './tokens.ts';
 
-type ExposureDeps = Pick<EdgeDeps, 'clock' | 'exposures' | 'exposureTokens' | 'log'>;
+type ExposureDeps = Pick<EdgeDeps, 'clock' | 'exposureTokens' | 'log'>;
 
 interface Answered {
   readonly read: Read;
   readonly served: Served;
   readonly manifest: Manifest;
-  waitUntil(work: Promise<unknown>): void;
+  /** Called if the answer counts as shown. */
+  noteServed(exposure: ServedExposure): void;
 }
 
 /** The result of `respond` for the exposure as it is answered, or for undefined. */
 export function withExposure<T>(
   deps: ExposureDeps,
-  { read, served, manifest, waitUntil }: Answered,
+  { read, served, manifest, noteServed }: Answered,
   respond: (exposure: string | undefined) => T,
 ): T | Promise<T> {
-  const { clock, exposures, exposureTokens: tokens } = deps;
+  const { clock, exposureTokens: tokens } = deps;
   const surface = manifest.surfaces[read.surface];
   if (tokens === undefined || surface === undefined || !isExposed(served.assignment, surface))
     return respond(undefined);
   const finish = (token: string | undefined): T => {
     if (token === undefined) return respond(undefined);
     const exposure = serializeExposure(token, served, clock.now());
-    const isShown = surface.exposure === 'served';
-    const noted = isShown ? exposures?.noteServed(exposure, read.attributes?.().country) : undefined;
-    if (noted !== undefined) waitUntil(noted);
+    if (surface.exposure === 'served') noteServed({ report: exposure, country: read.attributes?.().country });
     return respond(exposure);
   };
   const known = tokens.recall(served);

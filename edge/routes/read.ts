@@ -7,6 +7,7 @@ import type { Manifest } from '../../shared/domain/manifest.ts';
 import { DEV_LOCATION_HEADER, type Region } from '../../shared/domain/regions.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
 import type { EdgeDeps } from '../deps.ts';
+import type { ServedExposure } from '../exposures/receive.ts';
 import { withExposure } from '../exposures/with-exposure.ts';
 import { checkAccess } from '../identity/access.ts';
 import { claimsFor } from '../identity/claims.ts';
@@ -73,8 +74,13 @@ function answerRead(deps: EdgeDeps, c: Context, caller: Caller, request: ReadReq
   checkAccess(caller.identity, [read], debug);
   const respond: Respond = (served, manifest, regions) => {
     chargeAnswer(deps, caller.identity, cost, [served]);
-    const answered = { read, served, manifest, waitUntil: (work: Promise<unknown>) => c.executionCtx.waitUntil(work) };
-    return withExposure(deps, answered, (exposure) => compose(served, manifest, regions, exposure));
+    const noteServed = (exposure: ServedExposure) => {
+      const noted = deps.exposures?.noteServed([exposure]);
+      if (noted !== undefined) c.executionCtx.waitUntil(noted);
+    };
+    return withExposure(deps, { read, served, manifest, noteServed }, (exposure) =>
+      compose(served, manifest, regions, exposure),
+    );
   };
   const compose = (served: Served, manifest: Manifest, regions: readonly Region[], exposure: string | undefined) =>
     respondWithList({

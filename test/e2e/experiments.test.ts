@@ -1,4 +1,6 @@
 // An experiment in a running local cloud: created, started, read, shown, exported and tested, by commands and HTTP.
+import { OFREPProvider } from '@openfeature/ofrep-provider';
+import { OpenFeature } from '@openfeature/server-sdk';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { type CommandResult, startTestCloud, type TestCloud } from '../../bench/rigs/local-cloud.ts';
 import type { ArchivedExposure } from '../../shared/domain/experiments/archive.ts';
@@ -103,4 +105,51 @@ test('an experiment is created, started, read, shown, exported, tested and stopp
   expect((await done('experiment', 'show', 'ranking')).stdout).toMatch(
     /experiment stop ranking[\s\S]*experiment close ranking[\s\S]*experiment start ranking[\s\S]*experiment create ranking/,
   );
+});
+
+/** A fetch that asks by ETag for what it has, and the statuses that came. */
+function createCachingFetch() {
+  const kept = new Map<string, { readonly etag: string; readonly body: string }>();
+  const statuses: number[] = [];
+  const fetchKept: typeof fetch = async (input, init) => {
+    const request = new Request(input, init);
+    const key = `${request.url} ${await request.clone().text()}`;
+    const known = kept.get(key);
+    if (known !== undefined) request.headers.set('if-none-match', known.etag);
+    const response = await fetch(request);
+    statuses.push(response.status);
+    if (response.status === 304) return new Response(known?.body, { headers: { 'content-type': 'application/json' } });
+    const body = await response.text();
+    kept.set(key, { etag: response.headers.get('etag') ?? '', body });
+    return new Response(body, response);
+  };
+  return { fetch: fetchKept, statuses };
+}
+
+test("OpenFeature's client evaluates an experiment, and confirms it by ETag until it changes", async () => {
+  const arms = ['--arm', 'control=50', '--arm', 'knn=50'];
+  await done('experiment', 'create', 'shelves', '--surface', 'home', ...arms, ...WHY);
+  await done('experiment', 'start', 'shelves', ...WHY);
+  const caching = createCachingFetch();
+  const headers = [['authorization', `Bearer ${service}`] as [string, string]];
+  const provider = new OFREPProvider({ baseUrl: cloud.edgeUrl, headers, fetchImplementation: caching.fetch });
+  await OpenFeature.setProviderAndWait(provider);
+  const client = OpenFeature.getClient();
+  const users = Array.from({ length: 20 }, (_, i) => `listener:${i + 1}`);
+  const evaluate = (flag: string) =>
+    Promise.all(users.map((targetingKey) => client.getStringDetails(flag, 'none', { targetingKey })));
+
+  const first = await evaluate('shelves');
+  const lists = await readAll(users);
+  expect(first.map(({ value, reason }) => [value, reason])).toEqual(lists.map(({ variant }) => [variant, 'SPLIT']));
+  expect(new Set(first.map(({ value }) => value))).toEqual(new Set(['control', 'knn']));
+  expect(await evaluate('shelves')).toEqual(first);
+  expect(caching.statuses).toEqual([...users.map(() => 200), ...users.map(() => 304)]);
+
+  await done('experiment', 'stop', 'shelves', ...WHY);
+  await eventually(async () =>
+    expect((await evaluate('shelves')).map(({ reason }) => reason)).toEqual(users.map(() => 'DISABLED')),
+  );
+  expect((await evaluate('nothing'))[0]).toMatchObject({ value: 'none', errorCode: 'FLAG_NOT_FOUND' });
+  await OpenFeature.close();
 });

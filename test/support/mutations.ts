@@ -25,7 +25,7 @@ export const MUTATIONS: Readonly<Record<string, readonly Replacement[]>> = {
   'a single read needs no scope': [withoutCheck],
   'a 304 is decided before access': [
     withoutCheck,
-    { file: READ, from: '    return respondWithList({', to: '    return checked(respondWithList({' },
+    { file: READ, from: '    respondWithList({', to: '    checked(respondWithList({' },
     { file: READ, from: 'c.executionCtx.waitUntil(work),\n    });', to: 'c.executionCtx.waitUntil(work),\n    }));' },
     {
       file: READ,

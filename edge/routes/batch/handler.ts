@@ -6,6 +6,7 @@ import { DEFAULT_LIMIT } from '../../../shared/domain/list.ts';
 import type { Manifest } from '../../../shared/domain/manifest.ts';
 import { EarshotError } from '../../../shared/wire/errors.ts';
 import type { EdgeDeps } from '../../deps.ts';
+import type { ServedExposure } from '../../exposures/receive.ts';
 import { withExposure } from '../../exposures/with-exposure.ts';
 import { checkAccess } from '../../identity/access.ts';
 import { claimsFor, type Identity } from '../../identity/claims.ts';
@@ -60,7 +61,7 @@ export async function answerBatch(deps: BatchDeps, c: Context, identity: Identit
     limits.admitAtLocation(identity),
   ]);
   const placed = placeOutcomes(reads, await readHeld(deps, valid, manifest, call));
-  const results = await Promise.all(placed.map((result) => addExposure(deps, result, manifest, call)));
+  const results = await addExposures(deps, placed, manifest, call);
   chargeAnswer(
     deps,
     identity,
@@ -114,15 +115,25 @@ function placeOutcomes(
   });
 }
 
-function addExposure(
+/** The exposures that count as shown go out as one message. */
+async function addExposures(
   deps: BatchDeps,
-  result: BatchResult,
+  results: readonly BatchResult[],
   manifest: Manifest,
   { waitUntil }: Call,
-): BatchResult | Promise<BatchResult> {
-  if ('error' in result) return result;
-  const answered = { read: result.read, served: result.served, manifest, waitUntil };
-  return withExposure(deps, answered, (exposure) => ({ ...result, exposure }));
+): Promise<readonly BatchResult[]> {
+  const shown: ServedExposure[] = [];
+  const noteServed = (exposure: ServedExposure) => shown.push(exposure);
+  const exposed = await Promise.all(
+    results.map((result) => {
+      if ('error' in result) return result;
+      const { read, served } = result;
+      return withExposure(deps, { read, served, manifest, noteServed }, (exposure) => ({ ...result, exposure }));
+    }),
+  );
+  const noted = deps.exposures?.noteServed(shown);
+  if (noted !== undefined) waitUntil(noted);
+  return exposed;
 }
 
 /** One log line per kind of failure: when regions are down, a hundred reads fail for one reason. */

@@ -18,6 +18,7 @@ const RANKING = {
 };
 let edge: Harness;
 let sent: ShownExposure[];
+let messages: number;
 let failure: Error | undefined;
 
 const makeEdge = (env: object = {}) =>
@@ -26,6 +27,7 @@ const makeEdge = (env: object = {}) =>
     exposureSink: {
       send: async (exposures) => {
         if (failure !== undefined) throw failure;
+        messages += 1;
         sent.push(...exposures);
       },
     },
@@ -33,6 +35,7 @@ const makeEdge = (env: object = {}) =>
 
 beforeEach(() => {
   sent = [];
+  messages = 0;
   failure = undefined;
   edge = makeEdge();
   for (const variant of ['control', 'knn'])
@@ -220,6 +223,14 @@ describe('a surface whose answers count as shown', () => {
     const home = { ...surfaces.home, exposure: 'served' };
     const experiments = { ranking: RANKING };
     edge.origins.publish(makeManifest({ version: 3, surfaces: { ...surfaces, home }, experiments } as never));
+  });
+
+  test('sends the exposures of a batch as one message', async () => {
+    await edge.get('/v1/recommendations:batch', {
+      ...{ method: 'POST', headers: { 'content-type': 'application/json' }, scope: 'recs:read:any' },
+      body: JSON.stringify({ reads: ['ann', 'bob', 'carl'].map((user) => ({ user, surface: 'home' })) }),
+    });
+    expect([messages, sent.length]).toEqual([1, 3]);
   });
 
   test('sends each exposure once, on a cold read, hits and batches', async () => {

@@ -53,7 +53,9 @@ describe('an expanded list', () => {
     const text = await (await sendBatch(edge, reads)).text();
     const first = EXPANDED.split(',\n')[0];
     const plain = '{"id":"a:1","score":1},\n{"id":"a:2","score":0.999},\n{"id":"a:3","score":0.998}';
-    const results = [EXPANDED, plain, first].map((items) => `{"status":200,${about('ann')},"items":[${items}]}`);
+    const results = [EXPANDED, plain, first].map(
+      (items) => `{"status":200,"experiment":"home",${about('ann')},"items":[${items}]}`,
+    );
     expect(text).toBe(`{"results":[${results.join(',')}]}`);
     expect(keysAsked()).toEqual([expandedKeyOf('ann'), keyOf('ann')]);
   });
