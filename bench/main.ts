@@ -3,6 +3,7 @@
 import { parseArgs } from 'node:util';
 import { benchEdge } from './edge/edge.ts';
 import { benchErasures } from './effects/erasures.ts';
+import { benchExposureSink } from './exposure-sink.ts';
 import { benchHostile } from './hostile/hostile.ts';
 import { benchIngest } from './ingest/ingest.ts';
 import { benchLoading } from './loading.ts';
@@ -33,6 +34,7 @@ const benches: Readonly<Record<string, () => Promise<BenchResult>>> = {
   parse: benchParse,
   propagation: benchPropagation,
   regions: benchRegions,
+  sink: benchExposureSink,
   soak: benchSoak,
   startup: benchStartUp,
   traces: benchTraces,

@@ -29,7 +29,7 @@ export async function measureExposures(): Promise<number> {
     const list = { kind: 'list', bytes: new Uint8Array(1), generation: variant.current, digest: '' } as const;
     const key = { surface: toName('home'), variant: variant.name, generation: variant.current, user: toUserId(user) };
     const served = { list, own: key, assignment, source: 'personal', fallbackReason: undefined, trails: [] } as const;
-    return `${await tokens.make(user, served)};tier=isolate`;
+    return `${(await tokens.make(user, served, undefined)).token};tier=isolate`;
   };
   const calls: string[][] = [];
   for (let call = 0; call < CALLS; call++)

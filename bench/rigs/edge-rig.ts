@@ -35,6 +35,8 @@ interface EdgeOptions {
   readonly withInspector?: boolean;
   /** Additional variables of the worker. */
   readonly variables?: Readonly<Record<string, string>>;
+  /** The address of the service behind each queue, by binding name. Default: none. */
+  readonly queues?: Readonly<Record<string, string>>;
 }
 
 export async function createEdgeRig(cleanup: Cleanup): Promise<EdgeRig> {

@@ -21,20 +21,18 @@ import { generationDaysAgo } from '../support/generation-days-ago.ts';
 const GENERATION = generationDaysAgo(7);
 const DIGEST_CHARS = 16;
 
-const MANIFEST: Manifest = {
-  version: 1,
-  surfaces: {
-    home: {
-      salt: 'home-1',
-      listTtlSeconds: DEFAULT_LIST_TTL_SECONDS,
-      variants: [
-        { name: toName('control'), weight: FULL_WEIGHT * 0.9, current: GENERATION },
-        { name: toName('knn'), weight: FULL_WEIGHT * 0.1, current: GENERATION },
-      ],
-    },
+/** Of the manifest before anything is published. */
+export const LIVE_SURFACES = {
+  home: {
+    salt: 'home-1',
+    listTtlSeconds: DEFAULT_LIST_TTL_SECONDS,
+    variants: [
+      { name: toName('control'), weight: FULL_WEIGHT * 0.9, current: GENERATION },
+      { name: toName('knn'), weight: FULL_WEIGHT * 0.1, current: GENERATION },
+    ],
   },
-  erasures: [],
-};
+} satisfies Manifest['surfaces'];
+const MANIFEST: Manifest = { version: 1, surfaces: LIVE_SURFACES, erasures: [] };
 
 export interface ListOrigin {
   readonly url: string;

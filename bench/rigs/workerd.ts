@@ -30,6 +30,8 @@ interface WorkerdOptions {
   readonly bindings: Readonly<Record<string, string>>;
   /** Durable Object classes of the worker by binding name. Default: none. */
   readonly objects?: Readonly<Record<string, string>>;
+  /** `HOST:PORT` of the HTTP service behind each queue, by binding name. Default: none. */
+  readonly queues?: Readonly<Record<string, string>>;
   /** Default: no inspector, because it costs time. */
   readonly withInspector?: boolean;
   /** Whether to discard the worker's log. Default: it goes to standard error. */
@@ -42,11 +44,12 @@ export async function startWorkerd({
   port = 0,
   bindings,
   objects = {},
+  queues = {},
   withInspector = false,
   isQuiet = false,
 }: WorkerdOptions): Promise<Workerd> {
   const config = join(dirname(bundle.path), 'workerd.capnp');
-  writeFileSync(config, makeConfig({ bundle, port, bindings, objects }), { mode: 0o600 });
+  writeFileSync(config, makeConfig({ bundle, port, bindings, objects, queues }), { mode: 0o600 });
   const inspector = withInspector ? ['--inspector-addr', '127.0.0.1:0'] : [];
   const child = spawn(workerdPath, ['serve', ...inspector, '--control-fd', '3', config], {
     stdio: ['ignore', 'ignore', isQuiet ? 'ignore' : 'inherit', 'pipe'],
@@ -85,14 +88,19 @@ function makeConfig({
   port,
   bindings: texts,
   objects,
-}: Required<Pick<WorkerdOptions, 'bundle' | 'port' | 'bindings' | 'objects'>>): string {
+  queues,
+}: Required<Pick<WorkerdOptions, 'bundle' | 'port' | 'bindings' | 'objects' | 'queues'>>): string {
   const quote = JSON.stringify;
   const bindings = [
     ...Object.entries(texts).map(([name, text]) => `(name = ${quote(name)}, text = ${quote(text)})`),
     ...Object.entries(objects).map(
       ([name, className]) => `(name = ${quote(name)}, durableObjectNamespace = ${quote(className)})`,
     ),
+    ...Object.keys(queues).map((name) => `(name = ${quote(name)}, queue = ${quote(`queue ${name}`)})`),
   ];
+  const services = Object.entries(queues).map(
+    ([name, address]) => `(name = ${quote(`queue ${name}`)}, external = (address = ${quote(address)}, http = ())),`,
+  );
   const namespaces = Object.values(objects).map(
     (className) => `(className = ${quote(className)}, uniqueKey = ${quote(className)}, enableSql = true)`,
   );
@@ -108,6 +116,7 @@ const config :Workerd.Config = (
       globalOutbound = "machine",
     )),
     (name = "machine", network = (allow = ["private"])),
+    ${services.join('\n    ')}
   ],
   sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")],
 );

@@ -17,10 +17,16 @@ import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Served } from '../reads/serve-reads.ts';
 import type { UserRef } from '../reads/user-ref.ts';
 
+export interface MadeToken {
+  readonly token: string;
+  /** The region nearest to the listener for whom it was made. */
+  readonly region: string | undefined;
+}
+
 export interface ExposureTokens {
   /** The token of an answer if it was made before. */
-  recall(served: Served): string | undefined;
-  make(user: string, served: Served): Promise<string>;
+  recall(served: Served): MadeToken | undefined;
+  make(user: string, served: Served, region: string | undefined): Promise<MadeToken>;
   /** The exposure in `token`; undefined if this key did not sign it. */
   verify(token: string): Promise<Exposure | undefined>;
 }
@@ -34,7 +40,7 @@ interface TokensOptions {
 interface Remembered {
   readonly assignment: Assignment;
   readonly hour: number;
-  readonly token: string;
+  readonly made: MadeToken;
 }
 
 /** Whether answers of the surface carry exposures: a choice by weights needs two variants to compare. */
@@ -50,9 +56,9 @@ export function createExposureTokens({ hashKey, userRef, clock }: TokensOptions)
     recall: ({ list, assignment, source }) => {
       // The popular list is of many users.
       const known = source === 'personal' ? remembered.get(list.bytes) : undefined;
-      return known?.hour === hourNow() && isSame(known.assignment, assignment) ? known.token : undefined;
+      return known?.hour === hourNow() && isSame(known.assignment, assignment) ? known.made : undefined;
     },
-    make: async (user, { list, assignment, source }) => {
+    make: async (user, { list, assignment, source }, region) => {
       const { experiment, salt, reason, variant } = assignment;
       const hour = hourNow();
       const ref = (await userRef(user)) ?? '';
@@ -60,8 +66,9 @@ export function createExposureTokens({ hashKey, userRef, clock }: TokensOptions)
       const payload = base64url.encode(encodePayload({ ...own, generation: list.generation, source, hour }));
       const signed = signedPartOf(payload);
       const token = `${signed}.${base64url.encode(await hmac(signed))}`;
-      if (source === 'personal') remembered.set(list.bytes, { assignment, hour, token });
-      return token;
+      const made = { token, region };
+      if (source === 'personal') remembered.set(list.bytes, { assignment, hour, made });
+      return made;
     },
     verify: async (token) => {
       const parts = splitToken(token);

@@ -1,13 +1,14 @@
 // The exposure of an answer, without a wait if its token was made before. An answer is never later or worse for a token
 // that cannot be made: it goes out without.
 import type { Manifest } from '../../shared/domain/manifest.ts';
+import type { NearestRegion } from '../../shared/domain/rollout.ts';
 import type { EdgeDeps } from '../deps.ts';
 import { describeError } from '../log.ts';
 import type { Read } from '../reads/fallback.ts';
 import type { Served } from '../reads/serve-reads.ts';
 import { serializeExposure } from '../respond/exposure.ts';
 import type { ServedExposure } from './receive.ts';
-import { isExposed } from './tokens.ts';
+import { isExposed, type MadeToken } from './tokens.ts';
 
 type ExposureDeps = Pick<EdgeDeps, 'clock' | 'exposureTokens' | 'log'>;
 
@@ -15,6 +16,7 @@ interface Answered {
   readonly read: Read;
   readonly served: Served;
   readonly manifest: Manifest;
+  readonly nearestRegion: NearestRegion;
   /** Called if the answer counts as shown. */
   noteServed(exposure: ServedExposure): void;
 }
@@ -22,31 +24,31 @@ interface Answered {
 /** The result of `respond` for the exposure as it is answered, or for undefined. */
 export function withExposure<T>(
   deps: ExposureDeps,
-  { read, served, manifest, noteServed }: Answered,
+  answered: Answered,
   respond: (exposure: string | undefined) => T,
 ): T | Promise<T> {
   const { clock, exposureTokens: tokens } = deps;
+  const { read, served, manifest, noteServed } = answered;
   const surface = manifest.surfaces[read.surface];
   if (tokens === undefined || surface === undefined || !isExposed(served.assignment, surface))
     return respond(undefined);
-  const finish = (token: string | undefined): T => {
-    if (token === undefined) return respond(undefined);
-    const exposure = serializeExposure(token, served, clock.now());
+  const finish = (made: MadeToken | undefined): T => {
+    if (made === undefined) return respond(undefined);
+    const exposure = serializeExposure(made, served, clock.now());
     if (surface.exposure === 'served') noteServed({ report: exposure, country: read.attributes?.().country });
     return respond(exposure);
   };
   const known = tokens.recall(served);
-  return known === undefined ? makeToken(deps, tokens, read.user, served).then(finish) : finish(known);
+  return known === undefined ? makeToken(deps, tokens, answered).then(finish) : finish(known);
 }
 
 async function makeToken(
   { log }: ExposureDeps,
   tokens: NonNullable<EdgeDeps['exposureTokens']>,
-  user: string,
-  served: Served,
-): Promise<string | undefined> {
+  { read, served, nearestRegion }: Answered,
+): Promise<MadeToken | undefined> {
   try {
-    return await tokens.make(user, served);
+    return await tokens.make(read.user, served, nearestRegion());
   } catch (error) {
     log.error('exposure_failed', describeError(error));
     return undefined;

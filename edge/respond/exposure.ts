@@ -9,9 +9,13 @@ export const EXPOSURE_HEADER = 'Earshot-Exposure';
 export const EXPOSURE_TIERS = ['isolate', 'colo', 'region', 'origin'] as const;
 export type ExposureTier = (typeof EXPOSURE_TIERS)[number];
 
-/** `TOKEN;tier=origin;region=asia` */
-export function serializeExposure(token: string, served: Served, nowMs: number): string {
-  const { tier, region } = answererOf(served, nowMs);
+/** `TOKEN;tier=origin;region=asia`. `region`: the one nearest to the listener, for an answer that none took part in. */
+export function serializeExposure(
+  { token, region: nearest }: { readonly token: string; readonly region: string | undefined },
+  served: Served,
+  nowMs: number,
+): string {
+  const { tier, region = nearest } = answererOf(served, nowMs);
   return `${token};tier=${tier}${region === undefined ? '' : `;region=${region}`}`;
 }
 
@@ -24,8 +28,8 @@ export function parseExposure(text: string, regions: readonly Region[]) {
   return { token, tier: known, region };
 }
 
-function answererOf({ trails }: Served, nowMs: number): { readonly tier: ExposureTier; readonly region?: string } {
-  const trail = trails.at(-1);
+/** What answered for the user's own list, also where a popular list was answered for want of it. */
+function answererOf({ trails: [trail] }: Served, nowMs: number): { tier: ExposureTier; region?: string | undefined } {
   // The most frequent case.
   if (trail?.tiers[0]?.outcome === 'hit' && trail.tiers.length === 1) return { tier: 'isolate' };
   const name = trail === undefined ? 'isolate' : (membersOf(trail, nowMs).find(({ isAnswer }) => isAnswer)?.name ?? '');

@@ -5,6 +5,7 @@ import type { Name, UserId } from '../../shared/domain/ids.ts';
 import { DEFAULT_LIMIT } from '../../shared/domain/list.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
 import { DEV_LOCATION_HEADER, type Region } from '../../shared/domain/regions.ts';
+import type { NearestRegion } from '../../shared/domain/rollout.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
 import type { EdgeDeps } from '../deps.ts';
 import type { ServedExposure } from '../exposures/receive.ts';
@@ -60,7 +61,13 @@ interface ReadRequest {
   readonly country: () => string | undefined;
 }
 
-type Respond = (served: Served, manifest: Manifest, regions: readonly Region[]) => Response | Promise<Response>;
+interface Placed {
+  /** In the order in which the answer's reads tried them. */
+  readonly regions: readonly Region[];
+  readonly nearestRegion: NearestRegion;
+}
+
+type Respond = (served: Served, manifest: Manifest, placed: Placed) => Response | Promise<Response>;
 
 /** Throws, or rejects with, `forbidden`, `invalid_request`, or an error of serveReads or of the manifest store. */
 function answerRead(deps: EdgeDeps, c: Context, caller: Caller, request: ReadRequest): Response | Promise<Response> {
@@ -72,13 +79,13 @@ function answerRead(deps: EdgeDeps, c: Context, caller: Caller, request: ReadReq
   const cost = costOf([read]);
   limits.admit(caller.identity, cost);
   checkAccess(caller.identity, [read], debug);
-  const respond: Respond = (served, manifest, regions) => {
+  const respond: Respond = (served, manifest, { regions, nearestRegion }) => {
     chargeAnswer(deps, caller.identity, cost, [served]);
     const noteServed = (exposure: ServedExposure) => {
       const noted = deps.exposures?.noteServed([exposure]);
       if (noted !== undefined) c.executionCtx.waitUntil(noted);
     };
-    return withExposure(deps, { read, served, manifest, noteServed }, (exposure) =>
+    return withExposure(deps, { read, served, manifest, nearestRegion, noteServed }, (exposure) =>
       compose(served, manifest, regions, exposure),
     );
   };
@@ -108,7 +115,7 @@ function answerRead(deps: EdgeDeps, c: Context, caller: Caller, request: ReadReq
   const cached = live && serveCached(read, live, nearestRegion, () => openCall(deps, c, caller));
   if (live === undefined || cached === undefined) return waitForRead(deps, c, caller, { read, debug, respond });
   timings.addInstant('manifest');
-  return respond(cached, live, config.regions);
+  return respond(cached, live, { regions: config.regions, nearestRegion });
 }
 
 async function waitForRead(
@@ -129,5 +136,6 @@ async function waitForRead(
     chargeAnswer(deps, caller.identity, costOf([read]), [served]);
     throw served;
   }
-  return respond(served, manifest, call.regions);
+  const nearestRegion = () => nearestRegionTo(call.place, deps.config.regions);
+  return respond(served, manifest, { regions: call.regions, nearestRegion });
 }

@@ -19,6 +19,7 @@ const ANSWERS = 1_000 * drillRounds;
 const SHOWN = 600 * drillRounds;
 const BATCH = 100;
 const users = Array.from({ length: ANSWERS }, (_, i) => userOf(i));
+const asians = Array.from({ length: 500 }, (_, i) => userOf(ANSWERS + i));
 
 let cloud: TestCloud;
 let directory: string;
@@ -27,8 +28,9 @@ let load: ReleaseLoad;
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'earshot-experiments-'));
-  for (const variant of ['control', 'knn'])
-    writeFileSync(join(directory, `home.${variant}.ndjson`), [...linesOn(users, variant === 'knn' ? 1 : 0)].join(''));
+  writeFileSync(join(directory, 'home.control.ndjson'), [...linesOn([...users, ...asians], 0)].join(''));
+  // Listeners in Asia have no list of this arm.
+  writeFileSync(join(directory, 'home.knn.ndjson'), [...linesOn(users, 1)].join(''));
   writeFileSync(join(directory, 'popular.control.ndjson'), [...linesOn([POPULAR_USER], 0)].join(''));
   cloud = await startTestCloud('--data', directory);
   service = await cloud.mintToken('service:drill', 'recs:read:any');
@@ -51,23 +53,28 @@ async function done(...args: string[]): Promise<CommandResult> {
   return result;
 }
 
-const post = (path: string, body: object): Promise<Response> =>
+const post = (path: string, body: object, place = 'LHR'): Promise<Response> =>
   fetch(`${cloud.edgeUrl}${path}`, {
     ...{ method: 'POST', body: JSON.stringify(body) },
-    headers: { authorization: `Bearer ${service}`, 'content-type': 'application/json' },
+    headers: {
+      authorization: `Bearer ${service}`,
+      'content-type': 'application/json',
+      'earshot-dev-location': place,
+    },
   });
 
 interface Result {
   readonly variant: string;
   readonly experiment: string;
+  readonly source: string;
   readonly exposure?: string;
 }
 
-async function readAll(of: readonly string[]): Promise<Result[]> {
+async function readAll(of: readonly string[], place?: string): Promise<Result[]> {
   const results: Result[] = [];
   for (let from = 0; from < of.length; from += BATCH) {
     const reads = of.slice(from, from + BATCH).map((user) => ({ user, surface: 'home', limit: 1 }));
-    const response = await post('/v1/recommendations:batch', { reads });
+    const response = await post('/v1/recommendations:batch', { reads }, place);
     results.push(...((await response.json()) as { results: Result[] }).results);
   }
   return results;
@@ -129,4 +136,28 @@ test('the archive has each shown exposure, and the shown ones alone', async () =
   expect(new Set(archived.map(({ id }) => id))).toEqual(new Set(shown.map((each) => each.split(';')[0]?.slice(-22))));
   const report = JSON.parse((await done('experiment', 'srm', 'ranking', '--file', path, '--json')).stdout);
   expect(report).toMatchObject({ users: SHOWN, crossovers: 0, causes: [] });
+});
+
+test('a region that has no list for one arm is named as the cause', async () => {
+  const answers = await readAll(asians, 'NRT');
+  const fallbacks = answers.filter(({ source }) => source === 'popular');
+  expect(new Set(fallbacks.map(({ variant }) => variant))).toEqual(new Set(['knn']));
+  // The app shows no popular lists to one user in two.
+  const shown = answers.filter(({ source }, i) => source === 'personal' || i % 2 === 0);
+  for (let from = 0; from < shown.length; from += BATCH) {
+    const exposures = shown.slice(from, from + BATCH).map(({ exposure = '' }) => exposure);
+    expect((await post('/v1/exposures', { exposures })).status).toBe(202);
+  }
+  const since = ['--since', '2026-01-01T00:00:00Z'];
+  const report = await eventually(async () => {
+    const { stdout } = await cloud.earshot('experiment', 'srm', 'ranking', ...since, '--json');
+    const read = JSON.parse(stdout);
+    expect(read.users).toBe(SHOWN + shown.length);
+    return read;
+  });
+  console.log(report.causes.join('\n'));
+  expect(report.causes).toEqual([
+    'the region asia has a mismatch that others have not',
+    'the region asia serves the popular list by arm: control 0.0 %, knn 100.0 %',
+  ]);
 });

@@ -15,6 +15,7 @@ import { costOf } from '../../limits/read-cost.ts';
 import { type Log, type LogFields, logFailure } from '../../log.ts';
 import type { ServeReads } from '../../reads/serve-reads.ts';
 import type { Call } from '../../request/call.ts';
+import { nearestRegionTo } from '../../request/place.ts';
 import { describeRequest } from '../../request/request-id.ts';
 import { allowDebugOutput } from '../../respond/answer-error.ts';
 import { type BatchRead, type BatchResult, type FailedRead, respondWithBatch } from '../../respond/batch.ts';
@@ -120,15 +121,20 @@ async function addExposures(
   deps: BatchDeps,
   results: readonly BatchResult[],
   manifest: Manifest,
-  { waitUntil }: Call,
+  { place, waitUntil }: Call,
 ): Promise<readonly BatchResult[]> {
   const shown: ServedExposure[] = [];
   const noteServed = (exposure: ServedExposure) => shown.push(exposure);
+  const region = nearestRegionTo(place, deps.config.regions);
+  const nearestRegion = () => region;
   const exposed = await Promise.all(
     results.map((result) => {
       if ('error' in result) return result;
       const { read, served } = result;
-      return withExposure(deps, { read, served, manifest, noteServed }, (exposure) => ({ ...result, exposure }));
+      return withExposure(deps, { read, served, manifest, nearestRegion, noteServed }, (exposure) => ({
+        ...result,
+        exposure,
+      }));
     }),
   );
   const noted = deps.exposures?.noteServed(shown);
