@@ -5,6 +5,7 @@ import { type EdgeConfig, readConfig } from './config.ts';
 import { answerNotConfigured } from './configuration-problem.ts';
 import type { EdgeDeps } from './deps.ts';
 import type { Bucket } from './exposures/archive.ts';
+import { createExposureRef } from './exposures/keys.ts';
 import { createExposureReceiver } from './exposures/receive.ts';
 import { createQueueSink, type ExposureSink, type MessageQueue } from './exposures/sink.ts';
 import { createExposureTokens } from './exposures/tokens.ts';
@@ -124,7 +125,7 @@ function createExposures(
   { clock, counters, log, exposureSink: sink }: WorkerPlatform,
 ): Pick<EdgeDeps, 'exposureTokens' | 'exposures'> {
   if (hashKey === undefined) return { exposureTokens: undefined, exposures: undefined };
-  const userRef = createUserRef(hashKey);
+  const userRef = createExposureRef(hashKey);
   const tokens = createExposureTokens({ hashKey, userRef, clock });
   const exposures = sink && createExposureReceiver({ tokens, userRef, sink, regions, clock, counters, log });
   return { exposureTokens: tokens, exposures };

@@ -1,7 +1,7 @@
 // Reports of exposures that one core checks in a second: the receiver of the worker with a sink that keeps nothing.
+import { createExposureRef } from '../../edge/exposures/keys.ts';
 import { createExposureReceiver } from '../../edge/exposures/receive.ts';
 import { createExposureTokens } from '../../edge/exposures/tokens.ts';
-import { createUserRef } from '../../edge/reads/user-ref.ts';
 import { toName, toUserId } from '../../shared/domain/ids.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { createCounters } from '../../shared/runtime/counters.ts';
@@ -11,7 +11,7 @@ const REPORTS_PER_CALL = 100;
 const HASH_KEY = 'hash-key-for-benches-only-0123456789-abcdef';
 
 export async function measureExposures(): Promise<number> {
-  const userRef = createUserRef(HASH_KEY);
+  const userRef = createExposureRef(HASH_KEY);
   const tokens = createExposureTokens({ hashKey: HASH_KEY, userRef, clock: systemClock });
   let sent = 0;
   const receiver = createExposureReceiver({

@@ -68,9 +68,8 @@ export function createExposureReceiver(options: ReceiverOptions): ExposureReceiv
     const nowMs = clock.now();
     const ageHours = Math.floor(nowMs / HOUR_MS) - exposure.hour;
     if (ageHours >= TOKEN_HOURS || ageHours < -1) return 'expired';
-    const { hour, ...shown } = exposure;
     const { tier, region, token } = parsed;
-    return { ...shown, id: idOf(token), atMs: nowMs, tier, region, country };
+    return { ...exposure, id: idOf(token), atMs: nowMs, tier, region, country };
   }
 
   async function send(shown: readonly ShownExposure[]): Promise<void> {

@@ -4,7 +4,7 @@ import type { Clock } from '../../shared/runtime/clock.ts';
 import { withTimeout } from '../request/with-timeout.ts';
 
 /** One line of the archive. */
-export interface ShownExposure extends Omit<Exposure, 'hour'> {
+export interface ShownExposure extends Exposure {
   /** The same for each report of one token: readers drop the rest. */
   readonly id: string;
   /** Milliseconds since the epoch: when the worker was told. */

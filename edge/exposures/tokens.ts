@@ -12,10 +12,11 @@ import {
   splitToken,
 } from '../../shared/domain/experiments/exposure.ts';
 import type { Surface } from '../../shared/domain/manifest.ts';
-import { decodeUtf8, encodeUtf8 } from '../../shared/runtime/bytes.ts';
+import { decodeUtf8 } from '../../shared/runtime/bytes.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Served } from '../reads/serve-reads.ts';
 import type { UserRef } from '../reads/user-ref.ts';
+import { createKeyedHash } from './keys.ts';
 
 export interface MadeToken {
   readonly token: string;
@@ -49,7 +50,7 @@ export const isExposed = ({ reason }: Assignment, { variants }: Surface): boolea
 
 export function createExposureTokens({ hashKey, userRef, clock }: TokensOptions): ExposureTokens {
   const remembered = new WeakMap<Uint8Array, Remembered>();
-  const hmac = createHmac(hashKey);
+  const sign = createKeyedHash(hashKey, 'signatures', SIGNATURE_BYTES);
   const hourNow = (): number => Math.floor(clock.now() / HOUR_MS);
 
   return {
@@ -65,7 +66,7 @@ export function createExposureTokens({ hashKey, userRef, clock }: TokensOptions)
       const own = { userRef: ref, experiment, arm: variant.name, salt, reason };
       const payload = base64url.encode(encodePayload({ ...own, generation: list.generation, source, hour }));
       const signed = signedPartOf(payload);
-      const token = `${signed}.${base64url.encode(await hmac(signed))}`;
+      const token = `${signed}.${await sign(signed)}`;
       const made = { token, region };
       if (source === 'personal') remembered.set(list.bytes, { assignment, hour, made });
       return made;
@@ -73,7 +74,7 @@ export function createExposureTokens({ hashKey, userRef, clock }: TokensOptions)
     verify: async (token) => {
       const parts = splitToken(token);
       if (parts === undefined) return undefined;
-      const expected = base64url.encode(await hmac(signedPartOf(parts.payload)));
+      const expected = await sign(signedPartOf(parts.payload));
       if (!isEqual(expected, parts.signature)) return undefined;
       return decodePayload(decodeUtf8(base64url.decode(parts.payload)));
     },
@@ -85,22 +86,6 @@ const isSame = (one: Assignment, other: Assignment): boolean =>
   one.experiment === other.experiment &&
   one.salt === other.salt &&
   one.reason === other.reason;
-
-/** The first SIGNATURE_BYTES of HMAC-SHA-256 under a key of its own: no reference to a user is ever a signature. */
-function createHmac(hashKey: string): (text: string) => Promise<Uint8Array> {
-  const algorithm = { name: 'HMAC', hash: 'SHA-256' };
-  const importKey = (bytes: Uint8Array<ArrayBuffer>) =>
-    crypto.subtle.importKey('raw', bytes, algorithm, false, ['sign']);
-  let key: Promise<CryptoKey> | undefined;
-  const deriveKey = async (): Promise<CryptoKey> => {
-    const root = await importKey(encodeUtf8(hashKey));
-    return importKey(new Uint8Array(await crypto.subtle.sign('HMAC', root, encodeUtf8('earshot exposures v1'))));
-  };
-  return async (text) => {
-    key ??= deriveKey();
-    return new Uint8Array(await crypto.subtle.sign('HMAC', await key, encodeUtf8(text))).subarray(0, SIGNATURE_BYTES);
-  };
-}
 
 /** In a time that does not depend on where the texts differ. Both have the same length. */
 function isEqual(one: string, other: string): boolean {

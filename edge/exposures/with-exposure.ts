@@ -17,26 +17,27 @@ interface Answered {
   readonly served: Served;
   readonly manifest: Manifest;
   readonly nearestRegion: NearestRegion;
-  /** Called if the answer counts as shown. */
-  noteServed(exposure: ServedExposure): void;
 }
 
-/** The result of `respond` for the exposure as it is answered, or for undefined. */
+/**
+ * The result of `respond` for the exposure as it is answered, or for undefined. `shown` is the same exposure if an
+ * answer counts as shown.
+ */
 export function withExposure<T>(
   deps: ExposureDeps,
   answered: Answered,
-  respond: (exposure: string | undefined) => T,
+  respond: (exposure: string | undefined, shown: ServedExposure | undefined) => T,
 ): T | Promise<T> {
   const { clock, exposureTokens: tokens } = deps;
-  const { read, served, manifest, noteServed } = answered;
+  const { read, served, manifest } = answered;
   const surface = manifest.surfaces[read.surface];
   if (tokens === undefined || surface === undefined || !isExposed(served.assignment, surface))
-    return respond(undefined);
+    return respond(undefined, undefined);
   const finish = (made: MadeToken | undefined): T => {
-    if (made === undefined) return respond(undefined);
-    const exposure = serializeExposure(made, served, clock.now());
-    if (surface.exposure === 'served') noteServed({ report: exposure, country: read.attributes?.().country });
-    return respond(exposure);
+    if (made === undefined) return respond(undefined, undefined);
+    const report = serializeExposure(made, served, clock.now());
+    const isShown = surface.exposure === 'served';
+    return respond(report, isShown ? { report, country: read.attributes?.().country } : undefined);
   };
   const known = tokens.recall(served);
   return known === undefined ? makeToken(deps, tokens, answered).then(finish) : finish(known);

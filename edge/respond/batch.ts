@@ -22,7 +22,13 @@ export interface BatchRead extends Read {
 
 /** A failure becomes the problem in the place of its read. */
 export type BatchResult =
-  | { readonly read: BatchRead; readonly served: Served; readonly exposure?: string | undefined }
+  | {
+      readonly read: BatchRead;
+      readonly served: Served;
+      readonly exposure?: string | undefined;
+      /** Called once the answer has the list. */
+      readonly onAnswered?: (() => void) | undefined;
+    }
   | FailedRead;
 
 export interface FailedRead {
@@ -81,6 +87,7 @@ function composeContent(answer: BatchAnswer): Content & { readonly bytes: number
       continue;
     }
     bytes += more;
+    result.onAnswered?.();
     texts.push(text + opening);
     lists.push(list);
     text = closeList;

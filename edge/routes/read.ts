@@ -8,16 +8,15 @@ import { DEV_LOCATION_HEADER, type Region } from '../../shared/domain/regions.ts
 import type { NearestRegion } from '../../shared/domain/rollout.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
 import type { EdgeDeps } from '../deps.ts';
-import type { ServedExposure } from '../exposures/receive.ts';
 import { withExposure } from '../exposures/with-exposure.ts';
 import { checkAccess } from '../identity/access.ts';
-import { claimsFor } from '../identity/claims.ts';
 import { chargeAnswer } from '../limits/charge-answer.ts';
 import { costOf } from '../limits/read-cost.ts';
 import type { Read } from '../reads/fallback.ts';
 import type { Served } from '../reads/serve-reads.ts';
+import { attributesFor } from '../request/attributes.ts';
 import { openCall } from '../request/open-call.ts';
-import { countryOf, nearestRegionTo, placeOf } from '../request/place.ts';
+import { nearestRegionTo, placeOf } from '../request/place.ts';
 import { allowDebugOutput } from '../respond/answer-error.ts';
 import { respondWithList } from '../respond/list.ts';
 import { type Caller, withCaller } from './caller.ts';
@@ -34,8 +33,7 @@ export function createOwnReadHandler(deps: EdgeDeps): Handler {
       const { query, params, headers } = readRequest(c.req);
       const { debug } = headers;
       const { user } = caller.identity;
-      const country = () => countryOf(c.req.raw);
-      return answerRead(deps, c, caller, { ...query, user, surface: params.surface, debug, country });
+      return answerRead(deps, c, caller, { ...query, user, surface: params.surface, debug });
     });
 }
 
@@ -45,8 +43,7 @@ export function createUserReadHandler(deps: EdgeDeps): Handler {
   return (c) =>
     withCaller(deps, c, (caller) => {
       const { query, params, headers } = readRequest(c.req);
-      const { country, ...options } = query;
-      return answerRead(deps, c, caller, { ...options, ...params, debug: headers.debug, country: () => country });
+      return answerRead(deps, c, caller, { ...query, ...params, debug: headers.debug });
     });
 }
 
@@ -58,7 +55,8 @@ interface ReadRequest {
   readonly fallback?: 'popular' | 'none' | undefined;
   readonly variant?: Name | undefined;
   readonly expand?: Read['expand'];
-  readonly country: () => string | undefined;
+  /** As a service names it for its user. */
+  readonly country?: string | undefined;
 }
 
 interface Placed {
@@ -74,20 +72,19 @@ function answerRead(deps: EdgeDeps, c: Context, caller: Caller, request: ReadReq
   const { config, clock, limits, manifests, respondLarge, serveCached } = deps;
   const { user, surface, limit = DEFAULT_LIMIT, fallback = 'popular', variant, expand, debug } = request;
   const { timings } = caller;
-  const attributes = () => ({ country: request.country(), ...claimsFor(user, caller.identity) });
+  const attributes = attributesFor(c.req.raw, caller.identity, user, request.country);
   const read = { user, surface, fallback, variant, expand, attributes };
   const cost = costOf([read]);
   limits.admit(caller.identity, cost);
   checkAccess(caller.identity, [read], debug);
   const respond: Respond = (served, manifest, { regions, nearestRegion }) => {
     chargeAnswer(deps, caller.identity, cost, [served]);
-    const noteServed = (exposure: ServedExposure) => {
-      const noted = deps.exposures?.noteServed([exposure]);
+    return withExposure(deps, { read, served, manifest, nearestRegion }, (exposure, shown) => {
+      const answer = compose(served, manifest, regions, exposure);
+      const noted = shown && c.req.method !== 'HEAD' ? deps.exposures?.noteServed([shown]) : undefined;
       if (noted !== undefined) c.executionCtx.waitUntil(noted);
-    };
-    return withExposure(deps, { read, served, manifest, nearestRegion, noteServed }, (exposure) =>
-      compose(served, manifest, regions, exposure),
-    );
+      return answer;
+    });
   };
   const compose = (served: Served, manifest: Manifest, regions: readonly Region[], exposure: string | undefined) =>
     respondWithList({

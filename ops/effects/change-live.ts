@@ -12,6 +12,7 @@ interface Flags extends ControlFlags {
   readonly why?: string;
   readonly as?: string;
   readonly dryRun?: boolean;
+  readonly json?: boolean;
 }
 
 export interface LiveChange {
@@ -21,13 +22,15 @@ export interface LiveChange {
   readonly change: (live: Manifest, nowMs: number, by: string) => Manifest;
   /** The line to print about the changed manifest. */
   readonly done: (next: Manifest) => string;
+  /** Members of the JSON of the changed manifest. Default: none. */
+  readonly data?: (next: Manifest) => object;
 }
 
 /** Throws an Error with the reason if nothing was changed. A dry run does everything but the write. */
 export async function changeLive(
   control: ControlTable,
   flags: Flags,
-  { what, change, done }: LiveChange,
+  { what, change, done, data }: LiveChange,
 ): Promise<void> {
   const by = await whoIs(flags);
   const dryRun = flags.dryRun ?? false;
@@ -35,9 +38,12 @@ export async function changeLive(
     ...{ what, why: flags.why, by, dryRun, origins: findOrigins(flags) },
     change: (live, atMs) => change(live, atMs, by),
   });
-  const words = next === before ? 'no change' : dryRun ? `would be: ${done(next)}` : done(next);
-  process.stdout.write(`${words} (version ${next.version})\n`);
-  if (next === before || dryRun) return;
+  const isChanged = next !== before;
+  const words = !isChanged ? 'no change' : dryRun ? `would be: ${done(next)}` : done(next);
+  if (!flags.json) process.stdout.write(`${words} (version ${next.version})\n`);
   const confirmation = { version: next.version, writtenAtMs: nowMs, exceptRegions: [], sampleEdge: findEdge(flags) };
-  process.stdout.write(await confirmLive(control, confirmation));
+  const confirmed = isChanged && !dryRun ? await confirmLive(control, confirmation) : '';
+  if (!flags.json) return void process.stdout.write(confirmed);
+  const { version } = next;
+  process.stdout.write(`${JSON.stringify({ what, changed: isChanged, dryRun, version, ...data?.(next) })}\n`);
 }

@@ -1,14 +1,12 @@
 // `earshot experiment`: who sees which variant. Every change is one compare-and-set of the manifest, live within 12 s.
 import { Argument, Command } from 'commander';
-import { BUCKETS, type Experiment, type Range, sizeOf } from '../../shared/domain/experiments/schema.ts';
-import { ID_GRAMMAR, isName, isPublicId, NAME_GRAMMAR } from '../../shared/domain/ids.ts';
-import { makeUserHash } from '../../shared/domain/keys.ts';
+import { BUCKETS, type Experiment, sizeOf } from '../../shared/domain/experiments/schema.ts';
+import { ID_GRAMMAR, isPublicId } from '../../shared/domain/ids.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
 import { readManifestRow } from '../bigtable/manifest-row.ts';
 import { asOption, dryRunOption, parseMoment, parseName, whyOption } from '../cli/arguments.ts';
 import { type ControlFlags, controlProfileOption, withControl } from '../cli/control.ts';
 import { formatShare, formatTable } from '../cli/format.ts';
-import { readIds } from '../cli/id-arguments.ts';
 import { UsageError } from '../cli/usage-error.ts';
 import { confirmWrite } from '../cli/write-target.ts';
 import { changeLive } from '../effects/change-live.ts';
@@ -17,32 +15,23 @@ import {
   closeExperiment,
   createExperiment,
   type ExperimentForm,
-  percent,
+  removeExperiment,
   restartExperiment,
   setExperiment,
-  setExposure,
-  setHoldout,
-  setOutsideArms,
-  sharesOf,
-  show,
   startExperiment,
   stopExperiment,
 } from './changes.ts';
 import { explain } from './explain.ts';
-import { countMoves, SAMPLE } from './moves.ts';
+import { type FormFlags, parseCountries, parseForm, parsePercent, splitPair } from './form.ts';
+import { countMoves, type Move, SAMPLE } from './moves.ts';
 import { reportRatio } from './report-ratio.ts';
+import { percent, sharesOf, show } from './slots.ts';
+import { setExposure, setHoldout, setOutsideArms } from './surface-changes.ts';
 
-interface Flags extends ControlFlags {
+interface Flags extends ControlFlags, FormFlags {
   readonly surface?: string;
   readonly layer?: string;
-  readonly size?: string;
-  readonly slots?: string;
-  readonly arm?: readonly string[];
-  readonly control?: string;
-  readonly country?: readonly string[];
-  readonly claim?: readonly string[];
-  readonly allow?: readonly string[];
-  readonly salt?: string;
+  readonly outside?: readonly string[];
   readonly why?: string;
   readonly as?: string;
   readonly dryRun?: boolean;
@@ -73,6 +62,7 @@ const withForm = (command: Command): Command =>
     .option('--country <code>', 'only users in that country, several times', collect)
     .option('--claim <name=value>', 'only users whose token has that claim, several times', collect)
     .option('--allow <variant=user>', 'a user who gets that arm, several times', collect)
+    .option('--disallow <user>', 'a user who is drawn like all others again, several times', collect)
     .option('--salt <text>', 'text that draws the arms (default: a new one)');
 
 const CREATE = 'create ranking --surface home --size 20 --arm control=50 --arm knn=50 --why "offline it wins"';
@@ -101,6 +91,14 @@ export const makeExperimentCommand = (): Command =>
     .addCommand(changing('close', 'Ends the intake: nothing grows.', closeExperiment, 'close ranking --why "enough"'))
     .addCommand(changing('stop', 'Takes all users out.', stopExperiment, 'stop ranking --why "knn lost"'))
     .addCommand(
+      changing(
+        'remove',
+        'Takes a draft or a stopped one off the list.',
+        removeExperiment,
+        'remove ranking --why "old"',
+      ),
+    )
+    .addCommand(
       withWriteOptions(withForm(new Command('restart')))
         .description("Draws every user's arm again.")
         .argument('<experiment>', 'for example `ranking`', parseName)
@@ -124,7 +122,7 @@ export const makeExperimentCommand = (): Command =>
         .addArgument(new Argument('<when>', 'when').choices(['shown', 'served'] as const))
         .addHelpText('after', help('count home served --why "this surface shows every answer"'))
         .action(async (surface: string, when: 'shown' | 'served', _options: unknown, own: Command) =>
-          changeSurface(`count ${surface} ${when}`, own.optsWithGlobals(), (live) => setExposure(live, surface, when)),
+          changeSurfaces(`count ${surface} ${when}`, own.optsWithGlobals(), (live) => setExposure(live, surface, when)),
         ),
     )
     .addCommand(
@@ -134,7 +132,7 @@ export const makeExperimentCommand = (): Command =>
         .addArgument(new Argument('<rule>', 'rule').choices(['allow', 'refuse'] as const))
         .addHelpText('after', help('outside home allow --why "another system assigns"'))
         .action(async (surface: string, rule: 'allow' | 'refuse', _options: unknown, own: Command) =>
-          changeSurface(`outside ${surface} ${rule}`, own.optsWithGlobals(), (live) =>
+          changeSurfaces(`outside ${surface} ${rule}`, own.optsWithGlobals(), (live) =>
             setOutsideArms(live, surface, rule === 'allow'),
           ),
         ),
@@ -176,6 +174,7 @@ export const makeExperimentCommand = (): Command =>
         .argument('<user>', 'for example `lastfm:2`')
         .option('--country <code>', "the user's country", collect)
         .option('--claim <name=value>', "a claim of the user's token, several times", collect)
+        .option('--outside <surface=variant>', "of the token's claim earshot_arms, several times", collect)
         .option('--json', 'print JSON')
         .addOption(controlProfileOption())
         .addHelpText('after', help('explain lastfm:2 --country SE'))
@@ -206,7 +205,7 @@ async function change(
   verb: string,
   name: string,
   flags: Flags,
-  apply: (live: Manifest, name: string, form: ExperimentForm) => Manifest,
+  apply: (live: Manifest, name: string, form: ExperimentForm, nowMs: number) => Manifest,
 ): Promise<void> {
   if ((flags.why ?? '').trim() === '') throw new UsageError('expected --why to have the reason, got an empty text');
   const form = parseForm(flags);
@@ -215,11 +214,12 @@ async function change(
     let before: Manifest | undefined;
     return changeLive(control, flags, {
       what: `experiment ${verb} ${name}`,
-      change: (live) => {
+      change: (live, nowMs) => {
         before = live;
-        return apply(live, name, form);
+        return apply(live, name, form, nowMs);
       },
       done: (next) => describeChange(before ?? next, next, name),
+      data: (next) => ({ experiment: next.experiments?.[name], ...movesOf(before ?? next, next, name) }),
     });
   });
 }
@@ -228,29 +228,51 @@ async function holdout(percentage: string, flags: Flags): Promise<void> {
   const { surface } = flags;
   const share = parsePercent('the share', percentage);
   const what = `holdout ${percentage}${surface === undefined ? '' : ` --surface ${surface}`}`;
-  await changeSurface(what, flags, (live) => setHoldout(live, surface, share));
+  await changeSurfaces(what, flags, (live) => setHoldout(live, surface, share));
 }
 
 /** A change that is no experiment's. */
-async function changeSurface(what: string, flags: Flags, apply: (live: Manifest) => Manifest): Promise<void> {
+async function changeSurfaces(what: string, flags: Flags, apply: (live: Manifest) => Manifest): Promise<void> {
   if ((flags.why ?? '').trim() === '') throw new UsageError('expected --why to have the reason, got an empty text');
   await confirmWrite(flags);
-  await withControl(flags, (control) =>
-    changeLive(control, flags, { what: `experiment ${what}`, change: apply, done: () => what }),
-  );
+  await withControl(flags, (control) => {
+    let before: Manifest | undefined;
+    const movesIn = (next: Manifest) =>
+      Object.keys(next.surfaces).map((surface) => [surface, countMoves(before ?? next, next, surface)] as const);
+    return changeLive(control, flags, {
+      what: `experiment ${what}`,
+      change: (live) => {
+        before = live;
+        return apply(live);
+      },
+      done: (next) =>
+        [
+          what,
+          ...movesIn(next).flatMap(([surface, moves]) => describeMoves(`${SAMPLE} users of ${surface}`, moves)),
+        ].join('\n'),
+      data: (next) => ({ sample: SAMPLE, moves: Object.fromEntries(movesIn(next)) }),
+    });
+  });
 }
 
 function describeChange(before: Manifest, next: Manifest, name: string): string {
   const experiment = next.experiments?.[name];
-  const moves = countMoves(before, next, name);
-  const lines = moves.map(({ from, to, users }) => `  ${from} -> ${to}: ${users}`);
-  const moved = moves.reduce((sum, { users }) => sum + users, 0);
-  return [
-    `${name} is ${experiment?.state}: ${experiment === undefined ? '' : describeArms(experiment)}`,
-    `of ${SAMPLE} users that it targets, ${moved} move`,
-    ...lines,
-  ].join('\n');
+  const { moves } = movesOf(before, next, name);
+  const state =
+    experiment === undefined ? `${name} is removed` : `${name} is ${experiment.state}: ${describeArms(experiment)}`;
+  return [state, ...describeMoves(`${SAMPLE} users that it targets`, moves)].join('\n');
 }
+
+function movesOf(before: Manifest, next: Manifest, name: string): { readonly sample: number; readonly moves: Move[] } {
+  const experiment = next.experiments?.[name] ?? before.experiments?.[name];
+  const moves = experiment === undefined ? [] : countMoves(before, next, experiment.surface, experiment.targeting);
+  return { sample: SAMPLE, moves };
+}
+
+const describeMoves = (of: string, moves: readonly Move[]): string[] => [
+  `of ${of}, ${moves.reduce((sum, { users }) => sum + users, 0)} move`,
+  ...moves.map(({ from, to, users }) => `  ${from} -> ${to}: ${users}`),
+];
 
 const describeArms = (experiment: Experiment): string =>
   [...sharesOf(experiment)].map(([variant, share]) => `${variant}=${percent(share)}`).join(', ');
@@ -308,8 +330,9 @@ async function explainUser(user: string, flags: Flags): Promise<void> {
   const [country, ...more] = parseCountries(flags.country) ?? [];
   if (more.length > 0) throw new UsageError('expected --country once: a user is in one country');
   const claims = Object.fromEntries((flags.claim ?? []).map((pair) => splitPair('--claim', 'name=value', pair)));
+  const arms = Object.fromEntries((flags.outside ?? []).map((pair) => splitPair('--outside', 'surface=variant', pair)));
   await withControl(flags, async (control) => {
-    const explanations = explain(await readLive(control), user, { country, claims }, control.retries.clock.now());
+    const explanations = explain(await readLive(control), user, { country, claims, arms }, control.retries.clock.now());
     if (flags.json) return void process.stdout.write(`${JSON.stringify({ user, surfaces: explanations })}\n`);
     for (const { surface, experiment, variant, reason, generation, trail } of explanations)
       process.stdout.write(
@@ -320,90 +343,4 @@ async function explainUser(user: string, flags: Flags): Promise<void> {
         ].join('\n'),
       );
   });
-}
-
-function parseForm(flags: Flags): ExperimentForm {
-  const { size, slots, arm, control, salt } = flags;
-  if (size !== undefined && slots !== undefined) throw new UsageError('expected --size or --slots, got both');
-  if (control !== undefined && !isName(control)) throw new UsageError(`expected --control to be ${NAME_GRAMMAR}`);
-  return {
-    salt,
-    control,
-    size: size === undefined ? undefined : parsePercent('--size', size),
-    slots: slots === undefined ? undefined : parseSlots(slots),
-    arms: arm === undefined ? undefined : parseArms(arm),
-    targeting: parseTargeting(flags),
-    allow: parseAllowed(flags.allow),
-  };
-}
-
-function parseArms(pairs: readonly string[]): Map<string, number> {
-  const arms = new Map<string, number>();
-  for (const pair of pairs) {
-    const [variant, text] = splitPair('--arm', 'variant=percent', pair);
-    if (!isName(variant))
-      throw new UsageError(`expected --arm variant=percent with ${NAME_GRAMMAR}, got ${JSON.stringify(pair)}`);
-    if (arms.has(variant)) throw new UsageError(`expected each arm once, got ${variant} twice`);
-    arms.set(variant, parsePercent('--arm', text));
-  }
-  return arms;
-}
-
-function parsePercent(option: string, text: string): number {
-  const basisPoints = Math.round(Number(text) * 100);
-  if (!/^\d{1,3}(\.\d{1,2})?$/.test(text) || basisPoints > BUCKETS)
-    throw new UsageError(
-      `expected ${option} in percent from 0 to 100 with at most 2 decimals, got ${JSON.stringify(text)}`,
-    );
-  return basisPoints;
-}
-
-function parseSlots(text: string): Range[] {
-  return text.split(',').map((part) => {
-    const [, from, to] = /^(\d{1,4})-(\d{1,4})$/.exec(part.trim()) ?? [];
-    if (from === undefined || to === undefined || Number(from) > Number(to))
-      throw new UsageError(
-        `expected --slots to be ranges of 0 to 9999, for example 0-999,2000-2999, got ${JSON.stringify(text)}`,
-      );
-    return [Number(from), Number(to) + 1] as const;
-  });
-}
-
-function parseTargeting({ country, claim }: Flags): ExperimentForm['targeting'] {
-  if (country === undefined && claim === undefined) return undefined;
-  const claims: Record<string, string[]> = {};
-  for (const pair of claim ?? []) {
-    const [name, value] = splitPair('--claim', 'name=value', pair);
-    claims[name] = [...(claims[name] ?? []), value];
-  }
-  const countries = parseCountries(country);
-  return { ...(countries === undefined ? {} : { countries }), ...(claim === undefined ? {} : { claims }) };
-}
-
-function parseCountries(codes: readonly string[] | undefined): string[] | undefined {
-  const wrong = codes?.find((code) => !/^[A-Z]{2}$/.test(code));
-  if (wrong !== undefined)
-    throw new UsageError(`expected --country to be two letters A-Z, as in ISO 3166-1, got ${JSON.stringify(wrong)}`);
-  return codes === undefined ? undefined : [...codes];
-}
-
-/** The manifest holds the hashes of users alone. */
-function parseAllowed(pairs: readonly string[] | undefined): ExperimentForm['allow'] {
-  if (pairs === undefined) return undefined;
-  const allow: Record<string, string[]> = {};
-  for (const pair of pairs) {
-    const [variant, user] = splitPair('--allow', 'variant=user', pair);
-    if (!isName(variant))
-      throw new UsageError(`expected --allow variant=user with ${NAME_GRAMMAR}, got ${JSON.stringify(pair)}`);
-    const [id = ''] = readIds([user], {}, 1);
-    allow[variant] = [...(allow[variant] ?? []), makeUserHash(id)];
-  }
-  return allow;
-}
-
-/** The name of a claim may hold a `=` only behind the first one. */
-function splitPair(option: string, form: string, pair: string): [string, string] {
-  const at = pair.indexOf('=');
-  if (at < 1) throw new UsageError(`expected ${option} ${form}, got ${JSON.stringify(pair)}`);
-  return [pair.slice(0, at), pair.slice(at + 1)];
 }

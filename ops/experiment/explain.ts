@@ -30,13 +30,13 @@ function trailOf(
   manifest: Manifest,
   name: string,
   user: string,
-  { country, claims }: Attributes,
-  { salt }: Surface,
+  { country, claims, arms: named }: Attributes,
+  { salt, outsideArms }: Surface,
 ): string[] {
   const { global, surfaces } = manifest.holdouts ?? {};
   const holdouts = Object.entries({ 'the global holdout': global, [`the holdout of ${name}`]: surfaces?.[name] });
   const held = holdouts.flatMap(([what, holdout]) => {
-    if (holdout === undefined) return [];
+    if (holdout === undefined || holdout.share === 0) return [];
     const bucket = bucketOf(holdout.salt, user);
     return [
       `${what}: bucket ${bucket} of ${holdout.salt}, ${bucket < holdout.share ? 'in' : 'not in'} 0-${holdout.share - 1}`,
@@ -60,5 +60,9 @@ function trailOf(
       `${experiment} (${state}): slot ${slot} of ${layer} is its own${target}, bucket ${bucket} of ${own} is of ${owner}`,
     ];
   });
-  return [...held, ...considered, `weights of ${name}, salt ${salt}, for users whom no rule before has`];
+  const outside =
+    outsideArms === true
+      ? [`another system may assign the variant: it ${named?.[name] === undefined ? 'has not' : `says ${named[name]}`}`]
+      : [];
+  return [...outside, ...held, ...considered, `weights of ${name}, salt ${salt}, for users whom no rule before has`];
 }

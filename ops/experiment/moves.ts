@@ -1,4 +1,4 @@
-// The number of users that a change of an experiment moves, from arm to arm: of SAMPLE synthetic users that it targets.
+// The number of users that a change moves, from arm to arm: of SAMPLE synthetic users of a surface.
 import { type Attributes, assign } from '../../shared/domain/experiments/assign.ts';
 import type { Targeting } from '../../shared/domain/experiments/schema.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
@@ -12,11 +12,9 @@ export interface Move {
   readonly users: number;
 }
 
-/** The most frequent first. Users who stay are left out. */
-export function countMoves(before: Manifest, next: Manifest, name: string): Move[] {
-  const experiment = next.experiments?.[name];
-  const surfaceName = experiment?.surface ?? '';
-  const attributes = attributesFor(experiment?.targeting);
+/** The most frequent first. Users who stay are left out. `targeting`: of the users that an experiment targets. */
+export function countMoves(before: Manifest, next: Manifest, surfaceName: string, targeting?: Targeting): Move[] {
+  const attributes = attributesFor(targeting);
   const [old, changed] = [before.surfaces[surfaceName], next.surfaces[surfaceName]];
   if (old === undefined || changed === undefined) return [];
   const counts = new Map<string, number>();

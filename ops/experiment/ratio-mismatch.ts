@@ -20,7 +20,7 @@ export interface Mismatch {
   readonly sequentialP: number;
   /** Of Pearson's chi-squared test: valid for one look at a planned moment. */
   readonly chiSquaredP: number;
-  /** The largest difference between an arm's share of users and its configured share: 0.01 for one in a hundred. */
+  /** The largest difference of an arm's users from what its share says, against that: 0.01 for one user in a hundred. */
   readonly deviation: number;
   readonly verdict: Verdict;
 }
@@ -40,7 +40,7 @@ export function testRatio(counts: readonly ArmCount[]): Mismatch {
     const count = (expected[i] ?? 0) * users;
     return sum + (each.users - count) ** 2 / count;
   }, 0);
-  const deviation = Math.max(...counts.map((each, i) => Math.abs(each.users / users - (expected[i] ?? 0))));
+  const deviation = Math.max(...counts.map((each, i) => Math.abs(each.users / (users * (expected[i] ?? 1)) - 1)));
   return {
     users,
     sequentialP,

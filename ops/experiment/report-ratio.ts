@@ -45,7 +45,7 @@ async function* sourceOf(flags: Flags): AsyncIterable<ArchivedExposure> {
   }
 }
 
-function describe({ counts, splits, crossovers, causes, ...whole }: SrmReport): string {
+function describe({ counts, splits, crossovers, causes, notes, ...whole }: SrmReport): string {
   const total = counts.reduce((sum, { share }) => sum + share, 0);
   const arms = counts.map(({ arm, share, users }) => [
     ...[arm, formatCount(users), `${((100 * users) / Math.max(1, whole.users)).toFixed(2)} %`],
@@ -62,6 +62,7 @@ function describe({ counts, splits, crossovers, causes, ...whole }: SrmReport): 
     ...(causes.length === 0
       ? ['no sign that Earshot is the cause']
       : causes.map((cause) => `Earshot is the cause: ${cause}`)),
+    ...notes,
     '',
   ].join('\n');
 }

@@ -1,10 +1,12 @@
 // Sample ratio mismatch of an experiment, from its exposures: users of each arm, whole and by country, tier, region and
-// source. A tier or a region that serves one arm worse makes a mismatch by itself: then the cause is Earshot.
+// source. A tier or a region that serves one arm worse makes a mismatch by itself: then the cause is Earshot. Tiers and
+// sources alone prove nothing: the lists of a new variant are in fewer caches, and its release may cover fewer users.
 
 import type { ArchivedExposure } from '../../shared/domain/experiments/archive.ts';
+import { HOUR_MS } from '../../shared/domain/experiments/exposure.ts';
 import type { Experiment } from '../../shared/domain/experiments/schema.ts';
-import { sharesOf } from './changes.ts';
 import { type ArmCount, LEAST_DEVIATION, type Mismatch, testAlike, testRatio } from './ratio-mismatch.ts';
+import { sharesOf } from './slots.ts';
 
 export const DIMENSIONS = ['country', 'tier', 'region', 'source'] as const;
 export type Dimension = (typeof DIMENSIONS)[number];
@@ -31,32 +33,40 @@ export interface SrmReport extends Mismatch {
   readonly fallbacks: readonly FallbackDifference[];
   /** Why the mismatch, or a difference that will bias the result, is Earshot's own. */
   readonly causes: readonly string[];
+  /** What else may bias the result. */
+  readonly notes: readonly string[];
 }
 
 const ALARM_P = 0.001;
+/** A manifest is live everywhere by then, after a change. */
+const LIVE_WITHIN_MS = 60_000;
 
 export function checkRatio(name: string, experiment: Experiment, exposures: Iterable<ArchivedExposure>): SrmReport {
   const shares = sharesOf(experiment);
-  const { users, crossovers } = firstExposures(name, experiment.salt, shares, exposures);
+  const { users, crossovers } = firstExposures(name, experiment, shares, exposures);
   const counts = countArms(shares, users);
   const splits = DIMENSIONS.flatMap((dimension) => splitBy(dimension, shares, users));
   const fallbacks = compareFallbacks(shares, users);
   const whole = testRatio(counts);
-  return { ...whole, counts, crossovers, splits, fallbacks, causes: causesOf(splits, fallbacks) };
+  return { ...whole, counts, crossovers, splits, fallbacks, ...reasonsFor(whole, counts, splits, fallbacks) };
 }
 
-/** The first exposure of each user who was drawn into an arm. Users on the allow list were not drawn. */
+/**
+ * The first exposure of each user who was drawn into an arm, under the shares of now. Users on the allow list were not
+ * drawn. Tokens of before a change of the shares would be held against shares that they do not come from.
+ */
 function firstExposures(
   name: string,
-  salt: string,
+  { salt, sharesSinceMs }: Pick<Experiment, 'salt' | 'sharesSinceMs'>,
   shares: ReadonlyMap<string, number>,
   exposures: Iterable<ArchivedExposure>,
 ): { readonly users: readonly ArchivedExposure[]; readonly crossovers: number } {
   const first = new Map<string, ArchivedExposure>();
   const crossed = new Set<string>();
+  const lastHour = sharesSinceMs === undefined ? -1 : Math.floor((sharesSinceMs + LIVE_WITHIN_MS) / HOUR_MS);
   for (const exposure of exposures) {
     if (exposure.experiment !== name || exposure.salt !== salt || exposure.reason !== 'bucket') continue;
-    if (!shares.has(exposure.arm)) continue;
+    if (!shares.has(exposure.arm) || exposure.hour <= lastHour) continue;
     const known = first.get(exposure.userRef);
     if (known === undefined || exposure.atMs < known.atMs) first.set(exposure.userRef, exposure);
     if (known !== undefined && known.arm !== exposure.arm) crossed.add(exposure.userRef);
@@ -103,19 +113,40 @@ function compareFallbacks(
   });
 }
 
-function causesOf(splits: readonly Split[], fallbacks: readonly FallbackDifference[]): string[] {
-  const isOurs = ({ dimension }: Split): boolean => dimension === 'tier' || dimension === 'region';
-  const alarmed = splits.filter((split) => isOurs(split) && split.verdict === 'alarm');
-  // A mismatch of every region, or tier, is not made by one of them.
-  const single = alarmed.filter((split) => {
-    const others = splits.filter((each) => each.dimension === split.dimension && each !== split && each.users > 0);
-    return others.some(({ verdict }) => verdict === 'ok');
-  });
-  return [
-    ...single.map(({ dimension, value }) => `the ${dimension} ${value} has a mismatch that others have not`),
-    ...fallbacks.map(({ region, shares }) => {
-      const of = Object.entries(shares).map(([arm, share]) => `${arm} ${(100 * share).toFixed(1)} %`);
-      return `the region ${region} serves the popular list by arm: ${of.join(', ')}`;
-    }),
-  ];
+function reasonsFor(
+  whole: Mismatch,
+  counts: readonly ArmCount[],
+  splits: readonly Split[],
+  fallbacks: readonly FallbackDifference[],
+): Pick<SrmReport, 'causes' | 'notes'> {
+  const regions = splits.filter(({ dimension }) => dimension === 'region').length;
+  const describe = ({ shares }: FallbackDifference): string =>
+    Object.entries(shares)
+      .map(([arm, share]) => `${arm} ${(100 * share).toFixed(1)} %`)
+      .join(', ');
+  // Where every region falls back for the same arm, the arm has fewer lists.
+  const isEverywhere = fallbacks.length === regions;
+  const [first] = fallbacks;
+  return {
+    causes: [
+      ...(whole.verdict === 'ok' ? [] : splits.filter((split) => explains(split, counts)).map(nameSplit)),
+      ...(isEverywhere
+        ? []
+        : fallbacks.map((each) => `the region ${each.region} serves the popular list by arm: ${describe(each)}`)),
+    ],
+    notes:
+      isEverywhere && first !== undefined
+        ? [`every region serves the popular list by arm, so a release covers fewer users: ${describe(first)}`]
+        : [],
+  };
+}
+
+const nameSplit = ({ dimension, value }: Split): string => `without the ${dimension} ${value} there is no mismatch`;
+
+/** Whether a tier or a region of Earshot has the mismatch, and the users of all others together have none. */
+function explains({ dimension, verdict, counts: own }: Split, counts: readonly ArmCount[]): boolean {
+  if ((dimension !== 'tier' && dimension !== 'region') || verdict === 'ok') return false;
+  const others = counts.map((each, i) => ({ ...each, users: each.users - (own[i]?.users ?? 0) }));
+  const rest = testRatio(others);
+  return rest.users > 0 && rest.verdict === 'ok';
 }

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { BUCKETS, type Range, sizeOf, takeFree } from '../../shared/domain/experiments/schema.ts';
 import { type ControlFlags, controlProfileOption, withControl } from '../cli/control.ts';
 import { formatTable } from '../cli/format.ts';
-import { percent, show, takenIn } from '../experiment/changes.ts';
+import { percent, show, takenIn } from '../experiment/slots.ts';
 import { readLive } from '../release/live.ts';
 
 interface Flags extends ControlFlags {

@@ -1,4 +1,6 @@
 // Checks that the lists of a manifest's generations exist: loaded completely, still kept by Bigtable, and not left.
+import { controlOf } from '../../shared/domain/experiments/assign.ts';
+import { isLive } from '../../shared/domain/experiments/schema.ts';
 import { formatGeneration } from '../../shared/domain/generation.ts';
 import { toName } from '../../shared/domain/ids.ts';
 import type { Manifest, Variant } from '../../shared/domain/manifest.ts';
@@ -17,7 +19,8 @@ export async function findMissingGenerations(
   for (const [surface, { variants }] of Object.entries(manifest.surfaces)) {
     for (const variant of variants) {
       const loads = await listReleases(control, { surface: toName(surface), variant: variant.name });
-      for (const generation of servedGenerations(variant, nowMs)) {
+      const hasUsers = variant.weight > 0 || isNeeded(manifest, surface, variant);
+      for (const generation of hasUsers ? servedGenerations(variant, nowMs) : []) {
         const state = loads.find((each) => each.generation === generation)?.state;
         const left = state === 'blocked' || state === 'rolled-back' ? `is ${state}` : undefined;
         const reason = whyMissing(generation, loads) ?? left;
@@ -28,10 +31,19 @@ export async function findMissingGenerations(
   return missing;
 }
 
+/** Whether users have the variant who were not drawn by its weight. */
+function isNeeded({ experiments = {}, holdouts, surfaces }: Manifest, surfaceName: string, variant: Variant): boolean {
+  const surface = surfaces[surfaceName];
+  const isArm = Object.values(experiments).some(
+    (each) => isLive(each) && each.surface === surfaceName && each.arms.some((arm) => arm.variant === variant.name),
+  );
+  const held = [holdouts?.global, holdouts?.surfaces?.[surfaceName]].some((each) => (each?.share ?? 0) > 0);
+  return isArm || surface?.outsideArms === true || (held && surface !== undefined && controlOf(surface) === variant);
+}
+
 /** The current one, and during a flip the previous one. */
 function servedGenerations(variant: Variant, nowMs: number): number[] {
-  const { weight, current, previous } = variant;
-  if (weight === 0) return [];
+  const { current, previous } = variant;
   return previous !== undefined && isGenerationServed(variant, previous, nowMs) ? [current, previous] : [current];
 }
 

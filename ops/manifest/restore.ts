@@ -1,5 +1,6 @@
 // `earshot manifest restore`: an earlier version becomes live again under a new number.
 import { readFileSync } from 'node:fs';
+import { isLive } from '../../shared/domain/experiments/schema.ts';
 import { type Manifest, parseManifest } from '../../shared/domain/manifest.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
 import { type KeptManifest, readManifestRow, replaceManifest } from '../bigtable/manifest-row.ts';
@@ -36,14 +37,21 @@ export async function restore(version: number, flags: Flags): Promise<void> {
     const next: Manifest = {
       ...source,
       version: Math.max(highestSeen(kept, served), source.version) + 1,
-      // A version does not bring back erasures, blocked items, switches and marks of regions of its time.
+      // A version does not bring back erasures, blocked items, switches, marks of regions, and experiments of its time:
+      // an experiment that was stopped would run again, and arms that have grown would lose users.
+      experiments: newest.experiments,
+      holdouts: newest.holdouts,
+      retiredSalts: newest.retiredSalts,
       documents: newest.documents,
       switches: newest.switches,
       regions: newest.regions,
       erasures: joinErasures([source, ...others], newest, nowMs),
     };
     requireWritable(next);
-    if (!flags.force) await requireGenerations(control, next, nowMs);
+    if (!flags.force) {
+      requireArms(next);
+      await requireGenerations(control, next, nowMs);
+    }
     describeChange(kept[0], next, nowMs);
     if (flags.dryRun) {
       process.stdout.write(`version ${version} would be live again as version ${next.version}\n`);
@@ -89,6 +97,19 @@ const describeVersion = ({ name, manifest, problem }: ServedManifest): string =>
 function joinErasures(manifests: readonly Manifest[], newest: Manifest, nowMs: number): Manifest['erasures'] {
   const all = manifests.flatMap(({ erasures }) => erasures);
   return newestErasures(all, nowMs, newest.documents?.erasures === undefined ? all.length : MAX_IN_MANIFEST);
+}
+
+/** Live experiments go on, so their arms must be there. */
+function requireArms({ experiments = {}, surfaces }: Manifest): void {
+  for (const [name, experiment] of Object.entries(experiments)) {
+    if (!isLive(experiment)) continue;
+    const variants = surfaces[experiment.surface]?.variants ?? [];
+    const missing = experiment.arms.find((arm) => !variants.some((variant) => variant.name === arm.variant));
+    if (missing !== undefined)
+      throw new Error(
+        `it has no ${experiment.surface}/${missing.variant}, an arm of ${name}: stop ${name} first (--force restores it anyway)`,
+      );
+  }
 }
 
 async function requireGenerations(control: ControlTable, manifest: Manifest, nowMs: number): Promise<void> {

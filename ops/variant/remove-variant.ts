@@ -1,4 +1,5 @@
 // The change of the manifest by the removal of a variant: a pure function, so a dry run can show it.
+import { controlOf } from '../../shared/domain/experiments/assign.ts';
 import { isLive } from '../../shared/domain/experiments/schema.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
 
@@ -27,6 +28,13 @@ export function removeVariant(manifest: Manifest, surfaceName: string, variantNa
   if (experiment !== undefined) {
     throw new Error(
       `${surfaceName}/${variantName} is an arm of ${experiment[0]}: stop it with \`npx earshot experiment stop\` first`,
+    );
+  }
+  const { global, surfaces: holdouts = {} } = manifest.holdouts ?? {};
+  const isHeldOut = [global, holdouts[surfaceName]].some((holdout) => (holdout?.share ?? 0) > 0);
+  if (isHeldOut && controlOf(surface) === variant) {
+    throw new Error(
+      `${surfaceName}/${variantName} is what users of the holdout get: end it with \`npx earshot experiment holdout 0\` first`,
     );
   }
   const variants = surface.variants.filter((each) => each !== variant);

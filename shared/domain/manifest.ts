@@ -4,7 +4,7 @@
 import { z } from 'zod';
 import { encodeUtf8 } from '../runtime/bytes.ts';
 import { describeIssues } from './describe-issues.ts';
-import { experimentsSchema, holdoutsSchema } from './experiments/schema.ts';
+import { experimentsSchema, holdoutsSchema, retiredSaltsSchema } from './experiments/schema.ts';
 import { isGeneration } from './generation.ts';
 import { NAME_GRAMMAR, NAME_PATTERN, type Name } from './ids.ts';
 
@@ -130,6 +130,7 @@ export const manifestSchema = z.looseObject({
   /** A reader that knows no experiments chooses by the weights of the surface. */
   experiments: experimentsSchema.optional(),
   holdouts: holdoutsSchema.optional(),
+  retiredSalts: retiredSaltsSchema.optional(),
   erasures: z.array(z.looseObject({ userHash: z.string().regex(/^[0-9a-f]{16}$/), atMs: moment })),
 });
 

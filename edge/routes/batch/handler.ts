@@ -9,11 +9,12 @@ import type { EdgeDeps } from '../../deps.ts';
 import type { ServedExposure } from '../../exposures/receive.ts';
 import { withExposure } from '../../exposures/with-exposure.ts';
 import { checkAccess } from '../../identity/access.ts';
-import { claimsFor, type Identity } from '../../identity/claims.ts';
+import type { Identity } from '../../identity/claims.ts';
 import { chargeAnswer } from '../../limits/charge-answer.ts';
 import { costOf } from '../../limits/read-cost.ts';
 import { type Log, type LogFields, logFailure } from '../../log.ts';
 import type { ServeReads } from '../../reads/serve-reads.ts';
+import { attributesFor } from '../../request/attributes.ts';
 import type { Call } from '../../request/call.ts';
 import { nearestRegionTo } from '../../request/place.ts';
 import { describeRequest } from '../../request/request-id.ts';
@@ -50,7 +51,7 @@ export async function answerBatch(deps: BatchDeps, c: Context, identity: Identit
   refuseQuery(c.req);
   // The body is read for one token; the rest of the cost is known after it.
   limits.admit(identity, 1);
-  const reads = (await readListBody(request, BATCH_BODY)).map((value) => checkRead(value, identity));
+  const reads = (await readListBody(request, BATCH_BODY)).map((value) => checkRead(value, identity, request));
   const valid = reads.filter((read): read is BatchRead => !('error' in read));
   const cost = costOf(valid);
   limits.admit(identity, Math.max(0, cost - 1));
@@ -62,7 +63,8 @@ export async function answerBatch(deps: BatchDeps, c: Context, identity: Identit
     limits.admitAtLocation(identity),
   ]);
   const placed = placeOutcomes(reads, await readHeld(deps, valid, manifest, call));
-  const results = await addExposures(deps, placed, manifest, call);
+  const shown: ServedExposure[] = [];
+  const results = await addExposures(deps, placed, { manifest, call, shown });
   chargeAnswer(
     deps,
     identity,
@@ -71,7 +73,11 @@ export async function answerBatch(deps: BatchDeps, c: Context, identity: Identit
   );
   logFailures(log, results, { route: routePath(c, -1), ...describeRequest(call.requestId, call.traceparent) });
   const { maxAnswerBytes: maxBytes } = config;
-  return respondWithBatch({ results, manifest, nowMs: clock.now(), debug, call, maxBytes, respondLarge });
+  const answer = respondWithBatch({ results, manifest, nowMs: clock.now(), debug, call, maxBytes, respondLarge });
+  // One message for the whole batch.
+  const noted = deps.exposures?.noteServed(shown);
+  if (noted !== undefined) call.waitUntil(noted);
+  return answer;
 }
 
 /** The outcomes of `reads`. Their loads count as in memory until all of them have one. */
@@ -84,11 +90,11 @@ async function readHeld({ inFlight, serveReads }: BatchDeps, ...[reads, manifest
   }
 }
 
-function checkRead(value: unknown, identity: Identity): BatchRead | FailedRead {
+function checkRead(value: unknown, identity: Identity, request: Request): BatchRead | FailedRead {
   const parsed = readSchema.safeParse(value);
   if (!parsed.success) return { owner: ownerOf(value), error: invalidRequest(parsed.error, 'member') };
   const { user, surface, limit = DEFAULT_LIMIT, fallback = 'popular', variant, expand, country } = parsed.data;
-  const attributes = () => ({ country, ...claimsFor(user, identity) });
+  const attributes = attributesFor(request, identity, user, country);
   return { user, surface, limit, fallback, variant, expand, attributes };
 }
 
@@ -116,30 +122,25 @@ function placeOutcomes(
   });
 }
 
-/** The exposures that count as shown go out as one message. */
-async function addExposures(
+/** `results` with their exposures. Those that count as shown are added to `shown` once they are in the answer. */
+function addExposures(
   deps: BatchDeps,
   results: readonly BatchResult[],
-  manifest: Manifest,
-  { place, waitUntil }: Call,
+  { manifest, call, shown }: { readonly manifest: Manifest; readonly call: Call; readonly shown: ServedExposure[] },
 ): Promise<readonly BatchResult[]> {
-  const shown: ServedExposure[] = [];
-  const noteServed = (exposure: ServedExposure) => shown.push(exposure);
-  const region = nearestRegionTo(place, deps.config.regions);
+  const region = nearestRegionTo(call.place, deps.config.regions);
   const nearestRegion = () => region;
-  const exposed = await Promise.all(
+  return Promise.all(
     results.map((result) => {
       if ('error' in result) return result;
       const { read, served } = result;
-      return withExposure(deps, { read, served, manifest, nearestRegion, noteServed }, (exposure) => ({
+      return withExposure(deps, { read, served, manifest, nearestRegion }, (exposure, own) => ({
         ...result,
         exposure,
+        onAnswered: own && (() => shown.push(own)),
       }));
     }),
   );
-  const noted = deps.exposures?.noteServed(shown);
-  if (noted !== undefined) waitUntil(noted);
-  return exposed;
 }
 
 /** One log line per kind of failure: when regions are down, a hundred reads fail for one reason. */

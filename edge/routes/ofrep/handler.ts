@@ -9,9 +9,8 @@ import { EarshotError } from '../../../shared/wire/errors.ts';
 import { isNotModified } from '../../../shared/wire/if-none-match.ts';
 import type { EdgeDeps } from '../../deps.ts';
 import { checkAccess } from '../../identity/access.ts';
-import { claimsFor } from '../../identity/claims.ts';
+import { attributesFor } from '../../request/attributes.ts';
 import { openCall } from '../../request/open-call.ts';
-import { countryOf } from '../../request/place.ts';
 import { hashText } from '../../respond/etag.ts';
 import { everyAnswer } from '../../respond/every-answer.ts';
 import { readJsonBody } from '../body.ts';
@@ -24,7 +23,7 @@ type OfrepDeps = Pick<EdgeDeps, 'config' | 'limits' | 'manifests' | 'routing'>;
 const MAX_BYTES = 16_384;
 /** Other members of the context are not looked at: only signed claims can be targeted. */
 const bodySchema = z.looseObject({
-  context: z.looseObject({ targetingKey: z.string().optional(), country: z.string().optional() }).optional(),
+  context: z.looseObject({ targetingKey: z.string().optional() }).optional(),
 });
 
 type ErrorCode = 'PARSE_ERROR' | 'TARGETING_KEY_MISSING' | 'INVALID_CONTEXT' | 'FLAG_NOT_FOUND';
@@ -64,30 +63,37 @@ async function ask(
   readCallerHeaders(c.req);
   refuseQuery(c.req);
   limits.admit(identity, 1);
-  const parsed = bodySchema.safeParse(await readBody(c.req.raw));
-  if (!parsed.success) return { errorCode: 'INVALID_CONTEXT', errorDetails: 'expected context to be an object' };
+  const body = await readBody(c.req.raw);
+  if (body === NO_JSON) return { errorCode: 'PARSE_ERROR', errorDetails: 'expected the body to be JSON' };
+  const parsed = bodySchema.safeParse(body);
+  if (!parsed.success) return { errorCode: 'INVALID_CONTEXT', errorDetails: describe(parsed.error) };
   const { targetingKey: user, country } = parsed.data.context ?? {};
   if (user === undefined || user === '')
     return { errorCode: 'TARGETING_KEY_MISSING', errorDetails: 'expected context.targetingKey to be the user' };
   if (!isPublicId(user)) return { errorCode: 'INVALID_CONTEXT', errorDetails: 'expected targetingKey to be an id' };
   checkAccess(identity, [{ user, variant: undefined }], false);
   const manifest = await manifests.get(openCall(deps, c, caller));
-  const isOwn = user === identity.user;
-  const attributes = () => ({
-    country: isOwn ? countryOf(c.req.raw) : country,
-    ...claimsFor(user, identity),
-  });
-  return { manifest, user, attributes };
+  const named = typeof country === 'string' ? country : undefined;
+  return { manifest, user, attributes: attributesFor(c.req.raw, identity, user, named) };
 }
 
-/** A body that is no JSON has a code of its own in the protocol, and so it is a value that no schema accepts here. */
+const NO_JSON = Symbol('no JSON');
+
+/** NO_JSON for a body that is none: the protocol has a code of its own for it. */
 async function readBody(request: Request): Promise<unknown> {
   try {
     return await readJsonBody(request, MAX_BYTES);
   } catch (error) {
-    if (error instanceof EarshotError && error.code === 'invalid_request') return undefined;
+    if (error instanceof EarshotError && error.code === 'invalid_request') return NO_JSON;
     throw error;
   }
+}
+
+/** `expected context.targetingKey to be a text` */
+function describe({ issues: [issue] }: z.ZodError): string {
+  const path = issue?.path.join('.') ?? '';
+  const what = path === 'context.targetingKey' ? 'a text' : 'an object';
+  return `expected ${path === '' ? 'the body' : path} to be ${what}`;
 }
 
 function answerWithTag(c: Context, { requestId }: Caller, value: object): Response {

@@ -9,6 +9,8 @@ export const archivedExposureSchema = z.looseObject({
   id: z.string(),
   /** Milliseconds since the epoch: when the worker was told. */
   atMs: z.int(),
+  /** Hours since the epoch: when the token was made. */
+  hour: z.int(),
   userRef: z.string(),
   experiment: z.string(),
   arm: z.string(),

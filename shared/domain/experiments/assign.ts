@@ -127,7 +127,8 @@ function assignArm(
   };
   for (const each of live) {
     const arm = each.experiment.allow && allowedArm(each.experiment.allow, user);
-    if (arm !== undefined) return toAssignment(each, arm, 'allowed');
+    const allowed = arm === undefined ? undefined : toAssignment(each, arm, 'allowed');
+    if (allowed !== undefined) return allowed;
   }
   // All experiments of a surface are in one layer.
   const slot = bucketOf(live[0]?.experiment.layer ?? '', user);

@@ -10,8 +10,10 @@ export const BUCKETS = 10_000;
 export const MAX_ARMS = 16;
 /** Maximum number of users that an experiment allows into its arms by hash. */
 export const MAX_ALLOWED = 1_000;
-/** Maximum number of experiments of a manifest. */
+/** Maximum number of experiments of a manifest that are not stopped, and of stopped ones. */
 export const MAX_EXPERIMENTS = 200;
+/** The first holdout's salt begins so. No experiment and no layer has such a salt. */
+export const HOLDOUT_SALT = 'holdout';
 
 export const EXPERIMENT_STATES = ['draft', 'running', 'closed', 'stopped'] as const;
 export type ExperimentState = (typeof EXPERIMENT_STATES)[number];
@@ -41,6 +43,10 @@ const experiment = z
     surface: name,
     layer: name,
     salt,
+    /** Salts of its runs before. */
+    usedSalts: z.array(salt).optional(),
+    /** When shares of arms changed under the salt; ms since the epoch. Users of before came under other shares. */
+    sharesSinceMs: z.int().optional(),
     state: z.enum(EXPERIMENT_STATES).or(z.string()),
     slots: ranges,
     /** The arm that the others are compared with. */
@@ -62,17 +68,27 @@ const experiment = z
     'expected arms of different variants',
   )
   .refine(({ arms, control }) => arms.some(({ variant }) => variant === control), 'expected `control` to be an arm')
+  .refine(
+    ({ arms, allow = {} }) => Object.keys(allow).every((name) => arms.some(({ variant }) => variant === name)),
+    'expected `allow` to name arms',
+  )
   .refine(({ arms }) => !overlap(arms.flatMap(({ buckets }) => buckets)), 'expected arms that share no bucket');
 
 export const experimentsSchema = z
   .record(name, experiment)
-  .refine((all) => Object.keys(all).length <= MAX_EXPERIMENTS, `expected at most ${MAX_EXPERIMENTS} experiments`)
+  .refine((all) => {
+    const stopped = Object.values(all).filter(({ state }) => state === 'stopped').length;
+    return stopped <= MAX_EXPERIMENTS && Object.keys(all).length - stopped <= MAX_EXPERIMENTS;
+  }, `expected at most ${MAX_EXPERIMENTS} experiments, and as many stopped ones: remove some`)
   .superRefine((all, context) => {
     for (const problem of problemsOf(Object.entries(all))) context.addIssue({ code: 'custom', message: problem });
   });
 
 /** Users of a holdout get the control variant of every surface, or of one. */
 const holdout = z.looseObject({ salt, share: z.int().min(0).max(BUCKETS) });
+
+/** Salts of removed experiments: they would draw the same users again. */
+export const retiredSaltsSchema = z.array(salt);
 
 export const holdoutsSchema = z.looseObject({
   global: holdout.optional(),

@@ -118,6 +118,23 @@ describe('targeting', () => {
     expect((await edge.get(`${PATH}?country=SE`, { sub: 'ann' })).status).toBe(400);
   });
 
+  test("a listener's country is the same on each route, whatever the read says", async () => {
+    publish(ranking({ targeting: { countries: ['SE'] } }));
+    for (const [country, expected] of [
+      ['SE', IN],
+      ['DE', OUT],
+    ] as const) {
+      const own = { sub: 'ann', cf: { country } };
+      const other = country === 'SE' ? 'DE' : 'SE';
+      expect(await read(own)).toEqual(expected);
+      expect(await read(own, `${NAMED}?country=${other}`)).toEqual(expected);
+      const body = JSON.stringify({ reads: [{ user: 'ann', surface: 'home', country: other }] });
+      const headers = { 'content-type': 'application/json' };
+      const answer = await edge.get('/v1/recommendations:batch', { ...own, method: 'POST', headers, body });
+      expect(await answer.text()).toContain(`"experiment":"${expected === IN ? 'ranking' : 'home'}"`);
+    }
+  });
+
   test('each read of a batch has its own country', async () => {
     publish(ranking({ targeting: { countries: ['SE'] } }));
     const reads = ['SE', 'DE', undefined].map((country) => ({ user: 'ann', surface: 'home', country }));

@@ -128,6 +128,7 @@ describe('a report', () => {
       {
         ...{ id, atMs: edge.clock.now(), userRef: expect.any(String), experiment: 'ranking', arm: 'knn' },
         ...{ salt: 'ranking-1', generation: GENERATION, source: 'personal', reason: 'bucket', country: 'SE' },
+        hour: expect.any(Number),
         ...{ tier: expect.stringMatching(/^(region|origin)$/), region: expect.any(String) },
       },
     ]);
@@ -218,11 +219,28 @@ describe('a report', () => {
 });
 
 describe('a surface whose answers count as shown', () => {
-  beforeEach(async () => {
+  function publishServed(): void {
     const { surfaces } = makeManifest();
     const home = { ...surfaces.home, exposure: 'served' };
     const experiments = { ranking: RANKING };
     edge.origins.publish(makeManifest({ version: 3, surfaces: { ...surfaces, home }, experiments } as never));
+  }
+
+  beforeEach(publishServed);
+
+  test('counts an answer that was sent: no HEAD, and no list that a batch has no room for', async () => {
+    await edge.get(PATH, { sub: 'ann', method: 'HEAD' });
+    expect(sent).toEqual([]);
+    edge = makeEdge({ MAX_ANSWER_BYTES: '65536' });
+    publishServed();
+    for (const variant of ['control', 'knn']) edge.origins.put(keyOf('~popular', 'home', variant), makeList(variant));
+    const response = await edge.get('/v1/recommendations:batch', {
+      ...{ method: 'POST', headers: { 'content-type': 'application/json' }, scope: 'recs:read:any' },
+      body: JSON.stringify({ reads: Array.from({ length: 100 }, (_, i) => ({ user: `u:${i}`, surface: 'home' })) }),
+    });
+    const { results } = (await response.json()) as { results: { status: number }[] };
+    expect(new Set(results.map(({ status }) => status))).toEqual(new Set([200, 413]));
+    expect(sent).toHaveLength(results.filter(({ status }) => status === 200).length);
   });
 
   test('sends the exposures of a batch as one message', async () => {

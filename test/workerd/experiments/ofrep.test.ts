@@ -95,10 +95,14 @@ test.each([
   ['/ranking', context(''), 400, 'TARGETING_KEY_MISSING'],
   ['/ranking', context(7), 400, 'INVALID_CONTEXT'],
   ['/ranking', context('a/b'), 400, 'INVALID_CONTEXT'],
-  ['/ranking', 'no json', 400, 'INVALID_CONTEXT'],
+  ['/ranking', 'no json', 400, 'PARSE_ERROR'],
   ['', { context: [] }, 400, 'INVALID_CONTEXT'],
 ])('%s with %j is answered with %d %s', async (path, body, status, errorCode) => {
   expect(await ask(path, body)).toMatchObject({ status, body: { errorCode } });
+});
+
+test('members of the context that nothing looks at may have any value', async () => {
+  expect((await ask('/ranking', context('ann', { country: null, age: [7] }))).status).toBe(200);
 });
 
 test('a large body, another form and another method are refused', async () => {

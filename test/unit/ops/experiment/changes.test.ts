@@ -5,12 +5,14 @@ import {
   createExperiment,
   type ExperimentForm,
   type NewExperiment,
+  removeExperiment,
   restartExperiment,
   setExperiment,
   startExperiment,
   stopExperiment,
 } from '../../../../ops/experiment/changes.ts';
 import { countMoves, SAMPLE } from '../../../../ops/experiment/moves.ts';
+import { setHoldout } from '../../../../ops/experiment/surface-changes.ts';
 import { assign } from '../../../../shared/domain/experiments/assign.ts';
 import { type Manifest, parseManifest, type Surface } from '../../../../shared/domain/manifest.ts';
 
@@ -34,6 +36,8 @@ const created = (form: Partial<NewExperiment> = {}, live = EMPTY, name = 'x') =>
   createExperiment(live, name, { surface: 'home', arms: HALVES, ...form });
 const running = (form: Partial<NewExperiment> = {}, live = EMPTY, name = 'x') =>
   startExperiment(created(form, live, name), name);
+const NOW = 1_796_000_000_000;
+const set = (live: Manifest, name: string, form: ExperimentForm) => setExperiment(live, name, form, NOW);
 const experimentOf = ({ experiments }: Manifest, name = 'x') => experiments?.[name];
 
 describe('a new experiment', () => {
@@ -46,7 +50,7 @@ describe('a new experiment', () => {
         { variant: 'knn', buckets: [[5_000, 10_000]] },
       ],
     });
-    expect(countMoves(EMPTY, first, 'x')).toEqual([]);
+    expect(countMoves(EMPTY, first, 'home')).toEqual([]);
     expect(experimentOf(created({ size: 1_000 }, first, 'y'), 'y')?.slots).toEqual([[2_000, 3_000]]);
     expect(experimentOf(created({}, first, 'y'), 'y')?.slots).toEqual([[2_000, 10_000]]);
     expect(parseManifest(JSON.stringify(first))).toEqual(first);
@@ -57,7 +61,7 @@ describe('a new experiment', () => {
     ['taken slots', { slots: [[500, 600]] }, /expected free slots of the layer home, got 500-599 \(taken are 0-1999\)/],
     ['more than is free', { size: 9_000 }, /expected the layer home to have 90 % free, got 80 %/],
     ['arms of more than 100 %', { arms: arms({ control: 6_000, knn: 6_000 }) }, /at most 100 % together; knn=60 %/],
-    ['a used salt', { salt: 'other-1' }, /expected a salt that no experiment has used, got other-1 of other/],
+    ['a used salt', { salt: 'other-1' }, /expected a salt that nothing has used, got other-1 of the experiment other/],
   ])('with %s is refused', (_case, form, message) => {
     const live = created({ size: 2_000 }, EMPTY, 'other');
     expect(() => created(form, live)).toThrow(message);
@@ -71,7 +75,7 @@ describe('a new experiment', () => {
 
 test('a start lets users in: from the weights into the arms', () => {
   const draft = created({ size: 2_000 });
-  const moves = countMoves(draft, startExperiment(draft, 'x'), 'x');
+  const moves = countMoves(draft, startExperiment(draft, 'x'), 'home');
   expect(moves.map(({ from, to }) => [from, to]).sort()).toEqual([
     ['home/control', 'x/control'],
     ['home/control', 'x/knn'],
@@ -87,8 +91,8 @@ test('an arm without a live release cannot start', () => {
 describe('growth', () => {
   test('of an arm takes free buckets: nobody who is in moves', () => {
     const live = running({ arms: arms({ control: 1_000, knn: 1_000 }) });
-    const grown = setExperiment(live, 'x', { arms: arms({ knn: 2_000 }) });
-    const moves = countMoves(live, grown, 'x');
+    const grown = set(live, 'x', { arms: arms({ knn: 2_000 }) });
+    const moves = countMoves(live, grown, 'home');
     expect(moves).toEqual([{ from: 'home/control', to: 'x/knn', users: expect.any(Number) }]);
     expect(Math.abs((moves[0]?.users ?? 0) / SAMPLE - 0.1)).toBeLessThan(0.005);
     expect(experimentOf(grown)?.arms[1]?.buckets).toEqual([[1_000, 3_000]]);
@@ -96,13 +100,13 @@ describe('growth', () => {
 
   test('of the experiment takes free slots', () => {
     const other = running({ size: 1_000 }, running({ size: 1_000 }), 'y');
-    const grown = setExperiment(other, 'x', { size: 3_000 });
+    const grown = set(other, 'x', { size: 3_000 });
     expect(experimentOf(grown)?.slots).toEqual([
       [0, 1_000],
       [2_000, 4_000],
     ]);
-    expect(countMoves(other, grown, 'x').every(({ from }) => from === 'home/control')).toBe(true);
-    expect(countMoves(other, grown, 'y')).toEqual(countMoves(other, grown, 'x'));
+    expect(countMoves(other, grown, 'home').every(({ from }) => from === 'home/control')).toBe(true);
+    expect(countMoves(other, grown, 'home')).toEqual(countMoves(other, grown, 'home'));
   });
 
   test.each<[string, ExperimentForm, RegExp]>([
@@ -117,17 +121,17 @@ describe('growth', () => {
     ['another control', { control: 'knn' }, /it needs a restart/],
     ['an arm beyond 100 %', { arms: arms({ mf: 1 }) }, /mf=0.01 % is too much \(free are 0 %\)/],
   ])('is refused for %s', (_case, form, message) => {
-    expect(() => setExperiment(running({ size: 2_000 }), 'x', form)).toThrow(message);
+    expect(() => set(running({ size: 2_000 }), 'x', form)).toThrow(message);
   });
 
   test('a draft may shrink, and keeps what is not named', () => {
     const draft = created({ size: 2_000, targeting: { countries: ['SE'] } });
-    const changed = setExperiment(draft, 'x', { arms: arms({ control: 100, knn: 100 }) });
+    const changed = set(draft, 'x', { arms: arms({ control: 100, knn: 100 }) });
     expect(experimentOf(changed)).toMatchObject({
       ...{ state: 'draft', salt: 'x-1', slots: [[0, 2_000]], targeting: { countries: ['SE'] } },
       arms: [{ buckets: [[0, 100]] }, { buckets: [[100, 200]] }],
     });
-    expect(experimentOf(setExperiment(draft, 'x', { size: 500 }))?.slots).toEqual([[0, 500]]);
+    expect(experimentOf(set(draft, 'x', { size: 500 }))?.slots).toEqual([[0, 500]]);
   });
 });
 
@@ -135,15 +139,15 @@ describe('the end', () => {
   test('closed, nothing grows and nobody moves', () => {
     const live = running();
     const closed = closeExperiment(live, 'x');
-    expect(countMoves(live, closed, 'x')).toEqual([]);
-    expect(() => setExperiment(closed, 'x', { size: 1 })).toThrow('expected x to be draft or running, got closed');
+    expect(countMoves(live, closed, 'home')).toEqual([]);
+    expect(() => set(closed, 'x', { size: 1 })).toThrow('expected x to be draft or running, got closed');
     expect(() => startExperiment(closed, 'x')).toThrow('expected x to be draft, got closed');
   });
 
   test('stopped, users are chosen by the weights, and the slots are free', () => {
     const live = running();
     const stopped = stopExperiment(live, 'x');
-    expect(countMoves(live, stopped, 'x').map(({ to }) => to)).toEqual(['home/control', 'home/control']);
+    expect(countMoves(live, stopped, 'home').map(({ to }) => to)).toEqual(['home/control', 'home/control']);
     expect(experimentOf(created({}, stopped, 'y'), 'y')?.slots).toEqual([[0, 10_000]]);
     expect(() => stopExperiment(stopped, 'x')).toThrow('x is stopped already');
   });
@@ -164,9 +168,83 @@ describe('the end', () => {
     const [before, after] = [inKnn(live), inKnn(again)];
     expect(after.size / users.length).toBeCloseTo(0.04, 2);
     expect([...after].filter((user) => before.has(user)).length / after.size).toBeCloseTo(0.5, 1);
-    expect(() => restartExperiment(again, 'x', { salt: 'x-1' })).toThrow('got x-1 of x');
+    expect(() => restartExperiment(again, 'x', { salt: 'x-1' })).toThrow('got x-1 of the experiment x');
     expect(() => restartExperiment(created(), 'x', {})).toThrow('x is a draft');
   });
+});
+
+describe('salts', () => {
+  test.each<[string, Partial<NewExperiment>, RegExp]>([
+    ['its layer', { layer: 'genres', salt: 'genres' }, /got genres of the layer genres/],
+    ['the layer of another', { layer: 'genres', salt: 'home' }, /got home of the layer home/],
+    ['a holdout', { salt: 'holdout-1' }, /got holdout-1 of a holdout/],
+    ['a removed one', { salt: 'gone-1' }, /got gone-1 of an experiment that was removed/],
+  ])('that are those of %s are refused', (_case, form, message) => {
+    const other = running({ size: 100 }, running({ size: 100 }, EMPTY, 'gone'), 'other');
+    expect(() => created(form, removeExperiment(stopExperiment(other, 'gone'), 'gone'))).toThrow(message);
+  });
+
+  test('of layers are no salts of experiments or holdouts, and a made salt is none of a layer', () => {
+    expect(() => created({ layer: 'holdout' })).toThrow('got holdout, which is the salt of a holdout');
+    expect(() => created({ layer: 'other-1' }, created({ size: 100 }, EMPTY, 'other'))).toThrow(
+      'of the experiment other',
+    );
+    expect(experimentOf(created({ layer: 'x-1' }))?.salt).toBe('x-2');
+  });
+});
+
+describe('the allow list', () => {
+  const ALLOWED = { knn: ['0123456789abcdef'] };
+
+  test('grows by set, and a user leaves it by name', () => {
+    const live = running({ allow: ALLOWED });
+    const more = set(live, 'x', { allow: { control: ['00000000000000aa'] } });
+    expect(experimentOf(more)?.allow).toEqual({ control: ['00000000000000aa'], ...ALLOWED });
+    const moved = set(more, 'x', { allow: { control: ['0123456789abcdef'] } });
+    expect(experimentOf(moved)?.allow).toEqual({ control: ['00000000000000aa', '0123456789abcdef'] });
+    const left = set(moved, 'x', { disallow: ['00000000000000aa', '0123456789abcdef'] });
+    expect(experimentOf(left)?.allow).toBeUndefined();
+    expect(experimentOf(set(created({ allow: ALLOWED }), 'x', { size: 100 }))?.allow).toEqual(ALLOWED);
+  });
+
+  test('names arms only, and a restart without the arm drops it', () => {
+    expect(() => created({ allow: { nope: ['0123456789abcdef'] } })).toThrow('to name an arm, got nope');
+    const without = restartExperiment(running({ allow: ALLOWED }), 'x', { arms: arms({ control: 5_000 }) });
+    expect(experimentOf(without)?.allow).toBeUndefined();
+  });
+});
+
+test('a set that changes nothing is no change, and one of shares says since when they hold', () => {
+  const live = running({ size: 2_000, arms: arms({ control: 1_000, knn: 1_000 }) });
+  for (const form of [{}, { size: 2_000 }, { arms: arms({ knn: 1_000 }) }]) expect(set(live, 'x', form)).toBe(live);
+  expect(set(created(), 'x', {})).toEqual(created());
+  expect(experimentOf(set(live, 'x', { size: 3_000 }))?.sharesSinceMs).toBeUndefined();
+  const grown = set(live, 'x', { arms: arms({ knn: 2_000 }) });
+  expect(experimentOf(grown)?.sharesSinceMs).toBe(NOW);
+  expect(experimentOf(restartExperiment(grown, 'x', {}))?.sharesSinceMs).toBeUndefined();
+  expect(() => set(live, 'x', { salt: 'y' })).toThrow('it needs a restart');
+});
+
+test('a removed experiment leaves its salts', () => {
+  const stopped = stopExperiment(restartExperiment(running(), 'x', {}), 'x');
+  const removed = removeExperiment(stopped, 'x');
+  expect([removed.experiments, removed.retiredSalts]).toEqual([{}, ['x-2', 'x-1']]);
+  expect(experimentOf(created({}, removed))?.salt).toBe('x-3');
+  expect(removeExperiment(created(), 'x').retiredSalts).toBeUndefined();
+  expect(() => removeExperiment(running(), 'x')).toThrow('expected x to be draft or stopped, got running');
+});
+
+test('a holdout that ended draws other users when it begins again', () => {
+  const first = setHoldout(EMPTY, undefined, 500);
+  expect(first.holdouts?.global).toEqual({ salt: 'holdout-1', share: 500 });
+  expect(setHoldout(first, undefined, 900).holdouts?.global).toEqual({ salt: 'holdout-1', share: 900 });
+  const again = setHoldout(setHoldout(first, undefined, 0), undefined, 500);
+  expect(again.holdouts?.global).toEqual({ salt: 'holdout-2', share: 500 });
+  expect(setHoldout(EMPTY, 'home', 100).holdouts?.surfaces).toEqual({ home: { salt: 'holdout-home-1', share: 100 } });
+  expect(countMoves(running(), setHoldout(running(), undefined, 1_000), 'home').map(({ to }) => to)).toEqual([
+    'holdout/control',
+    'holdout/control',
+  ]);
 });
 
 test('a change of an unknown experiment names those that there are', () => {

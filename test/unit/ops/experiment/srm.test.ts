@@ -33,6 +33,7 @@ function makeExposures(count: number, salt: string, seed: number): ArchivedExpos
     const region = chance.pick(['asia', 'europe', 'us']);
     return {
       ...{ id: `id-${i}`, atMs: i, userRef: `ref-${i}`, experiment: 'x', arm: variant.name, salt, reason: 'bucket' },
+      ...{ hour: 500_000 },
       ...{ generation: 1, source: 'personal', tier: chance.pick(['isolate', 'colo', 'region', 'origin']), region },
       country: chance.pick(['SE', 'DE']),
     } as ArchivedExposure;
@@ -65,7 +66,7 @@ test('a loss in one region names the region, and a loss everywhere names none', 
   const all = makeExposures(12_000, SALT, 5);
   const chance = createChance(8);
   const inOne = all.filter(({ arm, region }) => arm === 'control' || region !== 'europe' || !chance.is(0.3));
-  expect(checkRatio('x', EXPERIMENT, inOne).causes).toEqual(['the region europe has a mismatch that others have not']);
+  expect(checkRatio('x', EXPERIMENT, inOne).causes).toEqual(['without the region europe there is no mismatch']);
   const everywhere = all.filter(({ arm }) => arm === 'control' || !chance.is(0.3));
   expect(checkRatio('x', EXPERIMENT, everywhere).causes).toEqual([]);
 });
@@ -81,6 +82,34 @@ test('a region that falls back to the popular list for one arm is named, althoug
   expect(causes).toEqual([
     expect.stringMatching(/^the region us serves the popular list by arm: control 0\.0 %, knn (29|30|31)\.\d %$/),
   ]);
+});
+
+test('caches that are colder for an arm, and a release that covers fewer users, are no fault of Earshot', () => {
+  const chance = createChance(10);
+  const colder = makeExposures(12_000, SALT, 11).map((each): ArchivedExposure => {
+    const isHit = chance.is(each.arm === 'knn' ? 0.1 : 0.5);
+    return { ...each, tier: isHit ? 'colo' : 'origin' };
+  });
+  expect(checkRatio('x', EXPERIMENT, colder)).toMatchObject({ verdict: 'ok', causes: [], notes: [] });
+  // Nor if the app loses exposures of the arm, wherever they come from.
+  const lossy = colder.filter(({ arm }) => arm === 'control' || !chance.is(0.2));
+  expect(checkRatio('x', EXPERIMENT, lossy)).toMatchObject({ verdict: 'alarm', causes: [] });
+  const fewer = colder.map((each): ArchivedExposure => {
+    return each.arm === 'knn' && chance.is(0.05) ? { ...each, source: 'popular' } : each;
+  });
+  const { causes, notes } = checkRatio('x', EXPERIMENT, fewer);
+  expect(causes).toEqual([]);
+  expect(notes).toEqual([expect.stringMatching(/^every region serves the popular list by arm, .*control 0\.0 %/)]);
+});
+
+test('users who came under other shares of the arms are in no count', () => {
+  const since = 500_000 * 3_600_000 + 1_800_000;
+  const grown = { ...EXPERIMENT, sharesSinceMs: since };
+  const before = makeExposures(4_000, SALT, 12).filter(({ arm }, i) => arm === 'control' || i % 3 === 0);
+  expect(checkRatio('x', EXPERIMENT, before).verdict).toBe('alarm');
+  expect(checkRatio('x', grown, before)).toMatchObject({ verdict: 'ok', users: 0 });
+  const after = makeExposures(4_000, SALT, 13).map((each) => ({ ...each, hour: 500_001 }));
+  expect(checkRatio('x', grown, [...before, ...after])).toMatchObject({ verdict: 'ok', users: 4_000 });
 });
 
 test('each user counts once; a user in two arms, of another salt, or on the allow list counts in none', () => {
