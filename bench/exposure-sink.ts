@@ -57,7 +57,7 @@ async function startEdge(cleanup: Cleanup, queue: ExposureQueue): Promise<Served
   const surfaces = { home: { ...LIVE_SURFACES.home, exposure: 'served' as const } };
   origin.publish({ surfaces, experiments: EXPERIMENTS }, new Map());
   const variables = { REGIONS: makeRegions(origin.url), HASH_KEY: 'hash-key-for-benches-only-0123456789-abcdef' };
-  return rig.startEdge({ variables, queues: { EXPOSURES: queue.address } });
+  return rig.startEdge({ variables, queues: { EXPOSURES: queue.address }, isQuiet: true });
 }
 
 function createReader({ port }: Served, queue: ExposureQueue) {

@@ -37,6 +37,8 @@ interface EdgeOptions {
   readonly variables?: Readonly<Record<string, string>>;
   /** The address of the service behind each queue, by binding name. Default: none. */
   readonly queues?: Readonly<Record<string, string>>;
+  /** Whether to discard the worker's log. Default: it goes to standard error. */
+  readonly isQuiet?: boolean;
 }
 
 export async function createEdgeRig(cleanup: Cleanup): Promise<EdgeRig> {

@@ -20,6 +20,8 @@ export interface ExposureQueue {
   stop(): Promise<void>;
 }
 
+const SENT = JSON.stringify({ metadata: { metrics: { backlogCount: 0, backlogBytes: 0, oldestMessageTimestamp: 0 } } });
+
 /** Listens on a free port of this machine. */
 export async function startExposureQueue(): Promise<ExposureQueue> {
   let state: QueueState = 'up';
@@ -31,7 +33,7 @@ export async function startExposureQueue(): Promise<ExposureQueue> {
     else if (state === 'full') response.writeHead(429).end('Too Many Requests');
     else {
       kept += (JSON.parse(body) as { exposures: readonly unknown[] }).exposures.length;
-      response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
+      response.writeHead(200, { 'content-type': 'application/json' }).end(SENT);
     }
   }
 

@@ -81,7 +81,7 @@ describe('a refusal says why, and changes nothing', () => {
       'expected free slots',
     ],
     ['a surface that is not live', ['create', 'other', '--surface', 'shelf', ...ARMS], 'expected a live surface'],
-    ['a used salt', ['restart', 'ranking', '--salt', 'ranking-1'], 'expected a salt that no experiment has used'],
+    ['a used salt', ['restart', 'ranking', '--salt', 'ranking-1'], 'expected a salt that nothing has used'],
     ['another layer', ['create', 'other', '--surface', 'home', '--layer', 'two', ...ARMS], ''],
     ['a smaller arm', ['set', 'ranking', '--arm', 'knn=10'], 'it needs `experiment restart`'],
     ['an unknown experiment', ['stop', 'other'], 'expected an experiment, got other (there are ranking)'],
@@ -118,6 +118,74 @@ describe('a refusal says why, and changes nothing', () => {
       ...{ code: 1, message: expect.stringContaining('home/knn is an arm of later') },
     });
   });
+});
+
+describe('other commands', () => {
+  test('do not take the control of a holdout, or a surface with an experiment', async () => {
+    const { earshot, experiment } = await start();
+    await experiment('holdout', '5');
+    await earshot('weight', 'home', 'control=0', 'knn=100');
+    expect(messageOf(await earshot('variant', 'remove', 'home/control'))).toEqual({
+      ...{ code: 1, message: expect.stringContaining('home/control is what users of the holdout get') },
+    });
+    await experiment('create', 'ranking', '--surface', 'home', ...ARMS);
+    await experiment('start', 'ranking');
+    expect(messageOf(await earshot('surface', 'remove', 'home', '--force'))).toEqual({
+      ...{ code: 1, message: expect.stringContaining('home has the experiment ranking: stop it') },
+    });
+  });
+
+  test('restore the surfaces of a version, and leave experiments as they are', async () => {
+    const { earshot, experiment, experiments, live } = await start();
+    await experiment('create', 'ranking', '--surface', 'home', ...ARMS);
+    await experiment('start', 'ranking');
+    const { version } = (await live()).manifest;
+    await experiment('restart', 'ranking');
+    await experiment('stop', 'ranking');
+    await experiment('holdout', '5');
+    const before = await experiments();
+    expect(await earshot('manifest', 'restore', String(version), '--why', 'a test')).toMatchObject({ code: 0 });
+    expect(await experiments()).toEqual(before);
+    expect((await live()).manifest.holdouts?.global).toEqual({ salt: 'holdout-1', share: 500 });
+    await experiment('restart', 'ranking');
+    expect((await experiments())?.ranking?.salt).toBe('ranking-3');
+    expect(messageOf(await earshot('manifest', 'restore', '1', '--why', 'a test'))).toEqual({
+      ...{ code: 1, message: expect.stringContaining('it has no home/knn, an arm of ranking: stop ranking first') },
+    });
+  });
+
+  test('restore no arm of weight 0 whose lists are gone', async () => {
+    const { earshot, experiment, live } = await start();
+    await experiment('create', 'ranking', '--surface', 'home', ...ARMS);
+    await experiment('start', 'ranking');
+    await earshot('weight', 'home', 'control=100', 'knn=0');
+    const { version } = (await live()).manifest;
+    await experiment('stop', 'ranking');
+    await earshot('variant', 'remove', 'home/knn');
+    expect(await earshot('release', 'drop', releaseOf(MONDAY, 'knn'), '--why', 'a test')).toMatchObject({ code: 0 });
+    await experiment('restart', 'ranking', '--arm', 'control=50');
+    await experiment('stop', 'ranking');
+    expect(await earshot('manifest', 'restore', String(version), '--why', 'a test')).toMatchObject({ code: 0 });
+    await experiment('create', 'again', '--surface', 'home', ...ARMS);
+    await experiment('start', 'again');
+    expect(messageOf(await earshot('manifest', 'restore', String(version), '--why', 'a test'))).toEqual({
+      ...{ code: 1, message: expect.stringMatching(/its lists are missing: home\/knn .* was dropped/) },
+    });
+  });
+});
+
+test('a change as JSON says what it moves, and a removed experiment is gone', async () => {
+  const { experiment, experiments } = await start();
+  await experiment('create', 'ranking', '--surface', 'home', '--size', '20', ...ARMS);
+  const { stdout } = await experiment('start', 'ranking', '--dry-run', '--json');
+  expect(JSON.parse(stdout)).toMatchObject({
+    ...{ what: 'experiment start ranking', changed: true, dryRun: true, experiment: { state: 'running' } },
+    ...{ sample: 100_000, moves: [{ from: 'home/control' }, { from: 'home/control' }] },
+  });
+  const holdout = JSON.parse((await experiment('holdout', '5', '--json')).stdout);
+  expect(holdout.moves.home).toEqual([{ from: 'home/control', to: 'holdout/control', users: expect.any(Number) }]);
+  expect((await experiment('remove', 'ranking')).stdout).toContain('ranking is removed');
+  expect(await experiments()).toEqual({});
 });
 
 test('two changes at once: both are made, one after the other', async () => {
