@@ -1,5 +1,5 @@
-// Reads whose answers count as shown, while the queue of exposures takes them, is down, slow or full: the latency of the
-// reads, and whether the counted losses are the exposures that the queue does not have.
+// Reads whose answers count as shown, while the queue of exposures takes them, is down, slow or full. It measures the
+// latency of the reads, and checks that the counted losses are the exposures that the queue does not have.
 import { mintToken } from '../ops/token/mint-token.ts';
 import { LISTENER_AUDIENCE, type Scope } from '../shared/domain/identity.ts';
 import type { EdgeStatus } from '../shared/wire/edge-status.ts';
@@ -92,7 +92,7 @@ function createReader({ port }: Served, queue: ExposureQueue) {
     queue.set(state);
     const [before, keptBefore] = [await counters(), queue.kept];
     const phases = [{ perSecond: 2 * USERS_PER_SECOND, durationMs: seconds * 1_000 }];
-    const [report] = await runOpenLoad({ port, requests, maxConnections: 64, phases });
+    const [report] = await runOpenLoad({ port, requests, maxConnections: 512, phases });
     if (report === undefined || report.failed + report.shed > 0)
       throw new Error(`expected no failed read while the queue is ${state}, got ${report?.failed} and ${report?.shed}`);
     const { sent, lost } = await settled(before, report.ok / 2);

@@ -13,8 +13,8 @@ export interface ExposureQueue {
   /** Exposures that were kept. */
   readonly kept: number;
   /**
-   * `down` closes every connection without an answer, `slow` never answers, and `full` refuses, as Cloudflare does above
-   * its rates.
+   * `down` closes every connection without an answer, `slow` never answers, and `full` refuses, as Cloudflare does for
+   * too high a rate.
    */
   set(state: QueueState): void;
   stop(): Promise<void>;

@@ -21,7 +21,7 @@ import { generationDaysAgo } from '../support/generation-days-ago.ts';
 const GENERATION = generationDaysAgo(7);
 const DIGEST_CHARS = 16;
 
-/** Of the manifest before anything is published. */
+/** The surfaces before anything is published. */
 export const LIVE_SURFACES = {
   home: {
     salt: 'home-1',

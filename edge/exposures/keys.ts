@@ -1,5 +1,5 @@
-// Keyed hashes of exposures. Each purpose has a key of its own, derived from the hash key: a client sees the references of
-// its tokens, and must not recognise in them the references of log lines and erasures, nor in any a signature.
+// Keyed hashes of exposures. Each purpose has a key of its own, derived from the hash key. Clients see the references
+// in tokens, and must not recognise the references of log lines and erasures in them; no reference is a signature.
 import { base64url } from 'jose';
 import { encodeUtf8 } from '../../shared/runtime/bytes.ts';
 import type { UserRef } from '../reads/user-ref.ts';

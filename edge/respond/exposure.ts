@@ -28,7 +28,7 @@ export function parseExposure(text: string, regions: readonly Region[]) {
   return { token, tier: known, region };
 }
 
-/** What answered for the user's own list, also where a popular list was answered for want of it. */
+/** The tier that answered for the user's own list, also where a popular list stands in for it. */
 function answererOf({ trails: [trail] }: Served, nowMs: number): { tier: ExposureTier; region?: string | undefined } {
   // The most frequent case.
   if (trail?.tiers[0]?.outcome === 'hit' && trail.tiers.length === 1) return { tier: 'isolate' };

@@ -20,7 +20,7 @@ export interface Mismatch {
   readonly sequentialP: number;
   /** Of Pearson's chi-squared test: valid for one look at a planned moment. */
   readonly chiSquaredP: number;
-  /** The largest difference of an arm's users from what its share says, against that: 0.01 for one user in a hundred. */
+  /** The largest difference of an arm's users from its share, relative to the share: 0.01 for one user in a hundred. */
   readonly deviation: number;
   readonly verdict: Verdict;
 }

@@ -1,4 +1,4 @@
-// The salts of experiments, layers and holdouts. Each draws users by itself: two that are equal would draw the same ones,
+// The salts of experiments, layers and holdouts. Each draws users by itself: two equal ones would draw the same users,
 // and a salt that was used draws the arms of before.
 import type { Experiment } from '../../shared/domain/experiments/schema.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
@@ -8,7 +8,7 @@ const usedSaltsOf = ({ salt, usedSalts = [] }: Experiment): readonly string[] =>
 /** The salts of `experiment` and of its runs before. */
 export const retire = (experiment: Experiment): string[] => [...usedSaltsOf(experiment)];
 
-/** What each salt in use belongs to. Layers draw by their names. */
+/** The owner of each salt in use. Layers draw by their names. */
 function ownersOf({ experiments = {}, holdouts, retiredSalts = [] }: Manifest): ReadonlyMap<string, string> {
   const owners = new Map<string, string>();
   for (const salt of retiredSalts) owners.set(salt, 'an experiment that was removed');

@@ -22,7 +22,7 @@ export const takenIn = ({ experiments = {} }: Manifest, layer: string, except?: 
     .filter(([name, each]) => name !== except && each.layer === layer && (isLive(each) || each.state === 'draft'))
     .flatMap(([, { slots }]) => slots);
 
-/** What a caller asks for: a size in basis points, or slots. */
+/** The request of a caller: a size in basis points, or slots. */
 interface Asked {
   readonly size?: number | undefined;
   readonly slots?: readonly Range[] | undefined;

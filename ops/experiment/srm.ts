@@ -33,7 +33,7 @@ export interface SrmReport extends Mismatch {
   readonly fallbacks: readonly FallbackDifference[];
   /** Why the mismatch, or a difference that will bias the result, is Earshot's own. */
   readonly causes: readonly string[];
-  /** What else may bias the result. */
+  /** Other differences that may bias the result. */
   readonly notes: readonly string[];
 }
 
