@@ -19,7 +19,7 @@ const ANSWERS = 1_000 * drillRounds;
 const SHOWN = 600 * drillRounds;
 const BATCH = 100;
 const users = Array.from({ length: ANSWERS }, (_, i) => userOf(i));
-const asians = Array.from({ length: 500 }, (_, i) => userOf(ANSWERS + i));
+const asians = Array.from({ length: 1_500 }, (_, i) => userOf(ANSWERS + i));
 
 let cloud: TestCloud;
 let directory: string;
