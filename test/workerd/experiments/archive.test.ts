@@ -155,6 +155,37 @@ describe('an export', () => {
     expect((await edgeWith(bucket).get(`/internal/v1/exposures${path}`, { scope: own })).status).toBe(status);
   });
 
+  test.each([
+    ['list: The cursor is not valid. (10029)', 400, 'invalid_request'],
+    ['list: Invalid continuation token (10001)', 400, 'invalid_request'],
+    ['list: We encountered an internal error. Please try again. (10001)', 503, 'unavailable'],
+    ['Network connection lost.', 503, 'unavailable'],
+  ])('with a cursor that R2 answers with "%s" has status %d', async (message, status, code) => {
+    const list = async () => {
+      throw new Error(message);
+    };
+    const edge = edgeWith({ ...bucket, list });
+    const response = await edge.get('/internal/v1/exposures?since=2026-11-30T09&cursor=garbage', { scope });
+    expect([response.status, await response.json()]).toEqual([status, expect.objectContaining({ code })]);
+    const expected = { status: 503, code, causes: `Error: ${message}` };
+    expect(edge.logs).toEqual(
+      status === 400 ? [] : [{ event: 'request_failed', fields: expect.objectContaining(expected) }],
+    );
+  });
+
+  test.each([
+    ['?since=2026-11-30T09', 'list: The cursor is not valid. (10029)'],
+    ['/2026-11-30T09/o1.ndjson.gz', 'get: We encountered an internal error. Please try again. (10001)'],
+  ])('of %s is 503 while R2 fails', async (path, message) => {
+    const fail = async () => {
+      throw new Error(message);
+    };
+    const edge = edgeWith({ ...bucket, list: fail, get: fail });
+    const response = await edge.get(`/internal/v1/exposures${path}`, { scope });
+    expect([response.status, response.headers.get('retry-after')]).toEqual([503, '1']);
+    expect(edge.logs).toHaveLength(1);
+  });
+
   test('without a bucket there is no archive', async () => {
     expect((await edgeWith().get('/internal/v1/exposures?since=2026-11-30T09', { scope })).status).toBe(404);
   });
