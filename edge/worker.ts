@@ -1,6 +1,7 @@
 // The worker's entry. It only wires. Long-lived objects are built at the isolate's first request, which brings `env`.
 import { type Answer, assemble } from './assemble.ts';
 import { archiveExposures, type Bucket } from './exposures/archive.ts';
+import { consoleLog } from './log.ts';
 
 let answer: Answer | undefined;
 
@@ -12,5 +13,5 @@ export default {
     return answer(request, env, context);
   },
   queue: ({ messages }, env: object) =>
-    archiveExposures(messages, (env as { EXPOSURE_ARCHIVE: Bucket }).EXPOSURE_ARCHIVE),
+    archiveExposures(messages, (env as { EXPOSURE_ARCHIVE?: Bucket }).EXPOSURE_ARCHIVE, consoleLog),
 } satisfies ExportedHandler<object>;

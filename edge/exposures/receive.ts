@@ -24,6 +24,7 @@ export interface Receipt {
 
 export interface Reporter {
   readonly identity: Pick<Identity, 'user' | 'scopes'>;
+  /** Stored with the reporter's own exposures. A service is elsewhere than its users. */
   readonly country: string | undefined;
 }
 
@@ -67,7 +68,7 @@ export function createExposureReceiver(options: ReceiverOptions): ExposureReceiv
     if (ownRef !== undefined && exposure.userRef !== ownRef) return 'other_user';
     const nowMs = clock.now();
     const ageHours = Math.floor(nowMs / HOUR_MS) - exposure.hour;
-    if (ageHours >= TOKEN_HOURS || ageHours < -1) return 'expired';
+    if (ageHours > TOKEN_HOURS || ageHours < -1) return 'expired';
     const { tier, region, token } = parsed;
     return { ...exposure, id: idOf(token), atMs: nowMs, tier, region, country };
   }
@@ -102,11 +103,12 @@ export function createExposureReceiver(options: ReceiverOptions): ExposureReceiv
     },
     receive: async (reports, { identity, country }) => {
       // A service reports for any user.
-      const ownRef = identity.scopes.has('recs:read:any') ? undefined : await userRef(identity.user);
+      const isService = identity.scopes.has('recs:read:any');
+      const ownRef = isService ? undefined : await userRef(identity.user);
       const dropped: Partial<Record<Dropped, number>> = {};
       const kept = new Map<string, ShownExposure>();
       for (const report of reports) {
-        const checked = await check(report, ownRef, country);
+        const checked = await check(report, ownRef, isService ? undefined : country);
         const isRepeat = typeof checked !== 'string' && (kept.has(checked.id) || recent.has(checked.id));
         const reason = typeof checked === 'string' ? checked : isRepeat ? 'repeated' : undefined;
         if (reason !== undefined) dropped[reason] = (dropped[reason] ?? 0) + 1;

@@ -12,7 +12,7 @@ export interface ShownExposure extends Exposure {
   /** The tier and the region that answered, as the app reports them. */
   readonly tier: string;
   readonly region: string | undefined;
-  /** ISO 3166-1 alpha-2, of the listener's own report. */
+  /** ISO 3166-1 alpha-2: of a listener's own report, or of a read that counts as shown. A service's report has none. */
   readonly country: string | undefined;
 }
 

@@ -8,11 +8,11 @@ import { decodeUtf8 } from '../../shared/runtime/bytes.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Counters } from '../../shared/runtime/counters.ts';
 import type { Random } from '../../shared/runtime/random.ts';
+import { readRetryAfterMs } from '../../shared/runtime/retry-after.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
 import { describeError, type Log } from '../log.ts';
 import type { Fetch } from '../platform.ts';
 import { readBody } from '../request/read-body.ts';
-import { readRetryAfterMs } from '../request/retry-after.ts';
 import { withTimeout } from '../request/with-timeout.ts';
 
 type FindKey = (...of: Parameters<JWTVerifyGetKey>) => ReturnType<JWTVerifyGetKey>;

@@ -6,6 +6,7 @@ import type { ByteAccount } from '../../shared/runtime/byte-account.ts';
 import { decodeUtf8 } from '../../shared/runtime/bytes.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { CounterSide, Counters } from '../../shared/runtime/counters.ts';
+import { readRetryAfterMs } from '../../shared/runtime/retry-after.ts';
 import { DEADLINE_HEADER } from '../../shared/wire/deadline.ts';
 import { problemOf } from '../../shared/wire/errors.ts';
 import {
@@ -23,7 +24,6 @@ import type { Fetch } from '../platform.ts';
 import { type Call, remainingMs } from '../request/call.ts';
 import { BodyTooLarge, NoRoom, readBody } from '../request/read-body.ts';
 import { describeRequest } from '../request/request-id.ts';
-import { readRetryAfterMs } from '../request/retry-after.ts';
 import { WaitCancelled, WaitTimeout, withTimeout } from '../request/with-timeout.ts';
 import type { InternalTokens } from './internal-token.ts';
 

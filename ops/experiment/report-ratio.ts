@@ -1,14 +1,14 @@
 // `earshot experiment srm`: the report of a sample ratio mismatch. It exits with code 3 for an alarm.
-import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
-import { type ArchivedExposure, archivedExposureSchema } from '../../shared/domain/experiments/archive.ts';
+import type { ArchivedExposure } from '../../shared/domain/experiments/archive.ts';
 import { type ControlFlags, withControl } from '../cli/control.ts';
 import { EXIT, ExitError } from '../cli/exit-codes.ts';
 import { formatCount, formatTable } from '../cli/format.ts';
+import { parseExposure } from '../exposures/parse-exposure.ts';
 import { type ArchiveFlags, findArchive, readArchive } from '../exposures/read-archive.ts';
+import { readLines } from '../ingest/lines.ts';
 import { readLive } from '../release/live.ts';
 import type { Mismatch } from './ratio-mismatch.ts';
-import { checkRatio, type SrmReport } from './srm.ts';
+import { checkRatio, isOfRun, type SrmReport } from './srm.ts';
 
 interface Flags extends ControlFlags, ArchiveFlags {
   readonly since?: number;
@@ -22,26 +22,59 @@ export async function reportRatio(name: string, flags: Flags): Promise<void> {
   const { experiments = {} } = await withControl(flags, readLive);
   const experiment = experiments[name];
   if (experiment === undefined) throw new Error(`expected an experiment, got ${name}`);
-  const exposures: ArchivedExposure[] = [];
-  for await (const exposure of sourceOf(flags)) exposures.push(exposure);
-  const report = checkRatio(name, experiment, exposures);
+  const report = checkRatio(
+    name,
+    experiment,
+    await collectFirst(sourceOf(flags), (exposure) => isOfRun(name, experiment, exposure)),
+  );
   process.stdout.write(flags.json ? `${JSON.stringify({ experiment: name, ...report })}\n` : describe(report));
   if (report.verdict === 'alarm')
     throw new ExitError(EXIT.refused, `${name} has a sample ratio mismatch: do not read its results`);
 }
 
+/**
+ * The exposures of the experiment that the report needs: the first of each user in each arm, by each rule. Memory is
+ * bounded by its users.
+ */
+async function collectFirst(
+  exposures: AsyncIterable<ArchivedExposure>,
+  isCounted: (exposure: ArchivedExposure) => boolean,
+): Promise<Iterable<ArchivedExposure>> {
+  const first = new Map<string, ArchivedExposure>();
+  for await (const exposure of exposures) {
+    if (!isCounted(exposure)) continue;
+    const key = `${exposure.userRef} ${exposure.arm} ${exposure.reason}`;
+    const known = first.get(key);
+    if (known === undefined || exposure.atMs < known.atMs) first.set(key, exposure);
+  }
+  return first.values();
+}
+
+/** An exposure that was reported several times may stand there several times: the report counts users. */
 async function* sourceOf(flags: Flags): AsyncIterable<ArchivedExposure> {
   const { file, since = Date.now() - DEFAULT_SINCE_MS } = flags;
-  if (file === undefined) return yield* readArchive(await findArchive(flags), { sinceMs: since, untilMs: Date.now() });
-  const seen = new Set<string>();
-  let line = 0;
-  for await (const text of createInterface({ input: createReadStream(file) })) {
-    line += 1;
-    const parsed = archivedExposureSchema.safeParse(JSON.parse(text));
-    if (!parsed.success) throw new Error(`${file}:${line} is no exposure: ${parsed.error.issues[0]?.message}`);
-    if (parsed.data.atMs < (flags.since ?? 0) || seen.has(parsed.data.id)) continue;
-    seen.add(parsed.data.id);
-    yield parsed.data;
+  if (file === undefined) yield* readArchive(await findArchive(flags), { sinceMs: since, untilMs: Date.now() });
+  else for await (const exposure of readFile(file)) if (exposure.atMs >= (flags.since ?? 0)) yield exposure;
+}
+
+async function* readFile(file: string): AsyncIterable<ArchivedExposure> {
+  for await (const lines of withFileName(
+    file,
+    readLines(file, () => undefined),
+  ))
+    for (const { number, text, broken } of lines) {
+      if (broken !== undefined) throw new Error(`${file}:${number} is no exposure: ${broken}`);
+      yield parseExposure(text, `${file}:${number}`);
+    }
+}
+
+/** Names the file in errors of the file system. */
+async function* withFileName<T>(file: string, source: AsyncIterable<T>): AsyncIterable<T> {
+  try {
+    yield* source;
+  } catch (error) {
+    const { message, syscall } = error as NodeJS.ErrnoException;
+    throw syscall === undefined ? error : new Error(`cannot read ${file}: ${message}`);
   }
 }
 

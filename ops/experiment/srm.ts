@@ -52,21 +52,29 @@ export function checkRatio(name: string, experiment: Experiment, exposures: Iter
 }
 
 /**
- * The first exposure of each user who was drawn into an arm, under the shares of now. Users on the allow list were not
- * drawn. Tokens of before a change of the shares would be held against shares that they do not come from.
+ * Whether the exposure is of the experiment under its salt and shares of now. Tokens of before a change of the shares
+ * would be held against shares that they do not come from.
  */
-function firstExposures(
+export function isOfRun(
   name: string,
   { salt, sharesSinceMs }: Pick<Experiment, 'salt' | 'sharesSinceMs'>,
+  exposure: Pick<ArchivedExposure, 'experiment' | 'salt' | 'hour'>,
+): boolean {
+  const lastHour = sharesSinceMs === undefined ? -1 : Math.floor((sharesSinceMs + LIVE_WITHIN_MS) / HOUR_MS);
+  return exposure.experiment === name && exposure.salt === salt && exposure.hour > lastHour;
+}
+
+/** The first exposure of each user who was drawn into an arm. Users on the allow list were not drawn. */
+function firstExposures(
+  name: string,
+  experiment: Experiment,
   shares: ReadonlyMap<string, number>,
   exposures: Iterable<ArchivedExposure>,
 ): { readonly users: readonly ArchivedExposure[]; readonly crossovers: number } {
   const first = new Map<string, ArchivedExposure>();
   const crossed = new Set<string>();
-  const lastHour = sharesSinceMs === undefined ? -1 : Math.floor((sharesSinceMs + LIVE_WITHIN_MS) / HOUR_MS);
   for (const exposure of exposures) {
-    if (exposure.experiment !== name || exposure.salt !== salt || exposure.reason !== 'bucket') continue;
-    if (!shares.has(exposure.arm) || exposure.hour <= lastHour) continue;
+    if (!isOfRun(name, experiment, exposure) || exposure.reason !== 'bucket' || !shares.has(exposure.arm)) continue;
     const known = first.get(exposure.userRef);
     if (known === undefined || exposure.atMs < known.atMs) first.set(exposure.userRef, exposure);
     if (known !== undefined && known.arm !== exposure.arm) crossed.add(exposure.userRef);

@@ -1,10 +1,9 @@
 // `earshot exposures export`: the exposures of the archive, each once, as NDJSON.
-import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
-import { finished } from 'node:stream/promises';
 import { Command } from 'commander';
 import { parseMoment } from '../cli/arguments.ts';
 import { formatPlural } from '../cli/format.ts';
+import { dropRepeats } from './drop-repeats.ts';
+import { openOutput, STANDARD_OUTPUT } from './output.ts';
 import { type ArchiveFlags, findArchive, readArchive } from './read-archive.ts';
 
 interface Flags extends ArchiveFlags {
@@ -13,8 +12,11 @@ interface Flags extends ArchiveFlags {
   readonly out?: string;
 }
 
+const CHUNK_CHARACTERS = 65_536;
+
 const help = `
 An exposure that was reported several times stands there once. Users are references, not ids.
+--out replaces the file when the export is whole, and only its owner can read it.
 
 Examples:
   $ npx earshot exposures export --since 2026-11-30T00:00:00Z --out exposures.ndjson
@@ -35,12 +37,22 @@ export const makeExposuresCommand = (): Command =>
 async function exportAll(flags: Flags): Promise<void> {
   const { since: sinceMs, until: untilMs = Date.now(), out } = flags;
   const target = await findArchive(flags);
-  const stream = out === undefined ? process.stdout : createWriteStream(out);
+  const output = out === undefined ? STANDARD_OUTPUT : await openOutput(out);
   let count = 0;
-  for await (const exposure of readArchive(target, { sinceMs, untilMs })) {
-    count += 1;
-    if (!stream.write(`${JSON.stringify(exposure)}\n`)) await once(stream, 'drain');
+  let text = '';
+  try {
+    for await (const exposure of dropRepeats(readArchive(target, { sinceMs, untilMs }))) {
+      count += 1;
+      text += `${JSON.stringify(exposure)}\n`;
+      if (text.length < CHUNK_CHARACTERS) continue;
+      await output.write(text);
+      text = '';
+    }
+    await output.write(text);
+    await output.finish();
+  } catch (error) {
+    await output.discard();
+    throw error;
   }
-  if (stream !== process.stdout) await finished(stream.end());
   process.stderr.write(`${formatPlural(count, 'exposure')}\n`);
 }

@@ -1,27 +1,23 @@
-// Reads the archive of exposures through the worker: the lines of each object, without doubles.
-import { gunzipSync } from 'node:zlib';
-import {
-  ARCHIVE_PATH,
-  type ArchivedExposure,
-  archivedExposureSchema,
-  listingSchema,
-} from '../../shared/domain/experiments/archive.ts';
+// Reads the archive of exposures through the worker: the lines of each object.
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+import { ARCHIVE_PATH, type ArchivedExposure, listingSchema } from '../../shared/domain/experiments/archive.ts';
 import { LISTENER_AUDIENCE } from '../../shared/domain/identity.ts';
+import { systemClock } from '../../shared/runtime/clock.ts';
 import { type ConnectionFlags, findTargetCloud } from '../cli/settings.ts';
 import { UsageError } from '../cli/usage-error.ts';
 import { mintToken } from '../token/mint-token.ts';
+import { type ArchiveClient, type ArchiveTarget, createArchiveClient } from './archive-client.ts';
+import { mapInOrder } from './map-in-order.ts';
+import { parseExposure } from './parse-exposure.ts';
 
 export interface ArchiveFlags extends ConnectionFlags {
   /** Base URL of the worker. */
   readonly edge?: string;
 }
 
-export interface ArchiveTarget {
-  readonly url: string;
-  readonly token: string;
-}
-
-const TIMEOUT_MS = 60_000;
+/** Objects that are read at a time. */
+const CONCURRENCY = 8;
 const TOKEN_LIFETIME_MS = 3_600_000;
 
 /** `--edge` with EARSHOT_TOKEN, or the local cloud. Throws a UsageError without either. */
@@ -43,54 +39,59 @@ export async function findArchive(flags: ArchiveFlags): Promise<ArchiveTarget> {
   return { url: local.edgeUrl, token: await mintToken({ ...claims, expires: TOKEN_LIFETIME_MS }, local.tokenSecret) };
 }
 
-/** Every exposure once, in no order. Throws an Error if an object cannot be read: an export is whole or fails. */
+/**
+ * The exposures of the span in the order of their hours, and in no order within an hour. One that was reported several
+ * times may stand there several times. Throws an Error if an object cannot be read: an export is whole or fails.
+ */
 export async function* readArchive(
   target: ArchiveTarget,
   { sinceMs, untilMs }: { readonly sinceMs: number; readonly untilMs: number },
 ): AsyncGenerator<ArchivedExposure> {
-  const seen = new Set<string>();
-  const last = hourOf(untilMs);
-  for await (const name of namesOf(target, hourOf(sinceMs))) {
-    if (name.slice(0, last.length) > last) return;
-    for (const exposure of await readObject(target, name)) {
-      if (exposure.atMs < sinceMs || exposure.atMs >= untilMs || seen.has(exposure.id)) continue;
-      seen.add(exposure.id);
-      yield exposure;
-    }
+  const client = createArchiveClient(target, { fetch, clock: systemClock, random: Math.random });
+  const names = namesOf(client, hourOf(sinceMs), hourOf(untilMs));
+  try {
+    for await (const exposures of mapInOrder(names, CONCURRENCY, (name) => readObject(client, name)))
+      for (const exposure of exposures) if (exposure.atMs >= sinceMs && exposure.atMs < untilMs) yield exposure;
+  } finally {
+    client.close();
   }
 }
 
 /** `2026-11-30T09`, the folder of an object. */
 const hourOf = (atMs: number): string => new Date(atMs).toISOString().slice(0, 13);
 
-/** In the order of their hours. */
-async function* namesOf(target: ArchiveTarget, since: string): AsyncGenerator<string> {
+/** In the order of their hours, both included. */
+async function* namesOf(client: ArchiveClient, first: string, last: string): AsyncGenerator<string> {
   let cursor: string | undefined;
   do {
-    const query = new URLSearchParams({ since, ...(cursor === undefined ? {} : { cursor }) });
-    const answer = await get(target, `${ARCHIVE_PATH}?${query}`);
-    const listing = listingSchema.parse(await answer.json());
-    yield* listing.names;
+    const query = new URLSearchParams({ since: first, ...(cursor === undefined ? {} : { cursor }) });
+    const path = `${ARCHIVE_PATH}?${query}`;
+    const listing = parseListing(path, await client.get(path));
+    for (const name of listing.names) {
+      if (name.slice(0, last.length) > last) return;
+      yield name;
+    }
     cursor = listing.cursor;
   } while (cursor !== undefined);
 }
 
-async function readObject(target: ArchiveTarget, name: string): Promise<ArchivedExposure[]> {
-  const answer = await get(target, `${ARCHIVE_PATH}/${name}`);
-  const lines = gunzipSync(Buffer.from(await answer.arrayBuffer()))
-    .toString()
-    .trimEnd()
-    .split('\n');
-  return lines.map((line, i) => {
-    const parsed = archivedExposureSchema.safeParse(JSON.parse(line));
-    if (parsed.success) return parsed.data;
-    throw new Error(`${name}:${i + 1} is no exposure: ${parsed.error.issues[0]?.message}`);
-  });
+function parseListing(path: string, body: Buffer) {
+  try {
+    return listingSchema.parse(JSON.parse(body.toString()));
+  } catch (error) {
+    throw new Error(`expected the edge to answer ${path} with a listing, got another text`, { cause: error });
+  }
 }
 
-async function get({ url, token }: ArchiveTarget, path: string): Promise<Response> {
-  const headers = { authorization: `Bearer ${token}` };
-  const answer = await fetch(`${url}${path}`, { headers, signal: AbortSignal.timeout(TIMEOUT_MS) });
-  if (answer.ok) return answer;
-  throw new Error(`the edge answered ${path} with status ${answer.status}: ${(await answer.text()).slice(0, 200)}`);
+async function readObject(client: ArchiveClient, name: string): Promise<ArchivedExposure[]> {
+  const text = await unzip(name, await client.get(`${ARCHIVE_PATH}/${name}`));
+  return text.split('\n').flatMap((line, i) => (line.trim() === '' ? [] : [parseExposure(line, `${name}:${i + 1}`)]));
+}
+
+async function unzip(name: string, bytes: Buffer): Promise<string> {
+  try {
+    return (await promisify(gunzip)(bytes)).toString();
+  } catch (error) {
+    throw new Error(`${name} is no gzipped text: ${(error as Error).message}`);
+  }
 }

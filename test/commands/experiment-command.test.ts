@@ -197,3 +197,73 @@ test('two changes at once: both are made, one after the other', async () => {
     [[1_000, 2_000]],
   ]);
 });
+
+describe('srm of a file', () => {
+  const lineOf = (i: number, own: object = {}): string =>
+    JSON.stringify({
+      ...{
+        id: `id-${i}`,
+        atMs: 100 + i,
+        hour: 500_000,
+        userRef: `ref-${i}`,
+        experiment: 'ranking',
+        arm: i % 2 === 0 ? 'control' : 'knn',
+      },
+      ...{ salt: 'ranking-1', generation: 1, source: 'personal', reason: 'bucket', tier: 'isolate', ...own },
+    });
+  const startRanking = async () => {
+    const instance = await start();
+    await instance.experiment('create', 'ranking', '--surface', 'home', ...ARMS);
+    return {
+      ...instance,
+      srm: (file: string) => instance.earshot('experiment', 'srm', 'ranking', '--file', file, '--json'),
+    };
+  };
+
+  test('counts users of the experiment and its salt, and skips blank lines', async () => {
+    const { srm, file } = await startRanking();
+    const own = Array.from({ length: 10 }, (_, i) => lineOf(i));
+    const other = [
+      lineOf(20, { experiment: 'other' }),
+      lineOf(21, { salt: 'ranking-0' }),
+      lineOf(22, { reason: 'allowed' }),
+    ];
+    // A user on the allow list first, and then drawn; a user in two arms; a report that was archived twice.
+    const seen = [lineOf(4, { reason: 'allowed', atMs: 1 }), lineOf(0, { arm: 'knn', id: 'crossed' }), lineOf(6)];
+    const { code, stdout, stderr } = await srm(file('x.ndjson', ['', ...own, '  ', ...other, ...seen, ''].join('\n')));
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(JSON.parse(stdout)).toMatchObject({
+      ...{
+        users: 9,
+        crossovers: 1,
+        counts: [
+          { arm: 'control', users: 4 },
+          { arm: 'knn', users: 5 },
+        ],
+      },
+    });
+  });
+
+  test.each([
+    ['was cut', '{"id":"a', 'Unterminated string in JSON'],
+    ['is no object', '7', 'Invalid input: expected object'],
+    ['lacks a member', lineOf(2, { arm: undefined }), 'arm: Invalid input'],
+  ])('names the line that %s', async (_case, line, reason) => {
+    const { srm, file } = await startRanking();
+    const path = file('x.ndjson', `${lineOf(1)}\n\n${line}\n`);
+    expect(messageOf(await srm(path))).toEqual({
+      ...{ code: 1, message: expect.stringContaining(`earshot: ${path}:3 is no exposure: ${reason}`) },
+    });
+  });
+
+  test('is one error for a file that is missing, and for a directory', async () => {
+    const { srm, directory } = await startRanking();
+    const missing = `${directory}/none.ndjson`;
+    expect(messageOf(await srm(missing))).toEqual({
+      ...{ code: 1, message: expect.stringMatching(`^earshot: cannot read ${missing}: ENOENT`) },
+    });
+    expect(messageOf(await srm(directory))).toEqual({
+      ...{ code: 1, message: expect.stringMatching(`^earshot: cannot read ${directory}: EISDIR`) },
+    });
+  });
+});

@@ -39,7 +39,11 @@ export async function listArchive(deps: ArchiveDeps, c: Context, caller: Caller)
   if (since === undefined) throw new EarshotError('invalid_request', 'edge', 'expected since once, got none');
   // No key is the hour alone, so the first object of the hour comes after it.
   const from = cursor === undefined ? { startAfter: `${ARCHIVE_PREFIX}${since}` } : { cursor };
-  const { objects, truncated, cursor: next } = await archive.list({ prefix: ARCHIVE_PREFIX, ...from });
+  const {
+    objects,
+    truncated,
+    cursor: next,
+  } = await askArchive(() => archive.list({ prefix: ARCHIVE_PREFIX, ...from }), cursor);
   const names = objects.map(({ key }) => key.slice(ARCHIVE_PREFIX.length));
   return Response.json({ names, ...(truncated ? { cursor: next } : {}) }, { headers: headersOf(caller) });
 }
@@ -48,7 +52,7 @@ export async function listArchive(deps: ArchiveDeps, c: Context, caller: Caller)
 export async function sendArchived(deps: ArchiveDeps, c: Context, caller: Caller): Promise<Response> {
   const archive = openArchive(deps, caller);
   const { params } = readObject(c.req);
-  const found = await archive.get(`${ARCHIVE_PREFIX}${params.hour}/${params.name}`);
+  const found = await askArchive(() => archive.get(`${ARCHIVE_PREFIX}${params.hour}/${params.name}`));
   if (found === null)
     throw new EarshotError('not_found', 'edge', `there is no object ${params.name} in ${params.hour}`);
   return new Response(found.body, { headers: { ...headersOf(caller), 'Content-Type': 'application/gzip' } });
@@ -61,5 +65,20 @@ function openArchive({ archive, limits }: ArchiveDeps, { identity }: Caller): No
   if (archive === undefined) throw new EarshotError('not_found', 'edge', 'exposures are not archived here');
   return archive;
 }
+
+/** Throws `invalid_request` for a cursor that R2 refuses, and `unavailable` if R2 fails. */
+async function askArchive<T>(ask: () => Promise<T>, cursor?: string): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (cursor !== undefined && isRefusedCursor(error))
+      throw new EarshotError('invalid_request', 'edge', 'expected cursor to be the cursor of an answer');
+    throw new EarshotError('unavailable', 'edge', 'the archive failed', { cause: error });
+  }
+}
+
+/** R2's errors end with a code: 10029 is an argument that is not valid. The others of a listing are constants. */
+const isRefusedCursor = (error: unknown): boolean =>
+  error instanceof Error && /\(10029\)$|\bcursor\b|\bcontinuation token\b/i.test(error.message);
 
 const headersOf = ({ requestId }: Caller) => ({ ...everyAnswer(requestId), 'Cache-Control': 'no-store' });

@@ -1,6 +1,9 @@
 // The archive of exposures between the worker and `earshot`: its path, and one line of an object.
 import { z } from 'zod';
 
+/** The last moment whose year has four digits, as in the names of the archive's hours. */
+const LAST_MOMENT_MS = Date.UTC(10_000, 0) - 1;
+
 export const ARCHIVE_PATH = '/internal/v1/exposures';
 
 /** Unknown members are kept: a later worker may write them. */
@@ -8,7 +11,7 @@ export const archivedExposureSchema = z.looseObject({
   /** The same for each report of one token: readers drop the rest. */
   id: z.string(),
   /** Milliseconds since the epoch: when the worker was told. */
-  atMs: z.int(),
+  atMs: z.int().min(0).max(LAST_MOMENT_MS),
   /** Hours since the epoch: when the token was made. */
   hour: z.int(),
   userRef: z.string(),

@@ -18,7 +18,7 @@ export interface Exposure {
   readonly hour: number;
 }
 
-/** A token says "shown" for so long. */
+/** A token says "shown" for at least so long, and for less than an hour more: it has the hour, and no minute. */
 export const TOKEN_HOURS = 24;
 export const HOUR_MS = 3_600_000;
 const VERSION = 'v1';

@@ -66,6 +66,16 @@ describe.each(environments)('[env.%s]', (env) => {
     expect(own.migrations).toEqual(top.migrations);
   });
 
+  test('has the queue of the top level under its own name, and waits longer for a batch', () => {
+    const [consumer] = top.queues.consumers ?? [];
+    expect(consumer).toMatchObject({ max_retries: 10, max_batch_timeout: 10 });
+    const [queue, dead] = [`earshot-exposures-${env}`, `earshot-exposures-${env}-dead`];
+    expect(own.queues).toEqual({
+      producers: [{ binding: 'EXPOSURES', queue }],
+      consumers: [{ ...consumer, queue, dead_letter_queue: dead, max_batch_timeout: 60 }],
+    });
+  });
+
   test('names itself to the worker', () => {
     expect(own.vars.ENVIRONMENT).toBe(env);
   });

@@ -148,11 +148,27 @@ describe('a report', () => {
     expect(await report([token], service)).toMatchObject({ body: { accepted: 1 } });
   });
 
-  test('is good for 24 h', async () => {
+  test('of a service has no country: the service is elsewhere than the user', async () => {
+    const token = await read({ cf: { country: 'SE' } });
+    await report([token], { sub: 'service', scope: 'recs:read:any', cf: { country: 'US' } });
+    expect(sent.map(({ country }) => country)).toEqual([undefined]);
+  });
+
+  test('is good for 24 h from the last moment of an hour on', async () => {
+    edge.clock.advance(3_600_000 - (edge.clock.now() % 3_600_000) - 1);
     const token = await read();
-    edge.clock.advance(23 * 3_600_000);
+    edge.clock.advance(24 * 3_600_000);
     expect(await report([token])).toMatchObject({ body: { accepted: 1 } });
     edge.clock.advance(3_600_000);
+    expect(await report([token])).toMatchObject({ body: { accepted: 0, dropped: { expired: 1 } } });
+  });
+
+  test('is good for less than 25 h from the first moment of an hour on', async () => {
+    edge.clock.advance(3_600_000 - (edge.clock.now() % 3_600_000));
+    const token = await read();
+    edge.clock.advance(25 * 3_600_000 - 1);
+    expect(await report([token])).toMatchObject({ body: { accepted: 1 } });
+    edge.clock.advance(1);
     expect(await report([token])).toMatchObject({ body: { accepted: 0, dropped: { expired: 1 } } });
   });
 
