@@ -1,6 +1,6 @@
 // Parsing of list lines: the canonical form, parsed by one regular expression, against the same lists in another form,
 // parsed as JSON with the text of their numbers. Both produce the same bytes.
-import { parseListLine } from '../ops/ingest/list-line.ts';
+import { parseListLine } from '../ops/ingest/line/list-line.ts';
 import { encodeItem, MAX_ITEMS } from '../shared/domain/list.ts';
 import type { BenchResult } from './support/result.ts';
 import { median } from './support/statistics.ts';

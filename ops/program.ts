@@ -23,6 +23,11 @@ const SUBCOMMANDS: readonly Subcommand[] = [
     load: async () => (await import('./ingest/command.ts')).makeIngestCommand,
   },
   {
+    name: 'sample',
+    description: 'Synthetic lists of any size, to try loads and to measure them.',
+    load: async () => (await import('./sample/command.ts')).makeSampleCommand,
+  },
+  {
     name: 'check',
     description: 'Compares a loaded release with the live one, in every region. It changes nothing.',
     load: async () => (await import('./check/command.ts')).makeCheckCommand,

@@ -3,8 +3,9 @@
 import { closeSync, readFileSync, writeSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { makeDirectory, openPrivate } from '../../ops/cli/state-file.ts';
-import { readLines } from '../../ops/ingest/lines.ts';
-import { parseListLine } from '../../ops/ingest/list-line.ts';
+import { readLines } from '../../ops/ingest/formats/open-lines.ts';
+import { findInputs } from '../../ops/ingest/inputs/find-inputs.ts';
+import { parseListLine } from '../../ops/ingest/line/list-line.ts';
 import { runEarshot } from '../../ops/program.ts';
 import { formatGeneration } from '../../shared/domain/generation.ts';
 import { POPULAR_USER } from '../../shared/domain/ids.ts';
@@ -89,9 +90,13 @@ function reasonsIn(logFile: string): string {
 /** A user with a list, and the surface of the list. */
 export async function findListener({ lists }: DataDirectory): Promise<{ user: string; surface: string } | undefined> {
   for (const { path, surface } of lists) {
-    for await (const lines of readLines(path, () => undefined)) {
-      const user = lines.map(({ text }) => parseUser(text)).find((name) => name !== undefined && name !== POPULAR_USER);
-      if (user !== undefined) return { user, surface };
+    for (const source of await findInputs([path])) {
+      for await (const lines of readLines(source, undefined, () => undefined)) {
+        const user = lines
+          .map(({ text }) => parseUser(text))
+          .find((name) => name !== undefined && name !== POPULAR_USER);
+        if (user !== undefined) return { user, surface };
+      }
     }
   }
   return undefined;

@@ -5,6 +5,7 @@ import { isRetryable, makeGrpcError, toTableError, UNAVAILABLE } from '../../ori
 import type { BigtableConnection } from '../../origin/bigtable/connection.ts';
 import { NO_RETRY } from '../../origin/bigtable/read-rows.ts';
 import { type Clock, pause } from '../../shared/runtime/clock.ts';
+import type { WriteThrottle } from './write-throttle.ts';
 
 export interface CellWrite {
   readonly rowKey: string;
@@ -17,6 +18,10 @@ export interface BulkWriter {
   write(cell: CellWrite): Promise<void> | undefined;
   /** Sends the last batch. Resolves when all cells are written. */
   flush(): Promise<void>;
+  /** Number of cells that were given to it. */
+  accepted(): number;
+  /** Number of accepted cells, from the first, that are all stored. */
+  stored(): number;
   /** Whether a cell is stored, or may be: false only if no batch was sent, or Bigtable refused all of them. */
   mayHaveWritten(): boolean;
 }
@@ -33,6 +38,8 @@ export interface BulkWriterOptions {
   readonly random: () => number;
   /** Runs once before the first call. If it rejects, nothing is sent and every batch fails with its error. */
   readonly beforeFirst?: () => Promise<void>;
+  /** Default: none, batches are sent as fast as they are answered. */
+  readonly throttle?: WriteThrottle;
   /** Default: 1000 */
   readonly maxBatchEntries?: number;
   /** Default: 4 MiB */
@@ -42,6 +49,13 @@ export interface BulkWriterOptions {
 }
 
 type Entry = protos.google.bigtable.v2.MutateRowsRequest.IEntry;
+
+/**
+ * `google.bigtable.v2.FeatureFlags` with `mutate_rows_rate_limit` and its second version: the server may answer with
+ * the factor of its flow control.
+ */
+const FLOW_CONTROL = { 'bigtable-features': Buffer.from([0x18, 0x01, 0x28, 0x01]).toString('base64url') };
+const RESOURCE_EXHAUSTED = 8;
 
 const BATCH_TIMEOUT_MS = 60_000;
 const MAX_ATTEMPTS = 8;
@@ -61,10 +75,14 @@ export function createBulkWriter(bigtable: BigtableConnection, options: BulkWrit
   let failure: unknown;
   let mayHaveWritten = false;
   let first: Promise<void> | undefined;
+  let accepted = 0;
+  const prefix = createPrefix();
 
   function send(): void {
     if (batch.length === 0) return;
+    const markStored = prefix.add(batch.length);
     const sent = writeBatch(batch)
+      .then(markStored)
       .catch((error: unknown) => {
         failure ??= error;
       })
@@ -84,6 +102,7 @@ export function createBulkWriter(bigtable: BigtableConnection, options: BulkWrit
     await first;
     let left = entries;
     for (let attempt = 1; ; attempt++) {
+      await options.throttle?.admit(left.length);
       const outcome = await mutateRows(left);
       if (outcome.left.length === 0) return;
       left = outcome.left;
@@ -97,14 +116,17 @@ export function createBulkWriter(bigtable: BigtableConnection, options: BulkWrit
   /** The entries that are not written yet, with the error. */
   async function mutateRows(entries: Entry[]): Promise<{ left: Entry[]; error: unknown }> {
     const missing = new Set(entries);
+    const startedAtMs = clock.now();
+    let factor: number | undefined;
     let error: unknown = makeGrpcError(UNAVAILABLE, 'the answer named fewer rows than were sent');
     let refused: unknown;
     try {
       const stream = (await bigtable.data()).mutateRows(
         { tableName, appProfileId: appProfile, entries },
-        { timeout: BATCH_TIMEOUT_MS, retryRequestOptions: NO_RETRY },
+        { timeout: BATCH_TIMEOUT_MS, retryRequestOptions: NO_RETRY, otherArgs: { headers: FLOW_CONTROL } },
       ) as AsyncIterable<protos.google.bigtable.v2.IMutateRowsResponse>;
       for await (const response of stream) {
+        factor = response.rateLimitInfo?.factor ?? factor;
         for (const { index, status } of response.entries ?? []) {
           const entry = entries[Number(index ?? 0)];
           if (!status?.code) {
@@ -122,6 +144,8 @@ export function createBulkWriter(bigtable: BigtableConnection, options: BulkWrit
       // The answer was lost, and the cells may be stored.
       if (isRetryable(thrown)) mayHaveWritten = true;
     }
+    const isRefused = [error, refused].some((each) => (each as { code?: unknown })?.code === RESOURCE_EXHAUSTED);
+    options.throttle?.report({ rows: entries.length, tookMs: clock.now() - startedAtMs, isRefused, factor });
     return { left: [...missing], error: refused ?? error };
   }
 
@@ -134,6 +158,7 @@ export function createBulkWriter(bigtable: BigtableConnection, options: BulkWrit
           : { setCell: { familyName: family, columnQualifier, timestampMicros, value: bytes } };
       batch.push({ rowKey: Buffer.from(rowKey), mutations: [mutation] });
       batchBytes += bytes?.length ?? 0;
+      accepted++;
       if (batch.length < maxBatchEntries && batchBytes < maxBatchBytes) return undefined;
       send();
       return waitForRoom();
@@ -143,7 +168,27 @@ export function createBulkWriter(bigtable: BigtableConnection, options: BulkWrit
       await Promise.all(inFlight);
       if (failure !== undefined) throw failure;
     },
+    accepted: () => accepted,
+    stored: prefix.length,
     mayHaveWritten: () => mayHaveWritten,
+  };
+}
+
+/** The length of the part of a sequence that is done without a gap. */
+function createPrefix() {
+  const waiting: { readonly length: number; isDone: boolean }[] = [];
+  let length = 0;
+  return {
+    /** Adds a part behind all others. The result marks it as done. */
+    add: (count: number): (() => void) => {
+      const part = { length: count, isDone: false };
+      waiting.push(part);
+      return () => {
+        part.isDone = true;
+        while (waiting[0]?.isDone === true) length += waiting.shift()?.length ?? 0;
+      };
+    },
+    length: (): number => length,
   };
 }
 

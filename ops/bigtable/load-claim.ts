@@ -2,10 +2,12 @@
 // generation is refused. The claim is renewed while the load runs. A load that wrote nothing leaves the row as it found
 // it.
 import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
 import { nameRelease, type Release } from '../../shared/domain/release.ts';
 import { addChecksums } from './checksum.ts';
 import type { ControlTable } from './control-table.ts';
 import {
+  type Checkpoint,
   RECORD_FORMAT,
   type ReleaseRecord,
   type ReleaseSummary,
@@ -27,9 +29,15 @@ export interface ClaimOptions {
   readonly add: boolean;
   /** Take the generation from another load that is `loading`, without waiting for the end of its claim. */
   readonly takeOver: boolean;
+  /** Go on with a load that has ended before its end. */
+  readonly resume: boolean;
 }
 
 export interface Claim {
+  /** How far the load came that this one goes on with. */
+  readonly resumeFrom: Checkpoint | undefined;
+  /** Notes how far the load has come. The next renewal writes it. */
+  note(checkpoint: Checkpoint): void;
   /** Throws an Error if another load has the generation now, or if that is no longer known. */
   requireHeld(): void;
   /** Records the complete load. Throws an Error if another load has the generation now. */
@@ -42,10 +50,12 @@ export interface Claim {
 export function whyNotClaim(
   load: Release,
   stored: StoredRecord | undefined,
-  { add, takeOver }: Pick<ClaimOptions, 'add' | 'takeOver'>,
+  { add, takeOver, resume }: Pick<ClaimOptions, 'add' | 'takeOver' | 'resume'>,
   nowMs: number,
 ): string | undefined {
   const name = nameRelease(load);
+  if (resume && stored?.record.state !== 'loading')
+    return `expected a load of ${name} that ended before its end, got ${stored?.record.state ?? 'none'}`;
   if (stored === undefined)
     return add ? `expected a loaded generation to add to, got ${name}, which is not` : undefined;
   const { record, writtenAtMs } = stored;
@@ -57,9 +67,22 @@ export function whyNotClaim(
     return `${name} is loaded already: load another generation, or add to this one with --add`;
   }
   const silentMs = nowMs - writtenAtMs;
-  if (takeOver || record.loader === undefined || silentMs >= CLAIM_LEASE_MS) return undefined;
+  const isGone = record.loader === undefined || silentMs >= CLAIM_LEASE_MS || (resume && hasEnded(record.by));
+  if (takeOver || isGone) return undefined;
   const since = `${Math.max(0, Math.round(silentMs / 1000))} s ago`;
   return `another load of ${name} is running (${record.by ?? 'unknown'}; last seen ${since}): wait for its end, or pass --take-over if its process is gone`;
+}
+
+/** Whether the process of `user@host, process 123` ran on this machine, and runs no more. */
+function hasEnded(by = ''): boolean {
+  const [, host, pid] = /@(\S+), process (\d+)$/.exec(by) ?? [];
+  if (host !== hostname() || pid === undefined) return false;
+  try {
+    process.kill(Number(pid), 0);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ESRCH';
+  }
 }
 
 /** Throws an Error with the reason if the generation is not free. */
@@ -70,12 +93,14 @@ export async function claimLoad(control: ControlTable, load: Release, options: C
   if (reason !== undefined) throw new Error(reason);
   const loader = randomUUID();
   const known = options.add ? before?.record : undefined;
+  const resumeFrom = options.resume ? before?.record.checkpoint : undefined;
   const record: ReleaseRecord = {
     ...recordSchema.parse({ format: RECORD_FORMAT, state: 'loading' }),
     ...(known === undefined ? {} : { lists: known.lists, rejected: known.rejected, summary: known.summary }),
     transitions: [...(before?.record.transitions ?? []), { to: 'loading', by: options.by, atMs: clock.now() }],
     loader,
     by: options.by,
+    ...(resumeFrom === undefined ? {} : { checkpoint: resumeFrom }),
   };
   const first = await writeRecord(control, load, before, record);
   if (first === undefined) throw new Error(`another load of ${nameRelease(load)} began at the same moment`);
@@ -89,7 +114,8 @@ interface Held {
   readonly first: StoredRecord;
 }
 
-function holdClaim(control: ControlTable, { load, before, record, first }: Held): Claim {
+function holdClaim(control: ControlTable, { load, before, record: claimed, first }: Held): Claim {
+  let record = claimed;
   const { clock } = control.retries;
   const lost = `another load of ${nameRelease(load)} took the generation over`;
   let current = first;
@@ -121,6 +147,10 @@ function holdClaim(control: ControlTable, { load, before, record, first }: Held)
   }
 
   return {
+    resumeFrom: claimed.checkpoint,
+    note: (checkpoint) => {
+      record = { ...record, checkpoint };
+    },
     requireHeld: () => {
       if (failure !== undefined) throw new Error(failure);
       if (clock.now() - current.writtenAtMs < CLAIM_LEASE_MS - RENEW_EVERY_MS) return;
@@ -129,7 +159,8 @@ function holdClaim(control: ControlTable, { load, before, record, first }: Held)
     finish: async (summary) => {
       await stop();
       const all = record.summary === undefined ? summary : joinSummaries(record.summary, summary);
-      const whole = { ...record, lists: record.lists + summary.lists, rejected: record.rejected + summary.rejects };
+      const { checkpoint: _done, ...loading } = record;
+      const whole = { ...loading, lists: record.lists + summary.lists, rejected: record.rejected + summary.rejects };
       const loaded = withTransition(
         { ...whole, summary: all },
         { to: 'loaded', by: record.by ?? 'unknown', atMs: clock.now() },

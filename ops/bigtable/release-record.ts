@@ -36,6 +36,18 @@ export const summarySchema = z.looseObject({
 
 export type ReleaseSummary = z.infer<typeof summarySchema>;
 
+const checkpointSchema = z.looseObject({
+  /** Valid lines from the first whose cells are stored. */
+  lines: count,
+  /** A checksum of these lines in their order: other inputs have another one. */
+  digest: count,
+  /** The last of these lines, for people. */
+  file: z.string(),
+  line: count,
+});
+
+export type Checkpoint = z.infer<typeof checkpointSchema>;
+
 const moment = z.number().refine(isGeneration);
 
 const transitionSchema = z.looseObject({
@@ -56,6 +68,8 @@ export const recordSchema = z.looseObject({
   loader: z.string().optional(),
   /** The loading process: `user@host, process 123`. */
   by: z.string().optional(),
+  /** How far a load has come that is under way, or was ended. */
+  checkpoint: checkpointSchema.optional(),
   /** Lists and rejects so far. `summary` has more once the load is complete. */
   lists: count.default(0),
   rejected: count.default(0),

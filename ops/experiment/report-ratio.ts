@@ -5,7 +5,8 @@ import { EXIT, ExitError } from '../cli/exit-codes.ts';
 import { formatCount, formatTable } from '../cli/format.ts';
 import { parseExposure } from '../exposures/parse-exposure.ts';
 import { type ArchiveFlags, findArchive, readArchive } from '../exposures/read-archive.ts';
-import { readLines } from '../ingest/lines.ts';
+import { readLines } from '../ingest/formats/open-lines.ts';
+import { findInputs } from '../ingest/inputs/find-inputs.ts';
 import { readLive } from '../release/live.ts';
 import type { Mismatch } from './ratio-mismatch.ts';
 import { checkRatio, isOfRun, type SrmReport } from './srm.ts';
@@ -58,24 +59,12 @@ async function* sourceOf(flags: Flags): AsyncIterable<ArchivedExposure> {
 }
 
 async function* readFile(file: string): AsyncIterable<ArchivedExposure> {
-  for await (const lines of withFileName(
-    file,
-    readLines(file, () => undefined),
-  ))
-    for (const { number, text, broken } of lines) {
-      if (broken !== undefined) throw new Error(`${file}:${number} is no exposure: ${broken}`);
-      yield parseExposure(text, `${file}:${number}`);
-    }
-}
-
-/** Names the file in errors of the file system. */
-async function* withFileName<T>(file: string, source: AsyncIterable<T>): AsyncIterable<T> {
-  try {
-    yield* source;
-  } catch (error) {
-    const { message, syscall } = error as NodeJS.ErrnoException;
-    throw syscall === undefined ? error : new Error(`cannot read ${file}: ${message}`);
-  }
+  for (const source of await findInputs([file]))
+    for await (const lines of readLines(source, undefined, () => undefined))
+      for (const { number, text, broken } of lines) {
+        if (broken !== undefined) throw new Error(`${file}:${number} is no exposure: ${broken}`);
+        yield parseExposure(text, `${file}:${number}`);
+      }
 }
 
 function describe({ counts, splits, crossovers, causes, notes, ...whole }: SrmReport): string {

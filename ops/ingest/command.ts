@@ -1,6 +1,6 @@
 // `earshot ingest`: loads files of lists or items into Bigtable. Lists are live only after `earshot publish`.
 import { join } from 'node:path';
-import { Command } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { APP_PROFILES } from '../../origin/bigtable/app-profiles.ts';
 import type { BigtableConnection } from '../../origin/bigtable/connection.ts';
 import { formatGeneration } from '../../shared/domain/generation.ts';
@@ -17,6 +17,7 @@ import { ITEMS, isItems, nameLine, nameRelease, type Release } from '../../share
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { type BulkWriterOptions, createBulkWriter } from '../bigtable/bulk-writer.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
+import { createWriteThrottle } from '../bigtable/write-throttle.ts';
 import { generationOption, surfaceOption, variantOption } from '../cli/arguments.ts';
 import { author, type ControlFlags, controlProfileOption, withControl } from '../cli/control.ts';
 import { formatDuration, formatPlural } from '../cli/format.ts';
@@ -25,11 +26,13 @@ import { UsageError } from '../cli/usage-error.ts';
 import { findUserRef } from '../cli/user-ref.ts';
 import { confirmWrite } from '../cli/write-target.ts';
 import { type WatchedKeepOut, watchKeepOut } from '../effects/keep-out.ts';
-import { STANDARD_INPUT } from './input.ts';
-import { parseItemLine } from './item-line.ts';
+import { findInputs } from './inputs/find-inputs.ts';
+import { STANDARD_INPUT } from './inputs/local.ts';
+import type { Source } from './inputs/source.ts';
 import { createLazyClaim, requireHarmless } from './lazy-claim.ts';
-import { parseListLine } from './list-line.ts';
-import { type KeepOut, type LoadedLines, loadFiles, measureFiles, type ParsedLine } from './load-files.ts';
+import { parseItemLine } from './line/item-line.ts';
+import { parseListLine } from './line/list-line.ts';
+import { type KeepOut, type LoadedLines, loadFiles, type ParsedLine } from './load-files.ts';
 import { createProgress } from './progress.ts';
 import { createRejects, findNewFile, type Rejects, requireNewFile } from './rejects.ts';
 import { createSummary } from './summary.ts';
@@ -42,6 +45,9 @@ interface Flags extends ControlFlags {
   readonly rejects?: string;
   readonly add?: boolean;
   readonly takeOver?: boolean;
+  readonly resume?: boolean;
+  readonly maxRejectShare: number;
+  readonly maxRowsPerSecond?: number;
   readonly force?: boolean;
 }
 
@@ -50,20 +56,23 @@ A file of lists has one JSON object a line, each user once in all files:
   {"user":"lastfm:2","items":[{"id":"artist:1001","score":1.0},{"id":"artist:51","score":0.9957}]}
 A file of items has one JSON object with an id a line:
   {"id":"artist:1","name":"MALICE MIZER","listeners":3}
-Files may be gzipped: the content decides, not the name. - is standard input. A load may have up to
-100 million lines. A line that is not valid I-JSON (RFC 7493), or whose id the load has had before, is
-not loaded: it is kept with its reason in the reject file, the others are loaded, and the exit code is 1.
-One load of a generation runs at a time.
+Avro and Parquet have the same fields, and rows of Bigtable the form of Google's Dataflow templates
+(docs/loading.md). Lines and Avro may be packed by gzip or zstd: the content decides, not the name. An
+input is a file, a directory, a pattern, gs://BUCKET/OBJECT, or - for standard input. A load may have up
+to 100 million lines. A line that is not valid I-JSON (RFC 7493), or whose id the load has had before,
+is not loaded: it is kept with its reason in the reject file. More of them than --max-reject-share
+refuse the load. One load of a generation runs at a time.
 
 Examples:
   $ npx earshot ingest home.control.ndjson.gz --surface home --variant control
   $ npx earshot ingest part-*.ndjson.gz --surface home --variant knn --generation 2026-11-22T03:00:00Z
-  $ zcat lists.gz | npx earshot ingest - --surface home --variant control
+  $ npx earshot ingest 'gs://lists/2026-11-22/*.avro' --surface home --variant control
+  $ npx earshot ingest part-*.zst --surface home --variant knn --generation 2026-11-22T03:00:00Z --resume
   $ npx earshot ingest items.ndjson.gz --items`;
 
 export const makeIngestCommand = (): Command =>
   new Command('ingest')
-    .argument('<file...>', 'files with one JSON object per line, gzipped or not; - is standard input')
+    .argument('<input...>', 'files, directories, patterns, gs:// objects; - is standard input')
     .addOption(surfaceOption())
     .addOption(variantOption())
     .addOption(generationOption('moment when the lists were computed (default: now)'))
@@ -71,6 +80,15 @@ export const makeIngestCommand = (): Command =>
     .option('--rejects <file>', 'new file for invalid lines (default: in .earshot/rejects)')
     .option('--add', 'add lists to a generation that is loaded already; its users are not compared')
     .option('--take-over', 'take the generation from a load whose process is gone')
+    .option('--resume', 'go on with a load of the generation that was killed, with the same inputs')
+    .addOption(
+      new Option('--max-reject-share <percent>', 'more invalid lines refuse the load')
+        .argParser(parseShare)
+        .default(DEFAULT_REJECT_SHARE, '0.1'),
+    )
+    .addOption(
+      new Option('--max-rows-per-second <count>', 'limit of the pace, which follows the cluster').argParser(parseRate),
+    )
     .option('--force', 'load even if that removes live lists')
     .addOption(controlProfileOption())
     .addHelpText('after', examples)
@@ -82,7 +100,7 @@ export const makeIngestCommand = (): Command =>
 
 /** Throws a UsageError for options that would have no effect. */
 function checkFlags(files: readonly string[], flags: Flags): void {
-  const { surface, variant, generation, items, add, takeOver } = flags;
+  const { surface, variant, generation, items, add, takeOver, resume } = flags;
   if (items && (surface !== undefined || variant !== undefined))
     throw new UsageError('expected no --surface and no --variant with --items: items have none');
   if (!items && (surface === undefined || variant === undefined))
@@ -91,32 +109,38 @@ function checkFlags(files: readonly string[], flags: Flags): void {
     throw new UsageError('expected --generation with --add: the loaded generation to add to');
   if (takeOver && generation === undefined)
     throw new UsageError('expected --generation with --take-over: the generation of the load that is gone');
+  if (resume && generation === undefined)
+    throw new UsageError('expected --generation with --resume: the generation of the load that was killed');
+  if (resume && add) throw new UsageError('expected --resume or --add, got both');
   if (files.filter((file) => file === STANDARD_INPUT).length > 1)
     throw new UsageError('expected - once, got it twice: standard input has one end');
 }
 
 async function ingest(files: readonly string[], flags: Flags): Promise<void> {
-  const totalBytes = await measureFiles(files);
+  const sources = await findInputs(files);
   if (flags.rejects !== undefined) requireNewFile(flags.rejects, files);
   await confirmWrite(flags);
-  await withControl(flags, (control) => load(control, files, totalBytes, flags));
+  await withControl(flags, (control) => load(control, sources, flags));
 }
 
-async function load(control: ControlTable, files: readonly string[], totalBytes: number, flags: Flags): Promise<void> {
-  const { surface = '', variant = '', generation = systemClock.now(), add = false, takeOver = false, force } = flags;
+async function load(control: ControlTable, sources: readonly Source[], flags: Flags): Promise<void> {
+  const { surface = '', variant = '', generation = systemClock.now(), add = false, takeOver = false } = flags;
+  const { force = false, resume = false } = flags;
   const line = flags.items ? ITEMS : { surface: toName(surface), variant: toName(variant) };
   const release: Release = { ...line, generation };
-  const options = { by: `${author()}, process ${process.pid}`, add, takeOver, force: force ?? false };
+  const options = { by: `${author()}, process ${process.pid}`, add, takeOver, resume, force };
   await requireHarmless(control, release, options);
   const name = flags.items ? `items.${generation}` : `${surface}.${variant}.${generation}`;
   const rejects = createRejectFile(flags.rejects, name);
-  await write(control, { files, totalBytes, rejects }, release, { ...options, flags });
-  finishRejects(rejects);
+  await write(control, { sources, rejects }, release, { ...options, flags });
+  if (rejects.count() > 0)
+    process.stderr.write(
+      `${formatPlural(rejects.count(), 'line')} not loaded, kept with the reasons in ${rejects.path}\n`,
+    );
 }
 
-interface Source {
-  readonly files: readonly string[];
-  readonly totalBytes: number;
+interface Input {
+  readonly sources: readonly Source[];
   readonly rejects: Rejects;
 }
 
@@ -124,14 +148,20 @@ interface Source {
 const columnOf = (release: Release) =>
   isItems(release)
     ? {
-        ...{ table: TABLES.items, family: FAMILIES.metadata, qualifier: JSON_QUALIFIER, noun: 'item' },
+        ...{
+          table: TABLES.items,
+          family: FAMILIES.metadata,
+          qualifier: JSON_QUALIFIER,
+          noun: 'item',
+          kind: 'items' as const,
+        },
         parse: (text: string): ParsedLine => {
           const { id, value } = parseItemLine(text);
           return { id, cell: { rowKey: makeItemRowKey(id), value } };
         },
       }
     : {
-        ...{ table: TABLES.recommendations, family: FAMILIES.lists, noun: 'list' },
+        ...{ table: TABLES.recommendations, family: FAMILIES.lists, noun: 'list', kind: 'lists' as const },
         qualifier: makeListQualifier(release.surface, release.variant),
         parse: (text: string): ParsedLine => {
           const { user, value } = parseListLine(text);
@@ -141,48 +171,47 @@ const columnOf = (release: Release) =>
 
 async function write(
   control: ControlTable,
-  { files, totalBytes, rejects }: Source,
+  { sources, rejects }: Input,
   release: Release,
   options: Parameters<typeof requireHarmless>[2] & { readonly flags: Flags },
 ): Promise<void> {
-  const { parse, noun, ...column } = columnOf(release);
+  const { parse, noun, kind, ...column } = columnOf(release);
+  const { flags } = options;
   const startedAtMs = systemClock.now();
   const claim = createLazyClaim(control, release, options);
+  const throttle = createWriteThrottle({ clock: systemClock, maxRowsPerSecond: flags.maxRowsPerSecond });
   const writer = createWriter(control.bigtable, {
-    ...{ ...column, timestampMs: release.generation, beforeFirst: claim.take },
+    ...{ ...column, timestampMs: release.generation, throttle, beforeFirst: claim.take },
   });
   const summary = createSummary();
   const moment = formatGeneration(release.generation);
   const keepOut = isItems(release) ? undefined : await watchKeepOut(control);
   let loaded: LoadedLines;
   try {
+    if (options.resume) await claim.take();
     loaded = await loadFiles({
-      ...{ files, totalBytes, parse, rejects },
+      ...{ sources, parse, rejects, writer, summary, resumeFrom: claim.resumeFrom(), onStored: claim.note },
+      form: { kind, ...column, timestampMicros: release.generation * 1_000 },
       requireHeld: () => {
         claim.requireHeld();
         keepOut?.requireCurrent();
+        requireFew(rejects, writer.accepted(), flags.maxRejectShare, LEAST_REJECTS);
       },
-      ...(keepOut === undefined ? {} : { keepOut: byId(keepOut, options.flags) }),
-      writer: {
-        ...writer,
-        write: (cell) => {
-          if (cell.value !== undefined) summary.add(cell.rowKey, cell.value);
-          return writer.write(cell);
-        },
-      },
+      ...(keepOut === undefined ? {} : { keepOut: byId(keepOut, flags) }),
       progress: createProgress({ label: nameLine(release), output: process.stderr, clock: systemClock }),
     });
     requireSome(loaded.written + loaded.keptOut, noun, rejects);
+    requireFew(rejects, loaded.written + loaded.keptOut, flags.maxRejectShare);
     await claim.finish(summary.get(rejects.count()));
   } catch (error) {
     const { message } = error as Error;
-    const isPartial = await claim.abandon(writer.mayHaveWritten());
-    const again = `this load cannot go live; to load it again, pass --generation ${moment}`;
+    const isPartial = await claim.abandon(writer.mayHaveWritten() || options.resume);
+    const again = `this load cannot go live; to load it again, pass --generation ${moment}, and --resume to go on with it`;
     throw new Error(isPartial ? `${message}; ${again}` : message, { cause: error });
   } finally {
     keepOut?.stop();
   }
-  report(`${nameLine(release)} ${moment}: ${formatPlural(loaded.written, noun)}`, files, startedAtMs);
+  report(`${nameLine(release)} ${moment}: ${formatPlural(loaded.written, noun)}`, sources, startedAtMs);
   if (loaded.keptOut > 0)
     process.stdout.write(`${formatPlural(loaded.keptOut, 'line')} dropped: their users are kept out\n`);
   process.stdout.write(`To make it live: npx earshot publish ${nameRelease(release)}\n`);
@@ -201,7 +230,7 @@ function byId(keepOut: WatchedKeepOut, flags: Flags): KeepOut {
   };
 }
 
-type Column = Pick<BulkWriterOptions, 'table' | 'family' | 'qualifier' | 'timestampMs' | 'beforeFirst'>;
+type Column = Pick<BulkWriterOptions, 'table' | 'family' | 'qualifier' | 'timestampMs' | 'throttle' | 'beforeFirst'>;
 
 const createWriter = (bigtable: BigtableConnection, column: Column) =>
   createBulkWriter(bigtable, { ...column, appProfile: APP_PROFILES.ingest, clock: systemClock, random: Math.random });
@@ -216,9 +245,9 @@ function createRejectFile(path: string | undefined, name: string): Rejects {
   });
 }
 
-function report(what: string, files: readonly string[], startedAtMs: number): void {
+function report(what: string, sources: readonly Source[], startedAtMs: number): void {
   const took = formatDuration(systemClock.now() - startedAtMs);
-  process.stdout.write(`${what} from ${formatPlural(files.length, 'file')} in ${took}\n`);
+  process.stdout.write(`${what} from ${formatPlural(sources.length, 'file')} in ${took}\n`);
 }
 
 function requireSome(loaded: number, noun: string, rejects: Rejects): void {
@@ -228,9 +257,28 @@ function requireSome(loaded: number, noun: string, rejects: Rejects): void {
   );
 }
 
-/** A load with rejects is partial: exit code 1. */
-function finishRejects(rejects: Rejects): void {
-  if (rejects.count() === 0) return;
-  const what = `${formatPlural(rejects.count(), 'line')} not loaded`;
-  throw new Error(`${what}, kept with the reasons in ${rejects.path}; the others are loaded`);
+/** Rejects that say something about the whole of a load that is under way. */
+const LEAST_REJECTS = 1_000;
+
+/** Throws an Error if more than `share` of the lines so far are rejects, and at least `least`. */
+function requireFew(rejects: Rejects, accepted: number, share: number, least = 1): void {
+  const count = rejects.count();
+  if (count < least || count <= share * (accepted + count)) return;
+  const percent = (part: number): string => `${Number((100 * part).toPrecision(3))} %`;
+  throw new Error(
+    `expected at most ${percent(share)} of the lines to be invalid, got ${formatPlural(count, 'line')} of ${accepted + count} (${percent(count / (accepted + count))}), kept with the reasons in ${rejects.path}`,
+  );
+}
+
+const DEFAULT_REJECT_SHARE = 0.001;
+
+function parseShare(text: string): number {
+  const percent = Number(text);
+  if (/^\d{1,3}(\.\d{1,6})?$/.test(text) && percent <= 100) return percent / 100;
+  throw new InvalidArgumentError(`expected a percentage from 0 to 100, got ${JSON.stringify(text)}`);
+}
+
+function parseRate(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError(`expected a whole number of rows from 1, got ${JSON.stringify(text)}`);
 }

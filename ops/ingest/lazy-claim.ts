@@ -4,7 +4,13 @@ import type { ControlTable } from '../bigtable/control-table.ts';
 import { versionsOf } from '../bigtable/kept-generations.ts';
 import { type Claim, type ClaimOptions, claimLoad, whyNotClaim } from '../bigtable/load-claim.ts';
 import { liveManifest, readManifestRow } from '../bigtable/manifest-row.ts';
-import { hasLists, listReleases, type ReleaseSummary, readRecord } from '../bigtable/release-record.ts';
+import {
+  type Checkpoint,
+  hasLists,
+  listReleases,
+  type ReleaseSummary,
+  readRecord,
+} from '../bigtable/release-record.ts';
 import { resolveListMaxAgeDays } from '../cli/list-max-age.ts';
 import { whyNotLoad } from '../publish/allowed-generations.ts';
 
@@ -17,6 +23,9 @@ export interface LazyClaim {
   /** Claims the generation. Throws an Error with the reason if it is not free, or if the load would do harm. */
   readonly take: () => Promise<void>;
   readonly requireHeld: () => void;
+  /** How far the load came that this one goes on with. Known once it is taken. */
+  resumeFrom(): Checkpoint | undefined;
+  note(checkpoint: Checkpoint): void;
   finish(summary: ReleaseSummary): Promise<void>;
   /** Ends the claim of a failed load. Returns whether the record stays, because cells may be written. */
   abandon(mayHaveWritten: boolean): Promise<boolean>;
@@ -32,6 +41,8 @@ export function createLazyClaim(control: ControlTable, load: Release, options: L
       await requireHarmless(control, load, { ...options, isClaimed: true });
     },
     requireHeld: () => claim?.requireHeld(),
+    resumeFrom: () => claim?.resumeFrom,
+    note: (checkpoint) => claim?.note(checkpoint),
     finish: async (summary) => claim?.finish(summary),
     abandon: async (mayHaveWritten) => {
       try {

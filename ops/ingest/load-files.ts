@@ -1,12 +1,17 @@
-// Loads the lines of several files: each line becomes a cell or a reject. Cells are written in bulk.
-import { access, constants, stat } from 'node:fs/promises';
-import { basename } from 'node:path';
+// Loads the lines of several inputs: each line becomes a cell or a reject. Cells are written in bulk. A load that goes on
+// reads all lines again, because a line may repeat one of before, and writes those behind the checkpoint.
+
 import type { BulkWriter, CellWrite } from '../bigtable/bulk-writer.ts';
-import { nameInput, STANDARD_INPUT } from './input.ts';
-import { type Line, readLines } from './lines.ts';
+import { checksumOf } from '../bigtable/checksum.ts';
+import type { Checkpoint } from '../bigtable/release-record.ts';
+import type { Line, RecordForm } from './formats/line.ts';
+import { readLines } from './formats/open-lines.ts';
+import type { Source } from './inputs/source.ts';
+import { createMarks } from './marks.ts';
 import type { Progress } from './progress.ts';
 import type { Rejects } from './rejects.ts';
 import { createSeenIds } from './seen-ids.ts';
+import type { Summary } from './summary.ts';
 
 export interface ParsedLine {
   /** Id of the line. A second line with the same id in one load is a reject. */
@@ -15,16 +20,20 @@ export interface ParsedLine {
 }
 
 export interface LoadOptions {
-  readonly files: readonly string[];
-  /** From `measureFiles`. */
-  readonly totalBytes: number;
+  readonly sources: readonly Source[];
+  readonly form: RecordForm;
   /** Throws an Error with the reason of a reject. */
   readonly parse: (text: string) => ParsedLine;
   readonly writer: BulkWriter;
+  readonly summary: Pick<Summary, 'add'>;
   /** The users whose lines the load drops. Default: it drops none. */
   readonly keepOut?: KeepOut;
   /** Throws an Error if the load must not go on. Called before each group of lines. */
   readonly requireHeld?: () => void;
+  /** The lines of an earlier process, whose cells are stored. Default: none. */
+  readonly resumeFrom?: Checkpoint | undefined;
+  /** Called with a checkpoint once the cells of its lines are stored. */
+  readonly onStored?: (checkpoint: Checkpoint) => void;
   readonly rejects: Rejects;
   readonly progress: Progress;
 }
@@ -38,13 +47,6 @@ export interface KeepOut {
 /** Accepted lines between two looks at the keep-out list. Their cells are held in memory. */
 const SETTLE_LINES = 100_000;
 
-/** The total size of all files, 0 for standard input. Throws an Error if one cannot be read. */
-export async function measureFiles(files: readonly string[]): Promise<number> {
-  let totalBytes = 0;
-  for (const file of files) totalBytes += await readableSize(file);
-  return totalBytes;
-}
-
 export interface LoadedLines {
   /** Written cells. */
   readonly written: number;
@@ -53,27 +55,32 @@ export interface LoadedLines {
 }
 
 /**
- * Throws an Error for an empty or truncated file, and when Bigtable refuses; earlier lines
- * may be written then. Of two lines with one id the first counts, in the order of the files.
+ * Throws an Error for an input that is empty or cut, and when Bigtable refuses; earlier lines may be written then. Of two
+ * lines with one id the first counts, in the order of the inputs.
  */
 export async function loadFiles(options: LoadOptions): Promise<LoadedLines> {
-  const { files, totalBytes, parse, writer, requireHeld = () => undefined, rejects, progress } = options;
-  const { keepOut } = options;
+  const { sources, form, parse, writer, summary, requireHeld = () => undefined, rejects, progress } = options;
+  const { keepOut, resumeFrom } = options;
   const seen = createSeenIds();
   const places = createPlaces();
-  progress.start(totalBytes);
+  const marks = createMarks(writer, options.onStored);
+  progress.start(sources.reduce((sum, { size }) => sum + size, 0));
   let loaded = 0;
   let keptOut = 0;
+  /** Valid lines, and a checksum of them in their order. */
+  let valid = 0;
+  let digest = 0;
   /** Row keys of accepted lines by id, since the last look. */
   let accepted = new Map<string, string>();
   try {
-    for (const file of files) {
+    for (const source of sources) {
       const before = loaded + keptOut + rejects.count();
-      places.open(file);
-      await loadFile(file);
+      places.open(source);
+      await loadSource(source);
       if (loaded + keptOut + rejects.count() === before)
-        throw new Error(`${nameInput(file)}: expected at least one line, got an empty file`);
+        throw new Error(`${source.name}: expected at least one line, got an empty file`);
     }
+    if (resumeFrom !== undefined && valid < resumeFrom.lines) throw otherInputs(resumeFrom, `${valid} valid lines`);
     requireHeld();
     await settle();
   } finally {
@@ -102,27 +109,40 @@ export async function loadFiles(options: LoadOptions): Promise<LoadedLines> {
     await writer.flush();
   }
 
-  async function loadFile(file: string): Promise<void> {
-    for await (const lines of readLines(file, (bytes) => progress.addBytes(bytes))) {
+  async function loadSource(source: Source): Promise<void> {
+    for await (const lines of readLines(source, form, (bytes) => progress.addBytes(bytes))) {
       requireHeld();
       for (const line of lines) {
         const parsed = parseOrReason(line);
         if (typeof parsed === 'string') {
-          await rejects.add({ file: shortName(file), line: line.number, reason: parsed, text: line.text });
+          await rejects.add({ file: source.shortName, line: line.number, reason: parsed, text: line.text });
           continue;
         }
-        if (keepOut?.has(parsed.id)) {
-          keptOut++;
-          continue;
-        }
-        if (keepOut !== undefined) accepted.set(parsed.id, parsed.cell.rowKey);
-        const room = writer.write(parsed.cell);
+        const room = accept(parsed);
         if (room !== undefined) await room;
-        loaded++;
       }
+      marks.add({ lines: valid, digest, file: source.name, line: lines.at(-1)?.number ?? 0 });
       if (accepted.size >= SETTLE_LINES) await settle();
       progress.setCounts(loaded, rejects.count());
     }
+  }
+
+  function accept({ id, cell }: ParsedLine): Promise<void> | undefined {
+    const checksum = checksumOf(cell.rowKey, cell.value);
+    valid++;
+    digest = (Math.imul(digest, 31) + checksum[1]) >>> 0;
+    const isStored = resumeFrom !== undefined && valid <= resumeFrom.lines;
+    if (resumeFrom !== undefined && valid === resumeFrom.lines && digest !== resumeFrom.digest)
+      throw otherInputs(resumeFrom, 'other lines before it');
+    if (keepOut?.has(id)) {
+      keptOut++;
+      // A user who was kept out since may have the cell of the process before.
+      return isStored ? writer.write({ rowKey: cell.rowKey, value: undefined }) : undefined;
+    }
+    if (keepOut !== undefined) accepted.set(id, cell.rowKey);
+    loaded++;
+    summary.add(cell.value, checksum);
+    return isStored ? undefined : writer.write(cell);
   }
 
   function parseOrReason(line: Line): ParsedLine | string {
@@ -133,6 +153,8 @@ export async function loadFiles(options: LoadOptions): Promise<LoadedLines> {
     } catch (error) {
       return (error as Error).message;
     }
+    if (line.rowKey !== undefined && line.rowKey !== parsed.cell.rowKey)
+      return `expected the row key ${parsed.cell.rowKey}, got ${line.rowKey}`;
     const earlier = seen.add(parsed.id, places.numberOf(line.number));
     return earlier === undefined
       ? parsed
@@ -140,39 +162,27 @@ export async function loadFiles(options: LoadOptions): Promise<LoadedLines> {
   }
 }
 
-const shortName = (file: string): string => (file === STANDARD_INPUT ? nameInput(file) : basename(file));
+const otherInputs = ({ lines, file, line }: Checkpoint, got: string): Error =>
+  new Error(
+    `expected the inputs of the load that ended, in their order: it had stored ${lines} lines up to line ${line} of ${file}, got ${got}`,
+  );
 
-/** Numbers the lines of all files in one sequence. */
+/** Numbers the lines of all inputs in one sequence. */
 function createPlaces() {
-  const opened: { readonly file: string; readonly before: number }[] = [];
+  const opened: { readonly source: Source; readonly before: number }[] = [];
   let last = 0;
   const before = (): number => opened.at(-1)?.before ?? 0;
   return {
-    open: (file: string): void => void opened.push({ file, before: last }),
+    open: (source: Source): void => void opened.push({ source, before: last }),
     numberOf: (line: number): number => {
       last = before() + line;
       return last;
     },
-    /** `line 7`, or with its file if that is another one. */
+    /** `line 7`, or with its input if that is another one. */
     describe: (number: number): string => {
       const place = opened.findLast((each) => each.before < number);
       const line = `line ${number - (place?.before ?? 0)}`;
-      return place === undefined || place === opened.at(-1) ? line : `${line} of ${shortName(place.file)}`;
+      return place === undefined || place === opened.at(-1) ? line : `${line} of ${place.source.shortName}`;
     },
   };
-}
-
-async function readableSize(file: string): Promise<number> {
-  if (file === STANDARD_INPUT) {
-    if (process.stdin.isTTY) throw new Error('expected lines in standard input, got a terminal: pipe a file to it');
-    return 0;
-  }
-  try {
-    await access(file, constants.R_OK);
-    const stats = await stat(file);
-    if (!stats.isFile() && !stats.isFIFO()) throw new Error('it is not a file');
-    return stats.size;
-  } catch (error) {
-    throw new Error(`expected ${file} to be a readable file: ${(error as Error).message}`, { cause: error });
-  }
 }

@@ -1,9 +1,10 @@
 // The summary of a load, while it is written: how many lists, how long they are, and a checksum.
-import { checksumOf, formatChecksum } from '../bigtable/checksum.ts';
+import { formatChecksum } from '../bigtable/checksum.ts';
 import type { ReleaseSummary } from '../bigtable/release-record.ts';
 
 export interface Summary {
-  add(rowKey: string, value: string): void;
+  /** `checksum`: of row key and value (checksumOf). */
+  add(value: string, checksum: readonly [number, number]): void;
   get(rejects: number): ReleaseSummary;
 }
 
@@ -19,11 +20,10 @@ export function createSummary(): Summary {
   let lists = 0;
   let checksum: [number, number] = [0, 0];
   return {
-    add: (rowKey, value) => {
+    add: (value, [first, second]) => {
       lists++;
       items.add(countItems(value));
       bytes.add(value.length);
-      const [first, second] = checksumOf(rowKey, value);
       checksum = [(checksum[0] + first) % WORD, (checksum[1] + second) % WORD];
     },
     get: (rejects) => ({

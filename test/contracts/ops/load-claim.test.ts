@@ -10,7 +10,7 @@ import { eventually } from '../../support/waiting.ts';
 import { controlOf, MONDAY, recordLoad, startInstance } from '../origin/instance.ts';
 
 const load = { surface: toName('home'), variant: toName('control'), generation: MONDAY };
-const options = { by: 'ops@example, process 7', add: false, takeOver: false };
+const options = { by: 'ops@example, process 7', add: false, takeOver: false, resume: false };
 const loaded = { state: 'loaded', lists: 5, rejected: 1 } as const;
 
 const summaryOf = (lists: number, rejects: number) => ({

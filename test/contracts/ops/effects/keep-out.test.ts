@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createBulkWriter } from '../../../../ops/bigtable/bulk-writer.ts';
 import { addToKeepOut, readKeepOut, watchKeepOut } from '../../../../ops/effects/keep-out.ts';
 import { deleteUserRows, findRows } from '../../../../ops/effects/user-rows.ts';
+import { findInputs } from '../../../../ops/ingest/inputs/find-inputs.ts';
 import { loadFiles } from '../../../../ops/ingest/load-files.ts';
 import { APP_PROFILES } from '../../../../origin/bigtable/app-profiles.ts';
 import { toName, toUserId } from '../../../../shared/domain/ids.ts';
@@ -34,7 +35,8 @@ test('a line that waits in a batch during the whole erasure is not stored', asyn
     ...{ qualifier: makeListQualifier(toName('home'), toName('control')), clock: systemClock, random: Math.random },
   });
   const loading = loadFiles({
-    ...{ files: [first, second], totalBytes: 0, writer, keepOut },
+    ...{ sources: await findInputs([first, second]), writer, keepOut, summary: { add: () => undefined } },
+    form: { kind: 'lists', family: FAMILIES.lists, qualifier: 'home/control', timestampMicros: MONDAY * 1_000 },
     parse: (id) => ({ id, cell: { rowKey: makeRowKey(toUserId(id)), value: '{"id":"x","score":1}' } }),
     rejects: { add: async () => undefined, count: () => 0, close: async () => undefined, path: '' },
     progress: { start: () => undefined, addBytes: () => undefined, setCounts: () => undefined, stop: () => undefined },

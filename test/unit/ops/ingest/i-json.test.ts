@@ -1,8 +1,8 @@
 // I-JSON (RFC 7493): a stored item is read alike by every client, or it is a reject with a reason.
 import { expect, test } from 'vitest';
-import { MAX_DEPTH, requireIJson } from '../../../../ops/ingest/i-json.ts';
-import { parseItemLine } from '../../../../ops/ingest/item-line.ts';
-import { parseListLine } from '../../../../ops/ingest/list-line.ts';
+import { MAX_DEPTH, requireIJson } from '../../../../ops/ingest/line/i-json.ts';
+import { parseItemLine } from '../../../../ops/ingest/line/item-line.ts';
+import { parseListLine } from '../../../../ops/ingest/line/list-line.ts';
 
 const nested = (depth: number): string => `{"id":"a","x":${'['.repeat(depth - 1)}${']'.repeat(depth - 1)}}`;
 

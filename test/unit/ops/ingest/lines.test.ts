@@ -3,7 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Line, MAX_LINE_BYTES, readLines } from '../../../../ops/ingest/lines.ts';
+import { MAX_LINE_BYTES } from '../../../../ops/ingest/formats/json-lines.ts';
+import type { Line, RecordForm } from '../../../../ops/ingest/formats/line.ts';
+import { readLines } from '../../../../ops/ingest/formats/open-lines.ts';
+import { findInputs } from '../../../../ops/ingest/inputs/find-inputs.ts';
+
+const LISTS: RecordForm = { kind: 'lists', family: 'l', qualifier: 'home/control', timestampMicros: 1e15 };
 
 let directory: string;
 beforeAll(() => {
@@ -16,7 +21,8 @@ async function linesOf(content: string | Buffer, name = 'file.ndjson'): Promise<
   writeFileSync(path, content);
   const lines: Line[] = [];
   let bytes = 0;
-  for await (const group of readLines(path, (count) => (bytes += count))) lines.push(...group);
+  for (const source of await findInputs([path]))
+    for await (const group of readLines(source, LISTS, (count) => (bytes += count))) lines.push(...group);
   return { lines, bytes };
 }
 
@@ -95,7 +101,7 @@ describe('gzip', () => {
       'is followed by other bytes',
       Buffer.concat([first, Buffer.alloc(9), Buffer.from('{"user":"u:1"}')]),
       new RegExp(
-        `file\\.ndjson: expected the end of the gzip file, or more gzip, got other bytes \\(7b22\\) at byte ${first.length + 9}$`,
+        `file\\.ndjson: expected the end of the gzip file, or more gzip, got other bytes \\(7b227573\\) at byte ${first.length + 9}$`,
       ),
     ],
     [
@@ -122,16 +128,13 @@ describe('gzip', () => {
 });
 
 test.each([
-  ['zstd', '28b52ffd2401'],
   ['bzip2', '425a6839314159'],
   ['xz', 'fd377a585a0000'],
-  ['Parquet', '504152311504'],
-  ['Avro', '4f626a0104'],
   ['a ZIP archive', '504b03041400'],
   ['UTF-16 text', 'fffe7b002200'],
   ['an unknown binary format (it begins with 000102030405)', '000102030405'],
 ])('%s is named in the error', async (format, hex) => {
   await expect(linesOf(Buffer.from(hex, 'hex'))).rejects.toThrow(
-    `file.ndjson: expected lines of JSON, plain or gzipped, got ${format}`,
+    `file.ndjson: expected Avro, Parquet or lines of JSON, got ${format}`,
   );
 });

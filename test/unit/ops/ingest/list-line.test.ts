@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseListLine } from '../../../../ops/ingest/list-line.ts';
+import { parseListLine } from '../../../../ops/ingest/line/list-line.ts';
 
 describe('parseListLine', () => {
   test('keeps ids, order and the text of the scores', () => {

@@ -1,8 +1,8 @@
 // One line of a file of lists, `{"user":"...","items":[{"id":"...","score":1.0}, ...]}`, converted to the stored form.
 // Scores keep their spelling in the file.
 import { z } from 'zod';
-import { ID_GRAMMAR, isLoadableUser, PUBLIC_ID_PATTERN, type UserId } from '../../shared/domain/ids.ts';
-import { encodeItem, ITEM_SEPARATOR, MAX_ITEMS } from '../../shared/domain/list.ts';
+import { ID_GRAMMAR, isLoadableUser, PUBLIC_ID_PATTERN, type UserId } from '../../../shared/domain/ids.ts';
+import { encodeItem, ITEM_SEPARATOR, MAX_ITEMS } from '../../../shared/domain/list.ts';
 import { parseLine } from './parse-line.ts';
 
 export interface ListLine {

@@ -1,6 +1,6 @@
 // One line of a file of items: a JSON object with its `id`, stored unchanged.
 import { z } from 'zod';
-import { ID_GRAMMAR, PUBLIC_ID_PATTERN } from '../../shared/domain/ids.ts';
+import { ID_GRAMMAR, PUBLIC_ID_PATTERN } from '../../../shared/domain/ids.ts';
 import { parseLine } from './parse-line.ts';
 
 export interface ItemLine {

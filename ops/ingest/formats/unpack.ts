@@ -1,25 +1,54 @@
-// Unzips gzip members until the end of the input, with zero bytes between and after them. Node's own stream ignores
-// everything after the first zero byte that follows a member.
-import { createGunzip, type Gunzip } from 'node:zlib';
+// Unpacks gzip members or zstd frames until the end of the input. Node's own streams ignore what follows: everything after
+// a zero byte behind a gzip member, and everything after the first zstd frame.
+import type { Transform } from 'node:stream';
+import { createGunzip, createZstdDecompress } from 'node:zlib';
+
+/** A packed format. Its parts follow each other. */
+interface Packing {
+  readonly name: string;
+  isPart(first: Buffer): boolean;
+  createStream(): Transform & { readonly bytesWritten: number };
+  /** Whether zero bytes may stand between and after the parts, as tapes and block devices leave them. */
+  readonly hasPadding: boolean;
+}
 
 const CHUNK_BYTES = 256 * 1024;
+/** Bytes that tell a part from anything else. */
+export const MAGIC_BYTES = 4;
 
-/** Throws an Error with `name` and the offset for an input that is not gzip to its end. */
-export async function* gunzip(name: string, input: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+const GZIP: Packing = {
+  name: 'gzip',
+  isPart: (first) => first[0] === 0x1f && first[1] === 0x8b,
+  createStream: () => createGunzip({ chunkSize: CHUNK_BYTES }),
+  hasPadding: true,
+};
+const ZSTD: Packing = {
+  name: 'zstd',
+  // A frame, or a skippable one (RFC 8878, sections 3.1.1 and 3.1.2).
+  isPart: (first) => /^(28b52ffd|5[0-9a-f]2a4d18)/.test(first.toString('hex', 0, MAGIC_BYTES)),
+  createStream: () => createZstdDecompress({ chunkSize: CHUNK_BYTES }),
+  hasPadding: false,
+};
+
+/** Undefined for bytes that are neither gzip nor zstd. */
+export const packingOf = (first: Buffer): Packing | undefined => [GZIP, ZSTD].find(({ isPart }) => isPart(first));
+
+/** Throws an Error with `name` and the offset for an input that is not packed so to its end. */
+export async function* unpack(name: string, packing: Packing, input: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   const source = input[Symbol.asyncIterator]();
   try {
-    yield* gunzipAll(name, createPushback(source));
+    yield* unpackAll(name, packing, createPushback(source));
   } finally {
     // Not awaited: a pipe without a writer would hold the error back.
     source.return?.().catch(() => undefined);
   }
 }
 
-async function* gunzipAll(name: string, chunks: Pushback): AsyncGenerator<Buffer> {
+async function* unpackAll(name: string, packing: Packing, chunks: Pushback): AsyncGenerator<Buffer> {
   let offset = 0;
   let isAtEnd = false;
   while (!isAtEnd) {
-    const members = createMembers(chunks);
+    const members = createMembers(packing.createStream(), chunks);
     try {
       yield* members.bytes;
     } catch (error) {
@@ -29,18 +58,17 @@ async function* gunzipAll(name: string, chunks: Pushback): AsyncGenerator<Buffer
       const where = /end of file/.test(message)
         ? `after byte ${from}`
         : `in bytes ${from} to ${offset + members.given()}`;
-      throw new Error(`${name}: expected a whole gzip file, got ${message} ${where}`, { cause: error });
+      throw new Error(`${name}: expected a whole ${packing.name} file, got ${message} ${where}`, { cause: error });
     }
     offset += members.consumed();
     members.pushBackRest();
-    const zeros = await skipZeros(chunks);
-    offset += zeros;
-    const next = await peek(chunks, 2);
+    offset += packing.hasPadding ? await skipZeros(chunks) : 0;
+    const next = await peek(chunks, MAGIC_BYTES);
     isAtEnd = next.length === 0;
-    if (!isAtEnd && (next[0] !== 0x1f || next[1] !== 0x8b)) {
+    if (!isAtEnd && !packing.isPart(next)) {
       const found = next.toString('hex');
       throw new Error(
-        `${name}: expected the end of the gzip file, or more gzip, got other bytes (${found}) at byte ${offset}`,
+        `${name}: expected the end of the ${packing.name} file, or more ${packing.name}, got other bytes (${found}) at byte ${offset}`,
       );
     }
   }
@@ -77,9 +105,8 @@ interface Members {
   pushBackRest(): void;
 }
 
-/** The members that follow each other without a gap. */
-function createMembers(chunks: Pushback): Members {
-  const stream = createGunzip({ chunkSize: CHUNK_BYTES });
+/** The parts that the stream takes for one: gzip members that follow each other without a gap, or one zstd frame. */
+function createMembers(stream: ReturnType<Packing['createStream']>, chunks: Pushback): Members {
   /** The last written chunk, and the number of bytes written before it. */
   let last: Buffer = Buffer.alloc(0);
   let before = 0;
@@ -107,7 +134,7 @@ function createMembers(chunks: Pushback): Members {
   };
 }
 
-async function* unzip(stream: Gunzip, feed: () => Promise<void>): AsyncGenerator<Buffer> {
+async function* unzip(stream: Transform, feed: () => Promise<void>): AsyncGenerator<Buffer> {
   const feeding = feed().catch((error: Error) => stream.destroy(error));
   for await (const chunk of stream as AsyncIterable<Buffer>) yield chunk;
   await feeding;

@@ -1,15 +1,7 @@
-// The lines of a file or of standard input, gzipped or not, as a stream. Memory is bounded by one chunk and the longest
-// line.
+// Lines of text as a stream. Memory is bounded by one chunk and the longest line. A line that is too long, or not UTF-8,
+// is broken.
 import { isUtf8 } from 'node:buffer';
-import { openInput } from './input.ts';
-
-export interface Line {
-  /** 1 for the first. */
-  readonly number: number;
-  readonly text: string;
-  /** The reason why the line is unusable: too long, or not UTF-8. `text` is only an excerpt then. */
-  readonly broken?: string;
-}
+import type { Line } from './line.ts';
 
 /** A list of 100 items with the longest ids is below 20 kB. */
 export const MAX_LINE_BYTES = 1024 * 1024;
@@ -17,11 +9,8 @@ export const MAX_LINE_BYTES = 1024 * 1024;
 const NEWLINE = 0x0a;
 const SHOWN_BYTES = 1024;
 
-/**
- * Yields the non-blank lines of `path` in groups, without line ends. Calls `onBytes` with the number of bytes read.
- * Throws the error of reading or unzipping, also for a truncated file: it names the file and the offset.
- */
-export async function* readLines(path: string, onBytes: (bytes: number) => void): AsyncGenerator<Line[]> {
+/** Yields the non-blank lines in groups, without line ends. Throws the error of `chunks`. */
+export async function* readJsonLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<Line[]> {
   let number = 0;
   let rest: Buffer[] = [];
   let restBytes = 0;
@@ -52,7 +41,7 @@ export async function* readLines(path: string, onBytes: (bytes: number) => void)
     rest = [Buffer.from(Buffer.concat(rest).subarray(0, SHOWN_BYTES))];
   }
 
-  for await (const chunk of openInput(path, onBytes)) {
+  for await (const chunk of chunks) {
     const lines: Line[] = [];
     let start = 0;
     for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, start)) {
