@@ -8,7 +8,7 @@ const GROUP_ROWS = 10_000;
 
 const text = { type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'REQUIRED' } as const;
 /** A user, and a list of structs in the form of three levels (parquet-format, "LogicalTypes", Lists). */
-const LISTS: SchemaElement[] = [
+export const LISTS: SchemaElement[] = [
   { name: 'root', num_children: 2 },
   { name: 'user', ...text },
   { name: 'items', repetition_type: 'REQUIRED', converted_type: 'LIST', num_children: 1 },

@@ -1,0 +1,109 @@
+// Every format has the same lines. DuckDB reads the Parquet files of this project, as a judge.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { DuckDBInstance } from '@duckdb/node-api';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readLines } from '../../../../../ops/ingest/formats/open-lines.ts';
+import { findInputs } from '../../../../../ops/ingest/inputs/find-inputs.ts';
+import { avroOf, FORM, ITEMS_FORM, jsonOf, linesOf, makeLists, parquetOf, rowsOf, textOf } from './support.ts';
+
+let directory: string;
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'earshot-formats-'));
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+const LISTS = makeLists(2_500);
+const EXPECTED = LISTS.map((list, i) => ({ number: i + 1, text: textOf(list) }));
+const skippable = Buffer.concat([Buffer.from('502a4d1804000000', 'hex'), Buffer.alloc(4)]);
+const halves = [jsonOf(LISTS.slice(0, 1_000)), jsonOf(LISTS.slice(1_000))];
+
+test.each<[string, Buffer]>([
+  ['lines', jsonOf(LISTS)],
+  ['gzip', gzipSync(jsonOf(LISTS))],
+  ['zstd', zstdCompressSync(jsonOf(LISTS))],
+  ['zstd of two frames', Buffer.concat(halves.map((half) => zstdCompressSync(half)))],
+  ['zstd with a skippable frame', Buffer.concat([skippable, zstdCompressSync(jsonOf(LISTS))])],
+  ['Avro', avroOf(LISTS)],
+  ['Avro by deflate', avroOf(LISTS, undefined, 'deflate')],
+  ['Avro by snappy', avroOf(LISTS, undefined, 'snappy')],
+  ['Avro by zstandard', avroOf(LISTS, undefined, 'zstandard')],
+  ['Avro in gzip', gzipSync(avroOf(LISTS))],
+  ['Avro in zstd', zstdCompressSync(avroOf(LISTS))],
+  ['Parquet', parquetOf(LISTS)],
+  ['Parquet by gzip', parquetOf(LISTS, 'GZIP')],
+  ['Parquet by zstd', parquetOf(LISTS, 'ZSTD')],
+  ['Parquet by brotli', parquetOf(LISTS, 'BROTLI')],
+  ['Parquet without packing', parquetOf(LISTS, 'UNCOMPRESSED')],
+  ['Parquet of one row group', parquetOf(LISTS, 'SNAPPY', 10_000)],
+])('%s', async (_format, content) => {
+  expect(await linesOf(directory, 'file', content)).toEqual(EXPECTED);
+});
+
+test('rows of Bigtable', async () => {
+  const lines = await linesOf(directory, 'file', rowsOf(LISTS));
+  expect(lines.map(({ number, text }) => ({ number, text }))).toEqual(EXPECTED);
+  expect(lines[0]?.rowKey).toMatch(/^[0-9a-f]{4}#u:0$/);
+});
+
+test('nullable fields and longs, as BigQuery and Spark write them', async () => {
+  const schema = {
+    ...{ type: 'record', name: 'Item' },
+    fields: [
+      { name: 'id', type: ['null', 'string'] },
+      { name: 'title', type: ['null', 'string'] },
+      { name: 'plays', type: ['null', 'long'] },
+      { name: 'tags', type: ['null', { type: 'array', items: ['null', 'string'] }] },
+    ],
+  };
+  const record = { id: 'a:1', title: null, plays: 9_007_199_254_740_991, tags: ['x'] };
+  const content = avroOf([record], schema, 'null');
+  expect(await linesOf(directory, 'file', content, ITEMS_FORM)).toEqual([
+    { number: 1, text: '{"id":"a:1","plays":9007199254740991,"tags":["x"]}' },
+  ]);
+});
+
+test('DuckDB reads the same lists from Parquet', async () => {
+  writeFileSync(join(directory, 'judged.parquet'), parquetOf(LISTS));
+  const connection = await (await DuckDBInstance.create(':memory:')).connect();
+  const { length } = LISTS;
+  const result = await connection.runAndReadAll(`select user, items from '${join(directory, 'judged.parquet')}'`);
+  expect(result.getRowObjectsJson()).toEqual(LISTS);
+  expect(length).toBe(2_500);
+});
+
+describe('inputs', () => {
+  async function namesOf(...paths: string[]): Promise<string[]> {
+    return (await findInputs(paths.map((path) => join(directory, path)))).map(({ shortName }) => shortName);
+  }
+
+  test('are files, directories without markers, and patterns, in order', async () => {
+    mkdirSync(join(directory, 'parts/deeper'), { recursive: true });
+    for (const name of ['part-2', 'part-1', '_SUCCESS', '.part-1.crc'])
+      writeFileSync(join(directory, 'parts', name), 'x');
+    expect(await namesOf('parts')).toEqual(['part-1', 'part-2']);
+    expect(await namesOf('parts/part-*', 'parts/_SUCCESS')).toEqual(['part-1', 'part-2', '_SUCCESS']);
+    await expect(namesOf('parts', 'parts/part-1')).rejects.toThrow(/expected each input once, got .*part-1 twice/);
+    await expect(namesOf('parts/none-*')).rejects.toThrow(/expected files that match .*none-\*, got none/);
+    await expect(namesOf('parts/deeper')).rejects.toThrow(
+      /expected .*deeper to be a directory of files: it has no files/,
+    );
+  });
+
+  test('of one byte at a time are the same', async () => {
+    for (const content of [
+      gzipSync(jsonOf(LISTS.slice(0, 20))),
+      avroOf(LISTS.slice(0, 20)),
+      jsonOf(LISTS.slice(0, 20)),
+    ]) {
+      const open = () => Readable.from([...content].map((byte) => Buffer.from([byte])));
+      const lines = [];
+      for await (const group of readLines({ name: 'pipe', shortName: 'pipe', size: 0, open }, FORM, () => undefined))
+        lines.push(...group);
+      expect(lines).toEqual(EXPECTED.slice(0, 20));
+    }
+  });
+});
