@@ -1,0 +1,126 @@
+// Kills `earshot ingest` at random points, and its `--resume` once more: the table is that of a load that nothing
+// disturbed, cell by cell, and the rejects are whole.
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { spawnNode } from '../../bench/rigs/local-cloud.ts';
+import { COMMAND, createCommandInstances, home, releaseOf } from '../commands/support/command-instances.ts';
+import { TUESDAY } from '../contracts/origin/instance.ts';
+import { drillRounds } from '../support/drill-rounds.ts';
+import { readStoredCells } from '../support/stored-cells.ts';
+
+/** 200 000 from 20 rounds on. */
+const USERS = Math.min(200_000, 10_000 * drillRounds);
+/** One line in so many is a reject, which is as much as a load allows. */
+const REJECT_EVERY = 1_000;
+const GENERATION = ['--generation', String(TUESDAY)];
+const { root, startServer, makeLiveInstance } = createCommandInstances();
+
+async function startInstance() {
+  const server = await startServer();
+  const instance = await makeLiveInstance(server);
+  const rejects = join(instance.directory, 'rejects.ndjson');
+  const args = ['ingest', join(root, 'lists.ndjson'), ...home(), ...GENERATION, '--rejects', rejects];
+  const start = (...more: string[]) => {
+    // A load never writes to a file that is there.
+    rmSync(rejects, { force: true });
+    return spawnNode([COMMAND, ...args, ...more], instance.env);
+  };
+  const run = async (...more: string[]) => {
+    const { exited, output } = start(...more);
+    return { code: await exited, ...output };
+  };
+  const result = async () => ({
+    cells: await readStoredCells(instance.bigtable, 'home/control'),
+    rejects: readFileSync(rejects, 'utf8'),
+    summary: (await instance.receipt(TUESDAY))?.summary,
+    state: (await instance.receipt(TUESDAY))?.state,
+  });
+  const stop = async () => {
+    await instance.bigtable.close();
+    await server.close();
+  };
+  return { ...instance, result, run, start, stop };
+}
+
+function writeLists(): void {
+  const lines = Array.from({ length: USERS }, (_, i) =>
+    i % REJECT_EVERY === 7
+      ? `{"user":"u:${i}"}`
+      : `{"user":"u:${i}","items":[{"id":"item:${i}","score":1},{"id":"item:${i * 7}","score":0.5}]}`,
+  );
+  writeFileSync(join(root, 'lists.ndjson'), `${lines.join('\n')}\n`);
+}
+
+test('a load that is killed and resumed ends in the same table, wherever it dies', async () => {
+  writeLists();
+  const undisturbed = await startInstance();
+  const startedAtMs = performance.now();
+  expect(await undisturbed.run()).toMatchObject({ code: 0 });
+  const callMs = performance.now() - startedAtMs;
+  const expected = await undisturbed.result();
+  expect(expected).toMatchObject({
+    state: 'loaded',
+    cells: { count: USERS - USERS / REJECT_EVERY, timestamps: [TUESDAY] },
+  });
+  expect(expected.rejects.trimEnd().split('\n')).toHaveLength(USERS / REJECT_EVERY);
+  await undisturbed.stop();
+
+  const ends = { early: 0, resumed: 0, ended: 0 };
+  for (let round = 0; round < drillRounds; round++) {
+    const { receipt, result, run, start, stop } = await startInstance();
+    const killAt = async (...more: string[]) => {
+      const loading = start(...more);
+      await Promise.race([setTimeout(Math.random() * callMs), loading.exited]);
+      loading.child.kill('SIGKILL');
+      await loading.exited;
+      return (await receipt(TUESDAY))?.state;
+    };
+    let state = await killAt();
+    if (state === 'loading') state = await killAt('--resume');
+    ends[state === undefined ? 'early' : state === 'loading' ? 'resumed' : 'ended']++;
+    if (state !== 'loaded') {
+      const { code, stderr } = await run(...(state === 'loading' ? ['--resume'] : []));
+      expect(code, stderr).toBe(0);
+    }
+    const got = await result();
+    // A process that was killed once it had recorded its load may have left no time to write.
+    expect({ ...got, rejects: got.rejects }).toEqual(expected);
+    await stop();
+  }
+  console.log(
+    `${USERS} users: killed before the record ${ends.early}, resumed ${ends.resumed}, ended before ${ends.ended} times`,
+  );
+}, 3_600_000);
+
+test('a load goes on with its own inputs only, and other processes do not begin again', async () => {
+  const { earshot, file, receipt, start, stop, run } = await startInstance();
+  const loading = start();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setInterval(async () => {
+    if ((await receipt(TUESDAY))?.checkpoint !== undefined || loading.child.exitCode !== null) resolve();
+  }, 100);
+  await promise;
+  clearInterval(timer);
+  loading.child.kill('SIGKILL');
+  await loading.exited;
+  const other = file('other.ndjson', '{"user":"u:1","items":[{"id":"a","score":1}]}\n');
+  if ((await receipt(TUESDAY))?.state === 'loading') {
+    const resumed = await earshot('ingest', other, ...home(), ...GENERATION, '--resume');
+    expect(resumed).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/expected the inputs of the load that ended/),
+    });
+    expect((await receipt(TUESDAY))?.state).toBe('loading');
+    expect((await earshot('publish', releaseOf(TUESDAY))).stderr).toContain('whose load did not finish');
+    expect(await run('--resume')).toMatchObject({ code: 0 });
+  }
+  expect(await run('--resume')).toMatchObject({
+    ...{
+      code: 1,
+      stderr: expect.stringMatching(/expected a load of home\/control.* that ended before its end, got loaded/),
+    },
+  });
+  await stop();
+}, 600_000);
