@@ -1,0 +1,101 @@
+// The pace of a load: what lowers it, what lets it rise, and its bounds.
+import { describe, expect, test } from 'vitest';
+import { createManualClock } from '../../../../bench/support/manual-clock.ts';
+import { createWriteThrottle } from '../../../../ops/bigtable/write-throttle.ts';
+
+const ROWS = 1_000;
+const FAST = { rows: ROWS, tookMs: 100, isRefused: false };
+
+/** A throttle whose cluster answers 1 000 rows every 100 ms. */
+function start(maxRowsPerSecond?: number) {
+  const clock = createManualClock();
+  const throttle = createWriteThrottle({ clock, maxRowsPerSecond });
+  const report = (batch: Partial<Parameters<typeof throttle.report>[0]> = {}, times = 1): void => {
+    for (let i = 0; i < times; i++) {
+      clock.advance(100);
+      throttle.report({ ...FAST, ...batch });
+    }
+  };
+  report({}, 20);
+  return { clock, report, throttle };
+}
+
+describe('without a sign of load', () => {
+  test('nothing is held back', async () => {
+    const { throttle } = start();
+    expect(throttle.rate()).toBe(Number.POSITIVE_INFINITY);
+    await throttle.admit(1_000_000);
+    await throttle.admit(1_000_000);
+  });
+
+  test('a bound holds from the first batch', async () => {
+    const { clock, throttle } = start(2_000);
+    await throttle.admit(ROWS);
+    let isAdmitted = false;
+    const second = throttle.admit(ROWS).then(() => {
+      isAdmitted = true;
+    });
+    clock.advance(499);
+    await Promise.resolve();
+    expect(isAdmitted).toBe(false);
+    clock.advance(1);
+    await second;
+  });
+});
+
+describe('the rate falls', () => {
+  test.each<[string, object]>([
+    ['for a refusal', { isRefused: true }],
+    ['for a batch of three times the time of its rows', { tookMs: 400 }],
+    ["by the server's factor", { factor: 0.7 }],
+    ["by the server's factor, within its bounds", { factor: 0.01 }],
+  ])('%s to seven tenths of what was measured', (_case, batch) => {
+    const { report, throttle } = start();
+    report(batch);
+    expect(throttle.rate()).toBeGreaterThan(0.6 * 10_000);
+    expect(throttle.rate()).toBeLessThan(0.75 * 10_000);
+  });
+
+  test('at most once a second, and never below 100 rows a second', () => {
+    const { clock, report, throttle } = start();
+    report({ isRefused: true });
+    const once = throttle.rate();
+    report({ isRefused: true }, 5);
+    expect(throttle.rate()).toBe(once);
+    for (let i = 0; i < 60; i++) {
+      clock.advance(1_000);
+      throttle.report({ rows: 10, tookMs: 5, isRefused: true });
+    }
+    expect(throttle.rate()).toBe(100);
+  });
+
+  test('not for a batch that is small and short', () => {
+    const { report, throttle } = start();
+    report({ rows: 10, tookMs: 50 });
+    expect(throttle.rate()).toBe(Number.POSITIVE_INFINITY);
+  });
+});
+
+test('it rises again by 5 % a second, and holds nothing back once it is twice of what the load needs', () => {
+  const { clock, throttle } = start();
+  clock.advance(100);
+  throttle.report({ ...FAST, isRefused: true });
+  const fallen = throttle.rate();
+  clock.advance(1_000);
+  throttle.report({ ...FAST, rows: Math.round(fallen) });
+  expect(throttle.rate() / fallen).toBeCloseTo(1.05, 1);
+  for (let i = 0; i < 100 && Number.isFinite(throttle.rate()); i++) {
+    clock.advance(1_000);
+    throttle.report({ ...FAST, rows: 5_000 });
+  }
+  expect(throttle.rate()).toBe(Number.POSITIVE_INFINITY);
+});
+
+test("the server's factor decides against what the latency says", () => {
+  const { report, throttle } = start();
+  report({ isRefused: true });
+  const fallen = throttle.rate();
+  report({}, 9);
+  report({ tookMs: 5_000, factor: 1.3 });
+  expect(throttle.rate()).toBeGreaterThan(fallen);
+});
