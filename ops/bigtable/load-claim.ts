@@ -70,7 +70,7 @@ export function whyNotClaim(
   const isGone = record.loader === undefined || silentMs >= CLAIM_LEASE_MS || (resume && hasEnded(record.by));
   if (takeOver || isGone) return undefined;
   const since = `${Math.max(0, Math.round(silentMs / 1000))} s ago`;
-  return `another load of ${name} is running (${record.by ?? 'unknown'}; last seen ${since}): wait for its end, or pass --take-over if its process is gone`;
+  return `another load of ${name} is running (${record.by ?? 'unknown'}; last seen ${since}): wait for its end, or if its process is gone pass --resume to go on with it, or --take-over to begin again`;
 }
 
 /** Whether the process of `user@host, process 123` ran on this machine, and runs no more. */

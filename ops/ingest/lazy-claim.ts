@@ -20,7 +20,7 @@ export interface LoadOptions extends ClaimOptions {
 }
 
 export interface LazyClaim {
-  /** Claims the generation. Throws an Error with the reason if it is not free, or if the load would do harm. */
+  /** Claims the generation, once. Throws an Error with the reason if it is not free, or if the load would do harm. */
   readonly take: () => Promise<void>;
   readonly requireHeld: () => void;
   /** How far the load came that this one goes on with. Known once it is taken. */
@@ -33,12 +33,19 @@ export interface LazyClaim {
 
 export function createLazyClaim(control: ControlTable, load: Release, options: LoadOptions): LazyClaim {
   let claim: Claim | undefined;
+  let taking: Promise<void> | undefined;
+
+  async function take(): Promise<void> {
+    await requireHarmless(control, load, options);
+    claim = await claimLoad(control, load, options);
+    // 1. Two loads of two generations pass the check. 2. Both claim. 3. Each now sees the other one.
+    await requireHarmless(control, load, { ...options, isClaimed: true });
+  }
+
   return {
-    take: async () => {
-      await requireHarmless(control, load, options);
-      claim = await claimLoad(control, load, options);
-      // 1. Two loads of two generations pass the check. 2. Both claim. 3. Each now sees the other one.
-      await requireHarmless(control, load, { ...options, isClaimed: true });
+    take: () => {
+      taking ??= take();
+      return taking;
     },
     requireHeld: () => claim?.requireHeld(),
     resumeFrom: () => claim?.resumeFrom,

@@ -41,5 +41,5 @@ export async function readStoredCells(bigtable: BigtableConnection, qualifier: s
       }
     }
   }
-  return { count, timestamps: [...timestamps], digest };
+  return { count, timestamps: [...timestamps].sort(), digest };
 }
