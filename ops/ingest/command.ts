@@ -24,12 +24,12 @@ import { stateDirectory } from '../cli/settings.ts';
 import { UsageError } from '../cli/usage-error.ts';
 import { findUserRef } from '../cli/user-ref.ts';
 import { confirmWrite } from '../cli/write-target.ts';
-import { type WatchedKeepOut, watchKeepOut } from '../effects/keep-out.ts';
+import { keepOutById, watchKeepOut } from '../effects/keep-out.ts';
 import { STANDARD_INPUT } from './input.ts';
 import { parseItemLine } from './item-line.ts';
 import { createLazyClaim, requireHarmless } from './lazy-claim.ts';
 import { parseListLine } from './list-line.ts';
-import { type KeepOut, type LoadedLines, loadFiles, measureFiles, type ParsedLine } from './load-files.ts';
+import { type LoadedLines, loadFiles, measureFiles, type ParsedLine } from './load-files.ts';
 import { createProgress } from './progress.ts';
 import { createRejects, findNewFile, type Rejects, requireNewFile } from './rejects.ts';
 import { createSummary } from './summary.ts';
@@ -162,7 +162,7 @@ async function write(
         claim.requireHeld();
         keepOut?.requireCurrent();
       },
-      ...(keepOut === undefined ? {} : { keepOut: byId(keepOut, options.flags) }),
+      ...(keepOut === undefined ? {} : { keepOut: keepOutById(keepOut, () => findUserRef(options.flags)) }),
       writer: {
         ...writer,
         write: (cell) => {
@@ -186,19 +186,6 @@ async function write(
   if (loaded.keptOut > 0)
     process.stdout.write(`${formatPlural(loaded.keptOut, 'line')} dropped: their users are kept out\n`);
   process.stdout.write(`To make it live: npx earshot publish ${nameRelease(release)}\n`);
-}
-
-/** A load needs the hash key only if a user is kept out. Throws a UsageError without it. */
-function byId(keepOut: WatchedKeepOut, flags: Flags): KeepOut {
-  let userRef = keepOut.size === 0 ? undefined : findUserRef(flags);
-  return {
-    has: (id) => {
-      if (keepOut.size === 0) return false;
-      userRef ??= findUserRef(flags);
-      return keepOut.has(userRef(id));
-    },
-    refresh: keepOut.refresh,
-  };
 }
 
 type Column = Pick<BulkWriterOptions, 'table' | 'family' | 'qualifier' | 'timestampMs' | 'beforeFirst'>;
