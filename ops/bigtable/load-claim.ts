@@ -6,6 +6,7 @@ import { nameRelease, type Release } from '../../shared/domain/release.ts';
 import { addChecksums } from './checksum.ts';
 import type { ControlTable } from './control-table.ts';
 import {
+  hasLists,
   RECORD_FORMAT,
   type ReleaseRecord,
   type ReleaseSummary,
@@ -27,6 +28,10 @@ export interface ClaimOptions {
   readonly add: boolean;
   /** Take the generation from another load that is `loading`, without waiting for the end of its claim. */
   readonly takeOver: boolean;
+  /** The lists are in the table already: another engine wrote them. Default: false. */
+  readonly adopt?: boolean;
+  /** The reason, for the history. */
+  readonly why?: string | undefined;
 }
 
 export interface Claim {
@@ -42,10 +47,12 @@ export interface Claim {
 export function whyNotClaim(
   load: Release,
   stored: StoredRecord | undefined,
-  { add, takeOver }: Pick<ClaimOptions, 'add' | 'takeOver'>,
+  { add, takeOver, adopt = false }: Pick<ClaimOptions, 'add' | 'takeOver' | 'adopt'>,
   nowMs: number,
 ): string | undefined {
   const name = nameRelease(load);
+  if (adopt && stored !== undefined && !isFreeToAdopt(stored.record))
+    return `expected a generation without a release to adopt, got ${name}, which is ${describeState(stored.record)}`;
   if (stored === undefined)
     return add ? `expected a loaded generation to add to, got ${name}, which is not` : undefined;
   const { record, writtenAtMs } = stored;
@@ -59,8 +66,17 @@ export function whyNotClaim(
   const silentMs = nowMs - writtenAtMs;
   if (takeOver || record.loader === undefined || silentMs >= CLAIM_LEASE_MS) return undefined;
   const since = `${Math.max(0, Math.round(silentMs / 1000))} s ago`;
-  return `another load of ${name} is running (${record.by ?? 'unknown'}; last seen ${since}): wait for its end, or pass --take-over if its process is gone`;
+  const remedy = adopt
+    ? `wait for its end; a claim ends ${CLAIM_LEASE_MS / 1000} s after its process`
+    : 'wait for its end, or pass --take-over if its process is gone';
+  return `another load of ${name} is running (${record.by ?? 'unknown'}; last seen ${since}): ${remedy}`;
 }
+
+/** A drop that was killed may go on, and would delete the lists. */
+const isFreeToAdopt = (record: ReleaseRecord): boolean => record.state === 'loading' || !hasLists(record);
+
+const describeState = (record: ReleaseRecord): string =>
+  record.state === 'dropped' ? 'dropped in part: repeat `npx earshot release drop` first' : record.state;
 
 /** Throws an Error with the reason if the generation is not free. */
 export async function claimLoad(control: ControlTable, load: Release, options: ClaimOptions): Promise<Claim> {
@@ -79,7 +95,7 @@ export async function claimLoad(control: ControlTable, load: Release, options: C
   };
   const first = await writeRecord(control, load, before, record);
   if (first === undefined) throw new Error(`another load of ${nameRelease(load)} began at the same moment`);
-  return holdClaim(control, { load, before, record, first });
+  return holdClaim(control, { load, before, record, first, why: options.why });
 }
 
 interface Held {
@@ -87,9 +103,10 @@ interface Held {
   readonly before: StoredRecord | undefined;
   readonly record: ReleaseRecord;
   readonly first: StoredRecord;
+  readonly why: string | undefined;
 }
 
-function holdClaim(control: ControlTable, { load, before, record, first }: Held): Claim {
+function holdClaim(control: ControlTable, { load, before, record, first, why }: Held): Claim {
   const { clock } = control.retries;
   const lost = `another load of ${nameRelease(load)} took the generation over`;
   let current = first;
@@ -132,7 +149,7 @@ function holdClaim(control: ControlTable, { load, before, record, first }: Held)
       const whole = { ...record, lists: record.lists + summary.lists, rejected: record.rejected + summary.rejects };
       const loaded = withTransition(
         { ...whole, summary: all },
-        { to: 'loaded', by: record.by ?? 'unknown', atMs: clock.now() },
+        { to: 'loaded', by: record.by ?? 'unknown', ...(why === undefined ? {} : { why }), atMs: clock.now() },
       );
       if (failure !== undefined || (await writeRecord(control, load, current, loaded)) === undefined)
         throw new Error(lost);

@@ -23,6 +23,7 @@ const asking: readonly [what: string, args: readonly string[]][] = [
   ['releases', ['releases']],
   ['release show', ['release', 'show', releaseOf(MONDAY)]],
   ['release block', ['release', 'block', releaseOf(MONDAY), '--why', 'test']],
+  ['release adopt', ['release', 'adopt', 'home/control', '--generation', String(MONDAY), '--expect-lists', '1']],
   ['history', ['history', 'home']],
   ['ramp finish', ['ramp', 'finish', 'home/control']],
   ['weight', ['weight', 'home', 'control=1']],
