@@ -54,7 +54,7 @@ const SUBCOMMANDS: readonly Subcommand[] = [
   },
   {
     name: 'release',
-    description: 'One release: its record, and how to block it or delete its lists.',
+    description: 'One release: its record, and how to adopt or block it, or to delete its lists.',
     load: async () => (await import('./release/command.ts')).makeReleaseCommand,
   },
   {

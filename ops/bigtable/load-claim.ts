@@ -8,6 +8,7 @@ import { addChecksums } from './checksum.ts';
 import type { ControlTable } from './control-table.ts';
 import {
   type Checkpoint,
+  hasLists,
   RECORD_FORMAT,
   type ReleaseRecord,
   type ReleaseSummary,
@@ -30,7 +31,11 @@ export interface ClaimOptions {
   /** Take the generation from another load that is `loading`, without waiting for the end of its claim. */
   readonly takeOver: boolean;
   /** Go on with a load that has ended before its end. */
-  readonly resume: boolean;
+  readonly resume?: boolean;
+  /** The lists are in the table already: another engine wrote them. Default: false. */
+  readonly adopt?: boolean;
+  /** The reason, for the history. */
+  readonly why?: string | undefined;
 }
 
 export interface Claim {
@@ -50,12 +55,14 @@ export interface Claim {
 export function whyNotClaim(
   load: Release,
   stored: StoredRecord | undefined,
-  { add, takeOver, resume }: Pick<ClaimOptions, 'add' | 'takeOver' | 'resume'>,
+  { add, takeOver, resume = false, adopt = false }: Pick<ClaimOptions, 'add' | 'takeOver' | 'resume' | 'adopt'>,
   nowMs: number,
 ): string | undefined {
   const name = nameRelease(load);
   if (resume && stored?.record.state !== 'loading')
     return `expected a load of ${name} that ended before its end, got ${stored?.record.state ?? 'none'}`;
+  if (adopt && stored !== undefined && !isFreeToAdopt(stored.record))
+    return `expected a generation without a release to adopt, got ${name}, which is ${describeState(stored.record)}`;
   if (stored === undefined)
     return add ? `expected a loaded generation to add to, got ${name}, which is not` : undefined;
   const { record, writtenAtMs } = stored;
@@ -70,7 +77,10 @@ export function whyNotClaim(
   const isGone = record.loader === undefined || silentMs >= CLAIM_LEASE_MS || (resume && hasEnded(record.by));
   if (takeOver || isGone) return undefined;
   const since = `${Math.max(0, Math.round(silentMs / 1000))} s ago`;
-  return `another load of ${name} is running (${record.by ?? 'unknown'}; last seen ${since}): wait for its end, or if its process is gone pass --resume to go on with it, or --take-over to begin again`;
+  const remedy = adopt
+    ? `wait for its end; a claim ends ${CLAIM_LEASE_MS / 1000} s after its process`
+    : 'wait for its end, or if its process is gone pass --resume to go on with it, or --take-over to begin again';
+  return `another load of ${name} is running (${record.by ?? 'unknown'}; last seen ${since}): ${remedy}`;
 }
 
 /** Whether the process of `user@host, process 123` ran on this machine, and runs no more. */
@@ -84,6 +94,12 @@ function hasEnded(by = ''): boolean {
     return (error as NodeJS.ErrnoException).code === 'ESRCH';
   }
 }
+
+/** A drop that was killed may go on, and would delete the lists. */
+const isFreeToAdopt = (record: ReleaseRecord): boolean => record.state === 'loading' || !hasLists(record);
+
+const describeState = (record: ReleaseRecord): string =>
+  record.state === 'dropped' ? 'dropped in part: repeat `npx earshot release drop` first' : record.state;
 
 /** Throws an Error with the reason if the generation is not free. */
 export async function claimLoad(control: ControlTable, load: Release, options: ClaimOptions): Promise<Claim> {
@@ -104,7 +120,7 @@ export async function claimLoad(control: ControlTable, load: Release, options: C
   };
   const first = await writeRecord(control, load, before, record);
   if (first === undefined) throw new Error(`another load of ${nameRelease(load)} began at the same moment`);
-  return holdClaim(control, { load, before, record, first });
+  return holdClaim(control, { load, before, record, first, why: options.why });
 }
 
 interface Held {
@@ -112,9 +128,10 @@ interface Held {
   readonly before: StoredRecord | undefined;
   readonly record: ReleaseRecord;
   readonly first: StoredRecord;
+  readonly why: string | undefined;
 }
 
-function holdClaim(control: ControlTable, { load, before, record: claimed, first }: Held): Claim {
+function holdClaim(control: ControlTable, { load, before, record: claimed, first, why }: Held): Claim {
   let record = claimed;
   const { clock } = control.retries;
   const lost = `another load of ${nameRelease(load)} took the generation over`;
@@ -163,7 +180,7 @@ function holdClaim(control: ControlTable, { load, before, record: claimed, first
       const whole = { ...loading, lists: record.lists + summary.lists, rejected: record.rejected + summary.rejects };
       const loaded = withTransition(
         { ...whole, summary: all },
-        { to: 'loaded', by: record.by ?? 'unknown', atMs: clock.now() },
+        { to: 'loaded', by: record.by ?? 'unknown', ...(why === undefined ? {} : { why }), atMs: clock.now() },
       );
       if (failure !== undefined || (await writeRecord(control, load, current, loaded)) === undefined)
         throw new Error(lost);

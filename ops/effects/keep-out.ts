@@ -159,3 +159,18 @@ export async function watchKeepOut(control: ControlTable): Promise<WatchedKeepOu
     },
   };
 }
+
+/**
+ * The list by id. A load needs the hash key only if a user is kept out. Throws what `findRef` throws without the key.
+ */
+export function keepOutById(keepOut: WatchedKeepOut, findRef: () => (id: string) => string) {
+  let refOf = keepOut.size === 0 ? undefined : findRef();
+  return {
+    has: (id: string): boolean => {
+      if (keepOut.size === 0) return false;
+      refOf ??= findRef();
+      return keepOut.has(refOf(id));
+    },
+    refresh: keepOut.refresh,
+  };
+}

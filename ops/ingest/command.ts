@@ -25,14 +25,14 @@ import { stateDirectory } from '../cli/settings.ts';
 import { UsageError } from '../cli/usage-error.ts';
 import { findUserRef } from '../cli/user-ref.ts';
 import { confirmWrite } from '../cli/write-target.ts';
-import { type WatchedKeepOut, watchKeepOut } from '../effects/keep-out.ts';
+import { keepOutById, watchKeepOut } from '../effects/keep-out.ts';
 import { findInputs } from './inputs/find-inputs.ts';
 import { STANDARD_INPUT } from './inputs/local.ts';
 import type { Source } from './inputs/source.ts';
 import { createLazyClaim, requireHarmless } from './lazy-claim.ts';
 import { parseItemLine } from './line/item-line.ts';
 import { parseListLine } from './line/list-line.ts';
-import { type KeepOut, type LoadedLines, loadFiles, type ParsedLine } from './load-files.ts';
+import { type LoadedLines, loadFiles, type ParsedLine } from './load-files.ts';
 import { createProgress } from './progress.ts';
 import { createRejects, findNewFile, type Rejects, requireNewFile } from './rejects.ts';
 import { createSummary } from './summary.ts';
@@ -197,7 +197,7 @@ async function write(
         keepOut?.requireCurrent();
         requireFew(rejects, writer.accepted(), flags.maxRejectShare, LEAST_REJECTS);
       },
-      ...(keepOut === undefined ? {} : { keepOut: byId(keepOut, flags) }),
+      ...(keepOut === undefined ? {} : { keepOut: keepOutById(keepOut, () => findUserRef(flags)) }),
       progress: createProgress({ label: nameLine(release), output: process.stderr, clock: systemClock }),
     });
     requireSome(loaded.written + loaded.keptOut, noun, rejects);
@@ -215,19 +215,6 @@ async function write(
   if (loaded.keptOut > 0)
     process.stdout.write(`${formatPlural(loaded.keptOut, 'line')} dropped: their users are kept out\n`);
   process.stdout.write(`To make it live: npx earshot publish ${nameRelease(release)}\n`);
-}
-
-/** A load needs the hash key only if a user is kept out. Throws a UsageError without it. */
-function byId(keepOut: WatchedKeepOut, flags: Flags): KeepOut {
-  let userRef = keepOut.size === 0 ? undefined : findUserRef(flags);
-  return {
-    has: (id) => {
-      if (keepOut.size === 0) return false;
-      userRef ??= findUserRef(flags);
-      return keepOut.has(userRef(id));
-    },
-    refresh: keepOut.refresh,
-  };
 }
 
 type Column = Pick<BulkWriterOptions, 'table' | 'family' | 'qualifier' | 'timestampMs' | 'throttle' | 'beforeFirst'>;

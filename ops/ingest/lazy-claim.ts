@@ -89,5 +89,6 @@ export async function requireHarmless(
     versions: versionsOf(load),
     ...(isItems(load) ? {} : { listMaxAgeDays: resolveListMaxAgeDays() }),
   });
-  if (reason !== undefined) throw new Error(`${reason} (--force loads it anyway)`);
+  if (reason === undefined) return;
+  throw new Error(options.adopt ? reason : `${reason} (--force loads it anyway)`);
 }

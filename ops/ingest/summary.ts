@@ -4,7 +4,7 @@ import type { ReleaseSummary } from '../bigtable/release-record.ts';
 
 export interface Summary {
   /** `checksum`: of row key and value (checksumOf). */
-  add(value: string, checksum: readonly [number, number]): void;
+  add(value: string | Buffer, checksum: readonly [number, number]): void;
   get(rejects: number): ReleaseSummary;
 }
 
@@ -37,7 +37,7 @@ export function createSummary(): Summary {
 }
 
 /** In the stored form an item is a line, and an empty list has none. */
-function countItems(value: string): number {
+function countItems(value: string | Buffer): number {
   if (value.length === 0) return 0;
   let count = 1;
   for (let at = value.indexOf(SEPARATOR); at !== -1; at = value.indexOf(SEPARATOR, at + 1)) count++;

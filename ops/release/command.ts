@@ -1,4 +1,4 @@
-// `earshot release`: one release: its record, and how to block it or to delete its lists.
+// `earshot release`: one release: its record, its adoption, and how to block it or to delete its lists.
 import { Command } from 'commander';
 import { APP_PROFILES } from '../../origin/bigtable/app-profiles.ts';
 import { FAMILIES, JSON_QUALIFIER, makeListQualifier, TABLES } from '../../shared/domain/keys.ts';
@@ -15,6 +15,7 @@ import { formatPlural } from '../cli/format.ts';
 import { UsageError } from '../cli/usage-error.ts';
 import { confirmWrite } from '../cli/write-target.ts';
 import { findOrigins } from '../manifest/served-manifests.ts';
+import { makeAdoptCommand } from './adopt/command.ts';
 import { confirmLive } from './confirm.ts';
 import { findEdge } from './edge-sample.ts';
 import { readLive } from './live.ts';
@@ -45,6 +46,7 @@ export const makeReleaseCommand = (): Command =>
         .addHelpText('after', example('show home/control@2026-11-22T03:00:00Z'))
         .action(async (release: Release, _options: unknown, own: Command) => show(release, own.optsWithGlobals())),
     )
+    .addCommand(makeAdoptCommand())
     .addCommand(
       changing('block', 'No user reads the release any more, and it is published again only with --again.').action(
         async (release: Release, _options: unknown, own: Command) => block(release, own.optsWithGlobals()),

@@ -13,6 +13,8 @@ export interface ReadRowsCall {
   /** At most about 100 keys: latency grows faster than their number. */
   readonly rows: protos.google.bigtable.v2.IRowSet;
   readonly filter: RowFilter;
+  /** Maximum number of rows. Default: no limit. */
+  readonly rowsLimit?: number;
   /** Milliseconds for the call. */
   readonly timeoutMs: number;
 }
@@ -22,7 +24,7 @@ export const NO_RETRY = { retries: 0, noResponseRetries: 0 } as const;
 
 /** Throws an EarshotError of source `table`. */
 export async function readRows(bigtable: BigtableConnection, call: ReadRowsCall): Promise<Row[]> {
-  const { table, appProfile, rows, filter, timeoutMs } = call;
+  const { table, appProfile, rows, filter, rowsLimit = 0, timeoutMs } = call;
   const found: Row[] = [];
   const merger = createChunkMerger();
   try {
@@ -32,6 +34,7 @@ export async function readRows(bigtable: BigtableConnection, call: ReadRowsCall)
         appProfileId: appProfile,
         rows,
         filter,
+        rowsLimit,
       },
       { timeout: timeoutMs, retryRequestOptions: NO_RETRY },
     );

@@ -23,6 +23,7 @@ const asking: readonly [what: string, args: readonly string[]][] = [
   ['releases', ['releases']],
   ['release show', ['release', 'show', releaseOf(MONDAY)]],
   ['release block', ['release', 'block', releaseOf(MONDAY), '--why', 'test']],
+  ['release adopt', ['release', 'adopt', 'home/control', '--generation', String(MONDAY), '--expect-lists', '1']],
   ['history', ['history', 'home']],
   ['ramp finish', ['ramp', 'finish', 'home/control']],
   ['weight', ['weight', 'home', 'control=1']],
@@ -42,6 +43,7 @@ const asking: readonly [what: string, args: readonly string[]][] = [
   ['switch set', ['switch', 'set', 'hedging=off', '--why', 'test']],
   ['switch list', ['switch', 'list']],
   ['schema apply', ['schema', 'apply', '--clusters', 'asia=asia']],
+  ['schema check', ['schema', 'check', '--clusters', 'asia=asia']],
   ['ingest', ['ingest', 'FILE', ...home()]],
   ['ingest of items', ['ingest', 'FILE', '--items']],
 ];
@@ -97,7 +99,16 @@ test('every command explains itself, and every one that does something has an ex
   };
   await explain();
   expect(explained).toEqual(
-    expect.arrayContaining(['schema apply', 'ingest', 'publish', 'manifest show', 'token', 'status', 'fault']),
+    expect.arrayContaining([
+      'schema apply',
+      'schema check',
+      'ingest',
+      'publish',
+      'manifest show',
+      'token',
+      'status',
+      'fault',
+    ]),
   );
 });
 

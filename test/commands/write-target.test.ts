@@ -24,6 +24,7 @@ const writes: readonly (readonly string[])[] = [
   ['rollback', 'home/control', '--why', 'a test'],
   ['ramp', 'finish', 'home/control'],
   ['release', 'block', 'home/control@2026-11-22T03:00:00Z', '--why', 'a test'],
+  ['release', 'adopt', 'home/control', '--generation', '2026-11-22T03:00:00Z', '--expect-lists', '1'],
   ['release', 'drop', 'home/control@2026-11-22T03:00:00Z', '--why', 'a test'],
   ['region', 'degrade', 'europe', '--until', '2099-01-01', '--why', 'a test'],
   ['region', 'restore', 'europe'],

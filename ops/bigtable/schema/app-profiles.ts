@@ -3,7 +3,7 @@ import type { protos } from '@google-cloud/bigtable';
 import { APP_PROFILES, makeControlProfile, makeServeProfile } from '../../../origin/bigtable/app-profiles.ts';
 import { findOrUndefined, grpcCodeOf, toTableError, UNIMPLEMENTED } from '../../../origin/bigtable/bigtable-error.ts';
 import type { BigtableConnection } from '../../../origin/bigtable/connection.ts';
-import type { SchemaChange } from './schema-change.ts';
+import { type ApplyMode, foreignChange, type SchemaChange } from './schema-change.ts';
 
 type AppProfile = protos.google.bigtable.admin.v2.IAppProfile;
 
@@ -54,15 +54,15 @@ export function wantedProfiles(clusters: Readonly<Record<string, string>>): Reco
   };
 }
 
+/** Throws an EarshotError. */
 export async function applyProfile(
   bigtable: BigtableConnection,
   id: string,
   wanted: AppProfile,
-  dryRun: boolean,
+  { dryRun }: ApplyMode,
 ): Promise<SchemaChange> {
-  const what = `app profile ${id}`;
+  const what = `app profile ${id}, ${describeProfile(wanted)}`;
   const name = `${bigtable.instanceName}/appProfiles/${id}`;
-  const options = { timeout: ADMIN_TIMEOUT_MS, retry: null };
   try {
     const instanceAdmin = await bigtable.instanceAdmin();
     const existing = await findOrUndefined(instanceAdmin.getAppProfile({ name }, options));
@@ -75,13 +75,44 @@ export async function applyProfile(
       }
       return { what, done: 'created' };
     }
-    if (isSameProfile(existing[0], wanted)) return { what, done: 'unchanged' };
+    const was = describeProfile(existing[0]);
+    if (was === describeProfile(wanted)) return { what, done: 'unchanged' };
     if (!dryRun) await updateProfile(bigtable, { ...wanted, name });
-    return { what, done: 'updated' };
+    return { what, done: 'updated', was, ...(id === 'default' ? { why: WHY_DEFAULT } : {}) };
   } catch (error) {
     if (grpcCodeOf(error) === UNIMPLEMENTED)
-      return { what, done: 'skipped', why: 'this Bigtable has no app profiles (an emulator)' };
-    throw toTableError(error, `setting up ${what}`);
+      return { what: `app profile ${id}`, done: 'skipped', why: 'this Bigtable has no app profiles (an emulator)' };
+    throw toTableError(error, `setting up app profile ${id}`);
+  }
+}
+
+const WHY_DEFAULT =
+  "Google's templates cannot name a profile: they write through this one, and would compete with reads or other clusters";
+
+const options = { timeout: ADMIN_TIMEOUT_MS, retry: null };
+
+/** The profiles that are not ours. Throws an EarshotError. */
+export async function applyForeignProfiles(
+  bigtable: BigtableConnection,
+  wanted: Readonly<Record<string, AppProfile>>,
+  mode: ApplyMode,
+): Promise<SchemaChange[]> {
+  try {
+    const instanceAdmin = await bigtable.instanceAdmin();
+    const [profiles] = await instanceAdmin.listAppProfiles({ parent: bigtable.instanceName }, options);
+    const changes: SchemaChange[] = [];
+    for (const profile of profiles) {
+      const id = profile.name?.split('/').at(-1) ?? '';
+      if (Object.hasOwn(wanted, id)) continue;
+      const change = foreignChange(`app profile ${id}, ${describeProfile(profile)}`, mode);
+      const request = { name: profile.name ?? '', ignoreWarnings: true };
+      if (change.done === 'dropped' && !mode.dryRun) await instanceAdmin.deleteAppProfile(request, options);
+      changes.push(change);
+    }
+    return changes;
+  } catch (error) {
+    if (grpcCodeOf(error) === UNIMPLEMENTED) return [];
+    throw toTableError(error, 'looking for other app profiles');
   }
 }
 
@@ -95,9 +126,11 @@ async function updateProfile(bigtable: BigtableConnection, appProfile: AppProfil
   await operation.promise();
 }
 
-const isSameProfile = (a: AppProfile, b: AppProfile): boolean =>
-  a.singleClusterRouting?.clusterId === b.singleClusterRouting?.clusterId &&
-  Boolean(a.singleClusterRouting?.allowTransactionalWrites) ===
-    Boolean(b.singleClusterRouting?.allowTransactionalWrites) &&
-  Boolean(a.multiClusterRoutingUseAny) === Boolean(b.multiClusterRoutingUseAny) &&
-  a.standardIsolation?.priority === b.standardIsolation?.priority;
+/** `cluster asia, LOW`. Equal profiles have equal words; a group of clusters and the description do not count. */
+function describeProfile(profile: AppProfile): string {
+  const { singleClusterRouting: single, standardIsolation } = profile;
+  const routing = single == null ? 'any cluster' : `cluster ${single.clusterId}`;
+  const transactions = single?.allowTransactionalWrites ? ' with transactions' : '';
+  const priority = String(standardIsolation?.priority ?? 'no priority').replace('PRIORITY_', '');
+  return `${routing}${transactions}, ${priority}`;
+}

@@ -28,9 +28,46 @@ function describeParts({ rules }: { rules?: GcRule[] | null }, separator: string
   return [...new Set((rules ?? []).map(describeGcRule))].sort().join(separator);
 }
 
-function describeAge({ seconds, nanos }: NonNullable<GcRule['maxAge']>): string {
-  const total = Number(seconds ?? 0) + (nanos ?? 0) / 1e9;
+type Age = NonNullable<GcRule['maxAge']>;
+
+const secondsOf = ({ seconds, nanos }: Age): number => Number(seconds ?? 0) + (nanos ?? 0) / 1e9;
+
+function describeAge(age: Age): string {
+  const total = secondsOf(age);
   return total % DAY_SECONDS === 0 ? plural(total / DAY_SECONDS, 'day') : `${total} s`;
 }
 
 const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
+
+/** Collects the cells that are both behind the newest `versions` and older than `seconds`. */
+interface Corner {
+  readonly versions: number;
+  readonly seconds: number;
+}
+
+/** A rule as a union of corners. */
+function cornersOf(rule: GcRule | null | undefined): Corner[] {
+  if (rule?.union != null) return (rule.union.rules ?? []).flatMap(cornersOf);
+  if (rule?.intersection != null) {
+    const parts = (rule.intersection.rules ?? []).map(cornersOf);
+    return parts.reduce<Corner[]>((all, part) => all.flatMap((a) => part.map((b) => meet(a, b))), [EVERY_CELL]);
+  }
+  if (rule?.maxNumVersions) return [{ ...EVERY_CELL, versions: rule.maxNumVersions }];
+  if (rule?.maxAge != null) return [{ ...EVERY_CELL, seconds: secondsOf(rule.maxAge) }];
+  return [];
+}
+
+const EVERY_CELL: Corner = { versions: 0, seconds: 0 };
+
+const meet = (a: Corner, b: Corner): Corner => ({
+  versions: Math.max(a.versions, b.versions),
+  seconds: Math.max(a.seconds, b.seconds),
+});
+
+/** Whether `to` collects a cell that `from` keeps. */
+export function collectsMore(from: GcRule | null | undefined, to: GcRule | null | undefined): boolean {
+  const known = cornersOf(from);
+  const within = (corner: Corner): boolean =>
+    known.some(({ versions, seconds }) => versions <= corner.versions && seconds <= corner.seconds);
+  return !cornersOf(to).every(within);
+}

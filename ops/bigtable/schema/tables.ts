@@ -1,9 +1,10 @@
 // The tables, their families, and how many versions they keep for how long.
+import type { protos } from '@google-cloud/bigtable';
 import { findOrUndefined, toTableError } from '../../../origin/bigtable/bigtable-error.ts';
 import type { BigtableConnection } from '../../../origin/bigtable/connection.ts';
 import { FAMILIES, makeInitialSplits, TABLES } from '../../../shared/domain/keys.ts';
-import { describeGcRule, type GcRule, isSameRule, keepNewest } from './gc-rule.ts';
-import type { SchemaChange } from './schema-change.ts';
+import { collectsMore, describeGcRule, type GcRule, isSameRule, keepNewest } from './gc-rule.ts';
+import { type ApplyMode, foreignChange, type SchemaChange } from './schema-change.ts';
 
 interface TableSchema {
   readonly table: string;
@@ -41,48 +42,78 @@ export const wantedTables = (listMaxAgeDays: number): readonly TableSchema[] => 
 const ADMIN_TIMEOUT_MS = 60_000;
 const INITIAL_TABLETS = 16;
 
+/** Throws an EarshotError. */
 export async function applyTable(
   bigtable: BigtableConnection,
   wanted: TableSchema,
-  dryRun: boolean,
-): Promise<SchemaChange> {
-  const { table, family, gcRule, hashed } = wanted;
-  const what = `table ${table}, family ${family}, ${describeGcRule(gcRule)}`;
-  // The next call continues here. The client's own retries would repeat an unanswered look-up for over a minute.
-  const options = { timeout: ADMIN_TIMEOUT_MS, retry: null };
+  mode: ApplyMode,
+): Promise<SchemaChange[]> {
+  const what = describe(wanted);
   try {
     const tableAdmin = await bigtable.tableAdmin();
-    const existing = await findOrUndefined(
-      tableAdmin.getTable({ name: bigtable.tableName(table), view: 'SCHEMA_VIEW' }, options),
-    );
-    if (existing === undefined) {
-      if (!dryRun) {
-        await tableAdmin.createTable(
-          {
-            parent: bigtable.instanceName,
-            tableId: table,
-            table: { columnFamilies: { [family]: { gcRule } } },
-            initialSplits: hashed ? makeInitialSplits(INITIAL_TABLETS).map((key) => ({ key: Buffer.from(key) })) : [],
-          },
-          options,
-        );
-      }
-      return { what, done: 'created' };
+    const name = bigtable.tableName(wanted.table);
+    const found = await findOrUndefined(tableAdmin.getTable({ name, view: 'SCHEMA_VIEW' }, options));
+    if (found === undefined) {
+      if (!mode.dryRun) await createTable(bigtable, wanted);
+      return [{ what, done: 'created' }];
     }
-    const found = existing[0].columnFamilies?.[family];
-    if (found !== undefined && isSameRule(found.gcRule, gcRule)) return { what, done: 'unchanged' };
-    if (!dryRun) {
-      const change = found === undefined ? { create: { gcRule } } : { update: { gcRule } };
-      // A replicated table may keep more only with it: until the next load its clusters differ in their oldest cells.
-      const request = { name: bigtable.tableName(table), ignoreWarnings: true };
-      await tableAdmin.modifyColumnFamilies({ ...request, modifications: [{ id: family, ...change }] }, options);
-    }
-    return {
-      what,
-      done: 'updated',
-      why: `was ${found === undefined ? 'without the family' : describeGcRule(found.gcRule)}`,
-    };
+    const steps = planFamilies(wanted, found[0].columnFamilies ?? {}, mode);
+    const modifications = steps.flatMap(({ modification }) => modification ?? []);
+    // A replicated table may keep more only with it: until the next load its clusters differ in their oldest cells.
+    const request = { name, ignoreWarnings: true, modifications };
+    if (!mode.dryRun && modifications.length > 0) await tableAdmin.modifyColumnFamilies(request, options);
+    return steps.map(({ change }) => change);
   } catch (error) {
     throw toTableError(error, `setting up ${what}`);
   }
+}
+
+/** The next call continues here. The client's own retries would repeat an unanswered look-up for over a minute. */
+const options = { timeout: ADMIN_TIMEOUT_MS, retry: null };
+
+const describe = ({ table, family, gcRule }: TableSchema): string =>
+  `table ${table}, family ${family}, ${describeGcRule(gcRule)}`;
+
+async function createTable(bigtable: BigtableConnection, wanted: TableSchema): Promise<void> {
+  const { table, family, gcRule, hashed } = wanted;
+  await (await bigtable.tableAdmin()).createTable(
+    {
+      parent: bigtable.instanceName,
+      tableId: table,
+      table: { columnFamilies: { [family]: { gcRule } } },
+      initialSplits: hashed ? makeInitialSplits(INITIAL_TABLETS).map((key) => ({ key: Buffer.from(key) })) : [],
+    },
+    options,
+  );
+}
+
+interface FamilyStep {
+  readonly change: SchemaChange;
+  readonly modification?: protos.google.bigtable.admin.v2.ModifyColumnFamiliesRequest.IModification;
+}
+
+type FoundFamilies = Readonly<Record<string, { readonly gcRule?: GcRule | null }>>;
+
+/** The steps of an existing table: its own family first, then those that are not ours. */
+function planFamilies(wanted: TableSchema, families: FoundFamilies, mode: ApplyMode): FamilyStep[] {
+  const foreign = Object.entries(families).filter(([id]) => id !== wanted.family);
+  return [
+    planFamily(wanted, families[wanted.family], mode),
+    ...foreign.map(([id, { gcRule }]): FamilyStep => {
+      const change = foreignChange(`table ${wanted.table}, family ${id}, ${describeGcRule(gcRule)}`, mode);
+      return change.done === 'dropped' ? { change, modification: { id, drop: true } } : { change };
+    }),
+  ];
+}
+
+function planFamily(wanted: TableSchema, found: FoundFamilies[string] | undefined, mode: ApplyMode): FamilyStep {
+  const { family: id, gcRule } = wanted;
+  const what = describe(wanted);
+  if (found === undefined)
+    return { change: { what, done: 'updated', was: 'no such family' }, modification: { id, create: { gcRule } } };
+  if (isSameRule(found.gcRule, gcRule)) return { change: { what, done: 'unchanged' } };
+  const was = describeGcRule(found.gcRule);
+  if (collectsMore(found.gcRule, gcRule) && !mode.allowDestructive)
+    return { change: { what, done: 'left', was, why: 'it would delete more than now; --allow-destructive sets it' } };
+  return { change: { what, done: 'updated', was }, modification: { id, update: { gcRule } } };
 }

@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { Instance } from '../../../dev/bigtable/admin/instance.ts';
 import { createTableAdminService } from '../../../dev/bigtable/admin/table-admin-service.ts';
 import { loadProtocol } from '../../../dev/bigtable/wire/protocol.ts';
-import { describeGcRule } from '../../../ops/bigtable/schema/gc-rule.ts';
+import { describeGcRule, keepNewest } from '../../../ops/bigtable/schema/gc-rule.ts';
 import { applySchema } from '../../../ops/bigtable/schema/schema.ts';
 import type { SchemaChange } from '../../../ops/bigtable/schema/schema-change.ts';
 import { type BigtableConnection, connectBigtable } from '../../../origin/bigtable/connection.ts';
@@ -18,10 +18,11 @@ const options = { timeout: TIMEOUT_MS };
 
 async function apply(
   bigtable: BigtableConnection,
-  { dryRun = false, clusters = CLUSTERS as Record<string, string>, listMaxAgeDays = 30 } = {},
+  { dryRun = false, allowDestructive = false, clusters = CLUSTERS as Record<string, string>, listMaxAgeDays = 30 } = {},
 ) {
   const changes: SchemaChange[] = [];
-  await applySchema(bigtable, { clusters, dryRun, listMaxAgeDays }, (change) => changes.push(change));
+  const settings = { clusters, dryRun, allowDestructive, listMaxAgeDays };
+  await applySchema(bigtable, settings, (change) => changes.push(change));
   return changes;
 }
 
@@ -144,7 +145,7 @@ test('a changed garbage collection, a missing family and a changed profile are s
   const before = await look(bigtable);
   const { instanceName, tableName } = bigtable;
   const [tableAdmin, instanceAdmin] = await Promise.all([bigtable.tableAdmin(), bigtable.instanceAdmin()]);
-  const fewer = [{ id: 'l', update: { gcRule: { maxNumVersions: 1 } } }];
+  const fewer = [{ id: 'l', update: { gcRule: keepNewest(1, 30) } }];
   await tableAdmin.modifyColumnFamilies({ name: tableName('recommendations'), modifications: fewer }, options);
   const none = [{ id: 'm', drop: true }];
   await tableAdmin.modifyColumnFamilies({ name: tableName('items'), modifications: none }, options);
@@ -178,7 +179,7 @@ test('a changed garbage collection, a missing family and a changed profile are s
   expect(withoutTags(after)).toEqual(withoutTags(before));
 });
 
-test('a table of before, whose rule has other versions or no age, is updated, and the change is in words', async () => {
+test('a stricter rule of garbage collection is left without the flag, and the difference is in words', async () => {
   const { bigtable } = await startEmptyInstance();
   await apply(bigtable);
   const tableAdmin = await bigtable.tableAdmin();
@@ -192,11 +193,11 @@ test('a table of before, whose rule has other versions or no age, is updated, an
   ];
   for (const [gcRule, words] of before) {
     await tableAdmin.modifyColumnFamilies({ name, modifications: [{ id: 'l', update: { gcRule } }] }, options);
-    expect((await apply(bigtable))[0]).toEqual({
-      what: 'table recommendations, family l, newest 6 versions, none older than 30 days',
-      done: 'updated',
-      why: `was ${words}`,
-    });
+    const what = 'table recommendations, family l, newest 6 versions, none older than 30 days';
+    const left = { what, done: 'left', was: words, why: expect.stringContaining('it would delete more than now') };
+    expect((await apply(bigtable))[0]).toEqual(left);
+    expect((await look(bigtable)).families.recommendations).toEqual([['l', words]]);
+    expect((await apply(bigtable, { allowDestructive: true }))[0]).toEqual({ what, done: 'updated', was: words });
     expect((await apply(bigtable))[0]?.done).toBe('unchanged');
   }
 });
@@ -208,6 +209,35 @@ test('the age of lists is the one that is asked for, and no other table has it',
   expect(doneByThing(changes)).toEqual({ ...everything('unchanged'), recommendations: 'updated' });
   const { recommendations } = (await look(bigtable)).families;
   expect(recommendations).toEqual([['l', 'newest 6 versions, none older than 400 days']]);
+});
+
+test('families and app profiles that are not ours are left without the flag, and dropped with it', async () => {
+  const { bigtable } = await startEmptyInstance();
+  await apply(bigtable);
+  const ours = await look(bigtable);
+  const [tableAdmin, instanceAdmin] = await Promise.all([bigtable.tableAdmin(), bigtable.instanceAdmin()]);
+  const modifications = [{ id: 'x', create: { gcRule: keepNewest(2) } }];
+  await tableAdmin.modifyColumnFamilies({ name: bigtable.tableName('items'), modifications }, options);
+  const appProfile = { singleClusterRouting: { clusterId: 'us' } };
+  const request = { parent: bigtable.instanceName, appProfileId: 'analysts', appProfile };
+  await instanceAdmin.createAppProfile(request, options);
+  const theirs = await look(bigtable);
+
+  const foreign = (changes: readonly SchemaChange[]) => changes.filter(({ done }) => done !== 'unchanged');
+  const why = 'not ours; --allow-destructive drops it';
+  const [family, profile] = ['table items, family x, newest 2 versions', 'app profile analysts, cluster us, HIGH'];
+  expect(foreign(await apply(bigtable))).toEqual([
+    { what: family, done: 'foreign', why },
+    { what: profile, done: 'foreign', why },
+  ]);
+  const dropped = [
+    { what: family, done: 'dropped' },
+    { what: profile, done: 'dropped' },
+  ];
+  expect(foreign(await apply(bigtable, { dryRun: true, allowDestructive: true }))).toEqual(dropped);
+  expect(await look(bigtable)).toEqual(theirs);
+  expect(foreign(await apply(bigtable, { allowDestructive: true }))).toEqual(dropped);
+  expect(await look(bigtable)).toEqual(ours);
 });
 
 test('lists that were stored before stay stored', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { describeGcRule, isSameRule, keepNewest } from '../../../../ops/bigtable/schema/gc-rule.ts';
+import { collectsMore, describeGcRule, isSameRule, keepNewest } from '../../../../ops/bigtable/schema/gc-rule.ts';
 
 /** As Bigtable answers it: numbers of 64 bits as text, and members that are not set as null. */
 const answered = {
@@ -41,4 +41,27 @@ test.each([
   ['no rule', null],
 ])('another rule is not: %s', (_what, rule) => {
   expect(isSameRule(rule as never, keepNewest(6, 30))).toBe(false);
+});
+
+const both = (versions: number, days: number) => ({ intersection: keepNewest(versions, days).union });
+const age = (days: number) => ({ maxAge: { seconds: days * 86_400 } });
+
+test.each([
+  ['the same', keepNewest(6, 30), keepNewest(6, 30), false],
+  ['the same, as an answer', answered, keepNewest(6, 30), false],
+  ['more versions', keepNewest(3, 30), keepNewest(6, 30), false],
+  ['fewer versions', keepNewest(6, 30), keepNewest(3, 30), true],
+  ['a greater age', keepNewest(6, 30), keepNewest(6, 400), false],
+  ['a smaller age', keepNewest(6, 30), keepNewest(6, 29), true],
+  ['more versions, and an age', keepNewest(3), keepNewest(6, 30), true],
+  ['no age any more', keepNewest(6, 30), keepNewest(6), false],
+  ['a rule after none', null, keepNewest(6), true],
+  ['none after a rule', keepNewest(6), {}, false],
+  ['both instead of any', keepNewest(6, 30), both(6, 30), false],
+  ['any instead of both', both(6, 30), keepNewest(6, 30), true],
+  ['a stricter part of both', both(6, 30), both(6, 29), true],
+  ['both, within one of them', age(30), both(2, 30), false],
+  ['one of both alone', both(2, 30), age(30), true],
+])('a rule collects more than another, or not: %s', (_what, from, to, expected) => {
+  expect(collectsMore(from as never, to as never)).toBe(expected);
 });
