@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { LOCAL_INSTANCE, LOCAL_PROJECT } from '../../dev/topology.ts';
-import { createBulkWriter } from '../../ops/bigtable/bulk-writer.ts';
+import { createBulkWriter } from '../../ops/bigtable/writes/bulk-writer.ts';
 import { APP_PROFILES } from '../../origin/bigtable/app-profiles.ts';
 import { connectBigtable } from '../../origin/bigtable/connection.ts';
 import { formatGeneration } from '../../shared/domain/generation.ts';

@@ -5,11 +5,11 @@ import { newestControlCell, readRows } from '../../origin/bigtable/read-rows.ts'
 import { describeIssues } from '../../shared/domain/describe-issues.ts';
 import { FAMILIES, JSON_QUALIFIER, TABLES } from '../../shared/domain/keys.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
-import { createBulkWriter } from '../bigtable/bulk-writer.ts';
 import { readControlCell, replaceControlCell } from '../bigtable/control-row.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
 import { deleteRows } from '../bigtable/delete-rows.ts';
 import { withRetries } from '../bigtable/retry.ts';
+import { createBulkWriter } from '../bigtable/writes/bulk-writer.ts';
 
 const PREFIX = 'keep-out#';
 const CHANGES_ROW = 'keep-out';

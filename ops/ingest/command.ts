@@ -15,9 +15,9 @@ import {
 } from '../../shared/domain/keys.ts';
 import { ITEMS, isItems, nameLine, nameRelease, type Release } from '../../shared/domain/release.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
-import { type BulkWriterOptions, createBulkWriter } from '../bigtable/bulk-writer.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
-import { createWriteThrottle } from '../bigtable/write-throttle.ts';
+import { type BulkWriterOptions, createBulkWriter } from '../bigtable/writes/bulk-writer.ts';
+import { createWriteThrottle } from '../bigtable/writes/write-throttle.ts';
 import { generationOption, surfaceOption, variantOption } from '../cli/arguments.ts';
 import { author, type ControlFlags, controlProfileOption, withControl } from '../cli/control.ts';
 import { formatDuration, formatPlural } from '../cli/format.ts';
@@ -205,7 +205,7 @@ async function write(
     await claim.finish(summary.get(rejects.count()));
   } catch (error) {
     const { message } = error as Error;
-    const isPartial = await claim.abandon(writer.mayHaveWritten() || options.resume);
+    const isPartial = await claim.abandon(writer.mayHaveWritten() || options.resume === true);
     const again = `this load cannot go live; to load it again, pass --generation ${moment}, and --resume to go on with it`;
     throw new Error(isPartial ? `${message}; ${again}` : message, { cause: error });
   } finally {

@@ -1,9 +1,9 @@
-// Loads the lines of several inputs: each line becomes a cell or a reject. Cells are written in bulk. A load that goes on
-// reads all lines again, because a line may repeat one of before, and writes those behind the checkpoint.
+// Loads the lines of several inputs: each line becomes a cell or a reject. Cells are written in bulk. A load that goes
+// on reads all lines again, because a line may repeat one of before, and writes those behind the checkpoint.
 
-import type { BulkWriter, CellWrite } from '../bigtable/bulk-writer.ts';
 import { checksumOf } from '../bigtable/checksum.ts';
 import type { Checkpoint } from '../bigtable/release-record.ts';
+import type { BulkWriter, CellWrite } from '../bigtable/writes/bulk-writer.ts';
 import type { Line, RecordForm } from './formats/line.ts';
 import { readLines } from './formats/open-lines.ts';
 import type { Source } from './inputs/source.ts';
@@ -55,8 +55,8 @@ export interface LoadedLines {
 }
 
 /**
- * Throws an Error for an input that is empty or cut, and when Bigtable refuses; earlier lines may be written then. Of two
- * lines with one id the first counts, in the order of the inputs.
+ * Throws an Error for an input that is empty or cut, and when Bigtable refuses; earlier lines may be written then. If
+ * two lines have one id, the first counts, in the order of the inputs.
  */
 export async function loadFiles(options: LoadOptions): Promise<LoadedLines> {
   const { sources, form, parse, writer, summary, requireHeld = () => undefined, rejects, progress } = options;

@@ -1,6 +1,7 @@
 // Checkpoints of a load. Each waits until the cells of its lines are stored.
-import type { BulkWriter } from '../bigtable/bulk-writer.ts';
+
 import type { Checkpoint } from '../bigtable/release-record.ts';
+import type { BulkWriter } from '../bigtable/writes/bulk-writer.ts';
 
 export interface Marks {
   /** A point between two groups of lines. All cells of before were given to the writer. */

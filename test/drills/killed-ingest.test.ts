@@ -6,9 +6,9 @@ import { setTimeout } from 'node:timers/promises';
 import { beforeAll, expect, test } from 'vitest';
 import { spawnNode } from '../../bench/rigs/local-cloud.ts';
 import { COMMAND, createCommandInstances, home, releaseOf } from '../commands/support/command-instances.ts';
+import { readStoredCells } from '../commands/support/stored-cells.ts';
 import { MONDAY, TUESDAY } from '../contracts/origin/instance.ts';
 import { drillRounds } from '../support/drill-rounds.ts';
-import { readStoredCells } from '../support/stored-cells.ts';
 
 /** 200 000 from 20 rounds on. */
 const USERS = Math.min(200_000, 10_000 * drillRounds);

@@ -3,7 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 import type { TestCloud } from '../../bench/rigs/local-cloud.ts';
 import { LOCAL_INSTANCE, LOCAL_PROJECT } from '../../dev/topology.ts';
-import { createBulkWriter } from '../../ops/bigtable/bulk-writer.ts';
+import { createBulkWriter } from '../../ops/bigtable/writes/bulk-writer.ts';
 import { APP_PROFILES } from '../../origin/bigtable/app-profiles.ts';
 import { connectBigtable } from '../../origin/bigtable/connection.ts';
 import { parseGeneration } from '../../shared/domain/generation.ts';

@@ -1,5 +1,5 @@
-// The records of an Avro schema as lines: lists and items of any schema with their fields, and rows of Bigtable in the form
-// of Google's templates.
+// The records of an Avro schema as lines: lists and items of any schema with their fields, and rows of Bigtable in the
+// form of Google's templates.
 import type { Type } from 'avsc';
 import { ITEM_SEPARATOR } from '../../../shared/domain/list.ts';
 import { type Line, type RecordForm, requireFields, toJson } from './line.ts';

@@ -1,5 +1,5 @@
-// Avro object container files (Avro 1.11 specification, "Object Container Files"). The blocks are read here, because the
-// stream of avsc takes a file that was cut for a whole one; avsc decodes the records.
+// Avro object container files (Avro 1.11 specification, "Object Container Files"). The blocks are read here, because
+// the stream of avsc takes a file that was cut for a whole one; avsc decodes the records.
 import { promisify } from 'node:util';
 import { inflateRaw, zstdDecompress } from 'node:zlib';
 import avsc, { type Type } from 'avsc';

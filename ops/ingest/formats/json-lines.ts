@@ -1,5 +1,5 @@
-// Lines of text as a stream. Memory is bounded by one chunk and the longest line. A line that is too long, or not UTF-8,
-// is broken.
+// Lines of text as a stream. Memory is bounded by one chunk and the longest line. A line that is too long, or not
+// UTF-8, is broken.
 import { isUtf8 } from 'node:buffer';
 import type { Line } from './line.ts';
 

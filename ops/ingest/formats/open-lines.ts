@@ -1,5 +1,5 @@
-// The lines of an input, whatever its format. The content decides, never the name. A format that cannot be read is refused
-// by its first bytes.
+// The lines of an input, whatever its format. The content decides, never the name. A format that cannot be read is
+// refused by its first bytes.
 import type { Source } from '../inputs/source.ts';
 import { AVRO_MAGIC, readAvro } from './avro.ts';
 import { readJsonLines } from './json-lines.ts';
@@ -11,8 +11,8 @@ import { packingOf, unpack } from './unpack.ts';
 const SIGNATURE_BYTES = 8;
 
 /**
- * Yields the lines in groups. Without a form only lines of JSON are read. Calls `onBytes` with the number of bytes read, before they are unpacked. Throws an Error
- * with the name and the offset for an input that is cut or broken.
+ * Yields the lines in groups. Without a form only lines of JSON are read. Calls `onBytes` with the number of bytes
+ * read, before they are unpacked. Throws an Error with the name and the offset for an input that is cut or broken.
  */
 export async function* readLines(
   source: Source,

@@ -14,7 +14,7 @@ import { unpackSnappy } from './snappy.ts';
 /** `PAR1`. An encrypted footer begins with `PARE`. */
 export const PARQUET_MAGIC = '50415231';
 
-/** Of the values of a row group, unpacked. They are in memory at once, and need several times as much there. */
+/** Bytes of a row group, unpacked. Its values are in memory at once, and need several times as much there. */
 const MAX_GROUP_BYTES = 128 * 1024 * 1024;
 
 const compressors: Compressors = {

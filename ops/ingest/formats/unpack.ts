@@ -1,5 +1,5 @@
-// Unpacks gzip members or zstd frames until the end of the input. Node's own streams ignore what follows: everything after
-// a zero byte behind a gzip member, and everything after the first zstd frame.
+// Unpacks gzip members or zstd frames until the end of the input. Node's own streams ignore what follows: everything
+// after a zero byte behind a gzip member, and everything after the first zstd frame.
 import type { Transform } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 

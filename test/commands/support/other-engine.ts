@@ -1,5 +1,5 @@
 // Lists as another engine writes them: through the default app profile, without a record, and wherever it is told to.
-import { createBulkWriter } from '../../../ops/bigtable/bulk-writer.ts';
+import { createBulkWriter } from '../../../ops/bigtable/writes/bulk-writer.ts';
 import type { BigtableConnection } from '../../../origin/bigtable/connection.ts';
 import { toUserId } from '../../../shared/domain/ids.ts';
 import { makeRowKey, TABLES } from '../../../shared/domain/keys.ts';

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { createManualClock } from '../../../bench/support/manual-clock.ts';
 import type { BigtableOptions } from '../../../dev/bigtable/server.ts';
-import { type BulkWriterOptions, type CellWrite, createBulkWriter } from '../../../ops/bigtable/bulk-writer.ts';
+import { type BulkWriterOptions, type CellWrite, createBulkWriter } from '../../../ops/bigtable/writes/bulk-writer.ts';
 import { readRows } from '../../../origin/bigtable/read-rows.ts';
 import { eventually, settleWith } from '../../support/waiting.ts';
 import { MONDAY, startInstance, TIMEOUT_MS } from '../origin/instance.ts';

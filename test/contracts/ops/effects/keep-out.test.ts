@@ -4,7 +4,7 @@ import { createWriteStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createBulkWriter } from '../../../../ops/bigtable/bulk-writer.ts';
+import { createBulkWriter } from '../../../../ops/bigtable/writes/bulk-writer.ts';
 import { addToKeepOut, readKeepOut, watchKeepOut } from '../../../../ops/effects/keep-out.ts';
 import { deleteUserRows, findRows } from '../../../../ops/effects/user-rows.ts';
 import { findInputs } from '../../../../ops/ingest/inputs/find-inputs.ts';

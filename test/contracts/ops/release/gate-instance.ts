@@ -1,5 +1,5 @@
 // An instance with three clusters, the lists of some days and a manifest, for tests of the gate.
-import { createBulkWriter } from '../../../../ops/bigtable/bulk-writer.ts';
+import { createBulkWriter } from '../../../../ops/bigtable/writes/bulk-writer.ts';
 import { checkRelease, type GateOptions } from '../../../../ops/release/gate/check-release.ts';
 import { toName, toUserId } from '../../../../shared/domain/ids.ts';
 import { FAMILIES, JSON_QUALIFIER, makeItemRowKey, makeRowKey, TABLES } from '../../../../shared/domain/keys.ts';

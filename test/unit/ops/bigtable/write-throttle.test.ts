@@ -1,7 +1,7 @@
 // The pace of a load: what lowers it, what lets it rise, and its bounds.
 import { describe, expect, test } from 'vitest';
 import { createManualClock } from '../../../../bench/support/manual-clock.ts';
-import { createWriteThrottle } from '../../../../ops/bigtable/write-throttle.ts';
+import { createWriteThrottle } from '../../../../ops/bigtable/writes/write-throttle.ts';
 
 const ROWS = 1_000;
 const FAST = { rows: ROWS, tookMs: 100, isRefused: false };

@@ -1,10 +1,10 @@
 // Writes many cells in batches of MutateRows, with a few batches in flight. Each failed entry is retried on its own.
 // Every cell carries its timestamp, so a repeated write changes nothing and retries are safe.
 import type { protos } from '@google-cloud/bigtable';
-import { isRetryable, makeGrpcError, toTableError, UNAVAILABLE } from '../../origin/bigtable/bigtable-error.ts';
-import type { BigtableConnection } from '../../origin/bigtable/connection.ts';
-import { NO_RETRY } from '../../origin/bigtable/read-rows.ts';
-import { type Clock, pause } from '../../shared/runtime/clock.ts';
+import { isRetryable, makeGrpcError, toTableError, UNAVAILABLE } from '../../../origin/bigtable/bigtable-error.ts';
+import type { BigtableConnection } from '../../../origin/bigtable/connection.ts';
+import { NO_RETRY } from '../../../origin/bigtable/read-rows.ts';
+import { type Clock, pause } from '../../../shared/runtime/clock.ts';
 import type { WriteThrottle } from './write-throttle.ts';
 
 export interface CellWrite {

@@ -1,9 +1,9 @@
 // All cells of a column, read from a cluster behind the loader's back.
 import { hash } from 'node:crypto';
-import { APP_PROFILES } from '../../origin/bigtable/app-profiles.ts';
-import type { BigtableConnection } from '../../origin/bigtable/connection.ts';
-import { readRows } from '../../origin/bigtable/read-rows.ts';
-import { FAMILIES, TABLES } from '../../shared/domain/keys.ts';
+import { APP_PROFILES } from '../../../origin/bigtable/app-profiles.ts';
+import type { BigtableConnection } from '../../../origin/bigtable/connection.ts';
+import { readRows } from '../../../origin/bigtable/read-rows.ts';
+import { FAMILIES, TABLES } from '../../../shared/domain/keys.ts';
 
 const RANGES = 64;
 const TIMEOUT_MS = 60_000;

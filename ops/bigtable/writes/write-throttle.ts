@@ -1,7 +1,8 @@
-// The pace of a load. It follows what the cluster says: the latency of its own batches against their baseline, refusals
-// (RESOURCE_EXHAUSTED), and the factor of the server's flow control (`RateLimitInfo`, google.bigtable.v2). The rate falls
-// by a factor and rises slowly, as congestion control does (V. Jacobson, "Congestion Avoidance and Control", 1988).
-import { type Clock, pause } from '../../shared/runtime/clock.ts';
+// The pace of a load. It follows what the cluster says: the latency of its own batches against their baseline,
+// refusals (RESOURCE_EXHAUSTED), and the factor of the server's flow control (`RateLimitInfo`, google.bigtable.v2).
+// The rate falls by a factor and rises slowly, as congestion control does (V. Jacobson, "Congestion Avoidance and
+// Control", 1988).
+import { type Clock, pause } from '../../../shared/runtime/clock.ts';
 
 export interface BatchReport {
   readonly rows: number;
