@@ -1,12 +1,13 @@
 // Ingest: `earshot ingest` against a bare mutateRows loop with the same client, batch size and concurrency. Each runs
 // in its own process against one embedded Bigtable. Then one million lists: the loader's memory, and Bigtable's time
-// for point reads of them.
+// for point reads of them. Then the formats side by side, and five million lists: the loader's memory and rate over time.
 import { join } from 'node:path';
 import { LOCAL_CLUSTERS } from '../../dev/topology.ts';
-import { lastJson, type Run, run, startBigtable } from '../rigs/processes.ts';
+import { type BenchBigtable, lastJson, type Run, run, startBigtable } from '../rigs/processes.ts';
 import { writeListsFile } from '../support/lists-file.ts';
 import type { BenchResult } from '../support/result.ts';
 import { median } from '../support/statistics.ts';
+import { measureRoad, type Road, watchLoad } from './roads.ts';
 
 const PAIRS = 5;
 const LISTS_PER_RUN = 100_000;
@@ -18,18 +19,53 @@ interface PointReads {
   readonly p99Micros: number;
 }
 
+const FORMATS = ['ndjson', 'gzip', 'zstd', 'avro', 'parquet'];
+const ROAD_LISTS = 300_000;
+const LARGE_LISTS = 5_000_000;
+/** Short lists, and lists of about 2 KB. */
+const [SHORT, LONG] = [5, 50];
+const LONG_LISTS = 40_000;
+
 export async function benchIngest(): Promise<BenchResult> {
+  const pairs = await withBigtable(measure);
+  const roads: Road[] = [];
+  for (const format of FORMATS)
+    roads.push(await withBigtable(({ env }) => measureRoad(format, { users: ROAD_LISTS, length: SHORT, env })));
+  const long = await withBigtable(({ env }) => measureRoad('ndjson', { users: LONG_LISTS, length: LONG, env }));
+  const terabytesADay = (long.bytesPerList / long.cpuUsPerList) * 1e6 * 86_400 * 1e-12;
+  const large = await withBigtable(({ env }) => watchLoad(LARGE_LISTS, SHORT, env));
+  const lines = [
+    pairs.report,
+    `${ROAD_LISTS} short lists by each format:`,
+    ...roads.map(
+      ({ format, ...road }) =>
+        `  ${format}: ${road.listsPerSecond} lists/s, ${road.cpuUsPerList} us of CPU a list, ${road.parseCpuUsPerList} of them for parsing; ${road.bytesPerList} bytes a list in the file; at most ${road.peakMb} MB`,
+    ),
+    `lists of ${long.bytesPerList} bytes: ${long.cpuUsPerList} us of CPU each, which is ${round(terabytesADay, 2)} TB a day and core`,
+    `${LARGE_LISTS} short lists: ${large.listsPerSecond} lists/s, in the last tenth ${large.lastVsFirstTenth} of the rate in the first; at most ${large.peakMb} MB, in the second half ${large.secondVsFirstHalf} of the most in the first`,
+  ];
+  const figures = { ...pairs.figures, roads, terabytesADay: round(terabytesADay, 2), ...prefixed('large', large) };
+  return { report: lines.join('\n'), figures };
+}
+
+/** A new Bigtable for each: tables that grow would slow down the later ones. */
+async function withBigtable<T>(work: (bigtable: BenchBigtable) => Promise<T>): Promise<T> {
   const bigtable = await startBigtable();
   try {
-    return await measure(bigtable);
+    const clusters = Object.entries(LOCAL_CLUSTERS).map((pair) => pair.join('='));
+    await run(earshot, ['schema', 'apply', '--clusters', clusters.join(',')], bigtable.env);
+    return await work(bigtable);
   } finally {
     await bigtable.stop();
   }
 }
 
-async function measure({ env, controlUrl }: Awaited<ReturnType<typeof startBigtable>>): Promise<BenchResult> {
-  const clusters = Object.entries(LOCAL_CLUSTERS).map((pair) => pair.join('='));
-  await run(earshot, ['schema', 'apply', '--clusters', clusters.join(',')], env);
+const prefixed = (prefix: string, figures: object): Record<string, number> =>
+  Object.fromEntries(
+    Object.entries(figures).map(([name, value]) => [`${prefix}${name[0]?.toUpperCase()}${name.slice(1)}`, value]),
+  );
+
+async function measure({ env, controlUrl }: BenchBigtable): Promise<BenchResult> {
   const load = (file: string): Promise<Run> =>
     run(earshot, ['ingest', file, '--surface', 'home', '--variant', 'control'], {
       ...env,
