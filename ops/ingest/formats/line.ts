@@ -21,15 +21,29 @@ export interface RecordForm {
 
 /** JSON of a value that a binary format has decoded. Numbers have ECMAScript's shortest spelling. */
 export function toJson(value: unknown): string {
+  if (typeof value === 'string') return textToJson(value);
   if (typeof value === 'number') return Number.isFinite(value) ? String(value) : `"${value}"`;
   if (typeof value === 'bigint') return String(value);
   if (Array.isArray(value)) return `[${value.map(toJson).join(',')}]`;
   if (value instanceof Date) return `"${value.toISOString()}"`;
   if (value instanceof Uint8Array) return JSON.stringify(Buffer.from(value).toString());
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
-  const members = Object.entries(value).filter(([, member]) => member !== undefined && member !== null);
-  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${toJson(member)}`).join(',')}}`;
+  return objectToJson(value as Readonly<Record<string, unknown>>);
 }
+
+/** Without members that are null, which stand for absent ones. */
+function objectToJson(value: Readonly<Record<string, unknown>>): string {
+  let text = '{';
+  for (const name of Object.keys(value)) {
+    const member = value[name];
+    if (member === undefined || member === null) continue;
+    text += `${text.length === 1 ? '' : ','}${textToJson(name)}:${toJson(member)}`;
+  }
+  return `${text}}`;
+}
+
+/** The characters of ids need no escape. */
+const textToJson = (text: string): string => (/^[\w.:@|+~-]*$/.test(text) ? `"${text}"` : JSON.stringify(text));
 
 /** Throws an Error unless a schema has the fields of the form. */
 export function requireFields(name: string, { kind }: RecordForm, fields: readonly string[]): void {
