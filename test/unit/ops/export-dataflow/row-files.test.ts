@@ -1,11 +1,12 @@
 // Exported files against the schema of Google's template, as avsc resolves it.
-import { existsSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import avsc from 'avsc';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createRowFiles } from '../../../../ops/export-dataflow/row-files.ts';
 import { openTarget } from '../../../../ops/export-dataflow/target.ts';
+import { startFakeStorage } from '../../../support/cloud-storage/fake-storage.ts';
 
 /** DataflowTemplates, `v1/src/main/resources/schema/avro/bigtable.avsc`, with the names and types that it has. */
 const TEMPLATE_SCHEMA: avsc.Schema = {
@@ -136,4 +137,39 @@ describe('a place', () => {
       await expect(openTarget(out)).rejects.toThrow(/expected --out as gs:\/\/BUCKET\/PREFIX/);
     },
   );
+});
+
+describe('in Cloud Storage', () => {
+  test('the objects have the bytes of local files', async () => {
+    const { objects } = await startFakeStorage();
+    await write(5, 2);
+    await write(5, 2, 'gs://lists/rows/day/');
+    const names = [0, 1, 2].map((i) => `part-0000${i}.avro`);
+    expect([...objects.keys()]).toEqual(names.map((name) => `lists/rows/day/${name}`));
+    for (const name of names)
+      expect(objects.get(`lists/rows/day/${name}`)).toEqual(readFileSync(join(directory, name)));
+    await expect(openTarget('gs://lists/rows/day')).rejects.toThrow(
+      /got gs:\/\/lists\/rows\/day with rows\/day\/part-00000/,
+    );
+    expect((await openTarget('gs://lists/rows')).pattern).toBe('gs://lists/rows/part-*.avro');
+    expect((await openTarget('gs://lists')).pathOf(12)).toBe('gs://lists/part-00012.avro');
+  });
+
+  test('no object stays if one cannot be written', async () => {
+    const storage = await startFakeStorage();
+    storage.objects.set('lists/other', Buffer.alloc(1));
+    storage.refuse = 'part-00001';
+    await expect(write(5, 2, 'gs://lists/rows')).rejects.toThrow(
+      /expected gs:\/\/lists\/rows\/part-00001\.avro to be writable/,
+    );
+    expect([...storage.objects.keys()]).toEqual(['lists/other']);
+  });
+
+  test('no object stays of an export that is abandoned within a file', async () => {
+    const { objects } = await startFakeStorage();
+    const files = createRowFiles(await openTarget('gs://lists/rows'), column, 2);
+    for (let i = 0; i < 5; i++) await files.add(rowKeyOf(i), listOf(i));
+    await files.abandon();
+    expect([...objects.keys()]).toEqual([]);
+  });
 });
