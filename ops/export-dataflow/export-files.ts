@@ -4,11 +4,10 @@ import { FAMILIES, makeListQualifier, makeRowKey } from '../../shared/domain/key
 import { nameLine, type Release } from '../../shared/domain/release.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import { formatDuration, formatPlural } from '../cli/format.ts';
-import { readAccepted } from '../ingest/accepted-lines.ts';
+import { type ParsedLine, readAccepted } from '../ingest/accepted-lines.ts';
 import { findInputs } from '../ingest/inputs/find-inputs.ts';
 import type { Source } from '../ingest/inputs/source.ts';
 import { parseListLine } from '../ingest/line/list-line.ts';
-import type { ParsedLine } from '../ingest/load-files.ts';
 import { createProgress } from '../ingest/progress.ts';
 import { createRejectFile } from '../ingest/reject-file.ts';
 import { LEAST_REJECTS, requireFew, requireSome } from '../ingest/reject-share.ts';

@@ -1,11 +1,17 @@
 // The lines of several inputs that are accepted: they can be parsed, and no line before has their id. The others are
 // rejects with a reason.
+import type { CellWrite } from '../bigtable/writes/bulk-writer.ts';
 import type { Line, RecordForm } from './formats/line.ts';
 import { readLines } from './formats/open-lines.ts';
 import type { Source } from './inputs/source.ts';
-import type { ParsedLine } from './load-files.ts';
 import type { Rejects } from './rejects.ts';
 import { createSeenIds } from './seen-ids.ts';
+
+export interface ParsedLine {
+  /** Id of the line. A second line with the same id in one load is a reject. */
+  readonly id: string;
+  readonly cell: CellWrite & { readonly value: string };
+}
 
 export interface LineCheck {
   /** The lines from now on are of `source`. */
