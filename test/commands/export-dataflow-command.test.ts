@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import avsc from 'avsc';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { EmbeddedBigtable } from '../../dev/bigtable/embedded-bigtable.ts';
 import { APP_PROFILES } from '../../origin/bigtable/app-profiles.ts';
@@ -10,7 +11,17 @@ import { readRows } from '../../origin/bigtable/read-rows.ts';
 import { formatGeneration } from '../../shared/domain/generation.ts';
 import { TABLES } from '../../shared/domain/keys.ts';
 import { TIMEOUT_MS, TUESDAY } from '../contracts/origin/instance.ts';
-import { createCommandInstances, home, line, lines, messageOf } from './support/command-instances.ts';
+import {
+  ACCEPT_ALL,
+  createCommandInstances,
+  home,
+  itemsOf,
+  line,
+  lines,
+  messageOf,
+  readLists,
+  releaseOf,
+} from './support/command-instances.ts';
 
 const { startServer, makeInstance } = createCommandInstances({ inProcess: true });
 let server: EmbeddedBigtable;
@@ -212,3 +223,40 @@ test('with --bigquery the output is the SQL, and nothing is written', async () =
   expect(existsSync(out)).toBe(false);
   expect(readdirSync(directory)).toEqual([]);
 });
+
+test('rows that another engine writes from the files become a release by the printed line, and are served', async () => {
+  const { address, bigtable, earshot, file, out, exportFiles } = await makeExport();
+  const { stdout } = await exportFiles(file('lists.ndjson', lines(1, 40)), '--rows-per-file', '15');
+  for (const name of readdirSync(out)) await writeAsDataflow(bigtable, join(out, name));
+  const [, adopt = ''] = /npx earshot (release adopt .*)\n$/.exec(stdout) ?? [];
+  const adopted = await earshot(...adopt.split(' '));
+  expect(adopted).toMatchObject({ code: 0, stdout: expect.stringContaining('is adopted') });
+  expect(await earshot('publish', releaseOf(TUESDAY), ...ACCEPT_ALL)).toMatchObject({ code: 0 });
+  expect(await readLists(address, TUESDAY, ['u:1', 'u:40', 'u:41'])).toEqual([
+    ...['u:1', 'u:40'].map((user) => itemsOf(user).replaceAll('},{', '},\n{')),
+    'absent',
+  ]);
+});
+
+/** Each record as the mutations that AvroToBigtable.java makes of it, through the default profile. */
+async function writeAsDataflow(bigtable: BigtableConnection, path: string): Promise<void> {
+  const entries: object[] = [];
+  for await (const { key, cells } of avsc.createFileDecoder(path)) {
+    const mutations = cells.map(({ family, qualifier, timestamp, value }: Cell) => ({
+      setCell: { familyName: family, columnQualifier: qualifier, timestampMicros: timestamp, value },
+    }));
+    entries.push({ rowKey: key, mutations });
+  }
+  const stream = (await bigtable.data()).mutateRows({
+    ...{ tableName: bigtable.tableName(TABLES.recommendations), appProfileId: 'default', entries },
+  });
+  for await (const { entries: results } of stream as AsyncIterable<{ entries: { status: { code: number } }[] }>)
+    expect(results.map(({ status }) => status.code)).toEqual(results.map(() => 0));
+}
+
+interface Cell {
+  readonly family: string;
+  readonly qualifier: Buffer;
+  readonly timestamp: number;
+  readonly value: Buffer;
+}
