@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import avsc from 'avsc';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { EmbeddedBigtable } from '../../dev/bigtable/embedded-bigtable.ts';
-import { APP_PROFILES } from '../../origin/bigtable/app-profiles.ts';
-import type { BigtableConnection } from '../../origin/bigtable/connection.ts';
-import { readRows } from '../../origin/bigtable/read-rows.ts';
-import { formatGeneration } from '../../shared/domain/generation.ts';
-import { TABLES } from '../../shared/domain/keys.ts';
-import { TIMEOUT_MS, TUESDAY } from '../contracts/origin/instance.ts';
+import type { EmbeddedBigtable } from '../../../dev/bigtable/embedded-bigtable.ts';
+import { APP_PROFILES } from '../../../origin/bigtable/app-profiles.ts';
+import type { BigtableConnection } from '../../../origin/bigtable/connection.ts';
+import { readRows } from '../../../origin/bigtable/read-rows.ts';
+import { formatGeneration } from '../../../shared/domain/generation.ts';
+import { TABLES } from '../../../shared/domain/keys.ts';
+import { TIMEOUT_MS, TUESDAY } from '../../contracts/origin/instance.ts';
 import {
   ACCEPT_ALL,
   createCommandInstances,
@@ -21,7 +21,7 @@ import {
   messageOf,
   readLists,
   releaseOf,
-} from './support/command-instances.ts';
+} from '../support/command-instances.ts';
 
 const { startServer, makeInstance } = createCommandInstances({ inProcess: true });
 let server: EmbeddedBigtable;
