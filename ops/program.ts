@@ -28,6 +28,11 @@ const SUBCOMMANDS: readonly Subcommand[] = [
     load: async () => (await import('./sample/command.ts')).makeSampleCommand,
   },
   {
+    name: 'export-dataflow',
+    description: 'Lists as files for Google Dataflow, or as SQL for BigQuery: for loads by another engine.',
+    load: async () => (await import('./export-dataflow/command.ts')).makeExportDataflowCommand,
+  },
+  {
     name: 'check',
     description: 'Compares a loaded release with the live one, in every region. It changes nothing.',
     load: async () => (await import('./check/command.ts')).makeCheckCommand,

@@ -1,5 +1,4 @@
 // `earshot ingest`: loads files of lists or items into Bigtable. Lists are live only after `earshot publish`.
-import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { APP_PROFILES } from '../../origin/bigtable/app-profiles.ts';
 import type { BigtableConnection } from '../../origin/bigtable/connection.ts';
@@ -21,20 +20,22 @@ import { createWriteThrottle } from '../bigtable/writes/write-throttle.ts';
 import { generationOption, surfaceOption, variantOption } from '../cli/arguments.ts';
 import { author, type ControlFlags, controlProfileOption, withControl } from '../cli/control.ts';
 import { formatDuration, formatPlural } from '../cli/format.ts';
-import { stateDirectory } from '../cli/settings.ts';
 import { UsageError } from '../cli/usage-error.ts';
 import { findUserRef } from '../cli/user-ref.ts';
 import { confirmWrite } from '../cli/write-target.ts';
 import { keepOutById, watchKeepOut } from '../effects/keep-out.ts';
+import type { ParsedLine } from './accepted-lines.ts';
 import { findInputs } from './inputs/find-inputs.ts';
 import { STANDARD_INPUT } from './inputs/local.ts';
 import type { Source } from './inputs/source.ts';
 import { createLazyClaim, requireHarmless } from './lazy-claim.ts';
 import { parseItemLine } from './line/item-line.ts';
 import { parseListLine } from './line/list-line.ts';
-import { type LoadedLines, loadFiles, type ParsedLine } from './load-files.ts';
+import { type LoadedLines, loadFiles } from './load-files.ts';
 import { createProgress } from './progress.ts';
-import { createRejects, findNewFile, type Rejects, requireNewFile } from './rejects.ts';
+import { createRejectFile } from './reject-file.ts';
+import { LEAST_REJECTS, maxRejectShareOption, requireFew, requireSome } from './reject-share.ts';
+import { type Rejects, requireNewFile } from './rejects.ts';
 import { createSummary } from './summary.ts';
 
 interface Flags extends ControlFlags {
@@ -81,11 +82,7 @@ export const makeIngestCommand = (): Command =>
     .option('--add', 'add lists to a generation that is loaded already; its users are not compared')
     .option('--take-over', 'take the generation from a load whose process is gone')
     .option('--resume', 'go on with a load of the generation that was killed, with the same inputs')
-    .addOption(
-      new Option('--max-reject-share <percent>', 'more invalid lines refuse the load')
-        .argParser(parseShare)
-        .default(DEFAULT_REJECT_SHARE, '0.1'),
-    )
+    .addOption(maxRejectShareOption('more invalid lines refuse the load'))
     .addOption(
       new Option('--max-rows-per-second <count>', 'limit of the pace, which follows the cluster').argParser(parseRate),
     )
@@ -222,47 +219,9 @@ type Column = Pick<BulkWriterOptions, 'table' | 'family' | 'qualifier' | 'timest
 const createWriter = (bigtable: BigtableConnection, column: Column) =>
   createBulkWriter(bigtable, { ...column, appProfile: APP_PROFILES.ingest, clock: systemClock, random: Math.random });
 
-const MAX_SHOWN_REJECTS = 10;
-
-function createRejectFile(path: string | undefined, name: string): Rejects {
-  let shown = 0;
-  const makePath = (suffix: string): string => join(stateDirectory(), 'rejects', `${name}${suffix}.ndjson`);
-  return createRejects(path ?? findNewFile(makePath), ({ file, line, reason }) => {
-    if (++shown <= MAX_SHOWN_REJECTS) process.stderr.write(`${file}:${line}: ${reason}\n`);
-  });
-}
-
 function report(what: string, sources: readonly Source[], startedAtMs: number): void {
   const took = formatDuration(systemClock.now() - startedAtMs);
   process.stdout.write(`${what} from ${formatPlural(sources.length, 'file')} in ${took}\n`);
-}
-
-function requireSome(loaded: number, noun: string, rejects: Rejects): void {
-  if (loaded > 0) return;
-  throw new Error(
-    `expected at least one valid ${noun}, got ${formatPlural(rejects.count(), 'line')} that are invalid, kept in ${rejects.path}`,
-  );
-}
-
-/** Rejects that say something about the whole of a load that is under way. */
-const LEAST_REJECTS = 1_000;
-
-/** Throws an Error if more than `share` of the lines so far are rejects, and at least `least`. */
-function requireFew(rejects: Rejects, accepted: number, share: number, least = 1): void {
-  const count = rejects.count();
-  if (count < least || count <= share * (accepted + count)) return;
-  const percent = (part: number): string => `${Number((100 * part).toPrecision(3))} %`;
-  throw new Error(
-    `expected at most ${percent(share)} of the lines to be invalid, got ${formatPlural(count, 'line')} of ${accepted + count} (${percent(count / (accepted + count))}), kept with the reasons in ${rejects.path}`,
-  );
-}
-
-const DEFAULT_REJECT_SHARE = 0.001;
-
-function parseShare(text: string): number {
-  const percent = Number(text);
-  if (/^\d{1,3}(\.\d{1,6})?$/.test(text) && percent <= 100) return percent / 100;
-  throw new InvalidArgumentError(`expected a percentage from 0 to 100, got ${JSON.stringify(text)}`);
 }
 
 function parseRate(text: string): number {

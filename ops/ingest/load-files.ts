@@ -3,21 +3,15 @@
 
 import { checksumOf } from '../bigtable/checksum.ts';
 import type { Checkpoint } from '../bigtable/release-record.ts';
-import type { BulkWriter, CellWrite } from '../bigtable/writes/bulk-writer.ts';
-import type { Line, RecordForm } from './formats/line.ts';
+import type { BulkWriter } from '../bigtable/writes/bulk-writer.ts';
+import { createLineCheck, type ParsedLine } from './accepted-lines.ts';
+import type { RecordForm } from './formats/line.ts';
 import { readLines } from './formats/open-lines.ts';
 import type { Source } from './inputs/source.ts';
 import { createMarks } from './marks.ts';
 import type { Progress } from './progress.ts';
 import type { Rejects } from './rejects.ts';
-import { createSeenIds } from './seen-ids.ts';
 import type { Summary } from './summary.ts';
-
-export interface ParsedLine {
-  /** Id of the line. A second line with the same id in one load is a reject. */
-  readonly id: string;
-  readonly cell: CellWrite & { readonly value: string };
-}
 
 export interface LoadOptions {
   readonly sources: readonly Source[];
@@ -61,8 +55,7 @@ export interface LoadedLines {
 export async function loadFiles(options: LoadOptions): Promise<LoadedLines> {
   const { sources, form, parse, writer, summary, requireHeld = () => undefined, rejects, progress } = options;
   const { keepOut, resumeFrom } = options;
-  const seen = createSeenIds();
-  const places = createPlaces();
+  const { open, check } = createLineCheck(parse);
   const marks = createMarks(writer, options.onStored);
   progress.start(sources.reduce((sum, { size }) => sum + size, 0));
   let loaded = 0;
@@ -75,7 +68,7 @@ export async function loadFiles(options: LoadOptions): Promise<LoadedLines> {
   try {
     for (const source of sources) {
       const before = loaded + keptOut + rejects.count();
-      places.open(source);
+      open(source);
       await loadSource(source);
       if (loaded + keptOut + rejects.count() === before)
         throw new Error(`${source.name}: expected at least one line, got an empty file`);
@@ -113,7 +106,7 @@ export async function loadFiles(options: LoadOptions): Promise<LoadedLines> {
     for await (const lines of readLines(source, form, (bytes) => progress.addBytes(bytes))) {
       requireHeld();
       for (const line of lines) {
-        const parsed = parseOrReason(line);
+        const parsed = check(line);
         if (typeof parsed === 'string') {
           await rejects.add({ file: source.shortName, line: line.number, reason: parsed, text: line.text });
           continue;
@@ -144,45 +137,9 @@ export async function loadFiles(options: LoadOptions): Promise<LoadedLines> {
     summary.add(cell.value, checksum);
     return isStored ? undefined : writer.write(cell);
   }
-
-  function parseOrReason(line: Line): ParsedLine | string {
-    if (line.broken !== undefined) return line.broken;
-    let parsed: ParsedLine;
-    try {
-      parsed = parse(line.text);
-    } catch (error) {
-      return (error as Error).message;
-    }
-    if (line.rowKey !== undefined && line.rowKey !== parsed.cell.rowKey)
-      return `expected the row key ${parsed.cell.rowKey}, got ${line.rowKey}`;
-    const earlier = seen.add(parsed.id, places.numberOf(line.number));
-    return earlier === undefined
-      ? parsed
-      : `expected each id once in a load, got ${parsed.id} again after ${places.describe(earlier)}`;
-  }
 }
 
 const otherInputs = ({ lines, file, line }: Checkpoint, got: string): Error =>
   new Error(
     `expected the inputs of the load that ended, in their order: it had stored ${lines} lines up to line ${line} of ${file}, got ${got}`,
   );
-
-/** Numbers the lines of all inputs in one sequence. */
-function createPlaces() {
-  const opened: { readonly source: Source; readonly before: number }[] = [];
-  let last = 0;
-  const before = (): number => opened.at(-1)?.before ?? 0;
-  return {
-    open: (source: Source): void => void opened.push({ source, before: last }),
-    numberOf: (line: number): number => {
-      last = before() + line;
-      return last;
-    },
-    /** `line 7`, or with its input if that is another one. */
-    describe: (number: number): string => {
-      const place = opened.findLast((each) => each.before < number);
-      const line = `line ${number - (place?.before ?? 0)}`;
-      return place === undefined || place === opened.at(-1) ? line : `${line} of ${place.source.shortName}`;
-    },
-  };
-}

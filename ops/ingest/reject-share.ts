@@ -1,0 +1,42 @@
+// The share of lines that may be rejects: beyond it the data is wrong, not single lines.
+import { InvalidArgumentError, Option } from 'commander';
+import { formatPlural } from '../cli/format.ts';
+import type { Rejects } from './rejects.ts';
+
+const DEFAULT_REJECT_SHARE = 0.001;
+
+/** Percent, as a share from 0 to 1. Default: 0.1 %. */
+export const maxRejectShareOption = (description: string): Option =>
+  new Option('--max-reject-share <percent>', description)
+    .argParser(parseShare)
+    .default(DEFAULT_REJECT_SHARE, formatPercentage(DEFAULT_REJECT_SHARE));
+
+/** 0.001 as `0.1`. */
+export const formatPercentage = (share: number): string => String(Number((100 * share).toPrecision(3)));
+
+/** Rejects that say something about the whole of a load that is under way. */
+export const LEAST_REJECTS = 1_000;
+
+/** Throws an Error if more than `share` of the lines so far are rejects, and at least `least`. */
+export function requireFew(rejects: Rejects, accepted: number, share: number, least = 1): void {
+  const count = rejects.count();
+  if (count < least || count <= share * (accepted + count)) return;
+  const percent = (part: number): string => `${formatPercentage(part)} %`;
+  throw new Error(
+    `expected at most ${percent(share)} of the lines to be invalid, got ${formatPlural(count, 'line')} of ${accepted + count} (${percent(count / (accepted + count))}), kept with the reasons in ${rejects.path}`,
+  );
+}
+
+/** Throws an Error if no line is accepted. */
+export function requireSome(accepted: number, noun: string, rejects: Rejects): void {
+  if (accepted > 0) return;
+  throw new Error(
+    `expected at least one valid ${noun}, got ${formatPlural(rejects.count(), 'line')} that are invalid, kept in ${rejects.path}`,
+  );
+}
+
+function parseShare(text: string): number {
+  const percent = Number(text);
+  if (/^\d{1,3}(\.\d{1,6})?$/.test(text) && percent <= 100) return percent / 100;
+  throw new InvalidArgumentError(`expected a percentage from 0 to 100, got ${JSON.stringify(text)}`);
+}

@@ -1,0 +1,83 @@
+// The calls of Cloud Storage's JSON API that commands make, in memory: list, upload, download and delete.
+import { createHash } from 'node:crypto';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { onTestFinished } from 'vitest';
+
+export interface FakeStorage {
+  /** Contents by `bucket/object`. */
+  readonly objects: Map<string, Buffer>;
+  /** Uploads of a name that contains it fail with 403. Default: none. */
+  refuse: string | undefined;
+}
+
+/** Set as STORAGE_EMULATOR_HOST until the test ends. */
+export async function startFakeStorage(): Promise<FakeStorage> {
+  const fake: FakeStorage = { objects: new Map(), refuse: undefined };
+  const server = createServer((request, response) => {
+    respond(fake, request, response).catch((error: Error) => response.destroy(error));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  process.env.STORAGE_EMULATOR_HOST = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  onTestFinished(() => {
+    delete process.env.STORAGE_EMULATOR_HOST;
+    server.closeAllConnections();
+    server.close();
+  });
+  return fake;
+}
+
+async function respond(fake: FakeStorage, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const body = await readBody(request);
+  const url = new URL(request.url ?? '', 'http://localhost');
+  const [, bucket = '', encoded = ''] = /\/b\/([^/]+)\/o\/?(.*)$/.exec(url.pathname) ?? [];
+  const name = `${bucket}/${url.pathname.startsWith('/upload') ? (url.searchParams.get('name') ?? '') : decodeURIComponent(encoded)}`;
+  const answer = (status: number, value?: object): void => {
+    response.writeHead(status, { 'content-type': 'application/json' });
+    response.end(value === undefined ? undefined : JSON.stringify(value));
+  };
+  if (request.method === 'POST') {
+    if (fake.refuse !== undefined && name.includes(fake.refuse))
+      return answer(403, { error: { message: 'forbidden' } });
+    const media = mediaOf(request, body);
+    fake.objects.set(name, media);
+    return answer(200, {
+      name,
+      bucket,
+      crc32c: crc32cOf(media),
+      md5Hash: createHash('md5').update(media).digest('base64'),
+    });
+  }
+  if (request.method === 'DELETE') return answer(fake.objects.delete(name) ? 204 : 404);
+  const prefix = `${bucket}/${url.searchParams.get('prefix') ?? ''}`;
+  const items = [...fake.objects].filter(([each]) => each.startsWith(prefix));
+  answer(200, {
+    items: items.map(([each, { length }]) => ({ name: each.slice(bucket.length + 1), bucket, size: length })),
+  });
+}
+
+async function readBody(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
+/** The second part of a multipart upload (RFC 2387). */
+function mediaOf(request: IncomingMessage, body: Buffer): Buffer {
+  const [, boundary = ''] = /boundary="?([^";]+)"?/.exec(request.headers['content-type'] ?? '') ?? [];
+  const second = body.indexOf(`--${boundary}`, body.indexOf(`--${boundary}`) + 1);
+  const start = body.indexOf('\r\n\r\n', second) + 4;
+  return body.subarray(start, body.indexOf(`\r\n--${boundary}--`, start));
+}
+
+/** CRC-32C (RFC 3720, appendix B.4) in base64. The client compares it with that of its bytes. */
+function crc32cOf(bytes: Buffer): string {
+  let crc = 0xffffffff;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0x82f63b78 : 0);
+  }
+  const result = Buffer.alloc(4);
+  result.writeUInt32BE(~crc >>> 0);
+  return result.toString('base64');
+}
