@@ -1,6 +1,7 @@
 // Ingest: `earshot ingest` against a bare mutateRows loop with the same client, batch size and concurrency. Each runs
 // in its own process against one embedded Bigtable. Then one million lists: the loader's memory, and Bigtable's time
-// for point reads of them. Then the formats side by side, and five million lists: the loader's memory and rate over time.
+// for point reads of them. Then the formats side by side, and five million lists: the loader's memory and rate over
+// time.
 import { join } from 'node:path';
 import { LOCAL_CLUSTERS } from '../../dev/topology.ts';
 import { type BenchBigtable, lastJson, type Run, run, startBigtable } from '../rigs/processes.ts';

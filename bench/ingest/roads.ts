@@ -1,5 +1,5 @@
-// The roads into Bigtable side by side: the same lists by each format, each load in a process of its own. The CPU of parsing
-// is that of a process that reads the file and writes nothing.
+// The roads into Bigtable side by side: the same lists by each format, each load in a process of its own. The CPU of
+// parsing is that of a process that reads the file and writes nothing.
 import { spawn } from 'node:child_process';
 import { createReadStream, createWriteStream, readFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -16,8 +16,9 @@ const peak = { NODE_OPTIONS: `--import=${new URL('../support/print-peak.ts', imp
 export interface Road {
   readonly format: string;
   readonly listsPerSecond: number;
-  /** Of the whole load, and of reading and parsing alone. */
+  /** CPU of the whole load. */
   readonly cpuUsPerList: number;
+  /** CPU of reading and parsing alone. */
   readonly parseCpuUsPerList: number;
   /** In the file. */
   readonly bytesPerList: number;

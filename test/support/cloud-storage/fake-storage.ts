@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { matchesGlob } from 'node:path';
 import { onTestFinished } from 'vitest';
 
 export interface FakeStorage {
@@ -49,11 +50,35 @@ async function respond(fake: FakeStorage, request: IncomingMessage, response: Se
     });
   }
   if (request.method === 'DELETE') return answer(fake.objects.delete(name) ? 204 : 404);
+  if (encoded !== '') return answerObject(fake.objects.get(name), url, request, response);
   const prefix = `${bucket}/${url.searchParams.get('prefix') ?? ''}`;
-  const items = [...fake.objects].filter(([each]) => each.startsWith(prefix));
+  const glob = url.searchParams.get('matchGlob');
+  const items = [...fake.objects].filter(
+    ([each]) => each.startsWith(prefix) && (glob === null || matchesGlob(each, `${bucket}/${glob}`)),
+  );
   answer(200, {
     items: items.map(([each, { length }]) => ({ name: each.slice(bucket.length + 1), bucket, size: length })),
   });
+}
+
+/** The metadata of an object, its bytes, or a range of them. */
+function answerObject(
+  object: Buffer | undefined,
+  url: URL,
+  { headers }: IncomingMessage,
+  response: ServerResponse,
+): void {
+  if (object === undefined) {
+    response.writeHead(404, { 'content-type': 'application/json' });
+    response.end(JSON.stringify({ error: { code: 404, message: 'No such object' } }));
+  } else if (url.searchParams.get('alt') !== 'media') {
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.end(JSON.stringify({ size: object.length, crc32c: crc32cOf(object) }));
+  } else {
+    const [, from, to] = /bytes=(\d+)-(\d+)/.exec(headers.range ?? '') ?? [];
+    const part = from === undefined ? object : object.subarray(Number(from), Number(to) + 1);
+    response.writeHead(from === undefined ? 200 : 206, { 'content-length': part.length }).end(part);
+  }
 }
 
 async function readBody(request: IncomingMessage): Promise<Buffer> {

@@ -1,10 +1,10 @@
 // Loads while the cluster has faults: they end complete, or with one message, and `--resume` completes them.
 import { expect, test } from 'vitest';
-import { spawnNode } from '../../bench/rigs/local-cloud.ts';
-import { MONDAY, TUESDAY } from '../contracts/origin/instance.ts';
-import { eventually } from '../support/waiting.ts';
-import { COMMAND, createCommandInstances, home, lines, messageOf } from './support/command-instances.ts';
-import { readStoredCells } from './support/stored-cells.ts';
+import { spawnNode } from '../../../bench/rigs/local-cloud.ts';
+import { MONDAY, TUESDAY } from '../../contracts/origin/instance.ts';
+import { eventually } from '../../support/waiting.ts';
+import { COMMAND, createCommandInstances, home, lines, messageOf } from '../support/command-instances.ts';
+import { readStoredCells } from '../support/stored-cells.ts';
 
 const { makeLiveInstance, startServer } = createCommandInstances();
 const LISTS = 4_000;

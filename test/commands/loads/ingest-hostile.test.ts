@@ -4,11 +4,11 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { beforeAll, expect, test } from 'vitest';
-import type { EmbeddedBigtable } from '../../dev/bigtable/embedded-bigtable.ts';
-import { BIGTABLE_ROW_SCHEMA } from '../../ops/files/schemas.ts';
-import { TUESDAY } from '../contracts/origin/instance.ts';
-import { avroOf, jsonOf, makeLists, parquetOf, rowsOf, textOf } from '../unit/ops/ingest/formats/support.ts';
-import { createCommandInstances, messageOf } from './support/command-instances.ts';
+import type { EmbeddedBigtable } from '../../../dev/bigtable/embedded-bigtable.ts';
+import { BIGTABLE_ROW_SCHEMA } from '../../../ops/files/schemas.ts';
+import { TUESDAY } from '../../contracts/origin/instance.ts';
+import { avroOf, jsonOf, makeLists, parquetOf, rowsOf, textOf } from '../../unit/ops/ingest/formats/support.ts';
+import { createCommandInstances, messageOf } from '../support/command-instances.ts';
 
 const { makeLiveInstance, startServer } = createCommandInstances({ inProcess: true });
 let server: EmbeddedBigtable;

@@ -4,12 +4,12 @@ import { existsSync, linkSync, readdirSync, readFileSync, symlinkSync } from 'no
 import { join, relative } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { spawnNode } from '../../bench/rigs/local-cloud.ts';
-import { createManualClock } from '../../bench/support/manual-clock.ts';
-import type { EmbeddedBigtable } from '../../dev/bigtable/embedded-bigtable.ts';
-import { toName } from '../../shared/domain/ids.ts';
-import { MONDAY, recordLoadOfOne, TIMEOUT_MS, TUESDAY, WEDNESDAY } from '../contracts/origin/instance.ts';
-import { eventually } from '../support/waiting.ts';
+import { spawnNode } from '../../../bench/rigs/local-cloud.ts';
+import { createManualClock } from '../../../bench/support/manual-clock.ts';
+import type { EmbeddedBigtable } from '../../../dev/bigtable/embedded-bigtable.ts';
+import { toName } from '../../../shared/domain/ids.ts';
+import { MONDAY, recordLoadOfOne, TIMEOUT_MS, TUESDAY, WEDNESDAY } from '../../contracts/origin/instance.ts';
+import { eventually } from '../../support/waiting.ts';
 import {
   ACCEPT_ALL,
   COMMAND,
@@ -20,7 +20,7 @@ import {
   messageOf,
   readLists as read,
   releaseOf,
-} from './support/command-instances.ts';
+} from '../support/command-instances.ts';
 
 const { startServer, ...instances } = createCommandInstances();
 const makeInstance = (server = shared) => instances.makeInstance(server);
