@@ -10,7 +10,7 @@ import type { Source } from '../ingest/inputs/source.ts';
 import { parseListLine } from '../ingest/line/list-line.ts';
 import { createProgress } from '../ingest/progress.ts';
 import { createRejectFile } from '../ingest/reject-file.ts';
-import { LEAST_REJECTS, requireFew, requireSome } from '../ingest/reject-share.ts';
+import { requireFew, requireFewSoFar, requireSome } from '../ingest/reject-share.ts';
 import { type Rejects, requireNewFile } from '../ingest/rejects.ts';
 import { type Destination, describeNextSteps } from './next-steps.ts';
 import { createRowFiles, type RowFiles } from './row-files.ts';
@@ -80,7 +80,7 @@ async function writeRows(
     for await (const lines of readAccepted({ sources, form, parse, rejects, onBytes })) {
       for (const { cell } of lines) await rows.add(cell.rowKey, cell.value);
       count += lines.length;
-      requireFew(rejects, count, maxRejectShare, LEAST_REJECTS);
+      requireFewSoFar(rejects, maxRejectShare);
       progress.setCounts(count, rejects.count());
     }
   } finally {

@@ -34,7 +34,7 @@ import { parseListLine } from './line/list-line.ts';
 import { type LoadedLines, loadFiles } from './load-files.ts';
 import { createProgress } from './progress.ts';
 import { createRejectFile } from './reject-file.ts';
-import { LEAST_REJECTS, maxRejectShareOption, requireFew, requireSome } from './reject-share.ts';
+import { maxRejectShareOption, requireFew, requireFewSoFar, requireSome } from './reject-share.ts';
 import { type Rejects, requireNewFile } from './rejects.ts';
 import { createSummary } from './summary.ts';
 
@@ -192,7 +192,7 @@ async function write(
       requireHeld: () => {
         claim.requireHeld();
         keepOut?.requireCurrent();
-        requireFew(rejects, writer.accepted(), flags.maxRejectShare, LEAST_REJECTS);
+        requireFewSoFar(rejects, flags.maxRejectShare);
       },
       ...(keepOut === undefined ? {} : { keepOut: keepOutById(keepOut, () => findUserRef(flags)) }),
       progress: createProgress({ label: nameLine(release), output: process.stderr, clock: systemClock }),

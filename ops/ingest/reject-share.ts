@@ -2,6 +2,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { formatPlural } from '../cli/format.ts';
 import type { Rejects } from './rejects.ts';
+import { MAX_IDS } from './seen-ids.ts';
 
 const DEFAULT_REJECT_SHARE = 0.001;
 
@@ -14,18 +15,24 @@ export const maxRejectShareOption = (description: string): Option =>
 /** 0.001 as `0.1`. */
 export const formatPercentage = (share: number): string => String(Number((100 * share).toPrecision(3)));
 
-/** Rejects that say something about the whole of a load that is under way. */
-export const LEAST_REJECTS = 1_000;
-
-/** Throws an Error if more than `share` of the lines so far are rejects, and at least `least`. */
-export function requireFew(rejects: Rejects, accepted: number, share: number, least = 1): void {
+/** Throws an Error if more than `share` of the lines are rejects. */
+export function requireFew(rejects: Rejects, accepted: number, share: number): void {
   const count = rejects.count();
-  if (count < least || count <= share * (accepted + count)) return;
-  const percent = (part: number): string => `${formatPercentage(part)} %`;
-  throw new Error(
-    `expected at most ${percent(share)} of the lines to be invalid, got ${formatPlural(count, 'line')} of ${accepted + count} (${percent(count / (accepted + count))}), kept with the reasons in ${rejects.path}`,
-  );
+  const lines = accepted + count;
+  if (count <= share * lines) return;
+  throw tooMany(rejects, share, `${formatPlural(count, 'line')} of ${lines} (${formatPercentage(count / lines)} %)`);
 }
+
+/** Throws an Error for more rejects than the largest load may have: however many lines follow, it would be refused. */
+export function requireFewSoFar(rejects: Rejects, share: number): void {
+  const count = rejects.count();
+  if (count * (1 - share) > share * MAX_IDS) throw tooMany(rejects, share, `${formatPlural(count, 'line')} so far`);
+}
+
+const tooMany = (rejects: Rejects, share: number, got: string): Error =>
+  new Error(
+    `expected at most ${formatPercentage(share)} % of the lines to be invalid, got ${got}, kept with the reasons in ${rejects.path}`,
+  );
 
 /** Throws an Error if no line is accepted. */
 export function requireSome(accepted: number, noun: string, rejects: Rejects): void {
