@@ -27,19 +27,21 @@ interface ThrottleOptions {
   readonly maxRowsPerSecond?: number | undefined;
 }
 
-/** A batch that takes so many times the baseline says that the cluster is busy. */
+/** Batches that take so many times the baseline, on average over a period, say that the cluster is busy. */
 const SLOW = 3;
 /** Shorter batches are no sign of load. */
 const LEAST_SLOW_MS = 200;
+/** The baseline is the median of so many batches, so it has the latency that the load itself makes. */
+const BASELINE_BATCHES = 20;
+/** Weight of a new batch in the baseline: a busy hour must not become the measure. */
+const DRIFT = 0.01;
 const FALL = 0.7;
-const RISE = 1.05;
+const RISE = 1.25;
 /** The bounds of the server's factor. Source: the client of Java, RateLimitingServerStreamingCallable. */
 const FACTORS = [0.7, 1.3] as const;
 const LEAST_ROWS_PER_SECOND = 100;
 /** The rate changes at most once in this time: batches in flight were sent under the rate before. */
 const PERIOD_MS = 1_000;
-/** Weight of a new batch in the baseline, if it is slower: a busy hour must not become the measure. */
-const DRIFT = 0.01;
 
 export function createWriteThrottle({
   clock,
@@ -47,20 +49,21 @@ export function createWriteThrottle({
 }: ThrottleOptions): WriteThrottle {
   let rate = maxRowsPerSecond;
   let nextAtMs = 0;
-  let baselineMs: number | undefined;
-  let changedAtMs = Number.NEGATIVE_INFINITY;
-  let measured = createMeter(clock);
+  const baseline = createBaseline();
+  let period = createPeriod(clock.now());
 
-  function change(factor: number): void {
-    const nowMs = clock.now();
-    if (nowMs - changedAtMs < PERIOD_MS) return;
-    const current = Number.isFinite(rate) ? rate : measured.perSecond();
-    if (factor >= 1 && !Number.isFinite(rate)) return;
-    changedAtMs = nowMs;
-    const next = Math.max(LEAST_ROWS_PER_SECOND, current * factor);
+  function change(factor: number, measured: number): void {
+    const isFree = !Number.isFinite(rate);
+    if (isFree && factor >= 1) return;
+    const next = Math.max(LEAST_ROWS_PER_SECOND, (isFree ? measured : rate) * factor);
     // Above twice of what the load needs, the rate holds nothing back.
-    rate = Math.min(maxRowsPerSecond, next > 2 * measured.perSecond() && factor > 1 ? Number.POSITIVE_INFINITY : next);
-    measured = createMeter(clock);
+    rate = Math.min(maxRowsPerSecond, factor > 1 && next > 2 * measured ? Number.POSITIVE_INFINITY : next);
+  }
+
+  function factorOf({ isRefused, factor, meanBatchMs, meanRowMs }: ReturnType<typeof period.get>): number {
+    if (factor !== undefined) return Math.min(FACTORS[1], Math.max(FACTORS[0], factor));
+    const isSlow = meanBatchMs > LEAST_SLOW_MS && meanRowMs > SLOW * baseline.rowMs();
+    return isRefused || isSlow ? FALL : RISE;
   }
 
   return {
@@ -70,27 +73,49 @@ export function createWriteThrottle({
       nextAtMs = atMs + (Number.isFinite(rate) ? (rows / rate) * 1_000 : 0);
       if (atMs > nowMs) await pause(clock, atMs - nowMs);
     },
-    report: ({ rows, tookMs, isRefused, factor }) => {
-      measured.add(rows);
-      const perRow = tookMs / Math.max(1, rows);
-      const isSlow = baselineMs !== undefined && tookMs > LEAST_SLOW_MS && perRow > SLOW * baselineMs;
-      baselineMs =
-        baselineMs === undefined || perRow < baselineMs ? perRow : baselineMs + DRIFT * (perRow - baselineMs);
-      if (factor !== undefined) change(Math.min(FACTORS[1], Math.max(FACTORS[0], factor)));
-      else change(isRefused || isSlow ? FALL : RISE);
+    report: (batch) => {
+      period.add(batch);
+      baseline.add(batch.tookMs / Math.max(1, batch.rows));
+      const nowMs = clock.now();
+      if (nowMs - period.sinceMs < PERIOD_MS) return;
+      const seen = period.get(nowMs);
+      change(factorOf(seen), seen.rowsPerSecond);
+      period = createPeriod(nowMs);
     },
     rate: () => rate,
   };
 }
 
-/** Rows per second since it was made. */
-function createMeter(clock: Clock) {
-  const sinceMs = clock.now();
-  let rows = 0;
+/** Milliseconds for a row of a batch as they usually are. Infinity until it is known. */
+function createBaseline() {
+  const first: number[] = [];
+  let usual: number | undefined;
   return {
-    add: (more: number): void => {
-      rows += more;
+    add: (rowMs: number): void => {
+      if (usual !== undefined) usual += DRIFT * (rowMs - usual);
+      else if (first.push(rowMs) === BASELINE_BATCHES) usual = first.sort((a, b) => a - b)[BASELINE_BATCHES / 2];
     },
-    perSecond: (): number => (rows * 1_000) / Math.max(PERIOD_MS, clock.now() - sinceMs),
+    rowMs: (): number => usual ?? Number.POSITIVE_INFINITY,
+  };
+}
+
+/** The batches since `sinceMs`. */
+function createPeriod(sinceMs: number) {
+  let [batches, rows, tookMs] = [0, 0, 0];
+  let isRefused = false;
+  let factor: number | undefined;
+  return {
+    sinceMs,
+    add: (batch: BatchReport): void => {
+      batches++;
+      rows += batch.rows;
+      tookMs += batch.tookMs;
+      isRefused ||= batch.isRefused;
+      factor = batch.factor ?? factor;
+    },
+    get: (nowMs: number) => ({
+      ...{ isRefused, factor, meanBatchMs: tookMs / batches, meanRowMs: tookMs / Math.max(1, rows) },
+      rowsPerSecond: (rows * 1_000) / Math.max(1, nowMs - sinceMs),
+    }),
   };
 }

@@ -46,19 +46,19 @@ describe('without a sign of load', () => {
 describe('the rate falls', () => {
   test.each<[string, object]>([
     ['for a refusal', { isRefused: true }],
-    ['for a batch of three times the time of its rows', { tookMs: 400 }],
+    ['for a second of batches of four times the time', { tookMs: 400 }],
     ["by the server's factor", { factor: 0.7 }],
     ["by the server's factor, within its bounds", { factor: 0.01 }],
   ])('%s to seven tenths of what was measured', (_case, batch) => {
     const { report, throttle } = start();
-    report(batch);
+    report(batch, 10);
     expect(throttle.rate()).toBeGreaterThan(0.6 * 10_000);
     expect(throttle.rate()).toBeLessThan(0.75 * 10_000);
   });
 
   test('at most once a second, and never below 100 rows a second', () => {
     const { clock, report, throttle } = start();
-    report({ isRefused: true });
+    report({ isRefused: true }, 10);
     const once = throttle.rate();
     report({ isRefused: true }, 5);
     expect(throttle.rate()).toBe(once);
@@ -69,33 +69,42 @@ describe('the rate falls', () => {
     expect(throttle.rate()).toBe(100);
   });
 
-  test('not for a batch that is small and short', () => {
+  test.each<[string, object, number]>([
+    ['one slow batch among others', { tookMs: 900 }, 1],
+    ['batches of twice the time', { tookMs: 200 }, 10],
+    ['short batches of few rows', { rows: 10, tookMs: 50 }, 10],
+  ])('not for %s', (_case, batch, times) => {
     const { report, throttle } = start();
-    report({ rows: 10, tookMs: 50 });
+    report(batch, times);
+    report({}, 20);
+    expect(throttle.rate()).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  test('not for the latency that the load makes from its start', () => {
+    const clock = createManualClock();
+    const throttle = createWriteThrottle({ clock });
+    for (let i = 0; i < 100; i++) {
+      clock.advance(100);
+      throttle.report({ rows: ROWS, tookMs: i < 4 ? 20 : 400, isRefused: false });
+    }
     expect(throttle.rate()).toBe(Number.POSITIVE_INFINITY);
   });
 });
 
-test('it rises again by 5 % a second, and holds nothing back once it is twice of what the load needs', () => {
-  const { clock, throttle } = start();
-  clock.advance(100);
-  throttle.report({ ...FAST, isRefused: true });
+test('it rises again by a quarter a second, and holds nothing back once it is twice of what the load needs', () => {
+  const { report, throttle } = start();
+  report({ isRefused: true }, 10);
   const fallen = throttle.rate();
-  clock.advance(1_000);
-  throttle.report({ ...FAST, rows: Math.round(fallen) });
-  expect(throttle.rate() / fallen).toBeCloseTo(1.05, 1);
-  for (let i = 0; i < 100 && Number.isFinite(throttle.rate()); i++) {
-    clock.advance(1_000);
-    throttle.report({ ...FAST, rows: 5_000 });
-  }
+  report({}, 10);
+  expect(throttle.rate() / fallen).toBeCloseTo(1.25, 1);
+  for (let i = 0; i < 20 && Number.isFinite(throttle.rate()); i++) report({}, 10);
   expect(throttle.rate()).toBe(Number.POSITIVE_INFINITY);
 });
 
 test("the server's factor decides against what the latency says", () => {
   const { report, throttle } = start();
-  report({ isRefused: true });
+  report({ isRefused: true }, 10);
   const fallen = throttle.rate();
-  report({}, 9);
-  report({ tookMs: 5_000, factor: 1.3 });
+  report({ tookMs: 5_000, factor: 1.3 }, 10);
   expect(throttle.rate()).toBeGreaterThan(fallen);
 });
