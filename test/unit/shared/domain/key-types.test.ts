@@ -99,7 +99,7 @@ describe('checks of parts', () => {
 /** The schemas of zod know the pattern of a text and not its type. Each stands beside that pattern. */
 const CASTS = [
   'edge/routes/schemas.ts',
-  'ops/ingest/list-line.ts',
+  'ops/ingest/line/list-line.ts',
   'shared/domain/ids.ts',
   'shared/domain/keys.ts',
   'shared/domain/manifest.ts',
