@@ -62,7 +62,7 @@ describe.concurrent('a day of ops', () => {
         .trim()
         .split('\n')
         .map((each) => each.split(': ')[1]);
-    expect(await outcomes()).toEqual([...Array(13).fill('created'), 'updated']);
+    expect(await outcomes()).toEqual([...Array(13).fill('created'), expect.stringMatching(/^updated, was/)]);
     expect(await outcomes()).toEqual(Array(14).fill('unchanged'));
   });
 
@@ -74,7 +74,9 @@ describe.concurrent('a day of ops', () => {
       'table recommendations, family l, newest 6 versions, none older than 400 days: updated, was newest 6 versions, none older than 30 days\n',
     );
     const withVariable = { ...env, EARSHOT_LIST_MAX_AGE_DAYS: '7' };
-    expect((await runNode([COMMAND, ...apply], withVariable)).stdout).toContain('none older than 7 days: updated, was');
+    expect((await runNode([COMMAND, ...apply], withVariable)).stdout).toContain('none older than 7 days: left, was');
+    const destructive = [COMMAND, ...apply, '--allow-destructive'];
+    expect((await runNode(destructive, withVariable)).stdout).toContain('none older than 7 days: updated, was');
     expect(await runNode([COMMAND, ...apply], { ...env, EARSHOT_LIST_MAX_AGE_DAYS: '0' })).toMatchObject({
       code: 2,
       stderr: expect.stringContaining(
