@@ -16,6 +16,8 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(directory, { recursive: true }));
 
+/** A user without rights, on every Linux. */
+const NOBODY = 65_534;
 const LISTS = makeLists(2_500);
 const EXPECTED = LISTS.map((list, i) => ({ number: i + 1, text: textOf(list) }));
 const skippable = Buffer.concat([Buffer.from('502a4d1804000000', 'hex'), Buffer.alloc(4)]);
@@ -91,6 +93,19 @@ describe('inputs', () => {
     await expect(namesOf('parts/deeper')).rejects.toThrow(
       /expected .*deeper to be a directory of files: it has no files/,
     );
+  });
+
+  test('without permission are named', async () => {
+    const locked = join(directory, 'locked');
+    mkdirSync(locked, { mode: 0 });
+    // The superuser may read everything.
+    const isSuperuser = process.getuid?.() === 0;
+    if (isSuperuser) process.seteuid?.(NOBODY);
+    try {
+      await expect(namesOf('locked')).rejects.toThrow(/expected .*locked to be a .*: EACCES/);
+    } finally {
+      if (isSuperuser) process.seteuid?.(0);
+    }
   });
 
   test('of one byte at a time are the same', async () => {
