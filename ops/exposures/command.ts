@@ -54,5 +54,7 @@ async function exportAll(flags: Flags): Promise<void> {
     await output.discard();
     throw error;
   }
-  process.stderr.write(`${formatPlural(count, 'exposure')}\n`);
+  // Beside the lines themselves, the count would not be NDJSON.
+  const about = out === undefined ? process.stderr : process.stdout;
+  about.write(`${formatPlural(count, 'exposure')}\n`);
 }

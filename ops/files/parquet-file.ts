@@ -35,7 +35,7 @@ export function createParquetFile(output: OutputFile): RecordFile {
         { name: 'user', data: rows.map(({ user }) => user) },
         { name: 'items', data: rows.map(({ items }) => items) },
       ];
-      file.write({ columnData, rowGroupSize: GROUP_ROWS });
+      await file.write({ columnData, rowGroupSize: GROUP_ROWS });
       rows = [];
     }
     await output.write(Buffer.from(writer.getBytes()));
@@ -50,7 +50,7 @@ export function createParquetFile(output: OutputFile): RecordFile {
     },
     end: async () => {
       await flush();
-      file.finish();
+      await file.finish();
       await flush();
       await output.end();
     },

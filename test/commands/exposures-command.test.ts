@@ -182,7 +182,7 @@ describe('the file', () => {
     // More than one write has.
     const ids = Array.from({ length: 1_000 }, (_, i) => `id-${i}`);
     put('o1', NINE, ...ids);
-    expect(await exportAll('--out', file())).toEqual({ code: 0, stdout: '', stderr: '1 000 exposures\n' });
+    expect(await exportAll('--out', file())).toEqual({ code: 0, stdout: '1 000 exposures\n', stderr: '' });
     expect(readFileSync(file(), 'utf8')).toBe(ids.map((id) => lineOf(id, NINE)).join(''));
     expect(statSync(file()).mode & 0o777).toBe(0o600);
   });

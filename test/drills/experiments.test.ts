@@ -122,8 +122,8 @@ test('the archive has each shown exposure, and the shown ones alone', async () =
   expect(accepted).toBe(SHOWN);
   const path = join(directory, 'exposures.ndjson');
   await eventually(async () => {
-    const { stderr } = await done('exposures', 'export', '--since', '2026-01-01T00:00:00Z', '--out', path);
-    expect(stderr).toContain(`${String(SHOWN).replace(/\B(?=(\d{3})+$)/g, ' ')} exposures`);
+    const { stdout: said } = await done('exposures', 'export', '--since', '2026-01-01T00:00:00Z', '--out', path);
+    expect(said).toContain(`${String(SHOWN).replace(/\B(?=(\d{3})+$)/g, ' ')} exposures`);
   });
   const { stdout } = await done('exposures', 'export', '--since', '2026-01-01T00:00:00Z');
   const archived = stdout

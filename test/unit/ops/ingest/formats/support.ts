@@ -93,8 +93,9 @@ export function parquetOf(lists: readonly List[], codec: CompressionCodec = 'SNA
     { name: 'user', data: lists.map(({ user }) => user) },
     { name: 'items', data: lists.map(({ items }) => items) },
   ];
-  file.write({ columnData, rowGroupSize });
-  file.finish();
+  // Both have ended before they return: the writer is in memory, and packs at once.
+  void file.write({ columnData, rowGroupSize });
+  void file.finish();
   return Buffer.from(writer.getBuffer());
 }
 
