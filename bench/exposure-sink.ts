@@ -7,7 +7,7 @@ import { type PhaseReport, runOpenLoad } from './load/open-load.ts';
 import { TOKEN_SECRET } from './rigs/edge-asks.ts';
 import { createEdgeRig, makeRegions, type Served } from './rigs/edge-rig.ts';
 import { type ExposureQueue, QUEUE_STATES, type QueueState, startExposureQueue } from './rigs/exposure-queue.ts';
-import { LIVE_SURFACES, startListOrigin } from './rigs/list-origin.ts';
+import { EXPERIMENTS, LIVE_SURFACES, startListOrigin } from './rigs/list-origin.ts';
 import { type Cleanup, withCleanup } from './support/cleanup.ts';
 import type { BenchResult } from './support/result.ts';
 import { median } from './support/statistics.ts';
@@ -19,17 +19,6 @@ const SECONDS: Readonly<Record<QueueState, number>> = { up: 20, down: 60, slow: 
 const WARM_UP_SECONDS = 5;
 /** The last sends have timed out by then. */
 const SETTLED_MS = 15_000;
-const EXPERIMENTS = {
-  ranking: {
-    ...{ surface: 'home', layer: 'home', salt: 'ranking-1', state: 'running', control: 'control' },
-    slots: [[0, 10_000] as const],
-    arms: [
-      { variant: 'control', buckets: [[0, 5_000] as const] },
-      { variant: 'knn', buckets: [[5_000, 10_000] as const] },
-    ],
-  },
-};
-
 interface Measured extends PhaseReport {
   readonly users: number;
   readonly lost: number;

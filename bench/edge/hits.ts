@@ -3,7 +3,7 @@
 import type { Answer, Ask } from '../load/http-load.ts';
 import { createBatchAsks, expectBatch, expectHit, expectOk, READS_PER_BATCH } from '../rigs/edge-asks.ts';
 import { type EdgeRig, makeRegions, type Served } from '../rigs/edge-rig.ts';
-import { startListOrigin } from '../rigs/list-origin.ts';
+import { EXPERIMENTS, startListOrigin } from '../rigs/list-origin.ts';
 import { median } from '../support/statistics.ts';
 import { type Cost, measureRound, type Subject } from './rounds.ts';
 
@@ -36,17 +36,6 @@ type Name = 'hit' | 'limited' | 'exposed' | 'bare' | 'batch';
 /** Limits that no load reaches: the measurement is of their check. */
 const LIMITS = { perSecond: 1_000_000, burst: 10_000_000 };
 const HASH_KEY = 'hash-key-for-benches-only-0123456789-abcdef';
-const EXPERIMENTS = {
-  ranking: {
-    ...{ surface: 'home', layer: 'home', salt: 'ranking-1', state: 'running', control: 'control' },
-    slots: [[0, 10_000] as const],
-    arms: [
-      { variant: 'control', buckets: [[0, 5_000] as const] },
-      { variant: 'knn', buckets: [[5_000, 10_000] as const] },
-    ],
-  },
-};
-
 /** Throws an Error for an answer without an exposure. */
 function exposureIn({ headers }: Answer): string {
   const exposure = String(headers['earshot-exposure']);

@@ -32,6 +32,17 @@ export const LIVE_SURFACES = {
     ],
   },
 } satisfies Manifest['surfaces'];
+/** One experiment of all users of `home`, for a manifest that has it. */
+export const EXPERIMENTS = {
+  ranking: {
+    ...{ surface: 'home', layer: 'home', salt: 'ranking-1', state: 'running', control: 'control' },
+    slots: [[0, 10_000] as const],
+    arms: [
+      { variant: 'control', buckets: [[0, 5_000] as const] },
+      { variant: 'knn', buckets: [[5_000, 10_000] as const] },
+    ],
+  },
+};
 const MANIFEST: Manifest = { version: 1, surfaces: LIVE_SURFACES, erasures: [] };
 
 export interface ListOrigin {

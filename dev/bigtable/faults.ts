@@ -23,6 +23,8 @@ export const faultSchema = z.strictObject({
   lostAnswerShare: share.optional(),
   /** Share of MutateRows entries that fail while the call and the other entries succeed, 0 to 1. Default: 0. */
   entryErrorShare: share.optional(),
+  /** Factor of flow control in answers to MutateRows, for clients that announce it, 0.1 to 10. Default: none. */
+  flowControlFactor: z.number().min(0.1).max(10).optional(),
   /** Share of ReadRows calls that end with the error inside a row, 0 to 1. Default: 0. */
   cutShare: share.optional(),
   /** Row keys that ReadRows calls read per second, one call after the other, 1 to 1 000 000 000. Default: unlimited. */

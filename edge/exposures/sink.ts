@@ -30,9 +30,20 @@ export interface MessageQueue {
 export const MESSAGE_FORMAT = 1;
 
 const TIMEOUT_MS = 2_000;
+/** Messages that an isolate has under way at most: a queue that does not answer must not hold every reader's request. */
+export const MAX_SENDING = 32;
 
-export const createQueueSink = (queue: MessageQueue, clock: Clock): ExposureSink => ({
-  send: async (exposures) => {
-    await withTimeout(clock, TIMEOUT_MS, () => queue.send({ format: MESSAGE_FORMAT, exposures }));
-  },
-});
+export function createQueueSink(queue: MessageQueue, clock: Clock): ExposureSink {
+  let sending = 0;
+  return {
+    send: async (exposures) => {
+      if (sending === MAX_SENDING) throw new Error(`expected at most ${MAX_SENDING} messages under way`);
+      sending += 1;
+      try {
+        await withTimeout(clock, TIMEOUT_MS, () => queue.send({ format: MESSAGE_FORMAT, exposures }));
+      } finally {
+        sending -= 1;
+      }
+    },
+  };
+}

@@ -39,8 +39,10 @@ export async function changeLive(
     change: (live, atMs) => change(live, atMs, by),
   });
   const isChanged = next !== before;
-  const words = !isChanged ? 'no change' : dryRun ? `would be: ${done(next)}` : done(next);
-  if (!flags.json) process.stdout.write(`${words} (version ${next.version})\n`);
+  if (!flags.json) {
+    const words = !isChanged ? 'no change' : dryRun ? `would be: ${done(next)}` : done(next);
+    process.stdout.write(`${words} (version ${next.version})\n`);
+  }
   const confirmation = { version: next.version, writtenAtMs: nowMs, exceptRegions: [], sampleEdge: findEdge(flags) };
   const confirmed = isChanged && !dryRun ? await confirmLive(control, confirmation) : '';
   if (!flags.json) return void process.stdout.write(confirmed);

@@ -1,16 +1,11 @@
 // `earshot experiment`: who sees which variant. Every change is one compare-and-set of the manifest, live within 12 s.
 import { Argument, Command } from 'commander';
-import { BUCKETS, type Experiment, sizeOf } from '../../shared/domain/experiments/schema.ts';
-import { ID_GRAMMAR, isPublicId } from '../../shared/domain/ids.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
-import { readManifestRow } from '../bigtable/manifest-row.ts';
 import { asOption, dryRunOption, parseMoment, parseName, whyOption } from '../cli/arguments.ts';
 import { type ControlFlags, controlProfileOption, withControl } from '../cli/control.ts';
-import { formatShare, formatTable } from '../cli/format.ts';
 import { UsageError } from '../cli/usage-error.ts';
 import { confirmWrite } from '../cli/write-target.ts';
 import { changeLive } from '../effects/change-live.ts';
-import { readLive } from '../release/live.ts';
 import {
   closeExperiment,
   createExperiment,
@@ -21,17 +16,16 @@ import {
   startExperiment,
   stopExperiment,
 } from './changes.ts';
-import { explain } from './explain.ts';
-import { type FormFlags, parseCountries, parseForm, parsePercent, splitPair } from './form.ts';
+import { type FormFlags, parseForm, parsePercent } from './form.ts';
 import { countMoves, type Move, SAMPLE } from './moves.ts';
+import { explainUser, listExperiments, showExperiment } from './queries.ts';
 import { reportRatio } from './report-ratio.ts';
-import { percent, sharesOf, show } from './slots.ts';
+import { describeArms } from './slots.ts';
 import { setExposure, setHoldout, setOutsideArms } from './surface-changes.ts';
 
 interface Flags extends ControlFlags, FormFlags {
   readonly surface?: string;
   readonly layer?: string;
-  readonly outside?: readonly string[];
   readonly why?: string;
   readonly as?: string;
   readonly dryRun?: boolean;
@@ -122,7 +116,9 @@ export const makeExperimentCommand = (): Command =>
         .addArgument(new Argument('<when>', 'when').choices(['shown', 'served'] as const))
         .addHelpText('after', help('count home served --why "this surface shows every answer"'))
         .action(async (surface: string, when: 'shown' | 'served', _options: unknown, own: Command) =>
-          changeSurfaces(`count ${surface} ${when}`, own.optsWithGlobals(), (live) => setExposure(live, surface, when)),
+          changeSurfaces(`count ${surface} ${when}`, surface, own.optsWithGlobals(), (live) =>
+            setExposure(live, surface, when),
+          ),
         ),
     )
     .addCommand(
@@ -132,7 +128,7 @@ export const makeExperimentCommand = (): Command =>
         .addArgument(new Argument('<rule>', 'rule').choices(['allow', 'refuse'] as const))
         .addHelpText('after', help('outside home allow --why "another system assigns"'))
         .action(async (surface: string, rule: 'allow' | 'refuse', _options: unknown, own: Command) =>
-          changeSurfaces(`outside ${surface} ${rule}`, own.optsWithGlobals(), (live) =>
+          changeSurfaces(`outside ${surface} ${rule}`, surface, own.optsWithGlobals(), (live) =>
             setOutsideArms(live, surface, rule === 'allow'),
           ),
         ),
@@ -143,7 +139,7 @@ export const makeExperimentCommand = (): Command =>
         .option('--json', 'print JSON')
         .addOption(controlProfileOption())
         .addHelpText('after', help('list'))
-        .action(async (_options: unknown, own: Command) => list(own.optsWithGlobals())),
+        .action(async (_options: unknown, own: Command) => listExperiments(own.optsWithGlobals())),
     )
     .addCommand(
       new Command('show')
@@ -152,7 +148,7 @@ export const makeExperimentCommand = (): Command =>
         .option('--json', 'print JSON')
         .addOption(controlProfileOption())
         .addHelpText('after', help('show ranking'))
-        .action(async (name: string, _options: unknown, own: Command) => showOne(name, own.optsWithGlobals())),
+        .action(async (name: string, _options: unknown, own: Command) => showExperiment(name, own.optsWithGlobals())),
     )
     .addCommand(
       new Command('srm')
@@ -228,17 +224,24 @@ async function holdout(percentage: string, flags: Flags): Promise<void> {
   const { surface } = flags;
   const share = parsePercent('the share', percentage);
   const what = `holdout ${percentage}${surface === undefined ? '' : ` --surface ${surface}`}`;
-  await changeSurfaces(what, flags, (live) => setHoldout(live, surface, share));
+  await changeSurfaces(what, surface, flags, (live) => setHoldout(live, surface, share));
 }
 
-/** A change that is no experiment's. */
-async function changeSurfaces(what: string, flags: Flags, apply: (live: Manifest) => Manifest): Promise<void> {
+/** A change that is no experiment's, of one surface or of all. */
+async function changeSurfaces(
+  what: string,
+  surface: string | undefined,
+  flags: Flags,
+  apply: (live: Manifest) => Manifest,
+): Promise<void> {
   if ((flags.why ?? '').trim() === '') throw new UsageError('expected --why to have the reason, got an empty text');
   await confirmWrite(flags);
   await withControl(flags, (control) => {
     let before: Manifest | undefined;
     const movesIn = (next: Manifest) =>
-      Object.keys(next.surfaces).map((surface) => [surface, countMoves(before ?? next, next, surface)] as const);
+      (surface === undefined ? Object.keys(next.surfaces) : [surface]).map(
+        (name) => [name, countMoves(before ?? next, next, name)] as const,
+      );
     return changeLive(control, flags, {
       what: `experiment ${what}`,
       change: (live) => {
@@ -246,10 +249,9 @@ async function changeSurfaces(what: string, flags: Flags, apply: (live: Manifest
         return apply(live);
       },
       done: (next) =>
-        [
-          what,
-          ...movesIn(next).flatMap(([surface, moves]) => describeMoves(`${SAMPLE} users of ${surface}`, moves)),
-        ].join('\n'),
+        [what, ...movesIn(next).flatMap(([name, moves]) => describeMoves(`${SAMPLE} users of ${name}`, moves))].join(
+          '\n',
+        ),
       data: (next) => ({ sample: SAMPLE, moves: Object.fromEntries(movesIn(next)) }),
     });
   });
@@ -273,74 +275,3 @@ const describeMoves = (of: string, moves: readonly Move[]): string[] => [
   `of ${of}, ${moves.reduce((sum, { users }) => sum + users, 0)} move`,
   ...moves.map(({ from, to, users }) => `  ${from} -> ${to}: ${users}`),
 ];
-
-const describeArms = (experiment: Experiment): string =>
-  [...sharesOf(experiment)].map(([variant, share]) => `${variant}=${percent(share)}`).join(', ');
-
-async function list(flags: Flags): Promise<void> {
-  const { experiments = {} } = await withControl(flags, readLive);
-  if (flags.json) return void process.stdout.write(`${JSON.stringify({ experiments })}\n`);
-  const rows = Object.entries(experiments).map(([name, each]) => [
-    ...[name, each.surface, each.layer, each.state, formatShare(sizeOf(each.slots), BUCKETS)],
-    describeArms(each),
-  ]);
-  process.stdout.write(
-    rows.length === 0
-      ? 'there is no experiment\n'
-      : formatTable([['experiment', 'surface', 'layer', 'state', 'of the layer', 'arms'], ...rows]),
-  );
-}
-
-/** Versions of the manifest that the row keeps. */
-const KEPT_VERSIONS = 200;
-
-async function showOne(name: string, flags: Flags): Promise<void> {
-  const kept = await withControl(flags, (control) => readManifestRow(control, KEPT_VERSIONS));
-  const experiment = kept[0]?.manifest?.experiments?.[name];
-  if (experiment === undefined) throw new Error(`expected an experiment, got ${name}`);
-  const history = kept
-    .filter(({ note }) => new RegExp(`^experiment \\w+ ${name}$`).test(note?.what ?? ''))
-    .map(({ note, writtenAtMs }) => ({ at: new Date(writtenAtMs).toISOString(), ...note }));
-  if (flags.json) return void process.stdout.write(`${JSON.stringify({ name, ...experiment, history })}\n`);
-  const facts = [
-    ['surface', experiment.surface],
-    ['layer', experiment.layer],
-    ['state', experiment.state],
-    ['slots', `${show(experiment.slots)} (${percent(sizeOf(experiment.slots))})`],
-    ['salt', experiment.salt],
-    ['control', experiment.control],
-    ...experiment.arms.map(({ variant, buckets }) => [
-      `arm ${variant}`,
-      `${percent(sizeOf(buckets))}: ${show(buckets)}`,
-    ]),
-    ...(experiment.targeting === undefined ? [] : [['targeting', JSON.stringify(experiment.targeting)]]),
-    ...Object.entries(experiment.allow ?? {}).map(([variant, hashes]) => [
-      `allowed into ${variant}`,
-      `${hashes.length}`,
-    ]),
-  ];
-  const rows = history.map(({ at, what = '', by = '-', why = '-' }) => [at, what, by, why]);
-  process.stdout.write(
-    `${formatTable([['experiment', name], ...facts])}\n${formatTable([['when', 'what', 'by', 'why'], ...rows])}`,
-  );
-}
-
-async function explainUser(user: string, flags: Flags): Promise<void> {
-  if (!isPublicId(user)) throw new UsageError(`expected a user to be ${ID_GRAMMAR}, got ${JSON.stringify(user)}`);
-  const [country, ...more] = parseCountries(flags.country) ?? [];
-  if (more.length > 0) throw new UsageError('expected --country once: a user is in one country');
-  const claims = Object.fromEntries((flags.claim ?? []).map((pair) => splitPair('--claim', 'name=value', pair)));
-  const arms = Object.fromEntries((flags.outside ?? []).map((pair) => splitPair('--outside', 'surface=variant', pair)));
-  await withControl(flags, async (control) => {
-    const explanations = explain(await readLive(control), user, { country, claims, arms }, control.retries.clock.now());
-    if (flags.json) return void process.stdout.write(`${JSON.stringify({ user, surfaces: explanations })}\n`);
-    for (const { surface, experiment, variant, reason, generation, trail } of explanations)
-      process.stdout.write(
-        [
-          `${surface}: ${variant}, by ${experiment} (${reason}), ${generation}`,
-          ...trail.map((each) => `  ${each}`),
-          '',
-        ].join('\n'),
-      );
-  });
-}

@@ -90,3 +90,7 @@ export const show = (all: readonly Range[]): string =>
   all.map(([from, to]) => `${from}-${to - 1}`).join(', ') || 'none';
 
 export const percent = (basisPoints: number): string => `${basisPoints / 100} %`;
+
+/** `control=50 %, knn=50 %` */
+export const describeArms = (experiment: Experiment): string =>
+  [...sharesOf(experiment)].map(([variant, share]) => `${variant}=${percent(share)}`).join(', ');

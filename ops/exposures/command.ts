@@ -2,8 +2,9 @@
 import { Command } from 'commander';
 import { parseMoment } from '../cli/arguments.ts';
 import { formatPlural } from '../cli/format.ts';
+import { createJsonFile } from '../files/json-file.ts';
+import { createOutput, STANDARD_OUTPUT } from '../files/output.ts';
 import { dropRepeats } from './drop-repeats.ts';
-import { openOutput, STANDARD_OUTPUT } from './output.ts';
 import { type ArchiveFlags, findArchive, readArchive } from './read-archive.ts';
 
 interface Flags extends ArchiveFlags {
@@ -11,8 +12,6 @@ interface Flags extends ArchiveFlags {
   readonly until?: number;
   readonly out?: string;
 }
-
-const CHUNK_CHARACTERS = 65_536;
 
 const help = `
 An exposure that was reported several times stands there once. Users are references, not ids.
@@ -37,21 +36,16 @@ export const makeExposuresCommand = (): Command =>
 async function exportAll(flags: Flags): Promise<void> {
   const { since: sinceMs, until: untilMs = Date.now(), out } = flags;
   const target = await findArchive(flags);
-  const output = out === undefined ? STANDARD_OUTPUT : await openOutput(out);
+  const file = createJsonFile(out === undefined ? STANDARD_OUTPUT : await createOutput(out));
   let count = 0;
-  let text = '';
   try {
     for await (const exposure of dropRepeats(readArchive(target, { sinceMs, untilMs }))) {
       count += 1;
-      text += `${JSON.stringify(exposure)}\n`;
-      if (text.length < CHUNK_CHARACTERS) continue;
-      await output.write(text);
-      text = '';
+      await file.add(exposure);
     }
-    await output.write(text);
-    await output.finish();
+    await file.end();
   } catch (error) {
-    await output.discard();
+    await file.abandon();
     throw error;
   }
   // Beside the lines themselves, the count would not be NDJSON.

@@ -1,10 +1,8 @@
-// A file that a command writes: on this machine or in Cloud Storage, whole or absent.
-import { createWriteStream } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import type { Writable } from 'node:stream';
+// A file that a command writes: whole or absent, and only its owner can read it. It is on this machine or in Cloud
+// Storage. A device or a pipe is written directly.
+import { once } from 'node:events';
+import { open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { finished } from 'node:stream/promises';
-import { makeDirectory } from '../cli/state-file.ts';
 import { isCloudStorage, openBucket, splitUri } from '../ingest/inputs/cloud-storage.ts';
 
 export interface OutputFile {
@@ -12,43 +10,63 @@ export interface OutputFile {
   write(bytes: string | Uint8Array): Promise<void>;
   /** From now on the file is there. */
   end(): Promise<void>;
-  /** The file is not made. */
+  /** The file is not made, and an earlier one stays as it is. */
   abandon(): Promise<void>;
 }
 
-/** `path` may be `gs://BUCKET/OBJECT`. Throws an Error that names what cannot be written. */
-export async function createOutput(path: string): Promise<OutputFile> {
-  if (isCloudStorage(path)) {
-    const { bucket, object } = splitUri(path);
-    const stream = (await openBucket(bucket)).file(object).createWriteStream({ resumable: false });
-    // An object is there once it is whole.
-    return toOutput(
-      path,
-      stream,
-      async () => undefined,
-      async () => undefined,
-    );
-  }
-  makeDirectory(dirname(path));
-  const part = `${path}.part`;
-  const stream = createWriteStream(part);
-  return toOutput(
-    path,
-    stream,
-    () => rename(part, path),
-    () => rm(part, { force: true }),
-  );
+/** Lists and exposures are personal data. */
+const OWNER_ONLY = 0o600;
+
+export const STANDARD_OUTPUT: OutputFile = {
+  write: async (bytes) => {
+    if (!process.stdout.write(bytes)) await once(process.stdout, 'drain');
+  },
+  end: async () => undefined,
+  abandon: async () => undefined,
+};
+
+/** `path` may be `gs://BUCKET/OBJECT`. Throws an Error that names it, now and later. Its directory must be there. */
+export const createOutput = (path: string): Promise<OutputFile> =>
+  isCloudStorage(path) ? createObject(path) : createFile(path);
+
+async function createFile(path: string): Promise<OutputFile> {
+  const attempt = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } catch (error) {
+      throw notWritable(path, error as Error);
+    }
+  };
+  return attempt(async () => {
+    const existing = await stat(path).catch(() => undefined);
+    const isReplaced = existing === undefined || existing.isFile();
+    // A link stays one.
+    const target = existing === undefined ? path : await realpath(path);
+    const part = isReplaced ? `${target}.${process.pid}.part` : target;
+    const file = await open(part, isReplaced ? 'wx' : 'w', OWNER_ONLY);
+    return {
+      write: (bytes) => attempt(() => file.writeFile(bytes)),
+      end: () =>
+        attempt(async () => {
+          if (isReplaced) await file.sync();
+          await file.close();
+          if (isReplaced) await rename(part, target);
+        }),
+      abandon: async () => {
+        await file.close().catch(() => undefined);
+        if (isReplaced) await rm(part, { force: true });
+      },
+    };
+  });
 }
 
-function toOutput(
-  path: string,
-  stream: Writable,
-  complete: () => Promise<void>,
-  discard: () => Promise<void>,
-): OutputFile {
+/** An object is there once it is whole. */
+async function createObject(uri: string): Promise<OutputFile> {
+  const { bucket, object } = splitUri(uri);
+  const stream = (await openBucket(bucket)).file(object).createWriteStream({ resumable: false });
   let failure: Error | undefined;
   const done = finished(stream).catch((error: Error) => {
-    failure = new Error(`expected ${path} to be writable: ${error.message}`, { cause: error });
+    failure = notWritable(uri, error);
   });
   const requireWhole = (): void => {
     if (failure !== undefined) throw failure;
@@ -64,12 +82,13 @@ function toOutput(
       stream.end();
       await done;
       requireWhole();
-      await complete();
     },
     abandon: async () => {
       stream.destroy();
       await done;
-      await discard();
     },
   };
 }
+
+const notWritable = (path: string, error: Error): Error =>
+  new Error(`expected ${path} to be writable: ${error.message}`, { cause: error });

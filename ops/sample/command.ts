@@ -1,14 +1,17 @@
 // `earshot sample`: synthetic lists of any size, to try loads and to measure them.
+import { dirname } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { isName, NAME_GRAMMAR, POPULAR_SURFACE, POPULAR_USER } from '../../shared/domain/ids.ts';
 import { MAX_ITEMS } from '../../shared/domain/list.ts';
 import { formatPlural } from '../cli/format.ts';
+import { makeDirectory } from '../cli/state-file.ts';
 import { createAvroFile } from '../files/avro-file.ts';
 import { createJsonFile } from '../files/json-file.ts';
 import { createOutput } from '../files/output.ts';
 import { createParquetFile } from '../files/parquet-file.ts';
 import type { RecordFile } from '../files/record-file.ts';
 import { LIST_SCHEMA } from '../files/schemas.ts';
+import { isCloudStorage } from '../ingest/inputs/cloud-storage.ts';
 import { type SampleShape, sampleList, sampleUser } from './lists.ts';
 
 const FORMATS = ['ndjson', 'avro', 'parquet'] as const;
@@ -78,6 +81,7 @@ async function writeFile(
 }
 
 async function openFile(path: string, format: Flags['format']): Promise<RecordFile> {
+  if (!isCloudStorage(path)) makeDirectory(dirname(path));
   const output = await createOutput(path);
   if (format === 'avro') return createAvroFile(output, LIST_SCHEMA);
   return format === 'parquet' ? createParquetFile(output) : createJsonFile(output);

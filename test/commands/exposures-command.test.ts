@@ -208,7 +208,7 @@ describe('the file', () => {
     failures.set('', [403]);
     const path = join(directory, 'none', 'x');
     expect(messageOf(await exportAll('--out', path))).toEqual({
-      ...{ code: 1, message: expect.stringMatching(`^earshot: cannot write ${path}: ENOENT`) },
+      ...{ code: 1, message: expect.stringMatching(`^earshot: expected ${path} to be writable: ENOENT`) },
     });
     expect(failures.get('')).toEqual([403]);
   });
@@ -216,7 +216,7 @@ describe('the file', () => {
   test('that is a directory stays one', async () => {
     mkdirSync(file());
     expect(messageOf(await exportAll('--out', file()))).toEqual({
-      ...{ code: 1, message: expect.stringMatching(`^earshot: cannot write ${file()}: EISDIR`) },
+      ...{ code: 1, message: expect.stringMatching(`^earshot: expected ${file()} to be writable: EISDIR`) },
     });
     expect(statSync(file()).isDirectory()).toBe(true);
   });
@@ -224,7 +224,7 @@ describe('the file', () => {
   test('on a disk that is full is one error', async () => {
     put('o1', NINE, 'a');
     expect(messageOf(await exportAll('--out', '/dev/full'))).toEqual({
-      ...{ code: 1, message: expect.stringMatching('^earshot: cannot write /dev/full: ENOSPC') },
+      ...{ code: 1, message: expect.stringMatching('^earshot: expected /dev/full to be writable: ENOSPC') },
     });
     expect(statSync('/dev/full').isCharacterDevice()).toBe(true);
   });

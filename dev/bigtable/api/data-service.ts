@@ -66,12 +66,15 @@ export function createDataService(gate: Gate, faults: Faults, clock: Clock): Unt
 
     mutateRows: streaming<BulkRequest, m.MutateRowsResponse>((request, call) =>
       onTable('MutateRows', request, call, (site, table) => {
+        const { flowControlFactor: factor } = faults.get(site.cluster);
+        const isTold = factor !== undefined && announcesFlowControl(call.metadata.get('bigtable-features')[0]);
+        const flowControl = isTold ? { rateLimitInfo: { period: { seconds: FLOW_CONTROL_SECONDS }, factor } } : {};
         const write = (turns: Turns) =>
           mutateRows(request, site, table, {
             nowMs: clock.now(),
             turns,
             entryError: () => faults.entryError(site.cluster),
-            answer: (response) => call.write(response),
+            answer: (response) => call.write({ ...response, ...flowControl }),
           });
         return isLow(site) ? lowPriority.run(write) : write(createTurns());
       }),
@@ -113,3 +116,14 @@ const keysOf = ({ rows }: m.ReadRowsRequest): number =>
   Math.max(1, (rows?.rowKeys.length ?? 0) + (rows?.rowRanges.length ?? 0));
 
 const isLow = ({ profile }: Site): boolean => profile.priority === 'PRIORITY_LOW';
+
+const FLOW_CONTROL_SECONDS = 10;
+/** Field 5 of `google.bigtable.v2.FeatureFlags`, a bool: `mutate_rows_rate_limit2`. */
+const RATE_LIMIT_TAG = 5 << 3;
+
+/** All fields of the message are bools: a tag of one byte, and a value of one byte. */
+function announcesFlowControl(features: string | Buffer | undefined): boolean {
+  const bytes = Buffer.from(String(features ?? ''), 'base64url');
+  for (let i = 0; i < bytes.length; i += 2) if (bytes[i] === RATE_LIMIT_TAG) return bytes[i + 1] === 1;
+  return false;
+}

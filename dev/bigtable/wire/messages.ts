@@ -106,6 +106,7 @@ export interface MutateRowsRequest {
 
 export interface MutateRowsResponse {
   entries: { index: number; status: { code: number; message: string } }[];
+  rateLimitInfo?: { period: { seconds: number }; factor: number };
 }
 
 export interface CheckAndMutateRowRequest {

@@ -12,7 +12,7 @@ import { unpackSnappy } from './snappy.ts';
 export const AVRO_MAGIC = '4f626a01';
 
 const SYNC_BYTES = 16;
-/** Writers make blocks of 16 KB to some MB. */
+/** Bytes of a block, packed and unpacked. Writers make blocks of 16 KB to some MB. */
 const MAX_BLOCK_BYTES = 64 * 1024 * 1024;
 const MAX_HEADER_BYTES = 1024 * 1024;
 const CHECKSUM_BYTES = 4;
@@ -21,8 +21,8 @@ type Unpack = (bytes: Buffer) => Promise<Buffer>;
 
 const CODECS: Readonly<Record<string, Unpack>> = {
   null: async (bytes) => bytes,
-  deflate: promisify<Buffer, Buffer>(inflateRaw),
-  zstandard: promisify<Buffer, Buffer>(zstdDecompress),
+  deflate: (bytes) => promisify(inflateRaw)(bytes, { maxOutputLength: MAX_BLOCK_BYTES }),
+  zstandard: (bytes) => promisify(zstdDecompress)(bytes, { maxOutputLength: MAX_BLOCK_BYTES }),
   snappy: async (bytes) => unpackSnappy(bytes.subarray(0, bytes.length - CHECKSUM_BYTES), MAX_BLOCK_BYTES),
 };
 

@@ -19,9 +19,9 @@ const MAX_GROUP_BYTES = 128 * 1024 * 1024;
 
 const compressors: Compressors = {
   SNAPPY: (bytes, length) => unpackSnappy(bytes, length),
-  GZIP: (bytes) => gunzipSync(bytes),
-  ZSTD: (bytes) => zstdDecompressSync(bytes),
-  BROTLI: (bytes) => brotliDecompressSync(bytes),
+  GZIP: (bytes, length) => gunzipSync(bytes, { maxOutputLength: length }),
+  ZSTD: (bytes, length) => zstdDecompressSync(bytes, { maxOutputLength: length }),
+  BROTLI: (bytes, length) => brotliDecompressSync(bytes, { maxOutputLength: length }),
 };
 
 type RangeSource = Source & { readonly readRange: NonNullable<Source['readRange']> };

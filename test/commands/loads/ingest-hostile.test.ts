@@ -109,6 +109,12 @@ const BROKEN: readonly (readonly [what: string, name: string, content: Buffer, m
     avroOf(LISTS, undefined, 'bzip2'),
     /expected the Avro codec null, deflate, zstandard, snappy, got bzip2/,
   ],
+  [
+    'an Avro whose block is larger than the bound once it is unpacked',
+    'bomb.avro',
+    avroOf([{ user: 'x'.repeat(65 * 1024 * 1024), items: [] }], undefined, 'deflate'),
+    /got a block that cannot be unpacked \(Cannot create a Buffer larger than 67108864 bytes\)/,
+  ],
   ['an Avro without records', 'none.avro', avroOf([]), /expected at least one line, got an empty file/],
   ['a Parquet that is cut', 'cut.parquet', cut(parquet, 50), /expected a whole Parquet file, got no index at its end/],
   ['a Parquet of its first bytes', 'head.parquet', parquet.subarray(0, 12), /expected a whole Parquet file/],

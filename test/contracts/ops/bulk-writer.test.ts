@@ -209,3 +209,26 @@ test('a load that is repeated changes nothing', async () => {
   expect(server.counters('asia').rowsWritten).toBe(10);
   expect(await stored()).toEqual(asStored(written));
 });
+
+test("the server's flow control reaches the throttle, because the writer announces that it obeys it", async () => {
+  const factors: unknown[] = [];
+  const throttle = {
+    ...{ admit: async () => undefined, rate: () => Number.POSITIVE_INFINITY },
+    report: ({ factor }: { factor?: number | undefined }) => factors.push(factor),
+  };
+  const { server, stored, writer } = await startWriter({ throttle, maxBatchEntries: 10 });
+  await writeAll(writer, cells(10));
+  server.setFault('asia', { flowControlFactor: 0.75 });
+  await writeAll(writer, cells(10));
+  expect(factors).toEqual([undefined, 0.75]);
+  expect(await stored()).toHaveLength(10);
+});
+
+test('the stored prefix has no gap: a batch that fails holds back those behind it', async () => {
+  const { server, writer } = await startWriter({ maxBatchEntries: 5, maxInFlight: 1 });
+  for (const cell of cells(7)) await writer.write(cell);
+  await eventually(() => expect(writer.stored()).toBe(5));
+  server.setFault('asia', { errorCode: 'PERMISSION_DENIED' });
+  await expect(writer.flush()).rejects.toThrow(/PERMISSION_DENIED|injected/);
+  expect([writer.accepted(), writer.stored()]).toEqual([7, 5]);
+});

@@ -1,6 +1,7 @@
 // Exposures: a token on each answer of an experiment, reports of shown lists, and what is refused or dropped.
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { ShownExposure } from '../../../edge/exposures/sink.ts';
+import { createManualClock } from '../../../bench/support/manual-clock.ts';
+import { createQueueSink, MAX_SENDING, type ShownExposure } from '../../../edge/exposures/sink.ts';
 import { makeUserHash } from '../../../shared/domain/keys.ts';
 import type { Manifest } from '../../../shared/domain/manifest.ts';
 import { createHarness, type GetOptions, type Harness, ONE_REGION } from '../support/harness.ts';
@@ -289,4 +290,23 @@ describe('a surface whose answers count as shown', () => {
     expect(edge.counters.get('edge_exposures_lost_total')).toBe(3);
     expect(sent).toEqual([]);
   });
+});
+
+test('a queue that does not answer has a bounded number of messages under way, and is asked again afterwards', async () => {
+  const clock = createManualClock();
+  let asked = 0;
+  const sink = createQueueSink({ send: () => new Promise(() => asked++) }, clock);
+  const results: string[] = [];
+  const send = () => sink.send([]).catch((error: Error) => results.push(error.message));
+  const all = Array.from({ length: MAX_SENDING + 3 }, send);
+  await Promise.all(all.slice(MAX_SENDING));
+  expect([asked, results.length]).toEqual([MAX_SENDING, 3]);
+  expect(results[0]).toBe(`expected at most ${MAX_SENDING} messages under way`);
+  clock.advance(2_000);
+  await Promise.all(all);
+  expect(results.slice(3)).toEqual(Array(MAX_SENDING).fill('no answer within 2000 ms'));
+  const again = send();
+  expect(asked).toBe(MAX_SENDING + 1);
+  clock.advance(2_000);
+  await again;
 });
