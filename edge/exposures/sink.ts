@@ -30,7 +30,7 @@ export interface MessageQueue {
 export const MESSAGE_FORMAT = 1;
 
 const TIMEOUT_MS = 2_000;
-/** Messages that an isolate has under way at most: a queue that does not answer must not hold every reader's request. */
+/** Maximum number of messages under way: a queue that does not answer must not hold every reader's request. */
 export const MAX_SENDING = 32;
 
 export function createQueueSink(queue: MessageQueue, clock: Clock): ExposureSink {

@@ -1,4 +1,4 @@
-// Slots of a layer and buckets of arms: what is free, and what a change takes. Nothing that is owned is given away.
+// Slots of a layer and buckets of arms. A change takes free ones, and gives away none that an experiment or arm owns.
 import {
   BUCKETS,
   contains,

@@ -1,4 +1,4 @@
-// `earshot layer list`: the layers, the experiments in each, and what is free.
+// `earshot layer list`: the layers, the experiments in each, and the free slots.
 import { Command } from 'commander';
 import { BUCKETS, type Range, sizeOf, takeFree } from '../../shared/domain/experiments/schema.ts';
 import { type ControlFlags, controlProfileOption, withControl } from '../cli/control.ts';

@@ -1,4 +1,4 @@
-// Exposures: a token on each answer of an experiment, reports of shown lists, and what is refused or dropped.
+// Exposures: a token on each answer of an experiment, reports of shown lists, and reports that are refused or dropped.
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createManualClock } from '../../../bench/support/manual-clock.ts';
 import { createQueueSink, MAX_SENDING, type ShownExposure } from '../../../edge/exposures/sink.ts';

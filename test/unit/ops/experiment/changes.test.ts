@@ -1,4 +1,4 @@
-// The changes of experiments: what takes free ranges only, what is refused, and how many users each moves.
+// The changes of experiments: growth into free ranges, refusals, and the number of users that each moves.
 import { describe, expect, test } from 'vitest';
 import {
   closeExperiment,
