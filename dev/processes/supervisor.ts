@@ -1,5 +1,6 @@
 // The parts of the local cloud as processes. A part that ends after it was ready is started again, at most
-// MAX_FAILED_STARTS times in a row without becoming ready. A part that ends before ends the cloud.
+// MAX_FAILED_STARTS times in a row without becoming ready. A part that ends before ends the cloud. A restart that does
+// not become ready in time is killed, and counts as failed.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -42,6 +43,8 @@ interface SupervisorOptions {
   readonly clock: Clock;
   /** Called with the process ids of all parts after every start. */
   readonly onStart: (pids: readonly number[]) => void;
+  /** Time of the first restart until it is ready. Each failed one doubles it. Default RESTART_LIMIT_MS. */
+  readonly restartLimitMs?: number;
 }
 
 interface Part {
@@ -54,12 +57,15 @@ interface Part {
 
 const MAX_FAILED_STARTS = 5;
 const FIRST_RESTART_DELAY_MS = 100;
+/** Wrangler waits without end for a workerd that has crashed before it served. */
+const RESTART_LIMIT_MS = 30_000;
 const READY_POLL_MS = 50;
 const HELPER_POLL_MS = 250;
 /** Wrangler replaces its workerd after a change of the code, and after a crash. After a crash it may never serve. */
 const HELPER_GRACE_MS = 1500;
 
-export function createSupervisor({ logDirectory, clock, onStart }: SupervisorOptions): Supervisor {
+export function createSupervisor(options: SupervisorOptions): Supervisor {
+  const { logDirectory, clock, onStart, restartLimitMs = RESTART_LIMIT_MS } = options;
   const parts = new Map<string, Part>();
   const { promise: failure, reject: fail } = Promise.withResolvers<never>();
   // Prevents an unhandled rejection while no caller awaits it.
@@ -80,9 +86,13 @@ export function createSupervisor({ logDirectory, clock, onStart }: SupervisorOpt
     return child;
   }
 
-  /** Resolves with the reason of the end. */
-  async function runOnce(part: Part, onReady: () => void): Promise<string> {
+  /** Resolves with the reason of the end. Kills the group if it is not ready within `limitMs`. */
+  async function runOnce(part: Part, limitMs: number | undefined, onReady: () => void): Promise<string> {
     const child = spawnPart(part);
+    const endIfLate = (): void => {
+      if (!part.isReady && !isStopping && child.pid !== undefined) signalGroup(child.pid, 'SIGKILL');
+    };
+    const cancelLimit = limitMs === undefined ? undefined : clock.setTimeout(endIfLate, limitMs);
     const ended = endOf(child);
     let hasEnded = false;
     void ended.then(() => {
@@ -96,6 +106,7 @@ export function createSupervisor({ logDirectory, clock, onStart }: SupervisorOpt
       if (part.spec.helper !== undefined) await watchHelpers(child.pid ?? 0, part.spec, () => hasEnded);
     })();
     const reason = await ended;
+    cancelLimit?.();
     part.isReady = false;
     if (child.pid !== undefined) await killGroup(child.pid, clock);
     return reason;
@@ -123,7 +134,9 @@ export function createSupervisor({ logDirectory, clock, onStart }: SupervisorOpt
     const { name } = part.spec;
     let failedStarts = 0;
     for (let wasReady = false; !isStopping; part.restarts += 1) {
-      const reason = await runOnce(part, () => {
+      // `npm start` itself bounds the first start.
+      const limitMs = wasReady ? restartLimitMs * 2 ** failedStarts : undefined;
+      const reason = await runOnce(part, limitMs, () => {
         wasReady = true;
         failedStarts = 0;
         onReady();

@@ -1,6 +1,6 @@
 // Each process of the local cloud is killed under 50 reads a second. Reads come back by themselves, and no answer is
 // wrong meanwhile. Without its launcher the cloud ends. Two rounds kill each process once.
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { startTestCloud, type TestCloud } from '../../bench/rigs/local-cloud.ts';
 import type { PartStatus } from '../../ops/status/part-status.ts';
 import { drillRounds } from '../support/drill-rounds.ts';
@@ -19,6 +19,9 @@ const VICTIMS: readonly (readonly [part: string, command: string])[] = [
   ['edge', 'wrangler-dist/cli.js'],
   ['guard', 'guard.ts'],
 ];
+
+/** A restart that hangs is killed after 30 s, and the next one after 60 s. */
+const RESTARTS = { timeout: 150_000, interval: 50 };
 
 test('reads come back after each kill, no answer is wrong, and nothing is left without the launcher', async () => {
   for (let round = 1; round <= drillRounds; round += 1) {
@@ -50,10 +53,11 @@ async function killAndRecover(cloud: TestCloud, load: ReadLoad, { part, command,
   await load.settle();
   const killedAtMs = performance.now();
   process.kill(pid ?? 0, 'SIGKILL');
-  await eventually(async () => {
+  await vi.waitFor(async () => {
     const { state, restarts } = await partStatus(cloud, part);
-    expect({ state, restarted: restarts > before.restarts }).toEqual({ state: 'ready', restarted: true });
-  });
+    const restarted = restarts > before.restarts;
+    expect({ part, command, state, restarted }).toEqual({ part, command, state: 'ready', restarted: true });
+  }, RESTARTS);
   const restartedMs = performance.now() - killedAtMs;
   await load.settle();
   const { bad, wrong, answers, lastBadAtMs } = load.since(killedAtMs);

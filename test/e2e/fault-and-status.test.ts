@@ -59,6 +59,9 @@ async function readFromEurope(user: string): Promise<string> {
   return response.headers.get('cache-status') ?? '';
 }
 
+/** A member of Cache-Status. A hedge may overtake the second region on a busy machine. */
+const ANOTHER_REGION = /origin-(us|asia); fwd=miss; fwd-status=200/;
+
 const originUrl = (i: number): string => `http://127.0.0.1:${cloud.ports.origins + i}`;
 
 test('a region that is down is skipped by the edge, is visible in the status, and serves again after healing', async () => {
@@ -67,7 +70,7 @@ test('a region that is down is skipped by the edge, is visible in the status, an
   await expect(fetch(`${originUrl(1)}/livez`)).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } });
   const during = await readFromEurope('listener:12');
   expect(during).not.toContain('origin-europe; fwd=miss; fwd-status=200');
-  expect(during).toContain('origin-us; fwd=miss; fwd-status=200');
+  expect(during).toMatch(ANOTHER_REGION);
   const { origins } = await readStatus();
   expect(origins.map(({ name, readiness }) => [name, readiness])).toEqual([
     ['asia', 'ok'],
@@ -89,7 +92,7 @@ test.each([
     await fault('europe', ...args);
     const status = await readFromEurope(user);
     expect(status).not.toContain('origin-europe; fwd=miss; fwd-status=200');
-    expect(status).toContain('origin-us; fwd=miss; fwd-status=200');
+    expect(status).toMatch(ANOTHER_REGION);
     // The metrics do not come through the region's proxy.
     const metrics = expect.objectContaining({ earshot_origin_manifest_version: expect.any(Number) });
     expect((await readStatus()).origins[1]).toMatchObject({ name: 'europe', readiness, metrics });
