@@ -15,6 +15,7 @@ import { benchBadDays } from './releases/bad-days.ts';
 import { benchFlip } from './releases/flip.ts';
 import { benchLineage } from './releases/lineage.ts';
 import { benchPropagation } from './releases/propagation.ts';
+import { benchSizing } from './sizing.ts';
 import { benchSoak } from './soak/soak.ts';
 import { benchStartUp } from './start-up.ts';
 import type { BenchResult } from './support/result.ts';
@@ -35,6 +36,7 @@ const benches: Readonly<Record<string, () => Promise<BenchResult>>> = {
   propagation: benchPropagation,
   regions: benchRegions,
   sink: benchExposureSink,
+  sizing: benchSizing,
   soak: benchSoak,
   startup: benchStartUp,
   traces: benchTraces,

@@ -73,6 +73,11 @@ const SUBCOMMANDS: readonly Subcommand[] = [
     load: async () => (await import('./region/command.ts')).makeRegionCommand,
   },
   {
+    name: 'size',
+    description: 'How many objects, origins and nodes a workload needs, and what they cost.',
+    load: async () => (await import('./size/command.ts')).makeSizeCommand,
+  },
+  {
     name: 'weight',
     description: "Changes the shares of a surface's variants, and nothing else.",
     load: async () => (await import('./weight/command.ts')).makeWeightCommand,
