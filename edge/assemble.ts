@@ -1,6 +1,7 @@
 // The composition root of the worker: from the environment and the platform to the object that answers requests.
 import { fenceReason } from '../shared/domain/effects/erasure-fence.ts';
 import { createApp } from './app.ts';
+import { buildOf } from './builds.ts';
 import { type EdgeConfig, readConfig } from './config.ts';
 import { answerNotConfigured } from './configuration-problem.ts';
 import type { EdgeDeps } from './deps.ts';
@@ -58,6 +59,7 @@ export interface WorkerPlatform extends Platform {
 export function assemble(env: object): Answer {
   try {
     const config = readConfig(env);
+    systemPlatform.builds.setOwn(buildOf(env));
     const platform = {
       ...systemPlatform,
       openCache: () => caches.open('earshot'),
@@ -97,6 +99,7 @@ export function createDeps(config: EdgeConfig, platform: WorkerPlatform): EdgeDe
     costs,
     limits: createLimits({ config: config.limits, clock, counters, costs, limiter: platform.limiter }),
     inFlight,
+    builds: platform.builds,
     respondLarge: createRespondLarge({ clock, counters, inFlight }),
     log,
     identity: createIdentityVerifier({
@@ -184,17 +187,20 @@ export function createReads(
 }
 
 function createRegionReader(config: EdgeConfig, origin: RegionReader, platform: WorkerPlatform): RegionReader {
-  const { clock, counters, log, findObject } = platform;
+  const { clock, counters, log, builds, findObject } = platform;
   if (config.regionTier === 'off') return origin;
   if (findObject === undefined) {
     log.error('region_tier_missing', { expected: 'a Durable Object binding REGION_CACHE, or REGION_TIER=off' });
     return origin;
   }
   const { regionShards: shards, originTimeoutMs: timeoutMs } = config;
-  return createRegionObjects({ find: findObject, shards, origin, clock, counters, log, timeoutMs });
+  return createRegionObjects({ find: findObject, shards, origin, clock, counters, log, builds, timeoutMs });
 }
 
-const createEdgeClient = (config: EdgeConfig, { fetch, clock, counters, inFlight, log }: Platform): OriginClient =>
+const createEdgeClient = (
+  config: EdgeConfig,
+  { fetch, clock, counters, inFlight, log, builds }: Platform,
+): OriginClient =>
   createOriginClient({
     fetch,
     clock,
@@ -202,6 +208,7 @@ const createEdgeClient = (config: EdgeConfig, { fetch, clock, counters, inFlight
     side: 'edge',
     inFlight,
     log,
+    builds,
     internalTokens: createInternalTokens({
       secret: config.originSecret,
       previousSecret: config.previousOriginSecret,

@@ -27,7 +27,13 @@ export const SECRETS = [
 ] as const;
 
 /** The bindings of wrangler.toml. Each is optional: without one the worker turns its feature off and logs that. */
-export const BINDINGS = ['EXPOSURE_ARCHIVE', 'EXPOSURES', 'RATE_LIMITER', 'REGION_CACHE'] as const;
+export const BINDINGS = [
+  'EXPOSURE_ARCHIVE',
+  'EXPOSURES',
+  'RATE_LIMITER',
+  'CF_VERSION_METADATA',
+  'REGION_CACHE',
+] as const;
 
 export type EdgeConfig = Readonly<ReturnType<typeof toConfig>>;
 

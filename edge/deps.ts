@@ -2,6 +2,7 @@
 import type { ByteAccount } from '../shared/runtime/byte-account.ts';
 import type { Clock } from '../shared/runtime/clock.ts';
 import type { Counters } from '../shared/runtime/counters.ts';
+import type { Builds } from './builds.ts';
 import type { EdgeConfig } from './config.ts';
 import type { Bucket } from './exposures/archive.ts';
 import type { ExposureReceiver } from './exposures/receive.ts';
@@ -22,6 +23,7 @@ export interface EdgeDeps {
   readonly config: EdgeConfig;
   readonly clock: Clock;
   readonly counters: Counters;
+  readonly builds: Builds;
   readonly inFlight: ByteAccount;
   readonly respondLarge: RespondLarge;
   readonly log: Log;

@@ -3,6 +3,7 @@ import { type ByteAccount, createByteAccount } from '../shared/runtime/byte-acco
 import { type Clock, systemClock } from '../shared/runtime/clock.ts';
 import { type Counters, createCounters } from '../shared/runtime/counters.ts';
 import { type Random, systemRandom } from '../shared/runtime/random.ts';
+import { type Builds, createBuilds } from './builds.ts';
 import { consoleLog, type Log } from './log.ts';
 
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
@@ -15,6 +16,8 @@ export interface Platform {
   /** Shared as the counters are: large answers until they are sent, and loads until they are answered. */
   readonly inFlight: ByteAccount;
   readonly log: Log;
+  /** Shared as the counters are. */
+  readonly builds: Builds;
   readonly fetch: Fetch;
 }
 
@@ -24,10 +27,13 @@ export const IN_FLIGHT_BYTES = 25_165_824;
 const IN_FLIGHT_AGE_MS = 90_000;
 
 /** The platform of the running isolate. */
+const counters = createCounters();
+
 export const systemPlatform: Platform = {
   clock: systemClock,
   random: systemRandom,
-  counters: createCounters(),
+  counters,
+  builds: createBuilds(counters),
   inFlight: createByteAccount({ clock: systemClock, maxBytes: IN_FLIGHT_BYTES, maxAgeMs: IN_FLIGHT_AGE_MS }),
   log: consoleLog,
   fetch: (url, init) => fetch(url, init),

@@ -12,6 +12,7 @@ import { createLocalCluster } from './bigtable/local-cluster.ts';
 import { createManifestRead } from './bigtable/manifest-read.ts';
 import { readOpenPublications } from './bigtable/open-publications.ts';
 import { createRecommendationTable, type RecommendationTable } from './bigtable/recommendation-table.ts';
+import { nameBuild } from './build.ts';
 import type { OriginConfig } from './config.ts';
 import { createBulkhead } from './guard/bulkhead.ts';
 import { createConcurrencyLimit } from './guard/concurrency-limit.ts';
@@ -26,6 +27,7 @@ import { CallerRefused, createRefusalLog } from './http/caller-refused.ts';
 import { createListsRoute, isListsRead, type ListsRouteDeps } from './http/lists-read.ts';
 import { MAX_BYTES_UNDER_WAY } from './http/lists-read-body.ts';
 import { createMetricsApp } from './http/metrics-app.ts';
+import { createOwnHeaders } from './http/own-headers.ts';
 import { describeRequest } from './http/request-id.ts';
 import { createCallerVerifier } from './http/verify-caller.ts';
 import { createExpandLists } from './items/expanded-lists.ts';
@@ -111,15 +113,17 @@ export function assembleOrigin(
   });
   const verifyCaller = createCallerVerifier({ secrets: config.originSecrets, region: config.region, clock });
   const onError = makeOnError(basis);
+  const ownHeaders = createOwnHeaders(nameBuild(config.build));
   const readLists = createListsRoute({
     ...makeRouteDeps(basis, readers),
+    ownHeaders,
     onResidence: residences.record,
     onError: (thrown, error, { headers }) => onError(thrown, error, describeRequest(headers)),
     verifyCaller,
     isDraining,
     isLocalClusterUp: localCluster.isUp,
   });
-  const appDeps = { manifests, documents, isWarm: table.isWarm, whyCold, isDraining, onError };
+  const appDeps = { manifests, documents, isWarm: table.isWarm, whyCold, isDraining, onError, ownHeaders };
   const serveApp = createAppListener(createApp({ ...appDeps, verifyCaller }), appDeps);
   const metricsApp = createMetricsApp({ ...appDeps, exposeMetrics: metrics.expose });
 
@@ -276,7 +280,10 @@ function assembleReaders(basis: Basis, table: RecommendationTable, manifests: Ma
   };
 }
 
-type RouteDeps = Omit<ListsRouteDeps, 'onResidence' | 'verifyCaller' | 'isDraining' | 'isLocalClusterUp' | 'onError'>;
+type RouteDeps = Omit<
+  ListsRouteDeps,
+  'onResidence' | 'ownHeaders' | 'verifyCaller' | 'isDraining' | 'isLocalClusterUp' | 'onError'
+>;
 
 function makeRouteDeps(
   { config, clock, logger, counters, metrics }: Basis,

@@ -1,6 +1,7 @@
 // Isolates in front of the objects of one region, both running deployed code, with an origin that only counts. The
 // clock does not advance, so nothing expires.
 
+import { createBuilds } from '../../edge/builds.ts';
 import type { ListRequest } from '../../edge/reads/list-source.ts';
 import { createReadThrough } from '../../edge/reads/read-through.ts';
 import type { RegionReader } from '../../edge/reads/region-reader.ts';
@@ -86,12 +87,13 @@ export async function createRegionReplay(options: ReplayOptions): Promise<Region
     },
   };
 
+  const builds = createBuilds(counters);
   const objects = new Map<string, RegionLists>();
   function findObject(name: string): RegionLists {
     const known = objects.get(name);
     if (known !== undefined) return known;
     const memory = createMemoryTier({ name: 'region', maxBytes: Math.floor(regionEntries / shards) * entryBytes });
-    const object = createRegionLists({ region: REGION, memory, origin, ...common });
+    const object = createRegionLists({ region: REGION, memory, origin, builds, ...common });
     objects.set(name, object);
     return object;
   }
@@ -116,6 +118,7 @@ export async function createRegionReplay(options: ReplayOptions): Promise<Region
           clock,
           counters,
           log,
+          builds,
           timeoutMs: TIMEOUT_MS,
         }),
         routing: createRouting({ regions: [REGION], clock, random: common.random, counters, log }),

@@ -26,7 +26,7 @@ export function assembleRegion(
 ): RegionLists {
   const found = config.regions.find(({ name }) => name === region);
   if (found === undefined) throw new Error(`expected one of the configured regions, got "${region}"`);
-  const { clock, random, counters } = platform;
+  const { clock, random, counters, builds } = platform;
   const log = limitLog(platform.log, clock);
   const client = ownClient ?? createRegionClient(config, { ...platform, log }, memory);
   return createRegionLists({
@@ -36,13 +36,14 @@ export function assembleRegion(
     clock,
     random,
     counters,
+    builds,
     loadTimeoutMs: config.originTimeoutMs,
   });
 }
 
 const createRegionClient = (
   config: EdgeConfig,
-  { fetch, clock, counters, inFlight, log }: Platform,
+  { fetch, clock, counters, inFlight, log, builds }: Platform,
   { residenceMs }: MemoryTier,
 ): OriginClient =>
   createOriginClient({
@@ -53,6 +54,7 @@ const createRegionClient = (
     side: 'region',
     inFlight,
     log,
+    builds,
     internalTokens: createInternalTokens({
       secret: config.originSecret,
       previousSecret: config.previousOriginSecret,

@@ -31,10 +31,19 @@ export interface RegionRead {
   readonly origin?: RegionLookup['origin'];
 }
 
+interface FromObject {
+  /** MESSAGE_VERSION of the object's build. Absent in version 1. */
+  readonly version?: number;
+  /** The object's build. Absent before version 3. */
+  readonly build?: string;
+  /** The last build that the region's origin named to the object, and the version of its messages. Since version 3. */
+  readonly origin?: { readonly build: string; readonly messages: number };
+}
+
 /** `overloaded`: too many keys wait in the object, and the caller should bypass it. */
 export type RegionAnswer =
-  | { readonly version?: number; readonly kind: 'reads'; readonly reads: readonly RegionRead[] }
-  | { readonly version?: number; readonly kind: 'overloaded' };
+  | (FromObject & { readonly kind: 'reads'; readonly reads: readonly RegionRead[] })
+  | (FromObject & { readonly kind: 'overloaded' });
 
 export interface RegionObject {
   read(call: RegionCall): Promise<RegionAnswer>;

@@ -1,6 +1,7 @@
 // The Durable Object of one shard of a region, placed beside that region's origin. It only wires. Its state is in
 // memory and may be lost at any time.
 import { DurableObject } from 'cloudflare:workers';
+import { buildOf } from '../builds.ts';
 import { readConfig } from '../config.ts';
 import { systemPlatform } from '../platform.ts';
 import { assembleRegion, createRegionMemory } from './assemble.ts';
@@ -15,8 +16,13 @@ export class RegionCache extends DurableObject<object> implements RegionObject {
 
   /** Rejects if the configuration has no region of that name. */
   async read(call: RegionCall): Promise<RegionAnswer> {
-    this.#lists ??= assembleRegion(this.#config, call.region, this.memory, systemPlatform);
+    this.#lists ??= this.#assemble(call.region);
     return this.#lists.read(call, (work) => this.ctx.waitUntil(work));
+  }
+
+  #assemble(region: string): RegionLists {
+    systemPlatform.builds.setOwn(buildOf(this.env));
+    return assembleRegion(this.#config, region, this.memory, systemPlatform);
   }
 
   async cancel(id: string): Promise<void> {

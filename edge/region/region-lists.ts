@@ -10,6 +10,7 @@ import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Counters } from '../../shared/runtime/counters.ts';
 import type { Random } from '../../shared/runtime/random.ts';
 import { MESSAGE_VERSION } from '../../shared/wire/message-version.ts';
+import { type Builds, originPart } from '../builds.ts';
 import type { ListRead } from '../reads/list-read.ts';
 import type { ListRequest } from '../reads/list-source.ts';
 import { createReadThrough } from '../reads/read-through.ts';
@@ -37,6 +38,7 @@ interface RegionListsOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly counters: Counters;
+  readonly builds: Builds;
   /** Maximum duration of a load in milliseconds. */
   readonly loadTimeoutMs: number;
 }
@@ -47,7 +49,7 @@ const INVALID_KEY = 'expected every key of a call to have valid parts, got anoth
 export const MAX_WAITING = 2_000;
 
 export function createRegionLists(options: RegionListsOptions): RegionLists {
-  const { region, memory, origin, clock, random, counters, loadTimeoutMs } = options;
+  const { region, memory, origin, clock, random, counters, builds, loadTimeoutMs } = options;
   const batcher = createBatcher({ region, origin, clock });
   const lists = createReadThrough({
     tiers: createTierChain({ nearest: memory, others: [], clock, counters, side: 'region' }),
@@ -97,6 +99,12 @@ export function createRegionLists(options: RegionListsOptions): RegionLists {
     return { call, cancellation };
   }
 
+  const nameBuilds = () => {
+    const { build, messages } = builds.find(originPart(region.name)) ?? {};
+    const named = { version: MESSAGE_VERSION, build: builds.own() };
+    return build === undefined || messages === undefined ? named : { ...named, origin: { build, messages } };
+  };
+
   return {
     read: async (regionCall, waitUntil) => {
       const { id, reads } = regionCall;
@@ -105,14 +113,14 @@ export function createRegionLists(options: RegionListsOptions): RegionLists {
       // Cached lists cost the origin nothing, so they are served even from a full object.
       if (batcher.waiting() + reads.length > MAX_WAITING && !reads.every(isCached)) {
         counters.add('region_shed_total', reads.length);
-        return { version: MESSAGE_VERSION, kind: 'overloaded' };
+        return { ...nameBuilds(), kind: 'overloaded' };
       }
       const { call, cancellation } = openCall(regionCall, waitUntil);
       cancellations.set(id, cancellation);
       try {
         const answers = await lists.read(reads, call);
         warm(reads, answers, call);
-        return { version: MESSAGE_VERSION, kind: 'reads', reads: answers.map(toRegionRead) };
+        return { ...nameBuilds(), kind: 'reads', reads: answers.map(toRegionRead) };
       } finally {
         cancellations.delete(id);
       }

@@ -3,7 +3,8 @@
 import type { Region } from '../../shared/domain/regions.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Counters } from '../../shared/runtime/counters.ts';
-import { isFarVersion, MESSAGE_VERSION, readMessageVersion } from '../../shared/wire/message-version.ts';
+import { MESSAGE_VERSION, readMessageVersion } from '../../shared/wire/message-version.ts';
+import { type Builds, objectPart, originPart } from '../builds.ts';
 import { describeError, type Log } from '../log.ts';
 import type { ListRequest, LoadResult } from '../reads/list-source.ts';
 import type { RegionReader } from '../reads/region-reader.ts';
@@ -11,7 +12,7 @@ import { type Call, remainingMs } from '../request/call.ts';
 import { describeRequest } from '../request/request-id.ts';
 import { WaitCancelled, WaitTimeout, withTimeout } from '../request/with-timeout.ts';
 import { SWITCHED_OFF } from '../tiers/tier.ts';
-import type { RegionObject, RegionRead } from './protocol.ts';
+import type { RegionAnswer, RegionObject, RegionRead } from './protocol.ts';
 import { chooseShard, shardName } from './shard.ts';
 
 /** The object of a name. `locationHint` is where the platform creates it. */
@@ -26,6 +27,7 @@ interface RegionObjectsOptions {
   readonly clock: Clock;
   readonly counters: Counters;
   readonly log: Log;
+  readonly builds: Builds;
   /** Maximum duration of one call in milliseconds. */
   readonly timeoutMs: number;
 }
@@ -84,7 +86,7 @@ export function createRegionObjects(options: RegionObjectsOptions): RegionReader
 }
 
 /** Calls one object within the call's deadline, and bypasses it for a while after a failure. */
-function createShardCaller({ find, clock, counters, log, timeoutMs }: RegionObjectsOptions) {
+function createShardCaller({ find, clock, counters, log, builds, timeoutMs }: RegionObjectsOptions) {
   const bypassUntilMs = new Map<string, number>();
   const nextId = createCallIds();
 
@@ -109,7 +111,7 @@ function createShardCaller({ find, clock, counters, log, timeoutMs }: RegionObje
     const object = (): RegionObject => find(shard, region.locationHint);
     try {
       const answer = await withTimeout(clock, callMs, () => object().read(regionCall), call.cancellation);
-      if (isFarVersion(readMessageVersion(answer.version))) counters.add('edge_far_messages_total');
+      noteBuilds(builds, region.name, answer);
       return answer.kind === 'reads' ? answer : bypass(shard, 'overloaded', call);
     } catch (error) {
       // A caller with little time says nothing of the object.
@@ -124,6 +126,11 @@ function createShardCaller({ find, clock, counters, log, timeoutMs }: RegionObje
       return { kind: 'bypassed', detail: 'cancelled' };
     }
   };
+}
+
+function noteBuilds(builds: Builds, region: string, { version, build, origin }: RegionAnswer): void {
+  builds.note(objectPart(region), { build, messages: readMessageVersion(version) });
+  if (origin !== undefined) builds.note(originPart(region), origin);
 }
 
 /** The fields that an object knows, and no others: RPC copies everything. */

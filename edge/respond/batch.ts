@@ -1,10 +1,12 @@
 // The answer to a batch: a result per read, composed around the stored bytes of its list. Equal reads share their list.
 // A list that would make the answer too large has a problem in its place; the lists around it are answered.
+
 import { cutList } from '../../shared/domain/list.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
 import { interleaveBytes } from '../../shared/runtime/bytes.ts';
 import type { EarshotError } from '../../shared/wire/errors.ts';
 import { makeProblem } from '../../shared/wire/problem.ts';
+import type { Builds } from '../builds.ts';
 import type { Read } from '../reads/fallback.ts';
 import { ReadError, type Served } from '../reads/serve-reads.ts';
 import type { CacheTrail } from '../reads/trail.ts';
@@ -12,7 +14,7 @@ import type { Call } from '../request/call.ts';
 import { serializeBatchCacheStatus } from './batch-cache-status.ts';
 import { serializeCacheStatus } from './cache-status.ts';
 import { closeList, describeList, openList } from './compose.ts';
-import { REGIONS_HEADER, serializeDecision, serializeRegions } from './debug.ts';
+import { BUILDS_HEADER, REGIONS_HEADER, serializeBuilds, serializeDecision, serializeRegions } from './debug.ts';
 import { everyAnswer } from './every-answer.ts';
 import { type Content, LARGE_ANSWER_BYTES, makeTooLarge, type RespondLarge } from './large-answer.ts';
 
@@ -49,6 +51,7 @@ interface BatchAnswer {
   /** Maximum bytes of lists and the text before them. Problems beyond it are few and short. */
   readonly maxBytes: number;
   readonly respondLarge: RespondLarge;
+  readonly builds: Builds;
 }
 
 /** Throws `overloaded` if the answer is large and too many others are in memory. */
@@ -119,7 +122,7 @@ function trailsOf(result: BatchResult): readonly CacheTrail[] {
   return result.error instanceof ReadError ? result.error.trails : [];
 }
 
-function makeHeaders({ results, debug, call }: BatchAnswer): Headers {
+function makeHeaders({ results, debug, call, builds }: BatchAnswer): Headers {
   const headers = new Headers({
     ...everyAnswer(call.requestId),
     'Content-Type': 'application/json',
@@ -130,6 +133,8 @@ function makeHeaders({ results, debug, call }: BatchAnswer): Headers {
   const trails = results.map(trailsOf).filter(({ length }) => length > 0);
   const regions = call.regions.map(({ name }) => name);
   if (trails.length > 0) headers.set('Cache-Status', serializeBatchCacheStatus(trails, regions));
-  if (debug) headers.set(REGIONS_HEADER, serializeRegions(call.regions));
+  if (!debug) return headers;
+  headers.set(REGIONS_HEADER, serializeRegions(call.regions));
+  headers.set(BUILDS_HEADER, serializeBuilds(builds));
   return headers;
 }

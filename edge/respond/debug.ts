@@ -3,22 +3,33 @@
 import { makeCacheKey } from '../../shared/domain/keys.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
 import type { Region } from '../../shared/domain/regions.ts';
+import type { Builds } from '../builds.ts';
 import type { Served } from '../reads/serve-reads.ts';
 
 export const DEBUG_HEADER = 'Earshot-Debug';
 export const REGIONS_HEADER = 'Earshot-Regions';
 export const DECISION_HEADER = 'Earshot-Decision';
+export const BUILDS_HEADER = 'Earshot-Builds';
 
 export const makeDebugHeaders = (
   served: Served,
   manifest: Manifest,
   regions: readonly Region[],
+  builds: Builds,
 ): Record<string, string> => ({
   [REGIONS_HEADER]: serializeRegions(regions),
   [DECISION_HEADER]: serializeDecision(served, manifest),
+  [BUILDS_HEADER]: serializeBuilds(builds),
 });
 
 export const serializeRegions = (regions: readonly Region[]): string => regions.map(({ name }) => name).join(', ');
+
+/** A build may hold characters that a string of RFC 9651 cannot. */
+export const serializeBuilds = (builds: Builds): string =>
+  builds
+    .all()
+    .map(({ part, build, messages }) => `${part}="${build.replace(/[^!#-[\]-~ ]/g, '?')}";messages=${messages}`)
+    .join(', ');
 
 export function serializeDecision(
   { own, assignment, source, fallbackReason }: Served,

@@ -4,6 +4,7 @@ import type { Manifest } from '../../shared/domain/manifest.ts';
 import type { Region } from '../../shared/domain/regions.ts';
 import { surroundBytes } from '../../shared/runtime/bytes.ts';
 import { isNotModified } from '../../shared/wire/if-none-match.ts';
+import type { Builds } from '../builds.ts';
 import type { Read } from '../reads/fallback.ts';
 import type { Served } from '../reads/serve-reads.ts';
 import type { Timings } from '../request/timings.ts';
@@ -33,6 +34,7 @@ interface ReadAnswer {
   readonly timings: Timings;
   /** In the caller's order. */
   readonly regions: readonly Region[];
+  readonly builds: Builds;
   /** Whether the request is HEAD: then there is no body. */
   readonly isHead: boolean;
   readonly maxBytes: number;
@@ -63,7 +65,7 @@ export function respondWithList(answer: ReadAnswer): Response {
 }
 
 function makeHeaders(answer: ReadAnswer, etag: string): Record<string, string> {
-  const { served, manifest, nowMs, debug, timings, regions } = answer;
+  const { served, manifest, nowMs, debug, timings, regions, builds } = answer;
   // A record until the response is made: the Response constructor would copy a Headers object.
   const headers: Record<string, string> = {
     ...everyAnswer(answer.requestId),
@@ -75,7 +77,7 @@ function makeHeaders(answer: ReadAnswer, etag: string): Record<string, string> {
     'Server-Timing': timings.serialize(),
   };
   if (answer.exposure !== undefined) headers[EXPOSURE_HEADER] = answer.exposure;
-  if (debug) Object.assign(headers, makeDebugHeaders(served, manifest, regions));
+  if (debug) Object.assign(headers, makeDebugHeaders(served, manifest, regions, builds));
   return headers;
 }
 

@@ -5,7 +5,7 @@ import { cors } from 'hono/cors';
 import { REQUEST_ID_HEADER } from '../../shared/wire/request-id.ts';
 import { requestIdOf } from '../request/request-id.ts';
 import { VARIANT_HEADER } from '../respond/assignment.ts';
-import { DECISION_HEADER, REGIONS_HEADER } from '../respond/debug.ts';
+import { BUILDS_HEADER, DECISION_HEADER, REGIONS_HEADER } from '../respond/debug.ts';
 import { everyAnswer } from '../respond/every-answer.ts';
 import { EXPOSURE_HEADER } from '../respond/exposure.ts';
 
@@ -26,7 +26,7 @@ export const EXPOSED_HEADERS = [
     'Server-Timing',
     'WWW-Authenticate',
   ],
-  ...[REQUEST_ID_HEADER, VARIANT_HEADER, EXPOSURE_HEADER, REGIONS_HEADER, DECISION_HEADER],
+  ...[REQUEST_ID_HEADER, VARIANT_HEADER, EXPOSURE_HEADER, REGIONS_HEADER, DECISION_HEADER, BUILDS_HEADER],
 ];
 
 export function allowOrigins(origins: readonly string[]): MiddlewareHandler {

@@ -49,6 +49,12 @@ export const healthRoute = createRoute({
                   'The manifest of this isolate. unconfirmed: no region confirms it, and it is kept. ' +
                   'none: no list can be served. unread: no read has come yet.',
               }),
+              builds: z
+                .array(z.object({ part: z.string(), build: z.string(), messages: z.int() }).openapi('Build'))
+                .openapi({
+                  description:
+                    'The build of this worker, and the last one that each region object and origin named to this isolate.',
+                }),
             })
             .openapi('Health'),
         },

@@ -2,7 +2,7 @@
 import { createRoute, z } from '@hono/zod-openapi';
 import { REQUEST_ID_HEADER } from '../../shared/wire/request-id.ts';
 import { VARIANT_HEADER } from '../respond/assignment.ts';
-import { DECISION_HEADER, REGIONS_HEADER } from '../respond/debug.ts';
+import { BUILDS_HEADER, DECISION_HEADER, REGIONS_HEADER } from '../respond/debug.ts';
 import { EXPOSURE_HEADER } from '../respond/exposure.ts';
 import {
   headersSchema,
@@ -34,8 +34,18 @@ const cacheStatus = header('Every cache and region that was asked (RFC 9211).');
 const regions = header('With Earshot-Debug: the regions in the order of this caller.')
   .optional()
   .openapi({ example: 'asia, us, europe' });
+const builds = z
+  .string()
+  .optional()
+  .openapi({
+    description:
+      'With Earshot-Debug: the build of the worker, and the last one that each object and origin named to it, each with ' +
+      'the version of its messages.',
+    example: 'worker="3f2c9a1";messages=3, origin-europe="0.1.0+3f2c9a1";messages=3',
+  });
 const debugHeaders = {
   [REGIONS_HEADER]: regions,
+  [BUILDS_HEADER]: builds,
   [DECISION_HEADER]: z
     .string()
     .optional()

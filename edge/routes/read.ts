@@ -100,6 +100,7 @@ function answerRead(deps: EdgeDeps, c: Context, caller: Caller, request: ReadReq
       debug,
       timings,
       regions,
+      builds: deps.builds,
       isHead: c.req.method === 'HEAD',
       maxBytes: config.maxAnswerBytes,
       respondLarge,

@@ -11,7 +11,7 @@ import {
 } from '../../shared/domain/ids.ts';
 import { DEFAULT_LIMIT, MAX_ITEMS } from '../../shared/domain/list.ts';
 import { DEADLINE_GRAMMAR, DEADLINE_HEADER, DEADLINE_PATTERN } from '../../shared/wire/deadline.ts';
-import { DEBUG_HEADER, DECISION_HEADER, REGIONS_HEADER } from '../respond/debug.ts';
+import { BUILDS_HEADER, DEBUG_HEADER, DECISION_HEADER, REGIONS_HEADER } from '../respond/debug.ts';
 import { expected, expectedOnce, patterned, type Refusal } from './expected.ts';
 
 export const limitRange = {
@@ -80,7 +80,7 @@ const debug = z
   .enum(['1'], expected(DEBUG_HEADER, '"1"'))
   .optional()
   .openapi({
-    description: `Adds ${REGIONS_HEADER}, ${DECISION_HEADER} and the keys in Cache-Status; needs the scope recs:debug.`,
+    description: `Adds ${REGIONS_HEADER}, ${DECISION_HEADER}, ${BUILDS_HEADER} and the keys in Cache-Status; needs the scope recs:debug.`,
   });
 
 const deadline = patterned(DEADLINE_PATTERN, expected(DEADLINE_HEADER, DEADLINE_GRAMMAR)).optional().openapi({

@@ -9,11 +9,14 @@ import { everyAnswer } from '../respond/every-answer.ts';
 import type { Caller } from './caller.ts';
 import { readCallerHeaders, refuseQuery } from './validation.ts';
 
-type StatusDeps = Pick<EdgeDeps, 'config' | 'costs' | 'counters' | 'limits' | 'manifests' | 'routing' | 'shadow'>;
+type StatusDeps = Pick<
+  EdgeDeps,
+  'builds' | 'config' | 'costs' | 'counters' | 'limits' | 'manifests' | 'routing' | 'shadow'
+>;
 
 /** Throws `forbidden` without the scope, and what readCallerHeaders, refuseQuery and placeOf throw. */
 export function answerStatus(
-  { config, costs, counters, limits, manifests, routing, shadow }: StatusDeps,
+  { builds, config, costs, counters, limits, manifests, routing, shadow }: StatusDeps,
   { req }: Context,
   { identity, requestId }: Caller,
 ): Response {
@@ -27,6 +30,7 @@ export function answerStatus(
     counters: counters.snapshot(),
     callers: costs.all(),
     shadow: shadow.status(),
+    builds: builds.all(),
   };
   return Response.json(status, { headers: { ...everyAnswer(requestId), 'Cache-Control': 'no-store' } });
 }

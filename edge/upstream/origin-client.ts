@@ -10,7 +10,7 @@ import { readRetryAfterMs } from '../../shared/runtime/retry-after.ts';
 import { DEADLINE_HEADER } from '../../shared/wire/deadline.ts';
 import { problemOf } from '../../shared/wire/errors.ts';
 import {
-  isFarVersion,
+  BUILD_HEADER,
   MESSAGE_VERSION,
   MESSAGE_VERSION_HEADER,
   RESIDENCE_HEADER,
@@ -19,6 +19,7 @@ import {
 import { DOCUMENTS_PATH, LISTS_READ_PATH, type ListQuery, MANIFEST_PATH } from '../../shared/wire/read-request.ts';
 import { decodeListFrames, type ListResult, MAX_FRAMES_BYTES } from '../../shared/wire/read-response.ts';
 import { REQUEST_ID_HEADER } from '../../shared/wire/request-id.ts';
+import { type Builds, type NamedBuild, originPart } from '../builds.ts';
 import { describeError, type Log } from '../log.ts';
 import type { Fetch } from '../platform.ts';
 import { type Call, remainingMs } from '../request/call.ts';
@@ -63,6 +64,7 @@ interface OriginClientOptions {
   /** Accounts for the bodies of lists. Default: they are not accounted for. */
   readonly inFlight?: ByteAccount;
   readonly log: Log;
+  readonly builds: Builds;
   readonly internalTokens: InternalTokens;
   /** How long lists stay in the cache that this client fills. Default: the origin is not told. */
   readonly residenceMs?: () => number | undefined;
@@ -77,7 +79,7 @@ interface Exchange<T> {
 }
 
 export function createOriginClient(options: OriginClientOptions): OriginClient {
-  const { fetch, clock, counters, side, inFlight, log, internalTokens } = options;
+  const { fetch, clock, counters, side, inFlight, log, builds, internalTokens } = options;
 
   function makeHeaders(call: Call, timeoutMs: number, own: HeadersInit | undefined): Headers {
     const headers = new Headers(own);
@@ -114,8 +116,7 @@ export function createOriginClient(options: OriginClientOptions): OriginClient {
         fetch(url, { ...init, headers, redirect: 'manual', signal }),
       );
       status = response.status;
-      if (isFarVersion(readMessageVersion(response.headers.get(MESSAGE_VERSION_HEADER))))
-        counters.add('edge_far_messages_total');
+      builds.note(originPart(region.name), namedBy(response));
       retryAfterMs = isOverloaded(status)
         ? readRetryAfterMs(response.headers.get('retry-after'), clock.now())
         : undefined;
@@ -183,6 +184,11 @@ export function createOriginClient(options: OriginClientOptions): OriginClient {
     },
   };
 }
+
+const namedBy = ({ headers }: Response): NamedBuild => ({
+  build: headers.get(BUILD_HEADER),
+  messages: readMessageVersion(headers.get(MESSAGE_VERSION_HEADER)),
+});
 
 /** More than a valid manifest has, so that one which is only too large is refused by its own check. */
 const MAX_MANIFEST_BODY_BYTES = 1_048_576;

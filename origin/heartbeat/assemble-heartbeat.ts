@@ -1,7 +1,6 @@
 // The heartbeat of this process: what it says, and through which app profile.
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
-import packageJson from '../../package.json' with { type: 'json' };
 import type { Cohorts } from '../../shared/domain/cohort.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Counters } from '../../shared/runtime/counters.ts';
@@ -9,6 +8,7 @@ import { HEARTBEAT_FORMAT } from '../../shared/wire/heartbeat.ts';
 import type { BigtableConnection } from '../bigtable/connection.ts';
 import { writeHeartbeat } from '../bigtable/heartbeat-row.ts';
 import type { LocalCluster } from '../bigtable/local-cluster.ts';
+import { nameBuild } from '../build.ts';
 import type { OriginConfig } from '../config.ts';
 import { createFailureLog } from './failure-log.ts';
 import { createHeartbeatLoop, type HeartbeatLoop } from './heartbeat-loop.ts';
@@ -37,7 +37,7 @@ export function assembleHeartbeat(deps: HeartbeatDeps): HeartbeatLoop {
     format: HEARTBEAT_FORMAT,
     region,
     process: randomUUID(),
-    build: build === undefined ? packageJson.version : `${packageJson.version}+${build}`,
+    build: nameBuild(build),
     startedAtMs: clock.now(),
   };
   return createHeartbeatLoop({

@@ -5,12 +5,16 @@ import { getRequestListener, RequestError } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { toEarshotError } from '../../shared/wire/errors.ts';
 import { type AppDeps, toResponse } from './app.ts';
-import { ownHeaders } from './own-headers.ts';
+import type { OwnHeaders } from './own-headers.ts';
 import { makeProblemAnswer } from './problem.ts';
 
 export type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 
-export function createAppListener(app: Hono, { onError }: Pick<AppDeps, 'onError'>): Listener {
+interface AppListenerDeps extends Pick<AppDeps, 'onError'> {
+  readonly ownHeaders: OwnHeaders;
+}
+
+export function createAppListener(app: Hono, { onError, ownHeaders }: AppListenerDeps): Listener {
   const serve = getRequestListener(app.fetch, {
     errorHandler: (thrown) => {
       if (thrown instanceof RequestError)

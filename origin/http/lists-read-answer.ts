@@ -11,7 +11,7 @@ import {
 } from '../../shared/wire/read-response.ts';
 import { asBuffer } from '../as-buffer.ts';
 import type { ReadResult } from '../metrics/metrics.ts';
-import { ownHeaders } from './own-headers.ts';
+import type { OwnHeaders } from './own-headers.ts';
 import type { ProblemAnswer } from './problem.ts';
 
 /** Maximum bytes of lists in an answer that is sent as text: Node writes header and text below 16 kB in one piece. */
@@ -22,6 +22,7 @@ export const LINGER_MS = 1_000;
 
 export interface AnswerDeps {
   readonly clock: Clock;
+  readonly ownHeaders: OwnHeaders;
   /** A draining process closes its connections: a kept-alive one would bring requests until the end of the drain. */
   readonly isDraining: () => boolean;
   /** Whether the cluster of this region is read. The answer says so if not. */
@@ -36,7 +37,11 @@ export function sendLists(
 ): void {
   const results = boundResults(all);
   const body = isShort(results) ? listFramesText(results, toLatin1) : encodeListFrames(results, Buffer.allocUnsafe);
-  const headers = { ...ownHeaders(request.headers), 'Content-Type': LIST_FRAMES_TYPE, 'Content-Length': body.length };
+  const headers = {
+    ...deps.ownHeaders(request.headers),
+    'Content-Type': LIST_FRAMES_TYPE,
+    'Content-Length': body.length,
+  };
   const withServedBy = deps.isLocalClusterUp() ? headers : { ...headers, [SERVED_BY_HEADER]: 'any' };
   response.writeHead(200, withConnection(withServedBy, !deps.isDraining()));
   response.end(body, 'latin1');
@@ -44,7 +49,7 @@ export function sendLists(
 
 /** `keepAlive`: whether the connection stays, and the rest of a body is read and dropped. */
 export function sendProblem(
-  { isDraining, clock }: AnswerDeps,
+  { isDraining, clock, ownHeaders }: AnswerDeps,
   request: IncomingMessage,
   response: ServerResponse,
   { status, headers, body }: ProblemAnswer,

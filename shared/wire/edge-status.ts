@@ -92,6 +92,17 @@ const shadowStatusSchema = z.object({
 
 export type ShadowStatus = z.infer<typeof shadowStatusSchema>;
 
+const buildStatusSchema = z.object({
+  /** `worker`, `region-europe` for the objects of a region, `origin-europe`. */
+  part: z.string(),
+  /** `unnamed` for a part that tells none. */
+  build: z.string(),
+  /** MESSAGE_VERSION of that build. */
+  messages: count,
+});
+
+export type BuildStatus = z.infer<typeof buildStatusSchema>;
+
 export const edgeStatusSchema = z.object({
   /** In the order of this caller. */
   regions: z.array(regionStatusSchema),
@@ -105,6 +116,11 @@ export const edgeStatusSchema = z.object({
   callers: z.array(callerStatusSchema).readonly().optional(),
   /** Comparisons under the switch `shadow`. Absent in a worker of an earlier build. */
   shadow: shadowStatusSchema.optional(),
+  /**
+   * The worker's own build, and the last one that each object and origin named to this isolate. Absent in a worker of an
+   * earlier build.
+   */
+  builds: z.array(buildStatusSchema).readonly().optional(),
 });
 
 export type EdgeStatus = z.infer<typeof edgeStatusSchema>;

@@ -2,10 +2,15 @@
 // deployment, and an object can run an earlier build than its callers for minutes. So each side ignores fields that it
 // does not know, a new meaning never goes into an old field, and each side serves the version before and after its own.
 // test/unit/shared/wire/messages has recorded messages of each version.
-/** Version 1 had no number. Version 2 adds releases: `items` and `coldFor` in a key, `warm` in a read. */
-export const MESSAGE_VERSION = 2;
+/**
+ * Version 1 had no number. Version 2 adds releases: `items` and `coldFor` in a key, `warm` in a read. Version 3 adds the
+ * build of the one who answers.
+ */
+export const MESSAGE_VERSION = 3;
 /** On requests of the edge and of region objects, and on the answers of origins. */
 export const MESSAGE_VERSION_HEADER = 'Earshot-Message-Version';
+/** The build of an origin, on its answers: `0.1.0+3f2c9a1`. For people only. */
+export const BUILD_HEADER = 'Earshot-Build';
 
 /**
  * On requests of region objects: milliseconds for which a list usually stays in the object's memory. Origins tell it to

@@ -1,6 +1,7 @@
 // One run: three regions with their objects, isolates of the worker in two data centres, and a script of reads and
 // events. The worker's code is real; the timing of its I/O is random. The oracle checks every answer and every stored
 // entry.
+import { createBuilds } from '../../edge/builds.ts';
 import type { EdgeConfig } from '../../edge/config.ts';
 import { IN_FLIGHT_BYTES } from '../../edge/platform.ts';
 import type { Read } from '../../edge/reads/fallback.ts';
@@ -108,6 +109,7 @@ export function createWorld(
     clock,
     random,
     counters,
+    builds: createBuilds(counters),
     inFlight,
     log: LOG,
     fetch: () => Promise.reject(new Error('each has its own')),

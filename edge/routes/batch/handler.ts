@@ -27,6 +27,7 @@ import { readSchema } from './schemas.ts';
 
 type BatchDeps = Pick<
   EdgeDeps,
+  | 'builds'
   | 'clock'
   | 'config'
   | 'costs'
@@ -45,7 +46,7 @@ type BatchDeps = Pick<
  * without a manifest.
  */
 export async function answerBatch(deps: BatchDeps, c: Context, identity: Identity, call: Call): Promise<Response> {
-  const { clock, config, limits, log, manifests, respondLarge } = deps;
+  const { builds, clock, config, limits, log, manifests, respondLarge } = deps;
   const request = c.req.raw;
   const { debug } = readCallerHeaders(c.req);
   refuseQuery(c.req);
@@ -73,7 +74,16 @@ export async function answerBatch(deps: BatchDeps, c: Context, identity: Identit
   );
   logFailures(log, results, { route: routePath(c, -1), ...describeRequest(call.requestId, call.traceparent) });
   const { maxAnswerBytes: maxBytes } = config;
-  const answer = respondWithBatch({ results, manifest, nowMs: clock.now(), debug, call, maxBytes, respondLarge });
+  const answer = respondWithBatch({
+    results,
+    manifest,
+    nowMs: clock.now(),
+    debug,
+    call,
+    maxBytes,
+    respondLarge,
+    builds,
+  });
   // One message for the whole batch.
   const noted = deps.exposures?.noteServed(shown);
   if (noted !== undefined) call.waitUntil(noted);

@@ -1,7 +1,7 @@
 // The contract of batches: QUERY, and POST for clients without that method.
 import { createRoute, z } from '@hono/zod-openapi';
 import { JSON_TYPE } from '../../../shared/wire/json-body.ts';
-import { REGIONS_HEADER } from '../../respond/debug.ts';
+import { BUILDS_HEADER, REGIONS_HEADER } from '../../respond/debug.ts';
 import { answers, commonHeaders, problem } from '../openapi.ts';
 import { headersSchema } from '../schemas.ts';
 import { MAX_BATCH_BYTES, MAX_BATCH_READS } from './bounds.ts';
@@ -43,6 +43,7 @@ const shared = {
           }),
         'Server-Timing': z.string(),
         [REGIONS_HEADER]: answers[200].headers.shape[REGIONS_HEADER],
+        [BUILDS_HEADER]: answers[200].headers.shape[BUILDS_HEADER],
       }),
       content: { 'application/json': { schema: batchAnswerSchema } },
     },

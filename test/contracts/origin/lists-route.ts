@@ -6,6 +6,7 @@ import { onTestFinished } from 'vitest';
 import { createManualClock } from '../../../bench/support/manual-clock.ts';
 import { createListsRoute } from '../../../origin/http/lists-read.ts';
 import { MAX_BYTES_UNDER_WAY } from '../../../origin/http/lists-read-body.ts';
+import { createOwnHeaders } from '../../../origin/http/own-headers.ts';
 import type { ListReader } from '../../../origin/lists/coalescing-reader.ts';
 import { toName, toUserId } from '../../../shared/domain/ids.ts';
 import type { ListKey } from '../../../shared/domain/keys.ts';
@@ -50,6 +51,7 @@ export async function serveRoute(
     flights: () => 0,
   };
   const route = createListsRoute({
+    ownHeaders: createOwnHeaders('test'),
     lists,
     expandLists: async (_queries, unexpanded) => unexpanded,
     verifyCaller: Object.assign(async () => {}, { isKnown: () => true }),

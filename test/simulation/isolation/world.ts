@@ -1,8 +1,10 @@
 // One world: two data centres with three isolates, the regions' objects and origins, releases and failures. It sends
 // overlapping requests to the worker's app, and judges each answer.
+
 import { createManualClock } from '../../../bench/support/manual-clock.ts';
 import { createApp } from '../../../edge/app.ts';
 import { createDeps } from '../../../edge/assemble.ts';
+import { createBuilds } from '../../../edge/builds.ts';
 import { type EdgeConfig, readConfig } from '../../../edge/config.ts';
 import { IN_FLIGHT_BYTES } from '../../../edge/platform.ts';
 import { createByteAccount } from '../../../shared/runtime/byte-account.ts';
@@ -57,7 +59,15 @@ export async function runWorld(seed: number, reads: number, { counters, outcomes
     background.add(ended);
   };
   const inFlight = createByteAccount({ clock, maxBytes: IN_FLIGHT_BYTES, maxAgeMs: 90_000 });
-  const platform = { clock, random: () => chance.next(), counters, inFlight, log: LOG, fetch: tables.fetch };
+  const platform = {
+    clock,
+    random: () => chance.next(),
+    counters,
+    builds: createBuilds(counters),
+    inFlight,
+    log: LOG,
+    fetch: tables.fetch,
+  };
   const colos = [createColo(chance, io), createColo(chance, io)];
   const objects = createObjects({ config, platform, chance, io, keep });
   const build = (isolate: number) => {

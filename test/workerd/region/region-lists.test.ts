@@ -1,6 +1,8 @@
 // The work that a region object continues after its callers have cancelled.
+
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createManualClock, type ManualClock } from '../../../bench/support/manual-clock.ts';
+import { type Builds, createBuilds } from '../../../edge/builds.ts';
 import type { ListRequest, LoadResult } from '../../../edge/reads/list-source.ts';
 import type { RegionAnswer } from '../../../edge/region/protocol.ts';
 import { createRegionLists, type RegionLists } from '../../../edge/region/region-lists.ts';
@@ -22,6 +24,7 @@ interface OriginCall {
 
 let clock: ManualClock;
 let counters: Counters;
+let builds: Builds;
 let object: RegionLists;
 let calls: OriginCall[];
 
@@ -29,8 +32,10 @@ beforeEach(() => {
   clock = createManualClock();
   counters = createCounters();
   calls = [];
+  builds = createBuilds(counters);
   object = createRegionLists({
     region: REGION,
+    builds,
     memory: createMemoryTier({ name: 'region', maxBytes: 100_000 }),
     origin: {
       read: (_, requests, { cancellation }) =>
@@ -74,6 +79,16 @@ function read(id: string, ...users: readonly string[]): Promise<RegionAnswer> {
 const gave = (answer: RegionAnswer): readonly boolean[] =>
   answer.kind === 'reads' ? answer.reads.map(({ entry, failure }) => entry !== undefined && failure === undefined) : [];
 const settled = () => scheduler.wait(0);
+
+test('an answer names the builds of the object and of its origin', async () => {
+  builds.setOwn('3f2c9a1');
+  const first = read('1', 'ann');
+  await settled();
+  calls[0]?.answer();
+  expect(await first).toMatchObject({ version: 3, build: '3f2c9a1' });
+  builds.note('origin-asia', { build: '0.1.0', messages: 2 });
+  expect(await read('2', 'ann')).toMatchObject({ build: '3f2c9a1', origin: { build: '0.1.0', messages: 2 } });
+});
 
 describe('a load', () => {
   test('is cancelled with its only caller, and starts again for the next', async () => {

@@ -13,6 +13,8 @@ let edge: Harness;
 
 const decisionOf = (response: Response): string | null => response.headers.get('earshot-decision');
 
+const buildsOf = (response: Response): string | null => response.headers.get('earshot-builds');
+
 beforeEach(() => {
   edge = createHarness();
   edge.origins.put(keyOf('ann'), makeList('a'));
@@ -25,6 +27,17 @@ describe('with the scope', () => {
     expect(decisionOf(response)).toBe(
       `manifest=1, variant=control;by=weight;experiment=home;salt="home-1", generation=${GENERATION};by=current, source=personal`,
     );
+  });
+
+  test('an answer names the builds on its way, once they have answered', async () => {
+    expect(buildsOf(await edge.get(PATH, inEurope))).toBe(
+      'worker="unnamed";messages=3, origin-europe="unnamed";messages=1',
+    );
+    edge.origins.put(keyOf('bob'), makeList('b'));
+    edge.origins.nameBuild('0.1.0+"x"', 4);
+    const { headers } = await edge.get(PATH, { ...inEurope, sub: 'bob' });
+    expect(headers.get('earshot-builds')).toBe('worker="unnamed";messages=3, origin-europe="0.1.0+?x?";messages=4');
+    expect(edge.counters.get('edge_far_messages_total')).toBe(2);
   });
 
   test('every member of Cache-Status shows its requested key', async () => {

@@ -4,6 +4,7 @@
 import { Hono } from 'hono';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createManualClock } from '../../../bench/support/manual-clock.ts';
+import { createBuilds } from '../../../edge/builds.ts';
 import { createCallerCosts } from '../../../edge/limits/caller-costs.ts';
 import { NO_LIMITS } from '../../../edge/limits/limits.ts';
 import type { Served, ServeReads } from '../../../edge/reads/serve-reads.ts';
@@ -12,6 +13,7 @@ import { createTimings } from '../../../edge/request/timings.ts';
 import { createRespondLarge } from '../../../edge/respond/large-answer.ts';
 import { answerBatch } from '../../../edge/routes/batch/handler.ts';
 import { toName, toUserId } from '../../../shared/domain/ids.ts';
+import { createCounters } from '../../../shared/runtime/counters.ts';
 import { toEarshotError } from '../../../shared/wire/errors.ts';
 import { batchOptions, POST_PATH, QUERY_PATH, readBatch, readsOf, resultsOf, sendBatch } from '../support/batches.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
@@ -307,6 +309,7 @@ describe('an unforeseen error', () => {
   const serveReads: ServeReads = async (reads) => reads.map(({ user }) => outcomeOf(user));
   const answer = (serve: ServeReads, reads: readonly unknown[]) => {
     const deps: Parameters<typeof answerBatch>[0] = {
+      builds: createBuilds(createCounters()),
       clock: edge.clock,
       config: edge.config,
       exposures: undefined,

@@ -1,6 +1,8 @@
 // A table of refused requests: status, stable code, and a detail that names the error.
+
 import { expect, test } from 'vitest';
 import { isErrorCode, problemOf } from '../../../shared/wire/errors.ts';
+import { MESSAGE_VERSION } from '../../../shared/wire/message-version.ts';
 import { createHarness } from '../support/harness.ts';
 import { keyOf, makeList } from '../support/lists.ts';
 import table from './refused-requests.json';
@@ -38,7 +40,14 @@ test.each(['A-Z.a_z~0:9@-', 'a'.repeat(128), '0', '@', 'lastfm%3A2'])('the user 
 test('liveness needs no token and touches no origin', async () => {
   const edge = createHarness();
   const response = await edge.get('/healthz', { authorization: null });
-  expect([response.status, await response.json()]).toEqual([200, { status: 'ok', manifest: 'unread' }]);
+  expect([response.status, await response.json()]).toEqual([
+    200,
+    {
+      status: 'ok',
+      manifest: 'unread',
+      builds: [{ part: 'worker', build: 'unnamed', messages: MESSAGE_VERSION }],
+    },
+  ]);
   expect(response.headers.get('cache-control')).toBe('no-store');
   expect(edge.origins.calls).toEqual([]);
 });

@@ -4,6 +4,7 @@ import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { createManualClock, type ManualClock } from '../../../bench/support/manual-clock.ts';
 import { createApp } from '../../../edge/app.ts';
 import { createDeps } from '../../../edge/assemble.ts';
+import { createBuilds } from '../../../edge/builds.ts';
 import { type EdgeConfig, readConfig } from '../../../edge/config.ts';
 import type { Bucket } from '../../../edge/exposures/archive.ts';
 import type { ExposureSink } from '../../../edge/exposures/sink.ts';
@@ -122,7 +123,15 @@ export function createHarness(options: HarnessOptions = {}): Harness {
   const config = readConfig({ ...TEST_ENV, ...secrets, ...env });
   const log = { warn: keep, error: keep };
   const inFlight = createByteAccount({ clock, maxBytes: IN_FLIGHT_BYTES, maxAgeMs: 90_000 });
-  const platform = { clock, random, counters, inFlight, log, fetch: fetch ?? origins.fetch };
+  const platform = {
+    clock,
+    random,
+    counters,
+    builds: createBuilds(counters),
+    inFlight,
+    log,
+    fetch: fetch ?? origins.fetch,
+  };
   const objects = findObject(registerRegionCaches(`harness-${harnesses++}`, { config, platform }));
   const build = (colo: string) =>
     createApp(

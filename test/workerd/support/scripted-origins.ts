@@ -3,6 +3,7 @@ import { type DocumentName, nameDocument } from '../../../shared/domain/effects/
 import { type ListKey, makeCacheKey } from '../../../shared/domain/keys.ts';
 import type { Manifest } from '../../../shared/domain/manifest.ts';
 import { type Clock, systemClock } from '../../../shared/runtime/clock.ts';
+import { BUILD_HEADER, MESSAGE_VERSION_HEADER } from '../../../shared/wire/message-version.ts';
 import { DOCUMENTS_PATH, LISTS_READ_PATH, type ListQuery, MANIFEST_PATH } from '../../../shared/wire/read-request.ts';
 import {
   type AgedValue,
@@ -68,6 +69,8 @@ export interface ScriptedOrigins {
   put(key: ListKey, list: AgedValue): void;
   /** Caching of origins from now on. Default: none. */
   remember(memory: Memory): void;
+  /** The answers of lists name this build and version of messages from now on. Default: those of version 1, none. */
+  nameBuild(build: string, messages: number): void;
   /** Settles at the next call to `region`. */
   arrival(region: string): Promise<void>;
   /** Regions in the order of their list requests. */
@@ -85,6 +88,7 @@ export function createScriptedOrigins(manifest: Manifest, clock: Pick<Clock, 'no
   const memories = new Map<string, { value: AgedValue; readAtMs: number }>();
   const refusals = new Map<string, number>();
   const documents = new Map<string, string>();
+  let named = {};
   let memory: Memory = 'none';
   let releases = 0;
 
@@ -178,7 +182,9 @@ export function createScriptedOrigins(manifest: Manifest, clock: Pick<Clock, 'no
       if (behaviour !== 'up' && (isRead || behaviour !== 'table-down')) return misbehave(behaviour, region, keys, init);
       if (pathname === MANIFEST_PATH) return readManifest(region, headers);
       if (pathname.startsWith(DOCUMENTS_PATH)) return readDocument(pathname);
-      return new Response(answerLists(keys, storedIn(region)), { headers: { 'content-type': LIST_FRAMES_TYPE } });
+      return new Response(answerLists(keys, storedIn(region)), {
+        headers: { ...named, 'content-type': LIST_FRAMES_TYPE },
+      });
     },
     behave: (behaviour, { region, path, times = Number.POSITIVE_INFINITY } = {}) => {
       for (const name of region === undefined ? REGION_NAMES : [region]) {
@@ -199,6 +205,9 @@ export function createScriptedOrigins(manifest: Manifest, clock: Pick<Clock, 'no
       else documents.set(nameDocument(name), json);
     },
     put: (key, list) => lists.set(makeCacheKey(key), list),
+    nameBuild: (build, messages) => {
+      named = { [BUILD_HEADER]: build, [MESSAGE_VERSION_HEADER]: String(messages) };
+    },
     remember: (next) => {
       memory = next;
       memories.clear();

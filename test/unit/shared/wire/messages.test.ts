@@ -25,7 +25,7 @@ const read = (name: string): Messages =>
 
 const GENERATION = 1_795_402_800_000;
 const key = { surface: 'home', variant: 'control', generation: GENERATION, user: 'ann' };
-const all = { 'version-1': 3, 'version-2': 3, next: 4 };
+const all = { 'version-1': 3, 'version-2': 3, 'version-3': 3, next: 4 };
 
 describe.each(Object.entries(all))('messages of %s', (name, frames) => {
   const messages = read(name);
