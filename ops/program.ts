@@ -73,6 +73,11 @@ const SUBCOMMANDS: readonly Subcommand[] = [
     load: async () => (await import('./region/command.ts')).makeRegionCommand,
   },
   {
+    name: 'doctor',
+    description: 'Looks at a whole deployment, and says what to do about each fault. It changes nothing.',
+    load: async () => (await import('./doctor/command.ts')).makeDoctorCommand,
+  },
+  {
     name: 'size',
     description: 'How many objects, origins and nodes a workload needs, and what they cost.',
     load: async () => (await import('./size/command.ts')).makeSizeCommand,
