@@ -10,6 +10,8 @@ import { patience } from './test/support/patience.ts';
 const { EARSHOT_MUTATION: mutation } = process.env;
 /** They measure memory, or demand that no region is ejected. */
 const DRILLS_ALONE = ['fuzzed-requests', 'client-aborts', 'slow-bodies'].map((name) => `test/drills/${name}.test.ts`);
+/** Local clouds at a time. Most of their tests wait for a bound in seconds, so more of them run than there are cores. */
+const CLOUDS = Math.max(3, availableParallelism());
 const worker = readWranglerConfig({ config: './wrangler.toml' });
 
 export default defineConfig({
@@ -39,6 +41,7 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts'],
           // Each file runs a whole local cloud, on free ports.
           sequence: { groupOrder: 2 },
+          maxWorkers: CLOUDS,
         },
       },
       {
@@ -48,6 +51,7 @@ export default defineConfig({
           include: ['test/drills/**/*.test.ts'],
           exclude: DRILLS_ALONE,
           sequence: { groupOrder: 2 },
+          maxWorkers: CLOUDS,
         },
       },
       {
