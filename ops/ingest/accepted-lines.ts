@@ -18,6 +18,8 @@ export interface LineCheck {
   open(source: Source): void;
   /** The line, or the reason of its reject. */
   check(line: Line): ParsedLine | string;
+  /** Whether a valid line had the id. */
+  hasId(id: string): boolean;
 }
 
 /** `parse` throws an Error with the reason of a reject. */
@@ -26,6 +28,7 @@ export function createLineCheck(parse: (text: string) => ParsedLine): LineCheck 
   const places = createPlaces();
   return {
     open: places.open,
+    hasId: seen.has,
     check: (line) => {
       if (line.broken !== undefined) return line.broken;
       let parsed: ParsedLine;

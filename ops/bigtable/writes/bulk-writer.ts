@@ -38,6 +38,8 @@ export interface BulkWriterOptions {
   readonly random: () => number;
   /** Runs once before the first call. If it rejects, nothing is sent and every batch fails with its error. */
   readonly beforeFirst?: () => Promise<void>;
+  /** Called before each call. If it throws, the batch fails with its error. Default: calls are always allowed. */
+  readonly requireAllowed?: () => void;
   /** Default: none, batches are sent as fast as they are answered. */
   readonly throttle?: WriteThrottle;
   /** Default: 1000 */
@@ -103,6 +105,7 @@ export function createBulkWriter(bigtable: BigtableConnection, options: BulkWrit
     let left = entries;
     for (let attempt = 1; ; attempt++) {
       await options.throttle?.admit(left.length);
+      options.requireAllowed?.();
       const outcome = await mutateRows(left);
       if (outcome.left.length === 0) return;
       left = outcome.left;

@@ -224,6 +224,22 @@ test("the server's flow control reaches the throttle, because the writer announc
   expect(await stored()).toHaveLength(10);
 });
 
+test('a batch whose load has lost its claim is not sent, and not sent again', async () => {
+  let lost: string | undefined;
+  const requireAllowed = () => {
+    if (lost !== undefined) throw new Error(lost);
+  };
+  const { clock, server, writer } = await startWriter({ maxBatchEntries: 5, requireAllowed });
+  server.setFault('asia', { down: true });
+  const writing = writeAll(writer, cells(5));
+  await eventually(() => expect(clock.pending()).toBe(1));
+  server.setFault('asia', {});
+  lost = 'another load has the generation';
+  clock.advance(10_000);
+  await expect(writing).rejects.toThrow(lost);
+  expect(server.counters('asia')).toMatchObject({ calls: { MutateRows: 1 }, rowsWritten: 0 });
+});
+
 test('the stored prefix has no gap: a batch that fails holds back those behind it', async () => {
   const { server, writer } = await startWriter({ maxBatchEntries: 5, maxInFlight: 1 });
   for (const cell of cells(7)) await writer.write(cell);
