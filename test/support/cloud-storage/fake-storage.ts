@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { matchesGlob } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { onTestFinished } from 'vitest';
 
 export interface FakeStorage {
@@ -10,11 +11,15 @@ export interface FakeStorage {
   readonly objects: Map<string, Buffer>;
   /** Uploads of a name that contains it fail with 403. Default: none. */
   refuse: string | undefined;
+  /** A download breaks off after so many bytes. Default: none. */
+  cutAfter: number | undefined;
+  /** The first byte of a download is another one. */
+  isGarbled: boolean;
 }
 
 /** Set as STORAGE_EMULATOR_HOST until the test ends. */
 export async function startFakeStorage(): Promise<FakeStorage> {
-  const fake: FakeStorage = { objects: new Map(), refuse: undefined };
+  const fake: FakeStorage = { objects: new Map(), refuse: undefined, cutAfter: undefined, isGarbled: false };
   const server = createServer((request, response) => {
     respond(fake, request, response).catch((error: Error) => response.destroy(error));
   });
@@ -50,19 +55,32 @@ async function respond(fake: FakeStorage, request: IncomingMessage, response: Se
     });
   }
   if (request.method === 'DELETE') return answer(fake.objects.delete(name) ? 204 : 404);
-  if (encoded !== '') return answerObject(fake.objects.get(name), url, request, response);
+  if (encoded !== '') {
+    const object = fake.objects.get(name);
+    const generation = url.searchParams.get('generation');
+    const isFound = object !== undefined && (generation === null || generation === generationOf(object));
+    return answerObject(fake, isFound ? object : undefined, url, request, response);
+  }
   const prefix = `${bucket}/${url.searchParams.get('prefix') ?? ''}`;
   const glob = url.searchParams.get('matchGlob');
   const items = [...fake.objects].filter(
     ([each]) => each.startsWith(prefix) && (glob === null || matchesGlob(each, `${bucket}/${glob}`)),
   );
   answer(200, {
-    items: items.map(([each, { length }]) => ({ name: each.slice(bucket.length + 1), bucket, size: length })),
+    items: items.map(([each, object]) => ({ name: each.slice(bucket.length + 1), bucket, ...metadataOf(object) })),
   });
 }
 
+const metadataOf = (object: Buffer) => ({
+  ...{ size: object.length, crc32c: crc32cOf(object), generation: generationOf(object) },
+});
+
+/** Another one for other bytes. */
+const generationOf = (object: Buffer): string => String(crc32(object));
+
 /** The metadata of an object, its bytes, or a range of them. */
 function answerObject(
+  { cutAfter, isGarbled }: FakeStorage,
   object: Buffer | undefined,
   url: URL,
   { headers }: IncomingMessage,
@@ -73,11 +91,14 @@ function answerObject(
     response.end(JSON.stringify({ error: { code: 404, message: 'No such object' } }));
   } else if (url.searchParams.get('alt') !== 'media') {
     response.writeHead(200, { 'content-type': 'application/json' });
-    response.end(JSON.stringify({ size: object.length, crc32c: crc32cOf(object) }));
+    response.end(JSON.stringify(metadataOf(object)));
   } else {
     const [, from, to] = /bytes=(\d+)-(\d+)/.exec(headers.range ?? '') ?? [];
     const part = from === undefined ? object : object.subarray(Number(from), Number(to) + 1);
-    response.writeHead(from === undefined ? 200 : 206, { 'content-length': part.length }).end(part);
+    response.writeHead(from === undefined ? 200 : 206, { 'content-length': part.length });
+    const sent = isGarbled ? Buffer.concat([Buffer.from('?'), part.subarray(1)]) : part;
+    if (cutAfter === undefined || cutAfter >= sent.length) response.end(sent);
+    else response.write(sent.subarray(0, cutAfter), () => response.destroy());
   }
 }
 

@@ -1,5 +1,5 @@
 // Every format has the same lines. DuckDB reads the Parquet files of this project, as a judge.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -8,6 +8,7 @@ import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readLines } from '../../../../../ops/ingest/formats/open-lines.ts';
 import { findInputs } from '../../../../../ops/ingest/inputs/find-inputs.ts';
+import type { Source } from '../../../../../ops/ingest/inputs/source.ts';
 import { avroOf, FORM, ITEMS_FORM, jsonOf, linesOf, makeLists, parquetOf, rowsOf, textOf } from './support.ts';
 
 let directory: string;
@@ -105,6 +106,30 @@ describe('inputs', () => {
       await expect(namesOf('locked')).rejects.toThrow(/expected .*locked to be a .*: EACCES/);
     } finally {
       if (isSuperuser) process.seteuid?.(0);
+    }
+  });
+
+  test.each([
+    ['lines of JSON', jsonOf(LISTS)],
+    ['Parquet', parquetOf(LISTS)],
+  ])('that grow, or are replaced, while they are read are named: %s', async (_format, content) => {
+    const path = join(directory, 'growing');
+    for (const change of [
+      () => appendFileSync(path, '\n'),
+      () => writeFileSync(path, jsonOf(LISTS.slice(1))),
+      () => utimesSync(path, 1, 1),
+    ]) {
+      writeFileSync(path, content);
+      const [source] = await findInputs([path]);
+      const groups = readLines(source as Source, FORM, () => undefined);
+      await groups.next();
+      change();
+      const rest = async () => {
+        for await (const _group of groups);
+      };
+      await expect(rest()).rejects.toThrow(
+        /growing: expected .*the file as it was found, got \d+ bytes of .*T.*: it was/,
+      );
     }
   });
 
