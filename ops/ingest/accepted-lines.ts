@@ -63,9 +63,9 @@ export async function* readAccepted(options: AcceptedLinesOptions): AsyncGenerat
   const { open, check } = createLineCheck(parse);
   for (const source of sources) {
     open(source);
-    let count = 0;
+    let isWhole = false;
     for await (const lines of readLines(source, form, onBytes)) {
-      count += lines.length;
+      isWhole = true;
       const accepted: ParsedLine[] = [];
       for (const line of lines) {
         const parsed = check(line);
@@ -74,7 +74,7 @@ export async function* readAccepted(options: AcceptedLinesOptions): AsyncGenerat
       }
       yield accepted;
     }
-    if (count === 0) throw new Error(`${source.name}: expected at least one line, got an empty file`);
+    if (!isWhole) throw new Error(`${source.name}: expected at least one line, got an empty file`);
   }
 }
 

@@ -7,7 +7,7 @@ import type { BulkWriter } from '../bigtable/writes/bulk-writer.ts';
 import { createLineCheck, type ParsedLine } from './accepted-lines.ts';
 import type { RecordForm } from './formats/line.ts';
 import { readLines } from './formats/open-lines.ts';
-import type { Source } from './inputs/source.ts';
+import { type Source, sizeOf } from './inputs/source.ts';
 import { createMarks } from './marks.ts';
 import type { Progress } from './progress.ts';
 import type { Rejects } from './rejects.ts';
@@ -61,7 +61,7 @@ export async function loadFiles(options: LoadOptions): Promise<LoadedLines> {
   const { keepOut, resumeFrom, hasEarlierCells = false } = options;
   const { open, check, hasId } = createLineCheck(parse);
   const marks = createMarks(writer, options.onStored);
-  progress.start(sources.reduce((sum, { size }) => sum + size, 0));
+  progress.start(sizeOf(sources));
   let loaded = 0;
   let keptOut = 0;
   /** Valid lines, and a checksum of them in their order. */
@@ -71,11 +71,8 @@ export async function loadFiles(options: LoadOptions): Promise<LoadedLines> {
   let accepted = new Map<string, { readonly rowKey: string; readonly counted: Counted }>();
   try {
     for (const source of sources) {
-      const before = loaded + keptOut + rejects.count();
       open(source);
-      await loadSource(source);
-      if (loaded + keptOut + rejects.count() === before)
-        throw new Error(`${source.name}: expected at least one line, got an empty file`);
+      if (!(await loadSource(source))) throw new Error(`${source.name}: expected at least one line, got an empty file`);
     }
     if (resumeFrom !== undefined && valid < resumeFrom.lines) throw otherInputs(resumeFrom, `${valid} valid lines`);
     requireHeld();
@@ -107,8 +104,11 @@ export async function loadFiles(options: LoadOptions): Promise<LoadedLines> {
     await writer.flush();
   }
 
-  async function loadSource(source: Source): Promise<void> {
+  /** False for an empty file. */
+  async function loadSource(source: Source): Promise<boolean> {
+    let isWhole = false;
     for await (const lines of readLines(source, form, (bytes) => progress.addBytes(bytes))) {
+      isWhole = true;
       requireHeld();
       for (const line of lines) {
         const parsed = check(line);
@@ -125,6 +125,7 @@ export async function loadFiles(options: LoadOptions): Promise<LoadedLines> {
       if (accepted.size >= SETTLE_LINES) await settle();
       progress.setCounts(loaded, rejects.count());
     }
+    return isWhole;
   }
 
   function accept({ id, cell }: ParsedLine): Promise<void> | undefined {

@@ -26,7 +26,7 @@ const compressors: Compressors = {
 
 type RangeSource = Source & { readonly readRange: NonNullable<Source['readRange']> };
 
-/** Yields the records of each row group. Throws an Error with the name for a file that is cut, broken or encrypted. */
+/** Yields the records of each row group, and an empty group for a file without any. Throws an Error with the name for a file that is cut, broken or encrypted. */
 export async function* readParquet(
   source: RangeSource,
   form: RecordForm,
@@ -41,14 +41,14 @@ export async function* readParquet(
   });
   const [root] = metadata.schema;
   requireFields(name, form, topLevelFields(metadata));
-  if (root === undefined || metadata.row_groups.length === 0) return;
+  if (root === undefined || metadata.row_groups.length === 0) yield [];
   let rowStart = 0;
   for (const [i, group] of metadata.row_groups.entries()) {
     const rowEnd = rowStart + Number(group.num_rows);
     const bytes = Number(group.total_byte_size);
     if (bytes > MAX_GROUP_BYTES)
       throw new Error(
-        `${name}: expected row groups of at most ${MAX_GROUP_BYTES} bytes, got ${bytes} in group ${i + 1}`,
+        `${name}: expected row groups of at most ${MAX_GROUP_BYTES} bytes, got ${bytes} in group ${i + 1}: write the file again with fewer rows in a group`,
       );
     let rows: Record<string, unknown>[];
     try {

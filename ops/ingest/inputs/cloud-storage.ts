@@ -39,17 +39,19 @@ export async function openBucket(name: string): Promise<Bucket> {
 }
 
 async function listFiles(bucket: Bucket, object: string): Promise<File[]> {
-  if (object.endsWith('/')) return sorted((await bucket.getFiles({ prefix: object }))[0]);
-  if (/[*?[{]/.test(object)) return sorted((await bucket.getFiles({ matchGlob: object }))[0]);
+  if (object.endsWith('/')) return sorted((await bucket.getFiles({ prefix: object }))[0], object);
+  const [fixed = ''] = object.split(/[*?[{]/);
+  if (fixed !== object)
+    return sorted((await bucket.getFiles({ matchGlob: object }))[0], fixed.slice(0, fixed.lastIndexOf('/') + 1));
   const file = bucket.file(object);
   await file.getMetadata();
   return [file];
 }
 
-/** By name, without folders and the markers that engines leave. */
-const sorted = (files: readonly File[]): File[] =>
+/** By name, without folders and what engines leave behind `folder`: `_SUCCESS`, and all of `_temporary/`. */
+const sorted = (files: readonly File[], folder: string): File[] =>
   files
-    .filter(({ name }) => !name.endsWith('/') && !/(^|\/)[._][^/]*$/.test(name))
+    .filter(({ name }) => !name.endsWith('/') && !/(^|\/)[._]/.test(name.slice(folder.length)))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 
 /** The object as it is now: one that replaces it has another generation, and is not read. */

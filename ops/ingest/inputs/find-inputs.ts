@@ -4,7 +4,7 @@ import { formatPlural } from '../../cli/format.ts';
 import { UsageError } from '../../cli/usage-error.ts';
 import { findObjects, isCloudStorage } from './cloud-storage.ts';
 import { findLocal, openStandardInput, STANDARD_INPUT } from './local.ts';
-import type { Source } from './source.ts';
+import { type Source, sizeOf } from './source.ts';
 
 /** Throws an Error for an input that cannot be read, and a UsageError for one that is named twice. */
 export async function findInputs(paths: readonly string[]): Promise<Source[]> {
@@ -23,8 +23,8 @@ export async function findInputs(paths: readonly string[]): Promise<Source[]> {
 
 /** `3 files of 1234 bytes, 9f3a2b1c`: equal for inputs with the same sizes in the same order. Undefined for a pipe. */
 export function describeSizes(sources: readonly Source[]): string | undefined {
-  if (sources.some(({ readRange }) => readRange === undefined)) return undefined;
+  const bytes = sizeOf(sources);
+  if (bytes === undefined) return undefined;
   const sizes = sources.map(({ size }) => size);
-  const bytes = sizes.reduce((sum, size) => sum + size, 0);
   return `${formatPlural(sizes.length, 'file')} of ${bytes} bytes, ${crc32(sizes.join()).toString(16).padStart(8, '0')}`;
 }

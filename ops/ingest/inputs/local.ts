@@ -31,11 +31,17 @@ export async function findLocal(path: string): Promise<Source[]> {
   return [await openFile(path)];
 }
 
-/** In the order of their names. Engines leave markers beside their files, such as `_SUCCESS` and `.part.crc`. */
+/**
+ * In the order of their names. Engines leave markers beside their files, such as `_SUCCESS` and `.part.crc`. Throws an
+ * Error for a directory in it: its lists would be missing.
+ */
 async function filesIn(directory: string): Promise<string[]> {
   try {
     const entries = await readdir(directory, { withFileTypes: true });
-    const files = entries.filter((entry) => !entry.isDirectory() && !/^[._]/.test(entry.name));
+    const files = entries.filter(({ name }) => !/^[._]/.test(name));
+    const inner = files.find((entry) => entry.isDirectory());
+    if (inner !== undefined)
+      throw new Error(`it has the directory ${inner.name}: name the files by a pattern, such as ${directory}/*/*`);
     if (files.length === 0) throw new Error('it has no files');
     return files.map(({ name }) => join(directory, name)).sort();
   } catch (error) {

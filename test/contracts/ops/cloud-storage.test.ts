@@ -36,11 +36,14 @@ test.each<[string, (lists: typeof LISTS) => Buffer]>([
   objects.set('lists/day/part-2', make(LISTS.slice(400)));
   objects.set('lists/day/part-1', make(LISTS.slice(0, 400)));
   objects.set('lists/day/_SUCCESS', Buffer.alloc(0));
+  objects.set('lists/day/_temporary/0/part-3', make(LISTS));
   objects.set('lists/other/part-1', make(LISTS.slice(0, 1)));
   const expected = LISTS.map(textOf);
   expect(await textsOf('gs://lists/day/part-1')).toEqual(expected.slice(0, 400));
   expect(await textsOf('gs://lists/day/')).toEqual(expected);
   expect(await textsOf('gs://lists/day/part-*')).toEqual(expected);
+  expect(await textsOf('gs://lists/day/**')).toEqual(expected);
+  expect(await textsOf('gs://lists/day/_temporary/0/')).toEqual(expected);
 });
 
 test.each<[string, (lists: typeof LISTS) => Buffer]>([

@@ -46,6 +46,39 @@ test.each<[string, Buffer]>([
   expect(await linesOf(directory, 'file', content)).toEqual(EXPECTED);
 });
 
+test.each<[string, Buffer]>([
+  ['Avro', avroOf([])],
+  ['Avro in gzip', gzipSync(avroOf([]))],
+  ['Parquet', parquetOf([])],
+])('a whole file of %s without records is one empty group', async (_format, content) => {
+  writeFileSync(join(directory, 'file'), content);
+  const [source] = await findInputs([join(directory, 'file')]);
+  const groups = [];
+  for await (const group of readLines(source as Source, FORM, () => undefined)) groups.push(group);
+  expect(groups).toEqual([[]]);
+});
+
+test('a block of Snappy with another byte, or with more records than bytes, is broken', async () => {
+  const content = avroOf(LISTS, undefined, 'snappy');
+  // A letter within the last block.
+  const at = content.lastIndexOf('item:');
+  content.write('I', at);
+  await expect(linesOf(directory, 'file', content)).rejects.toThrow(
+    /expected whole Avro blocks, got a block that cannot be unpacked \(another checksum\) at byte \d+/,
+  );
+  const nulls = { type: 'record', name: 'Nulls', fields: ['user', 'items'].map((name) => ({ name, type: 'null' })) };
+  const many = Array.from({ length: 100 }, () => ({ user: null, items: null }));
+  await expect(linesOf(directory, 'file', avroOf(many, nulls))).rejects.toThrow(/a block of 0 bytes with 100 records/);
+});
+
+test('rows of other types than the template has are broken lines', async () => {
+  const schema = { type: 'record', name: 'Row', fields: ['key', 'cells'].map((name) => ({ name, type: 'string' })) };
+  const content = avroOf([{ key: 'a', cells: 'b' }], schema);
+  expect(await linesOf(directory, 'file', content)).toEqual([
+    { number: 1, text: '{"key":"a","cells":"b"}', broken: expect.stringContaining('the types of bigtable-row.avsc') },
+  ]);
+});
+
 test('rows of Bigtable', async () => {
   const lines = await linesOf(directory, 'file', rowsOf(LISTS));
   expect(lines.map(({ number, text }) => ({ number, text }))).toEqual(EXPECTED);
@@ -84,15 +117,19 @@ describe('inputs', () => {
   }
 
   test('are files, directories without markers, and patterns, in order', async () => {
-    mkdirSync(join(directory, 'parts/deeper'), { recursive: true });
+    mkdirSync(join(directory, 'parts/_temporary'), { recursive: true });
     for (const name of ['part-2', 'part-1', '_SUCCESS', '.part-1.crc'])
       writeFileSync(join(directory, 'parts', name), 'x');
     expect(await namesOf('parts')).toEqual(['part-1', 'part-2']);
     expect(await namesOf('parts/part-*', 'parts/_SUCCESS')).toEqual(['part-1', 'part-2', '_SUCCESS']);
     await expect(namesOf('parts', 'parts/part-1')).rejects.toThrow(/expected each input once, got .*part-1 twice/);
     await expect(namesOf('parts/none-*')).rejects.toThrow(/expected files that match .*none-\*, got none/);
-    await expect(namesOf('parts/deeper')).rejects.toThrow(
-      /expected .*deeper to be a directory of files: it has no files/,
+    await expect(namesOf('parts/_temporary')).rejects.toThrow(
+      /expected .*_temporary to be a directory of files: it has no files/,
+    );
+    mkdirSync(join(directory, 'parts/deeper'));
+    await expect(namesOf('parts')).rejects.toThrow(
+      /expected .*parts to be a directory of files: it has the directory deeper: name the files by a pattern, such as/,
     );
   });
 
