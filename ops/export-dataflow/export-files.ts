@@ -48,8 +48,11 @@ export async function exportFiles(options: ExportOptions): Promise<void> {
     lists = await writeRows(sources, rows, rejects, { kind: 'lists', ...column }, options);
     files = await rows.end();
   } catch (error) {
-    await rows.abandon();
-    throw error;
+    const left = await rows.abandon();
+    if (left.length === 0) throw error;
+    throw new Error(`${(error as Error).message}; delete the files that are left: ${left.join(', ')}`, {
+      cause: error,
+    });
   } finally {
     await rejects.close();
   }

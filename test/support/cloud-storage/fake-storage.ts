@@ -9,7 +9,7 @@ import { onTestFinished } from 'vitest';
 export interface FakeStorage {
   /** Contents by `bucket/object`. */
   readonly objects: Map<string, Buffer>;
-  /** Uploads of a name that contains it fail with 403. Default: none. */
+  /** Uploads and deletions of a name that contains it fail with 403. Default: none. */
   refuse: string | undefined;
   /** A download breaks off after so many bytes. Default: none. */
   cutAfter: number | undefined;
@@ -45,6 +45,8 @@ async function respond(fake: FakeStorage, request: IncomingMessage, response: Se
   if (request.method === 'POST') {
     if (fake.refuse !== undefined && name.includes(fake.refuse))
       return answer(403, { error: { message: 'forbidden' } });
+    if (url.searchParams.get('ifGenerationMatch') === '0' && fake.objects.has(name))
+      return answer(412, { error: { code: 412, message: 'At least one of the pre-conditions does not hold' } });
     const media = mediaOf(request, body);
     fake.objects.set(name, media);
     return answer(200, {
@@ -54,6 +56,7 @@ async function respond(fake: FakeStorage, request: IncomingMessage, response: Se
       md5Hash: createHash('md5').update(media).digest('base64'),
     });
   }
+  if (request.method === 'DELETE' && fake.refuse !== undefined && name.includes(fake.refuse)) return answer(403, {});
   if (request.method === 'DELETE') return answer(fake.objects.delete(name) ? 204 : 404);
   if (encoded !== '') {
     const object = fake.objects.get(name);
