@@ -7,6 +7,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readLines } from '../../../../../ops/ingest/formats/open-lines.ts';
+import { readParquet } from '../../../../../ops/ingest/formats/parquet.ts';
 import { findInputs } from '../../../../../ops/ingest/inputs/find-inputs.ts';
 import type { Source } from '../../../../../ops/ingest/inputs/source.ts';
 import { avroOf, FORM, ITEMS_FORM, jsonOf, linesOf, makeLists, parquetOf, rowsOf, textOf } from './support.ts';
@@ -56,6 +57,22 @@ test.each<[string, Buffer]>([
   const groups = [];
   for await (const group of readLines(source as Source, FORM, () => undefined)) groups.push(group);
   expect(groups).toEqual([[]]);
+});
+
+test('a row group of Parquet has no more values than the heap has room for', async () => {
+  writeFileSync(join(directory, 'file'), parquetOf(LISTS));
+  const [source] = await findInputs([join(directory, 'file')]);
+  const file = source as Source & { readonly readRange: NonNullable<Source['readRange']> };
+  const values = LISTS.slice(0, 1_000).reduce((sum, { items }) => sum + 1 + 2 * items.length, 0);
+  const read = async (maxValues: number) => {
+    let rows = 0;
+    for await (const group of readParquet(file, FORM, () => undefined, maxValues)) rows += group.length;
+    return rows;
+  };
+  expect(await read(values + 10)).toBe(LISTS.length);
+  await expect(read(values - 1)).rejects.toThrow(
+    `file: expected row groups of at most ${values - 1} values, got ${values} in group 1: write fewer rows in a group`,
+  );
 });
 
 test('a block of Snappy with another byte, or with more records than bytes, is broken', async () => {
