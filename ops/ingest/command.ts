@@ -198,21 +198,22 @@ async function write(
         keepOut?.requireCurrent();
         requireFewSoFar(rejects, flags.maxRejectShare);
       },
+      requireAcceptable: (accepted) => {
+        requireSome(accepted, noun, rejects);
+        requireFew(rejects, accepted, flags.maxRejectShare);
+      },
       ...(keepOut === undefined ? {} : { keepOut: keepOutById(keepOut, () => findUserRef(flags)) }),
       progress: createProgress({ label: nameLine(release), output: process.stderr, clock: systemClock }),
     });
-    requireSome(loaded.written + loaded.keptOut, noun, rejects);
-    requireFew(rejects, loaded.written + loaded.keptOut, flags.maxRejectShare);
+    // Also for a load whose users are all kept out: it wrote nothing.
+    await claim.take();
     // A load that goes on has the inputs of before, and one that adds does not have all lists.
     if (claim.hasEarlierCells() && !options.resume && !options.add)
       await deleteOthers(control, { ...column, timestampMs: release.generation }, loaded.hasId, claim.requireHeld);
     await claim.finish(summary.get(rejects.count()));
   } catch (error) {
-    const { message } = error as Error;
     const isPartial = await claim.abandon(writer.mayHaveWritten() || options.resume === true);
-    const how = options.add ? ' with --add, or with --resume to go on with it' : ', and --resume to go on with it';
-    const again = `this load cannot go live; to load it again, pass --generation ${moment}${how}`;
-    throw new Error(isPartial ? `${message}; ${again}` : message, { cause: error });
+    throw isPartial ? unfinished(error as Error, moment, options.add) : error;
   } finally {
     keepOut?.stop();
   }
@@ -220,6 +221,12 @@ async function write(
   if (loaded.keptOut > 0)
     process.stdout.write(`${formatPlural(loaded.keptOut, 'line')} dropped: their users are kept out\n`);
   process.stdout.write(`To make it live: npx earshot publish ${nameRelease(release)}\n`);
+}
+
+function unfinished(error: Error, moment: string, add: boolean): Error {
+  const how = add ? ' with --add, or with --resume to go on with it' : ', and --resume to go on with it';
+  const again = `this load cannot go live; to load it again, pass --generation ${moment}${how}`;
+  return new Error(`${error.message}; ${again}`, { cause: error });
 }
 
 type Column = Pick<BulkWriterOptions, 'table' | 'family' | 'qualifier' | 'timestampMs'> &

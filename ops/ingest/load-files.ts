@@ -24,6 +24,8 @@ export interface LoadOptions {
   readonly keepOut?: KeepOut;
   /** Throws an Error if the load must not go on. Called before each group of lines. */
   readonly requireHeld?: () => void;
+  /** Throws an Error if the load is refused. Called after the last line, before the last cells are written. */
+  readonly requireAcceptable?: (accepted: number) => void;
   /** The lines of an earlier process, whose cells are stored. Default: none. */
   readonly resumeFrom?: Checkpoint | undefined;
   /** Whether an earlier process may have stored cells of any line. Default: false. */
@@ -76,6 +78,7 @@ export async function loadFiles(options: LoadOptions): Promise<LoadedLines> {
     }
     if (resumeFrom !== undefined && valid < resumeFrom.lines) throw otherInputs(resumeFrom, `${valid} valid lines`);
     requireHeld();
+    options.requireAcceptable?.(loaded + keptOut);
     await settle();
   } finally {
     progress.stop();

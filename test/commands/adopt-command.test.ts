@@ -318,6 +318,18 @@ test('lists of users who were erased since the generation may be missing, and no
   expect(await record()).toMatchObject({ lists: LISTS - 3 });
 });
 
+test('a load whose users are all kept out is a release without lists', async () => {
+  const { control, earshot, env, file, record } = await start();
+  const hashKey = makeRandomSecret();
+  await addToKeepOut(control, ['u:3'].map(makeUserRef(hashKey)), { by: 'ops', why: 'asked' });
+  Object.assign(env, { EARSHOT_HASH_KEY: hashKey });
+  const path = file('one.ndjson', '{"user":"u:3","items":[{"id":"a","score":1}]}\n');
+  expect(await earshot('ingest', path, ...home(), '--generation', String(MONDAY))).toMatchObject({
+    ...{ code: 0, stdout: expect.stringContaining('1 line dropped: their users are kept out') },
+  });
+  expect(await record()).toMatchObject({ state: 'loaded', lists: 0 });
+});
+
 test('lists of users that are kept out are deleted, and are no part of the release', async () => {
   const { adopt, address, control, env, record, write } = await start();
   const hashKey = makeRandomSecret();

@@ -207,10 +207,12 @@ describe.concurrent('the file of rejects', () => {
   });
 
   test('of a second run has a name of its own', async () => {
-    const { directory, earshot, file } = await makeInstance();
+    const { directory, earshot, file, receipt } = await makeInstance();
     const load = [...home(), '--generation', String(MONDAY)];
     await earshot('ingest', file('a.ndjson', bad), ...load);
-    const second = await earshot('ingest', file('b.ndjson', 'worse\n'), ...load, '--add');
+    // It was refused before it had a whole batch, so it left nothing.
+    expect(await receipt(MONDAY)).toBeUndefined();
+    const second = await earshot('ingest', file('b.ndjson', 'worse\n'), ...load);
     expect(messageOf(second).message).toContain(`home.control.${MONDAY}-2.ndjson`);
     const rejects = join(directory, 'state', 'rejects');
     expect(readdirSync(rejects).sort()).toEqual([`home.control.${MONDAY}-2.ndjson`, `home.control.${MONDAY}.ndjson`]);
