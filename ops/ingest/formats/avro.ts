@@ -35,7 +35,10 @@ function unpackChecked(bytes: Buffer): Buffer {
   return block;
 }
 
-/** Yields the records of each block, and an empty group for a whole file without records. Throws an Error with `name` and the offset for a file that is cut or broken. */
+/**
+ * Yields the records of each block, and an empty group for a whole file without records. Throws an Error with `name`
+ * and the offset for a file that is cut or broken.
+ */
 export async function* readAvro(name: string, chunks: AsyncIterable<Buffer>, form: RecordForm): AsyncGenerator<Line[]> {
   const reader = createByteReader(name, chunks);
   const { type, unpack, sync } = await readHeader(name, reader);

@@ -18,7 +18,7 @@ export const PARQUET_MAGIC = '50415231';
 /** Bytes of a row group, unpacked. Its values are in memory at once, and need several times as much there. */
 const MAX_GROUP_BYTES = 128 * 1024 * 1024;
 /** Values pack well: a file of 400 kB may have millions of them. Each needs about so much of the heap. */
-const HEAP_PER_VALUE = 400;
+const HEAP_PER_VALUE = 800;
 const MAX_GROUP_VALUES = Math.floor(getHeapStatistics().heap_size_limit / HEAP_PER_VALUE);
 const ROWS_PER_YIELD = 1_000;
 
@@ -31,7 +31,10 @@ const compressors: Compressors = {
 
 type RangeSource = Source & { readonly readRange: NonNullable<Source['readRange']> };
 
-/** Yields the records of each row group, and an empty group for a file without any. Throws an Error with the name for a file that is cut, broken or encrypted. */
+/**
+ * Yields the records of each row group, and an empty group for a file without any. Throws an Error with the name for a
+ * file that is cut, broken or encrypted.
+ */
 export async function* readParquet(
   source: RangeSource,
   form: RecordForm,
