@@ -32,6 +32,8 @@ export interface ClaimOptions {
   readonly takeOver: boolean;
   /** Go on with a load that has ended before its end. */
   readonly resume?: boolean;
+  /** Number and sizes of the inputs. Undefined if a size is not known. */
+  readonly inputs?: string | undefined;
   /** The lists are in the table already: another engine wrote them. Default: false. */
   readonly adopt?: boolean;
   /** The reason, for the history. */
@@ -41,6 +43,8 @@ export interface ClaimOptions {
 export interface Claim {
   /** How far the load came that this one goes on with. */
   readonly resumeFrom: Checkpoint | undefined;
+  /** Whether a process before, or a drop that was killed, may have left cells of the generation. */
+  readonly hasEarlierCells: boolean;
   /** Notes how far the load has come. The next renewal writes it. */
   note(checkpoint: Checkpoint): void;
   /** Throws an Error if another load has the generation now, or if that is no longer known. */
@@ -55,9 +59,10 @@ export interface Claim {
 export function whyNotClaim(
   load: Release,
   stored: StoredRecord | undefined,
-  { add, takeOver, resume = false, adopt = false }: Pick<ClaimOptions, 'add' | 'takeOver' | 'resume' | 'adopt'>,
+  options: Pick<ClaimOptions, 'add' | 'takeOver' | 'resume' | 'adopt' | 'inputs'>,
   nowMs: number,
 ): string | undefined {
+  const { add, takeOver, resume = false, adopt = false } = options;
   const name = nameRelease(load);
   if (resume && stored?.record.state !== 'loading')
     return `expected a load of ${name} that ended before its end, got ${stored?.record.state ?? 'none'}`;
@@ -75,12 +80,24 @@ export function whyNotClaim(
   }
   const silentMs = nowMs - writtenAtMs;
   const isGone = record.loader === undefined || silentMs >= CLAIM_LEASE_MS || (resume && hasEnded(record.by));
-  if (takeOver || isGone) return undefined;
+  if (takeOver || isGone) return whyNotGoOn(name, record, options);
   const since = `${Math.max(0, Math.round(silentMs / 1000))} s ago`;
   const remedy = adopt
     ? `wait for its end; a claim ends ${CLAIM_LEASE_MS / 1000} s after its process`
     : 'wait for its end, or if its process is gone pass --resume to go on with it, or --take-over to begin again';
   return `another load of ${name} is running (${record.by ?? 'unknown'}; last seen ${since}): ${remedy}`;
+}
+
+/** The reason why a load that was ended cannot be followed by this one; undefined if it can. */
+function whyNotGoOn(
+  name: string,
+  record: ReleaseRecord,
+  { add, resume = false, adopt = false, inputs }: Parameters<typeof whyNotClaim>[2],
+): string | undefined {
+  if (resume && inputs !== undefined && record.inputs !== undefined && inputs !== record.inputs)
+    return `expected the inputs of the load of ${name} that ended (${record.inputs}), got others (${inputs})`;
+  if (record.summary === undefined || add || resume || adopt) return undefined;
+  return `a load that added to ${name} ended before its end: pass --add to load its inputs again, or --resume to go on with it; \`npx earshot release drop\` deletes the lists of before, too`;
 }
 
 /** Whether the process of `user@host, process 123` ran on this machine, and runs no more. */
@@ -108,7 +125,8 @@ export async function claimLoad(control: ControlTable, load: Release, options: C
   const reason = whyNotClaim(load, before, options, clock.now());
   if (reason !== undefined) throw new Error(reason);
   const loader = randomUUID();
-  const known = options.add ? before?.record : undefined;
+  // A load that goes on may be one that added: its record has the lists of before.
+  const known = options.add || options.resume ? before?.record : undefined;
   const resumeFrom = options.resume ? before?.record.checkpoint : undefined;
   const record: ReleaseRecord = {
     ...recordSchema.parse({ format: RECORD_FORMAT, state: 'loading' }),
@@ -117,6 +135,7 @@ export async function claimLoad(control: ControlTable, load: Release, options: C
     loader,
     by: options.by,
     ...(resumeFrom === undefined ? {} : { checkpoint: resumeFrom }),
+    ...(options.inputs === undefined ? {} : { inputs: options.inputs }),
   };
   const first = await writeRecord(control, load, before, record);
   if (first === undefined) throw new Error(`another load of ${nameRelease(load)} began at the same moment`);
@@ -146,9 +165,20 @@ function holdClaim(control: ControlTable, { load, before, record: claimed, first
     }, RENEW_EVERY_MS);
   }
 
+  /** The written record, or undefined if another load has the generation. */
+  async function replace(next: ReleaseRecord | undefined): Promise<StoredRecord | undefined> {
+    const written = await writeRecord(control, load, current, next);
+    if (written !== undefined) return written;
+    // 1. The answer to a renewal is lost, and it has written. 2. This write meets the record of that renewal.
+    const stored = await readRecord(control, load);
+    if (stored?.record.state !== 'loading' || stored.record.loader !== claimed.loader) return undefined;
+    current = stored;
+    return writeRecord(control, load, current, next);
+  }
+
   async function renew(): Promise<void> {
     try {
-      const next = await writeRecord(control, load, current, record);
+      const next = await replace(record);
       if (next === undefined) failure = lost;
       else current = next;
     } catch {
@@ -165,6 +195,7 @@ function holdClaim(control: ControlTable, { load, before, record: claimed, first
 
   return {
     resumeFrom: claimed.checkpoint,
+    hasEarlierCells: hasEarlierCells(before),
     note: (checkpoint) => {
       record = { ...record, checkpoint };
     },
@@ -176,23 +207,31 @@ function holdClaim(control: ControlTable, { load, before, record: claimed, first
     finish: async (summary) => {
       await stop();
       const all = record.summary === undefined ? summary : joinSummaries(record.summary, summary);
-      const { checkpoint: _done, ...loading } = record;
+      const { checkpoint: _done, inputs: _inputs, ...loading } = record;
       const whole = { ...loading, lists: record.lists + summary.lists, rejected: record.rejected + summary.rejects };
       const loaded = withTransition(
         { ...whole, summary: all },
         { to: 'loaded', by: record.by ?? 'unknown', ...(why === undefined ? {} : { why }), atMs: clock.now() },
       );
-      if (failure !== undefined || (await writeRecord(control, load, current, loaded)) === undefined)
-        throw new Error(lost);
+      if (failure !== undefined || (await replace(loaded)) === undefined) throw new Error(lost);
     },
     abandon: async (mayHaveWritten) => {
       await stop();
       if (failure !== undefined) return;
-      const { loader: _loader, ...partial } = record;
-      const found = before?.isReceipt === true ? undefined : before?.record;
-      await writeRecord(control, load, current, mayHaveWritten ? partial : found);
+      const found = before === undefined || before.isReceipt ? undefined : freed(before.record);
+      await replace(mayHaveWritten ? freed(record) : found);
     },
   };
+}
+
+/** Whether lists of an unfinished load, or of an unfinished drop, may be stored. */
+export const hasEarlierCells = (stored: StoredRecord | undefined): boolean =>
+  stored !== undefined && hasLists(stored.record) && ['loading', 'dropped'].includes(stored.record.state);
+
+/** The record of a load that has ended, so that the next one does not wait for its process. */
+function freed(record: ReleaseRecord): ReleaseRecord {
+  const { loader: _loader, ...rest } = record;
+  return record.state === 'loading' ? rest : record;
 }
 
 /** The summary of a load that adds to another. The spreads are those of the larger one, with the larger maximum. */

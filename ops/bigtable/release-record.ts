@@ -70,6 +70,8 @@ export const recordSchema = z.looseObject({
   by: z.string().optional(),
   /** How far a load has come that is under way, or was ended. */
   checkpoint: checkpointSchema.optional(),
+  /** Number and sizes of the inputs of such a load. */
+  inputs: z.string().optional(),
   /** Lists and rejects so far. `summary` has more once the load is complete. */
   lists: count.default(0),
   rejected: count.default(0),

@@ -1,8 +1,6 @@
 // The rows that have a cell of one column and one moment, without its value.
-import { APP_PROFILES } from '../../origin/bigtable/app-profiles.ts';
-import { readRows } from '../../origin/bigtable/read-rows.ts';
 import type { ControlTable } from './control-table.ts';
-import { withRetries } from './retry.ts';
+import { scanPages } from './scan-pages.ts';
 
 export interface CellColumn {
   readonly table: string;
@@ -14,9 +12,12 @@ export interface CellColumn {
 /** Row keys begin with 4 hex digits; a part has those that share the first two. */
 const PARTS = 256;
 
-/** Row keys, part by part. Throws an EarshotError. */
+/** Keys of a call. A part of a large table has hundreds of thousands. */
+const KEYS_PER_PAGE = 5_000;
+
+/** Row keys, page by page. Throws an EarshotError. */
 export async function* scanCells(
-  { bigtable, retries }: ControlTable,
+  control: ControlTable,
   { table, family, qualifier, timestampMs }: CellColumn,
 ): AsyncGenerator<readonly string[]> {
   const column = Buffer.from(qualifier);
@@ -32,10 +33,8 @@ export async function* scanCells(
   };
   for (let part = 0; part < PARTS; part++) {
     const prefix = part.toString(16).padStart(2, '0');
-    const rows = { rowRanges: [{ startKeyClosed: Buffer.from(prefix), endKeyOpen: Buffer.from(`${prefix}~`) }] };
-    const found = await withRetries(retries, (timeoutMs) =>
-      readRows(bigtable, { table, appProfile: APP_PROFILES.ingest, rows, filter, timeoutMs }),
-    );
-    yield found.map(({ key }) => key.toString('latin1'));
+    const range = { from: prefix, to: `${prefix}~` };
+    for await (const rows of scanPages(control, { table, range, filter, rowsPerPage: KEYS_PER_PAGE }))
+      yield rows.map(({ key }) => key.toString('latin1'));
   }
 }

@@ -6,7 +6,7 @@ import { systemClock } from '../../shared/runtime/clock.ts';
 import { formatDuration, formatPlural } from '../cli/format.ts';
 import { type ParsedLine, readAccepted } from '../ingest/accepted-lines.ts';
 import { findInputs } from '../ingest/inputs/find-inputs.ts';
-import type { Source } from '../ingest/inputs/source.ts';
+import { type Source, sizeOf } from '../ingest/inputs/source.ts';
 import { parseListLine } from '../ingest/line/list-line.ts';
 import { createProgress } from '../ingest/progress.ts';
 import { createRejectFile } from '../ingest/reject-file.ts';
@@ -48,8 +48,11 @@ export async function exportFiles(options: ExportOptions): Promise<void> {
     lists = await writeRows(sources, rows, rejects, { kind: 'lists', ...column }, options);
     files = await rows.end();
   } catch (error) {
-    await rows.abandon();
-    throw error;
+    const left = await rows.abandon();
+    if (left.length === 0) throw error;
+    throw new Error(`${(error as Error).message}; delete the files that are left: ${left.join(', ')}`, {
+      cause: error,
+    });
   } finally {
     await rejects.close();
   }
@@ -75,7 +78,7 @@ async function writeRows(
   const progress = createProgress({ label: nameLine(release), output: process.stderr, clock: systemClock });
   const onBytes = (bytes: number): void => progress.addBytes(bytes);
   let count = 0;
-  progress.start(sources.reduce((sum, { size }) => sum + size, 0));
+  progress.start(sizeOf(sources));
   try {
     for await (const lines of readAccepted({ sources, form, parse, rejects, onBytes })) {
       for (const { cell } of lines) await rows.add(cell.rowKey, cell.value);

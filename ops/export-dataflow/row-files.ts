@@ -16,31 +16,32 @@ export interface RowFiles {
   add(rowKey: string, value: string): Promise<void>;
   /** Completes the last file. Resolves with the number of files. */
   end(): Promise<number>;
-  /** Deletes all files. */
-  abandon(): Promise<void>;
+  /** Deletes all files. Resolves with those that cannot be deleted. */
+  abandon(): Promise<readonly string[]>;
 }
 
 export function createRowFiles(target: Target, { family, qualifier, ...column }: Column, maxRows: number): RowFiles {
+  /** Whole files. Another one of these names is that of another export. */
   const paths: string[] = [];
   let file: RecordFile | undefined;
   let rows = 0;
 
   async function next(): Promise<RecordFile> {
-    const path = target.pathOf(paths.length);
-    const output = await createOutput(path);
+    const output = await createOutput(target.pathOf(paths.length), { isNew: true });
     try {
       file = await createAvroFile(output, BIGTABLE_ROW_SCHEMA);
     } catch (error) {
       await output.abandon();
       throw error;
     }
-    paths.push(path);
     rows = 0;
     return file;
   }
 
   async function complete(): Promise<void> {
-    await file?.end();
+    if (file === undefined) return;
+    await file.end();
+    paths.push(target.pathOf(paths.length));
     file = undefined;
   }
 
@@ -55,8 +56,11 @@ export function createRowFiles(target: Target, { family, qualifier, ...column }:
       return paths.length;
     },
     abandon: async () => {
-      await file?.abandon();
-      for (const path of paths) await target.remove(path);
+      const left: string[] = [];
+      const attempt = (path: string, work: () => Promise<void>) => work().catch(() => void left.push(path));
+      await attempt(target.pathOf(paths.length), async () => file?.abandon());
+      for (const path of paths) await attempt(path, () => target.remove(path));
+      return left;
     },
   };
 }

@@ -1,7 +1,7 @@
 // A file that a command writes: whole or absent, and only its owner can read it. It is on this machine or in Cloud
 // Storage. A device or a pipe is written directly.
 import { once } from 'node:events';
-import { open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { link, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { finished } from 'node:stream/promises';
 import { isCloudStorage, openBucket, splitUri } from '../ingest/inputs/cloud-storage.ts';
 
@@ -25,11 +25,16 @@ export const STANDARD_OUTPUT: OutputFile = {
   abandon: async () => undefined,
 };
 
-/** `path` may be `gs://BUCKET/OBJECT`. Throws an Error that names it, now and later. Its directory must be there. */
-export const createOutput = (path: string): Promise<OutputFile> =>
-  isCloudStorage(path) ? createObject(path) : createFile(path);
+interface OutputOptions {
+  /** A file that is there, or appears meanwhile, is an error. Default: it is replaced. */
+  readonly isNew?: boolean;
+}
 
-async function createFile(path: string): Promise<OutputFile> {
+/** `path` may be `gs://BUCKET/OBJECT`. Throws an Error that names it, now and later. Its directory must be there. */
+export const createOutput = (path: string, { isNew = false }: OutputOptions = {}): Promise<OutputFile> =>
+  isCloudStorage(path) ? createObject(path, isNew) : createFile(path, isNew);
+
+async function createFile(path: string, isNew: boolean): Promise<OutputFile> {
   const attempt = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
       return await work();
@@ -39,6 +44,7 @@ async function createFile(path: string): Promise<OutputFile> {
   };
   return attempt(async () => {
     const existing = await stat(path).catch(() => undefined);
+    if (isNew && existing !== undefined) throw new Error('it is there already');
     const isReplaced = existing === undefined || existing.isFile();
     // A link stays one.
     const target = existing === undefined ? path : await realpath(path);
@@ -50,7 +56,8 @@ async function createFile(path: string): Promise<OutputFile> {
         attempt(async () => {
           if (isReplaced) await file.sync();
           await file.close();
-          if (isReplaced) await rename(part, target);
+          if (isNew) await moveToNew(part, target);
+          else if (isReplaced) await rename(part, target);
         }),
       abandon: async () => {
         await file.close().catch(() => undefined);
@@ -60,11 +67,23 @@ async function createFile(path: string): Promise<OutputFile> {
   });
 }
 
+/** `rename` would replace a file that has appeared. */
+async function moveToNew(part: string, target: string): Promise<void> {
+  await link(part, target);
+  await rm(part);
+}
+
+/** An object with the condition is there: another writer has made it. */
+const PRECONDITION_FAILED = 412;
+
 /** An object is there once it is whole. */
-async function createObject(uri: string): Promise<OutputFile> {
+async function createObject(uri: string, isNew: boolean): Promise<OutputFile> {
   const { bucket, object } = splitUri(uri);
-  const stream = (await openBucket(bucket)).file(object).createWriteStream({ resumable: false });
+  const file = (await openBucket(bucket)).file(object);
+  const condition = isNew ? { preconditionOpts: { ifGenerationMatch: 0 } } : {};
+  const stream = file.createWriteStream({ resumable: false, ...condition });
   let failure: Error | undefined;
+  let isEnded = false;
   const done = finished(stream).catch((error: Error) => {
     failure = notWritable(uri, error);
   });
@@ -79,6 +98,7 @@ async function createObject(uri: string): Promise<OutputFile> {
       requireWhole();
     },
     end: async () => {
+      isEnded = true;
       stream.end();
       await done;
       requireWhole();
@@ -86,6 +106,9 @@ async function createObject(uri: string): Promise<OutputFile> {
     abandon: async () => {
       stream.destroy();
       await done;
+      // The answer to the upload of a whole object may be lost.
+      const isOfAnother = (failure?.cause as { code?: unknown } | undefined)?.code === PRECONDITION_FAILED;
+      if (isNew && isEnded && !isOfAnother) await file.delete({ ignoreNotFound: true });
     },
   };
 }

@@ -18,6 +18,8 @@ export interface LineCheck {
   open(source: Source): void;
   /** The line, or the reason of its reject. */
   check(line: Line): ParsedLine | string;
+  /** Whether a valid line had the id. */
+  hasId(id: string): boolean;
 }
 
 /** `parse` throws an Error with the reason of a reject. */
@@ -26,6 +28,7 @@ export function createLineCheck(parse: (text: string) => ParsedLine): LineCheck 
   const places = createPlaces();
   return {
     open: places.open,
+    hasId: seen.has,
     check: (line) => {
       if (line.broken !== undefined) return line.broken;
       let parsed: ParsedLine;
@@ -60,9 +63,9 @@ export async function* readAccepted(options: AcceptedLinesOptions): AsyncGenerat
   const { open, check } = createLineCheck(parse);
   for (const source of sources) {
     open(source);
-    let count = 0;
+    let isWhole = false;
     for await (const lines of readLines(source, form, onBytes)) {
-      count += lines.length;
+      isWhole = true;
       const accepted: ParsedLine[] = [];
       for (const line of lines) {
         const parsed = check(line);
@@ -71,7 +74,7 @@ export async function* readAccepted(options: AcceptedLinesOptions): AsyncGenerat
       }
       yield accepted;
     }
-    if (count === 0) throw new Error(`${source.name}: expected at least one line, got an empty file`);
+    if (!isWhole) throw new Error(`${source.name}: expected at least one line, got an empty file`);
   }
 }
 

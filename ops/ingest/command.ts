@@ -25,7 +25,8 @@ import { findUserRef } from '../cli/user-ref.ts';
 import { confirmWrite } from '../cli/write-target.ts';
 import { keepOutById, watchKeepOut } from '../effects/keep-out.ts';
 import type { ParsedLine } from './accepted-lines.ts';
-import { findInputs } from './inputs/find-inputs.ts';
+import { deleteOthers } from './delete-others.ts';
+import { describeSizes, findInputs } from './inputs/find-inputs.ts';
 import { STANDARD_INPUT } from './inputs/local.ts';
 import type { Source } from './inputs/source.ts';
 import { createLazyClaim, requireHarmless } from './lazy-claim.ts';
@@ -125,7 +126,8 @@ async function load(control: ControlTable, sources: readonly Source[], flags: Fl
   const { force = false, resume = false } = flags;
   const line = flags.items ? ITEMS : { surface: toName(surface), variant: toName(variant) };
   const release: Release = { ...line, generation };
-  const options = { by: `${author()}, process ${process.pid}`, add, takeOver, resume, force };
+  const by = `${author()}, process ${process.pid}`;
+  const options = { by, add, takeOver, resume, force, inputs: describeSizes(sources) };
   await requireHarmless(control, release, options);
   const name = flags.items ? `items.${generation}` : `${surface}.${variant}.${generation}`;
   const rejects = createRejectFile(flags.rejects, name);
@@ -178,33 +180,40 @@ async function write(
   const claim = createLazyClaim(control, release, options);
   const throttle = createWriteThrottle({ clock: systemClock, maxRowsPerSecond: flags.maxRowsPerSecond });
   const writer = createWriter(control.bigtable, {
-    ...{ ...column, timestampMs: release.generation, throttle, beforeFirst: claim.take },
+    ...{ ...column, timestampMs: release.generation, throttle },
+    ...{ beforeFirst: claim.take, requireAllowed: claim.requireHeld },
   });
   const summary = createSummary();
   const moment = formatGeneration(release.generation);
   const keepOut = isItems(release) ? undefined : await watchKeepOut(control);
   let loaded: LoadedLines;
   try {
-    if (options.resume) await claim.take();
+    await claim.takeIfPartial();
     loaded = await loadFiles({
       ...{ sources, parse, rejects, writer, summary, resumeFrom: claim.resumeFrom(), onStored: claim.note },
+      hasEarlierCells: claim.hasEarlierCells(),
       form: { kind, ...column, timestampMicros: release.generation * 1_000 },
       requireHeld: () => {
         claim.requireHeld();
         keepOut?.requireCurrent();
         requireFewSoFar(rejects, flags.maxRejectShare);
       },
+      requireAcceptable: (accepted) => {
+        requireSome(accepted, noun, rejects);
+        requireFew(rejects, accepted, flags.maxRejectShare);
+      },
       ...(keepOut === undefined ? {} : { keepOut: keepOutById(keepOut, () => findUserRef(flags)) }),
       progress: createProgress({ label: nameLine(release), output: process.stderr, clock: systemClock }),
     });
-    requireSome(loaded.written + loaded.keptOut, noun, rejects);
-    requireFew(rejects, loaded.written + loaded.keptOut, flags.maxRejectShare);
+    // Also for a load whose users are all kept out: it wrote nothing.
+    await claim.take();
+    // A load that goes on has the inputs of before, and one that adds does not have all lists.
+    if (claim.hasEarlierCells() && !options.resume && !options.add)
+      await deleteOthers(control, { ...column, timestampMs: release.generation }, loaded.hasId, claim.requireHeld);
     await claim.finish(summary.get(rejects.count()));
   } catch (error) {
-    const { message } = error as Error;
     const isPartial = await claim.abandon(writer.mayHaveWritten() || options.resume === true);
-    const again = `this load cannot go live; to load it again, pass --generation ${moment}, and --resume to go on with it`;
-    throw new Error(isPartial ? `${message}; ${again}` : message, { cause: error });
+    throw isPartial ? unfinished(error as Error, moment, options.add) : error;
   } finally {
     keepOut?.stop();
   }
@@ -214,7 +223,14 @@ async function write(
   process.stdout.write(`To make it live: npx earshot publish ${nameRelease(release)}\n`);
 }
 
-type Column = Pick<BulkWriterOptions, 'table' | 'family' | 'qualifier' | 'timestampMs' | 'throttle' | 'beforeFirst'>;
+function unfinished(error: Error, moment: string, add: boolean): Error {
+  const how = add ? ' with --add, or with --resume to go on with it' : ', and --resume to go on with it';
+  const again = `this load cannot go live; to load it again, pass --generation ${moment}${how}`;
+  return new Error(`${error.message}; ${again}`, { cause: error });
+}
+
+type Column = Pick<BulkWriterOptions, 'table' | 'family' | 'qualifier' | 'timestampMs'> &
+  Pick<BulkWriterOptions, 'throttle' | 'beforeFirst' | 'requireAllowed'>;
 
 const createWriter = (bigtable: BigtableConnection, column: Column) =>
   createBulkWriter(bigtable, { ...column, appProfile: APP_PROFILES.ingest, clock: systemClock, random: Math.random });

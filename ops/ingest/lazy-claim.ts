@@ -2,7 +2,7 @@
 import { isItems, type Release } from '../../shared/domain/release.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
 import { versionsOf } from '../bigtable/kept-generations.ts';
-import { type Claim, type ClaimOptions, claimLoad, whyNotClaim } from '../bigtable/load-claim.ts';
+import { type Claim, type ClaimOptions, claimLoad, hasEarlierCells, whyNotClaim } from '../bigtable/load-claim.ts';
 import { liveManifest, readManifestRow } from '../bigtable/manifest-row.ts';
 import {
   type Checkpoint,
@@ -22,7 +22,11 @@ export interface LoadOptions extends ClaimOptions {
 export interface LazyClaim {
   /** Claims the generation, once. Throws an Error with the reason if it is not free, or if the load would do harm. */
   readonly take: () => Promise<void>;
+  /** Takes it if a process before may have stored cells: the load has to know that before its first line. */
+  takeIfPartial(): Promise<void>;
   readonly requireHeld: () => void;
+  /** Whether a process before may have stored cells. Known once it is taken. */
+  hasEarlierCells(): boolean;
   /** How far the load came that this one goes on with. Known once it is taken. */
   resumeFrom(): Checkpoint | undefined;
   note(checkpoint: Checkpoint): void;
@@ -42,11 +46,17 @@ export function createLazyClaim(control: ControlTable, load: Release, options: L
     await requireHarmless(control, load, { ...options, isClaimed: true });
   }
 
+  const takeOnce = (): Promise<void> => {
+    taking ??= take();
+    return taking;
+  };
+
   return {
-    take: () => {
-      taking ??= take();
-      return taking;
+    take: takeOnce,
+    takeIfPartial: async () => {
+      if (options.resume === true || hasEarlierCells(await readRecord(control, load))) await takeOnce();
     },
+    hasEarlierCells: () => claim?.hasEarlierCells ?? false,
     requireHeld: () => claim?.requireHeld(),
     resumeFrom: () => claim?.resumeFrom,
     note: (checkpoint) => claim?.note(checkpoint),

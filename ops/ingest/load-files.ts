@@ -7,11 +7,11 @@ import type { BulkWriter } from '../bigtable/writes/bulk-writer.ts';
 import { createLineCheck, type ParsedLine } from './accepted-lines.ts';
 import type { RecordForm } from './formats/line.ts';
 import { readLines } from './formats/open-lines.ts';
-import type { Source } from './inputs/source.ts';
+import { type Source, sizeOf } from './inputs/source.ts';
 import { createMarks } from './marks.ts';
 import type { Progress } from './progress.ts';
 import type { Rejects } from './rejects.ts';
-import type { Summary } from './summary.ts';
+import type { Counted, Summary } from './summary.ts';
 
 export interface LoadOptions {
   readonly sources: readonly Source[];
@@ -19,13 +19,17 @@ export interface LoadOptions {
   /** Throws an Error with the reason of a reject. */
   readonly parse: (text: string) => ParsedLine;
   readonly writer: BulkWriter;
-  readonly summary: Pick<Summary, 'add'>;
+  readonly summary: Pick<Summary, 'add' | 'remove'>;
   /** The users whose lines the load drops. Default: it drops none. */
   readonly keepOut?: KeepOut;
   /** Throws an Error if the load must not go on. Called before each group of lines. */
   readonly requireHeld?: () => void;
+  /** Throws an Error if the load is refused. Called after the last line, before the last cells are written. */
+  readonly requireAcceptable?: (accepted: number) => void;
   /** The lines of an earlier process, whose cells are stored. Default: none. */
   readonly resumeFrom?: Checkpoint | undefined;
+  /** Whether an earlier process may have stored cells of any line. Default: false. */
+  readonly hasEarlierCells?: boolean;
   /** Called with a checkpoint once the cells of its lines are stored. */
   readonly onStored?: (checkpoint: Checkpoint) => void;
   readonly rejects: Rejects;
@@ -38,7 +42,7 @@ export interface KeepOut {
   refresh(): Promise<boolean>;
 }
 
-/** Accepted lines between two looks at the keep-out list. Their cells are held in memory. */
+/** Accepted lines between two looks at the keep-out list. Their row keys are held in memory. */
 const SETTLE_LINES = 100_000;
 
 export interface LoadedLines {
@@ -46,6 +50,8 @@ export interface LoadedLines {
   readonly written: number;
   /** Lines that were dropped, because their users are kept out. */
   readonly keptOut: number;
+  /** Whether a valid line had the id. */
+  readonly hasId: (id: string) => boolean;
 }
 
 /**
@@ -54,33 +60,31 @@ export interface LoadedLines {
  */
 export async function loadFiles(options: LoadOptions): Promise<LoadedLines> {
   const { sources, form, parse, writer, summary, requireHeld = () => undefined, rejects, progress } = options;
-  const { keepOut, resumeFrom } = options;
-  const { open, check } = createLineCheck(parse);
+  const { keepOut, resumeFrom, hasEarlierCells = false } = options;
+  const { open, check, hasId } = createLineCheck(parse);
   const marks = createMarks(writer, options.onStored);
-  progress.start(sources.reduce((sum, { size }) => sum + size, 0));
+  progress.start(sizeOf(sources));
   let loaded = 0;
   let keptOut = 0;
   /** Valid lines, and a checksum of them in their order. */
   let valid = 0;
   let digest = 0;
-  /** Row keys of accepted lines by id, since the last look. */
-  let accepted = new Map<string, string>();
+  /** Accepted lines by id, since the last look. */
+  let accepted = new Map<string, { readonly rowKey: string; readonly counted: Counted }>();
   try {
     for (const source of sources) {
-      const before = loaded + keptOut + rejects.count();
       open(source);
-      await loadSource(source);
-      if (loaded + keptOut + rejects.count() === before)
-        throw new Error(`${source.name}: expected at least one line, got an empty file`);
+      if (!(await loadSource(source))) throw new Error(`${source.name}: expected at least one line, got an empty file`);
     }
     if (resumeFrom !== undefined && valid < resumeFrom.lines) throw otherInputs(resumeFrom, `${valid} valid lines`);
     requireHeld();
+    options.requireAcceptable?.(loaded + keptOut);
     await settle();
   } finally {
     progress.stop();
     await rejects.close();
   }
-  return { written: loaded, keptOut };
+  return { written: loaded, keptOut, hasId };
 
   /**
    * A user may be kept out while the line waits in a batch: then the deletion of an erasure comes before the write. So
@@ -92,9 +96,10 @@ export async function loadFiles(options: LoadOptions): Promise<LoadedLines> {
       accepted = new Map();
       return;
     }
-    for (const [id, rowKey] of accepted) {
+    for (const [id, { rowKey, counted }] of accepted) {
       if (!keepOut.has(id)) continue;
       await writer.write({ rowKey, value: undefined });
+      summary.remove(counted);
       loaded--;
       keptOut++;
     }
@@ -102,8 +107,11 @@ export async function loadFiles(options: LoadOptions): Promise<LoadedLines> {
     await writer.flush();
   }
 
-  async function loadSource(source: Source): Promise<void> {
+  /** False for an empty file. */
+  async function loadSource(source: Source): Promise<boolean> {
+    let isWhole = false;
     for await (const lines of readLines(source, form, (bytes) => progress.addBytes(bytes))) {
+      isWhole = true;
       requireHeld();
       for (const line of lines) {
         const parsed = check(line);
@@ -114,10 +122,13 @@ export async function loadFiles(options: LoadOptions): Promise<LoadedLines> {
         const room = accept(parsed);
         if (room !== undefined) await room;
       }
-      marks.add({ lines: valid, digest, file: source.name, line: lines.at(-1)?.number ?? 0 });
+      // A load that goes on keeps the checkpoint that it found until it is beyond it.
+      if (valid > (resumeFrom?.lines ?? 0))
+        marks.add({ lines: valid, digest, file: source.name, line: lines.at(-1)?.number ?? 0 });
       if (accepted.size >= SETTLE_LINES) await settle();
       progress.setCounts(loaded, rejects.count());
     }
+    return isWhole;
   }
 
   function accept({ id, cell }: ParsedLine): Promise<void> | undefined {
@@ -129,12 +140,12 @@ export async function loadFiles(options: LoadOptions): Promise<LoadedLines> {
       throw otherInputs(resumeFrom, 'other lines before it');
     if (keepOut?.has(id)) {
       keptOut++;
-      // A user who was kept out since may have the cell of the process before.
-      return isStored ? writer.write({ rowKey: cell.rowKey, value: undefined }) : undefined;
+      // A user who was kept out since may have the cell of the process before, behind its last checkpoint, too.
+      return hasEarlierCells ? writer.write({ rowKey: cell.rowKey, value: undefined }) : undefined;
     }
-    if (keepOut !== undefined) accepted.set(id, cell.rowKey);
     loaded++;
-    summary.add(cell.value, checksum);
+    const counted = summary.add(cell.value, checksum);
+    if (keepOut !== undefined) accepted.set(id, { rowKey: cell.rowKey, counted });
     return isStored ? undefined : writer.write(cell);
   }
 }

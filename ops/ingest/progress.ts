@@ -4,7 +4,8 @@ import type { Clock } from '../../shared/runtime/clock.ts';
 import { formatCount } from '../cli/format.ts';
 
 export interface Progress {
-  start(totalBytes: number): void;
+  /** Undefined: the end of an input is not known. */
+  start(totalBytes: number | undefined): void;
   /** Bytes read so far. */
   addBytes(bytes: number): void;
   setCounts(loaded: number, rejected: number): void;
@@ -22,15 +23,14 @@ export const createProgress = (options: ProgressOptions): Progress =>
   options.output.isTTY ? createBar(options) : createPlainLines(options);
 
 function createBar({ label, output }: ProgressOptions): Progress {
-  const bar = new SingleBar(
-    {
-      stream: output,
-      format: `${label} {bar} {percentage} % | {loaded} loaded, {rejected} rejected | {eta_formatted} left`,
-    },
-    Presets.shades_classic,
-  );
+  const counts = '{loaded} loaded, {rejected} rejected';
+  const make = (format: string) => new SingleBar({ stream: output, format }, Presets.shades_classic);
+  let bar = make(`${label} {bar} {percentage} % | ${counts} | {eta_formatted} left`);
   return {
-    start: (totalBytes) => bar.start(totalBytes, 0, { loaded: 0, rejected: 0 }),
+    start: (totalBytes) => {
+      if (totalBytes === undefined) bar = make(`${label} ${counts}`);
+      bar.start(totalBytes ?? Number.MAX_SAFE_INTEGER, 0, { loaded: 0, rejected: 0 });
+    },
     addBytes: (bytes) => bar.increment(bytes),
     setCounts: (loaded, rejected) => bar.update({ loaded: formatCount(loaded), rejected: formatCount(rejected) }),
     stop: () => bar.stop(),
@@ -40,7 +40,7 @@ function createBar({ label, output }: ProgressOptions): Progress {
 const LINE_EVERY_MS = 5000;
 
 function createPlainLines({ label, output, clock }: ProgressOptions): Progress {
-  let totalBytes = 0;
+  let totalBytes: number | undefined;
   let takenBytes = 0;
   let lastLineAtMs = 0;
   return {
@@ -55,8 +55,10 @@ function createPlainLines({ label, output, clock }: ProgressOptions): Progress {
       const nowMs = clock.now();
       if (nowMs - lastLineAtMs < LINE_EVERY_MS) return;
       lastLineAtMs = nowMs;
-      const percent = Math.floor((100 * takenBytes) / Math.max(1, totalBytes));
-      output.write(`${label}: ${percent} %, ${formatCount(loaded)} loaded, ${formatCount(rejected)} rejected\n`);
+      // The index of a Parquet file is read besides.
+      const percent = Math.min(100, Math.floor((100 * takenBytes) / Math.max(1, totalBytes ?? 0)));
+      const part = totalBytes === undefined ? `${formatCount(takenBytes)} bytes` : `${percent} %`;
+      output.write(`${label}: ${part}, ${formatCount(loaded)} loaded, ${formatCount(rejected)} rejected\n`);
     },
     stop: () => undefined,
   };

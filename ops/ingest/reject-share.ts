@@ -37,9 +37,9 @@ const tooMany = (rejects: Rejects, share: number, got: string): Error =>
 /** Throws an Error if no line is accepted. */
 export function requireSome(accepted: number, noun: string, rejects: Rejects): void {
   if (accepted > 0) return;
-  throw new Error(
-    `expected at least one valid ${noun}, got ${formatPlural(rejects.count(), 'line')} that are invalid, kept in ${rejects.path}`,
-  );
+  const count = rejects.count();
+  const got = count === 0 ? 'none' : `${formatPlural(count, 'line')} that are invalid, kept in ${rejects.path}`;
+  throw new Error(`expected at least one valid ${noun}, got ${got}`);
 }
 
 function parseShare(text: string): number {

@@ -8,6 +8,7 @@ export interface SeenIds {
    * full.
    */
   add(id: string, line: number): number | undefined;
+  has(id: string): boolean;
 }
 
 /** 12.5 million ids need 200 MB, 100 million 1.6 GB, and half as much again while the table grows. */
@@ -34,12 +35,16 @@ export function createSeenIds(maxIds = MAX_IDS): SeenIds {
         if (count >= maxIds) throw new Error(`expected at most ${maxIds} lines in a load; load the rest with --add`);
         grow();
       }
-      const earlier = insert(slots, murmur3(id, 0x51ed270b), murmur3(id, 0x3c6ef372), line);
+      const earlier = insert(slots, highOf(id), lowOf(id), line);
       if (earlier === undefined) count++;
       return earlier;
     },
+    has: (id) => slots.lines[find(slots, highOf(id), lowOf(id))] !== 0,
   };
 }
+
+const highOf = (id: string): number => murmur3(id, 0x51ed270b);
+const lowOf = (id: string): number => murmur3(id, 0x3c6ef372);
 
 interface Slots {
   readonly high: Uint32Array;
@@ -54,17 +59,20 @@ const allocate = (size: number): Slots => ({
   lines: new Uint32Array(size),
 });
 
-/** Linear probing. Returns the recorded line of this hash, or undefined after adding the new one. */
-function insert({ high, low, lines }: Slots, hashHigh: number, hashLow: number, line: number): number | undefined {
+/** Returns the recorded line of this hash, or undefined after adding the new one. */
+function insert(slots: Slots, hashHigh: number, hashLow: number, line: number): number | undefined {
+  const i = find(slots, hashHigh, hashLow);
+  const found = slots.lines[i] ?? 0;
+  if (found !== 0) return found;
+  slots.high[i] = hashHigh;
+  slots.low[i] = hashLow;
+  slots.lines[i] = line;
+  return undefined;
+}
+
+/** Linear probing. The slot of this hash, or the free one that it would take. */
+function find({ high, low, lines }: Slots, hashHigh: number, hashLow: number): number {
   const mask = lines.length - 1;
-  for (let i = hashLow & mask; ; i = (i + 1) & mask) {
-    const found = lines[i] ?? 0;
-    if (found === 0) {
-      high[i] = hashHigh;
-      low[i] = hashLow;
-      lines[i] = line;
-      return undefined;
-    }
-    if (low[i] === hashLow && high[i] === hashHigh) return found;
-  }
+  for (let i = hashLow & mask; ; i = (i + 1) & mask)
+    if (lines[i] === 0 || (low[i] === hashLow && high[i] === hashHigh)) return i;
 }

@@ -2,9 +2,18 @@
 import { formatChecksum } from '../bigtable/checksum.ts';
 import type { ReleaseSummary } from '../bigtable/release-record.ts';
 
+/** The part of a list in a summary. */
+export interface Counted {
+  readonly items: number;
+  readonly bytes: number;
+  readonly checksum: readonly [number, number];
+}
+
 export interface Summary {
   /** `checksum`: of row key and value (checksumOf). */
-  add(value: string | Buffer, checksum: readonly [number, number]): void;
+  add(value: string | Buffer, checksum: readonly [number, number]): Counted;
+  /** A list that was added is deleted again. The largest values stay. */
+  remove(counted: Counted): void;
   get(rejects: number): ReleaseSummary;
 }
 
@@ -19,13 +28,22 @@ export function createSummary(): Summary {
   const bytes = createSpread();
   let lists = 0;
   let checksum: [number, number] = [0, 0];
+
+  function count(counted: Counted, times: 1 | -1): void {
+    const [first, second] = counted.checksum;
+    lists += times;
+    items.add(counted.items, times);
+    bytes.add(counted.bytes, times);
+    checksum = [(checksum[0] + times * first + WORD) % WORD, (checksum[1] + times * second + WORD) % WORD];
+  }
+
   return {
-    add: (value, [first, second]) => {
-      lists++;
-      items.add(countItems(value));
-      bytes.add(value.length);
-      checksum = [(checksum[0] + first) % WORD, (checksum[1] + second) % WORD];
+    add: (value, sum) => {
+      const counted = { items: countItems(value), bytes: value.length, checksum: sum };
+      count(counted, 1);
+      return counted;
     },
+    remove: (counted) => count(counted, -1),
     get: (rejects) => ({
       lists,
       rejects,
@@ -58,10 +76,10 @@ function createSpread() {
     return at === -1 ? 0 : Math.min(max, startOf(at));
   };
   return {
-    add: (value: number): void => {
+    add: (value: number, times: 1 | -1): void => {
       const bucket = bucketOf(value);
-      buckets[bucket] = (buckets[bucket] ?? 0) + 1;
-      count++;
+      buckets[bucket] = (buckets[bucket] ?? 0) + times;
+      count += times;
       max = Math.max(max, value);
     },
     get: () => ({ p50: valueAt(0.5), p99: valueAt(0.99), max }),

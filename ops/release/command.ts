@@ -5,6 +5,7 @@ import { FAMILIES, JSON_QUALIFIER, makeListQualifier, TABLES } from '../../share
 import { isItems, nameRelease, type Release } from '../../shared/domain/release.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
+import { whyNotClaim } from '../bigtable/load-claim.ts';
 import { endOpen, readOpen } from '../bigtable/open-release.ts';
 import { readRecord, updateRecord } from '../bigtable/release-record.ts';
 import { scanCells } from '../bigtable/scan-cells.ts';
@@ -147,8 +148,9 @@ async function block(release: Release, flags: Flags): Promise<void> {
   });
 }
 
-/** States of a release whose lists can be deleted. */
-/** A drop that was killed is repeated. */
+/** A drop takes no claim over, as `earshot release adopt` takes none. */
+const AS_ADOPT = { add: false, takeOver: false, adopt: true };
+/** States of a release whose lists can be deleted. A drop that was killed is repeated. */
 const DROPPABLE = ['loading', 'loaded', 'checked', 'refused', 'rolled-back', 'blocked', 'dropped'];
 
 async function drop(release: Release, flags: Flags): Promise<void> {
@@ -165,6 +167,10 @@ async function drop(release: Release, flags: Flags): Promise<void> {
       throw new Error(
         `expected a release that no user can be on (${DROPPABLE.join(', ')}), got ${nameRelease(release)}, which is ${state}`,
       );
+    // A load that runs would write behind the deletion until its next renewal.
+    const reason =
+      state === 'loading' ? whyNotClaim(release, stored, AS_ADOPT, control.retries.clock.now()) : undefined;
+    if (reason !== undefined) throw new Error(reason);
     const by = await whoIs(flags);
     // First the record, so that nothing publishes it meanwhile.
     if (state !== 'dropped') await recordState(control, release, { to: 'dropped', by, why });

@@ -4,6 +4,7 @@ import type { EmbeddedBigtable } from '../../dev/bigtable/embedded-bigtable.ts';
 import { claimLoad } from '../../ops/bigtable/load-claim.ts';
 import { type ReleaseRecord, readRecord, updateRecord, withTransition } from '../../ops/bigtable/release-record.ts';
 import { makeUserRef } from '../../ops/cli/user-ref.ts';
+import { beginErasure } from '../../ops/effects/erasure-record.ts';
 import { addToKeepOut } from '../../ops/effects/keep-out.ts';
 import { toName } from '../../shared/domain/ids.ts';
 import { decodeListFrames } from '../../shared/wire/read-response.ts';
@@ -295,6 +296,38 @@ describe('a generation that is not free', () => {
       'loaded',
     ]);
   });
+});
+
+test('lists of users who were erased since the generation may be missing, and no others', async () => {
+  const { adopt, control, record, write } = await start();
+  const cells = engineCells(LISTS);
+  await write(cells.slice(3));
+  const erasure = { format: 1, state: 'done', refs: [], keepOut: false, by: 'ops', why: 'asked', pendingRegions: [] };
+  const erase = (id: string, users: number, finalMs: number) =>
+    beginErasure(control, id, { ...erasure, state: 'done', users, sinceMs: finalMs - 1, finalMs }, []);
+  await erase('before', 5, MONDAY - 1);
+  expect(messageOf(await adopt(LISTS))).toMatchObject({ code: 3 });
+  await erase('after', 2, MONDAY + 1);
+  expect(messageOf(await adopt(LISTS))).toMatchObject({ code: 3 });
+  expect(await record()).toBeUndefined();
+  await erase('later', 1, MONDAY + 2);
+  expect(await adopt(LISTS)).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('3 lists fewer than expected: up to 3 users erased since the generation\n'),
+  });
+  expect(await record()).toMatchObject({ lists: LISTS - 3 });
+});
+
+test('a load whose users are all kept out is a release without lists', async () => {
+  const { control, earshot, env, file, record } = await start();
+  const hashKey = makeRandomSecret();
+  await addToKeepOut(control, ['u:3'].map(makeUserRef(hashKey)), { by: 'ops', why: 'asked' });
+  Object.assign(env, { EARSHOT_HASH_KEY: hashKey });
+  const path = file('one.ndjson', '{"user":"u:3","items":[{"id":"a","score":1}]}\n');
+  expect(await earshot('ingest', path, ...home(), '--generation', String(MONDAY))).toMatchObject({
+    ...{ code: 0, stdout: expect.stringContaining('1 line dropped: their users are kept out') },
+  });
+  expect(await record()).toMatchObject({ state: 'loaded', lists: 0 });
 });
 
 test('lists of users that are kept out are deleted, and are no part of the release', async () => {

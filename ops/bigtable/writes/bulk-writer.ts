@@ -1,7 +1,13 @@
 // Writes many cells in batches of MutateRows, with a few batches in flight. Each failed entry is retried on its own.
 // Every cell carries its timestamp, so a repeated write changes nothing and retries are safe.
 import type { protos } from '@google-cloud/bigtable';
-import { isRetryable, makeGrpcError, toTableError, UNAVAILABLE } from '../../../origin/bigtable/bigtable-error.ts';
+import {
+  grpcCodeOf,
+  isRetryable,
+  makeGrpcError,
+  toTableError,
+  UNAVAILABLE,
+} from '../../../origin/bigtable/bigtable-error.ts';
 import type { BigtableConnection } from '../../../origin/bigtable/connection.ts';
 import { NO_RETRY } from '../../../origin/bigtable/read-rows.ts';
 import { type Clock, pause } from '../../../shared/runtime/clock.ts';
@@ -38,6 +44,8 @@ export interface BulkWriterOptions {
   readonly random: () => number;
   /** Runs once before the first call. If it rejects, nothing is sent and every batch fails with its error. */
   readonly beforeFirst?: () => Promise<void>;
+  /** Called before each call. If it throws, the batch fails with its error. Default: calls are always allowed. */
+  readonly requireAllowed?: () => void;
   /** Default: none, batches are sent as fast as they are answered. */
   readonly throttle?: WriteThrottle;
   /** Default: 1000 */
@@ -58,7 +66,10 @@ const FLOW_CONTROL = { 'bigtable-features': Buffer.from([0x18, 0x01, 0x28, 0x01]
 const RESOURCE_EXHAUSTED = 8;
 
 const BATCH_TIMEOUT_MS = 60_000;
+/** Calls of a batch that fail otherwise than for want of capacity. */
 const MAX_ATTEMPTS = 8;
+/** A cluster that wants capacity gets more of it after minutes, by autoscaling. */
+const MAX_REFUSED_MS = 600_000;
 const FIRST_BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 10_000;
 
@@ -101,14 +112,18 @@ export function createBulkWriter(bigtable: BigtableConnection, options: BulkWrit
     first ??= (options.beforeFirst ?? (async () => undefined))();
     await first;
     let left = entries;
+    let failures = 0;
+    const untilMs = clock.monotonicNow() + MAX_REFUSED_MS;
     for (let attempt = 1; ; attempt++) {
       await options.throttle?.admit(left.length);
+      options.requireAllowed?.();
       const outcome = await mutateRows(left);
       if (outcome.left.length === 0) return;
       left = outcome.left;
-      if (!isRetryable(outcome.error) || attempt === MAX_ATTEMPTS) {
+      const isRefused = grpcCodeOf(outcome.error) === RESOURCE_EXHAUSTED;
+      const isLast = isRefused ? clock.monotonicNow() >= untilMs : ++failures === MAX_ATTEMPTS;
+      if (isLast || !isRetryable(outcome.error))
         throw toTableError(outcome.error, `writing ${left.length} rows to ${table} (attempt ${attempt})`);
-      }
       await pause(clock, backoffMs(attempt, random));
     }
   }
@@ -144,7 +159,7 @@ export function createBulkWriter(bigtable: BigtableConnection, options: BulkWrit
       // The answer was lost, and the cells may be stored.
       if (isRetryable(thrown)) mayHaveWritten = true;
     }
-    const isRefused = [error, refused].some((each) => (each as { code?: unknown })?.code === RESOURCE_EXHAUSTED);
+    const isRefused = [error, refused].some((each) => grpcCodeOf(each) === RESOURCE_EXHAUSTED);
     options.throttle?.report({ rows: entries.length, tookMs: clock.now() - startedAtMs, isRefused, factor });
     return { left: [...missing], error: refused ?? error };
   }

@@ -69,6 +69,8 @@ export function createWriteThrottle({
   return {
     admit: async (rows) => {
       const nowMs = clock.now();
+      // A load that only reads for a while is not slow.
+      if (period.isEmpty()) period = createPeriod(nowMs);
       const atMs = Math.max(nowMs, nextAtMs);
       nextAtMs = atMs + (Number.isFinite(rate) ? (rows / rate) * 1_000 : 0);
       if (atMs > nowMs) await pause(clock, atMs - nowMs);
@@ -106,6 +108,7 @@ function createPeriod(sinceMs: number) {
   let factor: number | undefined;
   return {
     sinceMs,
+    isEmpty: () => batches === 0,
     add: (batch: BatchReport): void => {
       batches++;
       rows += batch.rows;

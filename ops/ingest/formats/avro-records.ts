@@ -31,8 +31,21 @@ interface BigtableRow {
 
 const HASH_PREFIX = /^[0-9a-f]{4}#/;
 
+/** Whether a record of the two fields has the types of the template's schema. */
+const isRow = ({ key, cells }: BigtableRow): boolean =>
+  key instanceof Uint8Array &&
+  Array.isArray(cells) &&
+  cells.every(
+    ({ qualifier, timestamp, value }) =>
+      [qualifier, value].every((each) => each instanceof Uint8Array) &&
+      (typeof timestamp === 'bigint' || Number.isInteger(timestamp)),
+  );
+
 /** The row as the line that the loader would have made it from. Another cell would end in another place. */
-function rowToLine({ key, cells }: BigtableRow, form: RecordForm): Omit<Line, 'number'> {
+function rowToLine(row: BigtableRow, form: RecordForm): Omit<Line, 'number'> {
+  if (!isRow(row))
+    return { text: toJson(row), broken: 'expected a row with the types of bigtable-row.avsc, got others' };
+  const { key, cells } = row;
   const rowKey = key.toString();
   const id = rowKey.replace(HASH_PREFIX, '');
   const [cell, ...others] = cells;

@@ -1,7 +1,7 @@
 // Avro object container files (Avro 1.11 specification, "Object Container Files"). The blocks are read here, because
 // the stream of avsc takes a file that was cut for a whole one; avsc decodes the records.
 import { promisify } from 'node:util';
-import { inflateRaw, zstdDecompress } from 'node:zlib';
+import { crc32, inflateRaw, zstdDecompress } from 'node:zlib';
 import avsc, { type Type } from 'avsc';
 import { makeAvroRecords } from './avro-records.ts';
 import { type ByteReader, createByteReader } from './byte-reader.ts';
@@ -23,10 +23,22 @@ const CODECS: Readonly<Record<string, Unpack>> = {
   null: async (bytes) => bytes,
   deflate: (bytes) => promisify(inflateRaw)(bytes, { maxOutputLength: MAX_BLOCK_BYTES }),
   zstandard: (bytes) => promisify(zstdDecompress)(bytes, { maxOutputLength: MAX_BLOCK_BYTES }),
-  snappy: async (bytes) => unpackSnappy(bytes.subarray(0, bytes.length - CHECKSUM_BYTES), MAX_BLOCK_BYTES),
+  snappy: async (bytes) => unpackChecked(bytes),
 };
 
-/** Yields the records of each block. Throws an Error with `name` and the offset for a file that is cut or broken. */
+/** A CRC-32 of the unpacked bytes stands behind a block of Snappy. */
+function unpackChecked(bytes: Buffer): Buffer {
+  const end = bytes.length - CHECKSUM_BYTES;
+  if (end < 0) throw new Error('no checksum');
+  const block = unpackSnappy(bytes.subarray(0, end), MAX_BLOCK_BYTES);
+  if (crc32(block) !== bytes.readUInt32BE(end)) throw new Error('another checksum');
+  return block;
+}
+
+/**
+ * Yields the records of each block, and an empty group for a whole file without records. Throws an Error with `name`
+ * and the offset for a file that is cut or broken.
+ */
 export async function* readAvro(name: string, chunks: AsyncIterable<Buffer>, form: RecordForm): AsyncGenerator<Line[]> {
   const reader = createByteReader(name, chunks);
   const { type, unpack, sync } = await readHeader(name, reader);
@@ -48,6 +60,8 @@ export async function* readAvro(name: string, chunks: AsyncIterable<Buffer>, for
     } catch (error) {
       throw fault(`a block that cannot be unpacked (${(error as Error).message})`);
     }
+    // Each record has a byte or more: a file must not make millions of none.
+    if (count > block.length) throw fault(`a block of ${block.length} bytes with ${count} records`);
     const lines: Line[] = [];
     let at = 0;
     for (let i = 0; i < count; i++) {
@@ -60,6 +74,7 @@ export async function* readAvro(name: string, chunks: AsyncIterable<Buffer>, for
     if (at !== block.length) throw fault(`a block with ${block.length - at} bytes after its ${count} records`);
     if (lines.length > 0) yield lines;
   }
+  if (number === 0) yield [];
 }
 
 function decode(type: Type, block: Buffer, at: number): { readonly value: unknown; readonly offset: number } {

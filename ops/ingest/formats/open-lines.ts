@@ -11,7 +11,8 @@ import { packingOf, unpack } from './unpack.ts';
 const SIGNATURE_BYTES = 8;
 
 /**
- * Yields the lines in groups. Without a form only lines of JSON are read. Calls `onBytes` with the number of bytes
+ * Yields the lines in groups: none for an empty file, and an empty one for a whole Avro or Parquet file without
+ * records. Without a form only lines of JSON are read. Calls `onBytes` with the number of bytes
  * read, before they are unpacked. Throws an Error with the name and the offset for an input that is cut or broken.
  */
 export async function* readLines(

@@ -1,4 +1,5 @@
 // Parquet files, one row group at a time. The index is at the end of a file, so it is read by ranges.
+import { getHeapStatistics } from 'node:v8';
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib';
 import {
   type AsyncBuffer,
@@ -16,6 +17,10 @@ export const PARQUET_MAGIC = '50415231';
 
 /** Bytes of a row group, unpacked. Its values are in memory at once, and need several times as much there. */
 const MAX_GROUP_BYTES = 128 * 1024 * 1024;
+/** Values pack well: a file of 400 kB may have millions of them. Each needs about so much of the heap. */
+const HEAP_PER_VALUE = 800;
+const MAX_GROUP_VALUES = Math.floor(getHeapStatistics().heap_size_limit / HEAP_PER_VALUE);
+const ROWS_PER_YIELD = 1_000;
 
 const compressors: Compressors = {
   SNAPPY: (bytes, length) => unpackSnappy(bytes, length),
@@ -26,11 +31,15 @@ const compressors: Compressors = {
 
 type RangeSource = Source & { readonly readRange: NonNullable<Source['readRange']> };
 
-/** Yields the records of each row group. Throws an Error with the name for a file that is cut, broken or encrypted. */
+/**
+ * Yields the records of each row group, and an empty group for a file without any. Throws an Error with the name for a
+ * file that is cut, broken or encrypted.
+ */
 export async function* readParquet(
   source: RangeSource,
   form: RecordForm,
   onBytes: (bytes: number) => void,
+  maxGroupValues = MAX_GROUP_VALUES,
 ): AsyncGenerator<Line[]> {
   const { name } = source;
   const file = openRanges(source, onBytes);
@@ -39,17 +48,12 @@ export async function* readParquet(
   const metadata = await readMetadata(file).catch((error: Error) => {
     throw fault(error.message, error);
   });
-  const [root] = metadata.schema;
   requireFields(name, form, topLevelFields(metadata));
-  if (root === undefined || metadata.row_groups.length === 0) return;
   let rowStart = 0;
   for (const [i, group] of metadata.row_groups.entries()) {
     const rowEnd = rowStart + Number(group.num_rows);
-    const bytes = Number(group.total_byte_size);
-    if (bytes > MAX_GROUP_BYTES)
-      throw new Error(
-        `${name}: expected row groups of at most ${MAX_GROUP_BYTES} bytes, got ${bytes} in group ${i + 1}`,
-      );
+    const reason = whyNotGroup(group, maxGroupValues);
+    if (reason !== undefined) throw new Error(`${name}: ${reason} in group ${i + 1}: write fewer rows in a group`);
     let rows: Record<string, unknown>[];
     try {
       rows = await parquetReadObjects({ file, metadata, rowStart, rowEnd, compressors });
@@ -59,9 +63,22 @@ export async function* readParquet(
     const before = rowStart;
     if (rows.length !== rowEnd - rowStart)
       throw fault(`${rows.length} of ${rowEnd - rowStart} rows in row group ${i + 1}`);
-    yield rows.map((row, at) => ({ number: before + at + 1, text: toJson(row) }));
+    // The texts of all rows would need as much memory again.
+    for (let at = 0; at < rows.length; at += ROWS_PER_YIELD)
+      yield rows.slice(at, at + ROWS_PER_YIELD).map((row, i) => ({ number: before + at + i + 1, text: toJson(row) }));
     rowStart = rowEnd;
   }
+  if (rowStart === 0) yield [];
+}
+
+/** The reason why a row group would need too much memory; undefined if it would not. */
+function whyNotGroup(
+  { total_byte_size: size, columns }: FileMetaData['row_groups'][number],
+  maxValues: number,
+): string | undefined {
+  if (size > MAX_GROUP_BYTES) return `expected row groups of at most ${MAX_GROUP_BYTES} bytes, got ${size}`;
+  const values = columns.reduce((sum, { meta_data: about }) => sum + Number(about?.num_values ?? 0), 0);
+  return values > maxValues ? `expected row groups of at most ${maxValues} values, got ${values}` : undefined;
 }
 
 function openRanges({ size, readRange }: RangeSource, onBytes: (bytes: number) => void): AsyncBuffer {

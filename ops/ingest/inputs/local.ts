@@ -1,6 +1,6 @@
 // Files of this machine, and standard input.
-import { constants, createReadStream } from 'node:fs';
-import { access, glob, open, readdir, stat } from 'node:fs/promises';
+import { constants, createReadStream, type Stats } from 'node:fs';
+import { access, type FileHandle, glob, open, readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Source } from './source.ts';
 
@@ -31,11 +31,17 @@ export async function findLocal(path: string): Promise<Source[]> {
   return [await openFile(path)];
 }
 
-/** In the order of their names. Engines leave markers beside their files, such as `_SUCCESS` and `.part.crc`. */
+/**
+ * In the order of their names. Engines leave markers beside their files, such as `_SUCCESS` and `.part.crc`. Throws an
+ * Error for a directory in it: its lists would be missing.
+ */
 async function filesIn(directory: string): Promise<string[]> {
   try {
     const entries = await readdir(directory, { withFileTypes: true });
-    const files = entries.filter((entry) => !entry.isDirectory() && !/^[._]/.test(entry.name));
+    const files = entries.filter(({ name }) => !/^[._]/.test(name));
+    const inner = files.find((entry) => entry.isDirectory());
+    if (inner !== undefined)
+      throw new Error(`it has the directory ${inner.name}: name the files by a pattern, such as ${directory}/*/*`);
     if (files.length === 0) throw new Error('it has no files');
     return files.map(({ name }) => join(directory, name)).sort();
   } catch (error) {
@@ -54,17 +60,38 @@ async function openFile(path: string): Promise<Source> {
     return {
       ...about,
       size: stats.size,
-      open: () => createReadStream(path, { highWaterMark: CHUNK_BYTES }),
-      readRange: (start, end) => readRange(path, start, end),
+      open: () => readWhole(path, stats),
+      readRange: (start, end) => readRange(path, stats, start, end),
     };
   } catch (error) {
     throw new Error(`expected ${path} to be a readable file: ${(error as Error).message}`, { cause: error });
   }
 }
 
-async function readRange(path: string, start: number, end: number): Promise<Buffer> {
+/** Throws an Error for a file that is still written: its end would be missing, and no line may tell. */
+async function* readWhole(path: string, found: Stats): AsyncGenerator<Buffer> {
   const file = await open(path);
   try {
+    await requireUnchanged(path, file, found);
+    yield* file.createReadStream({ highWaterMark: CHUNK_BYTES, autoClose: false });
+    await requireUnchanged(path, file, found);
+  } finally {
+    await file.close();
+  }
+}
+
+async function requireUnchanged(path: string, file: FileHandle, found: Stats): Promise<void> {
+  const { size, mtimeMs, mtime } = await file.stat();
+  if (size === found.size && mtimeMs === found.mtimeMs) return;
+  throw new Error(
+    `${path}: expected the file as it was found, got ${size} bytes of ${mtime.toISOString()}: it was changed or replaced`,
+  );
+}
+
+async function readRange(path: string, found: Stats, start: number, end: number): Promise<Buffer> {
+  const file = await open(path);
+  try {
+    await requireUnchanged(path, file, found);
     const { bytesRead, buffer } = await file.read(Buffer.alloc(end - start), 0, end - start, start);
     if (bytesRead < end - start) throw new Error(`${path}: expected ${end} bytes, got ${start + bytesRead}`);
     return buffer;

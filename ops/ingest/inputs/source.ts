@@ -14,3 +14,9 @@ export interface Source {
   /** The bytes from `start` to before `end`. Undefined for an input that can be read once only, such as a pipe. */
   readonly readRange?: (start: number, end: number) => Promise<Buffer>;
 }
+
+/** All bytes of the inputs. Undefined if the end of one is not known. */
+export const sizeOf = (sources: readonly Source[]): number | undefined =>
+  sources.every(({ readRange }) => readRange !== undefined)
+    ? sources.reduce((sum, { size }) => sum + size, 0)
+    : undefined;

@@ -9,7 +9,8 @@ import { createBulkWriter } from '../../bigtable/writes/bulk-writer.ts';
 import { formatCount, formatPlural } from '../../cli/format.ts';
 import { keepOutById, watchKeepOut } from '../../effects/keep-out.ts';
 import { createLazyClaim, requireHarmless } from '../../ingest/lazy-claim.ts';
-import { describeShortage, groupShards, rangeOf, SHARDS } from './key-shards.ts';
+import { countErasedSince } from './erased-since.ts';
+import { describeShortage, findShort, groupShards, rangeOf, SHARDS } from './key-shards.ts';
 import { lookElsewhere } from './look-elsewhere.ts';
 import { type ReadLists, type ReadOptions, readLists } from './read-lists.ts';
 
@@ -25,6 +26,8 @@ export interface AdoptOptions extends Pick<ReadOptions, 'expected' | 'sample' | 
 export interface Adoption extends ReadLists {
   /** Why it is refused; empty if it is adopted. */
   readonly reasons: readonly string[];
+  /** Users who were erased since the generation. 0 unless fewer lists were found than expected. */
+  readonly erased: number;
 }
 
 /** Throws an Error if the generation is not free or the release would do harm, or an EarshotError. */
@@ -38,12 +41,14 @@ export async function adoptRelease(control: ControlTable, release: Release, opti
     const read = await readLists(control, release, {
       ...{ ...options, keepOut: keepOutById(keepOut, findRef), requireHeld: claim.requireHeld },
     });
-    const reasons = await findReasons(control, release, read, options);
+    const isLess = read.found > 0 && read.found < options.expected;
+    const erased = isLess ? await countErasedSince(control, release.generation) : 0;
+    const reasons = await findReasons(control, release, { ...read, erased }, options);
     if (reasons.length === 0 && !dryRun) {
       await deleteLists(control, release, read.keptOut);
       await claim.finish(read.summary);
     } else await claim.abandon(false);
-    return { ...read, reasons };
+    return { ...read, reasons, erased };
   } catch (error) {
     await claim.abandon(false);
     throw error;
@@ -55,14 +60,17 @@ export async function adoptRelease(control: ControlTable, release: Release, opti
 async function findReasons(
   control: ControlTable,
   release: Release,
-  { found, counts, sampled, faultCount, faults }: ReadLists,
+  { found, counts, sampled, faultCount, faults, erased }: Omit<Adoption, 'reasons'>,
   { expected }: AdoptOptions,
 ): Promise<string[]> {
   const reasons: string[] = [];
   const numbers = `expected ${formatPlural(expected, 'list')}, got ${formatCount(found)}`;
   const ranges = Array.from({ length: SHARDS }, (_, shard) => rangeOf(shard));
+  const shards = groupShards(counts, expected);
+  // An erasure deletes the row of its user also between the engine's end and this command.
+  const isErased = found + erased >= expected && findShort(shards).length === 0;
   if (found === 0) reasons.push(`${numbers}: ${await lookElsewhere(control, release, ranges)}`);
-  else if (found < expected) reasons.push(`${numbers}: ${describeShortage(groupShards(counts, expected))}`);
+  else if (found < expected && !isErased) reasons.push(`${numbers}: ${describeShortage(shards)}`);
   else if (found > expected) reasons.push(`${numbers}: it was written more than once, or --expect-lists is wrong`);
   const [first] = faults;
   if (first !== undefined) {

@@ -87,6 +87,7 @@ const verdictOf = ({ reasons }: Adoption, { dryRun }: Flags): string =>
 const toJson = (release: Release, adoption: Adoption, flags: Flags) => ({
   ...{ release: nameRelease(release), verdict: verdictOf(adoption, flags), reasons: adoption.reasons },
   ...{ expected: flags.expectLists, found: adoption.found, keptOut: adoption.keptOut.length },
+  ...{ erased: adoption.erased },
   ...{ sampled: adoption.sampled, faults: adoption.faultCount, firstFaults: adoption.faults },
   ...{ shards: groupShards(adoption.counts, flags.expectLists), summary: adoption.summary },
 });
@@ -101,6 +102,10 @@ function toText(release: Release, adoption: Adoption, flags: Flags): string {
     `${formatPlural(sampled, 'list')} checked, checksum ${summary.checksum}`,
     ...faults.map(({ rowKey, reason }) => `  ${rowKey}: ${reason}`),
   ];
+  if (found < flags.expectLists && reasons.length === 0)
+    lines.push(
+      `${formatPlural(flags.expectLists - found, 'list')} fewer than expected: up to ${formatPlural(adoption.erased, 'user')} erased since the generation`,
+    );
   if (keptOut.length > 0 && reasons.length === 0)
     lines.push(
       `${formatPlural(keptOut.length, 'list')} ${flags.dryRun ? 'would be ' : ''}deleted: their users are kept out`,

@@ -40,11 +40,20 @@ export function groupShards(counts: readonly number[], expected: number): ShardG
 
 const MAX_NAMED = 10;
 
-/** The groups that are empty or have less than half of the median, in words. */
+const medianOf = (groups: readonly ShardGroup[]): number =>
+  groups.map(({ lists }) => lists).toSorted((a, b) => a - b)[groups.length >> 1] ?? 0;
+
+/** The groups that are empty or have less than half of the median. */
+export function findShort(groups: readonly ShardGroup[]): readonly ShardGroup[] {
+  const median = medianOf(groups);
+  return groups.filter(({ lists }) => lists === 0 || lists < median / 2);
+}
+
+/** Those groups in words. */
 export function describeShortage(groups: readonly ShardGroup[]): string {
   if (groups.length < 2) return 'too few lists to tell a missing shard';
-  const median = groups.map(({ lists }) => lists).toSorted((a, b) => a - b)[groups.length >> 1] ?? 0;
-  const short = groups.filter(({ lists }) => lists === 0 || lists < median / 2);
+  const median = medianOf(groups);
+  const short = findShort(groups);
   if (short.length === 0)
     return 'no shard of the row key is short: a part of the input that is not a part of the key is missing';
   const named = short.slice(0, MAX_NAMED).map(({ prefixes, lists }) => `${prefixes} has ${formatCount(lists)}`);

@@ -21,6 +21,7 @@ import {
   readLists as read,
   releaseOf,
 } from '../support/command-instances.ts';
+import { readStoredCells } from '../support/stored-cells.ts';
 
 const { startServer, ...instances } = createCommandInstances();
 const makeInstance = (server = shared) => instances.makeInstance(server);
@@ -124,7 +125,7 @@ describe.concurrent('a load with a fault in it', () => {
   );
 
   test('that breaks off after its first lists stays unfinished, and the same generation can be loaded at once', async () => {
-    const { earshot, file, live, receipt } = await makeLiveInstance();
+    const { bigtable, earshot, file, live, receipt } = await makeLiveInstance();
     const before = await live();
     const whole = gzipSync(lines(1, 5000));
     const cut = await earshot('ingest', file('cut.gz', whole.subarray(0, whole.length - 20)), ...home(), ...tuesday);
@@ -135,8 +136,11 @@ describe.concurrent('a load with a fault in it', () => {
       ),
     });
     expect(await receipt(TUESDAY)).toMatchObject({ state: 'loading' });
-    expect(await earshot('ingest', file('whole.gz', whole), ...home(), ...tuesday)).toMatchObject({ code: 0 });
+    // The users of the first attempt that the second does not have lose their lists.
+    const other = file('other.gz', gzipSync(lines(4001, 5000)));
+    expect(await earshot('ingest', other, ...home(), ...tuesday)).toMatchObject({ code: 0 });
     expect(await receipt(TUESDAY)).toMatchObject({ state: 'loaded', lists: 5000 });
+    expect(await readStoredCells(bigtable, 'home/control')).toMatchObject({ count: 5001 });
     expect(await live()).toEqual(before);
   });
 
@@ -203,10 +207,12 @@ describe.concurrent('the file of rejects', () => {
   });
 
   test('of a second run has a name of its own', async () => {
-    const { directory, earshot, file } = await makeInstance();
+    const { directory, earshot, file, receipt } = await makeInstance();
     const load = [...home(), '--generation', String(MONDAY)];
     await earshot('ingest', file('a.ndjson', bad), ...load);
-    const second = await earshot('ingest', file('b.ndjson', 'worse\n'), ...load, '--add');
+    // It was refused before it had a whole batch, so it left nothing.
+    expect(await receipt(MONDAY)).toBeUndefined();
+    const second = await earshot('ingest', file('b.ndjson', 'worse\n'), ...load);
     expect(messageOf(second).message).toContain(`home.control.${MONDAY}-2.ndjson`);
     const rejects = join(directory, 'state', 'rejects');
     expect(readdirSync(rejects).sort()).toEqual([`home.control.${MONDAY}-2.ndjson`, `home.control.${MONDAY}.ndjson`]);
@@ -330,6 +336,11 @@ test.concurrent('a killed load is recognised and can be repeated', async () => {
     message: expect.stringMatching(
       /another load of home\/control@20.* is running \(.*, process \d+; last seen \d+ s ago\)/,
     ),
+  });
+  const dropped = await earshot('release', 'drop', releaseOf(TUESDAY), '--why', 'killed');
+  expect(messageOf(dropped)).toEqual({
+    code: 1,
+    message: expect.stringMatching(/is running .*: wait for its end; a claim ends 60 s after its process/),
   });
   const again = await earshot(...load, '--take-over');
   expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('6 000 lists') });

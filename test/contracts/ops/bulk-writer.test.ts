@@ -143,6 +143,25 @@ test('a cluster that stays down is given up after 8 calls, with one error that s
   expect(clock.pending()).toBe(0);
 });
 
+test('a cluster that wants capacity is waited for: a batch is given up after ten minutes, not after 8 calls', async () => {
+  const { clock, server, stored, writer } = await startWriter();
+  server.setFault('asia', { errorCode: 'RESOURCE_EXHAUSTED', errorShare: 1 });
+  const written = cells(3);
+  const writing = writeAll(writer, written);
+  for (let i = 0; i < 20; i++) {
+    await eventually(() => expect(clock.pending()).toBe(1));
+    clock.advance(10_000);
+  }
+  server.setFault('asia', {});
+  await settleWith(clock, writing);
+  expect(await stored()).toEqual(asStored(written));
+  server.setFault('asia', { errorCode: 'RESOURCE_EXHAUSTED', errorShare: 1 });
+  const startedAtMs = clock.now();
+  await expect(settleWith(clock, writeAll(writer, cells(3)))).rejects.toMatchObject({ code: 'overloaded' });
+  expect(clock.now() - startedAtMs).toBeGreaterThanOrEqual(600_000);
+  expect(clock.now() - startedAtMs).toBeLessThan(700_000);
+});
+
 test('an entry that can never be written ends the load at once, while its neighbours are in', async () => {
   const draws = [0.9, 0.1, 0.9];
   const { server, stored, writer } = await startWriter({}, { random: () => draws.shift() ?? 1 });
@@ -222,6 +241,22 @@ test("the server's flow control reaches the throttle, because the writer announc
   await writeAll(writer, cells(10));
   expect(factors).toEqual([undefined, 0.75]);
   expect(await stored()).toHaveLength(10);
+});
+
+test('a batch whose load has lost its claim is not sent, and not sent again', async () => {
+  let lost: string | undefined;
+  const requireAllowed = () => {
+    if (lost !== undefined) throw new Error(lost);
+  };
+  const { clock, server, writer } = await startWriter({ maxBatchEntries: 5, requireAllowed });
+  server.setFault('asia', { down: true });
+  const writing = writeAll(writer, cells(5));
+  await eventually(() => expect(clock.pending()).toBe(1));
+  server.setFault('asia', {});
+  lost = 'another load has the generation';
+  clock.advance(10_000);
+  await expect(writing).rejects.toThrow(lost);
+  expect(server.counters('asia')).toMatchObject({ calls: { MutateRows: 1 }, rowsWritten: 0 });
 });
 
 test('the stored prefix has no gap: a batch that fails holds back those behind it', async () => {

@@ -10,7 +10,7 @@ import { eventually } from '../../support/waiting.ts';
 import { controlOf, MONDAY, recordLoad, startInstance } from '../origin/instance.ts';
 
 const load = { surface: toName('home'), variant: toName('control'), generation: MONDAY };
-const options = { by: 'ops@example, process 7', add: false, takeOver: false, resume: false };
+const options = { by: 'ops@example, process 7', add: false, takeOver: false, resume: false, inputs: 'a file' };
 const loaded = { state: 'loaded', lists: 5, rejected: 1 } as const;
 
 const summaryOf = (lists: number, rejects: number) => ({
@@ -76,6 +76,26 @@ test('a load whose generation is taken over stops at its next renewal', async ()
   await expect(first.finish(summaryOf(1, 0))).rejects.toThrow('took the generation over');
 });
 
+test('a renewal whose answer is lost does not end the load, nor does a lost answer before its end', async () => {
+  const { claim, clock, receipts, server } = await startClaims();
+  const held = await claim();
+  const loseRenewal = async () => {
+    const calls = server.counters('asia').calls.CheckAndMutateRow ?? 0;
+    server.setFault('asia', { lostAnswerShare: 1 });
+    clock.advance(15_000);
+    await eventually(() => expect(server.counters('asia').calls.CheckAndMutateRow).toBe(calls + 1));
+    await eventually(() => expect(clock.pending()).toBe(1));
+    server.setFault('asia', {});
+  };
+  await loseRenewal();
+  clock.advance(15_000);
+  await eventually(() => expect(clock.pending()).toBe(1));
+  held.requireHeld();
+  await loseRenewal();
+  await held.finish(summaryOf(3, 0));
+  expect(await receipts()).toMatchObject([{ state: 'loaded', lists: 3 }]);
+});
+
 test('a load that wrote nothing leaves no receipt, or the one that it found', async () => {
   const { bigtable, claim, clock, receipts } = await startClaims();
   await (await claim()).abandon(false);
@@ -90,8 +110,32 @@ test('a load that may have written leaves a receipt, which the next load takes a
   const { claim, receipts } = await startClaims();
   await (await claim()).abandon(true);
   expect(await receipts()).toMatchObject([{ state: 'loading', lists: 0 }]);
+  // The second one finds out that it cannot write: the receipt is as free as before.
+  const second = await claim();
+  expect(second.hasEarlierCells).toBe(true);
+  await second.abandon(false);
   await (await claim()).finish(summaryOf(4, 2));
   expect(await receipts()).toMatchObject([{ state: 'loaded', lists: 4, rejected: 2 }]);
+});
+
+test('a load goes on with inputs of the same sizes only, and the record of the release does not name them', async () => {
+  const { claim, receipts } = await startClaims();
+  await (await claim()).abandon(true);
+  await expect(claim({ resume: true, inputs: 'other files' })).rejects.toThrow(
+    /expected the inputs of the load of home\/control@20.* that ended \(a file\), got others \(other files\)/,
+  );
+  await (await claim({ resume: true })).finish(summaryOf(4, 2));
+  expect((await receipts())[0]).not.toHaveProperty('inputs');
+});
+
+test('a load that added and was ended is gone on with, not begun again: its record has the lists of before', async () => {
+  const { bigtable, claim, receipts } = await startClaims();
+  await recordLoad(bigtable, load, loaded);
+  await (await claim({ add: true })).finish(summaryOf(1, 0));
+  await (await claim({ add: true })).abandon(true);
+  await expect(claim()).rejects.toThrow(/a load that added to home\/control@20.* ended before its end: pass --add/);
+  await (await claim({ resume: true })).finish(summaryOf(3, 1));
+  expect(await receipts()).toMatchObject([{ state: 'loaded', lists: 9, rejected: 2, summary: { lists: 4 } }]);
 });
 
 test('a loaded generation is added to only on purpose, and the counts are those of both loads', async () => {

@@ -3,18 +3,23 @@ import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { matchesGlob } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { onTestFinished } from 'vitest';
 
 export interface FakeStorage {
   /** Contents by `bucket/object`. */
   readonly objects: Map<string, Buffer>;
-  /** Uploads of a name that contains it fail with 403. Default: none. */
+  /** Uploads and deletions of a name that contains it fail with 403. Default: none. */
   refuse: string | undefined;
+  /** A download breaks off after so many bytes. Default: none. */
+  cutAfter: number | undefined;
+  /** The first byte of a download is another one. */
+  isGarbled: boolean;
 }
 
 /** Set as STORAGE_EMULATOR_HOST until the test ends. */
 export async function startFakeStorage(): Promise<FakeStorage> {
-  const fake: FakeStorage = { objects: new Map(), refuse: undefined };
+  const fake: FakeStorage = { objects: new Map(), refuse: undefined, cutAfter: undefined, isGarbled: false };
   const server = createServer((request, response) => {
     respond(fake, request, response).catch((error: Error) => response.destroy(error));
   });
@@ -40,6 +45,8 @@ async function respond(fake: FakeStorage, request: IncomingMessage, response: Se
   if (request.method === 'POST') {
     if (fake.refuse !== undefined && name.includes(fake.refuse))
       return answer(403, { error: { message: 'forbidden' } });
+    if (url.searchParams.get('ifGenerationMatch') === '0' && fake.objects.has(name))
+      return answer(412, { error: { code: 412, message: 'At least one of the pre-conditions does not hold' } });
     const media = mediaOf(request, body);
     fake.objects.set(name, media);
     return answer(200, {
@@ -49,20 +56,34 @@ async function respond(fake: FakeStorage, request: IncomingMessage, response: Se
       md5Hash: createHash('md5').update(media).digest('base64'),
     });
   }
+  if (request.method === 'DELETE' && fake.refuse !== undefined && name.includes(fake.refuse)) return answer(403, {});
   if (request.method === 'DELETE') return answer(fake.objects.delete(name) ? 204 : 404);
-  if (encoded !== '') return answerObject(fake.objects.get(name), url, request, response);
+  if (encoded !== '') {
+    const object = fake.objects.get(name);
+    const generation = url.searchParams.get('generation');
+    const isFound = object !== undefined && (generation === null || generation === generationOf(object));
+    return answerObject(fake, isFound ? object : undefined, url, request, response);
+  }
   const prefix = `${bucket}/${url.searchParams.get('prefix') ?? ''}`;
   const glob = url.searchParams.get('matchGlob');
   const items = [...fake.objects].filter(
     ([each]) => each.startsWith(prefix) && (glob === null || matchesGlob(each, `${bucket}/${glob}`)),
   );
   answer(200, {
-    items: items.map(([each, { length }]) => ({ name: each.slice(bucket.length + 1), bucket, size: length })),
+    items: items.map(([each, object]) => ({ name: each.slice(bucket.length + 1), bucket, ...metadataOf(object) })),
   });
 }
 
+const metadataOf = (object: Buffer) => ({
+  ...{ size: object.length, crc32c: crc32cOf(object), generation: generationOf(object) },
+});
+
+/** Another one for other bytes. */
+const generationOf = (object: Buffer): string => String(crc32(object));
+
 /** The metadata of an object, its bytes, or a range of them. */
 function answerObject(
+  { cutAfter, isGarbled }: FakeStorage,
   object: Buffer | undefined,
   url: URL,
   { headers }: IncomingMessage,
@@ -73,11 +94,14 @@ function answerObject(
     response.end(JSON.stringify({ error: { code: 404, message: 'No such object' } }));
   } else if (url.searchParams.get('alt') !== 'media') {
     response.writeHead(200, { 'content-type': 'application/json' });
-    response.end(JSON.stringify({ size: object.length, crc32c: crc32cOf(object) }));
+    response.end(JSON.stringify(metadataOf(object)));
   } else {
     const [, from, to] = /bytes=(\d+)-(\d+)/.exec(headers.range ?? '') ?? [];
     const part = from === undefined ? object : object.subarray(Number(from), Number(to) + 1);
-    response.writeHead(from === undefined ? 200 : 206, { 'content-length': part.length }).end(part);
+    response.writeHead(from === undefined ? 200 : 206, { 'content-length': part.length });
+    const sent = isGarbled ? Buffer.concat([Buffer.from('?'), part.subarray(1)]) : part;
+    if (cutAfter === undefined || cutAfter >= sent.length) response.end(sent);
+    else response.write(sent.subarray(0, cutAfter), () => response.destroy());
   }
 }
 

@@ -56,6 +56,15 @@ describe('the rate falls', () => {
     expect(throttle.rate()).toBeLessThan(0.75 * 10_000);
   });
 
+  test('to what was measured since the last pause, in which nothing was written', async () => {
+    const { clock, report, throttle } = start();
+    report({}, 10);
+    clock.advance(600_000);
+    await throttle.admit(ROWS);
+    report({ isRefused: true }, 10);
+    expect(throttle.rate()).toBeGreaterThan(0.6 * 10_000);
+  });
+
   test('at most once a second, and never below 100 rows a second', () => {
     const { clock, report, throttle } = start();
     report({ isRefused: true }, 10);

@@ -1,12 +1,12 @@
 // Exported files against the schema of Google's template, as avsc resolves it.
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import avsc from 'avsc';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createRowFiles } from '../../../../ops/export-dataflow/row-files.ts';
 import { openTarget } from '../../../../ops/export-dataflow/target.ts';
-import { startFakeStorage } from '../../../support/cloud-storage/fake-storage.ts';
+import { type FakeStorage, startFakeStorage } from '../../../support/cloud-storage/fake-storage.ts';
 
 /** DataflowTemplates, `v1/src/main/resources/schema/avro/bigtable.avsc`, with the names and types that it has. */
 const TEMPLATE_SCHEMA: avsc.Schema = {
@@ -119,6 +119,24 @@ describe('nothing stays', () => {
   });
 });
 
+test.each<[string, () => string, (storage: FakeStorage) => void]>([
+  ['on this machine', () => directory, () => writeFileSync(join(directory, 'part-00000.avro'), 'of another')],
+  [
+    'in Cloud Storage',
+    () => 'gs://lists/rows',
+    ({ objects }) => void objects.set('lists/rows/part-00000.avro', Buffer.from('of another')),
+  ],
+])('of two exports at once to one place %s the later one fails, and leaves the other', async (_what, out, appear) => {
+  const storage = await startFakeStorage();
+  const files = createRowFiles(await openTarget(out()), column, 3);
+  await files.add(rowKeyOf(7), listOf(7));
+  appear(storage);
+  await expect(files.end()).rejects.toThrow(/expected .*part-00000\.avro to be writable/);
+  expect(await files.abandon()).toEqual([]);
+  const left = [...storage.objects.keys(), ...readdirSync(directory)];
+  expect(left.map((name) => basename(name))).toEqual(['part-00000.avro']);
+});
+
 describe('a place', () => {
   test('with a file of an earlier export is refused: a job would read it, too', async () => {
     writeFileSync(join(directory, 'part-00000.avro'), '');
@@ -164,6 +182,15 @@ describe('in Cloud Storage', () => {
       /expected gs:\/\/lists\/rows\/part-00001\.avro to be writable/,
     );
     expect([...storage.objects.keys()]).toEqual(['lists/other']);
+  });
+
+  test('objects that cannot be deleted are named', async () => {
+    const storage = await startFakeStorage();
+    const files = createRowFiles(await openTarget('gs://lists/rows'), column, 2);
+    for (let i = 0; i < 5; i++) await files.add(rowKeyOf(i), listOf(i));
+    storage.refuse = 'part-00000';
+    expect(await files.abandon()).toEqual(['gs://lists/rows/part-00000.avro']);
+    expect([...storage.objects.keys()]).toEqual(['lists/rows/part-00000.avro']);
   });
 
   test('no object stays of an export that is abandoned within a file', async () => {

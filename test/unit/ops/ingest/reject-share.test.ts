@@ -1,6 +1,6 @@
 // The share of lines that a load may reject: at its end, and when it cannot be reached any more.
 import { expect, test } from 'vitest';
-import { requireFew, requireFewSoFar } from '../../../../ops/ingest/reject-share.ts';
+import { requireFew, requireFewSoFar, requireSome } from '../../../../ops/ingest/reject-share.ts';
 import type { Rejects } from '../../../../ops/ingest/rejects.ts';
 
 const rejects = (count: number): Rejects => ({
@@ -22,6 +22,12 @@ test.each([
     expect(check).toThrow(
       /expected at most 0\.1 % of the lines to be invalid, got .* kept with the reasons in rejects/,
     );
+});
+
+test('a load without a valid line is refused: also one of whole files without records', () => {
+  requireSome(1, 'list', rejects(0));
+  expect(() => requireSome(0, 'list', rejects(0))).toThrow(/^expected at least one valid list, got none$/);
+  expect(() => requireSome(0, 'list', rejects(2))).toThrow(/got 2 lines that are invalid, kept in rejects\.ndjson$/);
 });
 
 test('a load ends early only for more rejects than the largest load may have', () => {

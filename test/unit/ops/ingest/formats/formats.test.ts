@@ -1,5 +1,5 @@
 // Every format has the same lines. DuckDB reads the Parquet files of this project, as a judge.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -7,7 +7,9 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readLines } from '../../../../../ops/ingest/formats/open-lines.ts';
+import { readParquet } from '../../../../../ops/ingest/formats/parquet.ts';
 import { findInputs } from '../../../../../ops/ingest/inputs/find-inputs.ts';
+import type { Source } from '../../../../../ops/ingest/inputs/source.ts';
 import { avroOf, FORM, ITEMS_FORM, jsonOf, linesOf, makeLists, parquetOf, rowsOf, textOf } from './support.ts';
 
 let directory: string;
@@ -43,6 +45,55 @@ test.each<[string, Buffer]>([
   ['Parquet of one row group', parquetOf(LISTS, 'SNAPPY', 10_000)],
 ])('%s', async (_format, content) => {
   expect(await linesOf(directory, 'file', content)).toEqual(EXPECTED);
+});
+
+test.each<[string, Buffer]>([
+  ['Avro', avroOf([])],
+  ['Avro in gzip', gzipSync(avroOf([]))],
+  ['Parquet', parquetOf([])],
+])('a whole file of %s without records is one empty group', async (_format, content) => {
+  writeFileSync(join(directory, 'file'), content);
+  const [source] = await findInputs([join(directory, 'file')]);
+  const groups = [];
+  for await (const group of readLines(source as Source, FORM, () => undefined)) groups.push(group);
+  expect(groups).toEqual([[]]);
+});
+
+test('a row group of Parquet has no more values than the heap has room for', async () => {
+  writeFileSync(join(directory, 'file'), parquetOf(LISTS));
+  const [source] = await findInputs([join(directory, 'file')]);
+  const file = source as Source & { readonly readRange: NonNullable<Source['readRange']> };
+  const values = LISTS.slice(0, 1_000).reduce((sum, { items }) => sum + 1 + 2 * items.length, 0);
+  const read = async (maxValues: number) => {
+    let rows = 0;
+    for await (const group of readParquet(file, FORM, () => undefined, maxValues)) rows += group.length;
+    return rows;
+  };
+  expect(await read(values + 10)).toBe(LISTS.length);
+  await expect(read(values - 1)).rejects.toThrow(
+    `file: expected row groups of at most ${values - 1} values, got ${values} in group 1: write fewer rows in a group`,
+  );
+});
+
+test('a block of Snappy with another byte, or with more records than bytes, is broken', async () => {
+  const content = avroOf(LISTS, undefined, 'snappy');
+  // A letter within the last block.
+  const at = content.lastIndexOf('item:');
+  content.write('I', at);
+  await expect(linesOf(directory, 'file', content)).rejects.toThrow(
+    /expected whole Avro blocks, got a block that cannot be unpacked \(another checksum\) at byte \d+/,
+  );
+  const nulls = { type: 'record', name: 'Nulls', fields: ['user', 'items'].map((name) => ({ name, type: 'null' })) };
+  const many = Array.from({ length: 100 }, () => ({ user: null, items: null }));
+  await expect(linesOf(directory, 'file', avroOf(many, nulls))).rejects.toThrow(/a block of 0 bytes with 100 records/);
+});
+
+test('rows of other types than the template has are broken lines', async () => {
+  const schema = { type: 'record', name: 'Row', fields: ['key', 'cells'].map((name) => ({ name, type: 'string' })) };
+  const content = avroOf([{ key: 'a', cells: 'b' }], schema);
+  expect(await linesOf(directory, 'file', content)).toEqual([
+    { number: 1, text: '{"key":"a","cells":"b"}', broken: expect.stringContaining('the types of bigtable-row.avsc') },
+  ]);
 });
 
 test('rows of Bigtable', async () => {
@@ -83,15 +134,19 @@ describe('inputs', () => {
   }
 
   test('are files, directories without markers, and patterns, in order', async () => {
-    mkdirSync(join(directory, 'parts/deeper'), { recursive: true });
+    mkdirSync(join(directory, 'parts/_temporary'), { recursive: true });
     for (const name of ['part-2', 'part-1', '_SUCCESS', '.part-1.crc'])
       writeFileSync(join(directory, 'parts', name), 'x');
     expect(await namesOf('parts')).toEqual(['part-1', 'part-2']);
     expect(await namesOf('parts/part-*', 'parts/_SUCCESS')).toEqual(['part-1', 'part-2', '_SUCCESS']);
     await expect(namesOf('parts', 'parts/part-1')).rejects.toThrow(/expected each input once, got .*part-1 twice/);
     await expect(namesOf('parts/none-*')).rejects.toThrow(/expected files that match .*none-\*, got none/);
-    await expect(namesOf('parts/deeper')).rejects.toThrow(
-      /expected .*deeper to be a directory of files: it has no files/,
+    await expect(namesOf('parts/_temporary')).rejects.toThrow(
+      /expected .*_temporary to be a directory of files: it has no files/,
+    );
+    mkdirSync(join(directory, 'parts/deeper'));
+    await expect(namesOf('parts')).rejects.toThrow(
+      /expected .*parts to be a directory of files: it has the directory deeper: name the files by a pattern, such as/,
     );
   });
 
@@ -105,6 +160,30 @@ describe('inputs', () => {
       await expect(namesOf('locked')).rejects.toThrow(/expected .*locked to be a .*: EACCES/);
     } finally {
       if (isSuperuser) process.seteuid?.(0);
+    }
+  });
+
+  test.each([
+    ['lines of JSON', jsonOf(LISTS)],
+    ['Parquet', parquetOf(LISTS)],
+  ])('that grow, or are replaced, while they are read are named: %s', async (_format, content) => {
+    const path = join(directory, 'growing');
+    for (const change of [
+      () => appendFileSync(path, '\n'),
+      () => writeFileSync(path, jsonOf(LISTS.slice(1))),
+      () => utimesSync(path, 1, 1),
+    ]) {
+      writeFileSync(path, content);
+      const [source] = await findInputs([path]);
+      const groups = readLines(source as Source, FORM, () => undefined);
+      await groups.next();
+      change();
+      const rest = async () => {
+        for await (const _group of groups);
+      };
+      await expect(rest()).rejects.toThrow(
+        /growing: expected .*the file as it was found, got \d+ bytes of .*T.*: it was/,
+      );
     }
   });
 

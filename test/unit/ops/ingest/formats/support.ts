@@ -1,7 +1,7 @@
 // Files of lists in every format that a load reads, and the lines that a load reads from them.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { brotliCompressSync, deflateRawSync, gzipSync, zstdCompressSync } from 'node:zlib';
+import { brotliCompressSync, crc32, deflateRawSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import avsc from 'avsc';
 import type { CompressionCodec } from 'hyparquet';
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
@@ -40,7 +40,11 @@ const PACK: Readonly<Record<string, (bytes: Buffer) => Buffer>> = {
   null: (bytes) => bytes,
   deflate: (bytes) => deflateRawSync(bytes),
   zstandard: (bytes) => zstdCompressSync(bytes),
-  snappy: (bytes) => Buffer.concat([snappyCompress(bytes), Buffer.alloc(4)]),
+  snappy: (bytes) => {
+    const checksum = Buffer.alloc(4);
+    checksum.writeUInt32BE(crc32(bytes));
+    return Buffer.concat([snappyCompress(bytes), checksum]);
+  },
   bzip2: (bytes) => bytes,
 };
 
