@@ -4,7 +4,7 @@ import type { Counters } from '../shared/runtime/counters.ts';
 import type { BuildStatus } from '../shared/wire/edge-status.ts';
 import { isFarVersion, MESSAGE_VERSION } from '../shared/wire/message-version.ts';
 
-/** What an answer tells of the one who gave it. Builds before version 3 name none. */
+/** The build that an answer names. None before version 3. */
 export interface NamedBuild {
   readonly build: string | null | undefined;
   /** Version of its messages. */

@@ -23,7 +23,7 @@ export interface DoctorFlags extends ConnectionFlags {
 }
 
 export const SCOPES = ['recs:status', 'recs:debug', 'recs:read:any'] as const;
-/** The user that the doctor reads. Nobody loads lists for it. */
+/** The user that the doctor reads. No load has lists of it. */
 export const DOCTOR = 'service:doctor';
 const TOKEN_LIFETIME_MS = 60_000;
 

@@ -3,7 +3,6 @@ export interface Finding {
   readonly check: string;
   /** `skipped`: it could not be looked at from here. */
   readonly state: 'ok' | 'failed' | 'skipped';
-  /** What was found. */
   readonly found: string;
   /** For a failure: what to do. */
   readonly remedy?: string;

@@ -117,8 +117,8 @@ export const edgeStatusSchema = z.object({
   /** Comparisons under the switch `shadow`. Absent in a worker of an earlier build. */
   shadow: shadowStatusSchema.optional(),
   /**
-   * The worker's own build, and the last one that each object and origin named to this isolate. Absent in a worker of an
-   * earlier build.
+   * The worker's own build, and the last one that each object and origin named to this isolate. Absent in a worker of
+   * an earlier build.
    */
   builds: z.array(buildStatusSchema).readonly().optional(),
 });

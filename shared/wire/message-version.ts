@@ -3,8 +3,8 @@
 // does not know, a new meaning never goes into an old field, and each side serves the version before and after its own.
 // test/unit/shared/wire/messages has recorded messages of each version.
 /**
- * Version 1 had no number. Version 2 adds releases: `items` and `coldFor` in a key, `warm` in a read. Version 3 adds the
- * build of the one who answers.
+ * Version 1 had no number. Version 2 adds releases: `items` and `coldFor` in a key, `warm` in a read. Version 3 adds
+ * the build of the one who answers.
  */
 export const MESSAGE_VERSION = 3;
 /** On requests of the edge and of region objects, and on the answers of origins. */

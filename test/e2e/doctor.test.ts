@@ -11,12 +11,12 @@ import { startOriginProcess } from '../../bench/rigs/origin-process.ts';
 import { bundleEdge, type WorkerBundle } from '../../bench/rigs/worker-bundle.ts';
 import { startWorkerd } from '../../bench/rigs/workerd.ts';
 
+import { createSteps } from '../../bench/support/cleanup.ts';
 import { LOCAL_INSTANCE, LOCAL_PROJECT } from '../../dev/topology.ts';
 import type { Finding } from '../../ops/doctor/finding.ts';
 import { type BigtableConnection, connectBigtable } from '../../origin/bigtable/connection.ts';
 import { FAMILIES, TABLES } from '../../shared/domain/keys.ts';
 import { TIMEOUT_MS, writeManifestCell } from '../contracts/origin/instance.ts';
-import { createSteps } from '../support/cleanup.ts';
 import { makeRandomSecret } from '../support/random-secret.ts';
 import { eventually } from '../support/waiting.ts';
 

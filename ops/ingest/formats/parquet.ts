@@ -1,24 +1,19 @@
 // Parquet files, one row group at a time. The index is at the end of a file, so it is read by ranges.
 import { getHeapStatistics } from 'node:v8';
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib';
-import {
-  type AsyncBuffer,
-  type Compressors,
-  type FileMetaData,
-  parquetMetadataAsync,
-  parquetReadObjects,
-} from 'hyparquet';
+import { type AsyncBuffer, type Compressors, type FileMetaData, parquetMetadataAsync } from 'hyparquet';
 import type { Source } from '../inputs/source.ts';
 import { type Line, type RecordForm, requireFields, toJson } from './line.ts';
+import { readRows } from './parquet-rows.ts';
 import { unpackSnappy } from './snappy.ts';
 
 /** `PAR1`. An encrypted footer begins with `PARE`. */
 export const PARQUET_MAGIC = '50415231';
 
-/** Bytes of a row group, unpacked. Its values are in memory at once, and need several times as much there. */
-const MAX_GROUP_BYTES = 128 * 1024 * 1024;
+/** Bytes of a row group, unpacked. Its pages are in memory at once, and need several times as much there. */
+const MAX_GROUP_BYTES = 256 * 1024 * 1024;
 /** Values pack well: a file of 400 kB may have millions of them. Each needs about so much of the heap. */
-const HEAP_PER_VALUE = 800;
+const HEAP_PER_VALUE = 100;
 const MAX_GROUP_VALUES = Math.floor(getHeapStatistics().heap_size_limit / HEAP_PER_VALUE);
 const ROWS_PER_YIELD = 1_000;
 
@@ -51,22 +46,17 @@ export async function* readParquet(
   requireFields(name, form, topLevelFields(metadata));
   let rowStart = 0;
   for (const [i, group] of metadata.row_groups.entries()) {
-    const rowEnd = rowStart + Number(group.num_rows);
     const reason = whyNotGroup(group, maxGroupValues);
     if (reason !== undefined) throw new Error(`${name}: ${reason} in group ${i + 1}: write fewer rows in a group`);
-    let rows: Record<string, unknown>[];
     try {
-      rows = await parquetReadObjects({ file, metadata, rowStart, rowEnd, compressors });
+      for await (const rows of readRows(file, metadata, group, { compressors, rowsAtOnce: ROWS_PER_YIELD })) {
+        const before = rowStart;
+        yield rows.map((row, at) => ({ number: before + at + 1, text: toJson(row) }));
+        rowStart += rows.length;
+      }
     } catch (error) {
       throw fault(`${(error as Error).message} in row group ${i + 1}`, error);
     }
-    const before = rowStart;
-    if (rows.length !== rowEnd - rowStart)
-      throw fault(`${rows.length} of ${rowEnd - rowStart} rows in row group ${i + 1}`);
-    // The texts of all rows would need as much memory again.
-    for (let at = 0; at < rows.length; at += ROWS_PER_YIELD)
-      yield rows.slice(at, at + ROWS_PER_YIELD).map((row, i) => ({ number: before + at + i + 1, text: toJson(row) }));
-    rowStart = rowEnd;
   }
   if (rowStart === 0) yield [];
 }
