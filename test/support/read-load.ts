@@ -1,13 +1,13 @@
-// Reads at a steady rate against a local cloud, with a judgement of every answer.
+// Reads at a steady rate against a worker, with a judgement of every answer.
 import { setTimeout } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 import type { TestCloud } from '../../bench/rigs/local-cloud.ts';
 
-const READS_PER_SECOND = 50;
+const DEFAULT_READS_PER_SECOND = 50;
 const KNOWN_USERS = 100;
 const TIMEOUT_MS = 5000;
-/** This many answers in a row without a failure: the cloud serves. */
-const SETTLED_ANSWERS = 2 * READS_PER_SECOND;
+/** Seconds of answers in a row without a failure: the cloud serves. */
+const SETTLED_SECONDS = 2;
 
 interface Answer {
   readonly sentAtMs: number;
@@ -35,7 +35,11 @@ export interface ReadLoad {
  * Half of the reads are of known users, whose lists must be the ones of before or the popular one. The other half are
  * of users that no cache knows, who have no list: 404, from the table.
  */
-export async function createReadLoad(cloud: TestCloud): Promise<ReadLoad> {
+export async function createReadLoad(
+  cloud: Pick<TestCloud, 'edgeUrl' | 'mintToken'>,
+  readsPerSecond = DEFAULT_READS_PER_SECOND,
+): Promise<ReadLoad> {
+  const settledAnswers = SETTLED_SECONDS * readsPerSecond;
   const token = await cloud.mintToken('service:load', 'recs:read:any');
   const agent = new Agent({ connections: 200 });
   const get = async (user: string, query: string): Promise<{ status: number; text: string }> => {
@@ -80,12 +84,12 @@ export async function createReadLoad(cloud: TestCloud): Promise<ReadLoad> {
   const generator = (async () => {
     const startedAtMs = performance.now();
     while (!isStopped) {
-      const due = ((performance.now() - startedAtMs) * READS_PER_SECOND) / 1000;
+      const due = ((performance.now() - startedAtMs) * readsPerSecond) / 1000;
       for (; sent < due; sent += 1) {
         const one = read(sent).finally(() => open.delete(one));
         open.add(one);
       }
-      await setTimeout(1000 / READS_PER_SECOND);
+      await setTimeout(1000 / readsPerSecond);
     }
     await Promise.all(open);
     await agent.close();
@@ -95,9 +99,9 @@ export async function createReadLoad(cloud: TestCloud): Promise<ReadLoad> {
     settle: async () => {
       const from = answers.length;
       const isSettled = (): boolean =>
-        answers.length >= from + SETTLED_ANSWERS &&
-        answers.slice(-SETTLED_ANSWERS).every(({ verdict }) => verdict === 'good');
-      while (!isSettled()) await setTimeout(1000 / READS_PER_SECOND);
+        answers.length >= from + settledAnswers &&
+        answers.slice(-settledAnswers).every(({ verdict }) => verdict === 'good');
+      while (!isSettled()) await setTimeout(1000 / readsPerSecond);
     },
     since: (fromMs) => {
       const recent = answers.filter(({ answeredAtMs }) => answeredAtMs >= fromMs);
