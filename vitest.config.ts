@@ -9,7 +9,9 @@ import { patience } from './test/support/patience.ts';
 
 const { EARSHOT_MUTATION: mutation } = process.env;
 /** They measure memory, or demand that no region is ejected. */
-const DRILLS_ALONE = ['fuzzed-requests', 'client-aborts', 'slow-bodies'].map((name) => `test/drills/${name}.test.ts`);
+const DRILLS_ALONE = ['fuzzed-requests', 'client-aborts', 'slow-bodies', 'rolling-restarts'].map(
+  (name) => `test/drills/${name}.test.ts`,
+);
 const worker = readWranglerConfig({ config: './wrangler.toml' });
 
 export default defineConfig({

@@ -25,6 +25,8 @@ export interface ReadLoad {
   since(fromMs: number): {
     readonly answers: number;
     readonly bad: number;
+    /** The different reasons of bad answers. */
+    readonly reasons: readonly string[];
     readonly wrong: readonly string[];
     readonly lastBadAtMs: number | undefined;
   };
@@ -56,13 +58,13 @@ export async function createReadLoad(
   const popular = itemsOf((await get('listener:nobody', 'limit=5')).text);
 
   const judgeKnown = (user: string, { status, text }: { status: number; text: string }): Verdict => {
-    if (status >= 500) return { verdict: 'bad', detail: `${status}` };
+    if (status >= 500) return { verdict: 'bad', detail: `${status} ${text}` };
     const isOwn = status === 200 && text === known.get(user);
     const isPopular = status === 200 && !isOwn && text.includes('"source":"popular"') && itemsOf(text) === popular;
     return { verdict: isOwn || isPopular ? 'good' : 'wrong', detail: `${user}: ${status} ${text}` };
   };
   const judgeUnknown = (user: string, { status, text }: { status: number; text: string }): Verdict => {
-    if (status >= 500) return { verdict: 'bad', detail: `${status}` };
+    if (status >= 500) return { verdict: 'bad', detail: `${status} ${text}` };
     return { verdict: status === 404 ? 'good' : 'wrong', detail: `${user}: ${status} ${text}` };
   };
 
@@ -109,6 +111,7 @@ export async function createReadLoad(
       return {
         answers: recent.length,
         bad: bad.length,
+        reasons: [...new Set(bad.map(({ detail }) => detail))],
         wrong: recent.filter(({ verdict }) => verdict === 'wrong').map(({ detail }) => detail),
         lastBadAtMs: bad.length === 0 ? undefined : Math.max(...bad.map(({ answeredAtMs }) => answeredAtMs)),
       };
