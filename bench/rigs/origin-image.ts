@@ -31,7 +31,8 @@ export async function assembleOriginImage(cleanup: Cleanup): Promise<OriginImage
   return { directory, megabytes: Number.parseInt(lines[0] ?? '', 10) };
 }
 
-// Copies the files that .dockerignore lets into a build: `*` leaves out all, `!PATH` lets in, `**/NAME` leaves out again.
+// Copies the files that .dockerignore lets into a build: `*` leaves all out, `!PATH` lets in, and `**/NAME` leaves
+// out again.
 function copyBuildContext(directory: string): void {
   const [first, ...patterns] = readFileSync(join(repository, '.dockerignore'), 'utf8')
     .split('\n')

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Assembles the complete file system of the origin's image in an empty directory: Node with its libraries, the code and
-# its production dependencies. The Dockerfile copies it into an empty image, and the tests run the same directory.
+# Assembles the complete file system of the origin's image in an empty directory: Node with its libraries, the code
+# and its production dependencies. The Dockerfile copies it into an empty image. The tests run the same directory.
 #
 # Usage: deploy/origin/assemble.sh DIRECTORY
 #
@@ -50,8 +50,8 @@ rm -rf "$image/app/node_modules/.bin" "$image/app/node_modules/.package-lock.jso
 cp -R origin shared "$image/app"
 cp deploy/origin/health-check.mjs "$image/app"
 
-# Half of the dependencies' bytes are files that nothing loads: types, source maps, and a client of every Google API.
-# The client of Bigtable loads one of those, for metrics.
+# Half of the dependencies' bytes are files that nothing loads: types, source maps, and a client of every API of
+# Google. The client of Bigtable loads one of those, for metrics.
 find "$image/app" -type f \( -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' -o -name '*.map' -o -name 'tsconfig*.json' \) \
   -path '*/node_modules/*' -exec rm {} +
 find "$image/app/node_modules/googleapis/build/src/apis" -mindepth 1 -maxdepth 1 -type d ! -name monitoring \

@@ -1,8 +1,8 @@
 # The instance, the tables and the app profiles. They are those of `earshot schema apply`, which the tests compare.
 #
-# Two things stay with that command, so run it once after the first apply:
-# - The app profile `default`. Bigtable creates it with the instance, and no import works before the instance is there.
-# - A change of a column family. Here it would delete the table first.
+# One thing stays with that command: the app profile `default`, with the lowest priority and one cluster. Bigtable
+# creates it with the instance, so this module could only import it, and not in the apply that makes the instance.
+# Run `earshot schema apply` once after the first apply, and `earshot schema check` after each.
 
 locals {
   # max_age_days: null keeps cells of any age.

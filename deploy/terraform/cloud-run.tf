@@ -81,7 +81,7 @@ resource "google_cloud_run_v2_service" "origin" {
         name  = "EARSHOT_METRICS_PORT"
         value = "9090"
       }
-      # Cloud Run kills an instance 10 s after SIGTERM. The delay is short, because no new request comes after SIGTERM.
+      # Cloud Run kills an instance 10 s after SIGTERM. The delay is short: no new request comes after SIGTERM.
       env {
         name  = "EARSHOT_DRAIN_DELAY_MS"
         value = "1000"

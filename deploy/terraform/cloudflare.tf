@@ -1,7 +1,7 @@
-# What the worker needs before it is deployed: queues, the archive of exposures, and the hosts of the origins.
+# The parts that the worker needs before it is deployed: queues, the archive of exposures, and the origins' hosts.
 #
-# The worker itself, its route or custom domain, its bindings and the consumer of the queue are not here. They go out
-# with `wrangler deploy` from wrangler.toml, and two owners would undo each other's changes.
+# The worker itself, its route or custom domain, its bindings and the consumer of the queue are not here. They go
+# out with `wrangler deploy` from wrangler.toml, and two owners would undo each other's changes.
 
 locals {
   # The names in the sections [env.staging] and [env.production] of wrangler.toml.

@@ -1,5 +1,6 @@
-# The hosts of the origins: one load balancer that leads each host to the service of its region. It passes /internal/
-# only, and only to a client with the certificate that Cloudflare shows for the zone (authenticated origin pulls).
+# The hosts of the origins: one load balancer that leads each host to the service of its region. It passes only
+# /internal/, and only for a client with the certificate that Cloudflare shows for the zone: authenticated origin
+# pulls.
 
 locals {
   hosts = { for region in keys(local.regions) : region => "${region}.${var.origin_domain}" }

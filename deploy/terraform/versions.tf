@@ -14,7 +14,7 @@ terraform {
     }
   }
 
-  # One bucket and prefix for each environment: `init -backend-config=bucket=BUCKET -backend-config=prefix=ENVIRONMENT`.
+  # `init -backend-config=bucket=BUCKET -backend-config=prefix=ENVIRONMENT` names the place of an environment's state.
   backend "gcs" {}
 }
 

@@ -1,6 +1,6 @@
-// Three origins in the image are restarted in turn by SIGTERM, under 100 reads a second through the deployed worker.
-// Each origin drains, ends and starts again, and no read fails. Half of the reads reach an origin and Bigtable. The next
-// restart begins when the worker uses every region.
+// Three origins in the image are restarted in turn by SIGTERM, under 100 reads a second through the deployed
+// worker. Each origin drains, ends and starts again, and no read fails. Half of the reads reach an origin and
+// Bigtable. The next restart begins when the worker uses every region.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -11,6 +11,20 @@ export interface Instance {
   readonly values: { readonly [name: string]: Value };
 }
 
+/** The value at a path such as `template.containers.image`. Of several blocks of a name the first counts. */
+export function dig(value: unknown, path: string): unknown {
+  return path.split('.').reduce((found, name) => {
+    const body = Array.isArray(found) ? found[0] : found;
+    return (body as { readonly [name: string]: unknown } | null | undefined)?.[name];
+  }, value);
+}
+
+/** All blocks of a name at a path. */
+export const digAll = (value: unknown, path: string): readonly unknown[] => {
+  const found = dig(value, path);
+  return Array.isArray(found) ? found : [];
+};
+
 /** Rejects for a missing variable, and for a part of the language that evaluate.ts does not know. */
 export async function planModule(module: Module, values: Body): Promise<Instance[]> {
   const scope = makeScope(module, values);

@@ -4,13 +4,10 @@ import { wantedProfiles } from '../../../ops/bigtable/schema/app-profiles.ts';
 import { describeGcRule } from '../../../ops/bigtable/schema/gc-rule.ts';
 import { INITIAL_TABLETS, wantedTables } from '../../../ops/bigtable/schema/tables.ts';
 import { makeInitialSplits } from '../../../shared/domain/keys.ts';
-import type { Instance } from '../../support/terraform/plan.ts';
+import { dig, digAll, type Instance } from '../../support/terraform/plan.ts';
 
 /** Bigtable creates it with the instance, so only `earshot schema apply` can set it. */
 const LEFT_TO_THE_COMMAND = ['default'];
-
-type Block = { readonly [name: string]: unknown };
-const block = (value: unknown): Block => (Array.isArray(value) ? (value[0] ?? {}) : {}) as Block;
 
 /** One line for each difference. `clusters`: cluster by region, the first one takes the writes. */
 export const judgeBigtable = (
@@ -49,9 +46,9 @@ function plannedTables(plan: readonly Instance[]): Words {
     ofType(plan, 'google_bigtable_gc_policy').map(({ key, values }) => [`${key} ${values.column_family}`, values]),
   );
   const words = ofType(plan, 'google_bigtable_table').map(({ key, values }) => {
-    const families = ((values.column_family ?? []) as Block[]).map(({ family }) => String(family));
+    const families = digAll(values, 'column_family').map((each) => String(dig(each, 'family')));
     const rule = rules.get(`${key} ${families[0]}`);
-    return [values.name, describeTable(families, describePolicy(rule), (values.split_keys ?? []) as string[])];
+    return [values.name, describeTable(families, describePolicy(rule), digAll(values, 'split_keys') as string[])];
   });
   return Object.fromEntries(words);
 }
@@ -62,12 +59,11 @@ const describeTable = (families: readonly string[], rule: string, splits: readon
 /** A policy of Terraform in the words of `earshot schema check`. */
 function describePolicy(policy: Instance['values'] | undefined): string {
   if (policy === undefined) return 'no rule';
-  const { number } = block(policy.max_version);
-  const { duration } = block(policy.max_age);
-  if (duration === undefined)
-    return policy.mode == null ? describeGcRule({ maxNumVersions: Number(number) }) : 'a mode';
+  const maxNumVersions = Number(dig(policy, 'max_version.number'));
+  const duration = dig(policy, 'max_age.duration');
+  if (duration === undefined) return policy.mode == null ? describeGcRule({ maxNumVersions }) : 'a mode';
   const seconds = Number.parseInt(String(duration), 10) * 3600;
-  const rules = [{ maxNumVersions: Number(number) }, { maxAge: { seconds } }];
+  const rules = [{ maxNumVersions }, { maxAge: { seconds } }];
   return describeGcRule(policy.mode === 'UNION' ? { union: { rules } } : { intersection: { rules } });
 }
 
@@ -82,16 +78,17 @@ function schemaProfiles(clusters: Readonly<Record<string, string>>): Words {
 
 function plannedProfiles(plan: readonly Instance[]): Words {
   const words = ofType(plan, 'google_bigtable_app_profile').map(({ values }) => {
-    const { cluster_id: cluster, allow_transactional_writes: transactional = false } = block(
-      values.single_cluster_routing,
+    const cluster = dig(values, 'single_cluster_routing.cluster_id');
+    const transactional = dig(values, 'single_cluster_routing.allow_transactional_writes');
+    const profile = describeProfile(
+      values.description,
+      cluster,
+      transactional,
+      dig(values, 'standard_isolation.priority'),
     );
-    const { priority } = block(values.standard_isolation);
     const isOneRouting = (cluster === undefined) === (values.multi_cluster_routing_use_any === true);
-    const words = describeProfile(values.description, cluster, transactional, priority);
-    return [
-      values.app_profile_id,
-      `${words}${isOneRouting ? '' : ', no routing or two'}${values.row_affinity ? ', row affinity' : ''}`,
-    ];
+    const routing = isOneRouting ? '' : ', no routing or two';
+    return [values.app_profile_id, `${profile}${routing}${values.row_affinity ? ', row affinity' : ''}`];
   });
   return Object.fromEntries(words);
 }
@@ -102,7 +99,7 @@ const describeProfile = (description: unknown, cluster: unknown, transactional: 
 function judgeProtection(plan: readonly Instance[]): string[] {
   const isProtected = ({ values }: Instance): boolean =>
     [true, 'PROTECTED'].includes(values.deletion_protection as string) &&
-    block(values.lifecycle).prevent_destroy === true;
+    dig(values, 'lifecycle.prevent_destroy') === true;
   return ['google_bigtable_instance', 'google_bigtable_table']
     .flatMap((type) => ofType(plan, type))
     .filter((each) => !isProtected(each))

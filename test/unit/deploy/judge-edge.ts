@@ -1,7 +1,8 @@
 // Differences between the plan and the worker's environment in wrangler.toml, and identities with more rights than they
 // need.
 import type { Region } from '../../../shared/domain/regions.ts';
-import type { Instance } from '../../support/terraform/plan.ts';
+import { LISTS_READ_PATH } from '../../../shared/wire/read-request.ts';
+import { dig, digAll, type Instance } from '../../support/terraform/plan.ts';
 
 export interface WorkerEnvironment {
   readonly regions: readonly Region[];
@@ -39,36 +40,57 @@ export const judgeEdge = (plan: readonly Instance[], worker: WorkerEnvironment, 
   ...compare('dead letters', deadLetters(plan), [`${documented.deadLetterSeconds} s`]),
   ...compare('lifecycle', lifecycle(plan), [`${documented.prefix} after ${documented.expireDays * 86_400} s`]),
   ...judgeOwners(plan),
+  ...judgeLoadBalancer(plan),
 ];
 
 function deadLetters(plan: readonly Instance[]): string[] {
-  const dead = plan.filter(
-    ({ type, values }) => type === 'cloudflare_queue' && /-dead$/.test(String(values.queue_name)),
-  );
-  return dead.map(({ values }) => {
-    const settings = values.settings as { message_retention_period?: number } | undefined;
-    return `${settings?.message_retention_period ?? 'default'} s`;
-  });
-}
-
-interface Rule {
-  readonly enabled: boolean;
-  readonly conditions: { readonly prefix: string };
-  readonly delete_objects_transition: { readonly condition: { readonly max_age: number } };
+  const isDead = ({ type, values }: Instance): boolean =>
+    type === 'cloudflare_queue' && String(values.queue_name).endsWith('-dead');
+  return plan
+    .filter(isDead)
+    .map(({ values }) => `${dig(values, 'settings.message_retention_period') ?? 'the default of'} s`);
 }
 
 const lifecycle = (plan: readonly Instance[]): string[] =>
   plan
     .filter(({ type }) => type === 'cloudflare_r2_bucket_lifecycle')
-    .flatMap(({ values }) => (values.rules ?? []) as unknown as Rule[])
-    .filter(({ enabled }) => enabled)
-    .map((rule) => `${rule.conditions.prefix} after ${rule.delete_objects_transition.condition.max_age} s`);
+    .flatMap(({ values }) => digAll(values, 'rules'))
+    .filter((rule) => dig(rule, 'enabled') === true)
+    .map((rule) => {
+      const seconds = dig(rule, 'delete_objects_transition.condition.max_age');
+      return `${dig(rule, 'conditions.prefix')} after ${seconds} s`;
+    });
 
 /** Wrangler owns these. Two owners undo each other's changes. */
 const OF_WRANGLER = /^cloudflare_(workers?_|queue_consumer|workers_script|workers_route|workers_custom_domain)/;
 
 const judgeOwners = (plan: readonly Instance[]): string[] =>
   plan.filter(({ type }) => OF_WRANGLER.test(type)).map(({ type }) => `${type}: wrangler owns it`);
+
+/** Only a client with the zone's certificate gets in, and only to the paths of the worker. */
+function judgeLoadBalancer(plan: readonly Instance[]): string[] {
+  const find = (type: string): Instance['values'] | undefined => plan.find((each) => each.type === type)?.values;
+  const map = find('google_compute_url_map');
+  const passed = digAll(map, 'path_matcher').flatMap((each) => digAll(each, 'path_rule'));
+  const others = [map, ...digAll(map, 'path_matcher')].map((each) =>
+    String(dig(each, 'default_route_action.fault_injection_policy.abort.http_status')),
+  );
+  const policy = find('google_network_security_server_tls_policy');
+  return [
+    ...compare('paths', [...new Set(passed.flatMap((each) => digAll(each, 'paths') as string[]))], [`${INTERNAL}*`]),
+    ...compare('other paths', [...new Set(others)], ['404']),
+    ...compare(
+      'clients without a certificate',
+      [String(dig(policy, 'mtls_policy.client_validation_mode'))],
+      ['REJECT_INVALID'],
+    ),
+    ...compare('TLS policy', [String(find('google_compute_target_https_proxy')?.server_tls_policy)], [TLS_POLICY]),
+  ];
+}
+
+/** Every path that the worker asks begins with it. */
+const [INTERNAL = ''] = /^\/\w+\//.exec(LISTS_READ_PATH) ?? [];
+const TLS_POLICY = ['$', '{google_network_security_server_tls_policy.origin_pulls.id}'].join('');
 
 /** Role by identity and place. Each has a use in docs/deploying.md. */
 const ALLOWED = [

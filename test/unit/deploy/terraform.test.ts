@@ -1,5 +1,6 @@
 // The infrastructure in deploy/terraform agrees with the schema of `earshot`, the configuration of origins, the image
 // and wrangler.toml. Each comparison is tried on changed text, too: it has to refuse that.
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -74,6 +75,14 @@ describe.each(ENVIRONMENTS)('%s', (environment) => {
   test('has no difference to the schema, the origins, the image and the worker', async () => {
     expect(await judge(good, environment)).toEqual([]);
   });
+});
+
+/** Terraform and OpenTofu format alike. A machine without either cannot check it. */
+const formatter = ['tofu', 'terraform'].find((name) => spawnSync(name, ['version']).status === 0);
+
+test.skipIf(formatter === undefined)('the files have the format of the tool', () => {
+  const { status, stdout } = spawnSync(formatter ?? '', ['fmt', '-check', '-diff', folder], { encoding: 'utf8' });
+  expect({ status, stdout }).toEqual({ status: 0, stdout: '' });
 });
 
 test('the module has the resources that it is compared by', async () => {
@@ -168,6 +177,10 @@ const CHANGES: readonly (readonly [file: string, from: string, to: string, fault
   ],
   ['production.tfvars.example', '"origin.example.com"', '"example.com"', 'hosts of origins: expected'],
   ['production.tfvars.example', 'build ', 'release ', 'expected a value of the variable build'],
+  ['load-balancer.tf', '"/internal/*"', '"/*"', 'paths: expected /internal/*, got /*'],
+  ['load-balancer.tf', 'http_status = 404', 'http_status = 200', 'other paths: expected 404'],
+  ['load-balancer.tf', '"REJECT_INVALID"', '"ALLOW_INVALID_OR_MISSING_CLIENT_CERT"', 'clients without a certificate'],
+  ['load-balancer.tf', 'server_tls_policy = google', '# google', 'TLS policy: expected'],
   // Rights.
   ['iam.tf', 'roles/bigtable.reader', 'roles/bigtable.user', 'rights: expected admin: roles/bigtable.admin'],
   [
