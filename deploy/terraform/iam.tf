@@ -7,6 +7,7 @@ resource "google_project_service" "apis" {
     "bigtableadmin.googleapis.com",
     "certificatemanager.googleapis.com",
     "compute.googleapis.com",
+    "iam.googleapis.com",
     "iamcredentials.googleapis.com",
     "networksecurity.googleapis.com",
     "run.googleapis.com",
@@ -20,16 +21,19 @@ resource "google_project_service" "apis" {
 resource "google_service_account" "origin" {
   account_id   = "earshot-origin"
   display_name = "Earshot origins: read all tables, write heartbeats"
+  depends_on   = [google_project_service.apis]
 }
 
 resource "google_service_account" "loader" {
   account_id   = "earshot-loader"
   display_name = "Earshot loads and releases: earshot ingest, publish, erase"
+  depends_on   = [google_project_service.apis]
 }
 
 resource "google_service_account" "admin" {
   account_id   = "earshot-admin"
   display_name = "Earshot tables and app profiles: earshot schema"
+  depends_on   = [google_project_service.apis]
 }
 
 resource "google_bigtable_instance_iam_member" "origin_reads" {

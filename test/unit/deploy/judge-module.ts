@@ -2,53 +2,52 @@
 // can move, and secrets in the text.
 import { findNames } from '../../support/terraform/evaluate.ts';
 import type { Body, Module, Texts, Value } from '../../support/terraform/module.ts';
+import { findCircles } from '../import-graph.ts';
 
 const EXACT_VERSION = /^\d+\.\d+\.\d+$/;
 
 /** One line for each fault. */
 export async function judgeModule(module: Module, texts: Texts): Promise<string[]> {
-  const references = await findReferences(module);
+  const { locals, outputs, resources, data, variables, providers } = module;
+  const names = await namesIn([locals, outputs, resources, data, variables, providers] as unknown as Value);
+  const references = new Set(names.map(toReference));
   return [
     ...judgeReferences(module, references),
+    ...judgeKeys(module, names),
+    ...(await judgeCircles(module)),
     ...judgeVariables(module, references),
     ...judgeVersions(module),
     ...judgeSecrets(module, texts),
   ];
 }
 
-/** `var.x`, `local.x`, `google_y.z`, `data.google_y.z`. */
-async function findReferences({
-  locals,
-  outputs,
-  resources,
-  data,
-  variables,
-  providers,
-}: Module): Promise<Set<string>> {
-  const texts = textsIn([locals, outputs, resources, data, variables, providers] as unknown as Value);
-  const found = new Set<string>();
-  for (const text of new Set(texts))
-    for (const name of await findNames(text)) {
-      const parts = name.split(/[.[]/);
-      found.add(parts.slice(0, parts[0] === 'data' ? 3 : 2).join('.'));
-    }
-  return found;
+/** The names in all text of a value, however deep. */
+async function namesIn(value: Value): Promise<string[]> {
+  const names = await Promise.all([...new Set(textsIn(value))].map(findNames));
+  return names.flat();
 }
 
-/** All text of a value, however deep. */
 function textsIn(value: Value): string[] {
   if (typeof value === 'string') return [value];
   return value !== null && typeof value === 'object' ? Object.values(value).flatMap(textsIn) : [];
 }
 
+/** `var.x`, `local.x`, `google_y.z`, `data.google_y.z`. */
+function toReference(name: string): string {
+  const parts = name.split(/[.[]/);
+  return parts.slice(0, parts[0] === 'data' ? 3 : 2).join('.');
+}
+
+const addressesOf = (types: Module['resources'], prefix = ''): [string, Body][] =>
+  Object.entries(types).flatMap(([type, names]) =>
+    Object.entries(names).map(([name, [body = {}]]): [string, Body] => [`${prefix}${type}.${name}`, body]),
+  );
+
 function judgeReferences({ variables, locals, resources, data }: Module, references: Set<string>): string[] {
-  const named = (types: Module['resources'], prefix = ''): string[] =>
-    Object.entries(types).flatMap(([type, names]) => Object.keys(names).map((name) => `${prefix}${type}.${name}`));
   const declared = new Set([
     ...Object.keys(variables).map((name) => `var.${name}`),
     ...Object.keys(locals).map((name) => `local.${name}`),
-    ...named(resources),
-    ...named(data, 'data.'),
+    ...[...addressesOf(resources), ...addressesOf(data, 'data.')].map(([address]) => address),
   ]);
   const isOurs = (reference: string): boolean => /^(var|local|data|google_\w+|cloudflare_\w+)\./.test(reference);
   return [
@@ -60,6 +59,23 @@ function judgeReferences({ variables, locals, resources, data }: Module, referen
       .filter((name) => !references.has(`local.${name}`))
       .map((name) => `local.${name}: not used`),
   ];
+}
+
+/** A resource with `for_each` is several, so a reference to an attribute needs a key. */
+function judgeKeys({ resources }: Module, names: readonly string[]): string[] {
+  const several = addressesOf(resources).flatMap(([address, body]) => (body.for_each === undefined ? [] : [address]));
+  return names
+    .filter((name) => several.some((address) => name.startsWith(`${address}.`)))
+    .map((name) => `${name}: expected a key`);
+}
+
+/** Resources that wait for each other. */
+async function judgeCircles({ resources, locals }: Module): Promise<string[]> {
+  const localBodies = Object.entries(locals).map(([name, value]): [string, Body] => [`local.${name}`, { value }]);
+  const edges = [...addressesOf(resources), ...localBodies].map(async ([file, body]) =>
+    (await namesIn(body)).map((name) => ({ file, target: toReference(name), isRelative: true })),
+  );
+  return findCircles((await Promise.all(edges)).flat()).map((circle) => `${circle.join(' and ')}: wait for each other`);
 }
 
 function judgeVariables({ variables, outputs }: Module, references: Set<string>): string[] {

@@ -172,7 +172,9 @@ function judgeRegions(services: readonly Instance[], regions: readonly Region[])
       'value',
     );
     faults.push(...unless(region === key, `service ${key}: expected EARSHOT_REGION to be ${key}, got ${region}`));
-    const { latitude, longitude } = regions.find(({ name }) => name === key) ?? {};
+    const place = regions.find(({ name }) => name === key);
+    if (place === undefined) continue;
+    const { latitude, longitude } = place;
     const isThere = PLACES[String(values.location)]?.join() === [latitude, longitude].join();
     faults.push(...unless(isThere, `service ${key}: ${values.location} is not at ${latitude}, ${longitude}`));
   }

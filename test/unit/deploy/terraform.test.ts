@@ -20,14 +20,17 @@ const ENVIRONMENTS = ['staging', 'production'] as const;
 
 const isModuleFile = ([name]: [string, string]): boolean => name.endsWith('.tf');
 
-/** The faults of all comparisons, for an environment. */
-async function judge(texts: Texts, environment: (typeof ENVIRONMENTS)[number]): Promise<string[]> {
+async function planFor(texts: Texts, environment: (typeof ENVIRONMENTS)[number]) {
   const module = await parseModule(Object.fromEntries(Object.entries(texts).filter(isModuleFile)));
   const values = await parseValues(texts[`${environment}.tfvars.example`] ?? '');
-  const unset = Object.keys(values).filter((name) => module.variables[name] === undefined);
   const plan = await planModule(module, values);
-  const clusters = await readClusters(module, values);
-  const worker = readWorker(environment);
+  return { module, values, plan, clusters: await readClusters(module, values), worker: readWorker(environment) };
+}
+
+/** The faults of all comparisons, for an environment. */
+async function judge(texts: Texts, environment: (typeof ENVIRONMENTS)[number]): Promise<string[]> {
+  const { module, values, plan, clusters, worker } = await planFor(texts, environment);
+  const unset = Object.keys(values).filter((name) => module.variables[name] === undefined);
   const maxAge = Number(await evaluateIn(module, values, expressionOf('var.list_max_age_days')));
   return [
     ...unset.map((name) => `${environment}: no variable ${name}`),
@@ -229,6 +232,13 @@ const CHANGES: readonly (readonly [file: string, from: string, to: string, fault
     `value = "${Buffer.from('a-secret-of-32-bytes-1234567890Aa').toString('base64')}"`,
     'cloud-run.tf: a literal secret',
   ],
+  ['bigtable.tf', 'google_bigtable_table.tables[each.key].name', 'google_bigtable_table.tables.name', 'expected a key'],
+  [
+    'bigtable.tf',
+    'depends_on = [google_project_service.apis]',
+    'depends_on = [google_cloud_run_v2_service.origin]',
+    'google_cloud_run_v2_service.origin: wait for each other',
+  ],
 ];
 
 describe('a comparison refuses', () => {
@@ -238,6 +248,25 @@ describe('a comparison refuses', () => {
     const changed = { ...good, [file]: text.replace(from, () => to) };
     const faults = await judge(changed, 'production').catch((error: Error) => [error.message]);
     expect(faults.join('\n')).toContain(fault);
+  });
+
+  test('a schema, a worker, documents or an origin that changed without the module', async () => {
+    const { plan, clusters, worker } = await planFor(good, 'production');
+    expect(judgeBigtable(plan, clusters, 31)).toEqual([
+      expect.stringContaining('table recommendations: expected family l, newest 6 versions, none older than 31 days'),
+    ]);
+    expect(judgeBigtable(plan, { ...clusters, africa: 'recs-af' }, 30)).toEqual([
+      expect.stringContaining('app profile serve-africa: expected serves africa: recs-af'),
+      expect.stringContaining('app profile control-africa: expected'),
+    ]);
+    const documented = { ...readDocumented(), expireDays: 30 };
+    expect(judgeEdge(plan, { ...worker, queues: [...worker.queues, 'clicks'] }, documented)).toEqual([
+      expect.stringContaining('queues: expected clicks, earshot-exposures-production'),
+      expect.stringContaining('lifecycle: expected exposures/ after 2592000 s'),
+    ]);
+    expect(await judgeOrigins(plan, { regions: worker.regions.slice(1), clusters })).toEqual([
+      'expected services in europe,us, got asia,europe,us',
+    ]);
   });
 
   test('text that is not HCL', async () => {
