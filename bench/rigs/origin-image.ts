@@ -84,7 +84,7 @@ const ENTER = [
   'mount -t proc proc "$root/proc"',
   'mount -t tmpfs -o mode=755 dev "$root/dev"',
   ...DEVICES.map((name) => `touch "$root/dev/${name}"; mount --bind /dev/${name} "$root/dev/${name}"`),
-  'mount -o remount,ro "$root/dev"',
+  'mount -o remount,bind,ro "$root/dev"',
   'exec setpriv --no-new-privs chroot $user "$root" "$@"',
 ].join('\n');
 

@@ -3,7 +3,13 @@ import { setTimeout } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 import type { TestCloud } from '../../bench/rigs/local-cloud.ts';
 
-const DEFAULT_READS_PER_SECOND = 50;
+export interface ReadLoadOptions {
+  /** Default: 50. */
+  readonly readsPerSecond?: number;
+  /** Maximum number of reads in flight: a busy machine then gets fewer of them. Default: no bound. */
+  readonly maxOpen?: number;
+}
+
 const KNOWN_USERS = 100;
 const TIMEOUT_MS = 5000;
 /** Seconds of answers in a row without a failure: the cloud serves. */
@@ -39,7 +45,7 @@ export interface ReadLoad {
  */
 export async function createReadLoad(
   cloud: Pick<TestCloud, 'edgeUrl' | 'mintToken'>,
-  readsPerSecond = DEFAULT_READS_PER_SECOND,
+  { readsPerSecond = 50, maxOpen = Number.POSITIVE_INFINITY }: ReadLoadOptions = {},
 ): Promise<ReadLoad> {
   const settledAnswers = SETTLED_SECONDS * readsPerSecond;
   const token = await cloud.mintToken('service:load', 'recs:read:any');
@@ -70,6 +76,8 @@ export async function createReadLoad(
 
   const answers: Answer[] = [];
   let isStopped = false;
+  /** Reads that were due, with those that were not sent. */
+  let planned = 0;
   let sent = 0;
   const read = async (i: number): Promise<void> => {
     const sentAtMs = performance.now();
@@ -86,8 +94,10 @@ export async function createReadLoad(
   const generator = (async () => {
     const startedAtMs = performance.now();
     while (!isStopped) {
-      const due = ((performance.now() - startedAtMs) * readsPerSecond) / 1000;
-      for (; sent < due; sent += 1) {
+      const due = Math.ceil(((performance.now() - startedAtMs) * readsPerSecond) / 1000) - planned;
+      planned += due;
+      const last = sent + Math.min(due, maxOpen - open.size);
+      for (; sent < last; sent += 1) {
         const one = read(sent).finally(() => open.delete(one));
         open.add(one);
       }
