@@ -126,13 +126,19 @@ export async function startImageOrigin(
   const startedAtMs = performance.now();
   const running = spawnInImage(image, readDockerfile().entrypoint, { HOST: '127.0.0.1', ...env });
   cleanup.add(async () => {
-    running.child.kill('SIGKILL');
-    await running.exited;
+    const { child, exited } = running;
+    if (child.exitCode === null && child.signalCode === null) {
+      const inner = childOf(child.pid ?? 0);
+      if (inner !== undefined) process.kill(inner, 'SIGKILL');
+      child.kill('SIGKILL');
+    }
+    await exited;
   });
   await running.printed('"msg":"listening"');
   const startUpMs = performance.now() - startedAtMs;
   const [, url = ''] = /"url":"([^"]+)"/.exec(running.output.stdout) ?? [];
   const pid = childOf(running.child.pid ?? 0);
+  if (pid === undefined) throw new Error(`expected a process in the image, got ${running.output.stderr}`);
   return {
     url,
     pid,
@@ -145,9 +151,11 @@ export async function startImageOrigin(
   };
 }
 
-/** `unshare` waits for its only child, and ignores SIGTERM. */
-function childOf(pid: number): number {
+/**
+ * The only child of `unshare`, which ignores SIGTERM. SIGKILL has to go to the child, too: with its change of the user
+ * the process loses the signal that `--kill-child` arranges.
+ */
+function childOf(pid: number): number | undefined {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
-  if (!/^\d+$/.test(children)) throw new Error(`expected one child of process ${pid}, got ${JSON.stringify(children)}`);
-  return Number(children);
+  return children === '' ? undefined : Number(children.split(' ')[0]);
 }

@@ -84,11 +84,14 @@ describe('the file system', () => {
 });
 
 describe('a process in the image', () => {
-  async function startOrigin(env: Readonly<Record<string, string>> = {}): Promise<ImageOrigin> {
+  async function startOrigin(
+    env: Readonly<Record<string, string>> = {},
+    cleanup: Cleanup = { add: (step) => onTestFinished(step) },
+  ): Promise<ImageOrigin> {
     const { server, bigtable } = await startInstance();
     await publishManifest(bigtable, manifestOf(1), Date.now());
     const [port] = await findFreePorts(1);
-    return startImageOrigin({ add: (step) => onTestFinished(step) }, image, {
+    return startImageOrigin(cleanup, image, {
       ...ORIGIN_ENVIRONMENT,
       BIGTABLE_EMULATOR_HOST: server.endpoint,
       PORT: String(port),
@@ -134,6 +137,14 @@ describe('a process in the image', () => {
       expect(statusOf(origin, 'Uid')?.split(/\s+/)).toEqual(['65532', '65532', '65532', '65532']);
     },
   );
+
+  test('ends with the cleanup of its rig', async () => {
+    const ownSteps: typeof steps = [];
+    const { pid } = await startOrigin({}, { add: (step) => ownSteps.push(step) });
+    expect(existsSync(`/proc/${pid}/root`)).toBe(true);
+    for (const step of ownSteps) await step();
+    expect(existsSync(`/proc/${pid}/root`)).toBe(false);
+  });
 
   test('can write nowhere', async () => {
     const code = `for (const path of ['/app/x', '/tmp/x', '/etc/x', '/bin/node', '/dev/x'])
