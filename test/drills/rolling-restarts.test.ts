@@ -45,20 +45,24 @@ test('no read fails while each origin is restarted in turn', async () => {
     cleanup.add(load.stop);
     await load.settle();
     for (let round = 1; round <= drillRounds; round += 1)
-      for (const place of places) {
-        await vi.waitFor(async () => expect(await edge.unusedRegions()).toEqual([]), USABLE);
-        await restart(place, load, round);
-      }
+      for (const place of places) await restart(place, { edge, load, round });
   });
 }, 3_600_000);
 
-async function restart(place: Place, load: ReadLoad, round: number): Promise<void> {
+interface Drill {
+  readonly edge: Edge;
+  readonly load: ReadLoad;
+  readonly round: number;
+}
+
+async function restart(place: Place, { edge, load, round }: Drill): Promise<void> {
   const stoppedAtMs = performance.now();
   const code = await place.running.stop();
   const endedMs = performance.now() - stoppedAtMs;
   place.running = await place.start();
   const restartedMs = performance.now() - stoppedAtMs;
-  await load.settle();
+  const usesAll = vi.waitFor(async () => expect(await edge.unusedRegions()).toEqual([]), USABLE);
+  await Promise.all([load.settle(), usesAll]);
   const { answers, bad, reasons, wrong } = load.since(stoppedAtMs);
   process.stdout.write(
     `round ${round}: ${place.region.name}: ended after ${seconds(endedMs)} with code ${code}, ready again after ${seconds(restartedMs)}, ${bad} of ${answers} reads failed, ${wrong.length} wrong\n`,
