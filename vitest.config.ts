@@ -9,7 +9,9 @@ import { patience } from './test/support/patience.ts';
 
 const { EARSHOT_MUTATION: mutation } = process.env;
 /** They measure memory, or demand that no region is ejected. */
-const DRILLS_ALONE = ['fuzzed-requests', 'client-aborts', 'slow-bodies'].map((name) => `test/drills/${name}.test.ts`);
+const DRILLS_ALONE = ['fuzzed-requests', 'client-aborts', 'slow-bodies', 'rolling-restarts'].map(
+  (name) => `test/drills/${name}.test.ts`,
+);
 /** Local clouds at a time. Most of their tests wait for a bound in seconds, so more run than there are cores. */
 const CLOUDS = Math.max(3, availableParallelism());
 const worker = readWranglerConfig({ config: './wrangler.toml' });

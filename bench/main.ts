@@ -5,6 +5,7 @@ import { benchEdge } from './edge/edge.ts';
 import { benchErasures } from './effects/erasures.ts';
 import { benchExposureSink } from './exposure-sink.ts';
 import { benchHostile } from './hostile/hostile.ts';
+import { benchImage } from './image.ts';
 import { benchIngest } from './ingest/ingest.ts';
 import { benchLoading } from './loading.ts';
 import { benchOrigin } from './origin/origin.ts';
@@ -27,6 +28,7 @@ const benches: Readonly<Record<string, () => Promise<BenchResult>>> = {
   erasures: benchErasures,
   flip: benchFlip,
   hostile: benchHostile,
+  image: benchImage,
   ingest: benchIngest,
   lineage: benchLineage,
   loading: benchLoading,

@@ -64,6 +64,9 @@ const makeVariables = (isLocal: boolean) => ({
   EARSHOT_DRAIN_TIMEOUT_MS: wholeNumber(0, 600_000).default(10_000),
 });
 
+/** The names of all variables. */
+export const ORIGIN_VARIABLES: readonly string[] = Object.keys(makeVariables(false));
+
 export type OriginConfig = Readonly<ReturnType<typeof toConfig>>;
 
 /** Throws an Error with a line per invalid variable, without secrets. */

@@ -1,13 +1,19 @@
-// Reads at a steady rate against a local cloud, with a judgement of every answer.
+// Reads at a steady rate against a worker, with a judgement of every answer.
 import { setTimeout } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 import type { TestCloud } from '../../bench/rigs/local-cloud.ts';
 
-const READS_PER_SECOND = 50;
+export interface ReadLoadOptions {
+  /** Default: 50. */
+  readonly readsPerSecond?: number;
+  /** Maximum number of reads in flight: a busy machine then gets fewer of them. Default: no bound. */
+  readonly maxOpen?: number;
+}
+
 const KNOWN_USERS = 100;
 const TIMEOUT_MS = 5000;
-/** This many answers in a row without a failure: the cloud serves. */
-const SETTLED_ANSWERS = 2 * READS_PER_SECOND;
+/** Seconds of answers in a row without a failure: the cloud serves. */
+const SETTLED_SECONDS = 2;
 
 interface Answer {
   readonly sentAtMs: number;
@@ -25,6 +31,8 @@ export interface ReadLoad {
   since(fromMs: number): {
     readonly answers: number;
     readonly bad: number;
+    /** The different reasons of bad answers. */
+    readonly reasons: readonly string[];
     readonly wrong: readonly string[];
     readonly lastBadAtMs: number | undefined;
   };
@@ -35,7 +43,11 @@ export interface ReadLoad {
  * Half of the reads are of known users, whose lists must be the ones of before or the popular one. The other half are
  * of users that no cache knows, who have no list: 404, from the table.
  */
-export async function createReadLoad(cloud: TestCloud): Promise<ReadLoad> {
+export async function createReadLoad(
+  cloud: Pick<TestCloud, 'edgeUrl' | 'mintToken'>,
+  { readsPerSecond = 50, maxOpen = Number.POSITIVE_INFINITY }: ReadLoadOptions = {},
+): Promise<ReadLoad> {
+  const settledAnswers = SETTLED_SECONDS * readsPerSecond;
   const token = await cloud.mintToken('service:load', 'recs:read:any');
   const agent = new Agent({ connections: 200 });
   const get = async (user: string, query: string): Promise<{ status: number; text: string }> => {
@@ -52,18 +64,20 @@ export async function createReadLoad(cloud: TestCloud): Promise<ReadLoad> {
   const popular = itemsOf((await get('listener:nobody', 'limit=5')).text);
 
   const judgeKnown = (user: string, { status, text }: { status: number; text: string }): Verdict => {
-    if (status >= 500) return { verdict: 'bad', detail: `${status}` };
+    if (status >= 500) return { verdict: 'bad', detail: `${status} ${text}` };
     const isOwn = status === 200 && text === known.get(user);
     const isPopular = status === 200 && !isOwn && text.includes('"source":"popular"') && itemsOf(text) === popular;
     return { verdict: isOwn || isPopular ? 'good' : 'wrong', detail: `${user}: ${status} ${text}` };
   };
   const judgeUnknown = (user: string, { status, text }: { status: number; text: string }): Verdict => {
-    if (status >= 500) return { verdict: 'bad', detail: `${status}` };
+    if (status >= 500) return { verdict: 'bad', detail: `${status} ${text}` };
     return { verdict: status === 404 ? 'good' : 'wrong', detail: `${user}: ${status} ${text}` };
   };
 
   const answers: Answer[] = [];
   let isStopped = false;
+  /** Reads that were due, with those that were not sent. */
+  let planned = 0;
   let sent = 0;
   const read = async (i: number): Promise<void> => {
     const sentAtMs = performance.now();
@@ -80,12 +94,14 @@ export async function createReadLoad(cloud: TestCloud): Promise<ReadLoad> {
   const generator = (async () => {
     const startedAtMs = performance.now();
     while (!isStopped) {
-      const due = ((performance.now() - startedAtMs) * READS_PER_SECOND) / 1000;
-      for (; sent < due; sent += 1) {
+      const due = Math.ceil(((performance.now() - startedAtMs) * readsPerSecond) / 1000) - planned;
+      planned += due;
+      const last = sent + Math.min(due, maxOpen - open.size);
+      for (; sent < last; sent += 1) {
         const one = read(sent).finally(() => open.delete(one));
         open.add(one);
       }
-      await setTimeout(1000 / READS_PER_SECOND);
+      await setTimeout(1000 / readsPerSecond);
     }
     await Promise.all(open);
     await agent.close();
@@ -95,9 +111,9 @@ export async function createReadLoad(cloud: TestCloud): Promise<ReadLoad> {
     settle: async () => {
       const from = answers.length;
       const isSettled = (): boolean =>
-        answers.length >= from + SETTLED_ANSWERS &&
-        answers.slice(-SETTLED_ANSWERS).every(({ verdict }) => verdict === 'good');
-      while (!isSettled()) await setTimeout(1000 / READS_PER_SECOND);
+        answers.length >= from + settledAnswers &&
+        answers.slice(-settledAnswers).every(({ verdict }) => verdict === 'good');
+      while (!isSettled()) await setTimeout(1000 / readsPerSecond);
     },
     since: (fromMs) => {
       const recent = answers.filter(({ answeredAtMs }) => answeredAtMs >= fromMs);
@@ -105,6 +121,7 @@ export async function createReadLoad(cloud: TestCloud): Promise<ReadLoad> {
       return {
         answers: recent.length,
         bad: bad.length,
+        reasons: [...new Set(bad.map(({ detail }) => detail))],
         wrong: recent.filter(({ verdict }) => verdict === 'wrong').map(({ detail }) => detail),
         lastBadAtMs: bad.length === 0 ? undefined : Math.max(...bad.map(({ answeredAtMs }) => answeredAtMs)),
       };

@@ -8,7 +8,7 @@ import { type ErrorCode, problemOf } from '../../shared/wire/errors.ts';
 
 const repository = join(import.meta.dirname, '../..');
 const read = (path: string): string => readFileSync(join(repository, path), 'utf8');
-const documents = [...globSync(['*.md', 'docs/**/*.md', '.github/**/*.md'], { cwd: repository })];
+const documents = [...globSync(['*.md', 'docs/**/*.md', 'deploy/**/*.md', '.github/**/*.md'], { cwd: repository })];
 const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
 const benches = [...read('bench/main.ts').matchAll(/^ {2}'?([\w-]+)'?: bench\w+,$/gm)].map(([, name]) => name ?? '');
 const commands = globSync('ops/*/command.ts', { cwd: repository }).map((file) => file.split('/')[1] ?? '');
@@ -31,7 +31,7 @@ describe.each(documents)('%s', (path) => {
   });
 
   test('names only files that there are', () => {
-    const named = [...text.matchAll(/`((?:edge|shared|origin|ops|dev|test|bench)\/[\w./-]+\.\w+)`/g)].map(
+    const named = [...text.matchAll(/`((?:edge|shared|origin|ops|dev|test|bench|deploy)\/[\w./-]+\.\w+)`/g)].map(
       ([, name]) => name ?? '',
     );
     expect(named.filter((name) => !existsSync(join(repository, name)))).toEqual([]);

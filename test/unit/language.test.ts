@@ -22,7 +22,7 @@ describe('the language', () => {
     },
   );
 
-  test.each(find('*.md').concat(find('docs/**/*.md'), find('.github/**/*.md')))(
+  test.each(find('*.md').concat(find('docs/**/*.md'), find('deploy/**/*.md'), find('.github/**/*.md')))(
     '%s is in plain technical English',
     (file) => {
       expect(proseOf(read(file)).flatMap(offencesIn)).toEqual([]);
