@@ -12,6 +12,9 @@ const { EARSHOT_MUTATION: mutation } = process.env;
 const DRILLS_ALONE = ['fuzzed-requests', 'client-aborts', 'slow-bodies', 'rolling-restarts'].map(
   (name) => `test/drills/${name}.test.ts`,
 );
+/** They need the history of the repository, or take minutes in any number of rounds. `npm run drill` runs them. */
+const DRILLS_BY_HAND = ['test/drills/upgrade.test.ts'];
+const isDrill = process.env.DRILL_ROUNDS !== undefined;
 /** Local clouds at a time. Most of their tests wait for a bound in seconds, so more run than there are cores. */
 const CLOUDS = Math.max(3, availableParallelism());
 const worker = readWranglerConfig({ config: './wrangler.toml' });
@@ -51,7 +54,7 @@ export default defineConfig({
           ...patience,
           name: 'drills',
           include: ['test/drills/**/*.test.ts'],
-          exclude: DRILLS_ALONE,
+          exclude: [...DRILLS_ALONE, ...(isDrill ? [] : DRILLS_BY_HAND)],
           sequence: { groupOrder: 2 },
           maxWorkers: CLOUDS,
         },

@@ -129,8 +129,9 @@ export async function startImageOrigin(
     const { child, exited } = running;
     if (child.exitCode === null && child.signalCode === null) {
       const inner = childOf(child.pid ?? 0);
-      if (inner !== undefined) process.kill(inner, 'SIGKILL');
-      child.kill('SIGKILL');
+      // `unshare` ends once its child has: until then the child would be of no parent that waits for it.
+      if (inner === undefined) child.kill('SIGKILL');
+      else process.kill(inner, 'SIGKILL');
     }
     await exited;
   });

@@ -23,12 +23,18 @@ export interface OriginProcess {
   stop(): Promise<void>;
 }
 
-/** Starts `origin/start.mjs` with `env` over the benchmarks' defaults, and waits until it is ready. */
+const repository = join(import.meta.dirname, '../..');
+
+/**
+ * Starts `origin/start.mjs` with `env` over the benchmarks' defaults, and waits until it is ready. `checkout`: another
+ * build than this one.
+ */
 export async function startOriginProcess(
   cleanup: Cleanup,
   env: Readonly<Record<string, string>>,
+  checkout = repository,
 ): Promise<OriginProcess> {
-  const child = spawn(process.execPath, [...NODE_ARGS, join(import.meta.dirname, '../../origin/start.mjs')], {
+  const child = spawn(process.execPath, [...NODE_ARGS, join(checkout, 'origin/start.mjs')], {
     env: {
       ...process.env,
       EARSHOT_REGION: 'europe',
