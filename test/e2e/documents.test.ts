@@ -29,6 +29,8 @@ const ELSEWHERE: readonly (readonly [command: string, reason: string])[] = [
   ['npm ci && npm test', 'this run'],
   ['npx wrangler secret put', 'needs an account'],
   ['npx wrangler deploy --env', 'needs an account; deploy:check runs it without an upload'],
+  ['docker build', 'needs an engine; contracts/deploy runs the steps of the Dockerfile'],
+  ['docker run', 'needs an engine; contracts/deploy starts the same file system'],
   ['npm start -- --cors', 'examples.test.ts'],
   ['npx node examples/', 'examples.test.ts'],
   ['EARSHOT_TOKEN=', 'examples.test.ts'],
