@@ -7,7 +7,7 @@ import { FAMILIES, makeListQualifier, makeRowKey, TABLES } from '../../shared/do
 import { ITEM_SEPARATOR } from '../../shared/domain/list.ts';
 import { makeItems, makeUser } from '../support/lists-file.ts';
 
-const BATCH = 1000;
+const BATCH = 250;
 const IN_FLIGHT = 4;
 
 const count = Number(process.argv[2]);

@@ -48,7 +48,7 @@ export interface BulkWriterOptions {
   readonly requireAllowed?: () => void;
   /** Default: none, batches are sent as fast as they are answered. */
   readonly throttle?: WriteThrottle;
-  /** Default: 1000 */
+  /** Default: 250. A server decodes a batch at once, and reads wait for it. */
   readonly maxBatchEntries?: number;
   /** Default: 4 MiB */
   readonly maxBatchBytes?: number;
@@ -78,7 +78,7 @@ export function createBulkWriter(bigtable: BigtableConnection, options: BulkWrit
   const columnQualifier = Buffer.from(options.qualifier);
   const timestampMicros = options.timestampMs * 1000;
   const timeRange = { startTimestampMicros: timestampMicros, endTimestampMicros: timestampMicros + 1000 };
-  const { maxBatchEntries = 1000, maxBatchBytes = 4 * 1024 * 1024, maxInFlight = 4 } = options;
+  const { maxBatchEntries = 250, maxBatchBytes = 4 * 1024 * 1024, maxInFlight = 4 } = options;
   const tableName = bigtable.tableName(table);
   const inFlight = new Set<Promise<void>>();
   let batch: Entry[] = [];
