@@ -9,6 +9,7 @@ import { createGzip, createZstdCompress } from 'node:zlib';
 import { stateDirectory } from '../../ops/cli/settings.ts';
 import { lastJson, run } from '../rigs/processes.ts';
 
+/** Runs a command with the flags of its first line. */
 const earshot = join(import.meta.dirname, '../../ops/earshot.mjs');
 const parse = join(import.meta.dirname, 'parse-road.ts');
 const peak = { NODE_OPTIONS: `--import=${new URL('../support/print-peak.ts', import.meta.url)}` };
@@ -36,7 +37,7 @@ export async function sampleFile(format: string, users: number, length: number):
   const made = format === 'gzip' || format === 'zstd' ? 'ndjson' : format;
   const path = join(out, `home.control.${made}`);
   const args = ['sample', '--users', String(users), '--length', String(length), '--format', made, '--out', out];
-  if (!(await exists(path))) await run(process.execPath, [earshot, ...args], {});
+  if (!(await exists(path))) await run(earshot, args, {});
   if (made === format) return path;
   const packed = `${path}.${format}`;
   const pack = format === 'gzip' ? createGzip() : createZstdCompress();
@@ -61,8 +62,8 @@ export async function measureRoad(
   const path = await sampleFile(format, users, length);
   const { size } = await stat(path);
   const parsed = lastJson<Spent>(await run(process.execPath, [parse, path], peak));
-  const args = [earshot, 'ingest', path, '--surface', 'home', '--variant', format];
-  const loaded = await run(process.execPath, args, { ...env, ...peak });
+  const args = ['ingest', path, '--surface', 'home', '--variant', format];
+  const loaded = await run(earshot, args, { ...env, ...peak });
   const { cpuMs, peakMb } = lastJson<Spent>(loaded);
   return {
     ...{ format, listsPerSecond: Math.round(users / (loaded.durationMs / 1000)) },
@@ -91,8 +92,8 @@ export async function watchLoad(
   env: Readonly<Record<string, string>>,
 ): Promise<Watched> {
   const path = await sampleFile('ndjson', users, length);
-  const args = [earshot, 'ingest', path, '--surface', 'home', '--variant', 'many'];
-  const child = spawn(process.execPath, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'pipe'] });
+  const args = ['ingest', path, '--surface', 'home', '--variant', 'many'];
+  const child = spawn(earshot, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'pipe'] });
   const seen: { readonly atMs: number; readonly lists: number }[] = [];
   const memory: { readonly atMs: number; readonly mb: number }[] = [];
   child.stderr.on('data', (text: Buffer) => {

@@ -4,7 +4,7 @@ import {
   CELL_BYTES,
   CPU_US,
   LIST_VERSIONS,
-  LOADER_LISTS,
+  LOADER,
   MIN_ORIGINS,
   OBJECT_REQUESTS,
   PLANNED_LOAD,
@@ -78,7 +78,7 @@ export function computeSize(workload: Workload): Size {
     regions,
     storedBytes,
     loadRows,
-    loaderHours: lists / LOADER_LISTS / 3_600,
+    loaderHours: (lists * (LOADER.cpuUs + LOADER.cpuUsPerByte * listBytes)) / 1e6 / 3_600,
   };
 }
 

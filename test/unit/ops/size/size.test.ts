@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { CPU_US, LOADER_LISTS, TRACE } from '../../../../ops/size/figures.ts';
+import { CPU_US, LOADER, TRACE } from '../../../../ops/size/figures.ts';
 import { computeCosts, pricesSchema } from '../../../../ops/size/prices.ts';
 import { computeSize, type Workload } from '../../../../ops/size/sizing.ts';
 
@@ -111,8 +111,11 @@ describe('docs/sizing.md', () => {
     const [, memory, row] =
       /an origin: a list in its memory, a list from Bigtable *\| (\d+), (\d+) us/.exec(benchmarks) ?? [];
     expect([hit, cold, memory, row].map(Number)).toEqual(Object.values(CPU_US));
-    expect(document).toContain(`lists / ${LOADER_LISTS / 1000} 000 lists/s`);
-    expect(benchmarks).toContain(`${LOADER_LISTS / 1000} 000 lists/s`);
+    expect(document).toContain(`lists x (${LOADER.cpuUs} us + ${LOADER.cpuUsPerByte} us x list bytes)`);
+    const [, short, long] =
+      /CPU of a load for each list of 172 and of 1 410 bytes *\| (\d+), (\d+) us/.exec(benchmarks) ?? [];
+    expect(LOADER.cpuUs + 172 * LOADER.cpuUsPerByte).toBeCloseTo(Number(short), 0);
+    expect(LOADER.cpuUs + 1_410 * LOADER.cpuUsPerByte).toBeCloseTo(Number(long), 0);
     expect(TRACE.rowsPerRead).toBeCloseTo(1 / Number(/\| (21\.4) /.exec(benchmarks)?.[1]), 6);
   });
 });
