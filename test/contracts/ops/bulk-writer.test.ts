@@ -58,7 +58,7 @@ test.each([
   { limit: { maxBatchEntries: 1 }, count: 3, calls: 3 },
   { limit: { maxBatchBytes: 250 }, count: 9, calls: 3 },
   { limit: { maxBatchBytes: 100 }, count: 3, calls: 3 },
-  { limit: {}, count: 1001, calls: 2 },
+  { limit: {}, count: 251, calls: 2 },
 ])('$count cells of 100 bytes with $limit are $calls calls', async ({ limit, count, calls }) => {
   const { server, stored, writer } = await startWriter(limit);
   const written = cells(count, (i) => String(i).padEnd(100));
