@@ -2,11 +2,11 @@
 import { Command } from 'commander';
 import { EXIT, ExitError } from '../cli/exit-codes.ts';
 import { formatPlural } from '../cli/format.ts';
-import { withConnection } from '../cli/settings.ts';
+import { findInstance, withConnection } from '../cli/settings.ts';
 import { type DoctorFlags, findDeployment } from './deployment.ts';
 import { diagnose } from './diagnose.ts';
 import { examine } from './examine.ts';
-import type { Finding } from './finding.ts';
+import { type Finding, ok } from './finding.ts';
 
 interface Flags extends DoctorFlags {
   readonly json?: boolean;
@@ -35,7 +35,11 @@ export const makeDoctorCommand = (): Command =>
 async function run(flags: Flags): Promise<void> {
   const deployment = await findDeployment(flags);
   const facts = await withConnection(flags, (bigtable) => examine(deployment, bigtable));
-  const findings = diagnose(deployment, facts);
+  const { project, instance } = findInstance(flags);
+  const findings = [
+    ok('target', `${deployment.edgeUrl} before ${project}/${instance}`),
+    ...diagnose(deployment, facts),
+  ];
   process.stdout.write(flags.json ? `${JSON.stringify(findings, undefined, 2)}\n` : findings.map(describe).join(''));
   const failures = findings.filter(({ state }) => state === 'failed').length;
   if (failures > 0)

@@ -1,6 +1,6 @@
 // The deployment that `earshot doctor` looks at: the local cloud, or one that flags and the environment name.
 import { LISTENER_AUDIENCE } from '../../shared/domain/identity.ts';
-import { type ConnectionFlags, findTargetCloud, parseClusters } from '../cli/settings.ts';
+import { type ConnectionFlags, findTargetCloud, type LocalCloud, parseClusters } from '../cli/settings.ts';
 import { UsageError } from '../cli/usage-error.ts';
 import { findOrigins, type Origins } from '../manifest/served-manifests.ts';
 import { mintToken } from '../token/mint-token.ts';
@@ -33,7 +33,7 @@ export async function findDeployment(flags: DoctorFlags): Promise<Deployment> {
   const local = findTargetCloud(flags);
   const edgeUrl = flags.edge ?? local?.edgeUrl;
   if (edgeUrl === undefined) throw new UsageError('expected --edge URL, or a local cloud in this directory');
-  const secrets = findSecrets(flags);
+  const secrets = findSecrets(local);
   const tokenSecret = secrets.get('TOKEN_SECRET');
   const clusters = flags.clusters ?? EARSHOT_CLUSTERS;
   return {
@@ -45,8 +45,7 @@ export async function findDeployment(flags: DoctorFlags): Promise<Deployment> {
   };
 }
 
-function findSecrets(flags: DoctorFlags): Map<string, string> {
-  const local = findTargetCloud(flags);
+function findSecrets(local: LocalCloud | undefined): Map<string, string> {
   const { EARSHOT_TOKEN_SECRET, EARSHOT_ORIGIN_SECRET, EARSHOT_HASH_KEY } = process.env;
   const all = [
     ['TOKEN_SECRET', EARSHOT_TOKEN_SECRET || local?.tokenSecret],

@@ -1,8 +1,7 @@
 // `earshot doctor` on a healthy local cloud, and on deployments with one fault each: it names the fault and the remedy.
-// The faults are real: other secrets, other processes, other wires, other cells.
+// The faults are real: other secrets, other processes, other wires, other cells. The table of them is one file, because
+// each row has its making beside its words.
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, request } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -12,19 +11,19 @@ import { bundleEdge, type WorkerBundle } from '../../bench/rigs/worker-bundle.ts
 import { startWorkerd } from '../../bench/rigs/workerd.ts';
 
 import { createSteps } from '../../bench/support/cleanup.ts';
-import { LOCAL_INSTANCE, LOCAL_PROJECT } from '../../dev/topology.ts';
+import { LOCAL_INSTANCE, LOCAL_PROJECT, makeRegions } from '../../dev/topology.ts';
 import type { Finding } from '../../ops/doctor/finding.ts';
 import { type BigtableConnection, connectBigtable } from '../../origin/bigtable/connection.ts';
 import { FAMILIES, TABLES } from '../../shared/domain/keys.ts';
 import { TIMEOUT_MS, writeManifestCell } from '../contracts/origin/instance.ts';
 import { makeRandomSecret } from '../support/random-secret.ts';
 import { eventually } from '../support/waiting.ts';
+import { startChangingProxy } from './changing-proxy.ts';
 
 let cloud: TestCloud;
 let bigtable: BigtableConnection;
 let directory: string;
 let bundle: WorkerBundle;
-let regions: string;
 const cleanup = createSteps();
 const perTest = createSteps();
 
@@ -39,7 +38,6 @@ beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'earshot-test-'));
   cleanup.add(() => rmSync(directory, { recursive: true, force: true }));
   bundle = await bundleEdge(directory);
-  regions = regionsAt({});
 });
 afterEach(() => perTest.run());
 afterAll(() => cleanup.run());
@@ -57,11 +55,6 @@ async function doctor(env: Env = {}, ...args: string[]): Promise<{ code: number;
 
 const originUrl = (i: number): string => `http://127.0.0.1:${cloud.ports.origins + i}`;
 const NAMES = ['asia', 'europe', 'us'];
-const PLACES = [
-  { locationHint: 'apac', latitude: 1.35, longitude: 103.82 },
-  { locationHint: 'weur', latitude: 50.45, longitude: 3.82 },
-  { locationHint: 'enam', latitude: 41.26, longitude: -95.86 },
-];
 
 /** EARSHOT_ORIGINS of the cloud, with other URLs for some regions. */
 const originsWith = (others: Env): string =>
@@ -69,7 +62,9 @@ const originsWith = (others: Env): string =>
 
 /** REGIONS of the cloud, likewise. */
 const regionsAt = (others: Env): string =>
-  JSON.stringify(NAMES.map((name, i) => ({ name, origin: others[name] ?? originUrl(i), ...PLACES[i] })));
+  JSON.stringify(
+    makeRegions(cloud.ports.origins).map((region) => ({ ...region, origin: others[region.name] ?? region.origin })),
+  );
 
 const OBJECTS = { REGION_CACHE: 'RegionCache' };
 
@@ -77,32 +72,10 @@ const OBJECTS = { REGION_CACHE: 'RegionCache' };
 async function startEdge(variables: Env, objects: Env = OBJECTS): Promise<string> {
   const { tokenSecret, originSecret = '' } = cloud.describe();
   const secrets = { TOKEN_SECRET: tokenSecret, ORIGIN_SECRET: originSecret };
-  const bindings = { ...bundle.vars, ENVIRONMENT: 'local', REGIONS: regions, ...secrets, ...variables };
+  const bindings = { ...bundle.vars, ENVIRONMENT: 'local', REGIONS: regionsAt({}), ...secrets, ...variables };
   const { port, stop } = await startWorkerd({ bundle, bindings, objects, isQuiet: true });
   perTest.add(stop);
   return `http://127.0.0.1:${port}`;
-}
-
-/** An origin of the cloud behind a proxy that changes the headers of answers. Returns the proxy's URL. */
-async function startProxy(target: string, change: (headers: NodeJS.Dict<string | string[]>) => void): Promise<string> {
-  const server = createServer((incoming, outgoing) => {
-    const { method, headers } = incoming;
-    const onward = request(`${target}${incoming.url}`, { method, headers }, (answer) => {
-      const changed = { ...answer.headers };
-      change(changed);
-      outgoing.sendDate = false;
-      outgoing.writeHead(answer.statusCode ?? 502, changed);
-      answer.pipe(outgoing);
-    });
-    onward.once('error', () => outgoing.destroy());
-    incoming.pipe(onward);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  perTest.add(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
 const earshot = async (...args: string[]): Promise<void> => {
@@ -113,10 +86,12 @@ const heal = (): void => perTest.add(() => earshot('fault', '--heal'));
 test('a healthy cloud has no fault, and everything is looked at', async () => {
   const { code, findings } = await doctor();
   expect(findings.filter(({ state }) => state !== 'ok')).toEqual([]);
-  expect([code, findings.length]).toEqual([0, 13]);
+  expect([code, findings.length]).toEqual([0, 14]);
   const text = await cloud.earshot('doctor');
   expect([text.code, text.stderr]).toEqual([0, '']);
-  expect(text.stdout).toMatch(/^ok {7}edge: http:\/\/127\.0\.0\.1:\d+ answers in \d+ ms\n/);
+  expect(text.stdout).toMatch(
+    /^ok {7}target: http:\/\/127\.0\.0\.1:\d+ before earshot-local\/\S+\nok {7}edge: http:\/\/127\.0\.0\.1:\d+ answers in \d+ ms\n/,
+  );
   expect(text.stdout).toMatch(/builds: worker \S+, origin-\w+ \S+,.* region-\w+ \S+\n/);
 });
 
@@ -174,7 +149,7 @@ const FAULTS: readonly Fault[] = [
   {
     what: 'a clock that is a minute ahead',
     make: async () => {
-      const asia = await startProxy(originUrl(0), (headers) => {
+      const asia = await startChangingProxy(perTest, originUrl(0), (headers) => {
         headers.date = new Date(Date.now() + 60_000).toUTCString();
       });
       return { env: withOrigins({ asia }) };
@@ -207,17 +182,6 @@ const FAULTS: readonly Fault[] = [
     remedy: /earshot schema apply/,
   },
   {
-    what: 'an origin that is down',
-    make: async () => {
-      heal();
-      await earshot('fault', 'europe', '--down');
-      return {};
-    },
-    check: 'origins',
-    found: /europe does not answer at .*ECONNREFUSED/,
-    remedy: /start the origins of europe/,
-  },
-  {
     what: 'an origin with another secret',
     make: async () => {
       const { emulatorHost = '', project, instance } = cloud.describe();
@@ -244,7 +208,10 @@ const FAULTS: readonly Fault[] = [
   {
     what: 'a region without a process',
     make: async () => ({
-      env: { ...withOrigins({}), EARSHOT_ORIGINS: `${originsWith({})},africa=${await proxyOf(originUrl(0))}` },
+      env: {
+        ...withOrigins({}),
+        EARSHOT_ORIGINS: `${originsWith({})},africa=${await startChangingProxy(perTest, originUrl(0))}`,
+      },
     }),
     check: 'heartbeats',
     found: /no origin of africa has written a heartbeat/,
@@ -272,7 +239,7 @@ const FAULTS: readonly Fault[] = [
     make: async () => {
       const far = await Promise.all(
         NAMES.map((_, i) =>
-          startProxy(originUrl(i), (headers) => {
+          startChangingProxy(perTest, originUrl(i), (headers) => {
             headers['earshot-message-version'] = '9';
           }),
         ),
@@ -300,9 +267,6 @@ const withOrigins = (others: Env): Env => ({
   EARSHOT_ORIGIN_SECRET: cloud.describe().originSecret ?? '',
 });
 
-/** The same origin at another address. */
-const proxyOf = (target: string): Promise<string> => startProxy(target, () => {});
-
 describe('the doctor names the fault and the remedy of', () => {
   test.each(FAULTS)('$what', async ({ make, check, found, remedy }) => {
     const { env = {}, edge } = await make();
@@ -313,6 +277,16 @@ describe('the doctor names the fault and the remedy of', () => {
       found: expect.stringMatching(found),
       remedy: expect.stringMatching(remedy),
     });
+  });
+
+  test('an origin that is down, and does not say that it accepts the secret', async () => {
+    heal();
+    await earshot('fault', 'europe', '--down');
+    expect((await doctor()).findings.filter(({ check }) => check.startsWith('origin'))).toMatchObject([
+      { check: 'origins', state: 'failed', found: expect.stringMatching(/europe does not answer at .*ECONNREFUSED/) },
+      { check: 'origin tokens', state: 'ok', found: 'asia, us accept the secret for their regions' },
+      { check: 'origin builds', state: 'ok' },
+    ]);
   });
 
   test('an origin whose cluster gets no replication', async () => {

@@ -74,7 +74,7 @@ export function checkManifest({ table, origins, edge }: Facts): readonly Finding
       failed(
         check,
         `${each.name} serves version ${each.version}, and the row has ${version}`,
-        'look at the replication of its cluster, and at manifest_failures in its log and metrics',
+        'look at the replication of its cluster, and at earshot_origin_manifest_failed_polls of its origins',
       ),
     ),
     `version ${version} everywhere`,

@@ -1,6 +1,6 @@
 // Judgements of the edge's answers.
 import type { EdgeStatus } from '../../../shared/wire/edge-status.ts';
-import { MESSAGE_VERSION } from '../../../shared/wire/message-version.ts';
+import { isFarVersion, MESSAGE_VERSION } from '../../../shared/wire/message-version.ts';
 import type { Deployment } from '../deployment.ts';
 import type { EdgeFacts } from '../examine.ts';
 import { allOf, type Finding, failed, ok, skipped } from '../finding.ts';
@@ -97,7 +97,7 @@ export function checkRead({ read, status }: EdgeFacts): readonly Finding[] {
       failed(
         check,
         `a read of a new user answers with ${read.status ?? read.problem} ${code ?? ''} (${trail || 'no region was asked'})`,
-        'the regions, the origins and the manifest below have the reason',
+        'the checks above have the reason, or the log of the worker: `npx wrangler tail`',
       ),
     ];
   if (!/\bregion-[a-z0-9-]+; fwd=miss/.test(trail))
@@ -117,7 +117,7 @@ export function checkBuilds({ status }: EdgeFacts): readonly Finding[] {
   const check = 'builds';
   if (status?.builds === undefined) return [skipped(check, 'the edge names no builds')];
   const failures = status.builds
-    .filter(({ messages }) => Math.abs(messages - MESSAGE_VERSION) > 1)
+    .filter(({ messages }) => isFarVersion(messages))
     .map(({ part, build, messages }) =>
       failed(
         check,
