@@ -217,9 +217,7 @@ const toConfig = (vars: Variables) => ({
   tokenIssuer: vars.TOKEN_ISSUER,
   /** The claim of a token with the user's id. Default: `sub`. */
   tokenUserClaim: vars.TOKEN_USER_CLAIM,
-  /**
-   * Maximum seconds from a token's `iat`, or from now without one, to its `exp`, 60 to 3 153 600 000. Default: 86 400.
-   */
+  /** Maximum seconds from a token's `iat`, or from now, to its `exp`, 60 to 3 153 600 000. Default: 86 400. */
   tokenMaxLifetimeSeconds: vars.TOKEN_MAX_LIFETIME_SECONDS,
   /** Scopes that a token needs to read any list. Default: none. */
   tokenRequiredScopes: vars.TOKEN_REQUIRED_SCOPES,

@@ -3,13 +3,13 @@
 
 const MIN_DIFFERENT_CHARACTERS = 8;
 
-/** Each secret in tests, benchmarks and documents contains one of these texts. */
-const PUBLISHED = ['for-tests-only', 'for-benches-only'];
+/** Each secret in tests, benchmarks, documents and examples contains one of these texts. */
+const PUBLISHED = ['for-tests-only', 'for-benches-only', 'for-examples-only'];
 
 /** The weakness of `secret` in words, without any part of it. Undefined for one that may be random. */
 export function findWeakness(secret: string): string | undefined {
   const lower = secret.toLowerCase();
-  if (PUBLISHED.some((each) => lower.includes(each))) return 'a test secret of the Earshot repository';
+  if (PUBLISHED.some((each) => lower.includes(each))) return 'a secret of the Earshot repository';
   const different = new Set(secret).size;
   if (different < MIN_DIFFERENT_CHARACTERS)
     return `one of ${different} different characters, fewer than ${MIN_DIFFERENT_CHARACTERS}`;

@@ -112,6 +112,16 @@ test('wrangler.toml mentions every secret', () => {
   for (const name of SECRETS) expect(comment).toMatch(new RegExp(`\\b${name}\\b`));
 });
 
+test('.dev.vars.example names every secret, and is a valid configuration of this machine', () => {
+  const text = readFileSync(join(repository, '.dev.vars.example'), 'utf8');
+  for (const name of SECRETS) expect(text).toMatch(new RegExp(`^(# )?${name}=`, 'm'));
+  const values = [...text.matchAll(/^(\w+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value]);
+  expect(readWorkerConfig({ ...section().vars, ...Object.fromEntries(values) })).toMatchObject({ isLocal: true });
+  // Nothing of it is taken outside of this machine.
+  const deployed = { ...Object.fromEntries(values), ENVIRONMENT: 'production', REGIONS: section().vars.REGIONS };
+  expect(() => readWorkerConfig({ ...deployed, ...placeholders })).toThrow('got a secret of the Earshot repository');
+});
+
 interface GeneratedEnv {
   readonly name: string;
   readonly variables: readonly string[];

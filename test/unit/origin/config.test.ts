@@ -122,7 +122,7 @@ test('a secret is measured in bytes, not in characters', () => {
 test('an origin in front of an emulator may have a secret of the tests, and no other origin may', () => {
   const env = { ...needed, EARSHOT_ORIGIN_SECRET: 'origin-secret-for-tests-only-0123456789-' };
   expect(() => readOriginConfig({ ...env, ENVIRONMENT: 'local', EARSHOT_ENVIRONMENT: 'local' })).toThrow(
-    'EARSHOT_ORIGIN_SECRET: expected a random secret, got a test secret of the Earshot repository',
+    'EARSHOT_ORIGIN_SECRET: expected a random secret, got a secret of the Earshot repository',
   );
   expect(readOriginConfig({ ...env, BIGTABLE_EMULATOR_HOST: '127.0.0.1:8086' }).originSecrets).toHaveLength(1);
 });

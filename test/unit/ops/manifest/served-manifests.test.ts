@@ -27,7 +27,7 @@ test.each([
   [
     'asia=https://asia.example',
     TEST_SECRET,
-    'EARSHOT_ORIGIN_SECRET: expected a random secret, got a test secret of the Earshot repository',
+    'EARSHOT_ORIGIN_SECRET: expected a random secret, got a secret of the Earshot repository',
   ],
   [
     'asia=https://asia.example',

@@ -13,7 +13,8 @@ test.each([
   ['correct-horse-battery-correct-horse-battery-', 'one that repeats a part of itself'],
   ['abcdefghijklmnopqrstuvwxyz012345', 'a sequence of characters'],
   ['zyxwvutsrqponmlkjihgfedcba987654', 'a sequence of characters'],
-  ['Origin-Secret-For-Tests-Only-0123456789', 'a test secret of the Earshot repository'],
+  ['Origin-Secret-For-Tests-Only-0123456789', 'a secret of the Earshot repository'],
+  ['example-of-a-token-secret-for-examples-only', 'a secret of the Earshot repository'],
 ])('%s is weak', (secret, weakness) => {
   expect(findWeakness(secret)).toBe(weakness);
 });
