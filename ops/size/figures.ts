@@ -2,10 +2,10 @@
 
 /** `npm run bench -- sizing`: microseconds of CPU for a list of 2 KB. */
 export const CPU_US = {
-  workerHit: 217,
-  workerCold: 1_460,
-  originHit: 63,
-  originCold: 451,
+  workerHit: 255,
+  workerCold: 1_690,
+  originHit: 51,
+  originCold: 206,
 } as const;
 
 /** `npm run bench -- traces`, orm-busy: reads that no isolate answers, and rows that Bigtable reads, of all reads. */

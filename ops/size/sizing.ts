@@ -32,8 +32,6 @@ export interface Workload {
 
 export interface RegionSize {
   readonly name: string;
-  /** Share of all reads that the region can serve: its own, and those of the largest other region. */
-  readonly capacityShare: number;
   /** Reads a second that reach its objects, at the peak. */
   readonly objectReads: number;
   /** REGION_SHARDS that the region needs. */
@@ -86,7 +84,6 @@ function sizeRegion(name: string, workload: Workload, storedBytes: number, loadR
   const { readsPerSecond, edgeHits, rowsPerRead, regions, listBytes } = workload;
   const own = regions.get(name) ?? 0;
   const largestOther = Math.max(0, ...[...regions].filter(([other]) => other !== name).map(([, share]) => share));
-  const capacityShare = own + largestOther;
   const objectReads = readsPerSecond * own * (1 - edgeHits);
   // No object of this region holds the lists of another one, so those reads reach the origins.
   const originReads = readsPerSecond * (own * rowsPerRead + largestOther * (1 - edgeHits));
@@ -103,7 +100,6 @@ function sizeRegion(name: string, workload: Workload, storedBytes: number, loadR
   );
   return {
     name,
-    capacityShare,
     objectReads,
     objects: Math.max(1, Math.ceil(objectReads / OBJECT_REQUESTS / PLANNED_LOAD)),
     originReads,
