@@ -1,10 +1,9 @@
 // Cells of a process before whose inputs were others: the release has the ids of this load, and no more.
 import { APP_PROFILES } from '../../origin/bigtable/app-profiles.ts';
+import { idOfRowKey } from '../../shared/domain/keys.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
 import { type CellColumn, scanCells } from '../bigtable/scan-cells.ts';
 import { createBulkWriter } from '../bigtable/writes/bulk-writer.ts';
-
-const HASH_PREFIX = /^[0-9a-f]{4}#/;
 
 /** Deletes the cells of ids that the load has not. `requireHeld` throws an Error if the load must not go on. */
 export async function deleteOthers(
@@ -20,7 +19,7 @@ export async function deleteOthers(
   for await (const keys of scanCells(control, column)) {
     requireHeld();
     for (const rowKey of keys) {
-      if (hasId(rowKey.replace(HASH_PREFIX, ''))) continue;
+      if (hasId(idOfRowKey(rowKey) ?? rowKey)) continue;
       const room = writer.write({ rowKey, value: undefined });
       if (room !== undefined) await room;
     }

@@ -43,7 +43,7 @@ export interface KeepOut {
 }
 
 /** Accepted lines between two looks at the keep-out list. Their row keys are held in memory. */
-const SETTLE_LINES = 100_000;
+const SETTLE_LINES = 20_000;
 
 export interface LoadedLines {
   /** Written cells. */

@@ -63,6 +63,14 @@ export const makeItemRowKey = (id: string): string => hashed(id);
 
 const hashed = (id: string): string => `${(murmur3(id) & 0xffff).toString(16).padStart(4, '0')}#${id}`;
 
+/** The hash, and the `#` behind it. */
+const HASH = /^[0-9a-f]{4}#/;
+const HASH_CHARS = 5;
+
+/** The id in the key of a row. Undefined for a key of another form. */
+export const idOfRowKey = (rowKey: string): string | undefined =>
+  HASH.test(rowKey) ? rowKey.slice(HASH_CHARS) : undefined;
+
 /** `surface/variant`. */
 export const makeListQualifier = (surface: Name, variant: Name): string => `${surface}/${variant}`;
 

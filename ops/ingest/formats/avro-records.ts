@@ -1,6 +1,7 @@
 // The records of an Avro schema as lines: lists and items of any schema with their fields, and rows of Bigtable in the
 // form of Google's templates.
 import type { Type } from 'avsc';
+import { idOfRowKey } from '../../../shared/domain/keys.ts';
 import { ITEM_SEPARATOR } from '../../../shared/domain/list.ts';
 import { type Line, type RecordForm, requireFields, toJson } from './line.ts';
 
@@ -29,8 +30,6 @@ interface BigtableRow {
   }[];
 }
 
-const HASH_PREFIX = /^[0-9a-f]{4}#/;
-
 /** Whether a record of the two fields has the types of the template's schema. */
 const isRow = ({ key, cells }: BigtableRow): boolean =>
   key instanceof Uint8Array &&
@@ -47,7 +46,7 @@ function rowToLine(row: BigtableRow, form: RecordForm): Omit<Line, 'number'> {
     return { text: toJson(row), broken: 'expected a row with the types of bigtable-row.avsc, got others' };
   const { key, cells } = row;
   const rowKey = key.toString();
-  const id = rowKey.replace(HASH_PREFIX, '');
+  const id = idOfRowKey(rowKey) ?? rowKey;
   const [cell, ...others] = cells;
   const broken = (what: string) => ({ text: toJson({ key: rowKey, cells }), broken: what });
   if (cell === undefined || others.length > 0) return broken(`expected one cell in a row, got ${cells.length}`);

@@ -15,21 +15,12 @@ import { convert, convertWithDictionary, DEFAULT_PARSERS } from 'hyparquet/src/c
 import { decompressPage, readDataPage, readDataPageV2 } from 'hyparquet/src/datapage.js';
 import { readPlain } from 'hyparquet/src/plain.js';
 import { getMaxDefinitionLevel, getTreePath } from 'hyparquet/src/schema.js';
-import { isText, readTextPage, type Values } from './parquet-texts.ts';
+import { isText, type Page, readTextPage, type Values } from './parquet-texts.ts';
 
 type RowGroup = FileMetaData['row_groups'][number];
 export type ColumnDecoder = Parameters<typeof convert>[1];
 type Decoded = ReturnType<typeof convert>;
 type PageHeader = ReturnType<typeof parquetHeader>;
-
-/** Decoded pages, and the place up to which their rows have been taken. */
-export interface Page {
-  /** Empty for values that cannot be null. */
-  readonly definition: readonly number[];
-  /** Empty for values that cannot repeat. */
-  readonly repetition: readonly number[];
-  readonly values: Values;
-}
 
 interface Column {
   readonly path: string;
@@ -136,8 +127,9 @@ export function createTake(pages: Iterator<Page>, { schemaPath, pathInSchema }: 
   const maxDefinition = getMaxDefinitionLevel(schemaPath);
   let page: Page = { definition: [], repetition: [], values: [] };
   let next = pages.next();
-  /** Position of the first entry of each row of `page`, and that of the first entry and value not taken. */
+  /** Position of the first entry of each row of `page`. Undefined: each entry is a row. */
   let starts: readonly number[] | undefined = [];
+  /** The first row, and the first value, that was not taken. */
   let row = 0;
   let valueAt = 0;
 

@@ -12,8 +12,11 @@ export interface Values {
   slice(from: number, to?: number): ArrayLike<unknown>;
 }
 
-interface TextPage {
+/** A decoded page. */
+export interface Page {
+  /** Empty for values that cannot be null. */
   readonly definition: readonly number[];
+  /** Empty for values that cannot repeat. */
   readonly repetition: readonly number[];
   readonly values: Values;
 }
@@ -24,7 +27,7 @@ export const isText = ({ type, element }: ColumnDecoder, { encoding }: DataPageH
   (element.converted_type === 'UTF8' || element.logical_type?.type === 'STRING');
 
 /** `bytes`: an unpacked page of version 1. Throws an Error for one that is cut. */
-export function readTextPage(bytes: Uint8Array, header: DataPageHeader, decoder: ColumnDecoder): TextPage {
+export function readTextPage(bytes: Uint8Array, header: DataPageHeader, decoder: ColumnDecoder): Page {
   // The levels come before the values. As BOOLEAN the values cost a bit each.
   const { definitionLevels, repetitionLevels } = readDataPage(bytes, header, { ...decoder, type: 'BOOLEAN' });
   const start = levelBytes(bytes, decoder);

@@ -3,6 +3,7 @@
 import type { Readable } from 'node:stream';
 import type { CRC32C, File } from '@google-cloud/storage';
 import { type Clock, pause } from '../../../shared/runtime/clock.ts';
+import { systemRandom } from '../../../shared/runtime/random.ts';
 
 interface ReadOptions {
   readonly clock: Clock;
@@ -32,7 +33,7 @@ export async function* readObject(file: File, { clock, start, end }: ReadOptions
       if (at < end) throw new Error(`expected ${end} bytes, got ${at}`);
     } catch (error) {
       if (++failures === MAX_FAILURES || isLasting(error)) throw error;
-      await pause(clock, Math.random() * Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** failures));
+      await pause(clock, systemRandom() * Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** failures));
     }
   }
 }

@@ -1,6 +1,6 @@
 // The rules of a stored list that another engine wrote: those of a line that our own loader reads.
 import { isLoadableUser, type UserId } from '../../../shared/domain/ids.ts';
-import { makeRowKey } from '../../../shared/domain/keys.ts';
+import { idOfRowKey, makeRowKey } from '../../../shared/domain/keys.ts';
 import { ITEM_SEPARATOR } from '../../../shared/domain/list.ts';
 import { parseListLine } from '../../ingest/line/list-line.ts';
 
@@ -9,13 +9,10 @@ export interface Fault {
   readonly reason: string;
 }
 
-const HASH_FORM = /^[0-9a-f]{4}#/;
-const HASH_CHARS = 5;
-
 /** The user of a row key that makeRowKey makes, or the reason why it makes no such key. */
 export function userOfRowKey(rowKey: string): { readonly user: UserId } | { readonly reason: string } {
-  if (!HASH_FORM.test(rowKey)) return { reason: 'expected a row key of 4 hex digits, # and a user id' };
-  const user = rowKey.slice(HASH_CHARS);
+  const user = idOfRowKey(rowKey);
+  if (user === undefined) return { reason: 'expected a row key of 4 hex digits, # and a user id' };
   if (!isLoadableUser(user)) return { reason: `expected a user id behind the #, got ${JSON.stringify(user)}` };
   const wanted = makeRowKey(user);
   return wanted === rowKey ? { user } : { reason: `expected the row key ${wanted} for the user ${user}` };

@@ -9,7 +9,8 @@ import { getTreePath } from 'hyparquet/src/schema.js';
 import { ByteWriter, parquetWrite } from 'hyparquet-writer';
 import { expect, test } from 'vitest';
 import { LISTS } from '../../../../../ops/files/parquet-file.ts';
-import { type ColumnDecoder, createTake, type Page, readRows } from '../../../../../ops/ingest/formats/parquet-rows.ts';
+import { type ColumnDecoder, createTake, readRows } from '../../../../../ops/ingest/formats/parquet-rows.ts';
+import type { Page } from '../../../../../ops/ingest/formats/parquet-texts.ts';
 
 async function rowsByWindows(file: ArrayBuffer, metadata: FileMetaData, rowsAtOnce: number): Promise<unknown[]> {
   const all: unknown[] = [];
