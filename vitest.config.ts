@@ -15,8 +15,6 @@ const DRILLS_ALONE = ['fuzzed-requests', 'client-aborts', 'slow-bodies', 'rollin
 /** They need the history of the repository, or take minutes in any number of rounds. `npm run drill` runs them. */
 const DRILLS_BY_HAND = ['test/drills/upgrade.test.ts'];
 const isDrill = process.env.DRILL_ROUNDS !== undefined;
-/** Local clouds at a time. Most of their tests wait for a bound in seconds, so more run than there are cores. */
-const CLOUDS = Math.max(3, availableParallelism());
 const worker = readWranglerConfig({ config: './wrangler.toml' });
 
 export default defineConfig({
@@ -46,7 +44,6 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts'],
           // Each file runs a whole local cloud, on free ports.
           sequence: { groupOrder: 2 },
-          maxWorkers: CLOUDS,
         },
       },
       {
@@ -56,7 +53,6 @@ export default defineConfig({
           include: ['test/drills/**/*.test.ts'],
           exclude: [...DRILLS_ALONE, ...(isDrill ? [] : DRILLS_BY_HAND)],
           sequence: { groupOrder: 2 },
-          maxWorkers: CLOUDS,
         },
       },
       {

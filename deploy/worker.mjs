@@ -9,7 +9,7 @@ const ENVIRONMENTS = ['staging', 'production'];
 const EXIT_USAGE = 2;
 const PLACEHOLDER = { next: 'NEXT_ID', live: 'LIVE_ID' };
 
-/** The steps, in their order. A step without a version is for the version that the one before has printed. */
+/** The steps in their order. `upload` prints the id of the next version. */
 const makeSteps = ({ environment, build, next, live }) => [
   { name: 'upload', args: ['versions', 'upload', '--env', environment, '--tag', build] },
   { name: 'zero', args: deploy(environment, `${next}@0%`, `${live}@100%`) },

@@ -1,11 +1,8 @@
 // The composition root of a process: builds each long-lived object once. Nothing listens or polls yet.
-import type { Logger } from 'pino';
-import type { LiveManifest } from '../shared/domain/effects/documents.ts';
 import { EMPTY_MANIFEST } from '../shared/domain/manifest.ts';
-import { createByteAccount } from '../shared/runtime/byte-account.ts';
-import type { Clock } from '../shared/runtime/clock.ts';
 import { type Counters, createCounters } from '../shared/runtime/counters.ts';
 import { systemRandom } from '../shared/runtime/random.ts';
+import { assembleReaders, type Basis, makeRouteDeps, type OriginSurroundings } from './assemble-readers.ts';
 import { connectBigtable } from './bigtable/connection.ts';
 import { readDocument } from './bigtable/document-row.ts';
 import { createLocalCluster } from './bigtable/local-cluster.ts';
@@ -14,33 +11,23 @@ import { readOpenPublications } from './bigtable/open-publications.ts';
 import { createRecommendationTable, type RecommendationTable } from './bigtable/recommendation-table.ts';
 import { nameBuild } from './build.ts';
 import type { OriginConfig } from './config.ts';
-import { createBulkhead } from './guard/bulkhead.ts';
-import { createConcurrencyLimit } from './guard/concurrency-limit.ts';
-import { createCpuAdmission, type LoopLoad } from './guard/cpu-admission.ts';
-import { createGuard } from './guard/guard.ts';
 import { assembleHeartbeat } from './heartbeat/assemble-heartbeat.ts';
 import type { HeartbeatLoop } from './heartbeat/heartbeat-loop.ts';
 import { createResidences } from './heartbeat/residences.ts';
 import { createApp, logFailure } from './http/app.ts';
 import { createAppListener, type Listener } from './http/app-listener.ts';
 import { CallerRefused, createRefusalLog } from './http/caller-refused.ts';
-import { createListsRoute, isListsRead, type ListsRouteDeps } from './http/lists-read.ts';
-import { MAX_BYTES_UNDER_WAY } from './http/lists-read-body.ts';
+import { createListsRoute, isListsRead } from './http/lists-read.ts';
 import { createMetricsApp } from './http/metrics-app.ts';
 import { createOwnHeaders } from './http/own-headers.ts';
 import { describeRequest } from './http/request-id.ts';
 import { createCallerVerifier } from './http/verify-caller.ts';
-import { createExpandLists } from './items/expanded-lists.ts';
-import { createItemReader } from './items/item-reader.ts';
-import { createListReader } from './lists/coalescing-reader.ts';
-import { createListMemory } from './lists/list-memory.ts';
-import { createTableLoad } from './lists/load-lists.ts';
 import { createDocuments, type Documents } from './manifest/documents.ts';
 import { createManifestPoller, type ManifestPoller } from './manifest/poller.ts';
 import { createReleaseWatch, type ReleaseWatch } from './manifest/release-watch.ts';
-import { createCohortCounter } from './metrics/cohorts.ts';
-import { createMetrics, type Metrics, type MetricsState } from './metrics/metrics.ts';
+import { createMetrics, type MetricsState } from './metrics/metrics.ts';
 import { observeCalls } from './metrics/observe-calls.ts';
+// The composition root of a process: builds each long-lived object once. Nothing listens or polls yet.
 
 export interface OriginParts {
   readonly table: RecommendationTable;
@@ -53,20 +40,6 @@ export interface OriginParts {
   /** Serves the port of the metrics. */
   readonly metricsListener: Listener;
   close(): Promise<void>;
-}
-
-export interface OriginSurroundings {
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /** Load of this process's event loop. */
-  readonly loopLoad: () => LoopLoad;
-}
-
-/** The parts that most others need. */
-interface Basis extends OriginSurroundings {
-  readonly config: OriginConfig;
-  readonly counters: Counters;
-  readonly metrics: Metrics;
 }
 
 export interface Lifecycle {
@@ -235,75 +208,4 @@ function assembleReleaseWatch(
       ),
     onError: (err) => logger.debug({ err }, 'the open publications could not be read'),
   });
-}
-
-/** The readers of lists and items behind one guard. */
-function assembleReaders(basis: Basis, table: RecommendationTable, manifests: ManifestPoller) {
-  const { config, clock, loopLoad, counters, metrics } = basis;
-  const admission = createCpuAdmission({ clock, loopLoad });
-  const bulkhead = createBulkhead({
-    clock,
-    admittedShare: admission.admittedShare,
-    limit: createConcurrencyLimit({ clock }),
-    onShed: (reason, _weight, priority) => {
-      admission.recordShed();
-      metrics.shed(reason, priority);
-    },
-  });
-  const { guard, retryAfterSeconds } = createGuard(bulkhead);
-  const memory = createListMemory(config.listCacheBytes);
-  const flightAgeMs = config.readTimeoutMs;
-  const manifest = (): LiveManifest => manifests.latest()?.manifest ?? EMPTY_MANIFEST;
-  const cohorts = createCohortCounter();
-  const lists = createListReader({
-    memory,
-    guard,
-    cohorts,
-    load: createTableLoad({ table, manifest, clock, counters }),
-    manifest,
-    clock,
-    counters,
-    flightAgeMs,
-  });
-  const items = createItemReader({ maxBytes: config.itemCacheBytes, table, guard, clock, counters, flightAgeMs });
-  return {
-    admission,
-    retryAfterSeconds,
-    lists,
-    items,
-    cohorts: () => cohorts.sums(manifest()),
-    state: () => {
-      const { queued, executing, limit } = bulkhead.state();
-      const caches = { lists: memory, items };
-      return { queued, executing, concurrencyLimit: limit, flights: lists.flights(), caches };
-    },
-  };
-}
-
-type RouteDeps = Omit<
-  ListsRouteDeps,
-  'onResidence' | 'ownHeaders' | 'verifyCaller' | 'isDraining' | 'isLocalClusterUp' | 'onError'
->;
-
-function makeRouteDeps(
-  { config, clock, logger, counters, metrics }: Basis,
-  { admission, retryAfterSeconds, lists, items }: ReturnType<typeof assembleReaders>,
-): RouteDeps {
-  return {
-    lists,
-    expandLists: createExpandLists({ items, clock }),
-    readTimeoutMs: config.readTimeoutMs,
-    admit: () => {
-      const isAdmitted = admission.admit();
-      if (!isAdmitted) metrics.shed('no_cpu', 'foreground');
-      return isAdmitted;
-    },
-    clock,
-    bodyMemory: createByteAccount({ clock, maxBytes: MAX_BYTES_UNDER_WAY }),
-    onBodyShed: () => metrics.shed('no_body_memory', 'foreground'),
-    counters,
-    observe: (ms, outcome) => metrics.observeRead(ms / 1000, outcome),
-    retryAfterSeconds,
-    onRefused: (refused, { headers }) => logger.warn({ refused, ...describeRequest(headers) }, 'keys were refused'),
-  };
 }

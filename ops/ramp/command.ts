@@ -10,8 +10,8 @@ import { describeSurface } from '../manifest/describe-surface.ts';
 import { findOrigins } from '../manifest/served-manifests.ts';
 import { confirmLive } from '../release/confirm.ts';
 import { findEdge } from '../release/edge-sample.ts';
-import { type Steering, steerRamp } from '../release/manifest-changes.ts';
 import { whoIs } from '../release/who.ts';
+import { type Steering, steerRamp } from './steer-ramp.ts';
 
 interface Flags extends ControlFlags {
   readonly over?: number;

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { steerRamp } from '../../../../ops/ramp/steer-ramp.ts';
 import {
   endTrial,
   findVariant,
@@ -10,7 +11,6 @@ import {
   type Ramp,
   startCanary,
   startWarm,
-  steerRamp,
   whyBusy,
 } from '../../../../ops/release/manifest-changes.ts';
 import { toName } from '../../../../shared/domain/ids.ts';
