@@ -28,6 +28,7 @@ import { createShadow } from './reads/shadow.ts';
 import { createUserRef } from './reads/user-ref.ts';
 import type { RegionCache } from './region/region-cache.ts';
 import { createRegionObjects, type FindObject } from './region/region-objects.ts';
+import { createTracing, type PlatformTracing } from './request/trace.ts';
 import { createRespondLarge } from './respond/large-answer.ts';
 import { createTierChain } from './tiers/chain.ts';
 import { createColoTier } from './tiers/colo.ts';
@@ -56,12 +57,13 @@ export interface WorkerPlatform extends Platform {
 }
 
 /** The app. A worker cannot refuse to start, so with an invalid configuration every answer is a 503 problem. */
-export function assemble(env: object): Answer {
+export function assemble(env: object, tracing?: PlatformTracing): Answer {
   try {
     const config = readConfig(env);
     systemPlatform.builds.setOwn(buildOf(env));
     const platform = {
       ...systemPlatform,
+      tracing,
       openCache: () => caches.open('earshot'),
       keyOrigin: keyOriginOf(config.publicHosts),
       findObject: findObjectIn(env),
@@ -102,6 +104,7 @@ export function createDeps(config: EdgeConfig, platform: WorkerPlatform): EdgeDe
     builds: platform.builds,
     respondLarge: createRespondLarge({ clock, counters, inFlight }),
     log,
+    openTrace: createTracing(platform.tracing, config.traceRatio),
     identity: createIdentityVerifier({
       keys: createVerificationKeys(config.tokenKeys, { fetch, clock, random, counters, log }),
       audience: config.tokenAudience,

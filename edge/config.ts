@@ -1,11 +1,12 @@
 // The worker's configuration, read once per isolate. A worker cannot refuse to start, so one error names every wrong
 // variable. It never contains the value of a secret.
 import * as z from 'zod';
-import { describeFaults, expected, got, makeSecret, text, wholeNumber } from '../shared/config/variables.ts';
+import { describeFaults, expected, got, makeSecret, share, text, wholeNumber } from '../shared/config/variables.ts';
 import { describeIssues } from '../shared/domain/describe-issues.ts';
-import { LISTENER_AUDIENCE, ORIGIN_AUDIENCE } from '../shared/domain/identity.ts';
+import { LISTENER_AUDIENCE } from '../shared/domain/identity.ts';
 import { type Region, regionsSchema } from '../shared/domain/regions.ts';
 import { EarshotError } from '../shared/wire/errors.ts';
+import { findConflicts, hasTokenKeys, type RawVariables } from './config-conflicts.ts';
 import { limitsSchema, toLimitsConfig } from './limits/config.ts';
 import { isHostPattern } from './public-hosts.ts';
 
@@ -197,6 +198,7 @@ export function makeVariables(isLocal: boolean) {
       .default([]),
     RATE_LIMITS: z.enum(['on', 'off'], expected('on or off')).default(isLocal ? 'off' : 'on'),
     LIMITS: jsonOf(limitsSchema, 'limits of callers').default(limitsSchema.parse({})),
+    TRACE_RATIO: share.default(0),
     DEV_LOCATIONS: jsonOf(devLocations, 'places by data-centre code')
       .refine(() => isLocal, expected('no places unless ENVIRONMENT is local'))
       .optional(),
@@ -254,6 +256,8 @@ const toConfig = (vars: Variables) => ({
   corsOrigins: vars.CORS_ORIGINS,
   /** Limits of callers (docs/limits.md). */
   limits: toLimitsConfig(vars.RATE_LIMITS === 'on', vars.LIMITS),
+  /** Share of the requests that the platform records whose steps get spans, 0 to 1. Default: 0, no tracing. */
+  traceRatio: vars.TRACE_RATIO,
   /** Places that `Earshot-Dev-Location` may name; undefined outside the local cloud. */
   devLocations: vars.DEV_LOCATIONS,
 });
@@ -262,38 +266,4 @@ function tokenKeysOf({ TOKEN_SECRET, TOKEN_SECRET_PREVIOUS, TOKEN_JWKS_URL: url 
   if (TOKEN_SECRET === undefined) return { mode: 'jwks', url };
   const secrets = [TOKEN_SECRET, TOKEN_SECRET_PREVIOUS].filter((each) => each !== undefined);
   return { mode: 'secret', secrets };
-}
-
-type RawVariables = Readonly<Record<string, unknown>>;
-
-const hasTokenKeys = ({ TOKEN_SECRET, TOKEN_JWKS_URL }: RawVariables): boolean =>
-  TOKEN_SECRET !== undefined || TOKEN_JWKS_URL !== undefined;
-
-/** Judges variables together. Uses the raw values: one wrong variable must not hide a conflict of others. */
-function findConflicts(raw: RawVariables): string[] {
-  const { TOKEN_SECRET, TOKEN_SECRET_PREVIOUS, TOKEN_JWKS_URL, TOKEN_AUDIENCE } = raw;
-  const conflicts: string[] = [];
-  const refuse = (isConflict: boolean, reason: string): void => {
-    if (isConflict) conflicts.push(reason);
-  };
-  refuse(
-    TOKEN_SECRET !== undefined && TOKEN_JWKS_URL !== undefined,
-    'expected exactly one of TOKEN_SECRET and TOKEN_JWKS_URL, got both',
-  );
-  refuse(!hasTokenKeys(raw), 'expected exactly one of TOKEN_SECRET and TOKEN_JWKS_URL, got neither');
-  refuse(
-    TOKEN_AUDIENCE === ORIGIN_AUDIENCE,
-    `expected TOKEN_AUDIENCE to differ from the origins' own, got "${ORIGIN_AUDIENCE}"`,
-  );
-  refuse(
-    TOKEN_SECRET_PREVIOUS !== undefined && TOKEN_SECRET === undefined,
-    'expected TOKEN_SECRET beside TOKEN_SECRET_PREVIOUS, got nothing',
-  );
-  for (const listeners of ['TOKEN_SECRET', 'TOKEN_SECRET_PREVIOUS'] as const) {
-    for (const origins of ['ORIGIN_SECRET', 'ORIGIN_SECRET_PREVIOUS'] as const) {
-      const isSame = raw[listeners] !== undefined && raw[listeners] === raw[origins];
-      refuse(isSame, `expected ${origins} to differ from ${listeners}, got the same`);
-    }
-  }
-  return conflicts;
 }

@@ -5,6 +5,7 @@ import { type Counters, createCounters } from '../shared/runtime/counters.ts';
 import { type Random, systemRandom } from '../shared/runtime/random.ts';
 import { type Builds, createBuilds } from './builds.ts';
 import { consoleLog, type Log } from './log.ts';
+import type { PlatformTracing } from './request/trace.ts';
 
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
@@ -19,6 +20,8 @@ export interface Platform {
   /** Shared as the counters are. */
   readonly builds: Builds;
   readonly fetch: Fetch;
+  /** Default: nothing is recorded. */
+  readonly tracing?: PlatformTracing | undefined;
 }
 
 /** An isolate has 128 MB. ISOLATE_CACHE_BYTES takes a quarter by default, and loads are copied once more. */

@@ -22,12 +22,15 @@ import { createTableLoad } from './lists/load-lists.ts';
 import type { ManifestPoller } from './manifest/poller.ts';
 import { createCohortCounter } from './metrics/cohorts.ts';
 import type { Metrics } from './metrics/metrics.ts';
+import { NO_TRACING, type Tracing } from './tracing/request-trace.ts';
 
 export interface OriginSurroundings {
   readonly clock: Clock;
   readonly logger: Logger;
   /** Load of this process's event loop. */
   readonly loopLoad: () => LoopLoad;
+  /** Default: no request is recorded. */
+  readonly tracing?: Tracing;
 }
 
 /** The parts that most others need. */
@@ -86,12 +89,13 @@ type RouteDeps = Omit<
 >;
 
 export function makeRouteDeps(
-  { config, clock, logger, counters, metrics }: Basis,
+  { config, clock, logger, counters, metrics, tracing = NO_TRACING }: Basis,
   { admission, retryAfterSeconds, lists, items }: ReturnType<typeof assembleReaders>,
 ): RouteDeps {
   return {
     lists,
     expandLists: createExpandLists({ items, clock }),
+    openTrace: tracing.open,
     readTimeoutMs: config.readTimeoutMs,
     admit: () => {
       const isAdmitted = admission.admit();

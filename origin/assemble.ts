@@ -27,7 +27,6 @@ import { createManifestPoller, type ManifestPoller } from './manifest/poller.ts'
 import { createReleaseWatch, type ReleaseWatch } from './manifest/release-watch.ts';
 import { createMetrics, type MetricsState } from './metrics/metrics.ts';
 import { observeCalls } from './metrics/observe-calls.ts';
-// The composition root of a process: builds each long-lived object once. Nothing listens or polls yet.
 
 export interface OriginParts {
   readonly table: RecommendationTable;
@@ -115,7 +114,7 @@ export function assembleOrigin(
       manifests.stop();
       releases.stop();
       await heartbeat.stop();
-      await Promise.all([bigtable.connection.close(), table.close()]);
+      await Promise.all([bigtable.connection.close(), table.close(), surroundings.tracing?.close()]);
     },
   };
 }

@@ -9,6 +9,9 @@ import { APP_PROFILES, makeServeProfile } from './bigtable/app-profiles.ts';
 import { EMULATOR_HOST_PATTERN } from './bigtable/connection.ts';
 import { DAY_MS, DEFAULT_CALLS_PER_BATCH_KEY, DEFAULT_CHANNELS } from './bigtable/recommendation-table.ts';
 
+/** An address of a collector, as OpenTelemetry's exporters read it. */
+const collector = z.url({ protocol: /^https?$/, ...expected('an http or https URL') }).optional();
+
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
 /**
@@ -45,6 +48,10 @@ const makeVariables = (isLocal: boolean) => ({
   EARSHOT_METRICS_PORT: wholeNumber(0, 65_535).optional(),
   /** `on`: other processes may listen on the same port (SO_REUSEPORT, Linux), one per core. Default: off. */
   EARSHOT_REUSE_PORT: z.enum(['on', 'off'], expected('on or off')).default('off'),
+  /** Base address of a collector of spans (OTLP over HTTP). Default: none, requests are not recorded. */
+  OTEL_EXPORTER_OTLP_ENDPOINT: collector,
+  /** The whole address for spans, instead of the base address. */
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: collector,
   LOG_LEVEL: z.enum(LOG_LEVELS, expected(LOG_LEVELS.join(', '))).default('info'),
   /** Milliseconds between two reads of the manifest. Default: 2000. */
   EARSHOT_MANIFEST_POLL_MS: wholeNumber(10, 60_000).default(2000),
@@ -99,6 +106,7 @@ const toConfig = (values: z.infer<z.ZodObject<ReturnType<typeof makeVariables>>>
   /** Undefined: no metrics. */
   metricsPort: values.EARSHOT_METRICS_PORT,
   reusePort: values.EARSHOT_REUSE_PORT === 'on',
+  isTraced: (values.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT ?? values.OTEL_EXPORTER_OTLP_ENDPOINT) !== undefined,
   logLevel: values.LOG_LEVEL,
   manifestPollMs: values.EARSHOT_MANIFEST_POLL_MS,
   readTimeoutMs: values.EARSHOT_READ_TIMEOUT_MS,

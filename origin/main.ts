@@ -1,10 +1,13 @@
 // The origin as a process: configuration comes from the environment, logs go to standard output.
 import { once } from 'node:events';
+import type { Logger } from 'pino';
 import { systemClock } from '../shared/runtime/clock.ts';
+import { nameBuild } from './build.ts';
 import { type OriginConfig, readOriginConfig } from './config.ts';
 import { watchLoop } from './guard/cpu-admission.ts';
 import { createLogger } from './log.ts';
 import { startOrigin } from './server.ts';
+import { NO_TRACING, type Tracing } from './tracing/request-trace.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
@@ -23,7 +26,8 @@ export async function runOrigin(env: NodeJS.ProcessEnv, ending: AbortSignal): Pr
   const ended = ending.aborted ? Promise.resolve() : once(ending, 'abort');
   try {
     const logger = createLogger(config);
-    const starting = startOrigin(config, { clock: systemClock, logger, loopLoad: watchLoop() });
+    const tracing = config.isTraced ? await openTracing(config, logger) : NO_TRACING;
+    const starting = startOrigin(config, { clock: systemClock, logger, loopLoad: watchLoop(), tracing });
     const origin = await Promise.race([starting, ended.then(() => undefined)]);
     if (origin === undefined) return 0;
     await ended;
@@ -32,6 +36,12 @@ export async function runOrigin(env: NodeJS.ProcessEnv, ending: AbortSignal): Pr
   } catch (error) {
     return report(error, EXIT_FAILED);
   }
+}
+
+/** Loads the exporter only where it is used. */
+async function openTracing({ region, build }: OriginConfig, logger: Logger): Promise<Tracing> {
+  const { startOtlpTracing } = await import('./tracing/otlp-tracing.ts');
+  return startOtlpTracing({ region, build: nameBuild(build), logger });
 }
 
 function report(error: unknown, exitCode: number): number {

@@ -53,8 +53,10 @@ async function openTable(): Promise<Read> {
     address,
     appProfile: PROFILE,
     observerOf: () => ({
-      onCall: () => calls++,
-      onCallEnd: () => {},
+      onCall: () => {
+        calls++;
+        return () => {};
+      },
       onRetry: () => {},
       onFailover: () => {},
       onHedge: () => {},

@@ -30,10 +30,10 @@ const table = createRecommendationTable({
   // Each read is a call of its own, so one read in a hundred is delayed.
   callsPerBatchKey: AT_ONCE,
   observerOf: () => ({
-    onCall: (count) => {
-      keys += count;
+    onCall: (call) => {
+      keys += call.keys;
+      return () => {};
     },
-    onCallEnd: () => {},
     onRetry: () => {},
     onFailover: () => {},
     onHedge: (outcome) => {

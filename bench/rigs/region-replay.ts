@@ -10,6 +10,7 @@ import { createRegionObjects } from '../../edge/region/region-objects.ts';
 import type { Call } from '../../edge/request/call.ts';
 import { NOWHERE } from '../../edge/request/place.ts';
 import { createTimings } from '../../edge/request/timings.ts';
+import { neverTraced } from '../../edge/request/trace.ts';
 import { createTierChain } from '../../edge/tiers/chain.ts';
 import { createMemoryTier } from '../../edge/tiers/memory.ts';
 import { createFailoverAndHedge } from '../../edge/upstream/failover-and-hedge.ts';
@@ -93,7 +94,7 @@ export async function createRegionReplay(options: ReplayOptions): Promise<Region
     const known = objects.get(name);
     if (known !== undefined) return known;
     const memory = createMemoryTier({ name: 'region', maxBytes: Math.floor(regionEntries / shards) * entryBytes });
-    const object = createRegionLists({ region: REGION, memory, origin, builds, ...common });
+    const object = createRegionLists({ region: REGION, memory, origin, builds, openTrace: neverTraced, ...common });
     objects.set(name, object);
     return object;
   }

@@ -13,12 +13,14 @@ import { createSupervisor, type Supervisor } from '../processes/supervisor.ts';
 import { untilReady } from '../processes/wait.ts';
 import { type RegionProxy, startRegionProxy } from '../region-proxy/proxy.ts';
 import { BEHIND_PORT_OFFSET, METRICS_PORT_OFFSET, makeRegions, type Ports } from '../topology.ts';
+import { createCollector } from '../traces/collector.ts';
 import { createCloudControl } from './control.ts';
 import { type DevVarsOutcome, devVarsPlace, writeDevVars } from './dev-vars.ts';
 import type { StartOptions } from './options.ts';
 import { requireReachable } from './real-instance.ts';
-import { bigtableService, edgeService, edgeVariables, guardService, originService } from './services.ts';
+import { bigtableService, EDGE_CONFIG, edgeService, edgeVariables, guardService, originService } from './services.ts';
 import { loadSecrets, recordChildren, type Secrets, writeLocalCloud } from './state.ts';
+import { writeTracedWorker } from './traced-worker.ts';
 
 export interface RunningCloud {
   readonly options: StartOptions;
@@ -26,6 +28,8 @@ export interface RunningCloud {
   readonly data: DataDirectory | undefined;
   readonly edgeUrl: string;
   readonly devVars: DevVarsOutcome;
+  /** Base address of the collector of spans. */
+  readonly tracesUrl: string | undefined;
   /** Rejects when a part has ended for good. */
   readonly failure: Promise<never>;
   stop(): Promise<void>;
@@ -46,6 +50,8 @@ interface Starting extends Surroundings {
   readonly secrets: Secrets;
   readonly supervisor: Supervisor;
   readonly proxies: RegionProxy[];
+  /** Base address of the collector of spans. */
+  readonly tracesUrl: string | undefined;
 }
 
 const controlPortOf = ({ bigtable }: Ports): number => bigtable + BEHIND_PORT_OFFSET;
@@ -69,16 +75,33 @@ export async function startLocalCloud(options: StartOptions, surroundings: Surro
     clock: surroundings.clock,
     onStart: (pids) => recordChildren(stateDirectory, pids),
   });
-  const starting: Starting = { ...surroundings, options, backend, data, secrets, supervisor, proxies: [] };
+  const collector = options.traces === true ? await startControlListener(createCollector(), 0) : undefined;
+  const tracesUrl = options.traces === true ? `http://${CONTROL_HOST}:${collector?.port}` : options.traces;
+  const parts = { options, backend, data, secrets, supervisor, proxies: [], tracesUrl };
+  const starting: Starting = { ...surroundings, ...parts };
   let control: ControlListener | undefined;
   const stop = async (): Promise<void> => {
-    await Promise.all([supervisor.stop(), control?.close(), ...starting.proxies.map((proxy) => proxy.close())]);
+    await Promise.all([
+      supervisor.stop(),
+      control?.close(),
+      collector?.close(),
+      ...starting.proxies.map((proxy) => proxy.close()),
+    ]);
   };
   try {
     const devVars = await Promise.race([startParts(starting), supervisor.failure, surroundings.interrupted]);
     control = await startControlListener(createCloudControl(starting.proxies, supervisor), 0);
     describeForCommands(starting, control.port);
-    return { options, backend, data, edgeUrl: edgeUrlOf(ports), devVars, failure: supervisor.failure, stop };
+    return {
+      options,
+      backend,
+      data,
+      tracesUrl: starting.tracesUrl,
+      edgeUrl: edgeUrlOf(ports),
+      devVars,
+      failure: supervisor.failure,
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;
@@ -89,7 +112,8 @@ async function startParts(starting: Starting): Promise<DevVarsOutcome> {
   const { options, backend, data, secrets, supervisor, clock, onStep } = starting;
   const { ports, stateDirectory, wan } = options;
   const regions = makeRegions(ports.origins);
-  const variables = edgeVariables(secrets, regions, options.cors);
+  const { tracesUrl } = starting;
+  const variables = { ...edgeVariables(secrets, regions, options.cors), ...(tracesUrl && { TRACE_RATIO: '1' }) };
   const devVars = writeDevVars(devVarsPlace(stateDirectory), variables);
   const start = (spec: Parameters<Supervisor['start']>[0]): Promise<void> => {
     const started = supervisor.start(spec);
@@ -98,7 +122,9 @@ async function startParts(starting: Starting): Promise<DevVarsOutcome> {
     return untilReady(spec.name, started, { ...spec, logFile: supervisor.logFileOf(spec.name), clock });
   };
   await start(guardService(stateDirectory));
-  const edge = start(edgeService(ports.edge, stateDirectory, variables));
+  const configs =
+    tracesUrl === undefined ? [EDGE_CONFIG] : await writeTracedWorker(stateDirectory, `${tracesUrl}/v1/traces`);
+  const edge = start(edgeService(ports.edge, stateDirectory, configs, variables));
   edge.catch(() => undefined);
   onStep('starting Bigtable');
   if (backend.kind === 'embedded') await start(bigtableService(ports.bigtable, controlPortOf(ports), stateDirectory));
@@ -106,7 +132,7 @@ async function startParts(starting: Starting): Promise<DevVarsOutcome> {
     await loadData(backend, data, { nowMs: clock.now(), logFile: join(stateDirectory, 'logs/load.log'), onStep });
   onStep('starting the origins');
   const origins = regions.map(({ name: region }, i) => {
-    const place = { region, port: originPortOf(ports, i), metricsPort: metricsPortOf(ports, i) };
+    const place = { region, port: originPortOf(ports, i), metricsPort: metricsPortOf(ports, i), tracesUrl };
     return start(originService(backend, secrets, place));
   });
   for (const [i, region] of regions.entries()) {
@@ -119,7 +145,7 @@ async function startParts(starting: Starting): Promise<DevVarsOutcome> {
   return devVars;
 }
 
-function describeForCommands({ options, backend, secrets }: Starting, controlPort: number): void {
+function describeForCommands({ options, backend, secrets, tracesUrl }: Starting, controlPort: number): void {
   const { ports, stateDirectory } = options;
   const { project, instance, emulatorHost, clusters } = backend;
   writeLocalCloud(stateDirectory, {
@@ -129,6 +155,7 @@ function describeForCommands({ options, backend, secrets }: Starting, controlPor
       ...{ name, origin },
       metrics: `http://127.0.0.1:${metricsPortOf(ports, i)}`,
     })),
+    tracesUrl,
     controlUrl: `http://${CONTROL_HOST}:${controlPort}`,
     bigtableControlUrl: backend.kind === 'embedded' ? `http://${CONTROL_HOST}:${controlPortOf(ports)}` : undefined,
   });

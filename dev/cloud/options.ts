@@ -12,6 +12,8 @@ export interface StartOptions {
   readonly wan: boolean;
   /** Web origins whose pages may read answers in a browser. */
   readonly cors: readonly string[];
+  /** `true`: to the cloud's own collector. A text is the base address of another one. Default: no request is recorded. */
+  readonly traces: true | string | undefined;
   /** The real instance to use instead of the embedded Bigtable. */
   readonly real: RealInstance | undefined;
   readonly ports: Ports;
@@ -47,6 +49,11 @@ export function parseStartOptions(args: readonly string[]): StartOptions | undef
       parseOrigin,
       [],
     )
+    .option(
+      '--traces [url]',
+      'record every request; to a collector at this base address (default: one that shows them)',
+      parseCollector,
+    )
     .option('--real <project/instance>', 'use this instance of Cloud Bigtable, and write --data into it', parseInstance)
     .option('--edge-port <port>', 'port of the worker', parsePort, DEFAULT_PORTS.edge)
     .option(
@@ -76,6 +83,7 @@ export function parseStartOptions(args: readonly string[]): StartOptions | undef
     detach?: boolean;
     wan?: boolean;
     cors: readonly string[];
+    traces?: true | string;
     real?: RealInstance;
     edgePort: number;
     originPort: number;
@@ -86,6 +94,7 @@ export function parseStartOptions(args: readonly string[]): StartOptions | undef
     detach: flags.detach ?? false,
     wan: flags.wan ?? false,
     cors: flags.cors,
+    traces: flags.traces,
     real: flags.real,
     ports: { edge: flags.edgePort, origins: flags.originPort, bigtable: flags.bigtablePort },
     stateDirectory: stateDirectory(),
@@ -98,6 +107,11 @@ const MAX_PORT = 65_535 - 2 - METRICS_PORT_OFFSET;
 function parseOrigin(text: string, others: readonly string[]): readonly string[] {
   if (/^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text) return [...others, text];
   throw new InvalidArgumentError('expected an origin like http://127.0.0.1:8090.');
+}
+
+function parseCollector(text: string): string {
+  if (/^https?:/.test(text) && URL.canParse(text)) return text.replace(/\/+$/, '');
+  throw new InvalidArgumentError('expected an address like http://127.0.0.1:4318.');
 }
 
 function parseInstance(text: string): RealInstance {

@@ -52,6 +52,8 @@ export function bigtableService(port: number, controlPort: number, stateDirector
 }
 
 interface OriginPlace {
+  /** Base address of the collector of spans. */
+  readonly tracesUrl: string | undefined;
   readonly region: string;
   readonly port: number;
   readonly metricsPort: number;
@@ -60,7 +62,7 @@ interface OriginPlace {
 export const originService = (
   backend: Backend,
   secrets: Secrets,
-  { region, port, metricsPort }: OriginPlace,
+  { region, port, metricsPort, tracesUrl }: OriginPlace,
 ): PartSpec => ({
   name: `origin/${region}`,
   args: [...NODE_ARGS, join(repository, 'origin/start.mjs')],
@@ -76,6 +78,7 @@ export const originService = (
     HOST: '127.0.0.1',
     PORT: String(port),
     EARSHOT_METRICS_PORT: String(metricsPort),
+    OTEL_EXPORTER_OTLP_ENDPOINT: tracesUrl,
   },
   isReady: () => answersOk(`http://127.0.0.1:${port}/readyz`),
   whyNotReady: () => reasonIn(`http://127.0.0.1:${metricsPort}/readyz`),
@@ -98,10 +101,14 @@ export const edgeVariables = (
   HASH_KEY: secrets.hash,
 });
 
-/** Wrangler reads secrets from a file, so no process list shows them. With --env-file it ignores .dev.vars. */
+/** The configuration of the worker without tracing. */
+export const EDGE_CONFIG = join(repository, 'wrangler.toml');
+
+/** `configs`: the worker's first. Wrangler reads secrets from a file, so no process list shows them. With --env-file it ignores .dev.vars. */
 export function edgeService(
   port: number,
   stateDirectory: string,
+  configs: readonly string[],
   variables: Readonly<Record<string, string>>,
 ): PartSpec {
   const envFile = resolve(stateDirectory, 'edge.env');
@@ -114,7 +121,8 @@ export function edgeService(
     name: 'edge',
     args: [
       ...[fileURLToPath(new URL('bin/wrangler.js', import.meta.resolve('wrangler/package.json'))), 'dev'],
-      ...['--config', join(repository, 'wrangler.toml'), '--env-file', envFile],
+      ...configs.flatMap((config) => ['--config', config]),
+      ...['--env-file', envFile],
       ...['--ip', '127.0.0.1', '--port', String(port), '--inspector-port', '0'],
       ...['--persist-to', persisted, '--show-interactive-dev-session=false'],
     ],

@@ -16,12 +16,13 @@ export async function describeCloud(cloud: RunningCloud, howToEnd: string): Prom
   return `\n${sections.join('\n')}`;
 }
 
-function describeParts({ options, backend, edgeUrl }: RunningCloud): string {
+function describeParts({ options, backend, edgeUrl, tracesUrl }: RunningCloud): string {
   const { ports, stateDirectory, wan } = options;
   return formatTable([
     ['  edge', edgeUrl, `wrangler dev${wan ? ', calls to regions delayed by distance' : ''}`],
     ...makeRegions(ports.origins).map(({ name, origin }) => [`  origin/${name}`, origin, '']),
     ['  bigtable', describeBackend(backend), ''].filter((cell) => cell !== ''),
+    ...(tracesUrl === undefined ? [] : [['  traces', tracesUrl]]),
     ['  logs', join(stateDirectory, 'logs')],
   ]);
 }

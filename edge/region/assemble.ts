@@ -3,6 +3,7 @@ import type { Clock } from '../../shared/runtime/clock.ts';
 import type { EdgeConfig } from '../config.ts';
 import { limitLog } from '../limited-log.ts';
 import type { Platform } from '../platform.ts';
+import { createTracing } from '../request/trace.ts';
 import { createMemoryTier } from '../tiers/memory.ts';
 import type { MemoryTier } from '../tiers/tier.ts';
 import { createInternalTokens } from '../upstream/internal-token.ts';
@@ -37,6 +38,7 @@ export function assembleRegion(
     random,
     counters,
     builds,
+    openTrace: createTracing(platform.tracing, config.traceRatio),
     loadTimeoutMs: config.originTimeoutMs,
   });
 }

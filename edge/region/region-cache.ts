@@ -1,6 +1,6 @@
 // The Durable Object of one shard of a region, placed beside that region's origin. It only wires. Its state is in
 // memory and may be lost at any time.
-import { DurableObject } from 'cloudflare:workers';
+import { DurableObject, tracing } from 'cloudflare:workers';
 import { buildOf } from '../builds.ts';
 import { readConfig } from '../config.ts';
 import { systemPlatform } from '../platform.ts';
@@ -22,7 +22,7 @@ export class RegionCache extends DurableObject<object> implements RegionObject {
 
   #assemble(region: string): RegionLists {
     systemPlatform.builds.setOwn(buildOf(this.env));
-    return assembleRegion(this.#config, region, this.memory, systemPlatform);
+    return assembleRegion(this.#config, region, this.memory, { ...systemPlatform, tracing });
   }
 
   async cancel(id: string): Promise<void> {

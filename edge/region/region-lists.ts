@@ -18,6 +18,7 @@ import type { RegionReader } from '../reads/region-reader.ts';
 import { type Call, detach } from '../request/call.ts';
 import { NOWHERE } from '../request/place.ts';
 import { createTimings } from '../request/timings.ts';
+import type { OpenTrace } from '../request/trace.ts';
 import { createTierChain } from '../tiers/chain.ts';
 import type { MemoryTier } from '../tiers/tier.ts';
 import { createBatcher } from './batcher.ts';
@@ -39,6 +40,7 @@ interface RegionListsOptions {
   readonly random: Random;
   readonly counters: Counters;
   readonly builds: Builds;
+  readonly openTrace: OpenTrace;
   /** Maximum duration of a load in milliseconds. */
   readonly loadTimeoutMs: number;
 }
@@ -49,7 +51,7 @@ const INVALID_KEY = 'expected every key of a call to have valid parts, got anoth
 export const MAX_WAITING = 2_000;
 
 export function createRegionLists(options: RegionListsOptions): RegionLists {
-  const { region, memory, origin, clock, random, counters, builds, loadTimeoutMs } = options;
+  const { region, memory, origin, clock, random, counters, builds, openTrace, loadTimeoutMs } = options;
   const batcher = createBatcher({ region, origin, clock });
   const lists = createReadThrough({
     tiers: createTierChain({ nearest: memory, others: [], clock, counters, side: 'region' }),
@@ -84,6 +86,7 @@ export function createRegionLists(options: RegionListsOptions): RegionLists {
 
   function openCall({ deadlineMs, requestId = 'unknown', traceparent, devLocation }: RegionCall, waitUntil: WaitUntil) {
     const cancellation = new CancellationSource();
+    const trace = openTrace();
     const call: Call = {
       deadlineAtMs: clock.now() + deadlineMs,
       place: NOWHERE,
@@ -92,7 +95,8 @@ export function createRegionLists(options: RegionListsOptions): RegionLists {
       requestId,
       traceparent,
       devLocation,
-      timings: createTimings(clock),
+      trace,
+      timings: createTimings(clock, trace),
       cancellation,
       waitUntil,
     };

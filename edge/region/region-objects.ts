@@ -45,6 +45,9 @@ type ShardAnswer =
   | { readonly kind: 'reads'; readonly reads: readonly RegionRead[] }
   | { readonly kind: 'bypassed'; readonly detail: string };
 
+const bypassReason = (answer: ShardAnswer): string | undefined =>
+  answer.kind === 'bypassed' ? answer.detail : undefined;
+
 export function createRegionObjects(options: RegionObjectsOptions): RegionReader {
   const { shards, origin, counters } = options;
   const callShard = createShardCaller(options);
@@ -69,11 +72,16 @@ export function createRegionObjects(options: RegionObjectsOptions): RegionReader
       const results = new Map<ListRequest, LoadResult>();
       const bypassed = new Map<ListRequest, string>();
       const readShard = async (shard: string, reads: readonly ListRequest[]): Promise<void> => {
-        const answer = await call.timings.time('region', () => callShard(region, shard, reads, call), region.name);
+        const callObject = async (): Promise<ShardAnswer> => {
+          const answered = await callShard(region, shard, reads, call);
+          call.trace?.describe({ 'earshot.keys': reads.length, 'earshot.bypassed': bypassReason(answered) });
+          return answered;
+        };
+        const answer = await call.timings.time('region', callObject, region.name);
         for (const [i, request] of reads.entries()) {
           const read = answer.kind === 'reads' ? answer.reads[i] : undefined;
           if (read !== undefined) results.set(request, toResult(region.name, read));
-          else bypassed.set(request, answer.kind === 'bypassed' ? answer.detail : 'error');
+          else bypassed.set(request, bypassReason(answer) ?? 'error');
         }
       };
       await Promise.all([...byShard].map(([shard, reads]) => readShard(shard, reads)));

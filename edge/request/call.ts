@@ -7,6 +7,7 @@ import type { ByteHold } from '../../shared/runtime/byte-account.ts';
 import type { Clock } from '../../shared/runtime/clock.ts';
 import type { Place } from './place.ts';
 import { createTimings, type Timings } from './timings.ts';
+import type { Trace } from './trace.ts';
 
 export interface Call {
   /** Moment by which the request must be answered, or a load that requests share must have ended. */
@@ -20,8 +21,10 @@ export interface Call {
   readonly failedRegions: Set<string>;
   /** Id of the request in answers and log lines, here, in region objects and at origins. */
   readonly requestId: string;
-  /** W3C trace context to pass on, if the caller sent a valid one. */
+  /** The caller's W3C trace context, if it sent a valid one. */
   readonly traceparent: string | undefined;
+  /** Default: the request is not recorded. */
+  readonly trace?: Trace | undefined;
   /** Location that the caller names. Local cloud only: the region proxies add its round-trip time. */
   readonly devLocation?: string | undefined;
   readonly timings: Timings;
@@ -37,7 +40,7 @@ export interface Call {
 
 /**
  * `call` for work behind the answer, with `timeoutMs` of its own: the caller's deadline, cancellation and failures do
- * not bind it, and its failures and timings do not appear in the answer.
+ * not bind it, and its failures and timings do not appear in the answer. Its steps are in the request's trace.
  */
 export const detach = (call: Call, clock: Clock, timeoutMs: number): Call => ({
   ...call,
@@ -46,7 +49,7 @@ export const detach = (call: Call, clock: Clock, timeoutMs: number): Call => ({
   failedRegions: new Set(),
   cancellation: undefined,
   held: undefined,
-  timings: createTimings(clock),
+  timings: createTimings(clock, call.trace),
 });
 
 /** Milliseconds until the deadline, never below 0. */

@@ -6,12 +6,14 @@ import type { Call } from './call.ts';
 import { type Place, placeOf } from './place.ts';
 import { traceparentOf } from './request-id.ts';
 import type { Timings } from './timings.ts';
+import type { Trace } from './trace.ts';
 
 /** The start of a request. */
 export interface Arrival {
   readonly requestId: string;
   readonly receivedAtMs: number;
   readonly timings: Timings;
+  readonly trace: Trace | undefined;
 }
 
 export interface CallSettings {
@@ -28,7 +30,7 @@ export interface CallSettings {
 export function openCall(
   { config, routing }: CallSettings,
   c: Context,
-  { requestId, receivedAtMs, timings }: Arrival,
+  { requestId, receivedAtMs, timings, trace }: Arrival,
 ): Call {
   const place = placeOf(c.req.raw, config.devLocations);
   return {
@@ -38,6 +40,7 @@ export function openCall(
     failedRegions: new Set(),
     requestId,
     traceparent: traceparentOf(c),
+    trace,
     devLocation: config.devLocations === undefined ? undefined : c.req.header(DEV_LOCATION_HEADER),
     timings,
     waitUntil: (work) => c.executionCtx.waitUntil(work),

@@ -2,9 +2,13 @@
 // entry: the time during which any of them ran. Worker clocks advance only at I/O, so CPU-only steps show 0 in
 // production; no decision may rest on these numbers.
 import type { Clock } from '../../shared/runtime/clock.ts';
+import type { Trace } from './trace.ts';
 
 export interface Timings {
-  /** Runs `step` and adds its duration to `name`. `description` must be a name (shared/domain/ids.ts). */
+  /**
+   * Runs `step` and adds its duration to `name`. A traced step is a span, too. `description` must be a name
+   * (shared/domain/ids.ts).
+   */
   time<T>(name: string, step: () => T | Promise<T>, description?: string): Promise<T>;
   /** Adds a step of duration 0, for a result that was already in memory. */
   addInstant(name: string): void;
@@ -19,7 +23,8 @@ interface Step {
   durationMs: number;
 }
 
-export function createTimings(clock: Clock): Timings {
+/** `trace`: that of the request, if it is recorded. */
+export function createTimings(clock: Clock, trace?: Trace): Timings {
   const steps = new Map<string, Step>();
 
   function startStep(label: string): Step {
@@ -38,7 +43,7 @@ export function createTimings(clock: Clock): Timings {
     time: async (name, run, description) => {
       const step = startStep(description === undefined ? name : `${name};desc="${description}"`);
       try {
-        return await run();
+        return await (trace === undefined ? run() : trace.span(name, { 'earshot.of': description }, run));
       } finally {
         endStep(step);
       }

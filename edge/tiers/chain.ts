@@ -95,7 +95,11 @@ export function createTierChain({ nearest, others, clock, counters, side }: Chai
         lookups.push({ tier: tier.name, outcome: 'bypass', detail: SWITCHED_OFF });
         continue;
       }
-      const { lookup, entry } = await call.timings.time(tier.name, () => query(tier, key, terms));
+      const { lookup, entry } = await call.timings.time(tier.name, async () => {
+        const found = await query(tier, key, terms);
+        call.trace?.describe({ 'earshot.outcome': found.lookup.outcome });
+        return found;
+      });
       lookups.push(lookup);
       if (entry === undefined) continue;
       const isFresh = lookup.outcome === 'hit';

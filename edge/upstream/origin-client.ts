@@ -19,6 +19,7 @@ import {
 import { DOCUMENTS_PATH, LISTS_READ_PATH, type ListQuery, MANIFEST_PATH } from '../../shared/wire/read-request.ts';
 import { decodeListFrames, type ListResult, MAX_FRAMES_BYTES } from '../../shared/wire/read-response.ts';
 import { REQUEST_ID_HEADER } from '../../shared/wire/request-id.ts';
+import { formatTraceparent, parseTraceparent, TRACEPARENT_HEADER } from '../../shared/wire/traceparent.ts';
 import { type Builds, type NamedBuild, originPart } from '../builds.ts';
 import { describeError, type Log } from '../log.ts';
 import type { Fetch } from '../platform.ts';
@@ -88,7 +89,8 @@ export function createOriginClient(options: OriginClientOptions): OriginClient {
     const residenceMs = options.residenceMs?.();
     if (residenceMs !== undefined) headers.set(RESIDENCE_HEADER, String(residenceMs));
     headers.set(REQUEST_ID_HEADER, call.requestId);
-    if (call.traceparent !== undefined) headers.set('traceparent', call.traceparent);
+    const traceparent = call.trace?.traceparent() ?? withoutSample(call.traceparent);
+    if (traceparent !== undefined) headers.set(TRACEPARENT_HEADER, traceparent);
     if (call.devLocation !== undefined) headers.set(DEV_LOCATION_HEADER, call.devLocation);
     return headers;
   }
@@ -184,6 +186,18 @@ export function createOriginClient(options: OriginClientOptions): OriginClient {
     },
   };
 }
+
+/**
+ * The caller's context for a request that is not recorded here: no caller decides that origins record. The flag may
+ * change only together with the span's id (W3C Trace Context, section 3.3).
+ */
+function withoutSample(traceparent: string | undefined): string | undefined {
+  if (traceparent === undefined) return undefined;
+  const { traceId, isSampled } = parseTraceparent(traceparent);
+  return isSampled ? formatTraceparent(traceId, makeSpanId(), { isSampled: false }) : traceparent;
+}
+
+const makeSpanId = (): string => crypto.randomUUID().replaceAll('-', '').slice(-16);
 
 const namedBy = ({ headers }: Response): NamedBuild => ({
   build: headers.get(BUILD_HEADER),

@@ -60,11 +60,12 @@ export function createOriginReader({ client, clock, random, log }: OriginReaderO
       const queries = requests.map((request) => toQuery(request, calledAtMs));
       const mayContinue = (): boolean => remainingMs(call, clock) > 0 && call.cancellation?.isCancelled() !== true;
       const read = readLeftOut((some) => client.readLists(region, some, call), mayContinue);
-      const answers = await call.timings.time(
-        'origin',
-        () => readSplitting({ queries, read, isAboutKeys: mayBlameKey, mayContinue }),
-        region.name,
-      );
+      const readAll = async () => {
+        const all = await readSplitting({ queries, read, isAboutKeys: mayBlameKey, mayContinue });
+        call.trace?.describe({ 'earshot.keys': all.length, 'earshot.failed': all.filter(isFailed).length });
+        return all;
+      };
+      const answers = await call.timings.time('origin', readAll, region.name);
       const about = { region: region.name, ...describeRequest(call.requestId, call.traceparent) };
       const reason = tableFailureOf(requests, answers);
       if (reason !== undefined) log.warn('table_failed', { ...about, reason });
@@ -81,6 +82,8 @@ export function createOriginReader({ client, clock, random, log }: OriginReaderO
     },
   };
 }
+
+const isFailed = ({ kind }: OriginAnswer<ListResult>): boolean => kind === 'failed';
 
 const OUTDATED = 'outdated';
 /** Back-off after a single refused key, which carries no Retry-After. */

@@ -36,6 +36,8 @@ export const localCloudSchema = z.object({
   ),
   /** URL of the launcher's control: faults of the region proxies, and the parts. */
   controlUrl: z.string(),
+  /** Base address of the collector of spans; undefined if requests are not recorded. */
+  tracesUrl: z.string().optional(),
   /** URL of the control of the embedded Bigtable. Absent with another Bigtable. */
   bigtableControlUrl: z.string().optional(),
 });

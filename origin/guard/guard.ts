@@ -1,6 +1,7 @@
 // The guard as loads see it: it admits work when the bulkhead has room.
 import type { Cancellation } from '../../shared/caching/cancellation.ts';
 import { EarshotError, type ErrorCode } from '../../shared/wire/errors.ts';
+import { currentTrace, keepTrace } from '../tracing/request-trace.ts';
 import type { Bulkhead, BulkheadRequest } from './bulkhead.ts';
 import { ShedError } from './shed-error.ts';
 
@@ -15,14 +16,31 @@ export interface GuardRequest extends Omit<BulkheadRequest, 'priority'> {
 export function createGuard(bulkhead: Bulkhead): { readonly guard: Guard; readonly retryAfterSeconds: () => number } {
   let retryAfterSeconds = 1;
   const guard: Guard = async ({ isBackground, ...request }, work) => {
+    const { start, endQueue } = traceQueue(request.weight, work);
     try {
-      return await bulkhead.run({ ...request, priority: isBackground ? 'background' : 'foreground' }, work);
+      return await bulkhead.run({ ...request, priority: isBackground ? 'background' : 'foreground' }, start);
     } catch (error) {
       if (error instanceof ShedError) retryAfterSeconds = error.retryAfterSeconds;
+      endQueue(error as Error);
       throw error;
     }
   };
   return { guard, retryAfterSeconds: () => retryAfterSeconds };
+}
+
+/** `work` for the bulkhead, which starts it when another read ends. The wait is a span of a recorded request. */
+function traceQueue<T>(keys: number, work: (leftMs: number) => Promise<T>) {
+  let queued = currentTrace()?.start('queue', { 'earshot.keys': keys });
+  const endQueue = (error?: Error): void => {
+    queued?.end(error);
+    queued = undefined;
+  };
+  if (queued === undefined) return { start: work, endQueue };
+  const start = keepTrace((leftMs: number) => {
+    endQueue();
+    return work(leftMs);
+  });
+  return { start, endQueue };
 }
 
 /**

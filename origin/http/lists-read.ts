@@ -14,6 +14,7 @@ import type { ListResult } from '../../shared/wire/read-response.ts';
 import type { ExpandLists } from '../items/expanded-lists.ts';
 import type { ListReader } from '../lists/coalescing-reader.ts';
 import type { ReadResult } from '../metrics/metrics.ts';
+import { currentTrace, type OpenTrace, runPlainly } from '../tracing/request-trace.ts';
 import { type AnswerDeps, insertRefusals, isAllShed, outcomeOf, sendLists, sendProblem } from './lists-read-answer.ts';
 import { collectBody, isBodyShort, parseBody, tooLarge, tooSlow } from './lists-read-body.ts';
 import { overloadedAnswer, problemOfError } from './problem.ts';
@@ -23,6 +24,8 @@ export interface ListsRouteDeps extends AnswerDeps {
   readonly lists: ListReader;
   readonly expandLists: ExpandLists;
   readonly verifyCaller: VerifyCaller;
+  /** Default: no request is recorded. */
+  readonly openTrace?: OpenTrace;
   /** Maximum milliseconds for one read. */
   readonly readTimeoutMs: number;
   /** Whether the request may be read. Called once per request, before its body is read. */
@@ -100,6 +103,7 @@ function receive(deps: ListsRouteDeps, request: IncomingMessage, response: Serve
   const { clock, readTimeoutMs, bodyMemory: memory } = deps;
   deps.onResidence?.(request.headers[RESIDENCE_FIELD]);
   const nowMs = clock.monotonicNow();
+  const inTrace = deps.openTrace?.(request, response) ?? runPlainly;
   const exchange = { request, response, timeoutMs: readTimeoutMs, arrivedAtMs: nowMs, startedAtMs: nowMs };
   try {
     requirePlainJson(request);
@@ -114,7 +118,7 @@ function receive(deps: ListsRouteDeps, request: IncomingMessage, response: Serve
     timeoutMs: exchange.timeoutMs,
     onBody: (body) => {
       exchange.startedAtMs = clock.monotonicNow();
-      serve(deps, exchange, body);
+      inTrace(() => serve(deps, exchange, body));
     },
     onFailure: (reason) => {
       if (reason === 'too_large') sendFailure(deps, exchange, tooLarge());
@@ -163,6 +167,7 @@ function read(
   if (leftMs <= 0) throw tooSlow();
   const { queries, refused, refusedFields = [] } = parseBody(body);
   counters.add('origin_reads_total', queries.length);
+  currentTrace()?.describe({ 'earshot.keys': queries.length });
   const results = lists.getCached(queries) ?? readWithin(deps, queries, leftMs, response);
   if (refused.length === 0) return results;
   deps.onRefused(refusedFields, request);

@@ -15,6 +15,7 @@ import type { Counters } from '../../shared/runtime/counters.ts';
 import type { ListQuery } from '../../shared/wire/read-request.ts';
 import type { ListResult } from '../../shared/wire/read-response.ts';
 import { isReadFailure } from '../bigtable/stored-values.ts';
+import { currentTrace } from '../tracing/request-trace.ts';
 import { notBeforeMsOf, toListResult } from './freshness.ts';
 import type { ListMemory } from './list-memory.ts';
 import type { LoadLists, LoadResult } from './load-lists.ts';
@@ -120,7 +121,10 @@ export class CoalescedLoad {
         keepAlive: () => {},
         cancellation,
       });
-      if (isCollapsed) this.#options.counters.add('origin_collapsed_total');
+      if (isCollapsed) {
+        this.#options.counters.add('origin_collapsed_total');
+        currentTrace()?.describe({ 'earshot.joined': true });
+      }
       results[index] = toResult(value, arrivedAtMs);
     } catch (error) {
       const isWaitOver = error instanceof WaitOver || error instanceof CallerCancelled;

@@ -29,6 +29,13 @@ export function wholeNumber(min: number, max: number) {
   return z.string(refusal).refine(isInRange, refusal).transform(Number);
 }
 
+/** A number from 0 to 1, written as `0`, `1` or a decimal fraction with up to 9 places. */
+const SHARE = expected('a number from 0 to 1, for example 0.01');
+export const share = z
+  .string(SHARE)
+  .regex(/^(0(\.\d{1,9})?|1(\.0{1,9})?)$/, SHARE)
+  .transform(Number);
+
 const secretSize = (value: unknown): string =>
   typeof value === 'string' ? `${encodeUtf8(value).length}` : value === undefined ? 'nothing' : typeof value;
 

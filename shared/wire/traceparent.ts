@@ -10,3 +10,20 @@ export const readTraceparent = (header: string | null | undefined): string | und
 
 /** The trace id of a valid `traceparent`, for log lines. */
 export const traceIdOf = (traceparent: string | undefined): string | undefined => traceparent?.slice(3, 35);
+
+/** `spanId`: that of the caller's span. A callee records its own spans only if `isSampled`. */
+export const formatTraceparent = (traceId: string, spanId: string, { isSampled }: { isSampled: boolean }): string =>
+  `00-${traceId}-${spanId}-${isSampled ? '01' : '00'}`;
+
+/** Ids of a valid `traceparent`, and whether its sender records the trace. */
+export interface TraceContext {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly isSampled: boolean;
+}
+
+export const parseTraceparent = (traceparent: string): TraceContext => ({
+  traceId: traceparent.slice(3, 35),
+  spanId: traceparent.slice(36, 52),
+  isSampled: (Number.parseInt(traceparent.slice(53, 55), 16) & 1) === 1,
+});

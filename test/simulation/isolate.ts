@@ -11,6 +11,7 @@ import type { FindObject } from '../../edge/region/region-objects.ts';
 import type { Call } from '../../edge/request/call.ts';
 import { NOWHERE } from '../../edge/request/place.ts';
 import { createTimings } from '../../edge/request/timings.ts';
+import { neverTraced } from '../../edge/request/trace.ts';
 import type { OriginClient } from '../../edge/upstream/origin-client.ts';
 import { toName, toUserId } from '../../shared/domain/ids.ts';
 import type { ListKey } from '../../shared/domain/keys.ts';
@@ -69,6 +70,7 @@ export function createIsolate(options: IsolateOptions): Isolate {
     ? createAppFront({
         ...platform,
         ...deps,
+        openTrace: neverTraced,
         exposureTokens: undefined,
         exposures: undefined,
         archive: undefined,

@@ -1,6 +1,8 @@
 // One ReadRows call for the missing keys of a query.
 import { EarshotError } from '../../../shared/wire/errors.ts';
+import type { RequestTrace } from '../../tracing/request-trace.ts';
 import type { RowFilter } from '../read-rows.ts';
+import type { CallEnd } from './call-observer.ts';
 import type { ReadRowsRequest } from './channel.ts';
 import type { Route } from './route.ts';
 import type { RowStream } from './row-stream.ts';
@@ -13,22 +15,32 @@ export interface KeyQuery {
   readonly keys: readonly string[];
   /** On the monotonic clock. */
   readonly deadlineAtMs: number;
+  /** Traces of the requests that wait. Default: none is recorded. */
+  readonly traces?: readonly RequestTrace[];
 }
 
 export interface Attempt {
   readonly route: Route;
   readonly keys: readonly string[];
   readonly startedAtMs: number;
+  /** Tells the observer of its end. */
+  readonly end: (end: CallEnd) => void;
   /** Keys before this index are known. */
   cursor: number;
   hasProgressed: boolean;
   stream: RowStream | undefined;
 }
 
-export const createAttempt = (route: Route, keys: readonly string[], startedAtMs: number): Attempt => ({
+export const createAttempt = (
+  route: Route,
+  keys: readonly string[],
+  startedAtMs: number,
+  end: Attempt['end'],
+): Attempt => ({
   route,
   keys,
   startedAtMs,
+  end,
   cursor: 0,
   hasProgressed: false,
   stream: undefined,

@@ -1,11 +1,23 @@
 // Observer of the ReadRows calls on one table.
 import type { EarshotError } from '../../../shared/wire/errors.ts';
+import type { RequestTrace } from '../../tracing/request-trace.ts';
+import type { Route } from './route.ts';
+
+export interface ObservedCall {
+  readonly keys: number;
+  readonly route: Route;
+  /** Traces of the requests that wait for it. */
+  readonly traces: readonly RequestTrace[];
+}
+
+export interface CallEnd {
+  readonly latencyMs: number;
+  readonly error?: EarshotError;
+}
 
 export interface CallObserver {
-  /** A ReadRows call for `keys` keys was sent. */
-  onCall(keys: number): void;
-  /** The call has ended, or was cancelled because its keys are known. */
-  onCallEnd(call: { readonly keys: number; readonly latencyMs: number; readonly error?: EarshotError }): void;
+  /** A ReadRows call is sent. The result is called when it has ended, or is cancelled because its keys are known. */
+  onCall(call: ObservedCall): (end: CallEnd) => void;
   /** The missing keys of a failed call are read again. */
   onRetry(): void;
   /** `keys` keys are read through the other app profile, because the local cluster failed them or is ejected. */
@@ -15,8 +27,7 @@ export interface CallObserver {
 }
 
 export const NO_OBSERVER: CallObserver = {
-  onCall: () => {},
-  onCallEnd: () => {},
+  onCall: () => () => {},
   onRetry: () => {},
   onFailover: () => {},
   onHedge: () => {},

@@ -95,9 +95,9 @@ export class KeyRead {
     const { channels, clock, observer } = this.#deps;
     const keys = [...this.#missing];
     const startedAtMs = clock.monotonicNow();
-    const attempt = createAttempt(route, keys, startedAtMs);
+    const end = observer.onCall({ keys: keys.length, route, traces: this.#query.traces ?? [] });
+    const attempt = createAttempt(route, keys, startedAtMs, end);
     this.#attempts.add(attempt);
-    observer.onCall(keys.length);
     if (route === 'failover') observer.onFailover(keys.length);
     const timeoutMs = Math.max(1, this.#query.deadlineAtMs - startedAtMs);
     attempt.stream = openRowStream(channels, makeRequest(this.#query, this.#appProfileOf(route), keys), timeoutMs, {
@@ -209,13 +209,13 @@ export class KeyRead {
   }
 
   #endAttempt(attempt: Attempt, error?: EarshotError): void {
-    const { clock, hedgeDelay, observer } = this.#deps;
+    const { clock, hedgeDelay } = this.#deps;
     const latencyMs = clock.monotonicNow() - attempt.startedAtMs;
     const keys = attempt.keys.length;
     if (attempt.route === 'local' && this.#hasOtherProfile()) this.#judgeLocal(attempt, error, latencyMs);
     // A cancelled call would have taken at least as long.
     if (attempt.route !== 'hedge' && (error === undefined || this.#isOver)) hedgeDelay.observe(keys, latencyMs);
-    observer.onCallEnd({ keys, latencyMs, ...(error === undefined ? {} : { error }) });
+    attempt.end({ latencyMs, ...(error === undefined ? {} : { error }) });
     this.#attempts.delete(attempt);
   }
 

@@ -1,6 +1,7 @@
 // Reads many rows through the queue, with one result per row.
 import type { Cancellation } from '../../../shared/caching/cancellation.ts';
 import type { Clock } from '../../../shared/runtime/clock.ts';
+import { currentTrace } from '../../tracing/request-trace.ts';
 import type { Row } from '../chunk-merger.ts';
 import type { ReadFailure } from '../stored-values.ts';
 import type { BatchKey, ReadQueue, RowRead, Waiter } from './read-queue.ts';
@@ -35,6 +36,7 @@ export function readAll<T>(
     const deadlineAtMs = clock.monotonicNow() + timeoutMs;
     let open = queries.length;
     let failure: unknown;
+    const trace = currentTrace();
 
     const setResult = (i: number, result: T | ReadFailure): void => {
       results[i] = result;
@@ -55,6 +57,7 @@ export function readAll<T>(
     const reads: { readonly waiter: Waiter; readonly read: RowRead }[] = queries.map(({ batchKey, rowKey }, i) => {
       const waiter: Waiter = {
         deadlineAtMs,
+        trace,
         settle: (row) => setResult(i, toResult(row)),
         fail: (error) => {
           failure ??= error;

@@ -1,6 +1,7 @@
 // Merges reads of single rows into few calls (call-size.ts). Reads of one turn of the event loop leave together at its
 // end; later ones leave when a call returns, or when they are worth a call. A slow call gives up its place.
 import type { EarshotError } from '../../../shared/wire/errors.ts';
+import type { RequestTrace } from '../../tracing/request-trace.ts';
 import type { Row } from '../chunk-merger.ts';
 import type { RowFilter } from '../read-rows.ts';
 import { type CallLimits, callSizeOf, mayStartCall } from './call-size.ts';
@@ -18,6 +19,8 @@ export interface BatchKey {
 export interface Waiter {
   /** On the monotonic clock. */
   readonly deadlineAtMs: number;
+  /** Trace of the request that waits. */
+  readonly trace: RequestTrace | undefined;
   /** Once, unless the waiter is removed. Undefined: no such row, or no cell of it passed the filter. */
   settle(row: Row | undefined): void;
   /** Instead of `settle`. */
@@ -133,7 +136,8 @@ export class ReadQueue {
     batch.calls++;
     this.#calls.add(call);
     const { tableName, filter } = batch.key;
-    const query = { tableName, filter, keys: [...call.rows.keys()].sort(), deadlineAtMs };
+    const traces = tracesOf(call);
+    const query = { tableName, filter, keys: [...call.rows.keys()].sort(), deadlineAtMs, traces };
     call.read = new KeyRead(this.#options, query, {
       onKey: (rowKey, row) => {
         for (const waiter of removeRow(call, rowKey)) waiter.settle(row);
@@ -170,6 +174,15 @@ function moveRows({ waiting }: Batch, call: Call, size: number): number {
     for (const waiter of row.waiters) deadlineAtMs = Math.max(deadlineAtMs, waiter.deadlineAtMs);
   }
   return deadlineAtMs;
+}
+
+/** Each trace once. */
+function tracesOf({ rows }: Call): readonly RequestTrace[] {
+  let traces: Set<RequestTrace> | undefined;
+  for (const { waiters } of rows.values()) {
+    for (const { trace } of waiters) if (trace !== undefined) traces = (traces ?? new Set()).add(trace);
+  }
+  return traces === undefined ? [] : [...traces];
 }
 
 /** Removes a known row from the call, and returns its waiters. */

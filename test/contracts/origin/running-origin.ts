@@ -7,6 +7,7 @@ import { createManualClock, type ManualClock } from '../../../bench/support/manu
 import type { BigtableAddress } from '../../../origin/bigtable/connection.ts';
 import { type OriginConfig, readOriginConfig } from '../../../origin/config.ts';
 import { type Origin, startOrigin } from '../../../origin/server.ts';
+import { NO_TRACING, type Tracing } from '../../../origin/tracing/request-trace.ts';
 import { ORIGIN_AUDIENCE } from '../../../shared/domain/identity.ts';
 import { JSON_TYPE } from '../../../shared/wire/json-body.ts';
 import { makeKeyId } from '../../../shared/wire/origin-token.ts';
@@ -58,10 +59,11 @@ export const originConfig = ({ project, instance, emulatorHost = '' }: BigtableA
 export async function runOrigin(
   { address }: Pick<TestInstance, 'address'>,
   changes: Partial<OriginConfig> = {},
+  tracing: Tracing = NO_TRACING,
 ): Promise<RunningOrigin> {
   const clock = createManualClock();
   const config: OriginConfig = { ...originConfig(address), ...changes };
-  const origin = await startOrigin(config, { clock, logger: pino({ level: 'silent' }), loopLoad: () => IDLE_LOOP });
+  const origin = await startOrigin(config, { clock, logger: pino({ level: 'silent' }), loopLoad: () => IDLE_LOOP, tracing });
   let drained: Promise<void> | undefined;
   const running = { ...origin, drain: () => (drained ??= origin.drain()) };
   onTestFinished(async () => {

@@ -6,6 +6,7 @@ import { type Builds, createBuilds } from '../../../edge/builds.ts';
 import type { ListRequest, LoadResult } from '../../../edge/reads/list-source.ts';
 import type { RegionAnswer } from '../../../edge/region/protocol.ts';
 import { createRegionLists, type RegionLists } from '../../../edge/region/region-lists.ts';
+import { neverTraced } from '../../../edge/request/trace.ts';
 import { createMemoryTier } from '../../../edge/tiers/memory.ts';
 import { makeEntry } from '../../../shared/caching/lifetime.ts';
 import type { Region } from '../../../shared/domain/regions.ts';
@@ -36,6 +37,7 @@ beforeEach(() => {
   object = createRegionLists({
     region: REGION,
     builds,
+    openTrace: neverTraced,
     memory: createMemoryTier({ name: 'region', maxBytes: 100_000 }),
     origin: {
       read: (_, requests, { cancellation }) =>

@@ -8,7 +8,7 @@ import { turnUntil } from '../support/turns.ts';
 
 const PATH = '/v1/me/recommendations/home';
 const TRACE_ID = '4bf92f3577b34da6a3ce929d0e0e4736';
-const traceparent = `00-${TRACE_ID}-00f067aa0ba902b7-01`;
+const traceparent = `00-${TRACE_ID}-00f067aa0ba902b7-00`;
 const debug = { headers: { 'earshot-debug': '1' }, scope: 'recs:debug recs:read:any' };
 let edge: Harness;
 

@@ -12,6 +12,7 @@ import type { RateLimiter } from '../../../edge/limits/location-limit.ts';
 import type { LogFields } from '../../../edge/log.ts';
 import { IN_FLIGHT_BYTES } from '../../../edge/platform.ts';
 import type { FindObject } from '../../../edge/region/region-objects.ts';
+import type { PlatformTracing } from '../../../edge/request/trace.ts';
 import { type ByteAccount, createByteAccount } from '../../../shared/runtime/byte-account.ts';
 import { type Counters, createCounters } from '../../../shared/runtime/counters.ts';
 import { makeRandomSecret } from '../../support/random-secret.ts';
@@ -94,6 +95,8 @@ interface HarnessOptions {
   readonly exposureSink?: ExposureSink;
   /** Default: none. */
   readonly archive?: Bucket;
+  /** Default: no request is recorded. */
+  readonly tracing?: PlatformTracing;
 }
 
 let harnesses = 0;
@@ -109,6 +112,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     limiter,
     exposureSink,
     archive,
+    tracing,
   } = options;
   const clock = createManualClock();
   const counters = createCounters();
@@ -131,6 +135,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     inFlight,
     log,
     fetch: fetch ?? origins.fetch,
+    tracing,
   };
   const objects = findObject(registerRegionCaches(`harness-${harnesses++}`, { config, platform }));
   const build = (colo: string) =>

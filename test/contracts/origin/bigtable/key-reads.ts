@@ -71,8 +71,10 @@ export async function openKeyReads(address: BigtableAddress, options: KeyReadsOp
     clock,
     random,
     observer: {
-      onCall: (keys) => void seen.calls.push(keys),
-      onCallEnd: () => {},
+      onCall: ({ keys }) => {
+        seen.calls.push(keys);
+        return () => {};
+      },
       onRetry: () => void seen.retries++,
       onFailover: (keys) => void seen.failovers.push(keys),
       onHedge: (outcome) => void seen.hedges.push(outcome),

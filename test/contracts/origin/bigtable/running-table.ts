@@ -45,8 +45,10 @@ export async function openTable(
     random: () => 0.5,
     onError: (error) => seen.errors.push(error),
     observerOf: () => ({
-      onCall: (keys) => seen.calls.push(keys),
-      onCallEnd: () => {},
+      onCall: ({ keys }) => {
+        seen.calls.push(keys);
+        return () => {};
+      },
       onRetry: () => seen.retries++,
       onFailover: (keys) => seen.failovers.push(keys),
       onHedge: (outcome) => seen.hedges.push(outcome),

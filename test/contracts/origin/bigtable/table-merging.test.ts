@@ -5,10 +5,12 @@
 import { expect, test } from 'vitest';
 import { createManualClock, type ManualClock } from '../../../../bench/support/manual-clock.ts';
 import type { RecommendationTableOptions } from '../../../../origin/bigtable/recommendation-table.ts';
+import { NO_OBSERVER } from '../../../../origin/bigtable/reads/call-observer.ts';
 import { createListReader } from '../../../../origin/lists/coalescing-reader.ts';
 import { createListMemory } from '../../../../origin/lists/list-memory.ts';
 import { createTableLoad } from '../../../../origin/lists/load-lists.ts';
 import { createCohortCounter } from '../../../../origin/metrics/cohorts.ts';
+import { type RequestTrace, runInTrace } from '../../../../origin/tracing/request-trace.ts';
 import { toName } from '../../../../shared/domain/ids.ts';
 import type { ListKey } from '../../../../shared/domain/keys.ts';
 import { createCounters } from '../../../../shared/runtime/counters.ts';
@@ -41,6 +43,29 @@ const keysOf = (names: readonly string[], change: Partial<ListKey> = {}) => name
 
 /** Lets the cluster answer all pending calls. */
 const answer = (serverClock: ManualClock) => serverClock.advance(LATENCY_MS);
+
+test('a call has the trace of each request whose rows it reads, once', async () => {
+  const traces: (readonly RequestTrace[])[] = [];
+  const { table } = await startSlowTable({
+    observerOf: () => ({
+      ...NO_OBSERVER,
+      onCall: (call) => {
+        traces.push(call.traces);
+        return () => {};
+      },
+    }),
+  });
+  const [first, second] = [makeTrace(), makeTrace()];
+  const read = (...names: string[]) => table.readLists(keysOf(names), TIMEOUT_MS);
+  await Promise.all([
+    runInTrace(first, () => read('u:1', 'u:2')),
+    runInTrace(second, () => read('u:2', 'u:3')),
+    read('u:4'),
+  ]);
+  expect(traces).toEqual([[first, second]]);
+});
+
+const makeTrace = (): RequestTrace => ({ describe: () => {}, start: makeTrace, end: () => {} });
 
 test('reads that come in one turn leave as one call', async () => {
   const { seen, server, table } = await startSlowTable();

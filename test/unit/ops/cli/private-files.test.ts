@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { openJournal } from '../../../../dev/bigtable/journal.ts';
-import { edgeService } from '../../../../dev/cloud/services.ts';
+import { EDGE_CONFIG, edgeService } from '../../../../dev/cloud/services.ts';
 import { loadSecrets, recordLauncher, writeLocalCloud } from '../../../../dev/cloud/state.ts';
 import { writeSample } from '../../../../dev/data/sample.ts';
 import { createSupervisor } from '../../../../dev/processes/supervisor.ts';
@@ -60,7 +60,7 @@ test("the local cloud's secrets, description, sample, journal, variables and log
   });
   writeSample(join(directory, 'sample'));
   openJournal(join(directory, 'bigtable.journal'), () => undefined).close();
-  edgeService(1, directory, { TOKEN_SECRET: token });
+  edgeService(1, directory, [EDGE_CONFIG], { TOKEN_SECRET: token });
   const supervisor = createSupervisor({
     logDirectory: join(directory, 'logs'),
     clock: systemClock,
