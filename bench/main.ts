@@ -21,6 +21,7 @@ import { benchSoak } from './soak/soak.ts';
 import { benchStartUp } from './start-up.ts';
 import type { BenchResult } from './support/result.ts';
 import { benchTraces } from './traces.ts';
+import { benchTracing } from './tracing.ts';
 
 const benches: Readonly<Record<string, () => Promise<BenchResult>>> = {
   'bad-days': benchBadDays,
@@ -42,6 +43,7 @@ const benches: Readonly<Record<string, () => Promise<BenchResult>>> = {
   soak: benchSoak,
   startup: benchStartUp,
   traces: benchTraces,
+  tracing: benchTracing,
 };
 
 const EXIT_FAILED = 1;

@@ -47,12 +47,14 @@ export function createApp(deps: EdgeDeps): OpenAPIHono {
 }
 
 /** The work of every request. A middleware would be awaited by each. */
-function aroundFetch({ config, counters }: EdgeDeps, fetch: OpenAPIHono['fetch']): OpenAPIHono['fetch'] {
+function aroundFetch(deps: EdgeDeps, fetch: OpenAPIHono['fetch']): OpenAPIHono['fetch'] {
+  const { config, counters } = deps;
   const checkHost = createHostCheck(config.publicHosts);
+  const answerOwn = reportAnswers(deps, fetch);
   const answer: OpenAPIHono['fetch'] = (request, ...rest) => {
     counters.add('edge_requests_total');
     const refusal = checkHost(request.url);
-    if (refusal === undefined) return fetch(request, ...rest);
+    if (refusal === undefined) return answerOwn(request, ...rest);
     return respondWithProblem(
       refusal,
       chooseRequestId((name) => request.headers.get(name)),
@@ -64,6 +66,23 @@ function aroundFetch({ config, counters }: EdgeDeps, fetch: OpenAPIHono['fetch']
     return response instanceof Promise ? response.then(requireHttps) : requireHttps(response);
   };
 }
+
+/** Records the answers of the API, and reports what is due. A probe of the health is no answer of the API. */
+function reportAnswers({ clock, unreported, reporter }: EdgeDeps, fetch: OpenAPIHono['fetch']): OpenAPIHono['fetch'] {
+  return (request, env, context) => {
+    const startedAtMs = clock.now();
+    const response = fetch(request, env, context);
+    if (!isOfApi(request.url)) return response;
+    const record = (answered: Response): Response => {
+      unreported.addAnswer(answered.status, clock.now() - startedAtMs);
+      if (context !== undefined) reporter.reportIfDue((work) => context.waitUntil(work));
+      return answered;
+    };
+    return response instanceof Promise ? response.then(record) : record(response);
+  };
+}
+
+const isOfApi = (url: string): boolean => /^https?:\/\/[^/]+\/(v1|ofrep)\//.test(url);
 
 function makeRoutes(deps: EdgeDeps, app: OpenAPIHono): readonly Route[] {
   const batch = (c: Context): Promise<Response> | Response =>

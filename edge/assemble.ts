@@ -28,6 +28,8 @@ import { createShadow } from './reads/shadow.ts';
 import { createUserRef } from './reads/user-ref.ts';
 import type { RegionCache } from './region/region-cache.ts';
 import { createRegionObjects, type FindObject } from './region/region-objects.ts';
+import { createReporter } from './report/reporter.ts';
+import { NOWHERE } from './request/place.ts';
 import { createTracing, type PlatformTracing } from './request/trace.ts';
 import { createRespondLarge } from './respond/large-answer.ts';
 import { createTierChain } from './tiers/chain.ts';
@@ -94,6 +96,8 @@ export function createDeps(config: EdgeConfig, platform: WorkerPlatform): EdgeDe
   const log = limitLog(platform.log, clock);
   const limited = { ...platform, log };
   const costs = createCallerCosts();
+  const client = createEdgeClient(config, limited);
+  const reads = createReads(config, limited, client);
   return {
     config,
     clock,
@@ -105,6 +109,7 @@ export function createDeps(config: EdgeConfig, platform: WorkerPlatform): EdgeDe
     respondLarge: createRespondLarge({ clock, counters, inFlight }),
     log,
     openTrace: createTracing(platform.tracing, config.traceRatio),
+    unreported: platform.unreported,
     identity: createIdentityVerifier({
       keys: createVerificationKeys(config.tokenKeys, { fetch, clock, random, counters, log }),
       audience: config.tokenAudience,
@@ -120,7 +125,14 @@ export function createDeps(config: EdgeConfig, platform: WorkerPlatform): EdgeDe
       counters,
       log,
     }),
-    ...createReads(config, limited, createEdgeClient(config, limited)),
+    ...reads,
+    reporter: createReporter({
+      ...platform,
+      client,
+      regions: () => reads.routing.regionsFor(NOWHERE),
+      everyMs: config.reportSeconds * 1000,
+      timeoutMs: config.requestDeadlineMs,
+    }),
     ...createExposures(config, limited),
     archive: platform.archive,
   };

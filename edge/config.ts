@@ -199,6 +199,7 @@ export function makeVariables(isLocal: boolean) {
     RATE_LIMITS: z.enum(['on', 'off'], expected('on or off')).default(isLocal ? 'off' : 'on'),
     LIMITS: jsonOf(limitsSchema, 'limits of callers').default(limitsSchema.parse({})),
     TRACE_RATIO: share.default(0),
+    REPORT_SECONDS: wholeNumber(0, 3600).default(60),
     DEV_LOCATIONS: jsonOf(devLocations, 'places by data-centre code')
       .refine(() => isLocal, expected('no places unless ENVIRONMENT is local'))
       .optional(),
@@ -258,6 +259,8 @@ const toConfig = (vars: Variables) => ({
   limits: toLimitsConfig(vars.RATE_LIMITS === 'on', vars.LIMITS),
   /** Share of the requests that the platform records whose steps get spans, 0 to 1. Default: 0, no tracing. */
   traceRatio: vars.TRACE_RATIO,
+  /** Seconds between two reports of an isolate's counters to an origin, 0 to 3600. 0 disables them. Default: 60. */
+  reportSeconds: vars.REPORT_SECONDS,
   /** Places that `Earshot-Dev-Location` may name; undefined outside the local cloud. */
   devLocations: vars.DEV_LOCATIONS,
 });

@@ -14,6 +14,8 @@ import type { Log } from './log.ts';
 import type { ManifestStore } from './manifest/store.ts';
 import type { ServeCached, ServeReads } from './reads/serve-reads.ts';
 import type { Shadow } from './reads/shadow.ts';
+import type { Reporter } from './report/reporter.ts';
+import type { Unreported } from './report/unreported.ts';
 import type { OpenTrace } from './request/trace.ts';
 import type { RespondLarge } from './respond/large-answer.ts';
 import type { Routing } from './upstream/routing.ts';
@@ -38,6 +40,8 @@ export interface EdgeDeps {
   readonly archive: Bucket | undefined;
   readonly routing: Routing;
   readonly openTrace: OpenTrace;
+  readonly unreported: Unreported;
+  readonly reporter: Reporter;
   readonly shadow: Pick<Shadow, 'status'>;
   readonly serveReads: ServeReads;
   readonly serveCached: ServeCached;

@@ -5,6 +5,7 @@ import { type Counters, createCounters } from '../shared/runtime/counters.ts';
 import { type Random, systemRandom } from '../shared/runtime/random.ts';
 import { type Builds, createBuilds } from './builds.ts';
 import { consoleLog, type Log } from './log.ts';
+import { createUnreported, type Unreported } from './report/unreported.ts';
 import type { PlatformTracing } from './request/trace.ts';
 
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
@@ -17,6 +18,8 @@ export interface Platform {
   /** Shared as the counters are: large answers until they are sent, and loads until they are answered. */
   readonly inFlight: ByteAccount;
   readonly log: Log;
+  /** Shared as the counters are. */
+  readonly unreported: Unreported;
   /** Shared as the counters are. */
   readonly builds: Builds;
   readonly fetch: Fetch;
@@ -36,6 +39,7 @@ export const systemPlatform: Platform = {
   clock: systemClock,
   random: systemRandom,
   counters,
+  unreported: createUnreported(counters),
   builds: createBuilds(counters),
   inFlight: createByteAccount({ clock: systemClock, maxBytes: IN_FLIGHT_BYTES, maxAgeMs: IN_FLIGHT_AGE_MS }),
   log: consoleLog,

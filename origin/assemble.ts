@@ -25,6 +25,7 @@ import { createCallerVerifier } from './http/verify-caller.ts';
 import { createDocuments, type Documents } from './manifest/documents.ts';
 import { createManifestPoller, type ManifestPoller } from './manifest/poller.ts';
 import { createReleaseWatch, type ReleaseWatch } from './manifest/release-watch.ts';
+import { liveAgesOf } from './metrics/live-ages.ts';
 import { createMetrics, type MetricsState } from './metrics/metrics.ts';
 import { observeCalls } from './metrics/observe-calls.ts';
 
@@ -61,6 +62,7 @@ export function assembleOrigin(
     manifestVersion: manifests.latest()?.manifest.version ?? 0,
     manifestFailedPolls: manifests.failedPolls(),
     openReleases: releases.open(),
+    liveAges: liveAgesOf(manifests.latest()?.manifest ?? EMPTY_MANIFEST, clock.now()),
     degradedRegions: releases.degraded(),
   });
   const metrics = createMetrics({ region: config.region, counters, state });
@@ -95,7 +97,17 @@ export function assembleOrigin(
     isDraining,
     isLocalClusterUp: localCluster.isUp,
   });
-  const appDeps = { manifests, documents, isWarm: table.isWarm, whyCold, isDraining, onError, ownHeaders };
+  const { addEdgeReport } = metrics;
+  const appDeps = {
+    addEdgeReport,
+    manifests,
+    documents,
+    isWarm: table.isWarm,
+    whyCold,
+    isDraining,
+    onError,
+    ownHeaders,
+  };
   const serveApp = createAppListener(createApp({ ...appDeps, verifyCaller }), appDeps);
   const metricsApp = createMetricsApp({ ...appDeps, exposeMetrics: metrics.expose });
 

@@ -37,6 +37,8 @@ interface EdgeOptions {
   readonly variables?: Readonly<Record<string, string>>;
   /** The address of the service behind each queue, by binding name. Default: none. */
   readonly queues?: Readonly<Record<string, string>>;
+  /** Address for the spans of the worker. Default: they are not recorded. */
+  readonly tracesUrl?: string;
   /** Whether to discard the worker's log. Default: it goes to standard error. */
   readonly isQuiet?: boolean;
 }
@@ -70,8 +72,16 @@ export async function createEdgeRig(cleanup: Cleanup): Promise<EdgeRig> {
     TOKEN_SECRET,
     ORIGIN_SECRET: 'origin-secret-for-benches-only-0123456789-',
   };
-  const startEdge: EdgeRig['startEdge'] = ({ variables, ...options } = {}) =>
-    start({ bundle, bindings: { ...bindings, ...variables }, ...options });
+  const tailEntry = join(import.meta.dirname, '../../dev/edge-tail/tail-worker.ts');
+  let tailBundle: Promise<WorkerBundle> | undefined;
+  const tailTo = async (tracesUrl: string) => {
+    tailBundle ??= bundleLike(bundle, tailEntry, makeDirectory(directory, 'tail'));
+    return { bundle: await tailBundle, bindings: { TRACES_URL: tracesUrl } };
+  };
+  const startEdge: EdgeRig['startEdge'] = async ({ variables, tracesUrl, ...options } = {}) => {
+    const tail = tracesUrl === undefined ? undefined : await tailTo(tracesUrl);
+    return start({ bundle, bindings: { ...bindings, ...variables }, tail, ...options });
+  };
 
   const users = makeUsers(USERS);
   const asks = await makeListAsks(users);

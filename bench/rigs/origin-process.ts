@@ -80,9 +80,13 @@ export function mintBenchToken(region = 'europe'): Promise<string> {
 }
 
 /** A complete `lists:read` request in the edge's form. */
-export const makeListsRead = (token: string, keys: readonly ListQuery[]): string =>
+export const makeListsRead = (
+  token: string,
+  keys: readonly ListQuery[],
+  headers: Readonly<Record<string, string>> = {},
+): string =>
   makeHttpRequest(
     LISTS_READ_PATH,
-    { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'earshot-deadline-ms': '2000' },
+    { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'earshot-deadline-ms': '2000', ...headers },
     JSON.stringify({ keys }),
   );

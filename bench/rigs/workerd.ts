@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import type { WorkerBundle } from './worker-bundle.ts';
@@ -32,6 +32,8 @@ interface WorkerdOptions {
   readonly objects?: Readonly<Record<string, string>>;
   /** `HOST:PORT` of the HTTP service behind each queue, by binding name. Default: none. */
   readonly queues?: Readonly<Record<string, string>>;
+  /** The consumer of the worker's streaming tail, and its text variables. Default: none. */
+  readonly tail?: { readonly bundle: WorkerBundle; readonly bindings: Readonly<Record<string, string>> } | undefined;
   /** Default: no inspector, because it costs time. */
   readonly withInspector?: boolean;
   /** Whether to discard the worker's log. Default: it goes to standard error. */
@@ -45,13 +47,15 @@ export async function startWorkerd({
   bindings,
   objects = {},
   queues = {},
+  tail,
   withInspector = false,
   isQuiet = false,
 }: WorkerdOptions): Promise<Workerd> {
   const config = join(dirname(bundle.path), 'workerd.capnp');
-  writeFileSync(config, makeConfig({ bundle, port, bindings, objects, queues }), { mode: 0o600 });
+  writeFileSync(config, makeConfig({ bundle, port, bindings, objects, queues, tail }), { mode: 0o600 });
   const inspector = withInspector ? ['--inspector-addr', '127.0.0.1:0'] : [];
-  const child = spawn(workerdPath, ['serve', ...inspector, '--control-fd', '3', config], {
+  const experimental = tail === undefined ? [] : ['--experimental'];
+  const child = spawn(workerdPath, ['serve', ...experimental, ...inspector, '--control-fd', '3', config], {
     stdio: ['ignore', 'ignore', isQuiet ? 'ignore' : 'inherit', 'pipe'],
   });
   const stop = async (): Promise<void> => {
@@ -89,7 +93,9 @@ function makeConfig({
   bindings: texts,
   objects,
   queues,
-}: Required<Pick<WorkerdOptions, 'bundle' | 'port' | 'bindings' | 'objects' | 'queues'>>): string {
+  tail,
+}: Required<Pick<WorkerdOptions, 'bundle' | 'port' | 'bindings' | 'objects' | 'queues'>> &
+  Pick<WorkerdOptions, 'tail'>): string {
   const quote = JSON.stringify;
   const bindings = [
     ...Object.entries(texts).map(([name, text]) => `(name = ${quote(name)}, text = ${quote(text)})`),
@@ -101,6 +107,7 @@ function makeConfig({
   const services = Object.entries(queues).map(
     ([name, address]) => `(name = ${quote(`queue ${name}`)}, external = (address = ${quote(address)}, http = ())),`,
   );
+  if (tail !== undefined) services.push(makeTail(tail, dirname(path)));
   const namespaces = Object.values(objects).map(
     (className) => `(className = ${quote(className)}, uniqueKey = ${quote(className)}, enableSql = true)`,
   );
@@ -114,6 +121,7 @@ const config :Workerd.Config = (
       durableObjectNamespaces = [${namespaces.join(', ')}],
       durableObjectStorage = (inMemory = void),
       globalOutbound = "machine",
+      ${tail === undefined ? '' : 'streamingTails = ["tail"],'}
     )),
     (name = "machine", network = (allow = ["private"])),
     ${services.join('\n    ')}
@@ -121,4 +129,18 @@ const config :Workerd.Config = (
   sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")],
 );
 `;
+}
+
+function makeTail(
+  { bundle: { path, compatibilityDate }, bindings }: NonNullable<WorkerdOptions['tail']>,
+  directory: string,
+): string {
+  const quote = JSON.stringify;
+  const texts = Object.entries(bindings).map(([name, text]) => `(name = ${quote(name)}, text = ${quote(text)})`);
+  return `(name = "tail", worker = (
+      modules = [(name = "tail.js", esModule = embed ${quote(relative(directory, path))})],
+      compatibilityDate = ${quote(compatibilityDate)},
+      bindings = [${texts.join(', ')}],
+      globalOutbound = "machine",
+    )),`;
 }

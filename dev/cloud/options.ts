@@ -12,7 +12,7 @@ export interface StartOptions {
   readonly wan: boolean;
   /** Web origins whose pages may read answers in a browser. */
   readonly cors: readonly string[];
-  /** `true`: to the cloud's own collector. A text is the base address of another one. Default: no request is recorded. */
+  /** `true`: to the cloud's own collector; a text: to the one at this base address. Default: nothing is recorded. */
   readonly traces: true | string | undefined;
   /** The real instance to use instead of the embedded Bigtable. */
   readonly real: RealInstance | undefined;

@@ -104,7 +104,10 @@ export const edgeVariables = (
 /** The configuration of the worker without tracing. */
 export const EDGE_CONFIG = join(repository, 'wrangler.toml');
 
-/** `configs`: the worker's first. Wrangler reads secrets from a file, so no process list shows them. With --env-file it ignores .dev.vars. */
+/**
+ * `configs`: the worker's first. Wrangler reads secrets from a file, so no process list shows them. With --env-file it
+ * ignores .dev.vars.
+ */
 export function edgeService(
   port: number,
   stateDirectory: string,

@@ -1,5 +1,5 @@
-// The configurations of wrangler for a worker whose spans go to a collector: wrangler.toml with a streaming tail, and the
-// consumer of that tail.
+// The configurations of wrangler for a worker whose spans go to a collector: wrangler.toml with a streaming tail, and
+// the consumer of that tail.
 import { join } from 'node:path';
 import { writePrivate } from '../../ops/cli/state-file.ts';
 
@@ -19,7 +19,9 @@ export async function writeTracedWorker(stateDirectory: string, tracesUrl: strin
   const worker = {
     ...local,
     main: join(repository, main),
-    alias: Object.fromEntries(Object.entries(alias as Record<string, string>).map(([name, path]) => [name, join(repository, path)])),
+    alias: Object.fromEntries(
+      Object.entries(alias as Record<string, string>).map(([name, path]) => [name, join(repository, path)]),
+    ),
     observability: { ...local.observability, traces: { enabled: true } },
     streaming_tail_consumers: [{ service: tail.name }],
   };

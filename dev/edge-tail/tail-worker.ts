@@ -1,5 +1,5 @@
-// Sends the spans of the local worker to a collector by OTLP over HTTP (JSON). `wrangler dev` runs it beside the worker,
-// as the consumer of its streaming tail: the platform's own export of traces works only on Cloudflare.
+// Sends the spans of the local worker to a collector by OTLP over HTTP (JSON). `wrangler dev` runs it beside the
+// worker, as the consumer of its streaming tail: the platform's own export of traces works only on Cloudflare.
 import { type OtlpSpan, SpanBook } from './span-book.ts';
 
 interface Env {

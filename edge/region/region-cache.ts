@@ -4,28 +4,29 @@ import { DurableObject, tracing } from 'cloudflare:workers';
 import { buildOf } from '../builds.ts';
 import { readConfig } from '../config.ts';
 import { systemPlatform } from '../platform.ts';
-import { assembleRegion, createRegionMemory } from './assemble.ts';
+import { assembleRegion, createRegionMemory, type RegionParts } from './assemble.ts';
 import type { RegionAnswer, RegionCall, RegionObject } from './protocol.ts';
-import type { RegionLists } from './region-lists.ts';
 
 export class RegionCache extends DurableObject<object> implements RegionObject {
   // Throws on an invalid configuration. Every call rejects then, and callers bypass the object.
   readonly #config = readConfig(this.env);
   readonly memory = createRegionMemory(this.#config, systemPlatform.clock);
-  #lists: RegionLists | undefined;
+  #parts: RegionParts | undefined;
 
   /** Rejects if the configuration has no region of that name. */
   async read(call: RegionCall): Promise<RegionAnswer> {
-    this.#lists ??= this.#assemble(call.region);
-    return this.#lists.read(call, (work) => this.ctx.waitUntil(work));
+    const waitUntil = (work: Promise<unknown>): void => this.ctx.waitUntil(work);
+    this.#parts ??= this.#assemble(call.region);
+    this.#parts.reporter.reportIfDue(waitUntil);
+    return this.#parts.lists.read(call, waitUntil);
   }
 
-  #assemble(region: string): RegionLists {
+  #assemble(region: string): RegionParts {
     systemPlatform.builds.setOwn(buildOf(this.env));
     return assembleRegion(this.#config, region, this.memory, { ...systemPlatform, tracing });
   }
 
   async cancel(id: string): Promise<void> {
-    this.#lists?.cancel(id);
+    this.#parts?.lists.cancel(id);
   }
 }

@@ -35,7 +35,7 @@ let isolate: string | undefined;
 let made = 0;
 
 /** 32 hex digits, unique among all isolates. A counter costs much less than new randomness for each request. */
-function makeRequestId(): string {
+export function makeRequestId(): string {
   isolate ??= crypto.randomUUID().replaceAll('-', '').slice(0, 24);
   made = (made + 1) % 0x1_0000_0000;
   return isolate + made.toString(16).padStart(8, '0');

@@ -8,7 +8,9 @@ import type { Clock } from '../../shared/runtime/clock.ts';
 import type { CounterSide, Counters } from '../../shared/runtime/counters.ts';
 import { readRetryAfterMs } from '../../shared/runtime/retry-after.ts';
 import { DEADLINE_HEADER } from '../../shared/wire/deadline.ts';
+import { EDGE_REPORT_PATH, type EdgeReport } from '../../shared/wire/edge-report.ts';
 import { problemOf } from '../../shared/wire/errors.ts';
+import { JSON_TYPE } from '../../shared/wire/json-body.ts';
 import {
   BUILD_HEADER,
   MESSAGE_VERSION,
@@ -53,6 +55,8 @@ export interface OriginClient {
   readLists(region: Region, queries: readonly ListQuery[], call: Call): Promise<OriginAnswer<ListResult[]>>;
   /** `etag` is that of the current manifest, if there is one. */
   readManifest(region: Region, etag: string | undefined, call: Call): Promise<OriginAnswer<ManifestAnswer>>;
+  /** Hands the counts of this isolate over. */
+  sendReport(region: Region, report: EdgeReport, call: Call): Promise<OriginAnswer<void>>;
   /** The JSON of a document of the manifest. */
   readDocument(region: Region, name: DocumentName, call: Call): Promise<OriginAnswer<string>>;
 }
@@ -146,7 +150,7 @@ export function createOriginClient(options: OriginClientOptions): OriginClient {
       const own = inFlight?.open();
       const answer = await exchange(region, call, {
         path: LISTS_READ_PATH,
-        init: { method: 'POST', body, headers: { 'content-type': 'application/json' } },
+        init: { method: 'POST', body, headers: { 'content-type': JSON_TYPE } },
         read: async (response) => {
           await expectStatus(response, 200);
           const frames = await readBody(response, MAX_FRAMES_BYTES, own);
@@ -173,6 +177,12 @@ export function createOriginClient(options: OriginClientOptions): OriginClient {
         },
       });
     },
+    sendReport: (region, report, call) =>
+      exchange<void>(region, call, {
+        path: EDGE_REPORT_PATH,
+        init: { method: 'POST', body: JSON.stringify(report), headers: { 'content-type': JSON_TYPE } },
+        read: (response) => expectStatus(response, 204),
+      }),
     readDocument: (region, { kind, version }, call) => {
       counters.add('edge_document_fetches_total');
       return exchange<string>(region, call, {

@@ -4,10 +4,13 @@ import type { HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
 import type { Logger } from 'pino';
 import { isDocumentKind } from '../../shared/domain/effects/documents.ts';
+import { EDGE_REPORT_PATH } from '../../shared/wire/edge-report.ts';
 import { EarshotError, problemOf, toEarshotError } from '../../shared/wire/errors.ts';
 import { isNotModified } from '../../shared/wire/if-none-match.ts';
 import { DOCUMENTS_PATH, LISTS_READ_PATH, MANIFEST_PATH } from '../../shared/wire/read-request.ts';
 import type { Documents } from '../manifest/documents.ts';
+import type { AddEdgeReport } from '../metrics/edge-totals.ts';
+import { addEdgeReportRoute } from './edge-report.ts';
 import { addHealth, type HealthDeps } from './health.ts';
 import { makeProblemAnswer, type ProblemAnswer, problemOfError } from './problem.ts';
 import { describeRequest } from './request-id.ts';
@@ -16,6 +19,7 @@ import type { VerifyCaller } from './verify-caller.ts';
 export interface AppDeps extends HealthDeps {
   readonly verifyCaller: VerifyCaller;
   readonly documents: Pick<Documents, 'find'>;
+  readonly addEdgeReport: AddEdgeReport;
   /** Called for each failed request, and for each caller without a valid token. */
   readonly onError: (thrown: unknown, error: EarshotError, about: object) => void;
 }
@@ -53,6 +57,8 @@ export function createApp(deps: AppDeps): Hono {
     return c.body(json, 200, { 'Content-Type': 'application/json' });
   });
   allowOnly(app, documentPath, READ_METHODS);
+  addEdgeReportRoute(app, deps.addEdgeReport);
+  allowOnly(app, EDGE_REPORT_PATH, ['POST']);
   allowOnly(app, LISTS_READ_PATH, ['POST']);
   return withProblems(app, deps);
 }

@@ -5,6 +5,8 @@ import type { Histogram, Registry } from 'prom-client';
 export interface LabelledHistogram<V extends string> {
   /** `labelValue`: one of the configured values. */
   observe(value: number, labelValue: V): void;
+  /** Adds counts per bucket, not cumulative, and the sum of their values. */
+  merge(counts: readonly number[], sum: number, labelValue: V): void;
 }
 
 export interface LabelledHistogramOptions<V extends string> {
@@ -51,6 +53,11 @@ export function createLabelledHistogram<V extends string>(options: LabelledHisto
   registry.registerMetric({ ...described, get } as unknown as Histogram);
 
   return {
+    merge: (counts, sum, labelValue) => {
+      const found = series.get(labelValue) as Series;
+      for (const [i, by] of counts.entries()) found.counts[i] = (found.counts[i] as number) + by;
+      found.sum += sum;
+    },
     observe: (value, labelValue) => {
       const found = series.get(labelValue) as Series;
       let bucket = 0;

@@ -6,7 +6,9 @@ import { COUNTERS, type CounterName, type Counters } from '../../shared/runtime/
 import { statusNameOf } from '../bigtable/bigtable-error.ts';
 import type { Priority, ShedReason } from '../guard/shed-error.ts';
 import type { OpenRelease } from '../manifest/release-watch.ts';
+import { type AddEdgeReport, registerEdgeTotals } from './edge-totals.ts';
 import { createLabelledHistogram } from './labelled-histogram.ts';
+import type { LiveAge } from './live-ages.ts';
 
 export type ReadResult = 'ok' | 'shed' | 'deadline' | 'error';
 export type CallResult = 'ok' | 'deadline' | 'error';
@@ -31,6 +33,8 @@ export interface MetricsState {
   readonly manifestFailedPolls: number;
   /** Publications under way. */
   readonly openReleases: readonly OpenRelease[];
+  /** Seconds since the generation of the oldest live variant of each surface. */
+  readonly liveAges: readonly LiveAge[];
   /** Regions that operators have marked as degraded. */
   readonly degradedRegions: readonly string[];
   readonly caches: Readonly<Record<CacheName, { readonly bytes: number; readonly entries: number }>>;
@@ -56,6 +60,7 @@ export interface Metrics {
   observeCall(report: ReadRowsReport): void;
   shed(reason: ShedReason, priority: Priority): void;
   hedge(outcome: HedgeResult): void;
+  readonly addEdgeReport: AddEdgeReport;
   /** The text of /metrics. */
   expose(): Promise<Exposition>;
   /** All exposed metrics. */
@@ -129,10 +134,12 @@ export function createMetrics(options: MetricsOptions): Metrics {
   for (const outcome of HEDGE_RESULTS) hedges.inc({ outcome }, 0);
 
   registerCounters(registry, counters);
+  const addEdgeReport = registerEdgeTotals(registry, PREFIX);
   registerGauges(registry, state);
   if (withProcess) collectDefaultMetrics({ register: registry });
 
   return {
+    addEdgeReport,
     observeRead: readSeconds.observe,
     observeCall: ({ table, keys, seconds, outcome, code }) => {
       callSeconds.observe({ table, outcome }, seconds);
@@ -199,6 +206,10 @@ function registerGauges(registry: Registry, state: () => MetricsState): void {
         each.set({ release: line, step }, stalledSeconds);
     },
   );
+  register('live_generation_age_seconds', 'age of the oldest live generation of a surface', ['surface'], (each) => {
+    each.reset();
+    for (const { surface, seconds } of state().liveAges) each.set({ surface }, seconds);
+  });
   register('degraded_region', '1 for each region that is marked as degraded', ['degraded'], (each) => {
     each.reset();
     for (const degraded of state().degradedRegions) each.set({ degraded }, 1);

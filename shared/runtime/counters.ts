@@ -52,6 +52,7 @@ export const COUNTERS = {
   edge_limited_locations_total: 'requests refused by the rate-limit binding',
   edge_limiter_errors_total: 'requests admitted because the rate-limit binding failed or was slow',
   edge_token_key_failures_total: 'failed fetches of the keys that verify tokens',
+  edge_reports_failed_total: 'reports of counters that no origin took; their counts are in the next one',
   region_reads_total: 'keys read from region objects',
   region_hits_total: 'lists served from the memory of the object',
   region_collapsed_total: 'keys served from the load of another call',

@@ -4,9 +4,9 @@
 // test/unit/shared/wire/messages has recorded messages of each version.
 /**
  * Version 1 had no number. Version 2 adds releases: `items` and `coldFor` in a key, `warm` in a read. Version 3 adds
- * the build of the one who answers.
+ * the build of the one who answers. Version 4 adds the report of the edge's counters.
  */
-export const MESSAGE_VERSION = 3;
+export const MESSAGE_VERSION = 4;
 /** On requests of the edge and of region objects, and on the answers of origins. */
 export const MESSAGE_VERSION_HEADER = 'Earshot-Message-Version';
 /** The build of an origin, on its answers: `0.1.0+3f2c9a1`. For people only. */

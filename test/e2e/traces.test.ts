@@ -89,9 +89,7 @@ const isCancelled = ({ attributes }: CollectedSpan): boolean =>
 function accountFor(spans: readonly CollectedSpan[]) {
   const root = spans.find(({ parentSpanId }) => parentSpanId === undefined) as CollectedSpan;
   const answeredAtMs = Number(root.attributes['earshot.answered_ms']);
-  const steps = spans
-    .filter(({ parentSpanId }) => parentSpanId === root.spanId)
-    .sort((a, b) => a.startMs - b.startMs);
+  const steps = spans.filter(({ parentSpanId }) => parentSpanId === root.spanId).sort((a, b) => a.startMs - b.startMs);
   let unexplainedMs = 0;
   let reachedMs = root.startMs;
   for (const { startMs, endMs } of [...steps, { startMs: answeredAtMs, endMs: answeredAtMs }]) {
@@ -103,7 +101,10 @@ function accountFor(spans: readonly CollectedSpan[]) {
 
 test("a caller's trace is named, and is not continued", async () => {
   const traceId = '0af7651916cd43dd8448eb211c80319c';
-  const response = await read('listener:20', { traceparent: `00-${traceId}-b7ad6b7169203331-01`, 'x-request-id': 'own' });
+  const response = await read('listener:20', {
+    traceparent: `00-${traceId}-b7ad6b7169203331-01`,
+    'x-request-id': 'own',
+  });
   const spans = await traceOf(response, isTableRead);
   const root = spans.find(({ parentSpanId }) => parentSpanId === undefined);
   expect(root?.attributes['earshot.caller_trace_id']).toBe(traceId);

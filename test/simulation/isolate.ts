@@ -71,6 +71,7 @@ export function createIsolate(options: IsolateOptions): Isolate {
         ...platform,
         ...deps,
         openTrace: neverTraced,
+        reporter: { reportIfDue: () => {} },
         exposureTokens: undefined,
         exposures: undefined,
         archive: undefined,

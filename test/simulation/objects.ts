@@ -67,7 +67,7 @@ export function createObjects(options: ObjectsOptions): Objects {
         return memory.set(key, entry);
       },
     };
-    const lists = assembleRegion(config, region, watched, platform, clientFor(owner));
+    const { lists } = assembleRegion(config, region, watched, platform, clientFor(owner));
     const instance = { owner, lists, memory, isAlive: true };
     instances.set(name, instance);
     return instance;

@@ -5,6 +5,7 @@ import { createBuilds } from '../../edge/builds.ts';
 import type { EdgeConfig } from '../../edge/config.ts';
 import { IN_FLIGHT_BYTES } from '../../edge/platform.ts';
 import type { Read } from '../../edge/reads/fallback.ts';
+import { createUnreported } from '../../edge/report/unreported.ts';
 import { createOriginClient, type OriginClient } from '../../edge/upstream/origin-client.ts';
 import { POPULAR_USER, toName, toUserId } from '../../shared/domain/ids.ts';
 import type { Region } from '../../shared/domain/regions.ts';
@@ -110,6 +111,7 @@ export function createWorld(
     random,
     counters,
     builds: createBuilds(counters),
+    unreported: createUnreported(counters),
     inFlight,
     log: LOG,
     fetch: () => Promise.reject(new Error('each has its own')),

@@ -63,7 +63,12 @@ export async function runOrigin(
 ): Promise<RunningOrigin> {
   const clock = createManualClock();
   const config: OriginConfig = { ...originConfig(address), ...changes };
-  const origin = await startOrigin(config, { clock, logger: pino({ level: 'silent' }), loopLoad: () => IDLE_LOOP, tracing });
+  const origin = await startOrigin(config, {
+    clock,
+    logger: pino({ level: 'silent' }),
+    loopLoad: () => IDLE_LOOP,
+    tracing,
+  });
   let drained: Promise<void> | undefined;
   const running = { ...origin, drain: () => (drained ??= origin.drain()) };
   onTestFinished(async () => {

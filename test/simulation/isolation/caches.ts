@@ -64,7 +64,7 @@ export function createObjects({ config, platform, chance, io, keep }: ObjectsOpt
   function instanceOf(name: string, region: string): RegionLists {
     const known = instances.get(name);
     if (known !== undefined) return known;
-    const lists = assembleRegion(config, region, createRegionMemory(config, platform.clock), platform);
+    const { lists } = assembleRegion(config, region, createRegionMemory(config, platform.clock), platform);
     instances.set(name, lists);
     return lists;
   }

@@ -7,6 +7,7 @@ import { createDeps } from '../../../edge/assemble.ts';
 import { createBuilds } from '../../../edge/builds.ts';
 import { type EdgeConfig, readConfig } from '../../../edge/config.ts';
 import { IN_FLIGHT_BYTES } from '../../../edge/platform.ts';
+import { createUnreported } from '../../../edge/report/unreported.ts';
 import { createByteAccount } from '../../../shared/runtime/byte-account.ts';
 import type { Counters } from '../../../shared/runtime/counters.ts';
 import { type Chance, createChance } from '../../support/chance.ts';
@@ -64,6 +65,7 @@ export async function runWorld(seed: number, reads: number, { counters, outcomes
     random: () => chance.next(),
     counters,
     builds: createBuilds(counters),
+    unreported: createUnreported(counters),
     inFlight,
     log: LOG,
     fetch: tables.fetch,
@@ -147,6 +149,7 @@ function drawConfig(chance: Chance): EdgeConfig {
     // From none, over a few lists, to all of them.
     ISOLATE_CACHE_BYTES: String(chance.pick([0, 4_000, 30_000, 10_000_000])),
     REGION_CACHE_BYTES: String(chance.pick([0, 4_000, 30_000, 10_000_000])),
+    REPORT_SECONDS: '0',
     POPULAR_WARM_SECONDS: String(chance.pick([0, 1, 60])),
     // Limits have tests of their own, and would refuse most requests.
     RATE_LIMITS: 'off',

@@ -16,7 +16,11 @@ interface RecordedSpan {
 function createPlatform({ isTraced = true, traceId = TRACE_ID } = {}) {
   const spans: RecordedSpan[] = [];
   const enter = (name: string) => {
-    const span = { name, spanId: String(spans.length + 1).padStart(16, '0'), attributes: {} as Record<string, unknown> };
+    const span = {
+      name,
+      spanId: String(spans.length + 1).padStart(16, '0'),
+      attributes: {} as Record<string, unknown>,
+    };
     spans.push(span);
     return {
       isTraced,
@@ -72,7 +76,9 @@ describe('a request', () => {
     const edge = createHarness({ tracing });
     await edge.get(PATH);
     expect(spans.map(({ name, attributes }) => [name, attributes])).toEqual([['request', {}]]);
-    expect(edge.origins.calls.map(({ headers }) => headers.get('traceparent'))).toEqual(edge.origins.calls.map(() => null));
+    expect(edge.origins.calls.map(({ headers }) => headers.get('traceparent'))).toEqual(
+      edge.origins.calls.map(() => null),
+    );
   });
 });
 

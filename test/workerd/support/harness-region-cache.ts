@@ -2,9 +2,8 @@
 import { DurableObject, env } from 'cloudflare:workers';
 import type { EdgeConfig } from '../../../edge/config.ts';
 import type { Platform } from '../../../edge/platform.ts';
-import { assembleRegion, createRegionMemory } from '../../../edge/region/assemble.ts';
+import { assembleRegion, createRegionMemory, type RegionParts } from '../../../edge/region/assemble.ts';
 import type { RegionAnswer, RegionCall } from '../../../edge/region/protocol.ts';
-import type { RegionLists } from '../../../edge/region/region-lists.ts';
 import type { FindObject } from '../../../edge/region/region-objects.ts';
 import type { Clock } from '../../../shared/runtime/clock.ts';
 import { turnUntil } from './turns.ts';
@@ -17,19 +16,21 @@ interface Registered {
 const harnesses = new Map<string, Registered>();
 
 export class HarnessRegionCache extends DurableObject<object> {
-  #lists: RegionLists | undefined;
+  #parts: RegionParts | undefined;
 
   async readFor(harness: string, call: RegionCall): Promise<RegionAnswer> {
     const registered = harnesses.get(harness);
     if (registered === undefined) throw new Error(`expected a harness that is registered, got ${harness}`);
     const { config, platform } = registered;
     const ownPlatform = { ...platform, clock: ownTimers(platform.clock) };
-    this.#lists ??= assembleRegion(config, call.region, createRegionMemory(config, ownPlatform.clock), ownPlatform);
-    return this.#lists.read(call, (work) => this.ctx.waitUntil(work));
+    this.#parts ??= assembleRegion(config, call.region, createRegionMemory(config, ownPlatform.clock), ownPlatform);
+    const waitUntil = (work: Promise<unknown>): void => this.ctx.waitUntil(work);
+    this.#parts.reporter.reportIfDue(waitUntil);
+    return this.#parts.lists.read(call, waitUntil);
   }
 
   async cancel(id: string): Promise<void> {
-    this.#lists?.cancel(id);
+    this.#parts?.lists.cancel(id);
   }
 }
 

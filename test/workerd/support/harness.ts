@@ -12,6 +12,7 @@ import type { RateLimiter } from '../../../edge/limits/location-limit.ts';
 import type { LogFields } from '../../../edge/log.ts';
 import { IN_FLIGHT_BYTES } from '../../../edge/platform.ts';
 import type { FindObject } from '../../../edge/region/region-objects.ts';
+import { createUnreported } from '../../../edge/report/unreported.ts';
 import type { PlatformTracing } from '../../../edge/request/trace.ts';
 import { type ByteAccount, createByteAccount } from '../../../shared/runtime/byte-account.ts';
 import { type Counters, createCounters } from '../../../shared/runtime/counters.ts';
@@ -41,6 +42,8 @@ export const TEST_ENV = {
   TOKEN_MAX_LIFETIME_SECONDS: '31536000',
   // Off: it has tests of its own, and other tests would have to count its calls.
   POPULAR_WARM_SECONDS: '0',
+  // As above.
+  REPORT_SECONDS: '0',
 };
 
 export interface GetOptions extends Partial<TokenOptions> {
@@ -132,6 +135,7 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     random,
     counters,
     builds: createBuilds(counters),
+    unreported: createUnreported(counters),
     inFlight,
     log,
     fetch: fetch ?? origins.fetch,

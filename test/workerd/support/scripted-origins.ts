@@ -3,6 +3,7 @@ import { type DocumentName, nameDocument } from '../../../shared/domain/effects/
 import { type ListKey, makeCacheKey } from '../../../shared/domain/keys.ts';
 import type { Manifest } from '../../../shared/domain/manifest.ts';
 import { type Clock, systemClock } from '../../../shared/runtime/clock.ts';
+import { EDGE_REPORT_PATH } from '../../../shared/wire/edge-report.ts';
 import { BUILD_HEADER, MESSAGE_VERSION_HEADER } from '../../../shared/wire/message-version.ts';
 import { DOCUMENTS_PATH, LISTS_READ_PATH, type ListQuery, MANIFEST_PATH } from '../../../shared/wire/read-request.ts';
 import {
@@ -43,6 +44,8 @@ export interface OriginCall {
   readonly path: string;
   readonly headers: Headers;
   readonly keys: readonly ListQuery[];
+  /** Text of a body. */
+  readonly body: string | undefined;
   readonly redirect: string | undefined;
   readonly signal: AbortSignal | null | undefined;
 }
@@ -173,13 +176,15 @@ export function createScriptedOrigins(manifest: Manifest, clock: Pick<Clock, 'no
       const { hostname, pathname } = new URL(url);
       const region = hostname.split('.')[0] ?? '';
       const headers = new Headers(init.headers);
-      const keys = typeof init.body === 'string' ? (JSON.parse(init.body) as { keys: ListQuery[] }).keys : [];
-      calls.push({ region, path: pathname, headers, keys, redirect: init.redirect, signal: init.signal });
+      const body = typeof init.body === 'string' ? init.body : undefined;
+      const { keys = [] } = JSON.parse(body ?? '{}') as { keys?: ListQuery[] };
+      calls.push({ region, path: pathname, headers, keys, body, redirect: init.redirect, signal: init.signal });
       const behaviour = takeBehaviour(`${region} ${pathname}`);
       const isRead = pathname === LISTS_READ_PATH;
       const refusal = keys.map((key) => refusals.get(key.user)).find((status) => status !== undefined);
       if (refusal !== undefined) return new Response('{}', { status: refusal });
       if (behaviour !== 'up' && (isRead || behaviour !== 'table-down')) return misbehave(behaviour, region, keys, init);
+      if (pathname === EDGE_REPORT_PATH) return new Response(null, { status: 204 });
       if (pathname === MANIFEST_PATH) return readManifest(region, headers);
       if (pathname.startsWith(DOCUMENTS_PATH)) return readDocument(pathname);
       return new Response(answerLists(keys, storedIn(region)), {

@@ -39,7 +39,14 @@ async function read(requests: readonly ListRequest[], answer: OriginAnswer<ListR
     return answer;
   };
   const refuse = () => Promise.reject(new Error('not asked for'));
-  const client = { readLists, readManifest: refuse, readDocument: refuse };
+  const client = {
+    readLists,
+    readManifest: refuse,
+    sendReport: async () => {
+      throw new Error('not called');
+    },
+    readDocument: refuse,
+  };
   const log = { warn: (event: string) => void events.push(event), error: (event: string) => void events.push(event) };
   const call: Call = {
     deadlineAtMs: clock.now() + 1_000,

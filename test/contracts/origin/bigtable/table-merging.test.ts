@@ -4,8 +4,8 @@
 
 import { expect, test } from 'vitest';
 import { createManualClock, type ManualClock } from '../../../../bench/support/manual-clock.ts';
-import type { RecommendationTableOptions } from '../../../../origin/bigtable/recommendation-table.ts';
 import { NO_OBSERVER } from '../../../../origin/bigtable/reads/call-observer.ts';
+import type { RecommendationTableOptions } from '../../../../origin/bigtable/recommendation-table.ts';
 import { createListReader } from '../../../../origin/lists/coalescing-reader.ts';
 import { createListMemory } from '../../../../origin/lists/list-memory.ts';
 import { createTableLoad } from '../../../../origin/lists/load-lists.ts';

@@ -8,7 +8,9 @@ import { createCounters } from '../../../../shared/runtime/counters.ts';
 
 const repository = join(import.meta.dirname, '../../../..');
 const document = readFileSync(join(repository, 'docs/metrics.md'), 'utf8');
-const [, own = '', ofProcess = ''] = document.split(/^## .*$/m);
+const [, ofOrigin = '', ofEdge = '', ofProcess = ''] = document.split(/^## .*$/m);
+
+const own = ofOrigin + ofEdge;
 
 const described = (withProcess: boolean) =>
   createMetrics({
@@ -23,6 +25,7 @@ const described = (withProcess: boolean) =>
       isLocalClusterUp: true,
       manifestVersion: 17,
       manifestFailedPolls: 2,
+      liveAges: [],
       openReleases: [],
       degradedRegions: [],
       caches: { lists: { bytes: 0, entries: 0 }, items: { bytes: 0, entries: 0 } },

@@ -12,6 +12,7 @@ function setUp(withProcess = false) {
     isLocalClusterUp: true,
     manifestVersion: 17,
     manifestFailedPolls: 2,
+    liveAges: [{ surface: 'home', seconds: 3600 }],
     openReleases: [],
     degradedRegions: [],
     caches: { lists: { bytes: 1_000_000, entries: 500 }, items: { bytes: 2000, entries: 20 } },
@@ -30,7 +31,7 @@ const sortLabels = (line: string): string =>
   line.replace(/\{(.*)\}/, (_, labels: string) => `{${labels.split(',').sort().join(',')}}`);
 
 describe('/metrics', () => {
-  test('has every counter of the origin with its meaning, those at 0 too, and none of the edge', async () => {
+  test('has every counter of the origin with its meaning, and those that the edge reports, those at 0 too', async () => {
     const { counters, metrics } = setUp();
     counters.add('origin_reads_total', 41);
     const { body, contentType } = await metrics.expose();
@@ -44,7 +45,35 @@ describe('/metrics', () => {
       expect(body).toContain(`# HELP earshot_${name} ${help}\n# TYPE earshot_${name} counter\n`);
       expect(body).toContain(`\nearshot_${name}{region="asia"} ${name === 'origin_reads_total' ? 41 : 0}\n`);
     }
-    expect(body).not.toMatch(/earshot_(edge|region)_/);
+    expect(body).toContain('\nearshot_edge_requests_total{region="asia"} 0\n');
+    expect(body).toContain('\nearshot_region_reads_total{region="asia"} 0\n');
+  });
+
+  test('adds the reports of the edge, and ignores counters that it does not know or that are its own', async () => {
+    const { metrics, lines } = setUp();
+    const counts = [0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1];
+    const report = (counters: Record<string, number>) =>
+      metrics.addEdgeReport({ counters, answers: { ok: { counts, seconds: 7.08 } } });
+    report({ edge_requests_total: 5, region_hits_total: 3, origin_reads_total: 9, edge_of_tomorrow_total: 1 });
+    report({ edge_requests_total: 2 });
+    expect(await lines('earshot_edge_requests_total{')).toEqual(['earshot_edge_requests_total{region="asia"} 7']);
+    expect(await lines('earshot_region_hits_total{')).toEqual(['earshot_region_hits_total{region="asia"} 3']);
+    expect(await lines('earshot_origin_reads_total{')).toEqual(['earshot_origin_reads_total{region="asia"} 0']);
+    expect(await lines('earshot_edge_of_tomorrow')).toEqual([]);
+    const ok = (name: string, le = '') => `earshot_edge_answer_seconds_${name}{${le}outcome="ok",region="asia"}`;
+    const of = await lines('earshot_edge_answer_seconds');
+    expect(of).toContain(`${ok('bucket', 'le="0.025",')} 0`);
+    expect(of).toContain(`${ok('bucket', 'le="0.05",')} 4`);
+    expect(of).toContain(`${ok('bucket', 'le="5",')} 4`);
+    expect(of).toContain(`${ok('count')} 6`);
+    expect(of).toContain(`${ok('sum')} 14.16`);
+  });
+
+  test('has the age of the live data of each surface', async () => {
+    const { lines } = setUp();
+    expect(await lines('earshot_live_generation_age_seconds{')).toEqual([
+      'earshot_live_generation_age_seconds{region="asia",surface="home"} 3600',
+    ]);
   });
 
   test('tells what has been counted until it is asked, and not twice', async () => {
