@@ -44,10 +44,49 @@ interface Part {
 }
 
 export const benchRegions = async (): Promise<BenchResult> => {
+  const directory = process.env.EARSHOT_BENCH_RECORD;
+  if (directory !== undefined) {
+    await withCleanup(recordFaults);
+    return { report: `recorded in ${directory}`, figures: {} };
+  }
   const far = await withCleanup(benchFarRegions);
   const near = await withCleanup(benchNearRegions);
   return { report: [...far.lines, ...near.lines].join('\n'), figures: { ...far.figures, ...near.figures } };
 };
+
+/** Time of each fault that is recorded for the alerts. */
+const RECORDED_MS = 60_000;
+const RECORDED_PER_SECOND = 50;
+/** Half of the reads are of lists that caches have. */
+const WARM_USERS = 50;
+
+/** Faults that an alert is for, and a time of health, with reports of the edge every second. */
+async function recordFaults(cleanup: Cleanup): Promise<void> {
+  const rig = await createRegionsRig(cleanup, {
+    ...{ isFar: false, bindings: { REPORT_SECONDS: '1' } },
+    // So short that warm lists are stale within a fault.
+    listTtlSeconds: 5,
+  });
+  const { setFault, setClusterFault, record } = rig;
+  const next = eachOnce();
+  const user = (i: number): string => (i % 2 === 0 ? makeListener(i % WARM_USERS) : next(i));
+  const load = () => rig.load({ user }, { perSecond: RECORDED_PER_SECOND, durationMs: RECORDED_MS });
+  const clusters = (fault: object) => Promise.all(REGION_NAMES.map((name) => setClusterFault(name, fault)));
+  await load();
+  await record('health', load);
+  await setFault({ down: true }, 'asia');
+  await record('region-down', load);
+  await setFault({}, 'asia');
+  await load();
+  await setClusterFault('asia', { down: true });
+  await record('cluster-down', load);
+  await setClusterFault('asia', {});
+  await clusters({ latencyMs: 400 });
+  await record('clusters-slow', load);
+  await clusters({ down: true });
+  await record('clusters-down', load);
+  await clusters({});
+}
 
 const lasting = (durationMs: number): Phase => ({ perSecond: PER_SECOND, durationMs });
 

@@ -17,6 +17,7 @@ import { systemClock } from '../../shared/runtime/clock.ts';
 import { spawnNode, startTestCloud, type TestCloud } from '../rigs/local-cloud.ts';
 import { type Cleanup, withCleanup } from '../support/cleanup.ts';
 import { ALL_ITEMS, type ListOfUser, linesOn, listOn, userOf } from '../support/days-of-lists.ts';
+import { createRecorder } from '../recordings/record-metrics.ts';
 import type { BenchResult } from '../support/result.ts';
 import { type BatchReaders, startBatchReaders } from './batch-readers.ts';
 
@@ -119,7 +120,10 @@ async function measureAll(cleanup: Cleanup) {
   const state = { day: 0, generation: await liveGeneration(cloud) };
   const calendar: Calendar = { cloud, directory, readers, live: { ...state }, ...state };
   const faults: FaultFigures[] = [];
-  for (const bad of BAD_DAYS) faults.push(await measureBadDay(calendar, bad));
+  const metrics = cloud.describe().regions.map(({ name, metrics: url }) => [name, url ?? '']);
+  const { record } = createRecorder(Object.fromEntries(metrics));
+  for (const bad of BAD_DAYS)
+    faults.push(await record(bad.fault.replaceAll(/\W+/g, '-'), () => measureBadDay(calendar, bad)));
   let falseAlarms = 0;
   for (let i = 0; i < GOOD_DAYS; i++) if (await publishGoodDay(calendar)) falseAlarms++;
   return { faults, falseAlarms, goodDays: GOOD_DAYS };

@@ -16,6 +16,7 @@ import { makeHttpRequest } from '../load/load.ts';
 import { type Phase, type PhaseReport, runOpenLoad } from '../load/open-load.ts';
 import type { Cleanup } from '../support/cleanup.ts';
 import { findFreePorts } from '../support/free-ports.ts';
+import { createRecorder, type Recorder } from '../recordings/record-metrics.ts';
 import { fillTable, makeListener, tableAddress } from '../support/table-data.ts';
 import { TOKEN_SECRET } from './edge-asks.ts';
 import { BENCH_SECRET, startOriginProcess } from './origin-process.ts';
@@ -42,6 +43,8 @@ export interface RegionsRig {
   /** Sets the fault of a cluster of the embedded Bigtable. */
   setClusterFault(name: string, fault: object): Promise<void>;
   status(): Promise<EdgeStatus>;
+  /** Records the metrics of the origins while `work` runs, if recordings are wanted. */
+  readonly record: Recorder['record'];
   /** Sum of a metric over all origins and labels. */
   sumOfOrigins(name: string): Promise<number>;
 }
@@ -58,17 +61,19 @@ interface RegionsRigOptions {
   readonly isFar: boolean;
   /** Additional variables of the worker. */
   readonly bindings?: Readonly<Record<string, string>>;
+  /** Default: six hours. */
+  readonly listTtlSeconds?: number;
   /** Default: no inspector, because it costs time. */
   readonly withInspector?: boolean;
 }
 
 export async function createRegionsRig(
   cleanup: Cleanup,
-  { isFar, bindings = {}, withInspector = false }: RegionsRigOptions,
+  { isFar, bindings = {}, listTtlSeconds, withInspector = false }: RegionsRigOptions,
 ): Promise<RegionsRig> {
   const bigtable = await startBigtable();
   cleanup.add(bigtable.stop);
-  await fillTable(tableAddress(bigtable.env.BIGTABLE_EMULATOR_HOST ?? ''), USERS);
+  await fillTable(tableAddress(bigtable.env.BIGTABLE_EMULATOR_HOST ?? ''), USERS, listTtlSeconds);
   const ports = await findFreePorts(REGION_NAMES.length);
   const regions = makeRegions(0).map((region, i) => ({ ...region, origin: `http://127.0.0.1:${ports[i]}` }));
   const proxies = new Map<string, RegionProxy>();
@@ -146,6 +151,7 @@ export async function createRegionsRig(
       const response = await fetch(`http://127.0.0.1:${worker.port}${STATUS_PATH}`, { headers: common });
       return edgeStatusSchema.parse(await response.json());
     },
+    record: createRecorder(Object.fromEntries(REGION_NAMES.map((name, i) => [name, metricsUrls[i] ?? '']))).record,
     sumOfOrigins: async (name) => {
       const pages = await Promise.all(metricsUrls.map(async (url) => (await fetch(`${url}/metrics`)).text()));
       const values = pages.flatMap((page) => [...page.matchAll(new RegExp(`^${name}\\{[^}]*\\} (\\S+)$`, 'gm'))]);

@@ -41,13 +41,17 @@ export const makeListText = (user: string): string =>
   ).join(ITEM_SEPARATOR);
 
 /** Writes the schema, the lists of `users` listeners, the popular list and the manifest. */
-export async function fillTable(address: BigtableAddress, users: number): Promise<void> {
+export async function fillTable(
+  address: BigtableAddress,
+  users: number,
+  listTtlSeconds = DEFAULT_LIST_TTL_SECONDS,
+): Promise<void> {
   const bigtable = connectBigtable(address);
   try {
     await applySchema(bigtable, { clusters: LOCAL_CLUSTERS, dryRun: false }, () => undefined);
     await fillGeneration(bigtable, GENERATION, users);
     await writeLists(bigtable, GENERATION, [POPULAR_USER]);
-    await publish(bigtable);
+    await publish(bigtable, listTtlSeconds);
   } finally {
     await bigtable.close();
   }
@@ -84,14 +88,14 @@ async function writeLists(bigtable: BigtableConnection, generation: number, user
   }
 }
 
-async function publish(bigtable: BigtableConnection): Promise<void> {
+async function publish(bigtable: BigtableConnection, listTtlSeconds: number): Promise<void> {
   const retries = { clock: systemClock, random: Math.random, totalMs: TIMEOUT_MS };
   const control = { bigtable, appProfile: 'control', retries };
   const [read] = await readManifestRow(control, 1);
   const variants = [{ name: VARIANT, weight: FULL_WEIGHT, current: GENERATION }];
   const next = {
     version: 1,
-    surfaces: { [SURFACE]: { salt: 'home-1', listTtlSeconds: DEFAULT_LIST_TTL_SECONDS, variants } },
+    surfaces: { [SURFACE]: { salt: 'home-1', listTtlSeconds, variants } },
     erasures: [],
   };
   await replaceManifest(control, { read, next, note: { what: 'bench' }, nowMs: Date.now() });

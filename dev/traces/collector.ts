@@ -2,7 +2,7 @@
 // line a span.
 import { Hono } from 'hono';
 import { z } from 'zod';
-import { describeTrace } from './describe-trace.ts';
+import { type Attributes, type CollectedSpan, describeTrace } from './describe-trace.ts';
 
 /** Further traces replace the oldest. */
 const MAX_TRACES = 1_000;
@@ -30,23 +30,6 @@ const requestSchema = z.object({
     }),
   ),
 });
-
-type Attributes = Readonly<Record<string, unknown>>;
-
-export interface CollectedSpan {
-  readonly service: string;
-  readonly traceId: string;
-  readonly spanId: string;
-  /** Undefined for the first span of a trace. */
-  readonly parentSpanId: string | undefined;
-  readonly name: string;
-  /** Milliseconds since the epoch, with fractions. The worker's have none. */
-  readonly startMs: number;
-  readonly endMs: number;
-  readonly attributes: Attributes;
-  /** Ids of spans of other traces for which the span worked, too. */
-  readonly links: readonly string[];
-}
 
 export function createCollector(): Hono {
   const traces = new Map<string, CollectedSpan[]>();

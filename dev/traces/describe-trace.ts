@@ -1,5 +1,21 @@
 // A trace as text: one line a span, indented below its parent, with its start in the trace and its duration.
-import type { CollectedSpan } from './collector.ts';
+
+export type Attributes = Readonly<Record<string, unknown>>;
+
+export interface CollectedSpan {
+  readonly service: string;
+  readonly traceId: string;
+  readonly spanId: string;
+  /** Undefined for the first span of a trace. */
+  readonly parentSpanId: string | undefined;
+  readonly name: string;
+  /** Milliseconds since the epoch, with fractions. The worker's have none. */
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly attributes: Attributes;
+  /** Ids of spans of other traces for which the span worked, too. */
+  readonly links: readonly string[];
+}
 
 export function describeTrace(spans: readonly CollectedSpan[]): string {
   const known = new Set(spans.map(({ spanId }) => spanId));

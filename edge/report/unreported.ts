@@ -1,6 +1,6 @@
 // Counts of the isolate that no origin has yet. The worker and the region objects of an isolate share it.
 import type { CounterName, Counters } from '../../shared/runtime/counters.ts';
-import { ANSWER_BOUNDS, type AnswerOutcome, type EdgeReport } from '../../shared/wire/edge-report.ts';
+import { ANSWER_BOUNDS, type AnswerOutcome, type EdgeReport } from '../../shared/wire/edge/edge-report.ts';
 
 type Answers = Record<AnswerOutcome, { counts: number[]; seconds: number }>;
 

@@ -8,7 +8,7 @@ import type { Clock } from '../../shared/runtime/clock.ts';
 import type { CounterSide, Counters } from '../../shared/runtime/counters.ts';
 import { readRetryAfterMs } from '../../shared/runtime/retry-after.ts';
 import { DEADLINE_HEADER } from '../../shared/wire/deadline.ts';
-import { EDGE_REPORT_PATH, type EdgeReport } from '../../shared/wire/edge-report.ts';
+import { EDGE_REPORT_PATH, type EdgeReport } from '../../shared/wire/edge/edge-report.ts';
 import { problemOf } from '../../shared/wire/errors.ts';
 import { JSON_TYPE } from '../../shared/wire/json-body.ts';
 import {

@@ -4,7 +4,7 @@ import type { HttpBindings } from '@hono/node-server';
 import { Hono } from 'hono';
 import type { Logger } from 'pino';
 import { isDocumentKind } from '../../shared/domain/effects/documents.ts';
-import { EDGE_REPORT_PATH } from '../../shared/wire/edge-report.ts';
+import { EDGE_REPORT_PATH } from '../../shared/wire/edge/edge-report.ts';
 import { EarshotError, problemOf, toEarshotError } from '../../shared/wire/errors.ts';
 import { isNotModified } from '../../shared/wire/if-none-match.ts';
 import { DOCUMENTS_PATH, LISTS_READ_PATH, MANIFEST_PATH } from '../../shared/wire/read-request.ts';

@@ -2,13 +2,7 @@
 // sum over all origins is what the edge has counted.
 import { Counter, type Registry } from 'prom-client';
 import { COUNTERS } from '../../shared/runtime/counters.ts';
-import {
-  ANSWER_BOUNDS,
-  ANSWER_OUTCOMES,
-  type AnswerOutcome,
-  type EdgeReport,
-  isEdgeCounter,
-} from '../../shared/wire/edge-report.ts';
+import { ANSWER_BOUNDS, ANSWER_OUTCOMES, type EdgeReport, isEdgeCounter } from '../../shared/wire/edge/edge-report.ts';
 import { createLabelledHistogram } from './labelled-histogram.ts';
 
 export type AddEdgeReport = (report: EdgeReport) => void;
@@ -29,6 +23,9 @@ export function registerEdgeTotals(registry: Registry, prefix: string): AddEdgeR
   });
   return ({ counters: increases, answers }) => {
     for (const [name, by] of Object.entries(increases)) counters.get(name)?.inc(by);
-    for (const [outcome, of] of Object.entries(answers)) seconds.merge(of.counts, of.seconds, outcome as AnswerOutcome);
+    for (const outcome of ANSWER_OUTCOMES) {
+      const of = answers[outcome];
+      if (of !== undefined) seconds.merge(of.counts, of.seconds, outcome);
+    }
   };
 }

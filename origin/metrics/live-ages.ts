@@ -9,6 +9,6 @@ export interface LiveAge {
 
 export const liveAgesOf = ({ surfaces }: Manifest, nowMs: number): LiveAge[] =>
   Object.entries(surfaces).map(([surface, { variants }]) => {
-    const live = variants.filter(({ weight }) => weight > 0).map(({ generation }) => Number(generation));
+    const live = variants.filter(({ weight }) => weight > 0).map(({ current }) => current);
     return { surface, seconds: (nowMs - Math.min(...live)) / 1000 };
   });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { EDGE_REPORT_PATH } from '../../../shared/wire/edge-report.ts';
+import { EDGE_REPORT_PATH } from '../../../shared/wire/edge/edge-report.ts';
 import { JSON_TYPE } from '../../../shared/wire/json-body.ts';
 import { startInstance } from './instance.ts';
 import { mintOriginToken, runOrigin } from './running-origin.ts';

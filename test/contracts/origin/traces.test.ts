@@ -1,7 +1,8 @@
 // The spans of an origin, in a collector: those of requests that the edge records, and no others.
 import { expect, onTestFinished, test } from 'vitest';
 import { CONTROL_HOST, startControlListener } from '../../../dev/control-listener.ts';
-import { type CollectedSpan, createCollector } from '../../../dev/traces/collector.ts';
+import { createCollector } from '../../../dev/traces/collector.ts';
+import type { CollectedSpan } from '../../../dev/traces/describe-trace.ts';
 import { startOtlpTracing } from '../../../origin/tracing/otlp-tracing.ts';
 import { MONDAY, startInstance } from './instance.ts';
 import { runOrigin } from './running-origin.ts';

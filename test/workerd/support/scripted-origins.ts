@@ -3,7 +3,7 @@ import { type DocumentName, nameDocument } from '../../../shared/domain/effects/
 import { type ListKey, makeCacheKey } from '../../../shared/domain/keys.ts';
 import type { Manifest } from '../../../shared/domain/manifest.ts';
 import { type Clock, systemClock } from '../../../shared/runtime/clock.ts';
-import { EDGE_REPORT_PATH } from '../../../shared/wire/edge-report.ts';
+import { EDGE_REPORT_PATH } from '../../../shared/wire/edge/edge-report.ts';
 import { BUILD_HEADER, MESSAGE_VERSION_HEADER } from '../../../shared/wire/message-version.ts';
 import { DOCUMENTS_PATH, LISTS_READ_PATH, type ListQuery, MANIFEST_PATH } from '../../../shared/wire/read-request.ts';
 import {

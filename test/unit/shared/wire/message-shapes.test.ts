@@ -28,6 +28,7 @@ const TYPES: readonly (readonly [file: string, names: readonly string[]])[] = [
   ['shared/domain/list.ts', ['ListValue', 'StoredList']],
   ['shared/caching/entry.ts', ['Entry']],
   ['shared/wire/read-response.ts', ['ListResult', 'AgedValue']],
+  ['shared/wire/edge/edge-report.ts', ['AnswerTimes', 'EdgeReport']],
 ];
 
 const file = new URL('messages/shapes.json', import.meta.url);

@@ -1,7 +1,6 @@
 // `POST /internal/v1/edge-report`: what one isolate of the worker has counted since its last report. Any origin adds it
-// to its own sums, which a scraper collects. docs/decisions/0058 says why.
-import { z } from 'zod';
-import { COUNTERS, type CounterName } from '../runtime/counters.ts';
+// to its own sums, which a scraper collects (docs/decisions/0058).
+import { COUNTERS, type CounterName } from '../../runtime/counters.ts';
 
 export const EDGE_REPORT_PATH = '/internal/v1/edge-report';
 
@@ -12,26 +11,20 @@ export const ANSWER_BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2
 export const ANSWER_OUTCOMES = ['ok', 'refused', 'failed'] as const;
 export type AnswerOutcome = (typeof ANSWER_OUTCOMES)[number];
 
-/** More than an isolate counts in a day. */
-const MAX_COUNT = 1e12;
-const count = z.number().min(0).max(MAX_COUNT);
-
-const answersSchema = z.object({
+export interface AnswerTimes {
   /** Answers for each class of ANSWER_BOUNDS, not cumulative, and of the last one. */
-  counts: z.array(count).length(ANSWER_BOUNDS.length + 1),
+  readonly counts: readonly number[];
   /** Sum of their durations. */
-  seconds: count,
-});
+  readonly seconds: number;
+}
 
-export const edgeReportSchema = z.object({
+export interface EdgeReport {
   /** Increases by name of the counter. A name of another build is ignored. */
-  counters: z.record(z.string(), count),
-  answers: z.partialRecord(z.enum(ANSWER_OUTCOMES), answersSchema),
-});
+  readonly counters: Readonly<Record<string, number>>;
+  /** An outcome that is missing has no answers. */
+  readonly answers: Readonly<Partial<Record<AnswerOutcome, AnswerTimes>>>;
+}
 
-export type EdgeReport = z.infer<typeof edgeReportSchema>;
-export type AnswerTimes = z.infer<typeof answersSchema>;
-
-/** The counters of the worker and of region objects. */
+/** Whether the worker or region objects count it. */
 export const isEdgeCounter = (name: string): name is CounterName =>
   Object.hasOwn(COUNTERS, name) && !name.startsWith('origin_');
