@@ -70,7 +70,7 @@ async function recordFaults(cleanup: Cleanup): Promise<void> {
   const { setFault, setClusterFault, record } = rig;
   const next = eachOnce();
   const user = (i: number): string => (i % 2 === 0 ? makeListener(i % WARM_USERS) : next(i));
-  const load = () => rig.load({ user }, { perSecond: RECORDED_PER_SECOND, durationMs: RECORDED_MS });
+  const load = () => rig.load({ user, fallback: 'none' }, { perSecond: RECORDED_PER_SECOND, durationMs: RECORDED_MS });
   const clusters = (fault: object) => Promise.all(REGION_NAMES.map((name) => setClusterFault(name, fault)));
   await load();
   await record('health', load);
