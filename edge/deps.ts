@@ -14,6 +14,7 @@ import type { Log } from './log.ts';
 import type { ManifestStore } from './manifest/store.ts';
 import type { ServeCached, ServeReads } from './reads/serve-reads.ts';
 import type { Shadow } from './reads/shadow.ts';
+import type { ObjectAnswers } from './region/object-answers.ts';
 import type { RespondLarge } from './respond/large-answer.ts';
 import type { Routing } from './upstream/routing.ts';
 
@@ -36,6 +37,7 @@ export interface EdgeDeps {
   /** Undefined without a bucket. */
   readonly archive: Bucket | undefined;
   readonly routing: Routing;
+  readonly objects: Pick<ObjectAnswers, 'status'>;
   readonly shadow: Pick<Shadow, 'status'>;
   readonly serveReads: ServeReads;
   readonly serveCached: ServeCached;

@@ -52,7 +52,7 @@ export function createIsolate(options: IsolateOptions): Isolate {
     const manifest = deps.manifests.peek();
     if (manifest !== undefined) guard(() => oracle.judgeStore(name, key, storedAtMs, manifest, clock.now()));
   });
-  const deps: Pick<EdgeDeps, 'manifests' | 'serveReads' | 'serveCached' | 'routing' | 'shadow'> = createReads(
+  const deps: Pick<EdgeDeps, 'manifests' | 'objects' | 'serveReads' | 'serveCached' | 'routing' | 'shadow'> = createReads(
     config,
     {
       ...platform,

@@ -70,8 +70,11 @@ export interface Harness extends Isolate {
   readonly logs: { event: string; fields: LogFields }[];
   readonly config: EdgeConfig;
   readonly keyOrigin: string;
-  /** Another isolate in its own data centre, with the same clock, origins and region objects. */
-  addIsolate(): Isolate;
+  /**
+   * Another isolate in its own data centre, with the same clock, origins and region objects. `env` replaces variables
+   * of this isolate alone, as another version of the worker does: objects keep theirs.
+   */
+  addIsolate(env?: object): Isolate;
   /** Clears the isolate's memory; the data centre's cache remains. */
   loseIsolate(): void;
 }
@@ -133,9 +136,9 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     fetch: fetch ?? origins.fetch,
   };
   const objects = findObject(registerRegionCaches(`harness-${harnesses++}`, { config, platform }));
-  const build = (colo: string) =>
+  const build = (colo: string, ownConfig = config) =>
     createApp(
-      createDeps(config, {
+      createDeps(ownConfig, {
         ...platform,
         openCache,
         keyOrigin: colo,
@@ -200,8 +203,9 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     config,
     keyOrigin,
     ...isolateOf(() => app),
-    addIsolate: () => {
-      const added = build(`https://edge-${harnesses++}.test`);
+    addIsolate: (own = {}) => {
+      const ownConfig = readConfig({ ...TEST_ENV, ...secrets, ...env, ...own });
+      const added = build(`https://edge-${harnesses++}.test`, ownConfig);
       return isolateOf(() => added);
     },
     loseIsolate: () => {
