@@ -124,7 +124,8 @@ const makeBindings = (texts: ConfigParts['bindings'], queues: ConfigParts['queue
 /** `service`: the worker with the classes. Default: the one with the bindings. */
 const makeObjectBindings = (objects: ConfigParts['objects'], service?: string): string[] =>
   Object.entries(objects).map(([name, className]) => {
-    const place = service === undefined ? quote(className) : `(className = ${quote(className)}, serviceName = ${quote(service)})`;
+    const place =
+      service === undefined ? quote(className) : `(className = ${quote(className)}, serviceName = ${quote(service)})`;
     return `(name = ${quote(name)}, durableObjectNamespace = ${place})`;
   });
 

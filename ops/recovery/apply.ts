@@ -9,6 +9,7 @@ import { readControlCell, replaceControlCell } from '../bigtable/control-row.ts'
 import type { ControlTable } from '../bigtable/control-table.ts';
 import { replaceManifest } from '../bigtable/manifest-row.ts';
 import { waitForReplication } from '../bigtable/replication.ts';
+import { type Backup, findBackup } from '../bigtable/restored-from.ts';
 import { formatCount, formatPlural } from '../cli/format.ts';
 import type { UserRef } from '../cli/user-ref.ts';
 import { putDocument, writeDocument } from '../effects/documents.ts';
@@ -20,7 +21,6 @@ import { requireWritable } from '../manifest/change-manifest.ts';
 import { newestErasures } from '../manifest/known-erasures.ts';
 import { findMissingArm, newestOf, withNewestEffects } from '../manifest/newest-effects.ts';
 import type { Origins } from '../manifest/served-manifests.ts';
-import { type Backup, findBackup } from './backup.ts';
 import { endedAfter, findErasedUsers, joinRecords, makeIsErased } from './erased-since.ts';
 import { joinMoments, type KnownState, readKnownState } from './known-state.ts';
 import { keyCheckOf, type RecoveryFile } from './recovery-file.ts';

@@ -13,8 +13,8 @@ import type { RecoveryFile } from '../../ops/recovery/recovery-file.ts';
 import { toUserId } from '../../shared/domain/ids.ts';
 import { userHashOf } from '../../shared/domain/keys.ts';
 import { controlOf, MONDAY, manifestOf, publishManifest, writeManifestCell } from '../contracts/origin/instance.ts';
-import { backUpTables, restoreTables } from '../support/backups.ts';
 import { eventually } from '../support/waiting.ts';
+import { backUpTables, restoreTables } from './support/backups.ts';
 import { createCommandInstances, home, lines, messageOf } from './support/command-instances.ts';
 
 const { startServer, makeEmptyInstance, makeLiveInstance } = createCommandInstances({ inProcess: true });

@@ -41,7 +41,8 @@ test('no read fails while a region is added and removed, and the number of objec
     const load = await createReadLoad(front.edge, LOAD);
     cleanup.add(load.stop);
     await load.settle();
-    for (let round = 1; round <= drillRounds; round++) await addAndRemove({ bigtable, front, load, origins, regions, round });
+    for (let round = 1; round <= drillRounds; round++)
+      await addAndRemove({ bigtable, front, load, origins, regions, round });
     expect(front.answers.with).toBeGreaterThan(0);
   });
 }, 3_600_000);
@@ -114,7 +115,12 @@ async function startVersions(cleanup: Cleanup, regions: Drill['regions']): Promi
   for (const version of VERSIONS)
     for (const objects of VERSIONS) {
       const bindings = { bindings: bindingsOf(version), objectBindings: bindingsOf(objects) };
-      const worker = await startWorkerd({ bundle, ...bindings, objects: { REGION_CACHE: 'RegionCache' }, isQuiet: true });
+      const worker = await startWorkerd({
+        bundle,
+        ...bindings,
+        objects: { REGION_CACHE: 'RegionCache' },
+        isQuiet: true,
+      });
       cleanup.add(worker.stop);
       ports.set(`${version} ${objects}`, worker.port);
     }

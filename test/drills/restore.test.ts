@@ -16,7 +16,7 @@ import { LOCAL_CLUSTERS, LOCAL_INSTANCE, LOCAL_PROJECT, makeRegions } from '../.
 import { LOCAL_CLOUD_FILE } from '../../ops/cli/settings.ts';
 import { type BigtableConnection, connectBigtable } from '../../origin/bigtable/connection.ts';
 import { readManifest } from '../../origin/bigtable/manifest-row.ts';
-import { backUpTables, dropTables, restoreTables } from '../support/backups.ts';
+import { backUpTables, dropTables, restoreTables } from '../commands/support/backups.ts';
 import { drillRounds } from '../support/drill-rounds.ts';
 import { createReleaseLoad, type ReleaseAnswer, type ReleaseLoad } from '../support/release-load.ts';
 import { bundleDrillEdge, createDrillEdge } from './bad-days/edge.ts';

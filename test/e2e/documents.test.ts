@@ -29,7 +29,7 @@ const ELSEWHERE: readonly (readonly [command: string, reason: string])[] = [
   ['npm ci && npm test', 'this run'],
   ['npx wrangler secret put', 'needs an account'],
   ['npx wrangler deploy --env', 'needs an account; deploy:check runs it without an upload'],
-  ['gcloud bigtable', 'needs an account; test/support/backups.ts makes the same calls, for the drill restore'],
+  ['gcloud bigtable', 'needs an account; test/commands/support/backups.ts makes the same calls, for the drill restore'],
   ['npx earshot recovery', 'recovery-command.test.ts and the drill restore'],
   ['npx earshot schema apply --instance recs-2', 'recovery-command.test.ts'],
   ['docker build', 'needs an engine; contracts/deploy runs the steps of the Dockerfile'],

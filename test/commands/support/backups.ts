@@ -1,6 +1,6 @@
 // Backups of Earshot's tables and their restore into another instance, through Google's admin client as gcloud does it.
-import type { BigtableConnection } from '../../origin/bigtable/connection.ts';
-import { TABLES } from '../../shared/domain/keys.ts';
+import type { BigtableConnection } from '../../../origin/bigtable/connection.ts';
+import { TABLES } from '../../../shared/domain/keys.ts';
 
 /** `heartbeats` has no value after a loss. The manifest is first: the lists that it names are in the later ones. */
 const BACKED_UP = [TABLES.control, TABLES.items, TABLES.recommendations];

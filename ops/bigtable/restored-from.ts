@@ -2,8 +2,8 @@
 import type { protos } from '@google-cloud/bigtable';
 import { toTableError } from '../../origin/bigtable/bigtable-error.ts';
 import { TABLES } from '../../shared/domain/keys.ts';
-import type { ControlTable } from '../bigtable/control-table.ts';
-import { withRetries } from '../bigtable/retry.ts';
+import type { ControlTable } from './control-table.ts';
+import { withRetries } from './retry.ts';
 
 export interface Backup {
   /** Resource name, or the moment for tables that were restored by other means. */
