@@ -16,7 +16,8 @@ import { bundleDrillEdge, createDrillEdge } from './bad-days/edge.ts';
 import { startFront } from './bad-days/front.ts';
 import { createOrigins, type DrillOrigins } from './bad-days/origins.ts';
 
-const LOAD = { readsPerSecond: 50, maxOpen: 20 };
+/** Longer than the deadline of the worker, so that a busy machine fails no read. */
+const LOAD = { readsPerSecond: 50, maxOpen: 20, timeoutMs: 60_000 };
 const USERS = 1000;
 const ADDED = 'europe';
 /** A stage of a deployment takes minutes; an object may lag for 300 s. Here both take this long. */
