@@ -22,7 +22,7 @@ export function diagnose(deployment: Deployment, facts: Facts): readonly Finding
     ...checkManifest(facts),
     ...checkRegions(edge),
     ...checkRead(edge),
-    ...checkObjects(edge),
+    ...checkObjects(deployment, edge),
     ...checkBuilds(edge),
     describeBuilds(table),
   ];

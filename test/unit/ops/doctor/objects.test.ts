@@ -4,8 +4,10 @@ import { checkObjects } from '../../../../ops/doctor/checks/objects.ts';
 import type { EdgeFacts } from '../../../../ops/doctor/examine.ts';
 import type { EdgeStatus, ObjectStatus } from '../../../../shared/wire/edge-status.ts';
 
-const check = (objects: readonly ObjectStatus[] | undefined) =>
-  checkObjects({ status: { objects } as EdgeStatus } as EdgeFacts).map(({ state, found }) => `${state}: ${found}`);
+const check = (objects: readonly ObjectStatus[] | undefined, edgeUrl = 'https://recs.example.com') =>
+  checkObjects({ edgeUrl }, { status: { objects } as EdgeStatus } as EdgeFacts).map(
+    ({ state, found }) => `${state}: ${found}`,
+  );
 const objectOf = (fastestMs: number, km?: number): ObjectStatus => ({
   ...{ object: 'asia/3', region: 'asia', fastestMs },
   ...(km === undefined ? {} : { km }),
@@ -34,4 +36,8 @@ test('objects without a known distance are not judged', () => {
   expect(check([objectOf(220)])).toEqual(skipped);
   expect(check([])).toEqual(skipped);
   expect(check(undefined)).toEqual(skipped);
+});
+
+test('objects of a local cloud are not looked at', () => {
+  expect(check([objectOf(220, 100)], 'http://127.0.0.1:8787')).toEqual([]);
 });
