@@ -9,7 +9,7 @@ import { patience } from './test/support/patience.ts';
 
 const { EARSHOT_MUTATION: mutation } = process.env;
 /** They measure memory, or demand that no region is ejected. */
-const DRILLS_ALONE = ['fuzzed-requests', 'client-aborts', 'slow-bodies', 'rolling-restarts'].map(
+const DRILLS_ALONE = ['fuzzed-requests', 'client-aborts', 'slow-bodies', 'rolling-restarts', 'regions'].map(
   (name) => `test/drills/${name}.test.ts`,
 );
 /** They need the history of the repository, or take minutes in any number of rounds. `npm run drill` runs them. */

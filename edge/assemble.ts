@@ -26,6 +26,7 @@ import type { RegionReader } from './reads/region-reader.ts';
 import { createServeReads } from './reads/serve-reads.ts';
 import { createShadow } from './reads/shadow.ts';
 import { createUserRef } from './reads/user-ref.ts';
+import { createObjectAnswers, type ObjectAnswers } from './region/object-answers.ts';
 import type { RegionCache } from './region/region-cache.ts';
 import { createRegionObjects, type FindObject } from './region/region-objects.ts';
 import { createReporter } from './report/reporter.ts';
@@ -154,7 +155,7 @@ export function createReads(
   config: EdgeConfig,
   platform: WorkerPlatform,
   client: OriginClient,
-): Pick<EdgeDeps, 'manifests' | 'serveReads' | 'serveCached' | 'routing' | 'shadow'> {
+): Pick<EdgeDeps, 'manifests' | 'objects' | 'serveReads' | 'serveCached' | 'routing' | 'shadow'> {
   const { clock, random, counters, log } = platform;
   const cache = createColoManifest({ ...platform, keepMs: KEEP_MS });
   const manifests = createManifestStore({
@@ -167,11 +168,12 @@ export function createReads(
   });
   const routing = createRouting({ regions: config.regions, clock, random, counters, log });
   const origin = createOriginReader({ client, clock, random, log });
+  const objects = createObjectAnswers();
   const nearest = createMemoryTier({ name: 'isolate', maxBytes: config.isolateCacheBytes });
   const lists = createReadThrough({
     tiers: createTierChain({ nearest, others: [createColoTier(platform)], clock, counters, side: 'edge' }),
     source: createFailoverAndHedge({
-      reader: createRegionReader(config, origin, platform),
+      reader: createRegionReader(config, origin, { ...platform, objects }),
       routing,
       clock,
       counters,
@@ -195,21 +197,26 @@ export function createReads(
   const popularTimeoutMs = config.requestDeadlineMs;
   return {
     manifests,
+    objects,
     routing,
     shadow,
     ...createServeReads({ lists, shadow, regions: config.regions, clock, counters, popularWarmMs, popularTimeoutMs }),
   };
 }
 
-function createRegionReader(config: EdgeConfig, origin: RegionReader, platform: WorkerPlatform): RegionReader {
-  const { clock, counters, log, builds, findObject } = platform;
+function createRegionReader(
+  config: EdgeConfig,
+  origin: RegionReader,
+  platform: WorkerPlatform & { readonly objects: ObjectAnswers },
+): RegionReader {
+  const { clock, counters, log, builds, findObject, objects: answers } = platform;
   if (config.regionTier === 'off') return origin;
   if (findObject === undefined) {
     log.error('region_tier_missing', { expected: 'a Durable Object binding REGION_CACHE, or REGION_TIER=off' });
     return origin;
   }
   const { regionShards: shards, originTimeoutMs: timeoutMs } = config;
-  return createRegionObjects({ find: findObject, shards, origin, clock, counters, log, builds, timeoutMs });
+  return createRegionObjects({ find: findObject, shards, origin, clock, counters, log, builds, answers, timeoutMs });
 }
 
 const createEdgeClient = (

@@ -14,6 +14,7 @@ import type { Log } from './log.ts';
 import type { ManifestStore } from './manifest/store.ts';
 import type { ServeCached, ServeReads } from './reads/serve-reads.ts';
 import type { Shadow } from './reads/shadow.ts';
+import type { ObjectAnswers } from './region/object-answers.ts';
 import type { Reporter } from './report/reporter.ts';
 import type { Unreported } from './report/unreported.ts';
 import type { OpenTrace } from './request/trace.ts';
@@ -42,6 +43,7 @@ export interface EdgeDeps {
   readonly openTrace: OpenTrace;
   readonly unreported: Unreported;
   readonly reporter: Reporter;
+  readonly objects: Pick<ObjectAnswers, 'status'>;
   readonly shadow: Pick<Shadow, 'status'>;
   readonly serveReads: ServeReads;
   readonly serveCached: ServeCached;

@@ -128,6 +128,11 @@ const SUBCOMMANDS: readonly Subcommand[] = [
     load: async () => (await import('./erasures/command.ts')).makeErasuresCommand,
   },
   {
+    name: 'recovery',
+    description: 'The way back from a lost instance: what a backup lacks, and how a restored instance gets it.',
+    load: async () => (await import('./recovery/command.ts')).makeRecoveryCommand,
+  },
+  {
     name: 'keep-out',
     description: 'The users whose lines loads drop.',
     load: async () => (await import('./keep-out/command.ts')).makeKeepOutCommand,

@@ -14,10 +14,10 @@ import { toName, toUserId } from '../../shared/domain/ids.ts';
 import { FAMILIES, makeListQualifier, makeRowKey, TABLES } from '../../shared/domain/keys.ts';
 import { type Cohort, cohortOf } from '../../shared/domain/rollout.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
+import { createRecorder } from '../recordings/record-metrics.ts';
 import { spawnNode, startTestCloud, type TestCloud } from '../rigs/local-cloud.ts';
 import { type Cleanup, withCleanup } from '../support/cleanup.ts';
 import { ALL_ITEMS, type ListOfUser, linesOn, listOn, userOf } from '../support/days-of-lists.ts';
-import { createRecorder } from '../recordings/record-metrics.ts';
 import type { BenchResult } from '../support/result.ts';
 import { type BatchReaders, startBatchReaders } from './batch-readers.ts';
 

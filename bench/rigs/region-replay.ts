@@ -5,6 +5,7 @@ import { createBuilds } from '../../edge/builds.ts';
 import type { ListRequest } from '../../edge/reads/list-source.ts';
 import { createReadThrough } from '../../edge/reads/read-through.ts';
 import type { RegionReader } from '../../edge/reads/region-reader.ts';
+import { createObjectAnswers } from '../../edge/region/object-answers.ts';
 import { createRegionLists, type RegionLists } from '../../edge/region/region-lists.ts';
 import { createRegionObjects } from '../../edge/region/region-objects.ts';
 import type { Call } from '../../edge/request/call.ts';
@@ -120,6 +121,7 @@ export async function createRegionReplay(options: ReplayOptions): Promise<Region
           counters,
           log,
           builds,
+          answers: createObjectAnswers(),
           timeoutMs: TIMEOUT_MS,
         }),
         routing: createRouting({ regions: [REGION], clock, random: common.random, counters, log }),

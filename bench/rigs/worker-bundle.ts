@@ -7,7 +7,8 @@ import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 
 const EDGE_CONFIG = join(import.meta.dirname, '../../wrangler.toml');
-const BUNDLE_TIMEOUT_MS = 60_000;
+/** On a busy machine a build at the lowest priority takes minutes. */
+const BUNDLE_TIMEOUT_MS = 600_000;
 
 export interface WorkerBundle {
   /** The bundle's only module. */

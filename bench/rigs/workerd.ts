@@ -30,6 +30,8 @@ interface WorkerdOptions {
   readonly bindings: Readonly<Record<string, string>>;
   /** Durable Object classes of the worker by binding name. Default: none. */
   readonly objects?: Readonly<Record<string, string>>;
+  /** Variables of the objects, as another version of the worker has them. Default: those of the worker. */
+  readonly objectBindings?: Readonly<Record<string, string>> | undefined;
   /** `HOST:PORT` of the HTTP service behind each queue, by binding name. Default: none. */
   readonly queues?: Readonly<Record<string, string>>;
   /** The consumer of the worker's streaming tail, and its text variables. Default: none. */
@@ -46,13 +48,15 @@ export async function startWorkerd({
   port = 0,
   bindings,
   objects = {},
+  objectBindings,
   queues = {},
   tail,
   withInspector = false,
   isQuiet = false,
 }: WorkerdOptions): Promise<Workerd> {
   const config = join(dirname(bundle.path), 'workerd.capnp');
-  writeFileSync(config, makeConfig({ bundle, port, bindings, objects, queues, tail }), { mode: 0o600 });
+  const parts = { bundle, port, bindings, objects, objectBindings, queues, tail };
+  writeFileSync(config, makeConfig(parts), { mode: 0o600 });
   const inspector = withInspector ? ['--inspector-addr', '127.0.0.1:0'] : [];
   const experimental = tail === undefined ? [] : ['--experimental'];
   const child = spawn(workerdPath, ['serve', ...experimental, ...inspector, '--control-fd', '3', config], {
@@ -86,43 +90,28 @@ async function readPorts(child: ChildProcess, wanted: readonly string[]): Promis
   );
 }
 
+type ConfigParts = Required<Pick<WorkerdOptions, 'bundle' | 'port' | 'bindings' | 'objects' | 'queues'>> &
+  Pick<WorkerdOptions, 'objectBindings' | 'tail'>;
+
 /** Cap'n Proto escapes text as C does. JSON's escapes are a subset of that for the text in bindings. */
-function makeConfig({
-  bundle: { path, compatibilityDate },
-  port,
-  bindings: texts,
-  objects,
-  queues,
-  tail,
-}: Required<Pick<WorkerdOptions, 'bundle' | 'port' | 'bindings' | 'objects' | 'queues'>> &
-  Pick<WorkerdOptions, 'tail'>): string {
-  const quote = JSON.stringify;
-  const bindings = [
-    ...Object.entries(texts).map(([name, text]) => `(name = ${quote(name)}, text = ${quote(text)})`),
-    ...Object.entries(objects).map(
-      ([name, className]) => `(name = ${quote(name)}, durableObjectNamespace = ${quote(className)})`,
-    ),
-    ...Object.keys(queues).map((name) => `(name = ${quote(name)}, queue = ${quote(`queue ${name}`)})`),
-  ];
+function makeConfig(parts: ConfigParts): string {
+  const { bundle, port, bindings, objects, objectBindings, queues, tail } = parts;
   const services = Object.entries(queues).map(
     ([name, address]) => `(name = ${quote(`queue ${name}`)}, external = (address = ${quote(address)}, http = ())),`,
   );
-  if (tail !== undefined) services.push(makeTail(tail, dirname(path)));
-  const namespaces = Object.values(objects).map(
-    (className) => `(className = ${quote(className)}, uniqueKey = ${quote(className)}, enableSql = true)`,
-  );
+  if (tail !== undefined) services.push(makeTail(tail, dirname(bundle.path)));
+  const own = makeBindings(bindings, queues);
+  const workers =
+    objectBindings === undefined
+      ? [makeWorker(parts, 'main', [...own, ...makeObjectBindings(objects)], objects)]
+      : [
+          makeWorker(parts, 'main', [...own, ...makeObjectBindings(objects, 'objects')], {}),
+          makeWorker(parts, 'objects', makeBindings(objectBindings, queues), objects),
+        ];
   return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
-    (name = "main", worker = (
-      modules = [(name = "worker.js", esModule = embed ${quote(basename(path))})],
-      compatibilityDate = ${quote(compatibilityDate)},
-      bindings = [${bindings.join(', ')}],
-      durableObjectNamespaces = [${namespaces.join(', ')}],
-      durableObjectStorage = (inMemory = void),
-      globalOutbound = "machine",
-      ${tail === undefined ? '' : 'streamingTails = ["tail"],'}
-    )),
+    ${workers.join('\n    ')}
     (name = "machine", network = (allow = ["private"])),
     ${services.join('\n    ')}
   ],
@@ -131,16 +120,51 @@ const config :Workerd.Config = (
 `;
 }
 
+const quote = JSON.stringify;
+
+const makeBindings = (texts: ConfigParts['bindings'], queues: ConfigParts['queues']): string[] => [
+  ...Object.entries(texts).map(([name, text]) => `(name = ${quote(name)}, text = ${quote(text)})`),
+  ...Object.keys(queues).map((name) => `(name = ${quote(name)}, queue = ${quote(`queue ${name}`)})`),
+];
+
+/** `service`: the worker with the classes. Default: the one with the bindings. */
+const makeObjectBindings = (objects: ConfigParts['objects'], service?: string): string[] =>
+  Object.entries(objects).map(([name, className]) => {
+    const place =
+      service === undefined ? quote(className) : `(className = ${quote(className)}, serviceName = ${quote(service)})`;
+    return `(name = ${quote(name)}, durableObjectNamespace = ${place})`;
+  });
+
 function makeTail(
   { bundle: { path, compatibilityDate }, bindings }: NonNullable<WorkerdOptions['tail']>,
   directory: string,
 ): string {
-  const quote = JSON.stringify;
   const texts = Object.entries(bindings).map(([name, text]) => `(name = ${quote(name)}, text = ${quote(text)})`);
   return `(name = "tail", worker = (
       modules = [(name = "tail.js", esModule = embed ${quote(relative(directory, path))})],
       compatibilityDate = ${quote(compatibilityDate)},
       bindings = [${texts.join(', ')}],
+      globalOutbound = "machine",
+    )),`;
+}
+
+/** A service with the classes of `objects`. */
+function makeWorker(
+  { bundle: { path, compatibilityDate }, tail }: ConfigParts,
+  name: string,
+  bindings: readonly string[],
+  objects: ConfigParts['objects'],
+): string {
+  const namespaces = Object.values(objects).map(
+    (className) => `(className = ${quote(className)}, uniqueKey = ${quote(className)}, enableSql = true)`,
+  );
+  return `(name = ${quote(name)}, worker = (
+      modules = [(name = "worker.js", esModule = embed ${quote(basename(path))})],
+      compatibilityDate = ${quote(compatibilityDate)},
+      bindings = [${bindings.join(', ')}],
+      durableObjectNamespaces = [${namespaces.join(', ')}],
+      durableObjectStorage = (inMemory = void),
+      ${tail === undefined ? '' : 'streamingTails = ["tail"],'}
       globalOutbound = "machine",
     )),`;
 }

@@ -3,6 +3,7 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { type Clock, systemClock } from '../../shared/runtime/clock.ts';
 import type { ControlListener } from '../control-listener.ts';
+import { createBackupCalls } from './admin/backups.ts';
 import { Instance, type Instances } from './admin/instance.ts';
 import { createInstanceAdminService } from './admin/instance-admin-service.ts';
 import type { InstanceRecord } from './admin/instance-records.ts';
@@ -77,7 +78,8 @@ export async function startBigtable(options: BigtableOptions = {}): Promise<Embe
   const { server, port } = await listen(host, options.port ?? 0, (grpc) => {
     const protocol = loadProtocol();
     grpc.addService(protocol.data, createDataService(createGate(instances, faults, countersOf), faults, clock));
-    grpc.addService(protocol.tableAdmin, createTableAdminService(instances));
+    const backups = createBackupCalls(instances, clock, protocol);
+    grpc.addService(protocol.tableAdmin, { ...createTableAdminService(instances), ...backups });
     grpc.addService(protocol.instanceAdmin, createInstanceAdminService(instances, protocol.serializeProfile));
   });
 

@@ -12,6 +12,7 @@ import { type Call, remainingMs } from '../request/call.ts';
 import { describeRequest } from '../request/request-id.ts';
 import { WaitCancelled, WaitTimeout, withTimeout } from '../request/with-timeout.ts';
 import { SWITCHED_OFF } from '../tiers/tier.ts';
+import type { ObjectAnswers } from './object-answers.ts';
 import type { RegionAnswer, RegionObject, RegionRead } from './protocol.ts';
 import { chooseShard, shardName } from './shard.ts';
 
@@ -28,6 +29,7 @@ interface RegionObjectsOptions {
   readonly counters: Counters;
   readonly log: Log;
   readonly builds: Builds;
+  readonly answers: ObjectAnswers;
   /** Maximum duration of one call in milliseconds. */
   readonly timeoutMs: number;
 }
@@ -68,7 +70,7 @@ export function createRegionObjects(options: RegionObjectsOptions): RegionReader
         const switched = new Map(requests.map((request) => [request, SWITCHED_OFF]));
         return (await readBypassed(region, switched, call)).map(([, result]) => result);
       }
-      const byShard = Map.groupBy(requests, ({ key }) => shardName(region.name, chooseShard(key.user, shards)));
+      const byShard = Map.groupBy(requests, ({ key }) => shardName(region, chooseShard(key.user, shards)));
       const results = new Map<ListRequest, LoadResult>();
       const bypassed = new Map<ListRequest, string>();
       const readShard = async (shard: string, reads: readonly ListRequest[]): Promise<void> => {
@@ -94,7 +96,7 @@ export function createRegionObjects(options: RegionObjectsOptions): RegionReader
 }
 
 /** Calls one object within the call's deadline, and bypasses it for a while after a failure. */
-function createShardCaller({ find, clock, counters, log, builds, timeoutMs }: RegionObjectsOptions) {
+function createShardCaller({ find, clock, counters, log, builds, answers, timeoutMs }: RegionObjectsOptions) {
   const bypassUntilMs = new Map<string, number>();
   const nextId = createCallIds();
 
@@ -117,9 +119,11 @@ function createShardCaller({ find, clock, counters, log, builds, timeoutMs }: Re
     const about = { id, region: region.name, deadlineMs, requestId, traceparent, devLocation };
     const regionCall = { version: MESSAGE_VERSION, ...about, reads: reads.map(toMessage) };
     const object = (): RegionObject => find(shard, region.locationHint);
+    const calledAtMs = clock.now();
     try {
       const answer = await withTimeout(clock, callMs, () => object().read(regionCall), call.cancellation);
       noteBuilds(builds, region.name, answer);
+      if (isFromMemory(answer)) answers.observe(shard, region, clock.now() - calledAtMs);
       return answer.kind === 'reads' ? answer : bypass(shard, 'overloaded', call);
     } catch (error) {
       // A caller with little time says nothing of the object.
@@ -135,6 +139,9 @@ function createShardCaller({ find, clock, counters, log, builds, timeoutMs }: Re
     }
   };
 }
+
+const isFromMemory = (answer: RegionAnswer): boolean =>
+  answer.kind === 'reads' && answer.reads.every(({ isFromCache }) => isFromCache);
 
 function noteBuilds(builds: Builds, region: string, { version, build, origin }: RegionAnswer): void {
   builds.note(objectPart(region), { build, messages: readMessageVersion(version) });

@@ -1,7 +1,8 @@
 // The manifest's row, as the commands see it: every version that the table keeps, also a broken one, and the
 // compare-and-set that adds the next. Each version has a note beside it: the command, its author and the reason.
+import { findForeign, instanceIdOf } from '../../origin/bigtable/manifest-row.ts';
 import { readRows, rowsOf } from '../../origin/bigtable/read-rows.ts';
-import { FAMILIES, JSON_QUALIFIER, MANIFEST_ROW_KEY, TABLES } from '../../shared/domain/keys.ts';
+import { FAMILIES, INSTANCE_QUALIFIER, JSON_QUALIFIER, MANIFEST_ROW_KEY, TABLES } from '../../shared/domain/keys.ts';
 import {
   EMPTY_MANIFEST,
   type Manifest,
@@ -31,6 +32,8 @@ export interface KeptManifest {
   /** The reason why a version is broken. */
   readonly problem?: string;
   readonly note: ManifestNote | undefined;
+  /** Why readers refuse it, if it was written for another instance. */
+  readonly foreign?: string | undefined;
 }
 
 /** Versions that a writer compares with: enough to notice a row that was set back. */
@@ -51,15 +54,24 @@ export async function readManifestRow(control: ControlTable, limit?: number): Pr
     const notes = new Map(
       cells.flatMap((each) => (isNamed(each, NOTE_QUALIFIER) ? [[each.timestampMicros, parseNote(each.value)]] : [])),
     );
+    const instances = new Map(
+      cells.flatMap((each) => (isNamed(each, INSTANCE_QUALIFIER) ? [[each.timestampMicros, String(each.value)]] : [])),
+    );
     return cells
       .filter((each) => isNamed(each, JSON_QUALIFIER))
-      .map(({ value, timestampMicros }) => toKept(value, timestampMicros / 1000, notes.get(timestampMicros)));
+      .map(({ value, timestampMicros }) => {
+        const instance = instances.get(timestampMicros);
+        const foreign = instance === undefined ? undefined : findForeign(bigtable, instance);
+        return { ...toKept(value, timestampMicros / 1000, notes.get(timestampMicros)), foreign };
+      });
   });
 }
 
 const columnsOf = (limit: number | undefined) => {
   const family = { familyNameRegexFilter: FAMILIES.control };
-  const columns = { columnQualifierRegexFilter: Buffer.from(`${JSON_QUALIFIER}|${NOTE_QUALIFIER}`) };
+  const columns = {
+    columnQualifierRegexFilter: Buffer.from(`${JSON_QUALIFIER}|${NOTE_QUALIFIER}|${INSTANCE_QUALIFIER}`),
+  };
   const newest = limit === undefined ? [] : [{ cellsPerColumnLimitFilter: limit }];
   return { chain: { filters: [family, columns, ...newest] } };
 };
@@ -129,7 +141,11 @@ export async function replaceManifest(
       rowKey: MANIFEST_ROW_KEY,
       readAtMs,
       writtenAtMs,
-      cells: { [JSON_QUALIFIER]: json, [NOTE_QUALIFIER]: Buffer.from(JSON.stringify(note)) },
+      cells: {
+        [JSON_QUALIFIER]: json,
+        [NOTE_QUALIFIER]: Buffer.from(JSON.stringify(note)),
+        [INSTANCE_QUALIFIER]: Buffer.from(instanceIdOf(control.bigtable)),
+      },
       what: 'the compare-and-set of the manifest',
     },
     readOutcome,

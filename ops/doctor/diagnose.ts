@@ -1,6 +1,7 @@
 // All checks, in the order in which a fault should be repaired: a later one may follow from an earlier one.
 import { checkManifest, checkSchema, checkSecrets } from './checks/data.ts';
 import { checkBuilds, checkEdge, checkRead, checkRegions, checkToken } from './checks/edge.ts';
+import { checkObjects } from './checks/objects.ts';
 import { checkAccess, checkClocks, checkHeartbeats, checkOrigins, describeBuilds } from './checks/origins.ts';
 import type { Deployment } from './deployment.ts';
 import type { Facts } from './examine.ts';
@@ -21,6 +22,7 @@ export function diagnose(deployment: Deployment, facts: Facts): readonly Finding
     ...checkManifest(facts),
     ...checkRegions(edge),
     ...checkRead(edge),
+    ...checkObjects(deployment, edge),
     ...checkBuilds(edge),
     describeBuilds(table),
   ];

@@ -1,6 +1,6 @@
 // Writes documents beside the manifest, and lets the manifest name them: first the rows, then the manifest by
 // compare-and-set. A row that no kept manifest names is deleted after some days.
-import { makeDocumentVersion, readDocument } from '../../origin/bigtable/document-row.ts';
+import { hasDigestOfName, makeDocumentVersion, readDocument } from '../../origin/bigtable/document-row.ts';
 import { readRows } from '../../origin/bigtable/read-rows.ts';
 import {
   type DocumentKind,
@@ -13,7 +13,7 @@ import {
 import { TABLES } from '../../shared/domain/keys.ts';
 import type { Manifest } from '../../shared/domain/manifest.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
-import { replaceControlCell } from '../bigtable/control-row.ts';
+import { readControlCell, replaceControlCell } from '../bigtable/control-row.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
 import { withRetries } from '../bigtable/retry.ts';
 import { changeManifest } from '../manifest/change-manifest.ts';
@@ -59,6 +59,15 @@ export async function writeDocument(control: ControlTable, kind: DocumentKind, j
   if ((await replaceControlCell(control, cell)) === undefined)
     throw new Error(`expected ${nameDocument(name)} to be new, got one of the same moment: try again`);
   return name.version;
+}
+
+/** Writes a document of another instance under its name, unless it is there. */
+export async function putDocument(control: ControlTable, name: DocumentName, json: string): Promise<void> {
+  parseDocument(name, json);
+  const rowKey = nameDocument(name);
+  const read = await readControlCell(control, rowKey);
+  if (read !== undefined && hasDigestOfName(name, read.value)) return;
+  await replaceControlCell(control, { rowKey, read, value: Buffer.from(json), what: 'the write of a document' });
 }
 
 type Documents = NonNullable<Manifest['documents']>;

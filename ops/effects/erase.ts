@@ -145,7 +145,10 @@ function withErasures(
 }
 
 /** The regions whose clusters have rows of the users at the end of the wait, or do not answer. */
-async function deleteEverywhere(deps: EraseDeps, users: readonly UserId[]): Promise<string[]> {
+export async function deleteEverywhere(
+  deps: Pick<EraseDeps, 'control' | 'regions' | 'waitMs'>,
+  users: readonly UserId[],
+): Promise<string[]> {
   const { control, regions, waitMs } = deps;
   const { clock } = control.retries;
   const untilMs = clock.monotonicNow() + waitMs;

@@ -33,6 +33,9 @@ const recordSchema = z.looseObject({
 
 export type ErasureRecord = z.infer<typeof recordSchema>;
 
+/** A record outside of its row. */
+export const storedErasureSchema = recordSchema.extend({ id: z.string() });
+
 export interface StoredErasure extends ErasureRecord {
   readonly id: string;
 }
@@ -77,6 +80,10 @@ export async function advanceErasure(
       return { id, ...next };
   }
 }
+
+/** Writes a record of another instance as it is, over one that is here. */
+export const putErasure = (control: ControlTable, { id, ...record }: StoredErasure): Promise<void> =>
+  write(control, `${PREFIX}${id}`, Buffer.from(JSON.stringify(record)));
 
 /** Deletes the ids of a finished erasure. */
 export const forgetUsers = (control: ControlTable, id: string): Promise<void> =>

@@ -30,7 +30,7 @@ export function changeSegments(segments: readonly Segment[], changes: Segment, n
 }
 
 /** A final moment ends the hiding. Of two final moments the later one counts. */
-function later(known: number | null | undefined, next: number | null): number | null {
+export function later(known: number | null | undefined, next: number | null): number | null {
   if (known === undefined || known === null || next === null) return next;
   return Math.max(known, next);
 }

@@ -16,14 +16,15 @@ const CHANGES_ROW = 'keep-out';
 /** Maximum number of users. */
 export const MAX_KEPT_OUT = 100_000;
 
-const schema = z.looseObject({
+/** The value of a row. */
+export const keptOutSchema = z.looseObject({
   format: z.int().positive().default(1),
   atMs: z.number(),
   by: z.string(),
   why: z.string(),
 });
 
-export type KeptOut = z.infer<typeof schema>;
+export type KeptOut = z.infer<typeof keptOutSchema>;
 
 /** By reference. Throws an EarshotError, or an Error for a broken row. */
 export async function readKeepOut(control: ControlTable): Promise<ReadonlyMap<string, KeptOut>> {
@@ -34,7 +35,7 @@ export async function readKeepOut(control: ControlTable): Promise<ReadonlyMap<st
   );
   return new Map(
     found.map(({ key, cells: [cell] }) => {
-      const parsed = schema.safeParse(JSON.parse(String(cell?.value)));
+      const parsed = keptOutSchema.safeParse(JSON.parse(String(cell?.value)));
       if (!parsed.success) throw new Error(`expected the row ${key} to be valid: ${describeIssues(parsed.error)}`);
       return [key.toString().slice(PREFIX.length), parsed.data];
     }),

@@ -10,24 +10,38 @@ import type { Origins } from '../manifest/served-manifests.ts';
 
 const CALL_TIMEOUT_MS = 5_000;
 
-/** The JSON of the document from the first origin that has it, written to its row again. Undefined if none has it. */
+interface ServedDocument {
+  readonly region: string;
+  readonly json: string;
+}
+
+/** The document from the first origin that has it. Undefined if none has it. */
+export async function findServedDocument(
+  control: ControlTable,
+  name: DocumentName,
+  origins: Origins | undefined,
+): Promise<ServedDocument | undefined> {
+  for (const { name: region, origin } of origins?.regions ?? []) {
+    const json = await readServed(control, name, { region, origin, secret: origins?.secret ?? '' });
+    if (json !== undefined) return { region, json };
+  }
+  return undefined;
+}
+
+/** The JSON of the document from an origin, written to its row again. Undefined if none has it. */
 export async function restoreDocument(
   control: ControlTable,
   name: DocumentName,
   origins: Origins | undefined,
 ): Promise<string | undefined> {
-  for (const { name: region, origin } of origins?.regions ?? []) {
-    const json = await readServed(control, name, { region, origin, secret: origins?.secret ?? '' });
-    if (json === undefined) continue;
-    const rowKey = nameDocument(name);
-    const read = await readControlCell(control, rowKey);
-    await replaceControlCell(control, { rowKey, read, value: Buffer.from(json), what: 'the repair of a document' });
-    process.stderr.write(
-      `note: the row ${rowKey} was lost or broken; it has the document of the origin in ${region}\n`,
-    );
-    return json;
-  }
-  return undefined;
+  const served = await findServedDocument(control, name, origins);
+  if (served === undefined) return undefined;
+  const { region, json } = served;
+  const rowKey = nameDocument(name);
+  const read = await readControlCell(control, rowKey);
+  await replaceControlCell(control, { rowKey, read, value: Buffer.from(json), what: 'the repair of a document' });
+  process.stderr.write(`note: the row ${rowKey} was lost or broken; it has the document of the origin in ${region}\n`);
+  return json;
 }
 
 async function readServed(

@@ -8,6 +8,7 @@ import { asOption, dryRunOption, parseDuration, whyOption } from '../cli/argumen
 import { type ControlFlags, controlProfileOption, withControl } from '../cli/control.ts';
 import { formatPlural } from '../cli/format.ts';
 import { readIds } from '../cli/id-arguments.ts';
+import { findInstance } from '../cli/settings.ts';
 import { UsageError } from '../cli/usage-error.ts';
 import { findUserRef } from '../cli/user-ref.ts';
 import { confirmWrite } from '../cli/write-target.ts';
@@ -24,6 +25,7 @@ import {
 import { findRows } from '../effects/user-rows.ts';
 import { verifyErased } from '../effects/verify-erased.ts';
 import { findOrigins } from '../manifest/served-manifests.ts';
+import { saveRecovery } from '../recovery/save.ts';
 import { findEdge } from '../release/edge-sample.ts';
 import { readRegions } from '../release/gate/serving-regions.ts';
 import { whoIs } from '../release/who.ts';
@@ -142,14 +144,26 @@ async function makeDeps(control: ControlTable, flags: Flags): Promise<EraseDeps>
   };
 }
 
+/** The record of an erasure has to survive the instance: a backup of before would bring the users back. */
+async function saveRecord({ control, origins }: EraseDeps, flags: Flags): Promise<void> {
+  const { EARSHOT_RECOVERY_FILE: path = '' } = process.env;
+  if (path !== '') await saveRecovery(control, { path, userRef: findUserRef(flags), origins });
+  else if (findInstance(flags).emulatorHost === undefined)
+    process.stderr.write(
+      'note: the instance alone has the record of this erasure: set EARSHOT_RECOVERY_FILE, or call `npx earshot recovery save`\n',
+    );
+}
+
 /** Throws an Error if the users stay hidden, or if something of them is served. */
 async function finish(deps: EraseDeps, begun: StoredErasure, users: readonly UserId[], flags: Flags): Promise<void> {
+  await saveRecord(deps, flags);
   let proof = '';
   const verify = async (of: readonly UserId[]): Promise<void> => {
     proof = await verifyErased(deps, begun.id, of, flags);
   };
   const checked = flags.verify ? { ...deps, verify } : deps;
   const { id, state, pendingRegions, finalMs = 0, keepOut } = await runErasure(checked, begun, users);
+  await saveRecord(deps, flags);
   if (state !== 'done')
     throw new Error(
       `${id}: the users are hidden, and ${pendingRegions.join(', ')} still has rows of them or does not answer: \`npx earshot erase --resume\` goes on`,

@@ -8,6 +8,8 @@ const REMEDY =
 
 /** The trouble of the row in one sentence; undefined without one. `kept`: newest write first. */
 export function findTrouble(kept: readonly KeptManifest[], served: readonly ServedManifest[]): string | undefined {
+  // No repair of the row makes a restored instance fit to be served.
+  if (kept[0]?.foreign !== undefined) return kept[0].foreign;
   const trouble = findRowTrouble(kept) ?? findServedTrouble(kept, served);
   return trouble === undefined ? undefined : `${trouble}: ${REMEDY}`;
 }

@@ -1,6 +1,5 @@
 // `earshot manifest restore`: an earlier version becomes live again under a new number.
 import { readFileSync } from 'node:fs';
-import { isLive } from '../../shared/domain/experiments/schema.ts';
 import { type Manifest, parseManifest } from '../../shared/domain/manifest.ts';
 import type { ControlTable } from '../bigtable/control-table.ts';
 import { type KeptManifest, readManifestRow, replaceManifest } from '../bigtable/manifest-row.ts';
@@ -11,7 +10,7 @@ import { highestSeen, reportServed, requireWritable } from './change-manifest.ts
 import { describeSurface } from './describe-surface.ts';
 import { diffManifests } from './diff.ts';
 import { findMissingGenerations } from './existing-generations.ts';
-import { MAX_IN_MANIFEST, newestErasures } from './known-erasures.ts';
+import { findMissingArm, withNewestEffects } from './newest-effects.ts';
 import { describeVersions, findVersion } from './read-versions.ts';
 import { findOrigins, readServedManifests, type ServedManifest } from './served-manifests.ts';
 
@@ -29,23 +28,14 @@ export async function restore(version: number, flags: Flags): Promise<void> {
   await confirmWrite(flags);
   await withControl(flags, async (control) => {
     const [kept, served] = await Promise.all([readManifestRow(control), readServedManifests(origins)]);
+    if (kept[0]?.foreign !== undefined) throw new Error(kept[0].foreign);
     const source = saved ?? findSource(version, kept, served);
     const nowMs = control.retries.clock.now();
     const others = [...kept, ...served].flatMap(({ manifest }) => manifest ?? []);
     // The row may be broken or gone: then the latest manifest that can be read has what takes effect now.
-    const newest = others.reduce((latest, each) => (each.version > latest.version ? each : latest), source);
     const next: Manifest = {
-      ...source,
+      ...withNewestEffects(source, others, nowMs),
       version: Math.max(highestSeen(kept, served), source.version) + 1,
-      // A version does not bring back erasures, blocked items, switches, marks of regions, and experiments of its time:
-      // an experiment that was stopped would run again, and arms that have grown would lose users.
-      experiments: newest.experiments,
-      holdouts: newest.holdouts,
-      retiredSalts: newest.retiredSalts,
-      documents: newest.documents,
-      switches: newest.switches,
-      regions: newest.regions,
-      erasures: joinErasures([source, ...others], newest, nowMs),
     };
     requireWritable(next);
     if (!flags.force) {
@@ -90,26 +80,14 @@ function findSource(version: number, kept: readonly KeptManifest[], served: read
 const describeVersion = ({ name, manifest, problem }: ServedManifest): string =>
   `${manifest?.version ?? problem} in ${name}`;
 
-/**
- * The latest moment of every erased user: a restore never brings an erased list back. Documents have every erasure, so
- * beside them the newest are enough.
- */
-function joinErasures(manifests: readonly Manifest[], newest: Manifest, nowMs: number): Manifest['erasures'] {
-  const all = manifests.flatMap(({ erasures }) => erasures);
-  return newestErasures(all, nowMs, newest.documents?.erasures === undefined ? all.length : MAX_IN_MANIFEST);
-}
-
 /** Live experiments go on, so their arms must be there. */
-function requireArms({ experiments = {}, surfaces }: Manifest): void {
-  for (const [name, experiment] of Object.entries(experiments)) {
-    if (!isLive(experiment)) continue;
-    const variants = surfaces[experiment.surface]?.variants ?? [];
-    const missing = experiment.arms.find((arm) => !variants.some((variant) => variant.name === arm.variant));
-    if (missing !== undefined)
-      throw new Error(
-        `it has no ${experiment.surface}/${missing.variant}, an arm of ${name}: stop ${name} first (--force restores it anyway)`,
-      );
-  }
+function requireArms(manifest: Manifest): void {
+  const missing = findMissingArm(manifest);
+  if (missing === undefined) return;
+  const { experiment, variant } = missing;
+  throw new Error(
+    `it has no ${variant}, an arm of ${experiment}: stop ${experiment} first (--force restores it anyway)`,
+  );
 }
 
 async function requireGenerations(control: ControlTable, manifest: Manifest, nowMs: number): Promise<void> {

@@ -2,7 +2,12 @@
 import type { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { z } from 'zod';
-import { ANSWER_BOUNDS, ANSWER_OUTCOMES, EDGE_REPORT_PATH, type EdgeReport } from '../../shared/wire/edge/edge-report.ts';
+import {
+  ANSWER_BOUNDS,
+  ANSWER_OUTCOMES,
+  EDGE_REPORT_PATH,
+  type EdgeReport,
+} from '../../shared/wire/edge/edge-report.ts';
 import { EarshotError } from '../../shared/wire/errors.ts';
 import type { AddEdgeReport } from '../metrics/edge-totals.ts';
 

@@ -12,6 +12,8 @@ export const TABLES = {
 } as const;
 export const FAMILIES = { lists: 'l', metadata: 'm', control: 'c', heartbeats: 'h' } as const;
 export const JSON_QUALIFIER = 'json';
+/** Beside the manifest: the id of the instance that it was written for. */
+export const INSTANCE_QUALIFIER = 'instance';
 export const MANIFEST_ROW_KEY = 'manifest';
 
 declare const brand: unique symbol;

@@ -12,6 +12,8 @@ export const regionsSchema = z
       /** Base URL of the origin, without a path. */
       origin: z.url({ protocol: /^https?$/ }),
       locationHint: z.enum(LOCATION_HINTS),
+      /** Part of the names of the region's objects: another number makes new ones, at the hint. Default: none. */
+      objectEpoch: z.int().min(1).max(1_000_000).optional(),
       latitude: z.number().min(-90).max(90),
       longitude: z.number().min(-180).max(180),
     }),

@@ -103,6 +103,18 @@ const buildStatusSchema = z.object({
 
 export type BuildStatus = z.infer<typeof buildStatusSchema>;
 
+const objectStatusSchema = z.object({
+  /** Its name, for example `asia/3`. */
+  object: z.string(),
+  region: z.string(),
+  /** Milliseconds of its fastest answer from memory, since the start of the isolate. */
+  fastestMs: durationMs,
+  /** From the caller to the region. Absent without coordinates, and in the local cloud. */
+  km: count.optional(),
+});
+
+export type ObjectStatus = z.infer<typeof objectStatusSchema>;
+
 export const edgeStatusSchema = z.object({
   /** In the order of this caller. */
   regions: z.array(regionStatusSchema),
@@ -121,6 +133,8 @@ export const edgeStatusSchema = z.object({
    * an earlier build.
    */
   builds: z.array(buildStatusSchema).readonly().optional(),
+  /** The region objects that have answered from memory. Absent in a worker of an earlier build. */
+  objects: z.array(objectStatusSchema).readonly().optional(),
 });
 
 export type EdgeStatus = z.infer<typeof edgeStatusSchema>;

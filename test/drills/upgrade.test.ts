@@ -1,9 +1,6 @@
 // An upgrade and its way back, under 100 reads a second: the origins one after the other, then the worker at 5, 50 and
 // 100 %, while objects lag behind the worker, then all of it back. No read fails, and every list is that of the table.
 // The manifest is written by the next build from the start, so the previous one reads it.
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { TOKEN_SECRET } from '../../bench/rigs/edge-asks.ts';
@@ -21,6 +18,7 @@ import type { Region } from '../../shared/domain/regions.ts';
 import { edgeStatusSchema, STATUS_PATH } from '../../shared/wire/edge-status.ts';
 import { drillRounds } from '../support/drill-rounds.ts';
 import { createReadLoad, type ReadLoad } from '../support/read-load.ts';
+import { startFront as startFrontServer } from './bad-days/front.ts';
 
 const LOAD = { readsPerSecond: 100, maxOpen: 20 };
 const USERS = 1000;
@@ -151,22 +149,17 @@ async function startFront(cleanup: Cleanup, builds: TwoBuilds, regions: readonly
     }
   let stage: Stage = { what: 'before', nextShare: 0, objects: 'previous' };
   const answers = { previous: 0, next: 0 };
-  const server = createServer((incoming, outgoing) => {
+  const port = await startFrontServer(cleanup, () => {
     const build = Math.random() < stage.nextShare ? 'next' : 'previous';
     answers[build] += 1;
-    pass(incoming, outgoing, ports.get(`${build} ${stage.objects}`) ?? 0);
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  cleanup.add(() => {
-    server.closeAllConnections();
-    server.close();
+    return ports.get(`${build} ${stage.objects}`) ?? 0;
   });
   const claims = { audience: LISTENER_AUDIENCE, expires: DEFAULT_LIFETIME_MS };
   const mint = (user: string, ...scope: string[]): Promise<string> =>
     mintToken({ user, scope: scope as Scope[], ...claims }, TOKEN_SECRET);
   const headers = { authorization: `Bearer ${await mint('service:drill', 'recs:status')}` };
   return {
-    edgeUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    edgeUrl: `http://127.0.0.1:${port}`,
     answers,
     mintToken: mint,
     set: (next) => {
@@ -180,16 +173,6 @@ async function startFront(cleanup: Cleanup, builds: TwoBuilds, regions: readonly
       return (await Promise.all(all)).reduce((sum, count) => sum + count, 0);
     },
   };
-}
-
-function pass(incoming: IncomingMessage, outgoing: ServerResponse, port: number): void {
-  const { method, url, headers } = incoming;
-  const onward = request({ host: '127.0.0.1', port, method, path: url, headers }, (answer) => {
-    outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
-    answer.pipe(outgoing);
-  });
-  onward.once('error', () => outgoing.destroy());
-  incoming.pipe(onward);
 }
 
 /** The lists that the load compares with are those of the table. */

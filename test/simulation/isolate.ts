@@ -53,19 +53,20 @@ export function createIsolate(options: IsolateOptions): Isolate {
     const manifest = deps.manifests.peek();
     if (manifest !== undefined) guard(() => oracle.judgeStore(name, key, storedAtMs, manifest, clock.now()));
   });
-  const deps: Pick<EdgeDeps, 'manifests' | 'serveReads' | 'serveCached' | 'routing' | 'shadow'> = createReads(
-    config,
-    {
-      ...platform,
-      openCache: async () => cache,
-      keyOrigin,
-      findObject: (object, hint) => {
-        onDeparture();
-        return find(object, hint);
+  const deps: Pick<EdgeDeps, 'manifests' | 'objects' | 'serveReads' | 'serveCached' | 'routing' | 'shadow'> =
+    createReads(
+      config,
+      {
+        ...platform,
+        openCache: async () => cache,
+        keyOrigin,
+        findObject: (object, hint) => {
+          onDeparture();
+          return find(object, hint);
+        },
       },
-    },
-    client,
-  );
+      client,
+    );
   const app = isThroughApp
     ? createAppFront({
         ...platform,

@@ -8,10 +8,12 @@ export interface ReadLoadOptions {
   readonly readsPerSecond?: number;
   /** Maximum number of reads in flight: a busy machine then gets fewer of them. Default: no bound. */
   readonly maxOpen?: number;
+  /** A later answer is a bad one. Default: 5000. */
+  readonly timeoutMs?: number;
 }
 
 const KNOWN_USERS = 100;
-const TIMEOUT_MS = 5000;
+const DEFAULT_TIMEOUT_MS = 5000;
 /** Seconds of answers in a row without a failure: the cloud serves. */
 const SETTLED_SECONDS = 2;
 
@@ -45,7 +47,7 @@ export interface ReadLoad {
  */
 export async function createReadLoad(
   cloud: Pick<TestCloud, 'edgeUrl' | 'mintToken'>,
-  { readsPerSecond = 50, maxOpen = Number.POSITIVE_INFINITY }: ReadLoadOptions = {},
+  { readsPerSecond = 50, maxOpen = Number.POSITIVE_INFINITY, timeoutMs = DEFAULT_TIMEOUT_MS }: ReadLoadOptions = {},
 ): Promise<ReadLoad> {
   const settledAnswers = SETTLED_SECONDS * readsPerSecond;
   const token = await cloud.mintToken('service:load', 'recs:read:any');
@@ -55,7 +57,7 @@ export async function createReadLoad(
     const { statusCode, body } = await request(url, {
       dispatcher: agent,
       headers: { authorization: `Bearer ${token}` },
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: AbortSignal.timeout(timeoutMs),
     });
     return { status: statusCode, text: await body.text() };
   };

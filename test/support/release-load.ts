@@ -53,7 +53,10 @@ interface Body {
   readonly items?: readonly { readonly id: string; readonly metadata?: { readonly title?: unknown } }[];
 }
 
-export async function createReleaseLoad(cloud: TestCloud, users: readonly string[]): Promise<ReleaseLoad> {
+export async function createReleaseLoad(
+  cloud: Pick<TestCloud, 'edgeUrl' | 'mintToken'> & Partial<Pick<TestCloud, 'ports'>>,
+  users: readonly string[],
+): Promise<ReleaseLoad> {
   const token = await cloud.mintToken('service:load', 'recs:read:any');
   const agent = new Agent({ connections: 50 });
 
@@ -125,7 +128,7 @@ export async function createReleaseLoad(cloud: TestCloud, users: readonly string
     readAll,
     watch,
     emptyLists: async (moment, of) => {
-      const emulatorHost = `127.0.0.1:${cloud.ports.bigtable}`;
+      const emulatorHost = `127.0.0.1:${cloud.ports?.bigtable}`;
       const bigtable = connectBigtable({ project: LOCAL_PROJECT, instance: LOCAL_INSTANCE, emulatorHost });
       const writer = createBulkWriter(bigtable, {
         ...{ table: TABLES.recommendations, family: FAMILIES.lists, qualifier: QUALIFIER },

@@ -1,7 +1,7 @@
 // Records of an instance for a journal: committed rows, dropped ranges, and the schema after each change.
 import type { RowMutation } from '../mutations/mutations.ts';
 import type { Table } from '../rows/table.ts';
-import type { GcRule } from '../wire/messages.ts';
+import type { BackupInfo, GcRule } from '../wire/messages.ts';
 import type { AppProfile } from './app-profiles.ts';
 
 export type InstanceRecord = { readonly instance: string } & (
@@ -20,6 +20,8 @@ interface TableRecord {
   readonly name: string;
   readonly splits: readonly string[];
   readonly families: readonly { readonly name: string; readonly gcRule: GcRule | null }[];
+  /** Absent for a table that was not restored. */
+  readonly restoredFrom?: BackupInfo;
 }
 
 /** A mutation with the name of its family. */
@@ -38,9 +40,10 @@ interface Schema {
 export const recordSchema = ({ name, tables, profiles }: Schema): InstanceRecord => ({
   instance: name,
   kind: 'schema',
-  tables: [...tables.values()].map(({ name: table, splits, families }) => ({
+  tables: [...tables.values()].map(({ name: table, splits, families, restoredFrom }) => ({
     name: table,
     splits,
+    ...(restoredFrom === undefined ? {} : { restoredFrom }),
     families: [...families.values()].map(({ name: family, gcRule }) => ({ name: family, gcRule })),
   })),
   profiles: [...profiles.values()],

@@ -23,8 +23,8 @@ export function replay(instance: Instance, record: InstanceRecord): void {
 function replaySchema(instance: Instance, { tables, profiles }: InstanceRecord & { kind: 'schema' }): void {
   const names = new Set(tables.map(({ name }) => name));
   for (const name of [...instance.tables.keys()].filter((known) => !names.has(known))) instance.removeTable(name);
-  for (const { name, splits, families } of tables) {
-    const table = instance.tables.get(name) ?? createTable(name, splits, instance.clusters);
+  for (const { name, splits, families, restoredFrom } of tables) {
+    const table = instance.tables.get(name) ?? createTable(name, splits, instance.clusters, restoredFrom);
     instance.tables.set(name, table);
     const wanted = new Map(families.map((family) => [family.name, createFamily(family.name, family)]));
     const dropped = [...table.families.values()].filter((family) => !wanted.has(family.name));

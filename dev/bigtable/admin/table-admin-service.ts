@@ -112,6 +112,8 @@ function describe(table: Table, instance: Instance, view: string): m.TableMessag
     message.granularity = 'MILLIS';
     message.columnFamilies = Object.fromEntries([...table.families].map(([id, { gcRule }]) => [id, { gcRule }]));
   }
+  if (view === 'FULL' && table.restoredFrom !== undefined)
+    message.restoreInfo = { sourceType: 'BACKUP', backupInfo: table.restoredFrom };
   if (view === 'REPLICATION_VIEW' || view === 'FULL') {
     message.clusterStates = Object.fromEntries(
       instance.clusters.map((cluster) => [cluster, { replicationState: 'READY' }]),

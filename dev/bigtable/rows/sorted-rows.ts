@@ -27,6 +27,11 @@ export class SortedRows {
     return this.#tree.get(key);
   }
 
+  /** Every row in its packed form, by key. */
+  packedEntries(): Iterable<[string, PackedRow]> {
+    return this.#tree.entries();
+  }
+
   /** Stores the row; undefined removes it. */
   setPacked(key: string, row: PackedRow | undefined): void {
     if (row === undefined) this.#tree.delete(key);

@@ -1,5 +1,5 @@
 // One table. Its families and splits are shared by the whole instance; its rows are stored per cluster.
-import type { GcRule } from '../wire/messages.ts';
+import type { BackupInfo, GcRule } from '../wire/messages.ts';
 import { invalidArgument, notFound, type StatusError, unimplemented } from '../wire/status.ts';
 import { compileGcRule, type IsCollected, versionsKept } from './gc.ts';
 import { SortedRows } from './sorted-rows.ts';
@@ -20,10 +20,18 @@ export interface Table {
   /** Sorted keys at which the table's tablets begin. */
   readonly splits: readonly string[];
   readonly rows: ReadonlyMap<string, SortedRows>;
+  /** The backup that the table was restored from. */
+  readonly restoredFrom: BackupInfo | undefined;
 }
 
-export function createTable(name: string, splits: readonly string[], clusters: readonly string[]): Table {
-  return { name, families: new Map(), splits, rows: new Map(clusters.map((cluster) => [cluster, new SortedRows()])) };
+export function createTable(
+  name: string,
+  splits: readonly string[],
+  clusters: readonly string[],
+  restoredFrom?: BackupInfo,
+): Table {
+  const rows = new Map(clusters.map((cluster) => [cluster, new SortedRows()]));
+  return { name, families: new Map(), splits, rows, restoredFrom };
 }
 
 export function createFamily(name: string, settings: { gcRule: GcRule | null; valueType?: object | null }): Family {

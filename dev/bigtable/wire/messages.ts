@@ -141,6 +141,40 @@ export interface TableMessage {
   columnFamilies?: Record<string, { gcRule: GcRule | null }>;
   granularity?: 'MILLIS';
   clusterStates?: Record<string, { replicationState: 'READY' }>;
+  restoreInfo?: { sourceType: 'BACKUP'; backupInfo: BackupInfo };
+}
+
+export interface Timestamp {
+  seconds: number;
+  nanos: number;
+}
+
+export interface BackupInfo {
+  readonly backup: string;
+  readonly sourceTable: string;
+  readonly startTime: Timestamp;
+  readonly endTime: Timestamp;
+}
+
+export interface BackupMessage {
+  name: string;
+  sourceTable: string;
+  startTime: Timestamp;
+  endTime: Timestamp;
+  expireTime: Timestamp;
+  state: 'READY';
+}
+
+export interface CreateBackupRequest {
+  parent: string;
+  backupId: string;
+  backup: { sourceTable: string; expireTime: Timestamp | null } | null;
+}
+
+export interface RestoreTableRequest {
+  parent: string;
+  tableId: string;
+  backup?: string;
 }
 
 export interface CreateTableRequest {

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { ServiceDefinition } from '@grpc/grpc-js';
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
-import type { AppProfileMessage, MutateRowsRequest } from './messages.ts';
+import type { AppProfileMessage, BackupMessage, MutateRowsRequest, TableMessage } from './messages.ts';
 import { parseBulkRequest } from './mutate-rows-request.ts';
 
 export interface Protocol {
@@ -12,6 +12,8 @@ export interface Protocol {
   tableAdmin: ServiceDefinition;
   instanceAdmin: ServiceDefinition;
   serializeProfile: (profile: AppProfileMessage) => Buffer;
+  serializeBackup: (backup: BackupMessage) => Buffer;
+  serializeTable: (table: TableMessage) => Buffer;
 }
 
 /** Reads the .proto files from disk, about 100 ms. Call it once per server. */
@@ -25,11 +27,14 @@ export function loadProtocol(): Protocol {
     { includeDirs: protoDirectories(), longs: Number, enums: String, defaults: true, oneofs: true },
   );
   const instanceAdmin = service(definitions, 'google.bigtable.admin.v2.BigtableInstanceAdmin');
+  const tableAdmin = service(definitions, 'google.bigtable.admin.v2.BigtableTableAdmin');
   return {
     data: withBulkRequests(service(definitions, 'google.bigtable.v2.Bigtable')),
-    tableAdmin: service(definitions, 'google.bigtable.admin.v2.BigtableTableAdmin'),
+    tableAdmin,
     instanceAdmin,
-    serializeProfile: profileSerializer(instanceAdmin),
+    serializeProfile: serializerOf(instanceAdmin, 'GetAppProfile'),
+    serializeBackup: serializerOf(tableAdmin, 'GetBackup'),
+    serializeTable: serializerOf(tableAdmin, 'GetTable'),
   };
 }
 
@@ -41,10 +46,11 @@ function withBulkRequests(data: ServiceDefinition): ServiceDefinition {
   return { ...data, MutateRows: { ...method, requestDeserialize: (bytes: Buffer) => parseBulkRequest(bytes, decode) } };
 }
 
-/** The result of UpdateAppProfile carries an encoded AppProfile. */
-function profileSerializer({ GetAppProfile: method }: ServiceDefinition): (profile: AppProfileMessage) => Buffer {
-  if (method === undefined) throw new Error('expected GetAppProfile among the methods of the loaded protos');
-  return (profile) => method.responseSerialize(profile);
+/** The result of an operation carries an encoded message: the one with which `getter` answers. */
+function serializerOf(admin: ServiceDefinition, getter: string): (message: object) => Buffer {
+  const method = admin[getter];
+  if (method === undefined) throw new Error(`expected ${getter} among the methods of the loaded protos`);
+  return (message) => method.responseSerialize(message);
 }
 
 /** Google's common protos (google/api, google/rpc) are not in the client but in google-gax, beside it or within it. */

@@ -37,7 +37,11 @@ describe('chooseShard', () => {
 });
 
 test('an object is named by its region and its shard', () => {
-  expect(shardName('asia', 7)).toBe('asia/7');
+  expect(shardName({ name: 'asia' }, 7)).toBe('asia/7');
+});
+
+test('another epoch gives every object of its region another name', () => {
+  expect(shardName({ name: 'asia', objectEpoch: 2 }, 7)).toBe('asia@2/7');
 });
 
 const COUNTS = [2, 8, 256] as const;

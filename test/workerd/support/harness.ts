@@ -74,8 +74,11 @@ export interface Harness extends Isolate {
   readonly logs: { event: string; fields: LogFields }[];
   readonly config: EdgeConfig;
   readonly keyOrigin: string;
-  /** Another isolate in its own data centre, with the same clock, origins and region objects. */
-  addIsolate(): Isolate;
+  /**
+   * Another isolate in its own data centre, with the same clock, origins and region objects. `env` replaces variables
+   * of this isolate alone, as another version of the worker does: objects keep theirs.
+   */
+  addIsolate(env?: object): Isolate;
   /** Clears the isolate's memory; the data centre's cache remains. */
   loseIsolate(): void;
 }
@@ -142,9 +145,9 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     tracing,
   };
   const objects = findObject(registerRegionCaches(`harness-${harnesses++}`, { config, platform }));
-  const build = (colo: string) =>
+  const build = (colo: string, ownConfig = config) =>
     createApp(
-      createDeps(config, {
+      createDeps(ownConfig, {
         ...platform,
         openCache,
         keyOrigin: colo,
@@ -209,8 +212,9 @@ export function createHarness(options: HarnessOptions = {}): Harness {
     config,
     keyOrigin,
     ...isolateOf(() => app),
-    addIsolate: () => {
-      const added = build(`https://edge-${harnesses++}.test`);
+    addIsolate: (own = {}) => {
+      const ownConfig = readConfig({ ...TEST_ENV, ...secrets, ...env, ...own });
+      const added = build(`https://edge-${harnesses++}.test`, ownConfig);
       return isolateOf(() => added);
     },
     loseIsolate: () => {
