@@ -4,11 +4,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { type CommandResult, startTestCloud, type TestCloud } from '../../bench/rigs/local-cloud.ts';
+import type { CommandResult, TestCloud } from '../../bench/rigs/local-cloud.ts';
 import { linesOn, userOf } from '../../bench/support/days-of-lists.ts';
 import type { ArchivedExposure } from '../../shared/domain/experiments/archive.ts';
 import { POPULAR_USER } from '../../shared/domain/ids.ts';
 import { drillRounds } from '../support/drill-rounds.ts';
+import { startTestCloud } from '../support/earshot/test-cloud.ts';
 import { createReleaseLoad, type ReleaseLoad } from '../support/release-load.ts';
 import { eventually } from '../support/waiting.ts';
 

@@ -1,9 +1,10 @@
 // Each process of the local cloud is killed under 50 reads a second. Reads come back by themselves, and no answer is
 // wrong meanwhile. Without its launcher the cloud ends. Two rounds kill each process once.
 import { expect, test, vi } from 'vitest';
-import { startTestCloud, type TestCloud } from '../../bench/rigs/local-cloud.ts';
+import type { TestCloud } from '../../bench/rigs/local-cloud.ts';
 import type { PartStatus } from '../../ops/status/part-status.ts';
 import { drillRounds } from '../support/drill-rounds.ts';
+import { startTestCloud } from '../support/earshot/test-cloud.ts';
 import { findProcesses } from '../support/processes.ts';
 import { createReadLoad, type ReadLoad } from '../support/read-load.ts';
 import { eventually } from '../support/waiting.ts';

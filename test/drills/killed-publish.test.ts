@@ -5,11 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { spawnNode, startTestCloud, type TestCloud } from '../../bench/rigs/local-cloud.ts';
+import { spawnNode, type TestCloud } from '../../bench/rigs/local-cloud.ts';
 import { type ListOfUser, linesOn, userOf } from '../../bench/support/days-of-lists.ts';
 import { formatGeneration, parseGeneration } from '../../shared/domain/generation.ts';
 import { parseManifest } from '../../shared/domain/manifest.ts';
 import { drillRounds } from '../support/drill-rounds.ts';
+import { startTestCloud } from '../support/earshot/test-cloud.ts';
 import { createReleaseLoad } from '../support/release-load.ts';
 import { eventually } from '../support/waiting.ts';
 

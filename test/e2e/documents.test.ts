@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startTestCloud, type TestCloud } from '../../bench/rigs/local-cloud.ts';
+import type { TestCloud } from '../../bench/rigs/local-cloud.ts';
+import { startTestCloud } from '../support/earshot/test-cloud.ts';
 
 const repository = join(import.meta.dirname, '../..');
 

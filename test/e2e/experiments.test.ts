@@ -2,8 +2,9 @@
 import { OFREPProvider } from '@openfeature/ofrep-provider';
 import { OpenFeature } from '@openfeature/server-sdk';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { type CommandResult, startTestCloud, type TestCloud } from '../../bench/rigs/local-cloud.ts';
+import type { CommandResult, TestCloud } from '../../bench/rigs/local-cloud.ts';
 import type { ArchivedExposure } from '../../shared/domain/experiments/archive.ts';
+import { startTestCloud } from '../support/earshot/test-cloud.ts';
 import { eventually } from '../support/waiting.ts';
 
 /** The queue hands a batch to its consumer after at most 10 s. */

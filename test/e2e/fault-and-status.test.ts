@@ -5,15 +5,10 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import {
-  type CommandResult,
-  runNode,
-  spawnNode,
-  startTestCloud,
-  type TestCloud,
-} from '../../bench/rigs/local-cloud.ts';
+import { type CommandResult, runNode, spawnNode, type TestCloud } from '../../bench/rigs/local-cloud.ts';
 import type { LocalCloud } from '../../ops/cli/settings.ts';
 import type { PartStatus } from '../../ops/status/part-status.ts';
+import { startTestCloud } from '../support/earshot/test-cloud.ts';
 import { eventually } from '../support/waiting.ts';
 
 interface Status {

@@ -5,7 +5,8 @@ import { createServer } from 'node:net';
 import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { findCloudPorts, portArgs, runNode, spawnNode, startTestCloud } from '../../bench/rigs/local-cloud.ts';
+import { findCloudPorts, portArgs, runNode, spawnNode } from '../../bench/rigs/local-cloud.ts';
+import { startTestCloud } from '../support/earshot/test-cloud.ts';
 import { findProcesses } from '../support/processes.ts';
 import { eventually } from '../support/waiting.ts';
 

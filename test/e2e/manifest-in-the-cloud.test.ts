@@ -1,13 +1,14 @@
 // The manifest of a running local cloud: `publish` says which origins serve it, `status` shows the trouble of its row,
 // and a deleted row is restored from the origins that still serve it.
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startTestCloud, type TestCloud } from '../../bench/rigs/local-cloud.ts';
+import type { TestCloud } from '../../bench/rigs/local-cloud.ts';
 import { LOCAL_INSTANCE, LOCAL_PROJECT } from '../../dev/topology.ts';
 import { readManifestRow } from '../../ops/bigtable/manifest-row.ts';
 import { type BigtableConnection, connectBigtable } from '../../origin/bigtable/connection.ts';
 import { MANIFEST_ROW_KEY, TABLES } from '../../shared/domain/keys.ts';
 import { messageOf } from '../commands/support/command-instances.ts';
 import { controlOf, TIMEOUT_MS, writeManifestCell } from '../contracts/origin/instance.ts';
+import { startTestCloud } from '../support/earshot/test-cloud.ts';
 import { eventually } from '../support/waiting.ts';
 
 let cloud: TestCloud;

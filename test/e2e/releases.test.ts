@@ -4,9 +4,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type CommandResult, spawnNode, startTestCloud, type TestCloud } from '../../bench/rigs/local-cloud.ts';
+import { type CommandResult, spawnNode, type TestCloud } from '../../bench/rigs/local-cloud.ts';
 import { itemsOn, type ListOfUser, linesOn, userOf } from '../../bench/support/days-of-lists.ts';
 import { formatGeneration, parseGeneration } from '../../shared/domain/generation.ts';
+import { startTestCloud } from '../support/earshot/test-cloud.ts';
 import { createReleaseLoad, type ReleaseAnswer, type ReleaseLoad } from '../support/release-load.ts';
 import { eventually } from '../support/waiting.ts';
 

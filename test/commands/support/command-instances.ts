@@ -23,7 +23,7 @@ import {
   recordLoadOfOne,
   TIMEOUT_MS,
 } from '../../contracts/origin/instance.ts';
-import { runInProcess } from './command-in-process.ts';
+import { runInProcess } from '../../support/earshot/command-in-process.ts';
 
 /** The name of a release of `home`. */
 export const releaseOf = (generation: number, variant = 'control'): string => `home/${variant}@${generation}`;
