@@ -9,7 +9,7 @@ import { MANIFEST_ROW_KEY, TABLES } from '../../shared/domain/keys.ts';
 import { messageOf } from '../commands/support/command-instances.ts';
 import { controlOf, TIMEOUT_MS, writeManifestCell } from '../contracts/origin/instance.ts';
 import { startTestCloud } from '../support/earshot/test-cloud.ts';
-import { eventually } from '../support/waiting.ts';
+import { eventually, eventuallySeldom } from '../support/waiting.ts';
 
 let cloud: TestCloud;
 let bigtable: BigtableConnection;
@@ -73,7 +73,7 @@ test.each<[what: string, trouble: RegExp, harm: () => Promise<void>]>([
 ])('a row that is %s is shown by status, serves on, and is restored', async (_what, trouble, harm) => {
   const version = (await live())?.manifest?.version ?? 0;
   await harm();
-  await eventually(async () =>
+  await eventuallySeldom(async () =>
     expect((await cloud.earshot('status')).stdout).toMatch(
       /^manifest trouble at the origin in asia, europe, us: look at `npx earshot manifest show`\n/,
     ),
