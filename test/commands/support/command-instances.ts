@@ -77,11 +77,11 @@ export function createCommandInstances({ inProcess = false } = {}) {
       bigtable,
       directory,
       env,
-      /** Without the line that names the instance. */
-      earshot: async (...args: string[]): Promise<CommandResult> => {
-        const result = inProcess ? await runInProcess(args, env) : await runNode([COMMAND, ...args], env);
-        return { ...result, stderr: result.stderr.replace(/^writing to .*\n/, '') };
-      },
+      earshot: async (...args: string[]): Promise<CommandResult> =>
+        withoutTarget(inProcess ? await runInProcess(args, env) : await runNode([COMMAND, ...args], env)),
+      /** In a process of its own, for calls at once. */
+      earshotAlone: async (...args: string[]): Promise<CommandResult> =>
+        withoutTarget(await runNode([COMMAND, ...args], env)),
       /** The path of a new file. */
       file: (name: string, content: string | Buffer) => {
         writeFileSync(join(directory, name), content);
@@ -114,6 +114,12 @@ export function createCommandInstances({ inProcess = false } = {}) {
 
   return { root, startServer, makeEmptyInstance, makeInstance, makeLiveInstance };
 }
+
+/** Without the line that names the instance. */
+const withoutTarget = (result: CommandResult): CommandResult => ({
+  ...result,
+  stderr: result.stderr.replace(/^writing to .*\n/, ''),
+});
 
 export const home = (variant = 'control'): string[] => ['--surface', 'home', '--variant', variant];
 
