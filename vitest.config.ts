@@ -19,6 +19,7 @@ const worker = readWranglerConfig({ config: './wrangler.toml' });
 
 export default defineConfig({
   test: {
+    globalSetup: './test/support/shared-bundle/run-directory.ts',
     // A cached module knows nothing of the mutation that it was transformed with.
     fsModuleCache: mutation === undefined,
     // The default leaves one core free, which is half of two.

@@ -34,17 +34,25 @@ export interface TestCloud {
   stop(): Promise<CommandResult>;
 }
 
-/** Throws an Error with the command's output if the cloud does not start. */
-export async function startTestCloud(...args: string[]): Promise<TestCloud> {
+/** Runs one call of the `earshot` command to its end. */
+export type RunCommand = (args: readonly string[], env: Readonly<Record<string, string>>) => Promise<CommandResult>;
+
+/** A cloud whose commands have processes of their own. */
+export const startTestCloud = (...args: string[]): Promise<TestCloud> =>
+  startTestCloudWith((command, env) => runNode(['ops/earshot.mjs', ...command], env), args);
+
+/** `args`: of `npm start`. Throws an Error with the command's output if the cloud does not start. */
+export async function startTestCloudWith(runCommand: RunCommand, args: readonly string[]): Promise<TestCloud> {
   const stateDirectory = mkdtempSync(join(tmpdir(), 'earshot-test-'));
   const ports = await findCloudPorts();
-  const run = (script: string, ...more: string[]) => runNode([script, ...more], { EARSHOT_STATE_DIR: stateDirectory });
+  const env = { EARSHOT_STATE_DIR: stateDirectory };
+  const run = (script: string, ...more: string[]) => runNode([script, ...more], env);
   const started = await run('dev/start.ts', '--detach', ...portArgs(ports), ...args);
   if (started.code !== 0) {
     rmSync(stateDirectory, { recursive: true, force: true });
     throw new Error(`the local cloud did not start: ${started.stderr}`);
   }
-  const earshot = (...more: string[]) => run('ops/earshot.mjs', ...more);
+  const earshot = (...more: string[]) => runCommand(more, env);
   return {
     ports,
     edgeUrl: `http://127.0.0.1:${ports.edge}`,

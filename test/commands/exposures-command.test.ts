@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { runInProcess } from './support/command-in-process.ts';
+import { runInProcess } from '../support/earshot/command-in-process.ts';
 import { messageOf } from './support/command-instances.ts';
 
 const NINE = Date.UTC(2026, 10, 30, 9);

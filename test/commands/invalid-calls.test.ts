@@ -3,9 +3,9 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { MONDAY } from '../contracts/origin/instance.ts';
+import { runInProcess } from '../support/earshot/command-in-process.ts';
 import { makeRandomSecret } from '../support/random-secret.ts';
 import usage from './earshot-usage.json' with { type: 'json' };
-import { runInProcess } from './support/command-in-process.ts';
 import { createCommandInstances, home, lines, messageOf, releaseOf } from './support/command-instances.ts';
 
 const { root, startServer, makeLiveInstance } = createCommandInstances();

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { spawnCommand } from '../../bench/rigs/local-cloud.ts';
-import { runInProcess } from './support/command-in-process.ts';
+import { runInProcess } from '../support/earshot/command-in-process.ts';
 
 let directory: string;
 let lists: string;

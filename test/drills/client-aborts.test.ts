@@ -1,7 +1,7 @@
 // Clients that go away in the middle of their requests: the deployed worker in workerd keeps nothing of them. The same
 // clients at a bare worker show what workerd itself keeps. A round is 500 aborts at each:
 // `npm run drill -- client-aborts --rounds 16` makes 8 000.
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -9,10 +9,11 @@ import { expect, onTestFinished, test } from 'vitest';
 import { createBatchAsks, TOKEN_SECRET } from '../../bench/rigs/edge-asks.ts';
 import { connectInspector } from '../../bench/rigs/inspector.ts';
 import { startListOrigin } from '../../bench/rigs/list-origin.ts';
-import { bundleEdge, bundleLike, type WorkerBundle } from '../../bench/rigs/worker-bundle.ts';
+import { bundleLike, type WorkerBundle } from '../../bench/rigs/worker-bundle.ts';
 import { startWorkerd } from '../../bench/rigs/workerd.ts';
 import { murmur3 } from '../../shared/runtime/hash.ts';
 import { drillRounds, drillSeed } from '../support/drill-rounds.ts';
+import { shareEdgeBundle } from '../support/shared-bundle/shared-bundle.ts';
 import { eventually } from '../support/waiting.ts';
 import { abortOnce, MOMENTS, type Requests } from './aborts/clients.ts';
 import type { Part } from './fuzz/deployment.ts';
@@ -97,12 +98,8 @@ async function answerAll({ port, requests }: Worker, phase: number): Promise<voi
 }
 
 async function bundleWorkers(directory: string): Promise<{ edge: WorkerBundle; bare: WorkerBundle }> {
-  const make = (name: string): string => {
-    mkdirSync(join(directory, name));
-    return join(directory, name);
-  };
-  const edge = await bundleEdge(make('deployed'));
-  return { edge, bare: await bundleLike(edge, join(import.meta.dirname, 'aborts/bare-worker.ts'), make('bare')) };
+  const edge = await shareEdgeBundle();
+  return { edge, bare: await bundleLike(edge, join(import.meta.dirname, 'aborts/bare-worker.ts'), directory) };
 }
 
 async function startDeployed(bundle: WorkerBundle): Promise<Worker> {

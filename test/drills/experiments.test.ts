@@ -4,13 +4,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { type CommandResult, startTestCloud, type TestCloud } from '../../bench/rigs/local-cloud.ts';
+import type { CommandResult, TestCloud } from '../../bench/rigs/local-cloud.ts';
 import { linesOn, userOf } from '../../bench/support/days-of-lists.ts';
 import type { ArchivedExposure } from '../../shared/domain/experiments/archive.ts';
 import { POPULAR_USER } from '../../shared/domain/ids.ts';
 import { drillRounds } from '../support/drill-rounds.ts';
+import { startTestCloud } from '../support/earshot/test-cloud.ts';
 import { createReleaseLoad, type ReleaseLoad } from '../support/release-load.ts';
-import { eventually } from '../support/waiting.ts';
+import { eventually, eventuallySeldom } from '../support/waiting.ts';
 
 vi.setConfig({ testTimeout: 3_600_000 });
 const WHY = ['--why', 'a drill'];
@@ -147,7 +148,7 @@ test('a region that has no list for one arm is named as the cause', async () => 
   }
   const since = ['--since', '2026-01-01T00:00:00Z'];
   let report = { users: 0, causes: [''] };
-  await eventually(async () => {
+  await eventuallySeldom(async () => {
     report = JSON.parse((await cloud.earshot('experiment', 'srm', 'ranking', ...since, '--json')).stdout);
     expect(report.users).toBe(SHOWN + shown.length);
   });

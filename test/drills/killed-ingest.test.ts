@@ -17,21 +17,21 @@ const REJECT_EVERY = 1_000;
 /** The list of Monday stays. */
 const LISTS = USERS - USERS / REJECT_EVERY + 1;
 const GENERATION = ['--generation', String(TUESDAY)];
-const { root, startServer, makeLiveInstance } = createCommandInstances();
+const { root, startServer, makeLiveInstance } = createCommandInstances({ inProcess: true });
 
 async function startInstance() {
   const server = await startServer();
   const instance = await makeLiveInstance(server);
   const rejects = join(instance.directory, 'rejects.ndjson');
   const args = ['ingest', join(root, 'lists.ndjson'), ...home(), ...GENERATION, '--rejects', rejects];
+  // A load never writes to a file that is there.
   const start = (...more: string[]) => {
-    // A load never writes to a file that is there.
     rmSync(rejects, { force: true });
     return spawnNode([COMMAND, ...args, ...more], instance.env);
   };
-  const run = async (...more: string[]) => {
-    const { exited, output } = start(...more);
-    return { code: await exited, ...output };
+  const run = (...more: string[]) => {
+    rmSync(rejects, { force: true });
+    return instance.earshot(...args, ...more);
   };
   const result = async () => ({
     cells: await readStoredCells(instance.bigtable, 'home/control'),

@@ -1,12 +1,13 @@
 // Each process of the local cloud is killed under 50 reads a second. Reads come back by themselves, and no answer is
 // wrong meanwhile. Without its launcher the cloud ends. Two rounds kill each process once.
 import { expect, test, vi } from 'vitest';
-import { startTestCloud, type TestCloud } from '../../bench/rigs/local-cloud.ts';
+import type { TestCloud } from '../../bench/rigs/local-cloud.ts';
 import type { PartStatus } from '../../ops/status/part-status.ts';
 import { drillRounds } from '../support/drill-rounds.ts';
+import { startTestCloud } from '../support/earshot/test-cloud.ts';
 import { findProcesses } from '../support/processes.ts';
 import { createReadLoad, type ReadLoad } from '../support/read-load.ts';
-import { eventually } from '../support/waiting.ts';
+import { eventuallySeldom } from '../support/waiting.ts';
 
 /** A process by its part, and by a word of its command line. */
 const VICTIMS: readonly (readonly [part: string, command: string])[] = [
@@ -72,7 +73,7 @@ async function killLauncher(cloud: TestCloud, round: number): Promise<void> {
   const [launcher] = findProcesses(cloud.stateDirectory).filter(({ command }) => command.includes('dev/start.ts'));
   const killedAtMs = performance.now();
   process.kill(launcher?.pid ?? 0, 'SIGKILL');
-  await eventually(() => expect(findProcesses(cloud.stateDirectory)).toEqual([]));
+  await eventuallySeldom(() => expect(findProcesses(cloud.stateDirectory)).toEqual([]));
   process.stdout.write(`round ${round}: launcher: nothing runs after ${seconds(performance.now() - killedAtMs)}\n`);
 }
 

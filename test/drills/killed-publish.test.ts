@@ -5,13 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { spawnNode, startTestCloud, type TestCloud } from '../../bench/rigs/local-cloud.ts';
+import { spawnNode, type TestCloud } from '../../bench/rigs/local-cloud.ts';
 import { type ListOfUser, linesOn, userOf } from '../../bench/support/days-of-lists.ts';
 import { formatGeneration, parseGeneration } from '../../shared/domain/generation.ts';
 import { parseManifest } from '../../shared/domain/manifest.ts';
 import { drillRounds } from '../support/drill-rounds.ts';
+import { startTestCloud } from '../support/earshot/test-cloud.ts';
 import { createReleaseLoad } from '../support/release-load.ts';
-import { eventually } from '../support/waiting.ts';
+import { eventually, eventuallySeldom } from '../support/waiting.ts';
 
 const users = Array.from({ length: 1_400 }, (_, i) => userOf(i));
 /** A publication of a good release takes about as long. */
@@ -88,7 +89,7 @@ async function publishAndKill(
   const env = { EARSHOT_STATE_DIR: cloud.stateDirectory };
   const publishing = spawnNode(['ops/earshot.mjs', 'publish', release, ...OPTIONS], env);
   if (delayMs === undefined)
-    await eventually(async () =>
+    await eventuallySeldom(async () =>
       expect((await cloud.earshot('release', 'show', release)).stdout).toContain(': canary'),
     );
   else await Promise.race([setTimeout(delayMs), publishing.exited]);

@@ -1,16 +1,12 @@
 // Three origins in the image are restarted in turn by SIGTERM, under 100 reads a second through the deployed
 // worker. Each origin drains, ends and starts again, and no read fails. Half of the reads reach an origin and
 // Bigtable. The next restart begins when the worker uses every region.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { TOKEN_SECRET } from '../../bench/rigs/edge-asks.ts';
 import type { TestCloud } from '../../bench/rigs/local-cloud.ts';
 import { assembleOriginImage, type ImageOrigin, startImageOrigin } from '../../bench/rigs/origin-image.ts';
 import { BENCH_SECRET } from '../../bench/rigs/origin-process.ts';
 import { type BenchBigtable, startBigtable } from '../../bench/rigs/processes.ts';
-import { bundleEdge } from '../../bench/rigs/worker-bundle.ts';
 import { startWorkerd } from '../../bench/rigs/workerd.ts';
 import { type Cleanup, withCleanup } from '../../bench/support/cleanup.ts';
 import { findFreePorts } from '../../bench/support/free-ports.ts';
@@ -22,6 +18,7 @@ import type { Region } from '../../shared/domain/regions.ts';
 import { edgeStatusSchema, STATUS_PATH } from '../../shared/wire/edge-status.ts';
 import { drillRounds } from '../support/drill-rounds.ts';
 import { createReadLoad, type ReadLoad } from '../support/read-load.ts';
+import { shareEdgeBundle } from '../support/shared-bundle/shared-bundle.ts';
 
 /** A machine that is too busy for the rate gets fewer reads, and not a queue of them. */
 const LOAD = { readsPerSecond: 100, maxOpen: 20 };
@@ -102,9 +99,7 @@ interface Edge extends Pick<TestCloud, 'edgeUrl' | 'mintToken'> {
 
 /** The deployed worker with the objects of three regions. */
 async function startEdge(cleanup: Cleanup, places: readonly Place[]): Promise<Edge> {
-  const directory = mkdtempSync(join(tmpdir(), 'earshot-drill-'));
-  cleanup.add(() => rmSync(directory, { recursive: true }));
-  const bundle = await bundleEdge(directory);
+  const bundle = await shareEdgeBundle();
   const bindings = {
     ...bundle.vars,
     ENVIRONMENT: 'local',

@@ -5,12 +5,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
-import { type CommandResult, spawnNode, startTestCloud, type TestCloud } from '../../bench/rigs/local-cloud.ts';
+import { type CommandResult, spawnNode, type TestCloud } from '../../bench/rigs/local-cloud.ts';
 import { type ListOfUser, linesOn, userOf } from '../../bench/support/days-of-lists.ts';
 import { formatGeneration, parseGeneration } from '../../shared/domain/generation.ts';
 import { POPULAR_USER } from '../../shared/domain/ids.ts';
 import type { EdgeStatus } from '../../shared/wire/edge-status.ts';
 import { drillRounds } from '../support/drill-rounds.ts';
+import { startTestCloud } from '../support/earshot/test-cloud.ts';
 import { createReleaseLoad, type ReleaseLoad } from '../support/release-load.ts';
 import { eventually } from '../support/waiting.ts';
 

@@ -1,28 +1,26 @@
 // `earshot doctor` on a healthy local cloud, and on deployments with one fault each: it names the fault and the remedy.
 // The faults are real: other secrets, other processes, other wires, other cells. The table of them is one file, because
 // each row has its making beside its words.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { runNode, startTestCloud, type TestCloud } from '../../bench/rigs/local-cloud.ts';
+import type { TestCloud } from '../../bench/rigs/local-cloud.ts';
 import { startOriginProcess } from '../../bench/rigs/origin-process.ts';
-import { bundleEdge, type WorkerBundle } from '../../bench/rigs/worker-bundle.ts';
+import type { WorkerBundle } from '../../bench/rigs/worker-bundle.ts';
 import { startWorkerd } from '../../bench/rigs/workerd.ts';
-
 import { createSteps } from '../../bench/support/cleanup.ts';
 import { LOCAL_INSTANCE, LOCAL_PROJECT, makeRegions } from '../../dev/topology.ts';
 import type { Finding } from '../../ops/doctor/finding.ts';
 import { type BigtableConnection, connectBigtable } from '../../origin/bigtable/connection.ts';
 import { FAMILIES, TABLES } from '../../shared/domain/keys.ts';
 import { TIMEOUT_MS, writeManifestCell } from '../contracts/origin/instance.ts';
+import { runInProcess } from '../support/earshot/command-in-process.ts';
+import { startTestCloud } from '../support/earshot/test-cloud.ts';
 import { makeRandomSecret } from '../support/random-secret.ts';
-import { eventually } from '../support/waiting.ts';
+import { shareEdgeBundle } from '../support/shared-bundle/shared-bundle.ts';
+import { eventuallySeldom } from '../support/waiting.ts';
 import { startChangingProxy } from './changing-proxy.ts';
 
 let cloud: TestCloud;
 let bigtable: BigtableConnection;
-let directory: string;
 let bundle: WorkerBundle;
 const cleanup = createSteps();
 const perTest = createSteps();
@@ -35,9 +33,7 @@ beforeAll(async () => {
   const emulatorHost = `127.0.0.1:${cloud.ports.bigtable}`;
   bigtable = connectBigtable({ project: LOCAL_PROJECT, instance: LOCAL_INSTANCE, emulatorHost });
   cleanup.add(() => bigtable.close());
-  directory = mkdtempSync(join(tmpdir(), 'earshot-test-'));
-  cleanup.add(() => rmSync(directory, { recursive: true, force: true }));
-  bundle = await bundleEdge(directory);
+  bundle = await shareEdgeBundle();
 });
 afterEach(() => perTest.run());
 afterAll(() => cleanup.run());
@@ -45,7 +41,7 @@ afterAll(() => cleanup.run());
 type Env = Readonly<Record<string, string>>;
 
 async function doctor(env: Env = {}, ...args: string[]): Promise<{ code: number; findings: Finding[] }> {
-  const result = await runNode(['ops/earshot.mjs', 'doctor', '--json', ...args], {
+  const result = await runInProcess(['doctor', '--json', ...args], {
     EARSHOT_STATE_DIR: cloud.stateDirectory,
     ...env,
   });
@@ -293,7 +289,7 @@ describe('the doctor names the fault and the remedy of', () => {
     heal();
     await earshot('fault', 'replication', '--stop', 'europe');
     await cloud.earshot('weight', 'home', 'control=1', 'knn=1');
-    await eventually(async () => {
+    await eventuallySeldom(async () => {
       const { findings } = await doctor();
       expect(findings).toContainEqual(
         expect.objectContaining({

@@ -1,12 +1,14 @@
-// Every command in a code block of README and the documents, run by a shell in the order of the text, against one local
-// cloud per document. The test replaces only ports and the state directory.
+// Every command in a code block of README and the documents, read by a shell in the order of the text, against one
+// local cloud per document. The test replaces only ports and the state directory.
 import { execFile } from 'node:child_process';
 import { chmodSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startTestCloud, type TestCloud } from '../../bench/rigs/local-cloud.ts';
+import type { TestCloud } from '../../bench/rigs/local-cloud.ts';
+import { runInProcess } from '../support/earshot/command-in-process.ts';
+import { startTestCloud } from '../support/earshot/test-cloud.ts';
 
 const repository = join(import.meta.dirname, '../..');
 
@@ -49,13 +51,21 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(bin, { recursive: true, force: true }));
 
-async function runInShell(cloud: TestCloud, command: string): Promise<string> {
+/** The output of a command that a shell reads. `earshot` alone then runs in this process. */
+async function runAsShown(cloud: TestCloud, command: string): Promise<string> {
   const here = command
     .replaceAll('http://127.0.0.1:8787', cloud.edgeUrl)
     .replaceAll('.earshot/', `${cloud.stateDirectory}/`);
-  const env = { PATH: `${bin}:${process.env.PATH}`, EARSHOT_STATE_DIR: cloud.stateDirectory };
-  const { stdout } = await promisify(execFile)('sh', ['-c', here], { cwd: repository, env });
+  const env = { EARSHOT_STATE_DIR: cloud.stateDirectory };
+  if (!/^npx earshot [^|&;<>]+$/.test(here)) return runInShell(here, { PATH: `${bin}:${process.env.PATH}`, ...env });
+  const words = await runInShell(`npx() { shift; printf '%s\\0' "$@"; }\n${here}`, { PATH: process.env.PATH });
+  const { code, stdout, stderr } = await runInProcess(words.split('\0').slice(0, -1), env);
+  expect(code, stderr).toBe(0);
   return stdout;
+}
+
+async function runInShell(script: string, env: NodeJS.ProcessEnv): Promise<string> {
+  return (await promisify(execFile)('sh', ['-c', script], { cwd: repository, env })).stdout;
 }
 
 describe.each(DOCUMENTS)('%s', (path) => {
@@ -73,7 +83,7 @@ describe.each(DOCUMENTS)('%s', (path) => {
   });
 
   test.each(commands)('%s', async (command) => {
-    const output = await runInShell(cloud, command);
+    const output = await runAsShown(cloud, command);
     expect(output).not.toBe('');
     if (command.startsWith('curl -i')) expect(output).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
     if (command.startsWith('curl -X QUERY')) {
@@ -85,8 +95,7 @@ describe.each(DOCUMENTS)('%s', (path) => {
 
 test('the worker is bundled as the configuration document shows', async () => {
   const [command = ''] = allCommandsIn('docs/configuration.md').filter((line) => line.includes('--dry-run'));
-  const { stdout } = await promisify(execFile)('sh', ['-c', command], { cwd: repository });
-  expect(stdout).toContain('--dry-run: exiting now.');
+  expect(await runInShell(command, process.env)).toContain('--dry-run: exiting now.');
 });
 
 test('every other command in a code block is run by another test, or cannot run here', () => {

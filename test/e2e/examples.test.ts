@@ -2,8 +2,9 @@
 import { existsSync } from 'node:fs';
 import { chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { runNode, spawnNode, startTestCloud, type TestCloud } from '../../bench/rigs/local-cloud.ts';
+import { runNode, spawnNode, type TestCloud } from '../../bench/rigs/local-cloud.ts';
 import { findFreePorts } from '../../bench/support/free-ports.ts';
+import { startTestCloud } from '../support/earshot/test-cloud.ts';
 
 const BROWSER = '/usr/bin/chromium';
 const BROWSER_ARGS = [

@@ -2,9 +2,10 @@
 import { OFREPProvider } from '@openfeature/ofrep-provider';
 import { OpenFeature } from '@openfeature/server-sdk';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { type CommandResult, startTestCloud, type TestCloud } from '../../bench/rigs/local-cloud.ts';
+import type { CommandResult, TestCloud } from '../../bench/rigs/local-cloud.ts';
 import type { ArchivedExposure } from '../../shared/domain/experiments/archive.ts';
-import { eventually } from '../support/waiting.ts';
+import { startTestCloud } from '../support/earshot/test-cloud.ts';
+import { eventually, eventuallySeldom } from '../support/waiting.ts';
 
 /** The queue hands a batch to its consumer after at most 10 s. */
 vi.setConfig({ testTimeout: 300_000 });
@@ -88,7 +89,7 @@ test('an experiment is created, started, read, shown, exported, tested and stopp
       expect(response.status).toBe(202);
     }
   }
-  await eventually(async () => expect(await exported()).toHaveLength(USERS));
+  await eventuallySeldom(async () => expect(await exported()).toHaveLength(USERS));
   const all = await exported();
   expect(new Set(all.map(({ userRef }) => userRef)).size).toBe(USERS);
   for (const arm of ['control', 'knn'])

@@ -5,16 +5,12 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import {
-  type CommandResult,
-  runNode,
-  spawnNode,
-  startTestCloud,
-  type TestCloud,
-} from '../../bench/rigs/local-cloud.ts';
+import { type CommandResult, spawnNode, type TestCloud } from '../../bench/rigs/local-cloud.ts';
 import type { LocalCloud } from '../../ops/cli/settings.ts';
 import type { PartStatus } from '../../ops/status/part-status.ts';
-import { eventually } from '../support/waiting.ts';
+import { runInProcess } from '../support/earshot/command-in-process.ts';
+import { startTestCloud } from '../support/earshot/test-cloud.ts';
+import { eventuallySeldom } from '../support/waiting.ts';
 
 interface Status {
   edge: { regions: { name: string; state: string }[]; counters: Record<string, number> };
@@ -123,7 +119,7 @@ test.each(['origin/asia', 'bigtable', 'edge'])(
     const partIn = ({ parts }: Status) => parts.find((part) => part.name === name);
     const before = partIn(await readStatus());
     await fault(name, '--kill');
-    await eventually(async () =>
+    await eventuallySeldom(async () =>
       expect(partIn(await readStatus())).toMatchObject({
         state: 'ready',
         restarts: (before?.restarts ?? 0) + 1,
@@ -242,7 +238,7 @@ test('a local cloud that does not answer is a one-line error with exit code 1', 
     ['fault', 'the local cloud'],
     ['status', 'the launcher'],
   ]) {
-    const result = await runNode(['ops/earshot.mjs', command ?? ''], { EARSHOT_STATE_DIR: directory });
+    const result = await runInProcess([command ?? ''], { EARSHOT_STATE_DIR: directory });
     expect(result).toMatchObject({ code: 1, stdout: '' });
     expect(result.stderr).toMatch(new RegExp(`^earshot: ${what} does not answer at ${url}.*ECONNREFUSED.*\\n$`));
   }

@@ -3,8 +3,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startTestCloud, type TestCloud } from '../../bench/rigs/local-cloud.ts';
+import type { TestCloud } from '../../bench/rigs/local-cloud.ts';
 import { edgeStatusSchema, STATUS_PATH } from '../../shared/wire/edge-status.ts';
+import { startTestCloud } from '../support/earshot/test-cloud.ts';
 import { EDGE_WATCHED, findRowFaults, type HostileTarget } from '../support/hostile/check-row.ts';
 import table from '../support/hostile/edge-requests.json' with { type: 'json' };
 import { type HostileRow, serializeRequest } from '../support/hostile/row.ts';

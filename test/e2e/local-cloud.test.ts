@@ -5,9 +5,10 @@ import { createServer } from 'node:net';
 import { getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { findCloudPorts, portArgs, runNode, spawnNode, startTestCloud } from '../../bench/rigs/local-cloud.ts';
+import { findCloudPorts, portArgs, runNode, spawnNode } from '../../bench/rigs/local-cloud.ts';
+import { startTestCloud } from '../support/earshot/test-cloud.ts';
 import { findProcesses } from '../support/processes.ts';
-import { eventually } from '../support/waiting.ts';
+import { eventuallySeldom } from '../support/waiting.ts';
 
 let stateDirectory: string;
 beforeEach(() => {
@@ -83,10 +84,10 @@ describe('npm start', () => {
   test('leaves nothing behind when it is detached and the waiting parent is killed', async () => {
     const ports = await findCloudPorts();
     const started = spawnNode(['dev/start.ts', '--detach', ...portArgs(ports)], environment());
-    await eventually(() => expect(findProcesses(stateDirectory).length).toBeGreaterThan(2));
+    await eventuallySeldom(() => expect(findProcesses(stateDirectory).length).toBeGreaterThan(2));
     started.child.kill('SIGKILL');
     await started.exited;
-    await eventually(() => expect(findProcesses(stateDirectory)).toEqual([]));
+    await eventuallySeldom(() => expect(findProcesses(stateDirectory)).toEqual([]));
   });
 
   test('names the port in use and its purpose', async () => {
@@ -145,7 +146,7 @@ test('without its launcher the cloud ends by itself, and npm start works again',
   await started.printed('Ctrl-C ends it.');
   started.child.kill('SIGKILL');
   await started.exited;
-  await eventually(() => expect(findProcesses(stateDirectory)).toEqual([]));
+  await eventuallySeldom(() => expect(findProcesses(stateDirectory)).toEqual([]));
   expect(readdirSync(stateDirectory)).not.toContain('processes.json');
   expect(await runNode(['dev/stop.ts'], environment())).toMatchObject({ code: 0, stdout: 'Nothing is running.\n' });
 });

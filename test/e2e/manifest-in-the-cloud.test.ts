@@ -1,14 +1,15 @@
 // The manifest of a running local cloud: `publish` says which origins serve it, `status` shows the trouble of its row,
 // and a deleted row is restored from the origins that still serve it.
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startTestCloud, type TestCloud } from '../../bench/rigs/local-cloud.ts';
+import type { TestCloud } from '../../bench/rigs/local-cloud.ts';
 import { LOCAL_INSTANCE, LOCAL_PROJECT } from '../../dev/topology.ts';
 import { readManifestRow } from '../../ops/bigtable/manifest-row.ts';
 import { type BigtableConnection, connectBigtable } from '../../origin/bigtable/connection.ts';
 import { MANIFEST_ROW_KEY, TABLES } from '../../shared/domain/keys.ts';
 import { messageOf } from '../commands/support/command-instances.ts';
 import { controlOf, TIMEOUT_MS, writeManifestCell } from '../contracts/origin/instance.ts';
-import { eventually } from '../support/waiting.ts';
+import { startTestCloud } from '../support/earshot/test-cloud.ts';
+import { eventually, eventuallySeldom } from '../support/waiting.ts';
 
 let cloud: TestCloud;
 let bigtable: BigtableConnection;
@@ -72,7 +73,7 @@ test.each<[what: string, trouble: RegExp, harm: () => Promise<void>]>([
 ])('a row that is %s is shown by status, serves on, and is restored', async (_what, trouble, harm) => {
   const version = (await live())?.manifest?.version ?? 0;
   await harm();
-  await eventually(async () =>
+  await eventuallySeldom(async () =>
     expect((await cloud.earshot('status')).stdout).toMatch(
       /^manifest trouble at the origin in asia, europe, us: look at `npx earshot manifest show`\n/,
     ),

@@ -3,10 +3,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startTestCloud, type TestCloud } from '../../bench/rigs/local-cloud.ts';
+import type { TestCloud } from '../../bench/rigs/local-cloud.ts';
 import { BEHIND_PORT_OFFSET } from '../../dev/topology.ts';
 import { formatCount } from '../../ops/cli/format.ts';
 import { forEachConcurrently } from '../support/concurrency.ts';
+import { startTestCloud } from '../support/earshot/test-cloud.ts';
 import { findProcesses } from '../support/processes.ts';
 import { describeWithRealData, realData } from '../support/real-data.ts';
 import { readItemsByUser } from '../support/recommendation-files.ts';

@@ -4,11 +4,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type CommandResult, spawnNode, startTestCloud, type TestCloud } from '../../bench/rigs/local-cloud.ts';
+import { type CommandResult, spawnNode, type TestCloud } from '../../bench/rigs/local-cloud.ts';
 import { itemsOn, type ListOfUser, linesOn, userOf } from '../../bench/support/days-of-lists.ts';
 import { formatGeneration, parseGeneration } from '../../shared/domain/generation.ts';
+import { startTestCloud } from '../support/earshot/test-cloud.ts';
 import { createReleaseLoad, type ReleaseAnswer, type ReleaseLoad } from '../support/release-load.ts';
-import { eventually } from '../support/waiting.ts';
+import { eventually, eventuallySeldom } from '../support/waiting.ts';
 
 const USERS = 1_400;
 const users = Array.from({ length: USERS }, (_, i) => userOf(i));
@@ -107,7 +108,7 @@ test('loads between two releases, half a load, and a release that was left are s
     ],
     { EARSHOT_STATE_DIR: cloud.stateDirectory },
   );
-  await eventually(async () => expect((await cloud.earshot('releases', 'home')).stdout).toMatch(/ loading +0 /));
+  await eventuallySeldom(async () => expect((await cloud.earshot('releases', 'home')).stdout).toMatch(/ loading +0 /));
   half.child.kill('SIGKILL');
   await half.exited;
 
@@ -163,7 +164,7 @@ test('a canary that answers less comes back by itself, and only its users saw it
   const publishing = spawnNode(['ops/earshot.mjs', 'publish', bad.release, '--canary', '25%', '--soak', '60s'], {
     EARSHOT_STATE_DIR: cloud.stateDirectory,
   });
-  await eventually(async () =>
+  await eventuallySeldom(async () =>
     expect((await cloud.earshot('release', 'show', bad.release)).stdout).toContain('checked'),
   );
   await load.emptyLists(bad.moment, users);
@@ -183,7 +184,7 @@ test('a region that is out does not hold a publication up, and restored it serve
   expect(await cloud.earshot('region', 'degrade', 'europe', '--until', until, '--why', 'a test')).toMatchObject({
     code: 0,
   });
-  await eventually(async () =>
+  await eventuallySeldom(async () =>
     expect((await cloud.earshot('status')).stdout).toContain('region europe is marked as degraded'),
   );
   const next = await ingest();

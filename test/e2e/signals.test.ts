@@ -11,7 +11,7 @@ import { startBigtable } from '../../dev/bigtable/server.ts';
 import { NODE_ARGS } from '../../origin/node-args.ts';
 import { ORIGIN_ENVIRONMENT } from '../contracts/origin/running-origin.ts';
 import { findProcesses } from '../support/processes.ts';
-import { eventually } from '../support/waiting.ts';
+import { eventuallySeldom } from '../support/waiting.ts';
 
 let stateDirectory: string;
 let bigtable: EmbeddedBigtable;
@@ -77,7 +77,7 @@ async function run(starter: string, signal: Signal, what: What): Promise<string>
   await running.printed(what.ready);
   send(running, signal);
   expect(await running.exited, running.output.stderr).toBe(0);
-  await eventually(() => expect(findProcesses(stateDirectory)).toEqual([]));
+  await eventuallySeldom(() => expect(findProcesses(stateDirectory)).toEqual([]));
   return running.output.stdout;
 }
 

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type CommandResult, findCloudPorts, portArgs, runNode } from '../../bench/rigs/local-cloud.ts';
+import { runInProcess } from '../support/earshot/command-in-process.ts';
 import { findProcesses } from '../support/processes.ts';
 
 let root: string;
@@ -28,6 +29,9 @@ const start = async (env: Record<string, string> = {}, ...args: string[]): Promi
   });
 const stop = (directory = stateDirectory) => runNode(['dev/stop.ts'], { EARSHOT_STATE_DIR: directory });
 const earshot = (env: Record<string, string>, ...args: string[]) =>
+  runInProcess(args, { EARSHOT_STATE_DIR: stateDirectory, ...env });
+/** In a process of its own, for what Node reads of its environment at its start. */
+const earshotAlone = (env: Record<string, string>, ...args: string[]) =>
   runNode(['ops/earshot.mjs', ...args], { EARSHOT_STATE_DIR: stateDirectory, ...env });
 
 /** Nothing listens there. */
@@ -42,9 +46,9 @@ test('proxies, missing credentials and a real instance in the environment do not
     expect(started).toMatchObject({ code: 0, stderr: '' });
     expect(started.stdout).toContain('EARSHOT_PROJECT and EARSHOT_INSTANCE set and not used');
     const local = { ...PROXIES, ...NO_CREDENTIALS, NODE_USE_ENV_PROXY: '1' };
-    const shown = await earshot(local, 'manifest', 'show');
+    const shown = await earshotAlone(local, 'manifest', 'show');
     expect(shown).toMatchObject({ code: 0, stdout: expect.stringContaining('home, salt home-1') });
-    const status = await earshot(local, 'status');
+    const status = await earshotAlone(local, 'status');
     expect(status).toMatchObject({ code: 0, stdout: expect.stringMatching(/\neurope +ok /) });
   } finally {
     await stop();
@@ -111,7 +115,7 @@ test('earshot names the proxy through which Cloud Bigtable does not answer, with
     https_proxy: 'http://user:password@127.0.0.1:9',
     EARSHOT_RETRY_MS: '0',
   };
-  const { code, stderr } = await earshot(env, '--project', 'p', '--instance', 'i', 'manifest', 'show');
+  const { code, stderr } = await earshotAlone(env, '--project', 'p', '--instance', 'i', 'manifest', 'show');
   expect(code).toBe(1);
   expect(stderr).toMatch(/\(through the proxy of https_proxy http:\/\/127\.0\.0\.1:9\)\n$/);
   expect(stderr).not.toContain('password');
@@ -175,7 +179,7 @@ describe('a state directory', () => {
       refused(await start(env), '');
       const stopped = await runNode(['dev/stop.ts'], env);
       expect(stopped.stderr.split('\n').length).toBeLessThanOrEqual(2);
-      refused(await runNode(['ops/earshot.mjs', 'token', '--user', 'u'], env).then((r) => ({ ...r, code: 1 })), '');
+      refused(await earshot(env, 'token', '--user', 'u').then((r) => ({ ...r, code: 1 })), '');
     },
   );
 });

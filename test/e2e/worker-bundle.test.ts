@@ -1,14 +1,11 @@
 // The deployed worker, bundled by wrangler, in workerd with its Durable Objects, over HTTP and in real time.
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type Ask, createHttpLoad } from '../../bench/load/http-load.ts';
 import { createBatchAsks, makeListAsks, TOKEN_SECRET } from '../../bench/rigs/edge-asks.ts';
 import { type ListOrigin, startListOrigin } from '../../bench/rigs/list-origin.ts';
-import { bundleEdge } from '../../bench/rigs/worker-bundle.ts';
 import { startWorkerd, type Workerd } from '../../bench/rigs/workerd.ts';
+import { shareEdgeBundle } from '../support/shared-bundle/shared-bundle.ts';
 
 const PLACES = {
   NRT: { latitude: 35.76, longitude: 140.39 },
@@ -21,7 +18,6 @@ const CONNECTIONS = 120;
 
 let origin: ListOrigin;
 let workerd: Workerd;
-let directory: string;
 /** Lists are answered after it resolves. */
 let gate: PromiseWithResolvers<void>;
 let arrived: PromiseWithResolvers<void>;
@@ -29,7 +25,6 @@ let arrived: PromiseWithResolvers<void>;
 let asker: AbortSignal;
 
 beforeEach(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'earshot-test-'));
   gate = Promise.withResolvers();
   arrived = Promise.withResolvers();
   const beforeLists = async (signal: AbortSignal): Promise<void> => {
@@ -43,7 +38,7 @@ beforeEach(async () => {
 });
 
 async function startEdge(regions: readonly object[], more: Readonly<Record<string, string>> = {}): Promise<Workerd> {
-  const bundle = await bundleEdge(directory);
+  const bundle = await shareEdgeBundle();
   const bindings = {
     ...bundle.vars,
     ENVIRONMENT: 'local',
@@ -60,7 +55,6 @@ async function startEdge(regions: readonly object[], more: Readonly<Record<strin
 afterEach(async () => {
   await workerd.stop();
   await origin.stop();
-  rmSync(directory, { recursive: true, force: true });
 });
 
 async function askFor(user: string, place: keyof typeof PLACES = 'NRT'): Promise<Ask> {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { findCloudPorts, portArgs, runNode, spawnNode } from '../../bench/rigs/local-cloud.ts';
 import { findProcesses } from '../support/processes.ts';
-import { eventually } from '../support/waiting.ts';
+import { eventuallySeldom } from '../support/waiting.ts';
 
 const repository = join(import.meta.dirname, '../..');
 const COPIED = ['edge', 'origin', 'ops', 'dev', 'shared', 'package.json', 'tsconfig.base.json', 'wrangler.toml'];
@@ -59,7 +59,7 @@ test('`wrangler dev` beside `npm start` serves from the local cloud, whose end r
   expect(await run('dev/stop.ts')).toMatchObject({ code: 0, stdout: 'Stopped.\n' });
   expect(existsSync(devVars())).toBe(false);
   // Wrangler's esbuild ends after wrangler has closed its input.
-  await eventually(() => expect(findProcesses(root)).toEqual([]));
+  await eventuallySeldom(() => expect(findProcesses(root)).toEqual([]));
 });
 
 test('`npm start` does not read a .dev.vars that a person wrote, leaves it as it is, and says so', async () => {

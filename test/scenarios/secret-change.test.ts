@@ -1,13 +1,10 @@
 // The secret between worker and origins changes in steps, under load: the deployed worker in workerd, and real origins
 // that are replaced on their port one by one.
 
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { pino } from 'pino';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { makeUsers, TOKEN_SECRET } from '../../bench/rigs/edge-asks.ts';
-import { bundleEdge, type WorkerBundle } from '../../bench/rigs/worker-bundle.ts';
+import type { WorkerBundle } from '../../bench/rigs/worker-bundle.ts';
 import { startWorkerd, type Workerd } from '../../bench/rigs/workerd.ts';
 import { findFreePorts } from '../../bench/support/free-ports.ts';
 import { makeRegions } from '../../dev/topology.ts';
@@ -25,6 +22,7 @@ import {
   writeList,
 } from '../contracts/origin/instance.ts';
 import { IDLE_LOOP, originConfig } from '../contracts/origin/running-origin.ts';
+import { shareEdgeBundle } from '../support/shared-bundle/shared-bundle.ts';
 import { eventually } from '../support/waiting.ts';
 
 const OLD = 'origin-secret-for-tests-only-before-the-change';
@@ -37,15 +35,11 @@ const READS_PER_STEP = 40;
 
 type RegionName = (typeof REGION_NAMES)[number];
 
-let directory: string;
 let bundle: WorkerBundle;
 
 beforeAll(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'earshot-secrets-'));
-  bundle = await bundleEdge(directory);
+  bundle = await shareEdgeBundle();
 });
-
-afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 interface Deployment {
   /** Replaces the worker by one with these secrets, once the new one answers. */

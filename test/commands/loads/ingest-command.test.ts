@@ -1,5 +1,5 @@
-// `earshot ingest`, each call in its own process: lines with faults, the file of rejects, standard input, and loads
-// that fail or are killed. Long, because all loads share one Bigtable.
+// `earshot ingest`: lines with faults, the file of rejects, standard input, and loads that fail or are killed.
+// Long, because all loads share one Bigtable.
 import { existsSync, linkSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -23,7 +23,7 @@ import {
 } from '../support/command-instances.ts';
 import { readStoredCells } from '../support/stored-cells.ts';
 
-const { startServer, ...instances } = createCommandInstances();
+const { startServer, ...instances } = createCommandInstances({ inProcess: true });
 const makeInstance = (server = shared) => instances.makeInstance(server);
 const makeLiveInstance = (server = shared) => instances.makeLiveInstance(server);
 let shared: EmbeddedBigtable;
@@ -34,7 +34,7 @@ beforeAll(async () => {
 
 const ANY_SHARE = ['--max-reject-share', '100'];
 
-describe.concurrent('a load with a fault in it', () => {
+describe('a load with a fault in it', () => {
   const tuesday = ['--generation', String(TUESDAY)];
 
   test('loads the other lines, names each bad one by file and line, and keeps it with its reason', async () => {
@@ -176,7 +176,7 @@ describe.concurrent('a load with a fault in it', () => {
   );
 });
 
-describe.concurrent('the file of rejects', () => {
+describe('the file of rejects', () => {
   const bad = `${line('u:1')}\nbad\n`;
 
   test('is never an input, by whatever name, and never an existing file', async () => {
@@ -222,7 +222,7 @@ describe.concurrent('the file of rejects', () => {
   });
 });
 
-describe.concurrent('standard input', () => {
+describe('standard input', () => {
   test.each([
     ['plain', Buffer.from(lines(1, 3))],
     [
@@ -256,7 +256,7 @@ describe.concurrent('standard input', () => {
   });
 });
 
-describe.concurrent('loads one after the other', () => {
+describe('loads one after the other', () => {
   const attempt = (generation: number) => [...home(), '--generation', String(generation)];
 
   test('work after failed loads that wrote nothing, and after a roll-back and a failed load', async () => {
@@ -286,9 +286,9 @@ describe.concurrent('loads one after the other', () => {
   });
 
   test('of one generation at once: exactly one succeeds', async () => {
-    const { earshot, file, receipt } = await makeLiveInstance();
+    const { earshotAlone, file, receipt } = await makeLiveInstance();
     const files = Array.from({ length: 4 }, (_, i) => file(`${i}.ndjson`, lines(1, 1000 + i)));
-    const results = await Promise.all(files.map((path) => earshot('ingest', path, ...attempt(TUESDAY))));
+    const results = await Promise.all(files.map((path) => earshotAlone('ingest', path, ...attempt(TUESDAY))));
     const winners = results.flatMap(({ code }, i) => (code === 0 ? [i] : []));
     expect(winners).toHaveLength(1);
     for (const result of results.filter(({ code }) => code !== 0)) {
@@ -298,7 +298,7 @@ describe.concurrent('loads one after the other', () => {
   });
 });
 
-test.concurrent('a killed load is recognised and can be repeated', async () => {
+test('a killed load is recognised and can be repeated', async () => {
   const clock = createManualClock();
   const server = await startServer({ clock });
   const { address, earshot, env, file, live, receipt } = await makeLiveInstance(server);

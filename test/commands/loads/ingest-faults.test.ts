@@ -6,7 +6,7 @@ import { eventually } from '../../support/waiting.ts';
 import { COMMAND, createCommandInstances, home, lines, messageOf } from '../support/command-instances.ts';
 import { readStoredCells } from '../support/stored-cells.ts';
 
-const { makeLiveInstance, startServer } = createCommandInstances();
+const { makeLiveInstance, startServer } = createCommandInstances({ inProcess: true });
 /** Three batches, or as many as are in flight and one more. */
 const [FEW, MORE] = [2_500, 5_000];
 
@@ -22,7 +22,7 @@ async function start(count = FEW) {
   return { ...instance, args, complete, server };
 }
 
-test.concurrent.each<[string, object]>([
+test.each<[string, object]>([
   ['one call in ten is UNAVAILABLE, the first read too', { errorShare: 0.1 }],
   ['one call in ten is refused for want of capacity', { errorShare: 0.1, errorCode: 'RESOURCE_EXHAUSTED' }],
   ['one row in twenty fails within its call', { entryErrorShare: 0.05 }],
@@ -37,7 +37,7 @@ test.concurrent.each<[string, object]>([
   await complete();
 });
 
-test.concurrent('a load that meets a cluster that is down says so once, and goes on with --resume', async () => {
+test('a load that meets a cluster that is down says so once, and goes on with --resume', async () => {
   const { args, complete, earshot, env, receipt, server } = await start(MORE);
   server.setFault('asia', { latencyMs: 300 });
   const loading = spawnNode([COMMAND, ...args], env);
@@ -55,7 +55,7 @@ test.concurrent('a load that meets a cluster that is down says so once, and goes
   await complete();
 });
 
-test.concurrent('a load is complete while replication stands still, and the other clusters get it later', async () => {
+test('a load is complete while replication stands still, and the other clusters get it later', async () => {
   const { address, args, complete, earshot, server } = await start();
   server.stopReplication('europe');
   expect(await earshot(...args)).toMatchObject({ code: 0 });

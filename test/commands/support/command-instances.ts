@@ -23,7 +23,7 @@ import {
   recordLoadOfOne,
   TIMEOUT_MS,
 } from '../../contracts/origin/instance.ts';
-import { runInProcess } from './command-in-process.ts';
+import { runInProcess } from '../../support/earshot/command-in-process.ts';
 
 /** The name of a release of `home`. */
 export const releaseOf = (generation: number, variant = 'control'): string => `home/${variant}@${generation}`;
@@ -69,19 +69,17 @@ export function createCommandInstances({ inProcess = false } = {}) {
       EARSHOT_INSTANCE: instance,
       BIGTABLE_EMULATOR_HOST: server.endpoint,
       EARSHOT_STATE_DIR: join(directory, 'state'),
-      // Compile cache: the same modules are loaded a hundred times, and a call then takes a quarter less time.
-      NODE_COMPILE_CACHE: join(root, 'compiled'),
     };
     return {
       address,
       bigtable,
       directory,
       env,
-      /** Without the line that names the instance. */
-      earshot: async (...args: string[]): Promise<CommandResult> => {
-        const result = inProcess ? await runInProcess(args, env) : await runNode([COMMAND, ...args], env);
-        return { ...result, stderr: result.stderr.replace(/^writing to .*\n/, '') };
-      },
+      earshot: async (...args: string[]): Promise<CommandResult> =>
+        withoutTarget(inProcess ? await runInProcess(args, env) : await runNode([COMMAND, ...args], env)),
+      /** In a process of its own, for calls at once. */
+      earshotAlone: async (...args: string[]): Promise<CommandResult> =>
+        withoutTarget(await runNode([COMMAND, ...args], env)),
       /** The path of a new file. */
       file: (name: string, content: string | Buffer) => {
         writeFileSync(join(directory, name), content);
@@ -114,6 +112,12 @@ export function createCommandInstances({ inProcess = false } = {}) {
 
   return { root, startServer, makeEmptyInstance, makeInstance, makeLiveInstance };
 }
+
+/** Without the line that names the instance. */
+const withoutTarget = (result: CommandResult): CommandResult => ({
+  ...result,
+  stderr: result.stderr.replace(/^writing to .*\n/, ''),
+});
 
 export const home = (variant = 'control'): string[] => ['--surface', 'home', '--variant', variant];
 

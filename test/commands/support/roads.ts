@@ -1,13 +1,14 @@
 // One day of lists by every road into a table, and the cells that each leaves.
-import { spawn } from 'node:child_process';
 import { createReadStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { expect } from 'vitest';
+import { spawnNode } from '../../../bench/rigs/local-cloud.ts';
 import { applySchema } from '../../../ops/bigtable/schema/schema.ts';
 import { type BigtableAddress, connectBigtable } from '../../../origin/bigtable/connection.ts';
 import { CLUSTERS, TUESDAY } from '../../contracts/origin/instance.ts';
+import { runInProcess } from '../../support/earshot/command-in-process.ts';
 import { avroOf, jsonOf, makeLists, parquetOf, rowsOf } from '../../unit/ops/ingest/formats/support.ts';
 import { COMMAND } from './command-instances.ts';
 import { readStoredCells, type StoredCells } from './stored-cells.ts';
@@ -41,7 +42,7 @@ export async function loadByEveryRoad(endpoint: string): Promise<Record<string, 
   const address: BigtableAddress = { project: 'roads', instance: 'recs', emulatorHost: endpoint };
   const bigtable = connectBigtable(address);
   const env = {
-    ...{ PATH: process.env.PATH, BIGTABLE_EMULATOR_HOST: endpoint, EARSHOT_STATE_DIR: directory },
+    ...{ BIGTABLE_EMULATOR_HOST: endpoint, EARSHOT_STATE_DIR: directory },
     ...{ EARSHOT_PROJECT: 'roads', EARSHOT_INSTANCE: 'recs' },
   };
   try {
@@ -66,16 +67,16 @@ export async function loadByEveryRoad(endpoint: string): Promise<Record<string, 
   }
 }
 
-async function run(args: readonly string[], env: NodeJS.ProcessEnv, input: string | undefined): Promise<void> {
-  const child = spawn(process.execPath, [COMMAND, ...args], { env, stdio: ['pipe', 'ignore', 'pipe'] });
-  let stderr = '';
-  child.stderr.on('data', (text: Buffer) => {
-    stderr += text;
-  });
-  if (input === undefined) child.stdin.end();
-  else createReadStream(input).pipe(child.stdin);
-  const code = await new Promise((resolve) => child.once('close', resolve));
-  expect(code, stderr).toBe(0);
+/** A load of standard input has a process of its own. */
+async function run(args: readonly string[], env: Record<string, string>, input: string | undefined): Promise<void> {
+  if (input === undefined) {
+    const { code, stderr } = await runInProcess(args, env);
+    expect(code, stderr).toBe(0);
+    return;
+  }
+  const { child, exited, output } = spawnNode([COMMAND, ...args], env);
+  createReadStream(input).pipe(child.stdin);
+  expect(await exited, output.stderr).toBe(0);
 }
 
 export function expectSameCells(left: Readonly<Record<string, StoredCells>>): void {

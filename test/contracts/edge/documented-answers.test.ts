@@ -1,15 +1,12 @@
 // Every route of the deployed worker in workerd answers what /openapi.json says, also to wrong requests and in an
 // outage.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { TOKEN_SECRET } from '../../../bench/rigs/edge-asks.ts';
 import { type ListOrigin, startListOrigin } from '../../../bench/rigs/list-origin.ts';
-import { bundleEdge } from '../../../bench/rigs/worker-bundle.ts';
 import { startWorkerd, type Workerd } from '../../../bench/rigs/workerd.ts';
 import { mintToken } from '../../../ops/token/mint-token.ts';
 import { createFaultFinder, type FindFaults } from '../../support/documented.ts';
+import { shareEdgeBundle } from '../../support/shared-bundle/shared-bundle.ts';
 
 const OWN = '/v1/me/recommendations/home';
 const USER = '/v1/users/listener:2/recommendations/home';
@@ -20,7 +17,6 @@ const METHODS = ['GET', 'HEAD', 'POST', 'QUERY', 'PUT', 'DELETE', 'PATCH'];
 const SCOPES = ['recs:read:any', 'recs:preview', 'recs:debug'];
 const read = { user: 'listener:1', surface: 'home' };
 
-let directory: string;
 let origin: ListOrigin;
 let workerd: Workerd;
 /** A worker whose regions are all down. */
@@ -30,9 +26,8 @@ let token: string;
 let plainToken: string;
 
 beforeAll(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'earshot-documented-'));
   origin = await startListOrigin();
-  const bundle = await bundleEdge(directory);
+  const bundle = await shareEdgeBundle();
   const region = { name: 'asia', locationHint: 'apac', latitude: 1.35, longitude: 103.82 };
   const start = (url: string) =>
     startWorkerd({
@@ -55,7 +50,6 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await Promise.all([workerd?.stop(), cutOff?.stop(), origin?.stop()]);
-  rmSync(directory, { recursive: true, force: true });
 });
 
 interface Ask {

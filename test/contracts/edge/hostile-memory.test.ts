@@ -1,36 +1,32 @@
 // The memory of the deployed worker in workerd under requests that were made to fill it. Each attack ran an isolate of
 // 128 MB out of memory before there was a bound.
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { createHttpLoad, type HttpLoad } from '../../../bench/load/http-load.ts';
 import { TOKEN_SECRET } from '../../../bench/rigs/edge-asks.ts';
 import { type ListOrigin, startListOrigin } from '../../../bench/rigs/list-origin.ts';
-import { bundleEdge, type WorkerBundle } from '../../../bench/rigs/worker-bundle.ts';
+import type { WorkerBundle } from '../../../bench/rigs/worker-bundle.ts';
 import { startWorkerd } from '../../../bench/rigs/workerd.ts';
 import { MAX_SEND_MS } from '../../../edge/respond/large-answer.ts';
 import { DEFAULT_LIFETIME_MS, mintToken } from '../../../ops/token/mint-token.ts';
 import { LISTENER_AUDIENCE, type Scope } from '../../../shared/domain/identity.ts';
+import { shareEdgeBundle } from '../../support/shared-bundle/shared-bundle.ts';
 
 /** The memory of an isolate. The process has the runtime's own beside it. */
 const ISOLATE_MB = 128;
 const CONCURRENCY = 8;
 
-let directory: string;
 let bundle: WorkerBundle;
 let origin: ListOrigin;
 
 beforeAll(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'earshot-hostile-'));
-  [bundle, origin] = await Promise.all([bundleEdge(directory), startListOrigin({ metadataBytes: 16_000 })]);
+  [bundle, origin] = await Promise.all([shareEdgeBundle(), startListOrigin({ metadataBytes: 16_000 })]);
 });
 
 afterAll(async () => {
   await origin.stop();
-  rmSync(directory, { recursive: true, force: true });
 });
 
 const mint = (user: string, scope: Scope[] = []): Promise<string> =>

@@ -1,24 +1,19 @@
 // Requests as raw bytes to the deployed worker in workerd: hosts, targets and methods of every kind. Some are refused
 // by the runtime before the worker sees them; no answer is a bare 500.
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { bundleEdge } from '../../../bench/rigs/worker-bundle.ts';
 import { startWorkerd, type Workerd } from '../../../bench/rigs/workerd.ts';
 import { makeRandomSecret } from '../../support/random-secret.ts';
+import { shareEdgeBundle } from '../../support/shared-bundle/shared-bundle.ts';
 
 const HOST = 'recs.example.com';
-let directory: string;
 /** Outside the local cloud the secrets of tests are refused. */
 const TOKEN_SECRET = makeRandomSecret();
 let workerd: Workerd;
 
 beforeAll(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'earshot-hosts-'));
-  const bundle = await bundleEdge(directory);
+  const bundle = await shareEdgeBundle();
   const regions = [
     { name: 'asia', origin: 'https://asia.test', locationHint: 'apac', latitude: 1.35, longitude: 103.82 },
   ];
@@ -32,7 +27,6 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await workerd.stop();
-  rmSync(directory, { recursive: true, force: true });
 });
 
 interface RawAnswer {

@@ -1,32 +1,27 @@
 // The identity provider as a real HTTP server that fails in the ways of real ones, in front of the deployed worker in
 // workerd. It counts its requests.
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { type ListOrigin, startListOrigin } from '../../../bench/rigs/list-origin.ts';
-import { bundleEdge, type WorkerBundle } from '../../../bench/rigs/worker-bundle.ts';
+import type { WorkerBundle } from '../../../bench/rigs/worker-bundle.ts';
 import { startWorkerd } from '../../../bench/rigs/workerd.ts';
 import { FETCH_TIMEOUT_MS } from '../../../edge/identity/provider-keys.ts';
+import { shareEdgeBundle } from '../../support/shared-bundle/shared-bundle.ts';
 
 type Behaviour = (response: ServerResponse) => void;
 
-let directory: string;
 let bundle: WorkerBundle;
 let origin: ListOrigin;
 
 beforeAll(async () => {
-  directory = mkdtempSync(join(tmpdir(), 'earshot-keys-'));
-  [bundle, origin] = await Promise.all([bundleEdge(directory), startListOrigin()]);
+  [bundle, origin] = await Promise.all([shareEdgeBundle(), startListOrigin()]);
 });
 
 afterAll(async () => {
   await origin.stop();
-  rmSync(directory, { recursive: true, force: true });
 });
 
 async function setUp() {

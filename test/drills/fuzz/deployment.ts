@@ -9,7 +9,6 @@ import { createInterface } from 'node:readline';
 import { expect, onTestFinished } from 'vitest';
 import { TOKEN_SECRET } from '../../../bench/rigs/edge-asks.ts';
 import { connectInspector, type Inspector } from '../../../bench/rigs/inspector.ts';
-import { bundleEdge } from '../../../bench/rigs/worker-bundle.ts';
 import { startWorkerd } from '../../../bench/rigs/workerd.ts';
 import { findFreePorts } from '../../../bench/support/free-ports.ts';
 import { DEV_LOCATIONS, makeRegions } from '../../../dev/topology.ts';
@@ -27,6 +26,7 @@ import {
   writeCell,
   writeList,
 } from '../../contracts/origin/instance.ts';
+import { shareEdgeBundle } from '../../support/shared-bundle/shared-bundle.ts';
 import { eventually } from '../../support/waiting.ts';
 import { EDGE_HOST } from './generators/edge-requests.ts';
 import { itemOf, LARGE_USERS, POPULAR_ITEM, USERS } from './generators/texts.ts';
@@ -69,7 +69,7 @@ export interface Deployment {
 
 export async function deploy(): Promise<Deployment> {
   const directory = mkdtempSync(join(tmpdir(), 'earshot-fuzz-'));
-  const bundling = bundleEdge(directory);
+  const bundling = shareEdgeBundle();
   const { bigtable, address } = await startInstance();
   const write = (user: string, id: string): Promise<void> => {
     const key = { surface: toName('home'), variant: toName('control'), generation: MONDAY, user: toUserId(user) };

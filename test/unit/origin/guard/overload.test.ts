@@ -1,9 +1,19 @@
 // The guarantees of bulkhead and limit together, in simulated time against a simulated server (simulated-server.ts) of
 // 15 keys per ms.
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Random } from '../../../../shared/runtime/random.ts';
 import { KEYS_PER_MS, simulate } from './simulated-load.ts';
 import type { Discipline } from './simulated-server.ts';
+
+const { stackTraceLimit } = Error;
+
+// Shed reads are errors here; there are millions of them.
+beforeAll(() => {
+  Error.stackTraceLimit = 0;
+});
+afterAll(() => {
+  Error.stackTraceLimit = stackTraceLimit;
+});
 
 const disciplines: readonly Discipline[] = ['merging', 'fifo', 'sharing'];
 

@@ -2,14 +2,19 @@
 import { type CommandResult, cleanEnvironment } from '../../../bench/rigs/local-cloud.ts';
 import { runEarshot } from '../../../ops/program.ts';
 
+let running: string | undefined;
+
 /**
- * Runs one call with the environment of a command, and collects what it writes. One call at a time: the environment
- * and the streams are those of the process.
+ * Runs one call with the environment of a command, and collects what it writes. Throws an Error during another
+ * call: the environment and the streams are those of the process. Calls at once need processes of their own.
  */
 export async function runInProcess(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<CommandResult> {
+  const call = args.join(' ');
+  if (running !== undefined) throw new Error(`expected the end of "earshot ${running}" before "earshot ${call}"`);
+  running = call;
   const before = { env: process.env, stdout: process.stdout.write, stderr: process.stderr.write };
   const output = { stdout: '', stderr: '' };
   const collect = (stream: keyof typeof output) => (text: string | Uint8Array) => {
@@ -26,5 +31,6 @@ export async function runInProcess(
     process.env = before.env;
     process.stdout.write = before.stdout;
     process.stderr.write = before.stderr;
+    running = undefined;
   }
 }
