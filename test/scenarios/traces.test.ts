@@ -1,7 +1,8 @@
 // One trace of a read, from the worker to ReadRows, in the collector of the local cloud.
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startTestCloud, type TestCloud } from '../../bench/rigs/local-cloud.ts';
+import type { TestCloud } from '../../bench/rigs/local-cloud.ts';
 import type { CollectedSpan } from '../../dev/traces/describe-trace.ts';
+import { startTestCloud } from '../support/earshot/test-cloud.ts';
 import { eventually } from '../support/waiting.ts';
 
 /** The worker's clock has whole milliseconds, and stands still between two inputs. */
