@@ -14,6 +14,7 @@ import { DEFAULT_LIST_TTL_SECONDS, FULL_WEIGHT, type Manifest } from '../../shar
 import { encodeUtf8 } from '../../shared/runtime/bytes.ts';
 import { murmur3 } from '../../shared/runtime/hash.ts';
 import { boundResults } from '../../shared/wire/bounded-results.ts';
+import { EDGE_REPORT_PATH } from '../../shared/wire/edge/edge-report.ts';
 import { DOCUMENTS_PATH, LISTS_READ_PATH, MANIFEST_PATH } from '../../shared/wire/read-request.ts';
 import { encodeListFrames, LIST_FRAMES_TYPE } from '../../shared/wire/read-response.ts';
 import { generationDaysAgo } from '../support/generation-days-ago.ts';
@@ -82,6 +83,10 @@ export async function startListOrigin({ beforeLists, metadataBytes }: ListOrigin
       const json = documents.get(request.url.slice(DOCUMENTS_PATH.length + 1).replace('/', '#'));
       documentBytes += json?.length ?? 0;
       response.writeHead(json === undefined ? 404 : 200, { 'content-type': 'application/json' }).end(json);
+      return;
+    }
+    if (request.url === EDGE_REPORT_PATH) {
+      response.writeHead(204).end();
       return;
     }
     if (request.url !== LISTS_READ_PATH) throw new Error(`expected ${LISTS_READ_PATH}, got ${request.url}`);
