@@ -48,6 +48,7 @@ describe('a configuration', () => {
       requestDeadlineMs: 5_000,
       popularWarmSeconds: 60,
       deviceMaxAgeSeconds: 60,
+      reportSeconds: 60,
       traceRatio: 0,
       corsOrigins: [],
       devLocations: undefined,

@@ -87,7 +87,7 @@ test('an answer names the builds of the object and of its origin', async () => {
   const first = read('1', 'ann');
   await settled();
   calls[0]?.answer();
-  expect(await first).toMatchObject({ version: 3, build: '3f2c9a1' });
+  expect(await first).toMatchObject({ version: 4, build: '3f2c9a1' });
   builds.note('origin-asia', { build: '0.1.0', messages: 2 });
   expect(await read('2', 'ann')).toMatchObject({ build: '3f2c9a1', origin: { build: '0.1.0', messages: 2 } });
 });
