@@ -218,6 +218,7 @@ function holdClaim(control: ControlTable, { load, before, record: claimed, first
     abandon: async (mayHaveWritten) => {
       await stop();
       if (failure !== undefined) return;
+      failure = `the load of ${nameRelease(load)} has ended`;
       const found = before === undefined || before.isReceipt ? undefined : freed(before.record);
       await replace(mayHaveWritten ? freed(record) : found);
     },

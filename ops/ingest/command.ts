@@ -212,7 +212,8 @@ async function write(
       await deleteOthers(control, { ...column, timestampMs: release.generation }, loaded.hasId, claim.requireHeld);
     await claim.finish(summary.get(rejects.count()));
   } catch (error) {
-    const isPartial = await claim.abandon(writer.mayHaveWritten() || options.resume === true);
+    const mayHaveWritten = await writer.stop();
+    const isPartial = await claim.abandon(mayHaveWritten || options.resume === true);
     throw isPartial ? unfinished(error as Error, moment, options.add) : error;
   } finally {
     keepOut?.stop();

@@ -16,13 +16,17 @@ export async function deleteOthers(
   const writer = createBulkWriter(control.bigtable, {
     ...{ ...column, appProfile: APP_PROFILES.ingest, clock, random, requireAllowed: requireHeld },
   });
-  for await (const keys of scanCells(control, column)) {
-    requireHeld();
-    for (const rowKey of keys) {
-      if (hasId(idOfRowKey(rowKey) ?? rowKey)) continue;
-      const room = writer.write({ rowKey, value: undefined });
-      if (room !== undefined) await room;
+  try {
+    for await (const keys of scanCells(control, column)) {
+      requireHeld();
+      for (const rowKey of keys) {
+        if (hasId(idOfRowKey(rowKey) ?? rowKey)) continue;
+        const room = writer.write({ rowKey, value: undefined });
+        if (room !== undefined) await room;
+      }
     }
+    await writer.flush();
+  } finally {
+    await writer.stop();
   }
-  await writer.flush();
 }

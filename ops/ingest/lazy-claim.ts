@@ -31,7 +31,10 @@ export interface LazyClaim {
   resumeFrom(): Checkpoint | undefined;
   note(checkpoint: Checkpoint): void;
   finish(summary: ReleaseSummary): Promise<void>;
-  /** Ends the claim of a failed load. Returns whether the record stays, because cells may be written. */
+  /**
+   * Ends the claim of a failed load, which may write nothing more. A claim that `take` has begun ends, too. Returns
+   * whether the record stays, because cells may be written.
+   */
   abandon(mayHaveWritten: boolean): Promise<boolean>;
 }
 
@@ -63,6 +66,7 @@ export function createLazyClaim(control: ControlTable, load: Release, options: L
     finish: async (summary) => claim?.finish(summary),
     abandon: async (mayHaveWritten) => {
       try {
+        await taking?.catch(() => undefined);
         await claim?.abandon(mayHaveWritten);
         return claim !== undefined && mayHaveWritten;
       } catch {

@@ -197,13 +197,17 @@ async function deleteLists(control: ControlTable, release: Release): Promise<num
     ...{ appProfile: APP_PROFILES.ingest, clock: systemClock, random: Math.random },
   });
   let deleted = 0;
-  for await (const keys of scanCells(control, column)) {
-    for (const rowKey of keys) {
-      const room = writer.write({ rowKey, value: undefined });
-      if (room !== undefined) await room;
-      deleted++;
+  try {
+    for await (const keys of scanCells(control, column)) {
+      for (const rowKey of keys) {
+        const room = writer.write({ rowKey, value: undefined });
+        if (room !== undefined) await room;
+        deleted++;
+      }
     }
+    await writer.flush();
+  } finally {
+    await writer.stop();
   }
-  await writer.flush();
   return deleted;
 }

@@ -20,7 +20,10 @@ export interface CellWrite {
 }
 
 export interface BulkWriter {
-  /** Accepts a cell. Waits while `maxInFlight` batches are in flight. Rejects with the error of any failed batch. */
+  /**
+   * Accepts a cell. Waits while `maxInFlight` batches are in flight. Rejects with the error of a failed batch, once no
+   * call is in flight.
+   */
   write(cell: CellWrite): Promise<void> | undefined;
   /** Sends the last batch. Resolves when all cells are written. */
   flush(): Promise<void>;
@@ -28,8 +31,11 @@ export interface BulkWriter {
   accepted(): number;
   /** Number of accepted cells, from the first, that are all stored. */
   stored(): number;
-  /** Whether a cell is stored, or may be: false only if no batch was sent, or Bigtable refused all of them. */
-  mayHaveWritten(): boolean;
+  /**
+   * Sends nothing more: batches that wait for their next call are dropped. Resolves, once no call is in flight, with
+   * whether a cell is stored, or may be: false only if no batch was sent, or Bigtable refused all of them.
+   */
+  stop(): Promise<boolean>;
 }
 
 export interface BulkWriterOptions {
@@ -85,6 +91,8 @@ export function createBulkWriter(bigtable: BigtableConnection, options: BulkWrit
   let batchBytes = 0;
   let failure: unknown;
   let mayHaveWritten = false;
+  let isStopped = false;
+  const calls = new Set<Promise<unknown>>();
   let first: Promise<void> | undefined;
   let accepted = 0;
   const prefix = createPrefix();
@@ -105,7 +113,15 @@ export function createBulkWriter(bigtable: BigtableConnection, options: BulkWrit
 
   async function waitForRoom(): Promise<void> {
     while (inFlight.size >= maxInFlight) await Promise.race(inFlight);
-    if (failure !== undefined) throw failure;
+    if (failure === undefined) return;
+    await stop();
+    throw failure;
+  }
+
+  async function stop(): Promise<boolean> {
+    isStopped = true;
+    await Promise.all(calls);
+    return mayHaveWritten;
   }
 
   async function writeBatch(entries: Entry[]): Promise<void> {
@@ -116,8 +132,9 @@ export function createBulkWriter(bigtable: BigtableConnection, options: BulkWrit
     const untilMs = clock.monotonicNow() + MAX_REFUSED_MS;
     for (let attempt = 1; ; attempt++) {
       await options.throttle?.admit(left.length);
+      if (isStopped) throw new Error('expected a call before the end of the writer');
       options.requireAllowed?.();
-      const outcome = await mutateRows(left);
+      const outcome = await track(mutateRows(left));
       if (outcome.left.length === 0) return;
       left = outcome.left;
       const isRefused = grpcCodeOf(outcome.error) === RESOURCE_EXHAUSTED;
@@ -126,6 +143,12 @@ export function createBulkWriter(bigtable: BigtableConnection, options: BulkWrit
         throw toTableError(outcome.error, `writing ${left.length} rows to ${table} (attempt ${attempt})`);
       await pause(clock, backoffMs(attempt, random));
     }
+  }
+
+  /** `mutateRows` does not reject. */
+  function track<T>(call: Promise<T>): Promise<T> {
+    calls.add(call);
+    return call.finally(() => calls.delete(call));
   }
 
   /** The entries that are not written yet, with the error. */
@@ -185,7 +208,7 @@ export function createBulkWriter(bigtable: BigtableConnection, options: BulkWrit
     },
     accepted: () => accepted,
     stored: prefix.length,
-    mayHaveWritten: () => mayHaveWritten,
+    stop,
   };
 }
 

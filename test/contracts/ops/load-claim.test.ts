@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import { createManualClock } from '../../../bench/support/manual-clock.ts';
 import { CLAIM_LEASE_MS, claimLoad } from '../../../ops/bigtable/load-claim.ts';
 import { listReleases } from '../../../ops/bigtable/release-record.ts';
+import { createLazyClaim } from '../../../ops/ingest/lazy-claim.ts';
 import { toName } from '../../../shared/domain/ids.ts';
 import { eventually } from '../../support/waiting.ts';
 import { controlOf, MONDAY, recordLoad, startInstance } from '../origin/instance.ts';
@@ -26,6 +27,7 @@ async function startClaims() {
   return {
     bigtable,
     clock,
+    control,
     server,
     claim: (more: Partial<typeof options> = {}) => claimLoad(control, load, { ...options, ...more }),
     receipts: () => listReleases(control, load),
@@ -104,6 +106,25 @@ test('a load that wrote nothing leaves no receipt, or the one that it found', as
   await (await claim({ add: true })).abandon(false);
   expect(await receipts()).toMatchObject([{ generation: MONDAY, ...loaded }]);
   expect(clock.pending()).toBe(0);
+});
+
+test('a load that has ended may write no more', async () => {
+  const { claim } = await startClaims();
+  const ended = await claim();
+  ended.requireHeld();
+  await ended.abandon(false);
+  expect(() => ended.requireHeld()).toThrow(/the load of home\/control@20.* has ended/);
+});
+
+test('a load that ends while it takes its claim leaves no claim', async () => {
+  const { control, receipts, server } = await startClaims();
+  const lazy = createLazyClaim(control, load, { ...options, force: false });
+  const taking = lazy.take();
+  await eventually(() => expect(server.counters('asia').calls.ReadRows).toBeGreaterThan(0));
+  expect(await lazy.abandon(false)).toBe(false);
+  await taking;
+  expect(await receipts()).toEqual([]);
+  expect(() => lazy.requireHeld()).toThrow('has ended');
 });
 
 test('a load that may have written leaves a receipt, which the next load takes at once', async () => {

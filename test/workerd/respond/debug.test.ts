@@ -2,6 +2,7 @@
 
 import { beforeEach, describe, expect, test } from 'vitest';
 import { toName } from '../../../shared/domain/ids.ts';
+import { MESSAGE_VERSION } from '../../../shared/wire/message-version.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 import { GENERATION, keyOf, makeList, makeManifest } from '../support/lists.ts';
 import { parseCacheStatus } from '../support/structured-fields.ts';
@@ -31,12 +32,14 @@ describe('with the scope', () => {
 
   test('an answer names the builds on its way, once they have answered', async () => {
     expect(buildsOf(await edge.get(PATH, inEurope))).toBe(
-      'worker="unnamed";messages=3, origin-europe="unnamed";messages=1',
+      `worker="unnamed";messages=${MESSAGE_VERSION}, origin-europe="unnamed";messages=1`,
     );
     edge.origins.put(keyOf('bob'), makeList('b'));
-    edge.origins.nameBuild('0.1.0+"x"', 4);
+    edge.origins.nameBuild('0.1.0+"x"', MESSAGE_VERSION + 1);
     const { headers } = await edge.get(PATH, { ...inEurope, sub: 'bob' });
-    expect(headers.get('earshot-builds')).toBe('worker="unnamed";messages=3, origin-europe="0.1.0+?x?";messages=4');
+    expect(headers.get('earshot-builds')).toBe(
+      `worker="unnamed";messages=${MESSAGE_VERSION}, origin-europe="0.1.0+?x?";messages=${MESSAGE_VERSION + 1}`,
+    );
     expect(edge.counters.get('edge_far_messages_total')).toBe(2);
   });
 

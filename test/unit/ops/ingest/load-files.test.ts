@@ -22,7 +22,7 @@ async function load(resumeFrom?: { lines: number; digest: number; file: string; 
     progress: { start: () => undefined, addBytes: () => undefined, setCounts: () => undefined, stop: () => undefined },
     summary: createSummary(),
     writer: {
-      ...{ accepted: () => written.length, stored: () => written.length, mayHaveWritten: () => true },
+      ...{ accepted: () => written.length, stored: () => written.length, stop: async () => true },
       ...{ flush: async () => undefined, write: (cell) => void written.push(cell) },
     },
     onStored: ({ lines, digest }) => notes.push({ lines, digest }),
