@@ -2,25 +2,28 @@
 import { EarshotError } from '../../shared/wire/errors.ts';
 
 /** A caller waits for a foreground read. Background reads are refreshes and warm-ups. */
-export type Priority = 'foreground' | 'background';
+export const PRIORITIES = ['foreground', 'background'] as const;
+export type Priority = (typeof PRIORITIES)[number];
 
-export type ShedReason =
+export const SHED_REASONS = [
   /** The process has no CPU left. The request was refused before its body was read. */
-  | 'no_cpu'
+  'no_cpu',
   /** The bodies under way take all the memory that they may have. */
-  | 'no_body_memory'
+  'no_body_memory',
   /** The queue is full. */
-  | 'queue_full'
+  'queue_full',
   /** The queue delay is, or has become, longer than its limit. */
-  | 'queue_delay'
+  'queue_delay',
   /** The read could not end before its deadline. */
-  | 'hopeless'
+  'hopeless',
   /** A background read, and background reads use more than their share. */
-  | 'background'
+  'background',
   /** A background read that was queued and made room for a foreground read. */
-  | 'displaced'
+  'displaced',
   /** The deadline passed in the queue. */
-  | 'expired';
+  'expired',
+] as const;
+export type ShedReason = (typeof SHED_REASONS)[number];
 
 export class ShedError extends EarshotError {
   readonly reason: ShedReason;

@@ -4,7 +4,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { COUNTERS, type CounterName, type Counters } from '../../shared/runtime/counters.ts';
 import { statusNameOf } from '../bigtable/bigtable-error.ts';
-import type { Priority, ShedReason } from '../guard/shed-error.ts';
+import { PRIORITIES, type Priority, SHED_REASONS, type ShedReason } from '../guard/shed-error.ts';
 import type { OpenRelease } from '../manifest/release-watch.ts';
 import { type AddEdgeReport, registerEdgeTotals } from './edge-totals.ts';
 import { createLabelledHistogram } from './labelled-histogram.ts';
@@ -132,6 +132,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   });
   // Exposed at 0 from the start: Prometheus sees no increase in a metric that appears with its first event.
   for (const outcome of HEDGE_RESULTS) hedges.inc({ outcome }, 0);
+  for (const reason of SHED_REASONS) for (const priority of PRIORITIES) shed.inc({ reason, priority }, 0);
 
   registerCounters(registry, counters);
   const addEdgeReport = registerEdgeTotals(registry, PREFIX);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { PRIORITIES, SHED_REASONS } from '../../../../origin/guard/shed-error.ts';
 import { createMetrics, type MetricsState } from '../../../../origin/metrics/metrics.ts';
 import { COUNTERS, createCounters } from '../../../../shared/runtime/counters.ts';
 
@@ -121,10 +122,13 @@ describe('/metrics', () => {
 
   test('counts sheds and hedges', async () => {
     const { metrics, lines } = setUp();
+    const before = await lines('earshot_origin_shed_total{');
+    expect(before).toHaveLength(SHED_REASONS.length * PRIORITIES.length);
+    expect(before.every((line) => line.endsWith(' 0'))).toBe(true);
     metrics.shed('queue_full', 'foreground');
     metrics.shed('background', 'background');
     metrics.hedge('won');
-    expect(await lines('earshot_origin_shed_total{')).toEqual([
+    expect((await lines('earshot_origin_shed_total{')).filter((line) => !line.endsWith(' 0'))).toEqual([
       'earshot_origin_shed_total{priority="foreground",reason="queue_full",region="asia"} 1',
       'earshot_origin_shed_total{priority="background",reason="background",region="asia"} 1',
     ]);
