@@ -34,9 +34,10 @@ export function createUnreported(counters: Pick<Counters, 'snapshot'>): Unreport
         increases[name] = by;
         reported.set(name, value);
       }
+      if (Object.keys(increases).length === 0) return undefined;
       const taken = answers;
       answers = noAnswers();
-      return Object.keys(increases).length === 0 ? undefined : { counters: increases, answers: taken };
+      return { counters: increases, answers: taken };
     },
     giveBack: ({ counters: increases, answers: taken }) => {
       for (const [name, by] of Object.entries(increases)) reported.set(name, (reported.get(name) ?? 0) - by);

@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import { createUnreported } from '../../../edge/report/unreported.ts';
+import { createCounters } from '../../../shared/runtime/counters.ts';
 import { type EdgeReport, EDGE_REPORT_PATH as REPORT } from '../../../shared/wire/edge/edge-report.ts';
 import { createHarness, type Harness } from '../support/harness.ts';
 
@@ -48,6 +50,15 @@ test('a report that one region does not take goes to the next, and one that none
   const last = reportsOf(edge).at(-1);
   expect(last?.counters).toMatchObject({ edge_requests_total: 2, edge_reports_failed_total: 1 });
   expect(answersOf(last as never)).toEqual({ ok: 0, refused: 2, failed: 0 });
+});
+
+test('an answer that comes while no counter rises is part of the next report', () => {
+  const counters = createCounters();
+  const unreported = createUnreported(counters);
+  unreported.addAnswer(200, 5);
+  expect(unreported.take()).toBeUndefined();
+  counters.add('edge_requests_total');
+  expect(answersOf(unreported.take() as never)).toEqual({ ok: 1, refused: 0, failed: 0 });
 });
 
 test('with REPORT_SECONDS=0 nothing is reported', async () => {
