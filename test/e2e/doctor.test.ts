@@ -170,6 +170,13 @@ const FAULTS: readonly Fault[] = [
       const admin = await bigtable.tableAdmin();
       const modifications = [{ id: FAMILIES.heartbeats, drop: true }];
       await admin.modifyColumnFamilies({ name: bigtable.tableName(TABLES.heartbeats), modifications }, ADMIN);
+      // The next test begins once every origin has written a heartbeat again.
+      perTest.add(async () => {
+        await eventuallySeldom(async () => {
+          const heartbeats = (await doctor()).findings.filter(({ check }) => check === 'heartbeats');
+          expect(heartbeats).toMatchObject([{ state: 'ok' }]);
+        });
+      });
       perTest.add(() => earshot('schema', 'apply'));
       return {};
     },
