@@ -6,7 +6,8 @@ import { systemClock } from '../shared/runtime/clock.ts';
 import type { CounterName } from '../shared/runtime/counters.ts';
 import { DEADLINE_HEADER } from '../shared/wire/deadline.ts';
 import type { Phase, PhaseReport } from './load/open-load.ts';
-import { createRegionsRig, eachOnce, REGION_NAMES, type RegionsRig, USERS } from './rigs/regions-rig.ts';
+import { recordFaultsOfReads } from './recordings/faults-of-reads.ts';
+import { createRegionsRig, eachOnce, REGION_NAMES, type RegionsRig } from './rigs/regions-rig.ts';
 import { type Cleanup, withCleanup } from './support/cleanup.ts';
 import type { BenchResult } from './support/result.ts';
 import { makeListener } from './support/table-data.ts';
@@ -46,51 +47,13 @@ interface Part {
 export const benchRegions = async (): Promise<BenchResult> => {
   const directory = process.env.EARSHOT_BENCH_RECORD;
   if (directory !== undefined) {
-    await withCleanup(recordFaults);
+    await withCleanup(recordFaultsOfReads);
     return { report: `recorded in ${directory}`, figures: {} };
   }
   const far = await withCleanup(benchFarRegions);
   const near = await withCleanup(benchNearRegions);
   return { report: [...far.lines, ...near.lines].join('\n'), figures: { ...far.figures, ...near.figures } };
 };
-
-/** Time of each fault that is recorded for the alerts. */
-const RECORDED_MS = 60_000;
-const RECORDED_PER_SECOND = 50;
-/** Half of the reads are of lists that caches have. */
-const WARM_USERS = 50;
-
-/** Faults that an alert is for, and a time of health, with reports of the edge every second. */
-async function recordFaults(cleanup: Cleanup): Promise<void> {
-  const rig = await createRegionsRig(cleanup, {
-    ...{ isFar: true, bindings: { REPORT_SECONDS: '1' } },
-    // So short that warm lists are stale within a fault.
-    listTtlSeconds: 5,
-  });
-  const { setFault, setClusterFault, record } = rig;
-  const next = eachOnce();
-  const user = (i: number): string => (i % 2 === 0 ? makeListener(i % WARM_USERS) : next(i));
-  const load = (of = user, durationMs = RECORDED_MS) =>
-    rig.load({ user: of, fallback: 'none' }, { perSecond: RECORDED_PER_SECOND, durationMs });
-  const clusters = (fault: object) => Promise.all(REGION_NAMES.map((name) => setClusterFault(name, fault)));
-  await load(user, SETTLING_MS * 10);
-  await record('health', () => load());
-  // One in five readers has no list, as after a release that lacks them.
-  const some = (i: number): string => (i % 5 === 0 ? makeListener(USERS + i) : user(i));
-  await record('lists-gone', () => load(some));
-  await setFault({ down: true }, 'asia');
-  await record('region-down', () => load());
-  await setFault({}, 'asia');
-  await load(user, READMITTING_MS);
-  await setClusterFault('asia', { down: true });
-  await record('cluster-down', () => load());
-  await setClusterFault('asia', {});
-  await clusters({ latencyMs: 400 });
-  await record('clusters-slow', () => load());
-  await clusters({ down: true });
-  await record('clusters-down', () => load());
-  await clusters({});
-}
 
 const lasting = (durationMs: number): Phase => ({ perSecond: PER_SECOND, durationMs });
 

@@ -92,7 +92,7 @@ async function measure(
   const memory = watchMemory(rig);
   const target = {
     edgePort: rig.worker.port,
-    originPort: rig.originPorts[0] ?? 0,
+    originPort: rig.origins[0]?.port ?? 0,
     nextListener: victims.next,
   };
   const [report, sent, seen] = await Promise.all([

@@ -1,22 +1,35 @@
 // Records the metrics of origins while a fault lasts: the figures on which the alerts of deploy/observability are
-// tested. One sample a second stands for one a minute there, so that a fault of a minute fills an alert's hour.
-import { writeFileSync } from 'node:fs';
+// tested. A sample a second stands there for one a minute, so that a fault of a minute fills an alert's hour.
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pause, systemClock } from '../../shared/runtime/clock.ts';
 
 export interface Recorder {
-  /** Scrapes once a second while `work` runs, and writes the samples as `NAME.json`. Without a directory: only runs. */
-  record<T>(name: string, work: () => Promise<T>): Promise<T>;
+  /** Scrapes while `work` runs, and writes the samples as `NAME.json`. Without a directory: only runs. */
+  record<T>(name: string, work: () => Promise<T>, how?: RecordOptions): Promise<T>;
+}
+
+export interface RecordOptions {
+  /** Seconds between two scrapes. Default: 1. */
+  readonly everySeconds?: number;
+  /** Seconds that the time between two samples stands for. Default: 60. */
+  readonly stepSeconds?: number;
+  /** Whether to keep metrics that no alert has. Default: false. */
+  readonly isWhole?: boolean;
 }
 
 export interface Recorded {
   readonly name: string;
+  readonly stepSeconds: number;
   /** Number of samples of each series. */
   readonly samples: number;
   /** In order; null where an origin did not answer. One number for a series that does not change. */
   readonly series: Readonly<Record<string, number | readonly (number | null)[]>>;
 }
 
-const EVERY_MS = 1_000;
+const SCRAPE_TIMEOUT_MS = 1_000;
+const ALERTS = join(import.meta.dirname, '../../deploy/observability/alerts.yml');
 const METRIC = /^(earshot_\w+|nodejs_eventloop_lag_p99_seconds|process_start_time_seconds)(\{[^}]*\})? (\S+)$/gm;
 
 /** `directory`: that of EARSHOT_BENCH_RECORD. `origins`: addresses of metrics by region. */
@@ -25,11 +38,11 @@ export function createRecorder(
   directory = process.env.EARSHOT_BENCH_RECORD,
 ): Recorder {
   return {
-    record: async (name, work) => {
+    record: async (name, work, { everySeconds = 1, stepSeconds = 60, isWhole = false } = {}) => {
       if (directory === undefined) return work();
       const samples: Map<string, number>[] = [];
       const ended = new AbortController();
-      const recording = sampleUntil(ended.signal, origins, samples);
+      const recording = sampleUntil(ended.signal, origins, samples, 1_000 * everySeconds);
       try {
         return await work();
       } finally {
@@ -37,7 +50,7 @@ export function createRecorder(
         await recording;
         writeFileSync(
           join(directory, `${name}.json`),
-          `${JSON.stringify({ name, samples: samples.length, series: toSeries(samples) })}\n`,
+          `${JSON.stringify({ name, stepSeconds, samples: samples.length, series: toSeries(samples, isWhole) })}\n`,
         );
       }
     },
@@ -48,19 +61,20 @@ async function sampleUntil(
   ended: AbortSignal,
   origins: Readonly<Record<string, string>>,
   samples: Map<string, number>[],
+  everyMs: number,
 ): Promise<void> {
-  for (let next = performance.now(); !ended.aborted; next += EVERY_MS) {
+  for (let next = performance.now() + everyMs; !ended.aborted; next += everyMs) {
     const sample = new Map<string, number>();
     await Promise.all(Object.entries(origins).map(([region, url]) => scrape(region, url, sample)));
     samples.push(sample);
-    await new Promise((resolve) => setTimeout(resolve, Math.max(0, next + EVERY_MS - performance.now())));
+    await Promise.race([pause(systemClock, Math.max(0, next - performance.now())), once(ended, 'abort')]);
   }
 }
 
 async function scrape(region: string, url: string, sample: Map<string, number>): Promise<void> {
   const job = `job="earshot-origin",instance="${region}"`;
   try {
-    const text = await (await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(EVERY_MS) })).text();
+    const text = await (await fetch(`${url}/metrics`, { signal: AbortSignal.timeout(SCRAPE_TIMEOUT_MS) })).text();
     for (const [, name = '', labels = '', value] of text.matchAll(METRIC))
       sample.set(`${name}{${job}${labels === '' ? '' : `,${labels.slice(1, -1)}`}}`, Number(value));
     sample.set(`up{${job}}`, 1);
@@ -69,8 +83,10 @@ async function scrape(region: string, url: string, sample: Map<string, number>):
   }
 }
 
-function toSeries(samples: readonly Map<string, number>[]): Recorded['series'] {
-  const names = [...new Set(samples.flatMap((sample) => [...sample.keys()]))].sort();
+function toSeries(samples: readonly Map<string, number>[], isWhole: boolean): Recorded['series'] {
+  const alerts = isWhole ? '' : readFileSync(ALERTS, 'utf8');
+  const isKept = (series: string): boolean => isWhole || alerts.includes(series.slice(0, series.indexOf('{')));
+  const names = [...new Set(samples.flatMap((sample) => [...sample.keys()]))].filter(isKept).sort();
   return Object.fromEntries(
     names.map((name) => {
       const values = samples.map((sample) => sample.get(name) ?? null);

@@ -14,7 +14,7 @@ import { toName, toUserId } from '../../shared/domain/ids.ts';
 import { FAMILIES, makeListQualifier, makeRowKey, TABLES } from '../../shared/domain/keys.ts';
 import { type Cohort, cohortOf } from '../../shared/domain/rollout.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
-import { createRecorder } from '../recordings/record-metrics.ts';
+import { recordFaultsOfPublishing } from '../recordings/faults-of-publishing.ts';
 import { spawnNode, startTestCloud, type TestCloud } from '../rigs/local-cloud.ts';
 import { type Cleanup, withCleanup } from '../support/cleanup.ts';
 import { ALL_ITEMS, type ListOfUser, linesOn, listOn, userOf } from '../support/days-of-lists.ts';
@@ -92,6 +92,11 @@ const BAD_DAYS: readonly BadDay[] = [
 ];
 
 export const benchBadDays = async (): Promise<BenchResult> => {
+  const directory = process.env.EARSHOT_BENCH_RECORD;
+  if (directory !== undefined) {
+    await withCleanup(recordFaultsOfPublishing);
+    return { report: `recorded in ${directory}`, figures: {} };
+  }
   const { faults, falseAlarms, goodDays } = await withCleanup(measureAll);
   const lines = faults.map(
     ({ fault, caughtBy, seconds, usersShare, failedReads }) =>
@@ -120,10 +125,7 @@ async function measureAll(cleanup: Cleanup) {
   const state = { day: 0, generation: await liveGeneration(cloud) };
   const calendar: Calendar = { cloud, directory, readers, live: { ...state }, ...state };
   const faults: FaultFigures[] = [];
-  const metrics = cloud.describe().regions.map(({ name, metrics: url }) => [name, url ?? '']);
-  const { record } = createRecorder(Object.fromEntries(metrics));
-  for (const bad of BAD_DAYS)
-    faults.push(await record(bad.fault.replaceAll(/\W+/g, '-'), () => measureBadDay(calendar, bad)));
+  for (const bad of BAD_DAYS) faults.push(await measureBadDay(calendar, bad));
   let falseAlarms = 0;
   for (let i = 0; i < GOOD_DAYS; i++) if (await publishGoodDay(calendar)) falseAlarms++;
   return { faults, falseAlarms, goodDays: GOOD_DAYS };

@@ -19,8 +19,10 @@ export interface OriginProcess {
   readonly pid: number;
   readonly url: string;
   readonly metricsUrl: string;
-  /** Kills the process if it still runs. */
+  /** Ends the process if it still runs. */
   stop(): Promise<void>;
+  /** Kills the process at once. */
+  kill(): Promise<void>;
 }
 
 const repository = join(import.meta.dirname, '../..');
@@ -54,13 +56,17 @@ export async function startOriginProcess(
     child.kill('SIGTERM');
     await exited;
   };
+  const kill = async (): Promise<void> => {
+    child.kill('SIGKILL');
+    await exited;
+  };
   cleanup.add(stop);
   const { url, metricsUrl } = await Promise.race([
     urlsOf(createInterface(child.stdout)),
     exited.then(() => Promise.reject(new Error('the origin ended at its start'))),
   ]);
   await waitUntil('the origin to be ready', () => answersOk(`${url}/readyz`), systemClock);
-  return { port: Number(new URL(url).port), pid: child.pid ?? 0, url, metricsUrl, stop };
+  return { port: Number(new URL(url).port), pid: child.pid ?? 0, url, metricsUrl, stop, kill };
 }
 
 /** From the line with the addresses. Later output is discarded. */

@@ -14,12 +14,11 @@ import { systemRandom } from '../../shared/runtime/random.ts';
 import { type EdgeStatus, edgeStatusSchema, STATUS_PATH } from '../../shared/wire/edge-status.ts';
 import { makeHttpRequest } from '../load/load.ts';
 import { type Phase, type PhaseReport, runOpenLoad } from '../load/open-load.ts';
-import { createRecorder, type Recorder } from '../recordings/record-metrics.ts';
 import type { Cleanup } from '../support/cleanup.ts';
 import { findFreePorts } from '../support/free-ports.ts';
-import { fillTable, makeListener, tableAddress } from '../support/table-data.ts';
+import { fillTable, makeListener, type TableOptions, tableAddress } from '../support/table-data.ts';
 import { TOKEN_SECRET } from './edge-asks.ts';
-import { BENCH_SECRET, startOriginProcess } from './origin-process.ts';
+import { BENCH_SECRET, type OriginProcess, startOriginProcess } from './origin-process.ts';
 import { startBigtable } from './processes.ts';
 import { bundleEdge } from './worker-bundle.ts';
 import { startWorkerd, type Workerd } from './workerd.ts';
@@ -33,8 +32,8 @@ export interface RegionsRig {
   readonly worker: Workerd;
   /** `host:port` of the embedded Bigtable. */
   readonly tableHost: string;
-  /** Ports of the origins themselves, without the proxies, in the order of the regions. */
-  readonly originPorts: readonly number[];
+  /** The origins themselves, without the proxies, in the order of the regions. */
+  readonly origins: readonly OriginProcess[];
   /** Cache-Status of a read of `user`'s list. */
   cacheStatusOf(user: string): Promise<string>;
   /** Reads of `user(0)`, `user(1)` and so on, at the rates of the phases. */
@@ -43,8 +42,6 @@ export interface RegionsRig {
   /** Sets the fault of a cluster of the embedded Bigtable. */
   setClusterFault(name: string, fault: object): Promise<void>;
   status(): Promise<EdgeStatus>;
-  /** Records the metrics of the origins while `work` runs, if recordings are wanted. */
-  readonly record: Recorder['record'];
   /** Sum of a metric over all origins and labels. */
   sumOfOrigins(name: string): Promise<number>;
 }
@@ -61,30 +58,34 @@ interface RegionsRigOptions {
   readonly isFar: boolean;
   /** Additional variables of the worker. */
   readonly bindings?: Readonly<Record<string, string>>;
-  /** Default: six hours. */
-  readonly listTtlSeconds?: number;
+  readonly table?: TableOptions;
+  /** `HOST:PORT` of the HTTP service behind each queue, by binding name. Default: none. */
+  readonly queues?: Readonly<Record<string, string>>;
   /** Default: no inspector, because it costs time. */
   readonly withInspector?: boolean;
 }
 
 export async function createRegionsRig(
   cleanup: Cleanup,
-  { isFar, bindings = {}, listTtlSeconds, withInspector = false }: RegionsRigOptions,
+  { isFar, bindings = {}, table, queues = {}, withInspector = false }: RegionsRigOptions,
 ): Promise<RegionsRig> {
   const bigtable = await startBigtable();
   cleanup.add(bigtable.stop);
-  await fillTable(tableAddress(bigtable.env.BIGTABLE_EMULATOR_HOST ?? ''), USERS, listTtlSeconds);
+  await fillTable(tableAddress(bigtable.env.BIGTABLE_EMULATOR_HOST ?? ''), USERS, table);
   const ports = await findFreePorts(REGION_NAMES.length);
   const regions = makeRegions(0).map((region, i) => ({ ...region, origin: `http://127.0.0.1:${ports[i]}` }));
   const proxies = new Map<string, RegionProxy>();
-  const metricsUrls: string[] = [];
-  const originPorts: number[] = [];
+  const origins: OriginProcess[] = [];
   for (const region of regions) {
     const env = { ...bigtable.env, EARSHOT_REGION: region.name, EARSHOT_LIST_CACHE_BYTES: '0' };
-    const { port, metricsUrl } = await startOriginProcess(cleanup, env);
-    metricsUrls.push(metricsUrl);
-    originPorts.push(port);
-    const proxy = await startRegionProxy(region, { targetPort: port, isFar, clock: systemClock, random: systemRandom });
+    const origin = await startOriginProcess(cleanup, env);
+    origins.push(origin);
+    const proxy = await startRegionProxy(region, {
+      targetPort: origin.port,
+      isFar,
+      clock: systemClock,
+      random: systemRandom,
+    });
     cleanup.add(proxy.close);
     proxies.set(region.name, proxy);
   }
@@ -103,6 +104,7 @@ export async function createRegionsRig(
       ...bindings,
     },
     objects: { REGION_CACHE: 'RegionCache' },
+    queues,
     isQuiet: true,
     withInspector,
   });
@@ -120,7 +122,7 @@ export async function createRegionsRig(
   return {
     worker,
     tableHost: bigtable.env.BIGTABLE_EMULATOR_HOST ?? '',
-    originPorts,
+    origins,
     cacheStatusOf: async (user) => {
       const url = `http://127.0.0.1:${worker.port}/v1/users/${user}/recommendations/home`;
       const { authorization } = common;
@@ -151,9 +153,10 @@ export async function createRegionsRig(
       const response = await fetch(`http://127.0.0.1:${worker.port}${STATUS_PATH}`, { headers: common });
       return edgeStatusSchema.parse(await response.json());
     },
-    record: createRecorder(Object.fromEntries(REGION_NAMES.map((name, i) => [name, metricsUrls[i] ?? '']))).record,
     sumOfOrigins: async (name) => {
-      const pages = await Promise.all(metricsUrls.map(async (url) => (await fetch(`${url}/metrics`)).text()));
+      const pages = await Promise.all(
+        origins.map(async ({ metricsUrl }) => (await fetch(`${metricsUrl}/metrics`)).text()),
+      );
       const values = pages.flatMap((page) => [...page.matchAll(new RegExp(`^${name}\\{[^}]*\\} (\\S+)$`, 'gm'))]);
       return values.reduce((sum, [, value]) => sum + Number(value), 0);
     },

@@ -40,18 +40,21 @@ export const makeListText = (user: string): string =>
     encodeItem(`track:${1_000_000 + (murmur3(user, i) % 1_000_000)}`, String(1 - i / 1000)),
   ).join(ITEM_SEPARATOR);
 
+export interface TableOptions {
+  /** Default: six hours. */
+  readonly listTtlSeconds?: number;
+  /** Whether every read of a listener is an exposure of an experiment. Default: false. */
+  readonly isExposed?: boolean;
+}
+
 /** Writes the schema, the lists of `users` listeners, the popular list and the manifest. */
-export async function fillTable(
-  address: BigtableAddress,
-  users: number,
-  listTtlSeconds = DEFAULT_LIST_TTL_SECONDS,
-): Promise<void> {
+export async function fillTable(address: BigtableAddress, users: number, options: TableOptions = {}): Promise<void> {
   const bigtable = connectBigtable(address);
   try {
     await applySchema(bigtable, { clusters: LOCAL_CLUSTERS, dryRun: false }, () => undefined);
     await fillGeneration(bigtable, GENERATION, users);
     await writeLists(bigtable, GENERATION, [POPULAR_USER]);
-    await publish(bigtable, listTtlSeconds);
+    await publish(bigtable, options);
   } finally {
     await bigtable.close();
   }
@@ -88,14 +91,27 @@ async function writeLists(bigtable: BigtableConnection, generation: number, user
   }
 }
 
-async function publish(bigtable: BigtableConnection, listTtlSeconds: number): Promise<void> {
+/** One experiment of all listeners, with one arm. */
+const EXPERIMENTS = {
+  ranking: {
+    ...{ surface: SURFACE, layer: SURFACE, salt: 'ranking-1', state: 'running' as const, control: VARIANT },
+    slots: [[0, 10_000] as [number, number]],
+    arms: [{ variant: VARIANT, buckets: [[0, 10_000] as [number, number]] }],
+  },
+};
+
+async function publish(
+  bigtable: BigtableConnection,
+  { listTtlSeconds = DEFAULT_LIST_TTL_SECONDS, isExposed = false }: TableOptions,
+): Promise<void> {
   const retries = { clock: systemClock, random: Math.random, totalMs: TIMEOUT_MS };
   const control = { bigtable, appProfile: 'control', retries };
   const [read] = await readManifestRow(control, 1);
   const variants = [{ name: VARIANT, weight: FULL_WEIGHT, current: GENERATION }];
   const next = {
     version: 1,
-    surfaces: { [SURFACE]: { salt: 'home-1', listTtlSeconds, variants } },
+    surfaces: { [SURFACE]: { salt: 'home-1', listTtlSeconds, variants, ...(isExposed ? { exposure: 'served' } : {}) } },
+    ...(isExposed ? { experiments: EXPERIMENTS } : {}),
     erasures: [],
   };
   await replaceManifest(control, { read, next, note: { what: 'bench' }, nowMs: Date.now() });

@@ -1,5 +1,5 @@
-// The alerts on recorded figures of faults, with Prometheus' own tool. A recording has one sample a second; here it is
-// one a minute. A fault comes after an hour of health.
+// The alerts on recorded figures of faults, with Prometheus' own tool. A fault of the read path comes after an hour of
+// health, and a recorded second of either stands for a minute.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,38 +12,91 @@ const rules = join(directory, 'alerts.yml');
 const hasPromtool = spawnSync('promtool', ['--version']).status === 0;
 const isRequired = process.env.EARSHOT_REQUIRE_PROMETHEUS === '1';
 
-const read = (name: string): Series =>
-  expandSeries(JSON.parse(readFileSync(join(directory, 'recorded', `${name}.json`), 'utf8')) as Recorded);
+const recordingOf = (name: string): Recorded =>
+  JSON.parse(readFileSync(join(directory, 'recorded', `${name}.json`), 'utf8')) as Recorded;
 
-/** The alerts that are for a recorded fault. Others may fire, too. */
+const read = (name: string): Series => expandSeries(recordingOf(name));
+
+/** The alerts that are for a recorded fault of the read path. Others may fire, too. */
 const FAULTS: Readonly<Record<string, readonly string[]>> = {
   'region-down': ['EarshotRegionEjected'],
+  'regions-failing': ['EarshotBudgetUsedUp'],
   'cluster-down': ['EarshotClusterDown'],
   'clusters-slow': ['EarshotLatencyBurn'],
-  'lists-gone': ['EarshotListsMissing'],
   'clusters-down': ['EarshotErrorsBurn', 'EarshotFreshnessBurn', 'EarshotBigtableFails'],
+  'lists-gone': ['EarshotListsMissing'],
+  'queue-down': ['EarshotExposuresLost'],
+  strangers: ['EarshotStrangers'],
+  overload: ['EarshotShedding'],
+  starved: ['EarshotProcessSlow'],
+  'origin-killed': ['EarshotOriginDown'],
+  'edge-gone': ['EarshotEdgeSilent'],
 };
+/** The alerts of a little of a fault now and then, for days. */
+const LASTING: readonly (readonly [alert: string, fault: string])[] = [
+  ['EarshotErrorsBurnSlowly', 'clusters-down'],
+  ['EarshotLatencyBurnSlowly', 'clusters-slow'],
+  ['EarshotFreshnessBurnSlowly', 'clusters-down'],
+];
+/** The alerts of faults of publications, which are recorded in real time. */
+const PUBLISHING = [
+  ...['EarshotManifestUnreadable', 'EarshotManifestsDiffer'],
+  ...['EarshotHeartbeatStopped', 'EarshotReleaseStalled'],
+];
+const PUBLISHING_HEALTHY_SECONDS = 240;
 
 type Series = Readonly<Record<string, readonly (number | null)[]>>;
 
+const lengthOf = (series: Series): number => Math.max(...Object.values(series).map(({ length }) => length));
 const isCounter = (name: string): boolean => /_(total|count|sum|bucket)(\{|$)/.test(name);
 
-/** `first`, then `then`: counters go on from their last value. A series that one of them lacks is 0 or absent there. */
-function append(first: Series, then: Series): Series {
-  const lengthOf = (series: Series): number => Math.max(...Object.values(series).map(({ length }) => length));
-  const [firstLength, thenLength] = [lengthOf(first), lengthOf(then)];
-  const names = [...new Set([...Object.keys(first), ...Object.keys(then)])];
-  const zeros = (count: number): number[] => new Array<number>(count).fill(0);
+/** One part after the other: counters go on from their last value. A series that a part lacks is 0 or absent there. */
+function concat(parts: readonly Series[]): Series {
+  const names = [...new Set(parts.flatMap((part) => Object.keys(part)))];
+  const lengths = parts.map(lengthOf);
   return Object.fromEntries(
     names.map((name) => {
-      const before = first[name] ?? zeros(firstLength);
-      const after = then[name] ?? zeros(thenLength);
-      if (!isCounter(name)) return [name, [...before, ...after]];
-      const shift = (before.at(-1) ?? 0) - (after[0] ?? 0);
-      return [name, [...before, ...after.map((value) => (value === null ? null : value + shift))]];
+      const all: (number | null)[] = [];
+      let last = 0;
+      parts.forEach((part, i) => {
+        const values = part[name] ?? new Array<number>(lengths[i] ?? 0).fill(0);
+        const first = values.find((value) => value !== null) ?? 0;
+        const shift = isCounter(name) ? last - first : 0;
+        for (const value of values) all.push(value === null ? null : value + shift);
+        last = all.findLast((value) => value !== null) ?? 0;
+      });
+      return [name, all];
     }),
   );
 }
+
+/** Recorded seconds stand for minutes, but these series are of real seconds. */
+const IN_REAL_TIME = ['earshot_origin_heartbeats_total', 'earshot_release_stalled_seconds'];
+
+const readScaled = (name: string): Series =>
+  Object.fromEntries(
+    Object.entries(read(name)).filter(([series]) => !IN_REAL_TIME.some((each) => series.startsWith(each))),
+  );
+
+/** In the tests of days a recorded second stands for this long, and a minute of health for five hours. */
+const LONG_STEP_SECONDS = 300;
+/** After each minute of health come three seconds of the middle of a fault. */
+const MIDDLE = [30, 33] as const;
+const MINUTES_OF_DAYS = 16;
+
+/** The series that the burn rates are made of. */
+const ofBurnRates = (series: Series): Series =>
+  Object.fromEntries(
+    Object.entries(series).filter(([name]) =>
+      /^earshot_edge_(answer_seconds|stale_if_error|previous|reads)/.test(name),
+    ),
+  );
+
+const days = (...parts: readonly Series[]): Series =>
+  concat(Array.from({ length: MINUTES_OF_DAYS }, () => parts.map(ofBurnRates)).flat());
+
+const middleOf = (series: Series): Series =>
+  Object.fromEntries(Object.entries(series).map(([name, values]) => [name, values.slice(...MIDDLE)]));
 
 const DAY_SECONDS = 86_400;
 
@@ -55,8 +108,8 @@ const withAge = (series: Series, seconds: number): Series =>
     ),
   );
 
-/** The alerts that fire at `minute`. */
-function firingAt(series: Series, minute: number): string[] {
+/** The alerts that fire at each of `samples`, by their index. */
+function firingAt(series: Series, samples: readonly number[], stepSeconds = 60): string[] {
   const work = mkdtempSync(join(tmpdir(), 'earshot-alerts-'));
   onTestFinished(() => rmSync(work, { recursive: true }));
   const alerts = [...readFileSync(rules, 'utf8').matchAll(/- alert: (\w+)/g)].map(([, name = '']) => name);
@@ -64,10 +117,13 @@ function firingAt(series: Series, minute: number): string[] {
     series: name,
     values: values.map((value) => (value === null ? '_' : String(value))).join(' '),
   }));
-  const expected = alerts.map((alertname) => ({ eval_time: `${minute}m`, alertname, exp_alerts: [] }));
-  const tests = [{ interval: '1m', input_series: input, alert_rule_test: expected }];
+  const expected = samples.flatMap((sample) =>
+    alerts.map((alertname) => ({ eval_time: `${sample * stepSeconds}s`, alertname, exp_alerts: [] })),
+  );
+  const interval = `${stepSeconds}s`;
+  const tests = [{ interval, input_series: input, alert_rule_test: expected }];
   const file = join(work, 'test.json');
-  writeFileSync(file, JSON.stringify({ rule_files: [rules], evaluation_interval: '1m', tests }));
+  writeFileSync(file, JSON.stringify({ rule_files: [rules], evaluation_interval: interval, tests }));
   const { stdout, stderr } = spawnSync('promtool', ['test', 'rules', file], { encoding: 'utf8' });
   const output = stdout + stderr;
   // The tool reports each alert that fires, because none is expected.
@@ -77,8 +133,7 @@ function firingAt(series: Series, minute: number): string[] {
 }
 
 describe.skipIf(!hasPromtool && !isRequired)('the alerts', () => {
-  const health = () => withAge(read('health'), DAY_SECONDS);
-  const lengthOf = (series: Series): number => Math.max(...Object.values(series).map(({ length }) => length));
+  const health = () => withAge(readScaled('health'), DAY_SECONDS);
 
   test('are valid, and each has a heading in the runbook', () => {
     execFileSync('promtool', ['check', 'rules', rules]);
@@ -92,23 +147,46 @@ describe.skipIf(!hasPromtool && !isRequired)('the alerts', () => {
     );
   });
 
-  test('are silent in an hour of health', () => {
+  test('are silent in each minute of an hour of health', () => {
     const series = health();
-    for (let minute = 9; minute < lengthOf(series); minute += 10) expect(firingAt(series, minute)).toEqual([]);
+    const minutes = Array.from({ length: lengthOf(series) }, (_, minute) => minute);
+    expect(firingAt(series, minutes)).toEqual([]);
+  });
+
+  test('are silent in days of health', () => {
+    const series = days(health());
+    expect(firingAt(series, [lengthOf(series) - 1], LONG_STEP_SECONDS)).toEqual([]);
   });
 
   test('tell that the lists of the recording are a week old', () => {
-    expect(firingAt(read('health'), 59)).toEqual(['EarshotDataLate']);
+    expect(firingAt(readScaled('health'), [59])).toEqual(['EarshotDataLate']);
   });
 
   test.each(Object.entries(FAULTS))('%s fires %j', (name, expected) => {
-    const series = append(health(), withAge(read(name), DAY_SECONDS));
-    const firing = firingAt(series, lengthOf(series) - 1);
-    expect(firing).toEqual(expect.arrayContaining([...expected]));
+    const series = concat([health(), withAge(readScaled(name), DAY_SECONDS)]);
+    expect(firingAt(series, [lengthOf(series) - 1])).toEqual(expect.arrayContaining([...expected]));
   });
 
-  test('have a test for every recording', () => {
+  test.each(LASTING)('%s is for a little of %s now and then', (alert, fault) => {
+    const series = days(health(), middleOf(readScaled(fault)));
+    expect((LONG_STEP_SECONDS * lengthOf(series)) / DAY_SECONDS).toBeGreaterThan(3);
+    expect(firingAt(series, [lengthOf(series) - 1], LONG_STEP_SECONDS)).toContain(alert);
+  });
+
+  test('tell each fault of publications, and nothing before it', () => {
+    const recorded = withAge(read('publishing'), DAY_SECONDS);
+    const { stepSeconds } = recordingOf('publishing');
+    const healthy = Array.from({ length: PUBLISHING_HEALTHY_SECONDS / stepSeconds }, (_, sample) => sample);
+    expect(firingAt(recorded, healthy, stepSeconds)).toEqual([]);
+    const firing = firingAt(recorded, [lengthOf(recorded) - 1], stepSeconds);
+    expect(firing).toEqual(expect.arrayContaining(PUBLISHING));
+  });
+
+  test('each have a recorded fault, and each recording has a test', () => {
     const recorded = readdirSync(join(directory, 'recorded')).map((file) => file.replace('.json', ''));
-    expect(recorded.filter((name) => name !== 'health').sort()).toEqual(Object.keys(FAULTS).sort());
+    expect(recorded.sort()).toEqual(['health', 'publishing', ...Object.keys(FAULTS)].sort());
+    const tested = [...Object.values(FAULTS).flat(), ...LASTING.map(([alert]) => alert), ...PUBLISHING];
+    const alerts = [...readFileSync(rules, 'utf8').matchAll(/- alert: (\w+)/g)].map(([, name]) => name);
+    expect(['EarshotDataLate', ...tested].sort()).toEqual(alerts.sort());
   });
 });

@@ -1,0 +1,75 @@
+// Faults of publications, recorded for the alerts in a local cloud: a publication whose command is killed, a cluster
+// that gets no changes, and then no cluster at all. In real time, because these alerts compare with times of their own.
+import { createWriteStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { waitUntil } from '../../dev/processes/wait.ts';
+import { formatGeneration } from '../../shared/domain/generation.ts';
+import { pause, systemClock } from '../../shared/runtime/clock.ts';
+import { spawnNode, startTestCloud, type TestCloud } from '../rigs/local-cloud.ts';
+import type { Cleanup } from '../support/cleanup.ts';
+import { ALL_ITEMS, linesOn, userOf } from '../support/days-of-lists.ts';
+import { createRecorder } from './record-metrics.ts';
+
+const USERS = 2_000;
+const users = Array.from({ length: USERS }, (_, i) => userOf(i));
+const SCRAPE_SECONDS = 15;
+const HEALTHY_MS = 240_000;
+/** From the kill: a stalled publication is told after 300 s, and the alert waits for another minute. */
+const FAULTY_MS = 420_000;
+
+/** Records `publishing`. */
+export async function recordFaultsOfPublishing(cleanup: Cleanup): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), 'earshot-publishing-'));
+  cleanup.add(() => rmSync(directory, { recursive: true, force: true }));
+  await writeDay(join(directory, 'home.control.ndjson'), 0);
+  const items = Array.from({ length: ALL_ITEMS }, (_, i) => `{"id":"item:${i}","title":"t"}\n`);
+  writeFileSync(join(directory, 'items.ndjson'), items.join(''));
+  const cloud = await startTestCloud('--data', directory);
+  cleanup.add(async () => {
+    await cloud.stop();
+  });
+  const regions = cloud.describe().regions;
+  const { record } = createRecorder(Object.fromEntries(regions.map(({ name, metrics = '' }) => [name, metrics])));
+  const release = await ingestNext(cloud, directory);
+  const fault = async (...args: string[]): Promise<void> => {
+    const { code, stderr } = await cloud.earshot('fault', ...args);
+    if (code !== 0) throw new Error(`expected the fault ${args.join(' ')} to be set, got ${stderr}`);
+  };
+  const faulty = async (): Promise<void> => {
+    await pause(systemClock, HEALTHY_MS);
+    await killPublication(cloud, release);
+    await fault('replication', '--stop', 'europe');
+    // The command fails: one origin does not take the change.
+    await cloud.earshot('switch', 'set', 'hedging=off', '--why', 'a change that europe does not get');
+    for (const { name } of regions) await fault(`bigtable/${name}`, '--down');
+    await pause(systemClock, FAULTY_MS);
+  };
+  await record('publishing', faulty, { everySeconds: SCRAPE_SECONDS, stepSeconds: SCRAPE_SECONDS });
+}
+
+const writeDay = (path: string, day: number): Promise<void> =>
+  pipeline(Readable.from(linesOn(users, day)), createWriteStream(path));
+
+/** Loads the lists of the next day. */
+async function ingestNext(cloud: TestCloud, directory: string): Promise<string> {
+  const path = join(directory, 'next.ndjson');
+  await writeDay(path, 1);
+  const moment = formatGeneration(systemClock.now());
+  const which = ['--surface', 'home', '--variant', 'control', '--generation', moment];
+  const { code, stderr } = await cloud.earshot('ingest', path, ...which);
+  if (code !== 0) throw new Error(`expected ${moment} to be loaded, got ${stderr}`);
+  return `home/control@${moment}`;
+}
+
+/** Kills the command while its canary runs. */
+async function killPublication(cloud: TestCloud, release: string): Promise<void> {
+  const args = ['ops/earshot.mjs', 'publish', release, '--canary', '10%', '--soak', '30m'];
+  const publishing = spawnNode(args, { EARSHOT_STATE_DIR: cloud.stateDirectory });
+  const isCanary = async () => (await cloud.earshot('release', 'show', release)).stdout.includes(': canary');
+  await waitUntil('the canary', isCanary, systemClock);
+  publishing.child.kill('SIGKILL');
+  await publishing.exited;
+}
