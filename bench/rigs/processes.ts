@@ -13,6 +13,7 @@ export interface BenchBigtable {
   readonly controlUrl: string;
   /** Rows written by clients in all clusters since the start. */
   rowsWritten(): Promise<number>;
+  /** Ends the process if it still runs. */
   stop(): Promise<void>;
 }
 
@@ -22,6 +23,7 @@ export async function startBigtable(nodeArgs: readonly string[] = []): Promise<B
   const child = spawn(process.execPath, [...NODE_ARGS, ...nodeArgs, entry, '--port', '0', '--control-port', '0'], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
+  const exited = once(child, 'exit');
   const [line] = (await once(child.stdout, 'data')) as [Buffer];
   const [, emulatorHost = '', controlUrl = ''] = /listening on (\S+), control on (\S+)/.exec(line.toString()) ?? [];
   if (controlUrl === '') throw new Error(`expected Bigtable to say where it listens, got ${line.toString()}`);
@@ -34,7 +36,7 @@ export async function startBigtable(nodeArgs: readonly string[] = []): Promise<B
     },
     stop: async () => {
       child.kill('SIGTERM');
-      await once(child, 'exit');
+      await exited;
     },
   };
 }
