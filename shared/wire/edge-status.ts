@@ -57,7 +57,14 @@ const manifestStatusSchema = z.object({
 
 export type ManifestStatus = z.infer<typeof manifestStatusSchema>;
 
-const counterNames = Object.keys(COUNTERS) as [CounterName, ...CounterName[]];
+const counterNames = Object.keys(COUNTERS) as readonly CounterName[];
+
+/** A worker of another build lacks some counters, which are 0 then, and has others, which are left out. */
+const countersSchema = z
+  .record(z.string(), count)
+  .transform(
+    (found) => Object.fromEntries(counterNames.map((name) => [name, found[name] ?? 0])) as Record<CounterName, number>,
+  );
 
 const callerStatusSchema = z.object({
   /** `listeners`: callers without a service. `other`: services beyond the bound. */
@@ -123,7 +130,7 @@ export const edgeStatusSchema = z.object({
   /** Budget of hedges and failovers: the current balance, and the reserve for the failure of a region. */
   budget: z.object({ tokens: z.number(), reserve: z.number() }),
   /** Since the start of the isolate. */
-  counters: z.record(z.enum(counterNames), count),
+  counters: countersSchema,
   /** The cost of callers since the start of the isolate, by service. Absent in a worker of an earlier build. */
   callers: z.array(callerStatusSchema).readonly().optional(),
   /** Comparisons under the switch `shadow`. Absent in a worker of an earlier build. */
