@@ -33,16 +33,22 @@ async function* openLines(
   onBytes: (bytes: number) => void,
 ): AsyncGenerator<Line[]> {
   const chunks = counted(source.open(), onBytes);
-  const { first, all } = await readFirst(chunks);
-  const packing = packingOf(first);
-  if (packing !== undefined) {
-    const inner = await readFirst(unpack(source.name, packing, all));
-    yield* readUnpacked(`${source.name} (${packing.name})`, inner, form);
-  } else if (form !== undefined && source.readRange !== undefined && startsWith(first, PARQUET_MAGIC)) {
-    await chunks.return(undefined);
-    yield* readParquet({ ...source, readRange: source.readRange }, form, onBytes);
-  } else {
-    yield* readUnpacked(source.name, { first, all }, form);
+  try {
+    const { first, all } = await readFirst(chunks);
+    const packing = packingOf(first);
+    if (packing !== undefined) {
+      const inner = await readFirst(unpack(source.name, packing, all));
+      yield* readUnpacked(`${source.name} (${packing.name})`, inner, form);
+    } else if (form !== undefined && source.readRange !== undefined && startsWith(first, PARQUET_MAGIC)) {
+      await chunks.return(undefined);
+      yield* readParquet({ ...source, readRange: source.readRange }, form, onBytes);
+    } else {
+      yield* readUnpacked(source.name, { first, all }, form);
+    }
+  } finally {
+    // A format that is refused, or a reader of the first lines only, leaves chunks unread. Not awaited: a pipe without
+    // a writer would hold the error back.
+    chunks.return(undefined).catch(() => undefined);
   }
 }
 

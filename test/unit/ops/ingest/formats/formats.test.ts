@@ -59,6 +59,29 @@ test.each<[string, Buffer]>([
   expect(groups).toEqual([[]]);
 });
 
+test.each<[string, Buffer]>([
+  ['the first lines only', jsonOf(LISTS)],
+  ['the first lines of Avro', avroOf(LISTS)],
+  ['the first lines of gzip', gzipSync(jsonOf(LISTS))],
+  ['a format that is refused', Buffer.from('425a6839314159265359', 'hex')],
+])('an input is closed after %s', async (_what, bytes) => {
+  let isClosed = false;
+  async function* open(): AsyncGenerator<Buffer> {
+    try {
+      for (let at = 0; at < bytes.length; at += 8) yield bytes.subarray(at, at + 8);
+    } finally {
+      isClosed = true;
+    }
+  }
+  const source: Source = { name: 'a file', shortName: 'a file', size: bytes.length, open };
+  const read = async () => {
+    for await (const _lines of readLines(source, FORM, () => undefined)) return 'lines';
+    return 'none';
+  };
+  expect(await read().catch(() => 'refused')).toBe(bytes.length === 10 ? 'refused' : 'lines');
+  await expect.poll(() => isClosed).toBe(true);
+});
+
 test('a row group of Parquet has no more values than the heap has room for', async () => {
   writeFileSync(join(directory, 'file'), parquetOf(LISTS));
   const [source] = await findInputs([join(directory, 'file')]);
