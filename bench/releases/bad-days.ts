@@ -1,10 +1,5 @@
 // A day of bad lists, of each kind, published in a local cloud with 200 000 users under load: which check or guard
 // catches it, after how long, and how many users have seen it. Good days in a row show that nothing else is caught.
-import { createWriteStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { LOCAL_INSTANCE, LOCAL_PROJECT } from '../../dev/topology.ts';
 import { createBulkWriter } from '../../ops/bigtable/writes/bulk-writer.ts';
 import { APP_PROFILES } from '../../origin/bigtable/app-profiles.ts';
@@ -14,12 +9,13 @@ import { toName, toUserId } from '../../shared/domain/ids.ts';
 import { FAMILIES, makeListQualifier, makeRowKey, TABLES } from '../../shared/domain/keys.ts';
 import { type Cohort, cohortOf } from '../../shared/domain/rollout.ts';
 import { systemClock } from '../../shared/runtime/clock.ts';
-import { recordFaultsOfPublishing } from '../recordings/faults-of-publishing.ts';
-import { spawnNode, startTestCloud, type TestCloud } from '../rigs/local-cloud.ts';
+import { spawnNode, type TestCloud } from '../rigs/local-cloud.ts';
 import { type Cleanup, withCleanup } from '../support/cleanup.ts';
-import { ALL_ITEMS, type ListOfUser, linesOn, listOn, userOf } from '../support/days-of-lists.ts';
+import { type ListOfUser, listOn, userOf } from '../support/days-of-lists.ts';
 import type { BenchResult } from '../support/result.ts';
 import { type BatchReaders, startBatchReaders } from './batch-readers.ts';
+import { type CloudOfDays, startCloudOfDays } from './cloud-of-days.ts';
+import { recordFaultsOfPublishing } from './faults-of-publishing.ts';
 
 const USERS = Number(process.env.EARSHOT_BENCH_USERS ?? 200_000);
 const GOOD_DAYS = Number(process.env.EARSHOT_BENCH_GOOD_DAYS ?? 20);
@@ -107,15 +103,7 @@ export const benchBadDays = async (): Promise<BenchResult> => {
 };
 
 async function measureAll(cleanup: Cleanup) {
-  const directory = mkdtempSync(join(tmpdir(), 'earshot-bad-days-'));
-  cleanup.add(async () => rmSync(directory, { recursive: true, force: true }));
-  await writeDay(join(directory, 'home.control.ndjson'), 0);
-  const items = Array.from({ length: ALL_ITEMS }, (_, i) => `{"id":"item:${i}","title":"t"}\n`);
-  writeFileSync(join(directory, 'items.ndjson'), items.join(''));
-  const cloud = await startTestCloud('--data', directory);
-  cleanup.add(async () => {
-    await cloud.stop();
-  });
+  const { cloud, writeNext } = await startCloudOfDays(cleanup, users);
   const token = await cloud.mintToken('service:bench', 'recs:read:any');
   const readers = startBatchReaders({
     ...{ edgeUrl: cloud.edgeUrl, token, users, clock: systemClock },
@@ -123,7 +111,7 @@ async function measureAll(cleanup: Cleanup) {
   });
   cleanup.add(() => readers.stop());
   const state = { day: 0, generation: await liveGeneration(cloud) };
-  const calendar: Calendar = { cloud, directory, readers, live: { ...state }, ...state };
+  const calendar: Calendar = { cloud, writeNext, readers, live: { ...state }, ...state };
   const faults: FaultFigures[] = [];
   for (const bad of BAD_DAYS) faults.push(await measureBadDay(calendar, bad));
   let falseAlarms = 0;
@@ -131,9 +119,7 @@ async function measureAll(cleanup: Cleanup) {
   return { faults, falseAlarms, goodDays: GOOD_DAYS };
 }
 
-interface Calendar {
-  readonly cloud: TestCloud;
-  readonly directory: string;
+interface Calendar extends CloudOfDays {
   readonly readers: BatchReaders;
   day: number;
   generation: number;
@@ -188,14 +174,13 @@ async function publishGoodDay(calendar: Calendar): Promise<boolean> {
 }
 
 async function ingestDay(calendar: Calendar, { change, isYesterday }: Partial<BadDay>): Promise<Day> {
-  const { cloud, directory, readers, live } = calendar;
+  const { cloud, writeNext, readers, live } = calendar;
   // On a machine of two cores the reads would wait for the load, which is not measured here.
   await readers.pause();
   calendar.generation += 1_000;
   calendar.day = live.day + 1;
   const moment = formatGeneration(calendar.generation);
-  const path = join(directory, 'next.ndjson');
-  await writeDay(path, isYesterday === true ? live.day : calendar.day, change);
+  const path = await writeNext(isYesterday === true ? live.day : calendar.day, change);
   const which = ['--surface', LINE.surface, '--variant', LINE.variant, '--generation', moment];
   const { code, stderr } = await cloud.earshot('ingest', path, ...which);
   if (code !== 0) throw new Error(`expected ${moment} to be loaded, got ${stderr}`);
@@ -203,9 +188,6 @@ async function ingestDay(calendar: Calendar, { change, isYesterday }: Partial<Ba
   const of = { cloud, generation: calendar.generation, liveDay: live.day, liveGeneration: live.generation };
   return { ...of, release: `home/control@${moment}` };
 }
-
-const writeDay = (path: string, day: number, change?: (list: ListOfUser) => ListOfUser | undefined): Promise<void> =>
-  pipeline(Readable.from(linesOn(users, day, change)), createWriteStream(path));
 
 async function liveGeneration(cloud: TestCloud): Promise<number> {
   const { stdout } = await cloud.earshot('manifest', 'show', '--json');

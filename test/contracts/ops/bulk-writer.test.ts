@@ -1,51 +1,8 @@
 // The bulk writer: every accepted row is in Bigtable exactly once and unchanged, or the flush rejects.
-
-import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { createManualClock } from '../../../bench/support/manual-clock.ts';
-import type { BigtableOptions } from '../../../dev/bigtable/server.ts';
-import { type BulkWriterOptions, type CellWrite, createBulkWriter } from '../../../ops/bigtable/writes/bulk-writer.ts';
-import { readRows } from '../../../origin/bigtable/read-rows.ts';
 import { eventually, settleWith } from '../../support/waiting.ts';
-import { MONDAY, startInstance, TIMEOUT_MS } from '../origin/instance.ts';
-
-async function startWriter(options: Partial<BulkWriterOptions> = {}, serverOptions: BigtableOptions = {}) {
-  const { bigtable, server } = await startInstance(serverOptions);
-  const clock = createManualClock();
-  const writer = createBulkWriter(bigtable, {
-    table: 'recommendations',
-    family: 'l',
-    qualifier: 'home/control',
-    timestampMs: MONDAY,
-    appProfile: 'ingest',
-    clock,
-    random: () => 0.5,
-    ...options,
-  });
-  const stored = async () => {
-    const call = { table: 'recommendations', appProfile: 'serve-us', rows: {}, filter: { passAllFilter: true } };
-    return (await readRows(bigtable, { ...call, timeoutMs: TIMEOUT_MS })).flatMap(({ key, cells }) =>
-      cells.map(({ family, qualifier, timestampMicros, value }) => ({
-        rowKey: String(key),
-        column: `${family}:${qualifier}`,
-        atMs: timestampMicros / 1000,
-        value: String(value),
-      })),
-    );
-  };
-  return { clock, server, stored, writer };
-}
-
-const cells = (count: number, value = (i: number) => `value ${i}`): CellWrite[] =>
-  Array.from({ length: count }, (_, i) => ({ rowKey: `k${String(i).padStart(6, '0')}`, value: value(i) }));
-
-const asStored = (written: readonly CellWrite[]) =>
-  written.map((cell) => ({ ...cell, column: 'l:home/control', atMs: MONDAY }));
-
-async function writeAll(writer: ReturnType<typeof createBulkWriter>, written: readonly CellWrite[]): Promise<void> {
-  for (const cell of written) await writer.write(cell);
-  await writer.flush();
-}
+import { asStored, cells, startWriter, writeAll } from './writer-rig.ts';
 
 test('everything written is stored exactly as given, in its column and under its timestamp', async () => {
   const { stored, writer } = await startWriter({ maxBatchEntries: 7 });
@@ -245,22 +202,6 @@ test("the server's flow control reaches the throttle, because the writer announc
   expect(await stored()).toHaveLength(10);
 });
 
-test('a batch whose load has lost its claim is not sent, and not sent again', async () => {
-  let lost: string | undefined;
-  const requireAllowed = () => {
-    if (lost !== undefined) throw new Error(lost);
-  };
-  const { clock, server, writer } = await startWriter({ maxBatchEntries: 5, requireAllowed });
-  server.setFault('asia', { down: true });
-  const writing = writeAll(writer, cells(5));
-  await eventually(() => expect(clock.pending()).toBe(1));
-  server.setFault('asia', {});
-  lost = 'another load has the generation';
-  clock.advance(10_000);
-  await expect(writing).rejects.toThrow(lost);
-  expect(server.counters('asia')).toMatchObject({ calls: { MutateRows: 1 }, rowsWritten: 0 });
-});
-
 test('the stored prefix has no gap: a batch that fails holds back those behind it', async () => {
   const { server, writer } = await startWriter({ maxBatchEntries: 5, maxInFlight: 1 });
   for (const cell of cells(7)) await writer.write(cell);
@@ -268,62 +209,4 @@ test('the stored prefix has no gap: a batch that fails holds back those behind i
   server.setFault('asia', { errorCode: 'PERMISSION_DENIED' });
   await expect(writer.flush()).rejects.toThrow(/PERMISSION_DENIED|injected/);
   expect([writer.accepted(), writer.stored()]).toEqual([7, 5]);
-});
-
-test('a stopped writer sends nothing more, and knows once its calls are answered whether a cell may be stored', async () => {
-  const serverClock = createManualClock();
-  const started = await startWriter({ maxBatchEntries: 1 }, { clock: serverClock });
-  const { clock, server, stored, writer } = started;
-  server.setFault('asia', { down: true });
-  const [refused = { rowKey: '', value: '' }, slow = refused] = cells(2);
-  void writer.write(refused);
-  await eventually(() => expect(clock.pending()).toBe(1));
-  server.setFault('asia', { latencyMs: 1000 });
-  void writer.write(slow);
-  await eventually(() => expect(serverClock.pending()).toBe(1));
-  let answer: boolean | undefined;
-  const stopping = writer.stop().then((mayHaveWritten) => {
-    answer = mayHaveWritten;
-  });
-  clock.advance(10_000);
-  await setImmediate();
-  expect(answer).toBeUndefined();
-  serverClock.advance(1000);
-  await stopping;
-  expect(answer).toBe(true);
-  server.setFault('asia', {});
-  await expect(writer.flush()).rejects.toThrow('expected a call before the end of the writer');
-  expect(server.counters('asia').calls.MutateRows).toBe(2);
-  expect(await stored()).toEqual(asStored([slow]));
-});
-
-test('a writer that is stopped before its first call has written nothing', async () => {
-  const first = Promise.withResolvers<void>();
-  const { server, writer } = await startWriter({ maxBatchEntries: 1, beforeFirst: () => first.promise });
-  void writer.write(cells(1)[0] ?? { rowKey: '', value: '' });
-  expect(await writer.stop()).toBe(false);
-  first.resolve();
-  await expect(writer.flush()).rejects.toThrow('expected a call before the end of the writer');
-  expect(server.counters('asia').calls).toEqual({});
-});
-
-test('a write rejects once no call of another batch is in flight', async () => {
-  const serverClock = createManualClock();
-  const { server, writer } = await startWriter({ maxBatchEntries: 1, maxInFlight: 2 }, { clock: serverClock });
-  server.setFault('asia', { latencyMs: 1000 });
-  const [first = { rowKey: '', value: '' }, second = first] = cells(2);
-  void writer.write(first);
-  await eventually(() => expect(serverClock.pending()).toBe(1));
-  server.setFault('asia', { errorCode: 'PERMISSION_DENIED' });
-  let isRejected = false;
-  const writing = Promise.resolve(writer.write(second)).catch((error: unknown) => {
-    isRejected = true;
-    throw error;
-  });
-  await eventually(() => expect(server.counters('asia').calls.MutateRows).toBe(2));
-  serverClock.advance(500);
-  expect(isRejected).toBe(false);
-  serverClock.advance(500);
-  await expect(writing).rejects.toThrow('injected PERMISSION_DENIED');
-  expect(server.counters('asia').rowsWritten).toBe(1);
 });

@@ -1,17 +1,13 @@
 // Faults of publications, recorded for the alerts in a local cloud: a publication whose command is killed, a cluster
 // that gets no changes, and then no cluster at all. In real time, because these alerts compare with times of their own.
-import { createWriteStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { waitUntil } from '../../dev/processes/wait.ts';
 import { formatGeneration } from '../../shared/domain/generation.ts';
 import { pause, systemClock } from '../../shared/runtime/clock.ts';
-import { spawnNode, startTestCloud, type TestCloud } from '../rigs/local-cloud.ts';
+import { createRecorder } from '../recordings/record-metrics.ts';
+import { spawnNode, type TestCloud } from '../rigs/local-cloud.ts';
 import type { Cleanup } from '../support/cleanup.ts';
-import { ALL_ITEMS, linesOn, userOf } from '../support/days-of-lists.ts';
-import { createRecorder } from './record-metrics.ts';
+import { userOf } from '../support/days-of-lists.ts';
+import { startCloudOfDays } from './cloud-of-days.ts';
 
 const USERS = 2_000;
 const users = Array.from({ length: USERS }, (_, i) => userOf(i));
@@ -22,18 +18,10 @@ const FAULTY_MS = 420_000;
 
 /** Records `publishing`. */
 export async function recordFaultsOfPublishing(cleanup: Cleanup): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), 'earshot-publishing-'));
-  cleanup.add(() => rmSync(directory, { recursive: true, force: true }));
-  await writeDay(join(directory, 'home.control.ndjson'), 0);
-  const items = Array.from({ length: ALL_ITEMS }, (_, i) => `{"id":"item:${i}","title":"t"}\n`);
-  writeFileSync(join(directory, 'items.ndjson'), items.join(''));
-  const cloud = await startTestCloud('--data', directory);
-  cleanup.add(async () => {
-    await cloud.stop();
-  });
+  const { cloud, writeNext } = await startCloudOfDays(cleanup, users);
   const regions = cloud.describe().regions;
   const { record } = createRecorder(Object.fromEntries(regions.map(({ name, metrics = '' }) => [name, metrics])));
-  const release = await ingestNext(cloud, directory);
+  const release = await ingestNext(cloud, await writeNext(1));
   const fault = async (...args: string[]): Promise<void> => {
     const { code, stderr } = await cloud.earshot('fault', ...args);
     if (code !== 0) throw new Error(`expected the fault ${args.join(' ')} to be set, got ${stderr}`);
@@ -50,13 +38,8 @@ export async function recordFaultsOfPublishing(cleanup: Cleanup): Promise<void> 
   await record('publishing', faulty, { everySeconds: SCRAPE_SECONDS, stepSeconds: SCRAPE_SECONDS });
 }
 
-const writeDay = (path: string, day: number): Promise<void> =>
-  pipeline(Readable.from(linesOn(users, day)), createWriteStream(path));
-
 /** Loads the lists of the next day. */
-async function ingestNext(cloud: TestCloud, directory: string): Promise<string> {
-  const path = join(directory, 'next.ndjson');
-  await writeDay(path, 1);
+async function ingestNext(cloud: TestCloud, path: string): Promise<string> {
   const moment = formatGeneration(systemClock.now());
   const which = ['--surface', 'home', '--variant', 'control', '--generation', moment];
   const { code, stderr } = await cloud.earshot('ingest', path, ...which);
