@@ -14,8 +14,6 @@ const DRILLS_ALONE = ['fuzzed-requests', 'client-aborts', 'slow-bodies', 'rollin
 );
 /** They need the history of the repository, or take minutes in any number of rounds. `npm run drill` runs them. */
 const DRILLS_BY_HAND = ['test/drills/upgrade.test.ts'];
-/** A local cloud waits for half of its time: for starts, for leases and for what it has to show. */
-const CLOUDS_AT_ONCE = Math.max(2, availableParallelism() + 1);
 const isDrill = process.env.DRILL_ROUNDS !== undefined;
 const worker = readWranglerConfig({ config: './wrangler.toml' });
 
@@ -46,7 +44,6 @@ export default defineConfig({
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           // Each file runs a whole local cloud, on free ports.
-          maxWorkers: CLOUDS_AT_ONCE,
           sequence: { groupOrder: 2 },
         },
       },
@@ -56,7 +53,6 @@ export default defineConfig({
           name: 'drills',
           include: ['test/drills/**/*.test.ts'],
           exclude: [...DRILLS_ALONE, ...(isDrill ? [] : DRILLS_BY_HAND)],
-          maxWorkers: CLOUDS_AT_ONCE,
           sequence: { groupOrder: 2 },
         },
       },
