@@ -99,6 +99,7 @@ function makeWorkerdProject(name: string) {
         },
       }),
     ],
-    test: { ...patience, name, include: [`test/${name}/**/*.test.ts`] },
+    // Each test makes an edge of its own, so the files of a worker share one runtime.
+    test: { ...patience, name, isolate: false, include: [`test/${name}/**/*.test.ts`] },
   };
 }
