@@ -13,7 +13,7 @@ const DRILLS_ALONE = ['fuzzed-requests', 'client-aborts', 'slow-bodies', 'rollin
   (name) => `test/drills/${name}.test.ts`,
 );
 /** They need the history of the repository, or take minutes in any number of rounds. `npm run drill` runs them. */
-const DRILLS_BY_HAND = ['test/drills/upgrade.test.ts'];
+const DRILLS_BY_HAND = ['upgrade', 'regions'].map((name) => `test/drills/${name}.test.ts`);
 const isDrill = process.env.DRILL_ROUNDS !== undefined;
 const worker = readWranglerConfig({ config: './wrangler.toml' });
 
@@ -61,6 +61,7 @@ export default defineConfig({
           ...patience,
           name: 'drills alone',
           include: DRILLS_ALONE,
+          exclude: isDrill ? [] : DRILLS_BY_HAND,
           fileParallelism: false,
           sequence: { groupOrder: 3 },
         },
