@@ -47,7 +47,7 @@ interface Part {
 export const benchRegions = async (): Promise<BenchResult> => {
   const directory = process.env.EARSHOT_BENCH_RECORD;
   if (directory !== undefined) {
-    await withCleanup(recordFaultsOfReads);
+    await withCleanup((cleanup) => recordFaultsOfReads(cleanup, directory));
     return { report: `recorded in ${directory}`, figures: {} };
   }
   const far = await withCleanup(benchFarRegions);

@@ -33,8 +33,8 @@ interface Fault {
 
 const hashKey = 'hash-key-for-benches-only-0123456789-abcdef';
 
-/** Records health and each fault, and ends with those that no process of the rig survives. */
-export async function recordFaultsOfReads(cleanup: Cleanup): Promise<void> {
+/** Records health and each fault into `directory`. The last faults end processes of the rig. */
+export async function recordFaultsOfReads(cleanup: Cleanup, directory: string): Promise<void> {
   const queue = await startExposureQueue();
   cleanup.add(queue.stop);
   const rig = await createRegionsRig(cleanup, {
@@ -50,7 +50,7 @@ export async function recordFaultsOfReads(cleanup: Cleanup): Promise<void> {
     rig.load({ user: of, fallback: 'none' }, { perSecond: PER_SECOND, durationMs });
 
   const metrics = REGION_NAMES.map((name, i) => [name, rig.origins[i]?.metricsUrl ?? '']);
-  const { record } = createRecorder(Object.fromEntries(metrics));
+  const { record } = createRecorder(directory, Object.fromEntries(metrics));
   await load(WARM_UP_MS);
   await record('health', () => load(HOUR_MS), { isWhole: true });
   for (const { name, durationMs, user: of, begin, heal } of faultsOf(rig, queue)) {

@@ -1,12 +1,11 @@
 // Records the metrics of origins while a fault lasts: the figures on which the alerts of deploy/observability are
 // tested. A sample a second stands there for one a minute, so that a fault of a minute fills an alert's hour.
-import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pause, systemClock } from '../../shared/runtime/clock.ts';
 
 export interface Recorder {
-  /** Scrapes while `work` runs, and writes the samples as `NAME.json`. Without a directory: only runs. */
+  /** Scrapes while `work` runs, and writes the samples as `NAME.json`. */
   record<T>(name: string, work: () => Promise<T>, how?: RecordOptions): Promise<T>;
 }
 
@@ -32,14 +31,10 @@ const SCRAPE_TIMEOUT_MS = 1_000;
 const ALERTS = join(import.meta.dirname, '../../deploy/observability/alerts.yml');
 const METRIC = /^(earshot_\w+|nodejs_eventloop_lag_p99_seconds|process_start_time_seconds)(\{[^}]*\})? (\S+)$/gm;
 
-/** `directory`: that of EARSHOT_BENCH_RECORD. `origins`: addresses of metrics by region. */
-export function createRecorder(
-  origins: Readonly<Record<string, string>>,
-  directory = process.env.EARSHOT_BENCH_RECORD,
-): Recorder {
+/** `origins`: addresses of metrics by region. */
+export function createRecorder(directory: string, origins: Readonly<Record<string, string>>): Recorder {
   return {
     record: async (name, work, { everySeconds = 1, stepSeconds = 60, isWhole = false } = {}) => {
-      if (directory === undefined) return work();
       const samples: Map<string, number>[] = [];
       const ended = new AbortController();
       const recording = sampleUntil(ended.signal, origins, samples, 1_000 * everySeconds);
@@ -67,7 +62,7 @@ async function sampleUntil(
     const sample = new Map<string, number>();
     await Promise.all(Object.entries(origins).map(([region, url]) => scrape(region, url, sample)));
     samples.push(sample);
-    await Promise.race([pause(systemClock, Math.max(0, next - performance.now())), once(ended, 'abort')]);
+    await pause(systemClock, Math.max(0, next - performance.now()));
   }
 }
 

@@ -90,7 +90,7 @@ const BAD_DAYS: readonly BadDay[] = [
 export const benchBadDays = async (): Promise<BenchResult> => {
   const directory = process.env.EARSHOT_BENCH_RECORD;
   if (directory !== undefined) {
-    await withCleanup(recordFaultsOfPublishing);
+    await withCleanup((cleanup) => recordFaultsOfPublishing(cleanup, directory));
     return { report: `recorded in ${directory}`, figures: {} };
   }
   const { faults, falseAlarms, goodDays } = await withCleanup(measureAll);

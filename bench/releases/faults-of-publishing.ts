@@ -16,11 +16,14 @@ const HEALTHY_MS = 240_000;
 /** From the kill: a stalled publication is told after 300 s, and the alert waits for another minute. */
 const FAULTY_MS = 420_000;
 
-/** Records `publishing`. */
-export async function recordFaultsOfPublishing(cleanup: Cleanup): Promise<void> {
+/** Records `publishing` into `directory`. */
+export async function recordFaultsOfPublishing(cleanup: Cleanup, directory: string): Promise<void> {
   const { cloud, writeNext } = await startCloudOfDays(cleanup, users);
   const regions = cloud.describe().regions;
-  const { record } = createRecorder(Object.fromEntries(regions.map(({ name, metrics = '' }) => [name, metrics])));
+  const { record } = createRecorder(
+    directory,
+    Object.fromEntries(regions.map(({ name, metrics = '' }) => [name, metrics])),
+  );
   const release = await ingestNext(cloud, await writeNext(1));
   const fault = async (...args: string[]): Promise<void> => {
     const { code, stderr } = await cloud.earshot('fault', ...args);

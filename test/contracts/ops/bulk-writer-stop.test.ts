@@ -6,7 +6,7 @@ import { createManualClock } from '../../../bench/support/manual-clock.ts';
 import { eventually } from '../../support/waiting.ts';
 import { asStored, cells, startWriter, writeAll } from './writer-rig.ts';
 
-test('a stopped writer sends nothing more, and knows once its calls are answered whether a cell may be stored', async () => {
+test('a stopped writer sends nothing more, and tells after its last answer whether a cell may be stored', async () => {
   const serverClock = createManualClock();
   const started = await startWriter({ maxBatchEntries: 1 }, { clock: serverClock });
   const { clock, server, stored, writer } = started;
